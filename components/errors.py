@@ -1,0 +1,28 @@
+"""The errors that the components raise on purpose.
+
+ComponentError
+├── SpecError       the spec is wrong; a person mends service.yaml
+├── DataError       the table is wrong; names the column and the rows
+├── PackageError    a package's bytes are not what they say
+└── GateError       a candidate did not show what the spec demands
+"""
+
+
+class ComponentError(Exception):
+    """A fault that a person can act on; its message is one to show."""
+
+
+class SpecError(ComponentError):
+    """The spec is wrong."""
+
+
+class DataError(ComponentError):
+    """The table cannot be used."""
+
+
+class PackageError(ComponentError):
+    """A model package is incomplete or was changed."""
+
+
+class GateError(ComponentError):
+    """A candidate was refused offline."""

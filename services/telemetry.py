@@ -1,0 +1,47 @@
+"""The only list of metric names, labels and headers; every other place is checked against it.
+
+Counters are labelled by `service` and `version`, so that evidence adds up over
+replicas and restarts. `version` is the model's version number as the
+environment's commit names it; `package` is the model's digest.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+REQUEST_ID_HEADER: Final = "x-request-id"
+RECEIPT_HEADER: Final = "x-canario-receipt"
+VERSION_HEADER: Final = "x-canario-version"
+
+#: Labels of every metric of the model server.
+VERSION_LABELS: Final = ("service", "version")
+
+#: Counter: predict requests that were answered with 2xx or 5xx, one a request (wrong input is no evidence).
+REQUESTS: Final = "canario_requests_total"
+#: Counter: of those, answered with 5xx.
+ERRORS: Final = "canario_errors_total"
+#: Counter: of those, slower than the objective's `latency_p99_ms`.
+SLOW: Final = "canario_slow_total"
+#: Counter by `bin` (index into `components.contract.SCORE_EDGES`): scores answered, one a row.
+SCORES: Final = "canario_scores_total"
+#: Counter by `bin` (of the score that was answered) and `label` (`positive`, `negative`): labels that came back.
+LABELS: Final = "canario_labels_total"
+#: Counter: shadow answers compared, and of those, that differ.
+SHADOW_COMPARED: Final = "canario_shadow_compared_total"
+SHADOW_DIFFERENT: Final = "canario_shadow_different_total"
+#: Counter by `reason`: requests refused with 4xx.
+REFUSED: Final = "canario_refused_total"
+#: Counter by `matched` (`true`, `false`): feedback rows received.
+FEEDBACK: Final = "canario_feedback_total"
+#: Counter: rows of the prediction log that were dropped because the disk was full or slow.
+LOG_DROPPED: Final = "canario_log_dropped_total"
+#: Histogram in seconds: time from a predict request's last byte read to its answer.
+LATENCY: Final = "canario_request_duration_seconds"
+#: Gauge by `bin`: share of hold-out scores at or below the bin's edge, this version minus its champion then.
+HOLDOUT_SHIFT: Final = "canario_holdout_shift"
+#: Gauge by `bin`: the standard error of that difference (rows are paired).
+HOLDOUT_SHIFT_ERROR: Final = "canario_holdout_shift_error"
+#: Gauge, always 1, labelled also by `package`, `champion` (the package that the hold-out was compared with, or empty).
+MODEL_INFO: Final = "canario_model_info"
+#: Gauge by `service`: percent of traffic that the canary gets; the twin exports Flagger's own name.
+CANARY_WEIGHT: Final = "flagger_canary_weight"
