@@ -6,7 +6,7 @@ nothing here needs more than pydantic, so the serving process can import it.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -149,24 +149,34 @@ class Training(Closed):
 
 
 class MinimumGate(Closed):
+    """A metric must be at least this."""
+
     min: float
 
 
 class VersusChampionGate(Closed):
+    """The first metric's gate must not fall further below the champion's than this."""
+
     max_loss: float = Field(default=0.01, ge=0, description="Largest fall of the first metric's gate.")
 
 
 class FairnessGate(Closed):
+    """The true positive ratio must not differ by more than this between groups."""
+
     by: Annotated[tuple[str, ...], Field(min_length=1)]
     max_equal_opportunity_gap: Ratio = 0.15
     min_group_positives: int = Field(default=30, ge=1)
 
 
 class LatencyGate(Closed):
+    """One row must be answered within this many milliseconds (99th percentile, encoding and graph)."""
+
     max: float = Field(gt=0)
 
 
 class SizeGate(Closed):
+    """At most this much."""
+
     max: float = Field(gt=0)
 
 
@@ -229,6 +239,8 @@ class Rollout(Closed):
 
 
 class Scale(Closed):
+    """Replicas of each version."""
+
     min: int = Field(default=2, ge=1)
     max: int = Field(default=10, ge=1)
     cpu_percent: int = Field(default=70, ge=1, le=100)
@@ -264,23 +276,24 @@ class Spec(Closed):
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
-        target = self.data.target
-        for role, column in (("target", target), ("id", self.data.id)):
-            if column is not None and column in self.features:
-                raise ValueError(f"features: {column!r} is the {role}; it cannot be a feature as well")
-        for column in self.data.ignore:
-            if column in self.features:
-                raise ValueError(f"features: {column!r} stands in data.ignore; remove one of the two")
-        behaviour = self.gates.behaviour
-        named = {"gates.fairness.by": self.gates.fairness.by if self.gates.fairness else ()}
-        if behaviour:
-            named["gates.behaviour.invariant"] = behaviour.invariant
-            named["gates.behaviour.direction"] = tuple(d.feature for d in behaviour.direction)
-        for place, columns in named.items():
+        others = {self.data.target: "data.target", **dict.fromkeys(self.data.ignore, "data.ignore")}
+        if self.data.id:
+            others[self.data.id] = "data.id"
+        for column in self.features.keys() & others.keys():
+            raise ValueError(f"features: {column!r} is {others[column]} as well; remove one of the two")
+        for place, columns in self._named_features().items():
             for column in columns:
                 if column not in self.features:
                     raise ValueError(f"{place}: {column!r} is no feature; allowed: {', '.join(self.features)}")
         return self
+
+    def _named_features(self) -> dict[str, tuple[str, ...]]:
+        behaviour = self.gates.behaviour or Behaviour()
+        return {
+            "gates.fairness.by": self.gates.fairness.by if self.gates.fairness else (),
+            "gates.behaviour.invariant": behaviour.invariant,
+            "gates.behaviour.direction": tuple(direction.feature for direction in behaviour.direction),
+        }
 
 
 def category_text(value: CategoryValue) -> str:
@@ -293,9 +306,6 @@ def category_text(value: CategoryValue) -> str:
 def days_since_epoch(moment: date | datetime) -> float:
     """Days since 1970-01-01 UTC; a time without a zone is taken as UTC."""
     if isinstance(moment, datetime):
-        naive = moment if moment.tzinfo is None else (moment - (moment.utcoffset() or _ZERO)).replace(tzinfo=None)
-        return (naive - datetime(1970, 1, 1)).total_seconds() / 86_400
-    return float((moment - date(1970, 1, 1)).days)
-
-
-_ZERO = datetime(1970, 1, 1) - datetime(1970, 1, 1)
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return aware.timestamp() / 86_400
+    return float(moment.toordinal() - date(1970, 1, 1).toordinal())

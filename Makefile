@@ -1,0 +1,101 @@
+# Everything is driven from here; `make` alone lists what there is.
+# A target that needs the project's environment sets it up first, from the lock files.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+SERVICE ?= churn
+FAULT ?= wrong-unit
+PYTHON := $(shell command -v python3.11 || command -v python3)
+PY := .venv/bin/python
+UV = $(shell command -v uv || echo .venv/bin/uv)
+SPEC := services/$(SERVICE)/service.yaml
+
+# Nothing that runs here needs the network, looks at another project, or leaves bytecode of an older tree behind.
+export PYTHONPATH := $(CURDIR)
+unexport VIRTUAL_ENV PYTHONHOME
+
+.PHONY: help
+help:  ## show this list
+	@echo "usage: make TARGET [SERVICE=churn] [FAULT=wrong-unit]"; echo
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14 | sed 's/^/  /'
+
+# --- set-up -----------------------------------------------------------------
+
+.PHONY: setup
+setup: .venv/ready .venv-server/ready  ## install what the lock files name (other targets do it by themselves)
+
+.venv/ready: requirements.txt
+	@bash .ci/environment .venv $< "$(PYTHON)"
+.venv-server/ready: services/model_server/requirements.txt .venv/ready
+	@bash .ci/environment .venv-server $< "$(PYTHON)"
+
+.PHONY: lock
+lock: .venv/ready  ## resolve pyproject.toml anew into the lock files
+	$(UV) pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header pyproject.toml --group dev -o requirements.txt
+	$(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group server -c requirements.txt -o services/model_server/requirements.txt
+
+# --- the way of one model -----------------------------------------------------
+
+.PHONY: demo
+demo: setup  ## the whole way on this machine; FAULT=errors|slow|wrong-unit|worse|shuffled-labels|none
+	@$(PY) -m k8s.twin.supervise -- $(PY) -m k8s.twin.demo --spec $(SPEC) --fault $(FAULT)
+
+.PHONY: new
+new: export NAME ?=
+new: export DATA ?=
+new: export TARGET ?=
+new: export POSITIVE ?=
+new: setup  ## first spec for a table: NAME=attrition DATA=table.csv TARGET=Attrition [POSITIVE=Yes]
+	@$(PY) -m components.profile --name "$$NAME" --data "$$DATA" --target "$$TARGET" $${POSITIVE:+--positive "$$POSITIVE"}
+
+.PHONY: train
+train: setup  ## train, judge offline, package and register SERVICE
+	@$(PY) -m pipelines.local --spec $(SPEC) --home build/train/$(SERVICE)
+
+.PHONY: compile
+compile: setup  ## write the pipeline of SERVICE for Kubeflow Pipelines
+	@$(PY) -m pipelines.compile --spec $(SPEC) --output build/$(SERVICE)-pipeline.yaml
+
+.PHONY: serve
+serve: setup  ## serve the newest package of SERVICE behind the gateway
+	@$(PY) -m k8s.twin.supervise -- $(PY) -m k8s.twin.serve --spec $(SPEC)
+
+.PHONY: load
+load: setup  ## put load on SERVICE and hold it to tests/load/budget.yaml
+	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.budget --spec $(SPEC)
+
+.PHONY: ui
+ui: setup  ## open the experiment tracker (MLflow) on the runs of this clone
+	@$(PY) -m mlflow ui --backend-store-uri sqlite:///build/mlflow/mlflow.db --host 127.0.0.1
+
+# --- proofs ---------------------------------------------------------------------
+
+.PHONY: test
+test: setup  ## the default tests
+	@$(PY) -m pytest -n 2 --dist worksteal -m "not slow and not e2e"
+
+.PHONY: test-slow
+test-slow: setup  ## the tests that take longer than ten seconds each
+	@$(PY) -m pytest -m slow
+
+.PHONY: check
+check: setup  ## lint, format and types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy components pipelines services k8s tests
+
+.PHONY: bench
+bench: setup  ## us and the peers on one model, interleaved, as ratios
+	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.bench
+
+.PHONY: simulate
+simulate: setup  ## the judge over thousands of simulated rollouts
+	@$(PY) -m services.judge.simulate
+
+.PHONY: clean
+clean:  ## remove what was built (the environments stay: remove .venv and .venv-server by hand)
+	rm -rf build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
