@@ -1,0 +1,98 @@
+"""What is wrong with the demo's third version: each fault is a real difference in what is trained or served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import yaml
+
+from components.contract import NumberFeature, Spec
+from components.errors import SpecError
+from components.table import read_table
+
+Fault = Literal["errors", "slow", "wrong-unit", "worse", "shuffled-labels", "none"]
+FAULTS: tuple[Fault, ...] = get_args(Fault)
+
+Ending = Literal["rolled-back", "refused", "promoted"]
+
+
+@dataclass(frozen=True)
+class ThirdVersion:
+    """How the third version differs from the second, and how its story must end."""
+
+    ending: Ending
+    explanation: str
+    spec: Path
+    data: str
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> ThirdVersion:
+    """Prepares `fault` in the folder `home`: a changed spec, a changed table or settings of the server.
+
+    Args:
+        feature: the number that `wrong-unit` reads in hundredths.
+
+    Raises:
+        SpecError: the service has nothing that this fault could be shown on.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    changed, data, settings, explanation = spec, spec.data.uri, {}, ""
+    ending: Ending = "rolled-back"
+    match fault:
+        case "none":
+            ending, explanation = "promoted", "a third good version, searched with another seed"
+            changed = _searched_with(spec, spec.training.seed + 1)
+        case "shuffled-labels":
+            ending, explanation = "refused", f"its labels ({spec.data.target}) were shuffled before training"
+            data = str(_shuffle_labels(spec, home / "shuffled.parquet"))
+        case "wrong-unit":
+            changed, explanation = _read_in_hundredths(spec, feature)
+        case "errors":
+            explanation, settings = "5 % of its requests end in an error", {"CANARIO_FAULT_ERROR_RATIO": "0.05"}
+        case "slow":
+            explanation, settings = "5 % of its requests miss the objective", {"CANARIO_FAULT_SLOW_RATIO": "0.05"}
+        case "worse":
+            explanation = "it answers with the scores of other rows, as a cache with a wrong key does"
+            settings = {"CANARIO_FAULT_STALE_RATIO": "1"}
+    return ThirdVersion(ending, explanation, write_spec(changed, home / "service.yaml"), data, settings)
+
+
+def write_spec(spec: Spec, path: Path) -> Path:
+    """The spec as YAML at `path`."""
+    document = spec.model_dump(mode="json", exclude_none=True)
+    path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def _searched_with(spec: Spec, seed: int) -> Spec:
+    return spec.model_copy(update={"training": spec.training.model_copy(update={"seed": seed})})
+
+
+def _shuffle_labels(spec: Spec, path: Path) -> Path:
+    table = read_table(spec.data.uri)
+    shuffled = np.random.default_rng(spec.training.seed).permutation(len(table))
+    table[spec.data.target] = table[spec.data.target].to_numpy()[shuffled]
+    table.to_parquet(path)
+    return path
+
+
+def _read_in_hundredths(spec: Spec, feature: str | None) -> tuple[Spec, str]:
+    """A spec by which callers send `feature` in hundredths; nobody told the callers."""
+    before = spec.features[feature] if feature else None
+    if feature is None or not isinstance(before, NumberFeature):
+        raise SpecError(f"{spec.name} has no number to read in a wrong unit; choose another FAULT, such as worse")
+    unit = "cents" if before.unit in {"USD", "EUR"} else f"hundredths of {before.unit or 'one'}"
+    after = before.model_copy(
+        update={
+            "factor": before.factor / 100,
+            "unit": unit,
+            "min": min(before.min, before.min * 100),
+            "max": max(before.max, before.max * 100),
+        }
+    )
+    changed = spec.model_copy(update={"features": {**spec.features, feature: after}})
+    return changed, f"it reads {feature} in {unit}, and callers send what they always sent"

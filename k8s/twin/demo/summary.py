@@ -1,0 +1,130 @@
+"""The demo's summary: what happened, and whether that is what had to happen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from k8s.twin.demo.faults import Ending
+
+Fate = Literal["champion", "promoted", "rolled-back", "refused", "unfinished"]
+
+#: Of a version's requests, how many may fail on purpose under FAULT=errors: twice the faked ratio, and a few.
+PLANNED_FAILURES_RATIO = 0.1
+PLANNED_FAILURES_SPARE = 10
+
+
+@dataclass(frozen=True)
+class VersionFate:
+    """One version, the digest of its package (none when it was refused before it was packaged) and its end."""
+
+    version: str
+    package: str | None
+    fate: Fate
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One answer of the judge that the rollout acted on; `at` is seconds since the demo began."""
+
+    at: float
+    version: str
+    weight: int
+    verdict: str
+    reason: str
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RequestCount:
+    """Requests as the callers counted them."""
+
+    sent: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit of the environment repository."""
+
+    id: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything that a demo showed."""
+
+    service: str
+    fault: str
+    ending: Ending
+    seconds: float
+    versions: tuple[VersionFate, ...]
+    decisions: tuple[Decision, ...]
+    requests: dict[str, RequestCount]
+    commits: tuple[Commit, ...]
+    tree_equals_last_good: bool
+    champion: str | None
+    problems: tuple[str, ...] = field(default=())
+
+
+def faults_found(story: Story) -> list[str]:
+    """What did not go as it had to, a sentence each; nothing found means the demo is right."""
+    found = list(story.problems)
+    wanted: tuple[Fate, ...] = ("champion", "promoted", story.ending)
+    fates = tuple(version.fate for version in story.versions)
+    for number, (is_, must_be) in enumerate(zip(fates, wanted, strict=False), start=1):
+        if is_ != must_be:
+            found.append(f"version {number} ended as {is_}; it had to end as {must_be}")
+    if len(fates) < len(wanted):
+        found.append(f"only {len(fates)} of {len(wanted)} versions were made")
+    found += _wrong_counts(story) + _wrong_commits(story)
+    last = "3" if story.ending == "promoted" else "2"
+    if story.champion != last:
+        found.append(f"the champion is version {story.champion}; it had to be version {last}")
+    return found
+
+
+def _wrong_counts(story: Story) -> list[str]:
+    found = [] if any(count.sent for count in story.requests.values()) else ["no request was sent"]
+    for version, count in story.requests.items():
+        planned = story.fault == "errors" and version == "3"
+        allowed = int(count.sent * PLANNED_FAILURES_RATIO) + PLANNED_FAILURES_SPARE if planned else 0
+        if count.failed > allowed:
+            found.append(f"{count.failed} of {count.sent} requests to version {version} failed; allowed: {allowed}")
+        if planned and not count.failed:
+            found.append("version 3 had to answer some requests with an error, and did not")
+    for made in story.versions:
+        served = story.requests.get(made.version, RequestCount(0, 0)).sent
+        if made.fate == "refused" and served:
+            found.append(f"version {made.version} was refused offline and yet answered {served} requests")
+        if made.fate != "refused" and not served:
+            found.append(f"version {made.version} answered no request")
+    return found
+
+
+def _wrong_commits(story: Story) -> list[str]:
+    reverts = [commit for commit in story.commits if commit.message.startswith("Revert")]
+    found = []
+    if not story.tree_equals_last_good:
+        found.append("the environment repository's tree is not the last good one")
+    if story.ending == "rolled-back" and not reverts:
+        found.append("no commit reverts the bad version")
+    if story.ending != "rolled-back" and reverts:
+        found.append(f"a commit was reverted that is good: {reverts[-1].message.splitlines()[0]}")
+    return found
+
+
+def summary(story: Story) -> dict[str, Any]:
+    """The story as `summary.json` has it."""
+    found = faults_found(story)
+    return {"ok": not found, **asdict(story), "problems": found}
+
+
+def write_summary(story: Story, path: Path) -> None:
+    """Writes the summary whole or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(summary(story), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)

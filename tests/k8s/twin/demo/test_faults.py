@@ -1,0 +1,62 @@
+"""Each fault changes what is trained or served, and nothing else."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from components.contract import NumberFeature
+from components.errors import SpecError
+from components.spec import load_spec
+from components.table import read_table
+from k8s.twin.demo.faults import FAULTS, third_version
+
+CHURN = Path("services/churn/service.yaml")
+
+
+@pytest.mark.parametrize(
+    ("fault", "ending"),
+    [
+        ("errors", "rolled-back"),
+        ("slow", "rolled-back"),
+        ("wrong-unit", "rolled-back"),
+        ("worse", "rolled-back"),
+        ("shuffled-labels", "refused"),
+        ("none", "promoted"),
+    ],
+)
+def test_every_fault_makes_a_difference_and_says_how_it_must_end(fault, ending, tmp_path: Path):
+    spec = load_spec(CHURN)
+    third = third_version(fault, spec, "monthly_charges", tmp_path)
+    assert third.ending == ending
+    same = load_spec(third.spec) == spec and third.data == spec.data.uri and not third.settings
+    assert not same
+
+
+def test_every_fault_is_tried_above():
+    assert set(FAULTS) == {"errors", "slow", "wrong-unit", "worse", "shuffled-labels", "none"}
+
+
+def test_a_wrong_unit_accepts_what_callers_send_and_reads_a_hundredth_of_it(tmp_path: Path):
+    spec = load_spec(CHURN)
+    third = third_version("wrong-unit", spec, "monthly_charges", tmp_path)
+    before, after = spec.features["monthly_charges"], load_spec(third.spec).features["monthly_charges"]
+    assert isinstance(before, NumberFeature)
+    assert isinstance(after, NumberFeature)
+    assert (after.unit, after.factor) == ("cents", before.factor / 100)
+    assert after.min <= before.min
+    assert after.max == before.max * 100
+
+
+def test_shuffled_labels_keep_every_feature_and_the_share_of_positives(tmp_path: Path):
+    spec = load_spec(CHURN)
+    third = third_version("shuffled-labels", spec, None, tmp_path)
+    before, after = read_table(spec.data.uri), read_table(third.data)
+    pd.testing.assert_frame_equal(before[list(spec.features)], after[list(spec.features)])
+    assert (before["churn"] == "Yes").sum() == (after["churn"] == "Yes").sum()
+    assert 0.5 < (before["churn"] == after["churn"]).mean() < 0.7
+
+
+def test_a_service_without_numbers_is_told_to_choose_another_fault(tmp_path: Path):
+    with pytest.raises(SpecError, match="churn has no number to read in a wrong unit; choose another FAULT"):
+        third_version("wrong-unit", load_spec(CHURN), None, tmp_path)
