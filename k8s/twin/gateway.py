@@ -1,0 +1,187 @@
+"""The gateway: Traefik with a file provider, splitting traffic between versions by weight."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from k8s.twin import loopback
+from k8s.twin.errors import GatewayError
+from k8s.twin.processes import DeathNotice, Process, Program
+
+_GENERATION_PATH = "/.gateway/generation"
+_GENERATION_HEADER = "x-gateway-generation"
+#: Shorter than the 5 s after which the servers close an idle connection: a request never meets a closing one.
+_IDLE_SECONDS = 2.0
+
+
+class Gateway:
+    """Routes one port to versions; `set_weights` returns when the new weights are really used."""
+
+    def __init__(self, port: int, home: Path, on_death: DeathNotice = lambda _name, _code: None) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._routes = home / "routes.yaml"
+        self._generation = 0
+        self._lock = threading.Lock()
+        self._process = Process(self._program(port, home), on_death)
+
+    def start(self) -> None:
+        """Starts the gateway without any route; returns when it answers.
+
+        Raises:
+            ProcessError: it does not come up.
+        """
+        self._write({}, None)
+        self._process.start()
+        self._process.wait_ready()
+
+    def stop(self) -> None:
+        """Ends the gateway; requests in flight are answered first."""
+        self._process.stop()
+
+    def set_weights(self, weights: Mapping[str, int], mirror: str | None = None, timeout_seconds: float = 10.0) -> None:
+        """Routes by weight from now on.
+
+        Args:
+            weights: base URL of a version -> its weight; one of weight 0 gets nothing.
+            mirror: base URL of a version that gets a copy of every request; its answers are thrown away.
+
+        Raises:
+            GatewayError: the gateway did not take the weights in time; what it does then is unknown.
+        """
+        with self._lock:
+            self._generation += 1
+            self._write({url: weight for url, weight in weights.items() if weight > 0}, mirror)
+            deadline = time.monotonic() + timeout_seconds
+            while not self._uses(self._generation):
+                if time.monotonic() > deadline:
+                    raise GatewayError(f"the gateway did not take weights {dict(weights)} within {timeout_seconds:g} s")
+                time.sleep(0.02)
+
+    def wait_drained(self, url: str, timeout_seconds: float = 30.0) -> bool:
+        """Waits until the gateway holds no connection to a version that has no weight any more.
+
+        Connections that idle are closed after 2 s, so none left means no request in flight, nor one to come.
+        """
+        port = int(url.rsplit(":", 1)[1])
+        deadline = time.monotonic() + timeout_seconds
+        while self._connections(port):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def _connections(self, port: int) -> int:
+        return sum(
+            1
+            for process in _tree(self._process.pid)
+            for connection in _connections_of(process)
+            if connection.raddr and connection.raddr.port == port and connection.status != psutil.CONN_TIME_WAIT
+        )
+
+    def _uses(self, generation: int) -> bool:
+        answer = loopback.get(self.url + _GENERATION_PATH, timeout_seconds=1.0)
+        return answer is not None and answer.headers.get(_GENERATION_HEADER) == str(generation)
+
+    def _write(self, weights: Mapping[str, int], mirror: str | None) -> None:
+        text = yaml.safe_dump({"http": routes(weights, mirror, self._generation)}, sort_keys=False)
+        replace_text(self._routes, text)
+
+    def _program(self, port: int, home: Path) -> Program:
+        options = (
+            f"--entrypoints.web.address=127.0.0.1:{port}",
+            "--entrypoints.web.transport.lifecycle.gracetimeout=5s",
+            f"--providers.file.filename={self._routes}",
+            "--providers.file.watch=true",
+            "--providers.providersthrottleduration=50ms",
+            "--ping.manualrouting=true",
+            "--api=false",
+            "--global.checknewversion=false",
+            "--global.sendanonymoususage=false",
+            "--log.level=WARN",
+            "--log.nocolor=true",
+        )
+        return Program(
+            name="gateway",
+            command=(find_traefik(), *options),
+            log=home / "gateway.log",
+            ready_url=self.url + _GENERATION_PATH,
+            grace_seconds=10,
+            ready_seconds=20,
+        )
+
+
+def routes(weights: Mapping[str, int], mirror: str | None, generation: int) -> dict[str, Any]:
+    """Traefik's dynamic configuration: one weighted service, and a probe that tells the generation."""
+    probe = {
+        "rule": f"Path(`{_GENERATION_PATH}`)",
+        "priority": 1000,
+        "service": "ping@internal",
+        "middlewares": ["generation"],
+    }
+    told = {"headers": {"customResponseHeaders": {_GENERATION_HEADER: str(generation)}}}
+    found: dict[str, Any] = {"routers": {"generation": probe}, "middlewares": {"generation": told}}
+    if not weights:
+        return found
+    urls = [*weights, *([mirror] if mirror and mirror not in weights else [])]
+    names = {url: f"version-{number}" for number, url in enumerate(sorted(urls))}
+    services: dict[str, Any] = {names[url]: _server(url) for url in urls}
+    services["split"] = {"weighted": {"services": [{"name": names[url], "weight": w} for url, w in weights.items()]}}
+    entry = "split"
+    if mirror:
+        services["mirrored"] = {"mirroring": {"service": "split", "mirrors": [{"name": names[mirror], "percent": 100}]}}
+        entry = "mirrored"
+    found["routers"]["all"] = {"rule": "PathPrefix(`/`)", "priority": 1, "service": entry}
+    found["services"] = services
+    found["serversTransports"] = {"versions": {"forwardingTimeouts": {"idleConnTimeout": f"{_IDLE_SECONDS:g}s"}}}
+    return found
+
+
+def _server(url: str) -> dict[str, Any]:
+    return {"loadBalancer": {"servers": [{"url": url}], "serversTransport": "versions"}}
+
+
+def find_traefik() -> str:
+    """The gateway's program: the one of our environment, else the one on the PATH.
+
+    Raises:
+        GatewayError: there is none.
+    """
+    ours = Path(sys.executable).with_name("traefik")
+    found = str(ours) if ours.exists() else shutil.which("traefik")
+    if found is None:
+        raise GatewayError("traefik is not installed; `make setup` installs it from requirements.txt")
+    return found
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file in one step: a reader sees the old text or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).replace(path)
+
+
+def _tree(pid: int | None) -> list[psutil.Process]:
+    try:
+        return [] if pid is None else psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _connections_of(process: psutil.Process) -> list[Any]:
+    try:
+        return list(process.net_connections("tcp"))
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return []
