@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 #: Upper edges of the score bins that every version counts in, and that the
 #: hold-out histograms of a package use. They are spaced by log-odds, so that a
@@ -24,6 +24,19 @@ CategoryValue = bool | int | str
 
 Ratio = Annotated[float, Field(gt=0, lt=1)]
 
+Missing = Annotated[Literal["refused", "allowed"], Field(description="Whether a caller may send null, or nothing.")]
+
+
+def _no_timestamp(value: object) -> object:
+    """Refuses 2024 and "2024", which pydantic would take for seconds since 1970."""
+    if isinstance(value, (int, float)) or (isinstance(value, str) and value[:10].count("-") != 2):
+        raise ValueError("a day or time is ISO 8601, such as 2024-03-31")
+    return value
+
+
+#: A day or a time of a spec.
+Moment = Annotated[date | datetime, BeforeValidator(_no_timestamp)]
+
 
 class Closed(BaseModel):
     """A frozen model that refuses keys it does not know."""
@@ -34,11 +47,11 @@ class Closed(BaseModel):
 class NumberFeature(Closed):
     """A number; `min` and `max` are inclusive and in the unit that callers send."""
 
-    type: Literal["number"]
-    unit: str | None = None
-    min: float
-    max: float
-    missing: Literal["refused", "allowed"] = "refused"
+    type: Literal["number"] = Field(description="A number.")
+    unit: str | None = Field(default=None, description="The unit that callers send, for people.")
+    min: float = Field(description="Smallest value that a caller may send.")
+    max: float = Field(description="Largest value that a caller may send.")
+    missing: Missing = "refused"
     factor: float = Field(default=1.0, description="A request's value times this is the table's value.")
 
     @model_validator(mode="after")
@@ -53,9 +66,9 @@ class NumberFeature(Closed):
 class CategoryFeature(Closed):
     """One of a closed list of values."""
 
-    type: Literal["category"]
-    values: Annotated[tuple[CategoryValue, ...], Field(min_length=1)]
-    missing: Literal["refused", "allowed"] = "refused"
+    type: Literal["category"] = Field(description="One of a closed list of values.")
+    values: tuple[CategoryValue, ...] = Field(min_length=1, description="Every value that a caller may send.")
+    missing: Missing = "refused"
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -69,10 +82,10 @@ class CategoryFeature(Closed):
 class DateFeature(Closed):
     """An ISO 8601 day or time; the model sees days since 1970-01-01 UTC."""
 
-    type: Literal["date"]
-    min: date | datetime
-    max: date | datetime
-    missing: Literal["refused", "allowed"] = "refused"
+    type: Literal["date"] = Field(description="An ISO 8601 day or time.")
+    min: Moment = Field(description="First day or time that a caller may send.")
+    max: Moment = Field(description="Last day or time that a caller may send; a day means its first moment.")
+    missing: Missing = "refused"
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -87,18 +100,30 @@ Feature = Annotated[NumberFeature | CategoryFeature | DateFeature, Field(discrim
 class Data(Closed):
     """The table: where it is and which of its columns is the answer."""
 
-    uri: str = Field(description="Path beside the spec, file://, s3:// or gs://; CSV or Parquet.")
-    target: str
-    positive: CategoryValue
+    uri: str = Field(min_length=1, description="Path beside the spec, file://, s3:// or gs://; CSV or Parquet.")
+    target: str = Field(description="The column that the model is to answer; it has two values.")
+    positive: CategoryValue = Field(description="The target's value whose probability is answered.")
     id: str | None = Field(default=None, description="A column that names a row; never a feature.")
     ignore: tuple[str, ...] = Field(default=(), description="Columns of the table that are no features.")
+    vouched: tuple[str, ...] = Field(
+        default=(), description="Features that tell the answer almost alone, and that a person says are no leak."
+    )
     source: str | None = Field(default=None, description="Where the table comes from, for people.")
+
+    @model_validator(mode="after")
+    def _one_role(self) -> Self:
+        if self.id == self.target:
+            raise ValueError(f"{self.target!r} is both target and id; a column has one role")
+        for role, column in (("target", self.target), ("id", self.id)):
+            if column in self.ignore:
+                raise ValueError(f"{column!r} is the {role} and stands in ignore; remove it from ignore")
+        return self
 
 
 class Split(Closed):
     """How the hold-out is cut off; a row's side depends on that row alone."""
 
-    holdout: Ratio = 0.2
+    holdout: Ratio = Field(default=0.2, description="Share of the rows that no search ever sees.")
     group: str | None = Field(default=None, description="Rows with one value here stay on one side.")
     time: str | None = Field(default=None, description="The latest rows by this column are the hold-out.")
 
@@ -112,17 +137,19 @@ class Split(Closed):
 class Direction(Closed):
     """A behaviour that domain knowledge demands: raising `feature` moves scores this way."""
 
-    feature: str
-    raises: bool
-    min_share: Ratio = 0.9
+    feature: str = Field(description="A number or date feature.")
+    raises: bool = Field(description="true: a larger value raises the score; false: it lowers it.")
+    min_share: Ratio = Field(default=0.9, description="Smallest share of hold-out rows that must behave so.")
 
 
 class Behaviour(Closed):
     """Behavioural checks on the hold-out."""
 
-    invariant: tuple[str, ...] = ()
-    max_flip_ratio: float = Field(default=0.05, ge=0, le=1)
-    direction: tuple[Direction, ...] = ()
+    invariant: tuple[str, ...] = Field(default=(), description="Features whose change must not change the label.")
+    max_flip_ratio: float = Field(
+        default=0.05, ge=0, le=1, description="Largest share of hold-out rows whose label changes all the same."
+    )
+    direction: tuple[Direction, ...] = Field(default=(), description="Features that move scores one way.")
 
 
 Candidate = Literal["logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"]
@@ -132,26 +159,37 @@ Strategy = Literal["auto", "none", "mirrored", "multi_worker_mirrored", "paramet
 class Training(Closed):
     """What is searched, how and on what."""
 
-    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)] = (
-        "logistic_regression", "random_forest", "gradient_boosting", "keras_mlp",
-    )  # fmt: skip
-    search: Literal["grid", "random", "optuna"] = "random"
-    trials: int = Field(default=12, ge=1)
-    folds: int = Field(default=3, ge=2, le=20)
-    metric: Literal["roc_auc", "average_precision", "neg_brier_score"] = "roc_auc"
-    seed: int = Field(default=7, ge=0)
-    accelerator: Literal["cpu", "gpu", "tpu"] = "cpu"
-    accelerator_count: int = Field(default=1, ge=1)
+    candidates: tuple[Candidate, ...] = Field(
+        default=("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"),
+        min_length=1,
+        description="Kinds of model that are tried.",
+    )
+    search: Literal["grid", "random", "optuna"] = Field(default="random", description="How parameters are searched.")
+    trials: int = Field(default=12, ge=1, description="Parameter sets that are tried, over all candidates.")
+    folds: int = Field(default=3, ge=2, le=20, description="Folds of the cross-validation of each trial.")
+    metric: Literal["roc_auc", "average_precision", "neg_brier_score"] = Field(
+        default="roc_auc", description="What the search maximises."
+    )
+    seed: int = Field(default=7, ge=0, description="Makes a run repeatable.")
+    accelerator: Literal["cpu", "gpu", "tpu"] = Field(default="cpu", description="What the training step runs on.")
+    accelerator_count: int = Field(default=1, ge=1, description="Devices of the training step.")
     accelerator_type: str | None = Field(default=None, description="Node label value, such as nvidia-l4.")
-    tpu_topology: str | None = None
-    strategy: Strategy = "auto"
-    timeout_minutes: int = Field(default=60, ge=1)
+    tpu_topology: str | None = Field(default=None, description="Node label value, such as 2x2.")
+    strategy: Strategy = Field(default="auto", description="tf.distribute strategy; auto takes the device's own.")
+    timeout_minutes: int = Field(default=60, ge=1, description="A training step that takes longer fails.")
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        twice = sorted({name for name in self.candidates if self.candidates.count(name) > 1})
+        if twice:
+            raise ValueError(f"candidates {', '.join(twice)} stand twice; each may stand once")
+        return self
 
 
 class MinimumGate(Closed):
     """A metric must be at least this."""
 
-    min: float
+    min: float = Field(ge=0, le=1, description="Smallest value that is let through.")
 
 
 class VersusChampionGate(Closed):
@@ -163,41 +201,43 @@ class VersusChampionGate(Closed):
 class FairnessGate(Closed):
     """The true positive ratio must not differ by more than this between groups."""
 
-    by: Annotated[tuple[str, ...], Field(min_length=1)]
-    max_equal_opportunity_gap: Ratio = 0.15
-    min_group_positives: int = Field(default=30, ge=1)
+    by: tuple[str, ...] = Field(min_length=1, description="Category features whose values are the groups.")
+    max_equal_opportunity_gap: Ratio = Field(
+        default=0.15, description="Largest difference of the true positive ratios of two groups."
+    )
+    min_group_positives: int = Field(default=30, ge=1, description="A group with fewer is shown, not judged.")
 
 
 class LatencyGate(Closed):
     """One row must be answered within this many milliseconds (99th percentile, encoding and graph)."""
 
-    max: float = Field(gt=0)
+    max: float = Field(gt=0, description="Largest value that is let through.")
 
 
 class SizeGate(Closed):
     """At most this much."""
 
-    max: float = Field(gt=0)
+    max: float = Field(gt=0, description="Largest value that is let through.")
 
 
 class Gates(Closed):
     """What a candidate must show offline before it is registered."""
 
-    roc_auc: MinimumGate | None = None
-    average_precision: MinimumGate | None = None
-    versus_champion: VersusChampionGate = VersusChampionGate()
-    calibration_error: SizeGate | None = None
-    fairness: FairnessGate | None = None
-    latency_p99_ms: LatencyGate | None = None
-    package_mib: SizeGate | None = None
-    behaviour: Behaviour | None = None
+    roc_auc: MinimumGate | None = Field(default=None, description="Area under the ROC curve on the hold-out.")
+    average_precision: MinimumGate | None = Field(default=None, description="Average precision on the hold-out.")
+    versus_champion: VersusChampionGate = Field(default=VersusChampionGate(), description="Against the champion.")
+    calibration_error: SizeGate | None = Field(default=None, description="Expected calibration error, 0 to 1.")
+    fairness: FairnessGate | None = Field(default=None, description="True positive ratios by group.")
+    latency_p99_ms: LatencyGate | None = Field(default=None, description="Time to answer one row, in milliseconds.")
+    package_mib: SizeGate | None = Field(default=None, description="Size of the package in MiB.")
+    behaviour: Behaviour | None = Field(default=None, description="Behavioural checks.")
 
 
 class Objectives(Closed):
     """The promises to callers."""
 
-    availability: Ratio = 0.999
-    latency_p99_ms: float = Field(default=50, gt=0)
+    availability: Ratio = Field(default=0.999, description="Share of requests that are answered without a 5xx.")
+    latency_p99_ms: float = Field(default=50, gt=0, description="A request that takes longer counts as slow.")
 
 
 class Harm(Closed):
@@ -208,10 +248,10 @@ class Harm(Closed):
     (`score_shift`), of the Brier loss of labelled answers (`label_loss`).
     """
 
-    error_ratio: Ratio | None = 0.005
-    slow_ratio: Ratio | None = 0.02
-    score_shift: Ratio | None = 0.05
-    label_loss: Ratio | None = 0.02
+    error_ratio: Ratio | None = Field(default=0.005, description="More requests answered with 5xx.")
+    slow_ratio: Ratio | None = Field(default=0.02, description="More requests slower than the objective.")
+    score_shift: Ratio | None = Field(default=0.05, description="Scores differ, beyond what the hold-out showed.")
+    label_loss: Ratio | None = Field(default=0.02, description="More Brier loss on labels that came back.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -223,13 +263,15 @@ class Harm(Closed):
 class Rollout(Closed):
     """How a new version gets traffic."""
 
-    strategy: Literal["canary", "shadow", "basic"] = "canary"
-    step_weight: int = Field(default=10, ge=1, le=100)
-    max_weight: int = Field(default=50, ge=1, le=100)
-    interval_seconds: float = Field(default=30, gt=0)
-    deadline_minutes: float = Field(default=60, gt=0)
-    false_alarm: Ratio = 0.01
-    harm: Harm = Harm()
+    strategy: Literal["canary", "shadow", "basic"] = Field(
+        default="canary", description="canary: growing share of traffic; shadow: a copy of it; basic: all at once."
+    )
+    step_weight: int = Field(default=10, ge=1, le=100, description="Percent of traffic that each step adds.")
+    max_weight: int = Field(default=50, ge=1, le=100, description="Percent of traffic before promotion.")
+    interval_seconds: float = Field(default=30, gt=0, description="Time between two looks of the judge.")
+    deadline_minutes: float = Field(default=60, gt=0, description="A rollout without a verdict by then fails.")
+    false_alarm: Ratio = Field(default=0.01, description="Share of good versions that a whole rollout may fail.")
+    harm: Harm = Field(default=Harm(), description="Margins of harm.")
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -241,9 +283,9 @@ class Rollout(Closed):
 class Scale(Closed):
     """Replicas of each version."""
 
-    min: int = Field(default=2, ge=1)
-    max: int = Field(default=10, ge=1)
-    cpu_percent: int = Field(default=70, ge=1, le=100)
+    min: int = Field(default=2, ge=1, description="Fewest replicas.")
+    max: int = Field(default=10, ge=1, description="Most replicas.")
+    cpu_percent: int = Field(default=70, ge=1, le=100, description="CPU use that the autoscaler aims at.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -255,45 +297,55 @@ class Scale(Closed):
 class Limits(Closed):
     """How much one request may carry."""
 
-    max_body_bytes: int = Field(default=1_048_576, ge=1024)
-    max_batch_rows: int = Field(default=1000, ge=1)
+    max_body_bytes: int = Field(default=1_048_576, ge=1024, description="A larger body is refused.")
+    max_batch_rows: int = Field(default=1000, ge=1, description="A longer list is refused.")
 
 
 class Spec(Closed):
     """`services/<name>/service.yaml`."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
-    description: str = ""
-    data: Data
-    features: Annotated[dict[str, Feature], Field(min_length=1)]
-    split: Split = Split()
-    training: Training = Training()
-    gates: Gates = Gates()
-    objectives: Objectives = Objectives()
-    rollout: Rollout = Rollout()
-    scale: Scale = Scale()
-    limits: Limits = Limits()
+    name: str = Field(
+        pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
+        description="The service's name: small letters, digits and hyphens, at most 40.",
+    )
+    description: str = Field(default="", description="The question that the model answers, for people.")
+    data: Data = Field(description="The table.")
+    features: dict[str, Feature] = Field(min_length=1, description="What a caller sends, and the model reads.")
+    split: Split = Field(default=Split(), description="How the hold-out is cut off.")
+    training: Training = Field(default=Training(), description="What is searched, how and on what.")
+    gates: Gates = Field(default=Gates(), description="What a candidate must show before it is registered.")
+    objectives: Objectives = Field(default=Objectives(), description="The promises to callers.")
+    rollout: Rollout = Field(default=Rollout(), description="How a new version gets traffic.")
+    scale: Scale = Field(default=Scale(), description="How many replicas serve.")
+    limits: Limits = Field(default=Limits(), description="How much one request may carry.")
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
         others = {self.data.target: "data.target", **dict.fromkeys(self.data.ignore, "data.ignore")}
         if self.data.id:
             others[self.data.id] = "data.id"
-        for column in self.features.keys() & others.keys():
-            raise ValueError(f"features: {column!r} is {others[column]} as well; remove one of the two")
-        for place, columns in self._named_features().items():
-            for column in columns:
-                if column not in self.features:
-                    raise ValueError(f"{place}: {column!r} is no feature; allowed: {', '.join(self.features)}")
+        for column in self.features:
+            if column in others:
+                raise ValueError(f"features: {column!r} is {others[column]} as well; remove one of the two")
+        if self.data.target in (self.split.group, self.split.time):
+            raise ValueError(f"split: {self.data.target!r} is the target; split by another column")
         return self
 
-    def _named_features(self) -> dict[str, tuple[str, ...]]:
-        behaviour = self.gates.behaviour or Behaviour()
-        return {
-            "gates.fairness.by": self.gates.fairness.by if self.gates.fairness else (),
-            "gates.behaviour.invariant": behaviour.invariant,
-            "gates.behaviour.direction": tuple(direction.feature for direction in behaviour.direction),
-        }
+    @model_validator(mode="after")
+    def _gates_name_features(self) -> Self:
+        fairness, behaviour = self.gates.fairness, self.gates.behaviour or Behaviour()
+        self._have_type("gates.fairness.by", fairness.by if fairness else (), ("category",))
+        self._have_type("gates.behaviour.invariant", behaviour.invariant, ("number", "category", "date"))
+        moved = tuple(direction.feature for direction in behaviour.direction)
+        self._have_type("gates.behaviour.direction", moved, ("number", "date"))
+        return self
+
+    def _have_type(self, place: str, columns: tuple[str, ...], types: tuple[str, ...]) -> None:
+        allowed = [name for name, feature in self.features.items() if feature.type in types]
+        for column in columns:
+            if column not in allowed:
+                kind = f"no {' or '.join(types)} feature" if column in self.features else "no feature"
+                raise ValueError(f"{place}: {column!r} is {kind}; allowed: {', '.join(allowed) or 'none'}")
 
 
 def category_text(value: CategoryValue) -> str:

@@ -1,16 +1,36 @@
-"""Reads `service.yaml` into the spec's types, and says clearly what is wrong with it."""
+"""Reads `service.yaml` into the spec's types, and says clearly what is wrong with it.
+
+    python -m components.spec > services/service.schema.json
+
+writes the JSON schema by which editors complete and check a spec.
+"""
 
 from __future__ import annotations
 
 import difflib
+import json
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from components.contract import Spec
 from components.errors import SpecError
+from components.strict_yaml import load_yaml
+
+#: What pydantic appends to a place for each type that it tried there, and what to say instead.
+_TRIED = {
+    "bool": "a value is text in quotes, a whole number, true or false",
+    "int": "a value is text in quotes, a whole number, true or false",
+    "str": "a value is text in quotes, a whole number, true or false",
+    "date": "a day or time is ISO 8601, such as 2024-03-31",
+    "datetime": "a day or time is ISO 8601, such as 2024-03-31",
+}
+
+_KINDS = "number, category or date"
 
 
 def load_spec(path: Path) -> Spec:
@@ -21,8 +41,9 @@ def load_spec(path: Path) -> Spec:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror or error}. `make new` writes a first spec.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SpecError(f"{path}: {reason}. `make new` writes a first spec.") from error
     spec = parse_spec(text, str(path))
     if "://" in spec.data.uri:
         return spec
@@ -31,45 +52,75 @@ def load_spec(path: Path) -> Spec:
 
 
 def parse_spec(text: str, name: str) -> Spec:
-    """The spec in a YAML text; `name` says in messages where the text came from."""
+    """The spec in a YAML text; `name` says in messages where the text came from.
+
+    Raises:
+        SpecError: the text is not YAML, or not a spec; every fault is named.
+    """
     try:
-        document = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 -- a SafeLoader
-    except yaml.YAMLError as error:
-        raise SpecError(f"{name}: not YAML: {error}") from error
+        document = load_yaml(text)
+    except ValueError as error:
+        raise SpecError(f"{name}: {error}") from error
     if not isinstance(document, dict):
         raise SpecError(f"{name}: a spec is a mapping with the keys {', '.join(Spec.model_fields)}")
     try:
         return Spec.model_validate(document)
     except ValidationError as error:
-        raise SpecError("\n".join(f"{name}: {line}" for line in _faults(error))) from error
+        lines = dict.fromkeys(filter(None, map(_sentence, error.errors(include_url=False))))
+        raise SpecError("\n".join(f"{name}: {line}" for line in lines)) from error
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML that refuses a key that stands twice, where the plain loader keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of the spec, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Spec.model_json_schema()}
 
 
-def _faults(error: ValidationError) -> list[str]:
-    lines = []
-    for fault in error.errors(include_url=False):
-        place = ".".join(str(part) for part in fault["loc"]) or "spec"
-        if fault["type"] == "extra_forbidden":
-            lines.append(f"{place}: unknown key{_nearest(fault['loc'])}")
-        else:
-            message = fault["msg"].removeprefix("Value error, ")
-            given = "" if isinstance(fault["input"], dict) else f" (given: {fault['input']!r})"
-            lines.append(f"{place}: {message}{given}")
-    return lines
+# --- sentences about faults -----------------------------------------------------------
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    """What is wrong and where, or nothing where another fault says it better."""
+    location, given = fault["loc"], fault["input"]
+    if fault["type"] == "extra_forbidden":
+        return f"{_place(location)}: unknown key{_nearest(location)}"
+    if fault["type"] == "too_short" and given:
+        return ""  # the items that are there are wrong, and are named
+    if _is_tried(location):
+        return f"{_place(location[:-1])}: {_TRIED[str(location[-1])]}{_shown(given)}"
+    return ": ".join(filter(None, [_place(location), _message(fault)])) + _shown(given)
+
+
+def _is_tried(location: tuple[int | str, ...]) -> bool:
+    """Whether the last part is a type that pydantic tried for one value, and no key of the file."""
+    depth = {"data": 2, "features": 4}.get(str(location[0]), len(location)) if location else 0
+    return len(location) > depth and location[-1] in _TRIED
+
+
+def _shown(given: object) -> str:
+    """The value that was given, cut where it is long; a mapping is not shown, its keys are named."""
+    text = repr(given)
+    return "" if isinstance(given, Mapping) else f" (given: {text if len(text) <= 80 else text[:77] + '...'})"
+
+
+def _message(fault: ErrorDetails) -> str:
+    tag = fault.get("ctx", {}).get("tag")
+    if fault["loc"][-1:] == ("[key]",):
+        return "a key is text; write it in quotes"
+    sentences = {
+        "union_tag_not_found": f"a feature needs a type: {_KINDS}",
+        "union_tag_invalid": f"type {tag!r} is unknown; allowed: {_KINDS}",
+        "missing": "is missing; it has no default",
+        "too_short": "needs at least one entry",
+        "invalid_key": "a key is text; write it in quotes",
+        **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "must be a mapping of keys to values"),
+    }
+    return sentences.get(fault["type"], fault["msg"].removeprefix("Value error, ").replace("Input should", "must"))
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Where in the file, without the feature's type, which pydantic puts between."""
+    parts = location[:2] + location[3:] if location[:1] == ("features",) else location
+    return ".".join(str(part) for part in parts if part != "[key]")
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:
@@ -90,24 +141,18 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _resolve(schema: dict[str, Any], definitions: dict[str, Any], part: int | str) -> dict[str, Any]:
-    if part in schema.get("properties", {}):
-        found = schema["properties"][part]
+    """The schema of one key, item or feature type below a schema."""
+    kinds = schema.get("discriminator", {}).get("mapping", {})
+    if part in kinds:
+        found = {"$ref": kinds[part]}
     elif isinstance(part, int):
-        found = schema.get("items", {})
-    elif part in schema.get("discriminator", {}).get("mapping", {}):
-        found = {"$ref": schema["discriminator"]["mapping"][part]}
+        found = schema["items"]
     else:
-        found = schema.get("additionalProperties", {})
-    if not isinstance(found, dict):
-        return {}
-    for option in found.get("anyOf", []):
-        if "$ref" in option:
-            found = option
-    if "$ref" in found:
-        found = definitions[found["$ref"].rsplit("/", 1)[1]]
-    return dict(found)
+        found = schema.get("properties", {}).get(part) or schema["additionalProperties"]
+    reference = next((option for option in [found, *found.get("anyOf", [])] if "$ref" in option), None)
+    return dict(definitions[reference["$ref"].rsplit("/", 1)[1]]) if reference else dict(found)
 
 
-def json_schema(model: type[BaseModel] = Spec) -> dict[str, Any]:
-    """The JSON schema of the spec, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
+if __name__ == "__main__":
+    json.dump(json_schema(), sys.stdout, indent=2)
+    sys.stdout.write("\n")
