@@ -1,0 +1,1 @@
+"""The judge: decides from counters whether a canary becomes the champion."""

@@ -1,0 +1,214 @@
+"""Evidence that one mean is larger than another, valid at every look: the judge's statistics.
+
+Two arms serve one stream of requests. `x` in [0, 1] is what a request shows (an
+error: 0 or 1; a loss: in between), `mu_c` and `mu_b` are its means at the canary
+and the champion, `w` is the canary's share. The null hypothesis is
+`mu_c - mu_b <= bound` in every stratum (the time during which one weight was set).
+
+**The bet.** For fixed numbers `0 < m < 1` and `bet > 0`, with `a = bet / w` and
+`b = bet / (1 - w)`, each observation multiplies the wealth `W` by
+
+    canary:   1 + a (x - m - bound)        champion:   1 - b (x - m)
+
+(betting on bounded means: Waudby-Smith and Ramdas 2023). With the growth-optimal
+`m` this is the e-variable of Turner, Ly and Grünwald (2024) for two samples.
+
+**Why it is valid.** Let `d = mu_b - m`. Given the past and the arm, a canary
+observation multiplies the expectation by at most `1 + a d` under the null, a
+champion's by `1 - b d`. So for each `mu_b`, `W / G(d)` with `G(d) = (1 + a d)^n_c
+(1 - b d)^n_b` is a supermartingale that starts at 1, whatever decides the arm, and
+`W / max_d G(d)`, which is smaller, is an e-process (Ramdas et al. 2023, section
+4). The maximum has a closed form: `log G` is concave with its top at
+`d = (n_c a - n_b b) / (n a b)`, where `G` is `exp(n KL(n_c/n, w))`, the price for
+a share that is not the one that was set; it is near 1 when the share is right.
+No look is special, so (Ville 1939) P(e >= 1/alpha at any time) <= alpha.
+
+**If the base rate drifts inside a stratum**, the bound still holds when the arms'
+share does not drift along with it: `sum_t w log(1 + a d_t) + (1 - w) log(1 - b
+d_t) <= n max_d [...]` term by term. Simpson's paradox needs both to move, and the
+share moves only between strata, each of which has its own `max_d`.
+
+**Mixing.** `W` depends on counts alone: the order of observations, how they are
+cut into batches and on which replica they were counted leaves it as it is. A mean
+of e-processes is one, so bets are mixed over a fixed grid of what may be true
+(`Prior`): the base rate, the gap beyond the bound, the spread, and the share
+really given. Inside the mixture the strata multiply, so the base rate is paid for
+once, not once a stratum.
+
+Evidence for *less* than the bound is the same question about `1 - x` and `-bound`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+#: What the gateway's true share may be, as a multiple of the weight's odds, and how likely that is.
+SHARE_ODDS = (1.0, 0.5, 0.7, 0.84, 0.93, 1.07, 1.19, 1.45, 2.0)
+SHARE_PRIOR = (0.84,) + (0.02,) * 8
+#: A factor never falls below this part of what it is at a bet of zero, so that no logarithm is infinite.
+_LARGEST_BET = 0.98
+_SMALLEST_BET = 1e-9
+_HALVINGS = 14
+#: Means this near to what is possible are moved inwards.
+_EDGE = 1e-5
+
+
+@dataclass(frozen=True)
+class Arms:
+    """Counts of one stratum.
+
+    `canary` and `champion` have the shape (rollouts, bounds, values): how many observations
+    had each value. `weight` is the canary's share of traffic that was set, in (0, 1).
+    """
+
+    weight: float
+    canary: Array
+    champion: Array
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is worth betting on. It decides how fast evidence grows, never whether it is valid.
+
+    `bases` are means of the champion, `gaps` distances beyond the bound, `spreads` variances
+    relative to that of a 0/1 variable with the same mean; each with its probability.
+    """
+
+    bases: tuple[tuple[float, float], ...]
+    gaps: tuple[tuple[float, float], ...]
+    spreads: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
+
+    def flipped(self) -> Prior:
+        """The same beliefs about `1 - x`."""
+        return Prior(tuple((1 - base, p) for base, p in self.bases), self.gaps, self.spreads)
+
+
+def log_evidence(strata: Sequence[Arms], values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> Array:
+    """Logarithm of the e-process against `mu_c - mu_b <= bound`; shape (rollouts, bounds).
+
+    `values` are what `x` can be, in the order of the counts' last axis.
+    """
+    total: Array = np.zeros(())
+    for arms in strata:
+        total = total + _stratum(arms, values, bounds, prior)
+    if not strata:
+        return np.zeros((1, len(bounds)))
+    mixed: Array = log_mean(total, np.log(_joint(prior))).T
+    return mixed
+
+
+def log_evidence_below(
+    strata: Sequence[Arms], values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior
+) -> Array:
+    """Logarithm of the e-process against `mu_c - mu_b >= bound`; shape (rollouts, bounds)."""
+    flipped = tuple(1 - value for value in values)
+    return log_evidence(strata, flipped, tuple(-bound for bound in bounds), prior.flipped())
+
+
+def _stratum(arms: Arms, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> Array:
+    """Log wealth of each alternative after the price of the share: (bounds, rollouts, alternatives)."""
+    bets = _bets(arms.weight, values, bounds, prior)
+    canary, champion = np.swapaxes(arms.canary, 0, 1), np.swapaxes(arms.champion, 0, 1)
+    wealth = canary @ bets.log_canary + champion @ bets.log_champion
+    counts = canary.sum(-1, keepdims=True), champion.sum(-1, keepdims=True)
+    wealth -= _share_price(*counts, bets)
+    by_share = wealth.reshape(*wealth.shape[:-1], -1, len(SHARE_ODDS))
+    return log_mean(by_share, np.log(SHARE_PRIOR))
+
+
+@dataclass(frozen=True)
+class _Bets:
+    """One bet for each alternative and share, flattened to G = alternatives x shares.
+
+    Shapes: `log_canary`, `log_champion` (bounds, values, G); the others (bounds, 1, G).
+    """
+
+    log_canary: Array
+    log_champion: Array
+    a: Array
+    b: Array
+    lowest: Array
+    highest: Array
+
+
+def _share_price(n_c: Array, n_b: Array, bets: _Bets) -> Array:
+    """`log max_d G(d)` over the base rates that the null allows."""
+    n = np.maximum(n_c + n_b, 1.0)
+    top = np.clip(n_c / n / bets.b - n_b / n / bets.a, bets.lowest, bets.highest)
+    price: Array = n_c * np.log1p(bets.a * top) + n_b * np.log1p(-bets.b * top)
+    return price
+
+
+@lru_cache(maxsize=512)
+def _bets(weight: float, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> _Bets:
+    bound = np.array(bounds)[:, None]
+    base, gap, spread = (grid.ravel() for grid in np.meshgrid(*_grids(prior), indexing="ij"))
+    odds = weight / (1 - weight) * np.array(SHARE_ODDS)
+    share = np.tile(odds / (1 + odds), base.size)
+    base, gap, spread = (np.repeat(grid, len(SHARE_ODDS)) for grid in (base, gap, spread))
+    lowest, highest = np.maximum(0, -bound), np.minimum(1, 1 - bound)
+    m, bet = _growth_optimal(base, gap, spread, share, bound, lowest, highest)
+    a, b = bet / share, bet / (1 - share)
+    x = np.array(values)[None, :, None]
+    middle, a3, b3 = m[:, None, :], a[:, None, :], b[:, None, :]
+    return _Bets(
+        log_canary=np.log1p(a3 * (x - middle - bound[:, None])),
+        log_champion=np.log1p(-b3 * (x - middle)),
+        a=a3, b=b3, lowest=(lowest - m)[:, None, :], highest=(highest - m)[:, None, :],
+    )  # fmt: skip
+
+
+def _growth_optimal(
+    base: Array, gap: Array, spread: Array, share: Array, bound: Array, lowest: Array, highest: Array
+) -> tuple[Array, Array]:
+    """`m` and the bet with which wealth grows fastest if the champion's mean is `base` and the gap is true.
+
+    For 0/1 variables the best pair is the likelihood ratio against the nearest null
+    (m + bound, m): `w a = (1 - w) b` with `a` and `b` as in that ratio, solved by halving.
+    A smaller spread allows a larger bet.
+    """
+    low = np.clip(base, _EDGE, 1 - 2 * _EDGE)
+    high = np.clip(base + gap, low + _EDGE, 1 - bound - _EDGE)
+    inside = _EDGE * (highest - lowest)
+    left, right = np.clip(low, lowest + inside, highest - inside), np.clip(high, lowest + inside, highest - inside)
+    for _ in range(_HALVINGS):
+        m = (left + right) / 2
+        rising = share * _ratio_slope(high, m, bound) > (1 - share) * (m - low) / (m * (1 - m))
+        left, right = np.where(rising, m, left), np.where(rising, right, m)
+    m = (left + right) / 2
+    limit = np.minimum(share / (m + bound), (1 - share) / (1 - m))
+    bet = np.clip(share * _ratio_slope(high, m, bound) / spread, _SMALLEST_BET * limit, _LARGEST_BET * limit)
+    return m, bet
+
+
+def _ratio_slope(high: Array, m: Array, bound: Array) -> Array:
+    """`a` of the likelihood ratio of a 0/1 variable with mean `high + bound` against `m + bound`."""
+    slope: Array = (high - m) / ((m + bound) * (1 - m - bound))
+    return slope
+
+
+def _grids(prior: Prior) -> list[Array]:
+    return [np.array([value for value, _ in grid]) for grid in (prior.bases, prior.gaps, prior.spreads)]
+
+
+def _joint(prior: Prior) -> Array:
+    """The prior probability of each alternative, summing to 1."""
+    parts = [np.array([p for _, p in grid]) for grid in (prior.bases, prior.gaps, prior.spreads)]
+    joint = parts[0][:, None, None] * parts[1][None, :, None] * parts[2][None, None, :]
+    flat: Array = joint.ravel() / joint.sum()
+    return flat
+
+
+def log_mean(logs: Array, log_weights: Array) -> Array:
+    """Logarithm of the weighted mean of exponentials over the last axis."""
+    weighted = logs + log_weights
+    top = weighted.max(-1, keepdims=True)
+    mean: Array = np.log(np.exp(weighted - top).sum(-1)) + top[..., 0]
+    return mean

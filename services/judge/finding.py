@@ -1,0 +1,37 @@
+"""What one signal says about a rollout: the numbers that a verdict, the log and the report show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["harm", "safe", "open", "no data"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one signal says. Means, excess and bounds are in the signal's own unit, not in percent.
+
+    `lower` and `upper` hold at every look; None where the evidence rules nothing out. `allowed` is
+    the excess allowed for the next weight. `edge` is the score at which a shift of scores is worst.
+    `enough` is about how many canary observations a canary like the champion needs; only at a deadline.
+    """
+
+    name: str
+    state: State
+    reason: str
+    margin: float
+    allowed: float
+    canary_observations: float = 0.0
+    champion_observations: float = 0.0
+    canary: float | None = None
+    champion: float | None = None
+    excess: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    e_harm: float = 1.0
+    e_harm_needed: float = 0.0
+    e_safe: float = 1.0
+    e_safe_needed: float = 0.0
+    edge: float | None = None
+    enough: float | None = None

@@ -1,0 +1,159 @@
+"""From evidence to a verdict: a pure function, the same for the cluster, the twin and the simulator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from components.contract import SCORE_EDGES, Rollout
+from services.judge.assess import allowed_excess, enough, interval, is_harm, is_safe, stack_arms
+from services.judge.evalue import Arms
+from services.judge.evidence import Evidence
+from services.judge.signals import Signal, judged_signals
+from services.judge.finding import Finding, State
+from services.judge.wording import NOTHING, number, sentence
+
+Decision = Literal["pass", "fail", "wait"]
+_LARGEST_LOG = 300.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decision about the next weight, why, and the numbers behind it."""
+
+    verdict: Decision
+    reason: str
+    weight: float
+    next_weight: float
+    elapsed_seconds: float
+    deadline_seconds: float
+    want_of_evidence: bool
+    findings: tuple[Finding, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as JSON values; `signals` is the list of findings."""
+        document = asdict(self)
+        document["signals"] = list(document.pop("findings"))
+        return document
+
+
+def next_weight(weight: float, rollout: Rollout) -> float:
+    """The weight after this one: a step more, and after the largest weight all traffic (promotion)."""
+    if weight >= rollout.max_weight:
+        return 100.0
+    return float(min(weight + rollout.step_weight, rollout.max_weight))
+
+
+def judge(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> Verdict:
+    """Whether the canary may get `toward` percent of traffic (left out: the next weight), must go, or neither yet.
+
+    Missing or contradictory data is wait; the deadline passed in wait is fail.
+    """
+    toward = next_weight(evidence.weight, rollout) if toward is None else toward
+    faults = evidence.faults()
+    findings = () if faults else _findings(evidence, rollout, toward)
+    decision, reason = _decide(findings, [*evidence.problems, *faults], toward)
+    wanting = decision == "wait" and evidence.elapsed_seconds >= rollout.deadline_minutes * 60
+    if wanting:
+        decision, reason = "fail", _deadline_reason(rollout, reason, findings)
+    return Verdict(
+        decision, f"{decision}: {reason}", evidence.weight, toward, evidence.elapsed_seconds,
+        rollout.deadline_minutes * 60, wanting, tuple(findings),
+    )  # fmt: skip
+
+
+def _decide(findings: Sequence[Finding], faults: Sequence[str], toward: float) -> tuple[Decision, str]:
+    harms = [finding.reason for finding in findings if finding.state == "harm"]
+    if harms:
+        return "fail", "; ".join(harms)
+    lacking = [*faults, *(finding.reason for finding in findings if finding.state == "no data")]
+    if lacking:
+        return "wait", "; ".join(lacking)
+    unsure = [finding.reason for finding in findings if finding.state == "open"]
+    if unsure or not findings:
+        return "wait", "; ".join(unsure) or "nothing has been measured yet"
+    where = "to be promoted" if toward >= 100 else f"to get {toward:g} % of traffic"
+    return "pass", f"safe {where}: " + "; ".join(finding.reason for finding in findings)
+
+
+def _deadline_reason(rollout: Rollout, reason: str, findings: Sequence[Finding]) -> str:
+    needs = [
+        f"{number(finding.enough)} for {finding.name}" for finding in findings if finding.enough is not None
+    ]
+    hint = f". About this many canary observations would have been enough: {', '.join(needs)}" if needs else ""
+    return f"no decision within the deadline of {rollout.deadline_minutes:g} minutes, for want of evidence ({reason}){hint}"
+
+
+def _findings(evidence: Evidence, rollout: Rollout, toward: float) -> list[Finding]:
+    """One finding a signal of the spec."""
+    signals = judged_signals(rollout.harm, rollout.false_alarm, evidence.holdout)
+    late = evidence.elapsed_seconds >= rollout.deadline_minutes * 60
+    findings = [_finding(signal, evidence, rollout, toward / 100, late) for signal in signals]
+    margin = rollout.harm.score_shift
+    if margin is not None and evidence.holdout is None:
+        reason = "score_shift cannot be judged: what the hold-out showed between the two versions is missing"
+        findings.append(Finding("score_shift", "no data", reason, margin, min(1.0, margin / toward * 100)))
+    return findings
+
+
+def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float, late: bool) -> Finding:
+    strata = _arms(signal, evidence)
+    allowed = allowed_excess(signal, share)
+    lack = _lack(signal, strata)
+    if lack:
+        hint = enough(signal, strata, share, rollout.false_alarm) if late and "missing" not in lack else None
+        return Finding(signal.name, "no data", lack, signal.margin, allowed, enough=hint)
+    state: State = "open"
+    if is_harm(signal, strata)[0]:
+        state = "harm"
+    elif is_safe(signal, strata, share, rollout.false_alarm)[0]:
+        state = "safe"
+    finding = _measured(signal, strata, state, allowed, rollout.false_alarm)
+    hint = enough(signal, strata, share, rollout.false_alarm) if late and state == "open" else None
+    return replace(finding, reason=sentence(finding), enough=hint)
+
+
+def _arms(signal: Signal, evidence: Evidence) -> list[Arms]:
+    """The signal's arms where there were two sides to compare; a missing metric stays NaN."""
+    tables = [
+        (stratum.weight / 100, stratum.canary.vector()[None], stratum.champion.vector()[None])
+        for stratum in evidence.strata
+        if 0 < stratum.weight < 100
+    ]
+    return stack_arms(signal, tables)
+
+
+def _lack(signal: Signal, strata: Sequence[Arms]) -> str:
+    """What keeps a signal from being judged at all, or nothing."""
+    for side in ("canary", "champion"):
+        counts = [getattr(arms, side) for arms in strata]
+        if any(np.isnan(table).any() for table in counts):
+            return f"{signal.name} cannot be judged: the {side}'s counters for it are missing"
+        if sum(float(table.sum()) for table in counts) == 0:
+            return f"{signal.name} cannot be judged: the {side} has {NOTHING[signal.name]} yet"
+    return ""
+
+
+def _measured(signal: Signal, strata: Sequence[Arms], state: State, allowed: float, false_alarm: float) -> Finding:
+    canary, champion = (mean[0] for mean in signal.means(strata))
+    beyond = canary - champion - np.array(signal.centres)
+    at = int(np.argmax(np.abs(beyond) - np.array(signal.allowances))) if signal.two_sided else 0
+    lower, upper = interval(signal, strata, false_alarm)
+    return Finding(
+        name=signal.name, state=state, reason="", margin=signal.margin, allowed=allowed,
+        canary_observations=sum(float(arms.canary[0, 0].sum()) for arms in strata),
+        champion_observations=sum(float(arms.champion[0, 0].sum()) for arms in strata),
+        canary=float(canary[at]), champion=float(champion[at]), excess=float(beyond[at]), lower=lower, upper=upper,
+        e_harm=_exponential(signal.log_harm(strata, signal.margin)[0]), e_harm_needed=1 / signal.false_alarm,
+        e_safe=_exponential(signal.log_safe(strata, allowed)[0]), e_safe_needed=1 / false_alarm,
+        edge=SCORE_EDGES[at] if signal.two_sided else None,
+    )  # fmt: skip
+
+
+def _exponential(log_e: np.floating[Any]) -> float:
+    """The e-value, cut off where JSON readers would overflow."""
+    return float(np.exp(np.clip(log_e, -_LARGEST_LOG, _LARGEST_LOG)))
