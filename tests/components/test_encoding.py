@@ -69,7 +69,7 @@ def test_true_and_1_may_be_two_values() -> None:
 def test_dates_are_days_however_the_table_holds_them() -> None:
     feature = DateFeature(type="date", min=date(1960, 1, 1), max=date(2030, 1, 1), missing="allowed")
     encoding = fit_encoding({"d": feature}, {"d": ["1970-01-01", "1970-01-03"]})
-    same = [
+    same: list[Any] = [
         ["1970-01-02", None, "1970-01-02T12:00:00+00:00"],
         [date(1970, 1, 2), None, datetime(1970, 1, 2, 12)],  # noqa: DTZ001 -- a table's times often have no zone
         np.array(["1970-01-02", "NaT", "1970-01-02T12"], dtype="datetime64[h]"),

@@ -1,0 +1,275 @@
+"""The ASGI application: routes, headers, and one predict request from its body to its answer.
+
+It is plain ASGI and outermost, because what a framework and its middlewares do
+around a 20 µs model costs several times the model (and BentoML's time-out starts
+a timer for each request that nobody cancels).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from components.package import Package
+from services import telemetry
+from services.model_server import documents
+from services.model_server.counters import Counters, Exposition
+from services.model_server.decoding import RowDecoder
+from services.model_server.errors import Refused
+from services.model_server.events import log_event, log_failure
+from services.model_server.faults import FakedError, Faults
+from services.model_server.feedback import FORWARDED_HEADER, FeedbackDesk
+from services.model_server.model import GoldenFault, Model, bins_of
+from services.model_server.prediction_log import LineLog
+from services.model_server.recent import RecentAnswers
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+#: What a route answers: status, body, content type.
+Answer = tuple[int, bytes, bytes]
+
+_JSON: Final = b"application/json"
+_REQUEST_ID: Final = telemetry.REQUEST_ID_HEADER.encode()
+_FORWARDED: Final = FORWARDED_HEADER.encode()
+#: A request id is kept if it can stand in a header, a log line and a URL as it is.
+_KEEPABLE: Final = re.compile(rb"[\w.:/+=@~-]{1,128}").fullmatch
+#: Seconds that a body may take to arrive.
+_BODY_TIMEOUT: Final = 10.0
+#: A body that is too large is read and thrown away up to so many times the limit, so that its sender reads the answer.
+_DISCARD_FACTOR: Final = 16
+#: From so many rows on the graph runs beside the event loop, so that small requests need not wait.
+_THREAD_ROWS: Final = 64
+
+
+class Disconnected(Exception):  # noqa: N818 -- nothing went wrong here
+    """The caller went away before its body was read."""
+
+
+class ModelApp:
+    """Serves one model. Everything that it needs comes in ready; `inner` gets what is not HTTP."""
+
+    def __init__(
+        self,
+        *,
+        package: Package,
+        service: str,
+        version: str,
+        model: Model,
+        decoder: RowDecoder,
+        counters: Counters,
+        exposition: Exposition,
+        recent: RecentAnswers,
+        feedback: FeedbackDesk,
+        log: LineLog | None,
+        faults: Faults | None,
+    ) -> None:
+        self._model, self._decoder, self._counters = model, decoder, counters
+        self._exposition, self._recent, self._feedback = exposition, recent, feedback
+        self._log, self._faults = log, faults
+        self._max_body_bytes = package.contract.limits.max_body_bytes
+        self._golden_faults: list[GoldenFault] | None = None
+        #: Set when the server is about to stop: it is not ready any more, and every answer closes its connection.
+        self.draining = False
+        self._identity = [
+            (telemetry.RECEIPT_HEADER.encode(), package.digest.encode()),
+            (telemetry.VERSION_HEADER.encode(), version.encode()),
+        ]
+        self._log_middle = f'","version":{json.dumps(version)},"package":"{package.digest}","inputs":'.encode()
+        # Ids made here: a random start for this process, then a count.
+        self._id_start, self._id_count = os.urandom(8).hex(), 0
+        self._static = _static_answers(package, service, version)
+        self._gets: dict[str, Callable[[], Answer]] = {
+            "/healthz": lambda: (200, b'{"alive":true}', _JSON),
+            "/readyz": self._readyz,
+            "/metrics": lambda: (200, exposition.text(), b"text/plain; version=1.0.0; charset=utf-8"),
+        }
+
+    def prove(self) -> None:
+        """Replays the golden requests; until they are answered right the server is not ready."""
+        try:
+            self._golden_faults = self._model.golden_faults()
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the server must live on to say that it is not ready
+            log_failure("golden_requests_failed", error)
+            return
+        if self._golden_faults:
+            first = self._golden_faults[0]
+            log_event("golden_requests_wrong", wrong=len(self._golden_faults), first_line=first.line)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the golden requests were answered right and nobody asked the server to stop."""
+        return self._golden_faults == [] and not self.draining
+
+    def _readyz(self) -> Answer:
+        if self.ready:
+            return 200, b'{"ready":true}', _JSON
+        if self.draining:
+            return 503, b'{"ready":false,"reason":"the server is about to stop"}', _JSON
+        if self._golden_faults is None:
+            return 503, b'{"ready":false,"reason":"the golden requests were not answered yet"}', _JSON
+        first = self._golden_faults[0]
+        reason = f"golden request {first.line} is answered {first.answered:.7g}, expected {first.expected:.7g}"
+        return 503, json.dumps({"ready": False, "reason": reason}).encode(), _JSON
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One HTTP request."""
+        path: str = scope["path"]
+        request_id = b""
+        for name, value in scope["headers"]:
+            if name == _REQUEST_ID and _KEEPABLE(value):
+                request_id = value
+        if not request_id:
+            self._id_count += 1
+            request_id = b"%s%012x" % (self._id_start.encode(), self._id_count)
+        try:
+            if path == "/predict" and scope["method"] == "POST":
+                answer = await self._predict(receive, request_id)
+            else:
+                answer = await self._other(scope, receive, path)
+        except Refused as refused:
+            self._counters.refused(refused.reason)
+            document = {**refused.document(), "request_id": request_id.decode()}
+            answer = refused.status, _encode(document), _JSON
+        except Disconnected:
+            return
+        except Exception as error:  # noqa: BLE001 -- an exception that left the application would be no answer at all
+            log_failure("request_failed", error, request_id=request_id.decode(), path=path)
+            answer = 500, _failed(request_id), _JSON
+        await self._send(send, request_id, answer)
+
+    async def _predict(self, receive: Receive, request_id: bytes) -> Answer:
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body") or message["type"] == "http.disconnect" or len(body) > self._max_body_bytes:
+            body = await self._long_body(message, receive)
+        started = time.perf_counter()
+        rows, single = self._decoder.decode(body)
+        try:
+            scores = await self._scores(rows)
+        except Exception as error:  # noqa: BLE001 -- counted as the 5xx that it becomes
+            if not isinstance(error, FakedError):
+                log_failure("prediction_failed", error, request_id=request_id.decode())
+            self._counters.request(time.perf_counter() - started, error=True)
+            return 500, _failed(request_id), _JSON
+        answer = self._model.answer(scores, single=single).encode()
+        bins = bins_of(scores)
+        identifier = request_id.decode()
+        self._recent.remember(identifier, bins)
+        self._counters.scores(bins)
+        if self._log is not None:
+            self._log.put(self._line(identifier, body, answer), len(rows))
+        self._counters.request(time.perf_counter() - started, error=False)
+        return 200, answer, _JSON
+
+    async def _scores(self, rows: list[Any]) -> list[float]:
+        if not self.ready and not self.draining:
+            raise FakedError("not ready")
+        faults = self._faults
+        if faults is not None:
+            faults.fail()
+            delay = faults.delay_seconds()
+            if delay:
+                await asyncio.sleep(delay)
+        encoded = self._model.encode(rows)
+        if len(rows) < _THREAD_ROWS:
+            scores = self._model.scores(encoded)
+        else:
+            scores = await asyncio.to_thread(self._model.scores, encoded)
+        return scores if faults is None else faults.stale(scores)
+
+    def _line(self, request_id: str, body: bytes, answer: bytes) -> bytes:
+        """A line of the prediction log: the inputs as they were received, the answers as they were sent."""
+        if b"\n" in body or b"\r" in body:
+            # Between tokens only: inside a JSON text they would be escaped.
+            body = body.replace(b"\n", b" ").replace(b"\r", b" ")
+        start = f'{{"time":{time.time():.6f},"request_id":"{request_id}'.encode()
+        return b"".join((start, self._log_middle, body, b',"answers":', answer, b"}\n"))
+
+    async def _long_body(self, message: MutableMapping[str, Any], receive: Receive) -> bytes:
+        """A body that did not come in one piece."""
+        chunks, size = [], 0
+        try:
+            async with asyncio.timeout(_BODY_TIMEOUT):
+                while True:
+                    if message["type"] == "http.disconnect":
+                        raise Disconnected
+                    chunk = message.get("body", b"")
+                    size += len(chunk)
+                    if size <= self._max_body_bytes:
+                        chunks.append(chunk)
+                    if not message.get("more_body") or size > _DISCARD_FACTOR * self._max_body_bytes:
+                        break
+                    message = await receive()
+        except TimeoutError as error:
+            raise Refused(408, "body_too_large", f"the body did not arrive within {_BODY_TIMEOUT:g} s") from error
+        if size > self._max_body_bytes:
+            raise Refused(413, "body_too_large", f"the body has more than the {self._max_body_bytes} bytes allowed")
+        return b"".join(chunks)
+
+    async def _other(self, scope: Scope, receive: Receive, path: str) -> Answer:
+        method = scope["method"]
+        if path == "/feedback" and method == "POST":
+            body = await self._long_body(await receive(), receive)
+            forwarded = any(name == _FORWARDED for name, _ in scope["headers"])
+            status, document = await self._feedback.receive(body, forwarded=forwarded)
+            return status, _encode(document), _JSON
+        if method not in ("GET", "HEAD"):
+            known = path in self._gets or path in self._static or path.startswith("/docs")
+            raise Refused(405 if known else 404, "route", _ROUTES)
+        if path in ("/predict", "/feedback"):
+            raise Refused(405, "route", _ROUTES)
+        if path in self._gets:
+            return self._gets[path]()
+        if path in self._static:
+            return self._static[path]
+        name = path.removeprefix("/docs/")
+        if name in documents.SWAGGER_FILES:
+            return 200, await asyncio.to_thread(documents.swagger_file, name), documents.SWAGGER_FILES[name].encode()
+        raise Refused(404, "route", _ROUTES)
+
+    async def _send(self, send: Send, request_id: bytes, answer: Answer) -> None:
+        status, body, content_type = answer
+        headers = [
+            (b"content-type", content_type),
+            (b"content-length", b"%d" % len(body)),
+            (_REQUEST_ID, request_id),
+            *self._identity,
+        ]
+        # 408 and 413 may leave a part of the body unread.
+        if self.draining or status in (408, 413):
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+_ROUTES: Final = (
+    "there are POST /predict, POST /feedback, and GET /schema, /healthz, /readyz, /metrics, /openapi.json, /docs"
+)
+
+
+def _static_answers(package: Package, service: str, version: str) -> dict[str, Answer]:
+    return {
+        "/schema": (200, _encode(documents.schema(package, service, version)), _JSON),
+        "/openapi.json": (200, _encode(documents.openapi(package, service, version)), _JSON),
+        "/docs": (200, documents.docs_page(service).encode(), b"text/html; charset=utf-8"),
+    }
+
+
+def _failed(request_id: bytes) -> bytes:
+    message = "the server failed; its log has the request id"
+    return _encode({"error": message, "request_id": request_id.decode()})
+
+
+def _encode(document: Any) -> bytes:
+    """JSON; a caller's text with half a surrogate pair, which is no UTF-8, is escaped."""
+    try:
+        return json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(document).encode()

@@ -1,0 +1,143 @@
+"""Bakes a model package into a bento: `python -m services.model_server.build PACKAGE OUT`.
+
+Also says how the bento is served, for whoever starts it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from components.errors import PackageError
+from components.package import Package, read_package
+from services.model_server.errors import ServerError
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_REQUIREMENTS: Final = "services/model_server/requirements.txt"
+#: The sources that serve; everything else stays at home.
+_SOURCES: Final = (
+    "components/__init__.py", "components/contract.py", "components/encoding.py", "components/errors.py",
+    "components/package.py", "services/__init__.py", "services/telemetry.py",
+)  # fmt: skip
+
+
+class BuildError(ServerError):
+    """`bentoml build` failed."""
+
+
+def build_bento(package_dir: Path, out_dir: Path) -> Path:
+    """A bento of a package, in `out_dir/bentos/<model>/<version>`; one that is there already is kept.
+
+    Needs neither network nor a store outside `out_dir`.
+
+    Raises:
+        PackageError: the package is broken.
+        BuildError: BentoML failed; its output is in the message.
+    """
+    package = read_package(package_dir)
+    name, version = package.contract.name, _version(package)
+    out_dir = out_dir.resolve()
+    bento = out_dir / "bentos" / name / version
+    if bento.is_dir():
+        return bento
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=out_dir) as scratch:
+        context, home = Path(scratch, "context"), Path(scratch, "home")
+        home.mkdir()
+        _stage(package, context)
+        _bentoml_build(context, home, name, version)
+        bento.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            (home / "bentos" / name / version).rename(bento)
+        except OSError:
+            # Another build of the same package was quicker.
+            if not bento.is_dir():
+                raise
+    return bento
+
+
+def _sources() -> list[str]:
+    return [*_SOURCES, *sorted(str(path.relative_to(_ROOT)) for path in Path(__file__).parent.glob("*.py"))]
+
+
+def _version(package: Package) -> str:
+    """Names the package and the program that serves it."""
+    program = hashlib.sha256(b"".join((_ROOT / source).read_bytes() for source in (*_sources(), _REQUIREMENTS)))
+    return f"{package.digest.removeprefix('sha256:')[:16]}-{program.hexdigest()[:8]}"
+
+
+def _stage(package: Package, context: Path) -> None:
+    """The files of the bento and no other."""
+    for source in _sources():
+        (context / source).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_ROOT / source, context / source)
+    shutil.copytree(package.path, context / "package")
+    bentofile = {
+        "service": "services.model_server.service:ModelServer",
+        "labels": {"package": package.digest},
+        "description": f"{package.contract.name}: {package.contract.description}".strip(": "),
+        "include": ["components/", "services/", "package/"],
+        # Hash-locked already, so that BentoML need not look up anything; as
+        # lines, because it refuses a file below a folder whose name starts with a dot.
+        "python": {"packages": (_ROOT / _REQUIREMENTS).read_text().splitlines(), "lock_packages": False},
+    }
+    # JSON is YAML.
+    (context / "bentofile.yaml").write_text(json.dumps(bentofile, indent=2), encoding="utf-8")
+
+
+def _bentoml_build(context: Path, home: Path, name: str, version: str) -> None:
+    bentofile = str(context / "bentofile.yaml")
+    command = [sys.executable, "-m", "bentoml", "build", "-f", bentofile, "--name", name, "--version", version]
+    done = subprocess.run(
+        command, cwd=context, env=bentoml_environment(home), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise BuildError(f"bentoml build failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+
+
+def bentoml_environment(home: Path) -> dict[str, str]:
+    """The environment that BentoML needs: a home of its own, no usage statistics, uv on the path."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CANARIO_", "BENTOML_", "PYTHON"))}
+    return {
+        **kept,
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath))),
+        "BENTOML_HOME": str(home),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def serve_command(bento: Path, port: int, *, server_python: Path, host: str = "127.0.0.1") -> list[str]:
+    """The command that serves a bento; `server_python` is the interpreter of the locked server environment."""
+    return [str(server_python), "-m", "bentoml", "serve", str(bento.resolve()), "--port", str(port), "--host", host]
+
+
+def serve_environment(home: Path, settings: dict[str, str], workers: int = 1) -> dict[str, str]:
+    """The environment for `serve_command`: `settings` are CANARIO_ variables, `home` is a writable folder."""
+    return {**bentoml_environment(home), "CANARIO_WORKERS": str(workers), **settings}
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("package", type=Path, help="folder of the model package")
+    parser.add_argument("out", type=Path, help="folder for the bento")
+    arguments = parser.parse_args()
+    try:
+        print(build_bento(arguments.package, arguments.out))
+    except (PackageError, ServerError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""What a server counts, as plain numbers in shared memory, and their text for Prometheus.
+
+An increment is one store, where a client library's costs a lock and a
+memory-mapped write of its own; with several workers the text is the sum over all.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from components.contract import SCORE_EDGES
+from components.package import Package
+from services import telemetry
+from services.model_server.errors import REASONS, Reason
+
+#: Upper bounds of the latency histogram, in seconds.
+LATENCY_BUCKETS: Final = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, float("inf"),
+)  # fmt: skip
+
+_BINS: Final = len(SCORE_EDGES)
+# The place of each number in a slot. The two reasons to drop a row of the log
+# have their own, because two threads count them.
+_REQUESTS, _ERRORS, _SLOW, _LATENCY_SUM, _DROPPED_FULL, _DROPPED_DISK, _UNMATCHED, _MATCHED, _REFUSED = range(9)
+_SCORES: Final = _REFUSED + len(REASONS)
+_LABELS: Final = _SCORES + _BINS
+_LATENCY: Final = _LABELS + 2 * _BINS
+_SIZE: Final = _LATENCY + len(LATENCY_BUCKETS)
+
+#: Bytes of a worker's numbers.
+COUNTER_BYTES: Final = 8 * _SIZE
+
+
+class Counters:
+    """This worker's numbers."""
+
+    def __init__(self, memory: memoryview, slow_seconds: float) -> None:
+        """`memory` holds `COUNTER_BYTES`; a request that takes longer than `slow_seconds` is slow."""
+        self._values = memory[:COUNTER_BYTES].cast("d")
+        self._slow_seconds = slow_seconds
+
+    def request(self, seconds: float, *, error: bool) -> None:
+        """Counts a predict request that was answered with 2xx, or 5xx if it is an error."""
+        values = self._values
+        values[_REQUESTS] += 1
+        values[_LATENCY_SUM] += seconds
+        values[_LATENCY + bisect_left(LATENCY_BUCKETS, seconds)] += 1
+        if error:
+            values[_ERRORS] += 1
+        if seconds > self._slow_seconds:
+            values[_SLOW] += 1
+
+    def scores(self, bins: Sequence[int]) -> None:
+        """Counts the scores of an answer, given as bins."""
+        values = self._values
+        for place in bins:
+            values[_SCORES + place] += 1
+
+    def label(self, score_bin: int, *, positive: bool) -> None:
+        """Counts a label that came back for an answer in this bin."""
+        self._values[_LABELS + 2 * score_bin + positive] += 1
+
+    def refused(self, reason: Reason) -> None:
+        """Counts a request that got a 4xx."""
+        self._values[_REFUSED + REASONS.index(reason)] += 1
+
+    def feedback(self, rows: int, *, matched: bool) -> None:
+        """Counts rows of feedback whose request is known, or is not."""
+        self._values[_MATCHED if matched else _UNMATCHED] += rows
+
+    def dropped_full(self, rows: int) -> None:
+        """Counts rows that found the log's queue full."""
+        self._values[_DROPPED_FULL] += rows
+
+    def dropped_disk(self, rows: int) -> None:
+        """Counts rows that the disk refused."""
+        self._values[_DROPPED_DISK] += rows
+
+
+class Exposition(Collector):
+    """The numbers of all workers under the names of `services.telemetry`; every child is there from the start."""
+
+    def __init__(self, memories: Sequence[memoryview], package: Package, service: str, version: str) -> None:
+        self._memories = [memory[:COUNTER_BYTES].cast("d") for memory in memories]
+        self._package = package
+        self._labels = (service, version)
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric, summed over the workers."""
+        totals = [sum(values) for values in zip(*self._memories, strict=True)]
+        dropped = totals[_DROPPED_FULL] + totals[_DROPPED_DISK]
+        yield self._counter(telemetry.REQUESTS, "Predict requests answered with 2xx or 5xx.", totals[_REQUESTS])
+        yield self._counter(telemetry.ERRORS, "Of those, answered with 5xx.", totals[_ERRORS])
+        yield self._counter(telemetry.SLOW, "Of those, slower than the objective.", totals[_SLOW])
+        yield self._counter(telemetry.LOG_DROPPED, "Rows that the prediction log dropped.", dropped)
+        yield self._latency(totals)
+        yield from self._families(totals)
+        yield from self._gauges()
+
+    def _counter(self, name: str, help_text: str, value: float) -> Metric:
+        family = CounterMetricFamily(name, help_text, labels=telemetry.VERSION_LABELS)
+        family.add_metric(self._labels, value)
+        return family
+
+    def _latency(self, totals: list[float]) -> Metric:
+        counts = totals[_LATENCY : _LATENCY + len(LATENCY_BUCKETS)]
+        buckets = [
+            ("+Inf" if bound == float("inf") else str(bound), sum(counts[: place + 1]))
+            for place, bound in enumerate(LATENCY_BUCKETS)
+        ]
+        text = "From a predict request's last byte to its answer."
+        family = HistogramMetricFamily(telemetry.LATENCY, text, labels=telemetry.VERSION_LABELS)
+        family.add_metric(self._labels, buckets, totals[_LATENCY_SUM])
+        return family
+
+    def _families(self, totals: list[float]) -> Iterator[Metric]:
+        names = telemetry.VERSION_LABELS
+        refused = CounterMetricFamily(telemetry.REFUSED, "Requests refused with 4xx.", labels=(*names, "reason"))
+        for place, reason in enumerate(REASONS):
+            refused.add_metric((*self._labels, reason), totals[_REFUSED + place])
+        feedback = CounterMetricFamily(telemetry.FEEDBACK, "Rows of feedback.", labels=(*names, "matched"))
+        feedback.add_metric((*self._labels, "false"), totals[_UNMATCHED])
+        feedback.add_metric((*self._labels, "true"), totals[_MATCHED])
+        scores = CounterMetricFamily(telemetry.SCORES, "Scores answered.", labels=(*names, "bin"))
+        labels = CounterMetricFamily(telemetry.LABELS, "Labels that came back.", labels=(*names, "bin", "label"))
+        for place in range(_BINS):
+            scores.add_metric((*self._labels, str(place)), totals[_SCORES + place])
+            for positive, label in enumerate(("negative", "positive")):
+                labels.add_metric((*self._labels, str(place), label), totals[_LABELS + 2 * place + positive])
+        yield from (refused, feedback, scores, labels)
+
+    def _gauges(self) -> Iterator[Metric]:
+        names, holdout = telemetry.VERSION_LABELS, self._package.holdout
+        info = GaugeMetricFamily(telemetry.MODEL_INFO, "The model.", labels=(*names, "package", "champion"))
+        info.add_metric((*self._labels, self._package.digest, holdout.champion or ""), 1)
+        yield info
+        shift = GaugeMetricFamily(telemetry.HOLDOUT_SHIFT, "Shift of scores on the hold-out.", labels=(*names, "bin"))
+        error = GaugeMetricFamily(telemetry.HOLDOUT_SHIFT_ERROR, "Its standard error.", labels=(*names, "bin"))
+        for place in range(_BINS):
+            shift.add_metric((*self._labels, str(place)), holdout.shift[place])
+            error.add_metric((*self._labels, str(place)), holdout.shift_error[place])
+        yield from (shift, error)

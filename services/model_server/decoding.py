@@ -1,0 +1,130 @@
+"""A request's body to rows of values, fast when it is right.
+
+msgspec decodes and checks types, ranges and categories in one pass of C. Only
+when that fails the body is read again, slowly, to say everything that is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Union
+
+import msgspec
+
+from components.contract import CategoryFeature, DateFeature, Feature, NumberFeature, days_since_epoch
+from components.encoding import cell_days
+from components.package import Contract
+from services.model_server.errors import Refused
+from services.model_server.problems import Examiner
+
+#: One row: values in the contract's order, None where one is missing.
+Row = tuple[Any, ...]
+
+
+class RowDecoder:
+    """Decodes the bodies of predict requests for one contract."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._limit = contract.limits.max_batch_rows
+        self._examiner = Examiner(contract)
+        self._typed = _typed_decoder(contract)
+        self._dates = tuple(
+            (place, days_since_epoch(feature.min), days_since_epoch(feature.max))
+            for place, feature in enumerate(contract.features.values())
+            if isinstance(feature, DateFeature)
+        )
+
+    def decode(self, body: bytes) -> tuple[list[Row], bool]:
+        """The rows, and whether the body was one object rather than a list.
+
+        Raises:
+            Refused: it is not JSON, or not what the contract allows; every wrong row is named.
+        """
+        try:
+            document = self._typed(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._examine(body)
+        single = type(document) is not list
+        rows = [msgspec.structs.astuple(row) for row in ((document,) if single else document)]
+        if self._dates and not self._dates_are_in_range(rows):
+            return self._examine(body)
+        return rows, single
+
+    def _dates_are_in_range(self, rows: list[tuple[Any, ...]]) -> bool:
+        try:
+            return all(
+                row[place] is None or low <= cell_days(row[place]) <= high
+                for row in rows
+                for place, low, high in self._dates
+            )
+        except (ValueError, OverflowError):
+            return False
+
+    def _examine(self, body: bytes) -> tuple[list[Row], bool]:
+        document = json_document(body)
+        rows = document if isinstance(document, list) else [document]
+        if not rows:
+            raise Refused(422, "empty_batch", f"the list is empty; send 1 to {self._limit} rows")
+        if len(rows) > self._limit:
+            raise Refused(422, "batch_too_long", f"{len(rows)} rows are too many; send 1 to {self._limit} rows")
+        return self._examiner.rows(rows), not isinstance(document, list)
+
+
+def json_document(body: bytes) -> Any:
+    """What a body says, with Python's own reader, whose messages name a place.
+
+    Raises:
+        Refused: it is not JSON.
+    """
+    try:
+        return json.loads(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise Refused(400, "bad_json", f"the body is not UTF-8: byte {error.start} cannot be read") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise Refused(400, "bad_json", f"the body is not JSON: {error.msg} at {where}") from error
+    except RecursionError as error:
+        raise Refused(400, "bad_json", "the body is nested too deeply; a row is one flat object") from error
+    except ValueError as error:  # a whole number of more than 4,300 digits
+        raise Refused(400, "bad_json", "the body holds a number with too many digits") from error
+
+
+def _typed_decoder(contract: Contract) -> Callable[[bytes], Any]:
+    """msgspec's decoder for a row or a list of rows, or one that always fails where it has no such type."""
+    attributes = {f"f{place}": name for place, name in enumerate(contract.features)}
+    fields: list[Any] = []
+    for attribute, feature in zip(attributes, contract.features.values(), strict=True):
+        optional = feature.missing == "allowed"
+        kind = _type_of(feature)
+        fields.append((attribute, kind | None, None) if optional else (attribute, kind))
+    try:
+        row: Any = msgspec.defstruct(
+            "Row", fields, rename=attributes, forbid_unknown_fields=True, kw_only=True, gc=False
+        )
+        batch = Annotated[list[row], msgspec.Meta(min_length=1, max_length=contract.limits.max_batch_rows)]
+        return msgspec.json.Decoder(Union[row, batch]).decode  # noqa: UP007 -- built at run time
+    except (TypeError, ValueError):
+        # Names with quotes and numbers beyond 64 bits have no type; the slow way reads them.
+        return _never
+
+
+def _never(_body: bytes) -> Any:
+    raise msgspec.DecodeError("this contract has no msgspec type")
+
+
+def _type_of(feature: Feature) -> Any:
+    if isinstance(feature, NumberFeature):
+        return Annotated[float, msgspec.Meta(ge=feature.min, le=feature.max)]
+    return _category_type(feature) if isinstance(feature, CategoryFeature) else str
+
+
+def _category_type(feature: CategoryFeature) -> Any:
+    booleans = {value for value in feature.values if isinstance(value, bool)}
+    others = tuple(value for value in feature.values if not isinstance(value, bool))
+    if len(booleans) == 1:
+        raise TypeError("msgspec has no type for one boolean of the two")
+    literal = Literal[others] if others else None
+    if booleans:
+        return bool if literal is None else Union[bool, literal]  # noqa: UP007 -- built at run time
+    return literal

@@ -1,0 +1,212 @@
+"""What the server says about itself: `/schema`, `/openapi.json` and the page `/docs`."""
+
+from __future__ import annotations
+
+import html
+from importlib import resources
+from typing import Any, Final
+
+from components.contract import CategoryFeature, Feature, NumberFeature
+from components.package import Package
+from services import telemetry
+from services.model_server.problems import allowed_text
+
+#: Files of the Swagger UI that BentoML brings along, so that `/docs` needs no network.
+SWAGGER_FILES: Final = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
+
+
+def swagger_file(name: str) -> bytes:
+    """A file of the Swagger UI."""
+    return (resources.files("bentoml._internal.server") / "static_content" / name).read_bytes()
+
+
+def docs_page(title: str) -> str:
+    """The page that shows `/openapi.json`."""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{html.escape(title)}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+<div id="ui"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script>SwaggerUIBundle({{url: "openapi.json", dom_id: "#ui", validatorUrl: null}})</script>
+</body>
+</html>
+"""
+
+
+def schema(package: Package, service: str, version: str) -> dict[str, Any]:
+    """The contract as callers need it."""
+    contract = package.contract
+    return {
+        "service": service,
+        "version": version,
+        "package": package.digest,
+        "description": contract.description,
+        "fields": [
+            {"name": name, **feature.model_dump(mode="json", exclude={"factor"}), "allowed": allowed_text(feature)}
+            for name, feature in contract.features.items()
+        ],
+        "target": contract.target.model_dump(),
+        "threshold": contract.threshold,
+        "limits": contract.limits.model_dump(),
+        "objectives": contract.objectives.model_dump(),
+        "example": package.golden[0].request,
+        "json_schema": _row(package),
+    }
+
+
+def openapi(package: Package, service: str, version: str) -> dict[str, Any]:
+    """OpenAPI 3.1 of every route, with the model's own fields and an example."""
+    contract = package.contract
+    description = f"{contract.description}\n\nPackage `{package.digest}`.".strip()
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": service, "version": version, "description": description},
+        "paths": {
+            "/predict": {"post": _predict(package, version)},
+            "/feedback": {"post": _feedback(package)},
+            **{path: {"get": _get(text)} for path, text in _PLAIN_ROUTES.items()},
+        },
+        "components": {"schemas": {"Row": _row(package), "Answer": _answer(package), "Refusal": _REFUSAL}},
+    }
+
+
+_PLAIN_ROUTES: Final = {
+    "/schema": "What callers may send.",
+    "/healthz": "200 while the process lives.",
+    "/readyz": "200 while the golden requests are answered right and the server takes traffic, else 503.",
+    "/metrics": "Metrics in Prometheus's text format.",
+}
+
+_REFUSAL: Final = {
+    "type": "object",
+    "required": ["error", "request_id"],
+    "properties": {
+        "error": {"type": "string"},
+        "request_id": {"type": "string"},
+        "problems": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "row": {"type": "integer"},
+                    "field": {"type": ["string", "null"]},
+                    "value": {},
+                    "problem": {"type": "string"},
+                    "allowed": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def _one_or_many(reference: str, limit: int) -> dict[str, Any]:
+    one = {"$ref": f"#/components/schemas/{reference}"}
+    return {"oneOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": limit}]}
+
+
+def _json(schema_: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"application/json": {"schema": schema_, **more}}
+
+
+def _refusals(*statuses: int) -> dict[str, Any]:
+    texts = {400: "Not JSON.", 413: "The body is too large.", 422: "Values that are not allowed; each is named."}
+    content = _json({"$ref": "#/components/schemas/Refusal"})
+    return {str(status): {"description": texts[status], "content": content} for status in statuses}
+
+
+def _predict(package: Package, version: str) -> dict[str, Any]:
+    contract, golden = package.contract, package.golden[0]
+    limit = contract.limits.max_batch_rows
+    answer = {**golden.answer.model_dump(), "version": version}
+    headers = {
+        name: {"description": text, "schema": {"type": "string"}}
+        for name, text in (
+            (telemetry.REQUEST_ID_HEADER, "Names this answer in feedback."),
+            (telemetry.RECEIPT_HEADER, "Digest of the model package."),
+            (telemetry.VERSION_HEADER, "The model's version."),
+        )
+    }
+    good = {
+        "description": "One answer a row, in the order of the rows.",
+        "headers": headers,
+        "content": _json(_one_or_many("Answer", limit), example=answer),
+    }
+    identifier = {
+        "name": telemetry.REQUEST_ID_HEADER, "in": "header", "schema": {"type": "string", "maxLength": 128},
+    }  # fmt: skip
+    return {
+        "summary": f"The probability of {contract.target.name} = {contract.target.positive}",
+        "operationId": "predict",
+        "parameters": [identifier],
+        "requestBody": {"required": True, "content": _json(_one_or_many("Row", limit), example=golden.request)},
+        "responses": {"200": good, **_refusals(400, 413, 422)},
+    }
+
+
+def _feedback(package: Package) -> dict[str, Any]:
+    target = package.contract.target
+    label = {"type": "string", "enum": [target.positive, target.negative]}
+    labels = {"oneOf": [label, {"type": "array", "items": label}]}
+    message = {
+        "type": "object",
+        "required": ["request_id", "label"],
+        "properties": {"request_id": {"type": "string"}, "label": labels},
+    }
+    body = {"oneOf": [message, {"type": "array", "items": message}]}
+    example = {"request_id": "0f3a9c51d2e84b7700000000002a", "label": target.positive}
+    return {
+        "summary": "The true label of an earlier request's rows",
+        "operationId": "feedback",
+        "requestBody": {"required": True, "content": _json(body, example=example)},
+        "responses": {
+            "200": {"description": "The request is known; its labels count."},
+            "202": {"description": "A request is not known (any more); the label is kept for a later join."},
+            **_refusals(400, 413, 422),
+        },
+    }
+
+
+def _get(summary: str) -> dict[str, Any]:
+    return {"summary": summary, "responses": {"200": {"description": summary}}}
+
+
+def _answer(package: Package) -> dict[str, Any]:
+    target = package.contract.target
+    return {
+        "type": "object",
+        "required": ["probability", "label", "version"],
+        "properties": {
+            "probability": {"type": "number", "minimum": 0, "maximum": 1},
+            "label": {"type": "string", "enum": [target.positive, target.negative]},
+            "version": {"type": "string"},
+        },
+    }
+
+
+def _row(package: Package) -> dict[str, Any]:
+    features = package.contract.features
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [name for name, feature in features.items() if feature.missing != "allowed"],
+        "properties": {name: _field(feature) for name, feature in features.items()},
+        "example": package.golden[0].request,
+    }
+
+
+def _field(feature: Feature) -> dict[str, Any]:
+    described = {"description": allowed_text(feature)}
+    nullable = feature.missing == "allowed"
+    if isinstance(feature, NumberFeature):
+        kind = ["number", "null"] if nullable else "number"
+        return {**described, "type": kind, "minimum": feature.min, "maximum": feature.max}
+    if isinstance(feature, CategoryFeature):
+        return {**described, "enum": [*feature.values, *([None] if nullable else [])]}
+    return {**described, "type": ["string", "null"] if nullable else "string", "format": "date"}

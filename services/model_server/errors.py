@@ -1,0 +1,41 @@
+"""The errors that the model server raises on purpose.
+
+ServerError
+├── SettingsError   a setting is wrong; an operator mends it
+├── ModelError      the graph said something that is no probability
+└── Refused         a request is wrong; its caller mends it
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+#: Why a request was refused; the label `reason` of `canario_refused_total`.
+Reason = Literal["bad_json", "body_too_large", "wrong_values", "empty_batch", "batch_too_long", "feedback", "route"]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+
+class ServerError(Exception):
+    """A fault that a person can act on; its message is one to show."""
+
+
+class SettingsError(ServerError):
+    """An environment variable is wrong."""
+
+
+class ModelError(ServerError):
+    """The graph's output is no probability."""
+
+
+class Refused(ServerError):  # noqa: N818 -- an answer, not an accident
+    """A request that gets a 4xx; `details` join the message in the answer."""
+
+    def __init__(self, status: int, reason: Reason, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.details = details
+
+    def document(self) -> dict[str, Any]:
+        """The answer's JSON."""
+        return {"error": str(self), **self.details}

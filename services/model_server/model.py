@@ -1,0 +1,83 @@
+"""The loaded model: rows of values to answers, and the proof that it still gives its golden ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.encoding import RowEncoder
+from components.package import TOLERANCE, Package, bin_of, open_graph
+from services.model_server.decoding import Row
+from services.model_server.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenFault:
+    """A golden request that is not answered as it must be."""
+
+    line: int
+    expected: float
+    answered: float
+
+
+class Model:
+    """One package's graph with what stands before and behind it."""
+
+    def __init__(self, package: Package, version: str) -> None:
+        """Raises PackageError when the graph cannot be loaded."""
+        contract = package.contract
+        self._package = package
+        self._encoder = RowEncoder(contract.encoding)
+        self._graph = open_graph(package)
+        self._threshold = contract.threshold
+        self._positive = f',"label":{json.dumps(contract.target.positive)},"version":{json.dumps(version)}}}'
+        self._negative = f',"label":{json.dumps(contract.target.negative)},"version":{json.dumps(version)}}}'
+
+    def encode(self, rows: Sequence[Row]) -> NDArray[np.float32]:
+        """Rows in the contract's order -> float32 [rows, width]."""
+        return self._encoder.encode(rows)
+
+    def scores(self, encoded: NDArray[np.float32]) -> list[float]:
+        """Encoded rows -> probabilities of the positive class.
+
+        Raises:
+            ModelError: the graph answers something that is no probability.
+        """
+        scores: list[float] = self._graph.probabilities(encoded).tolist()
+        for score in scores:
+            # Not `score < 0 or ...`: NaN must fail as well.
+            if not 0 <= score <= 1 + TOLERANCE:
+                raise ModelError("the graph's output is no probability")
+        return scores
+
+    def answer(self, scores: Sequence[float], *, single: bool) -> str:
+        """The answer's JSON, with seven digits of the float32 score."""
+        threshold, positive, negative = self._threshold, self._positive, self._negative
+        if single:
+            (score,) = scores
+            return f'{{"probability":{score:.7g}{positive if score >= threshold else negative}'
+        parts = [f'{{"probability":{score:.7g}{positive if score >= threshold else negative}' for score in scores]
+        return f"[{','.join(parts)}]"
+
+    def golden_faults(self) -> list[GoldenFault]:
+        """The golden requests that are answered wrongly now, each on its own and all as one batch."""
+        names = self._encoder.names
+        rows = [tuple(row.request.get(name) for name in names) for row in self._package.golden]
+        together = self.scores(self.encode(rows))
+        alone = [self.scores(self.encode([row]))[0] for row in rows]
+        expected = [row.answer.probability for row in self._package.golden]
+        return [
+            GoldenFault(line=line, expected=wanted, answered=given)
+            for given_rows in (alone, together)
+            for line, (wanted, given) in enumerate(zip(expected, given_rows, strict=True), 1)
+            if abs(wanted - given) > TOLERANCE
+        ]
+
+
+def bins_of(scores: Sequence[float]) -> list[int]:
+    """The score bin of each score; a float32 sum may be a little above 1."""
+    return [bin_of(min(score, 1.0)) for score in scores]

@@ -1,0 +1,61 @@
+"""The BentoML service: what `bentoml serve` loads, in its supervisor and in each worker.
+
+BentoML builds, locks, supervises and containerises; answering is `ModelApp`,
+put outside BentoML's own application, whose middlewares time, trace and log
+each request for several times the price of a prediction.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import bentoml
+
+from components.errors import PackageError
+from components.package import read_package
+from services.model_server.assembly import Server, die_with_parent, slot_bytes
+from services.model_server.errors import SettingsError
+from services.model_server.settings import Settings, read_settings
+from services.model_server.shared import is_offered, offer
+
+#: In a bento the package lies beside the code.
+_BAKED_IN = Path(__file__).resolve().parents[2] / "package"
+
+
+def _prepare() -> Settings:
+    """Reads the settings; a supervisor also checks the package and makes the memory that its workers share."""
+    try:
+        settings = read_settings(os.environ, _BAKED_IN)
+        if not is_offered(os.environ):
+            read_package(settings.package)
+            offer(os.environ, settings.workers, slot_bytes(settings))
+            if settings.die_with_parent:
+                die_with_parent()
+    except (PackageError, SettingsError) as error:
+        raise SystemExit(f"model server: {error}") from error
+    return settings
+
+
+_settings = _prepare()
+
+
+class _Service(bentoml.Service[Any]):
+    """A service whose application is ours; BentoML's own takes what is not HTTP."""
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        """The application of one worker."""
+        die_with_parent()
+        return Server(_settings, os.environ).inside(super().to_asgi(is_main))
+
+
+@bentoml.service(
+    name="model_server",
+    service_class=_Service,
+    workers=_settings.workers,
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+)
+class ModelServer:
+    """The model server."""

@@ -1,0 +1,80 @@
+"""Memory that the workers of one server share: each writes its own slot, all read every slot.
+
+The supervisor makes an anonymous file before it starts the workers; they open
+it through /proc, so nothing has a name that could be left behind. A worker that
+is started again takes the slot of the one that ended and counts on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Final
+
+#: Where workers find the memory: "<process id>:<file descriptor>:<bytes>".
+SHARED_VARIABLE: Final = "CANARIO_SHARED_MEMORY"
+#: The byte of the file that is locked to change another worker's slot; slots lock the bytes from 0.
+_CHANGE_LOCK: Final = 1 << 40
+
+
+class SharedMemory:
+    """Slots of equal size; this process owns one of them until it ends."""
+
+    def __init__(self, file: int, size: int, slot_bytes: int) -> None:
+        """`file` is a descriptor of `size` bytes that must stay open: closing any descriptor of it frees the locks."""
+        self._file = file
+        memory = memoryview(mmap.mmap(file, size))
+        self.slots = tuple(memory[start : start + slot_bytes] for start in range(0, size - slot_bytes + 1, slot_bytes))
+        self.own = self._claim()
+
+    def _claim(self) -> int:
+        for slot in range(len(self.slots)):
+            try:
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, slot)
+            except OSError:
+                continue
+            return slot
+        raise RuntimeError(f"all {len(self.slots)} slots of the shared memory are taken; set CANARIO_WORKERS higher")
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Holds the other workers off while one of their slots is changed."""
+        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _CHANGE_LOCK)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _CHANGE_LOCK)
+
+
+def slot_size(payload_bytes: int) -> int:
+    """The payload in whole pages, so that slots share none."""
+    return -(-payload_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def offer(environment: MutableMapping[str, str], workers: int, slot_bytes: int) -> None:
+    """Makes the memory in a supervisor and names it for its workers."""
+    # A reload starts the new workers before the old ones end.
+    size = 2 * workers * slot_bytes
+    environment[SHARED_VARIABLE] = f"{os.getpid()}:{_anonymous_file(size)}:{size}"
+
+
+def is_offered(environment: MutableMapping[str, str]) -> bool:
+    """Whether the process that started this one offers memory."""
+    return environment.get(SHARED_VARIABLE, "").partition(":")[0] == str(os.getppid())
+
+
+def join(environment: MutableMapping[str, str], slot_bytes: int) -> SharedMemory:
+    """The supervisor's memory, or memory of our own if nobody offered any."""
+    if not is_offered(environment):
+        return SharedMemory(_anonymous_file(slot_bytes), slot_bytes, slot_bytes)
+    owner, file, size = environment[SHARED_VARIABLE].split(":")
+    return SharedMemory(os.open(f"/proc/{owner}/fd/{file}", os.O_RDWR), int(size), slot_bytes)
+
+
+def _anonymous_file(size: int) -> int:
+    file = os.memfd_create("canario")
+    os.ftruncate(file, size)
+    return file
