@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ MISSING_MARKERS = (
 )  # fmt: skip
 
 _LARGEST_EXACT = 2.0**53
+# In the metadata of a Parquet file: its text was read by these rules, and is text.
+_READ_MARK = b"canario.read"
 _DELIMITERS = ",;\t|"
 # A leading zero is no number: 01067 is a code, and its zero would be lost.
 _NUMBER = r"^[+-]?(0|[1-9]\d*|0?\.\d+|(0|[1-9]\d*)\.\d*)([eE][+-]?\d+)?$"
@@ -88,11 +91,20 @@ def parse_table(content: bytes, name: str) -> Table:
     except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{name}: not a CSV (UTF-8) or Parquet table: {error}") from error
     names = _column_names(raw.column_names, name)
-    columns = [_canonical(column) for column in raw.columns]
+    read_before = (raw.schema.metadata or {}).get(_READ_MARK) is not None
+    columns = [_canonical(column, read_before=read_before) for column in raw.columns]
     frame = pd.DataFrame({i: column.values for i, column in enumerate(columns)}, index=range(raw.num_rows))
     frame.columns = pd.Index(names, dtype=object)
     notes = tuple(f"{name}: {column.note}" for name, column in zip(names, columns, strict=True) if column.note)
     return Table(frame, notes)
+
+
+def table_bytes(frame: pd.DataFrame) -> bytes:
+    """A table that was read, as Parquet that reads back as the very same columns; equal tables give equal bytes."""
+    buffer = io.BytesIO()
+    marked = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata({_READ_MARK: b"1"})
+    pyarrow.parquet.write_table(marked, buffer, compression="zstd")
+    return buffer.getvalue()
 
 
 def feature_columns(frame: pd.DataFrame, features: Mapping[str, Feature]) -> dict[str, TextArray | FloatArray]:
@@ -171,13 +183,16 @@ def _refuse_cells(cells: pd.Series, wrong: pd.Series, expected: str) -> None:
 
 
 def _cell_text(cell: object) -> str:
+    """One text for one value, be its column text, boolean or numbers."""
     if isinstance(cell, (bool, np.bool_)):
         return "true" if cell else "false"
-    if isinstance(cell, (int, np.integer)):
-        return str(cell)
     if isinstance(cell, (float, np.floating)):
         return str(int(cell)) if float(cell).is_integer() else repr(float(cell))
-    return re.sub(r"^(-?\d+)\.0+$", r"\1", str(cell))
+    text = str(cell)
+    if re.match(_BOOLEAN, text):
+        return text.lower()
+    exact = re.match(_NUMBER, text) and math.isfinite(float(text)) and abs(float(text)) <= _LARGEST_EXACT
+    return _cell_text(float(text)) if exact else text
 
 
 # --- files to Arrow ----------------------------------------------------------------
@@ -240,8 +255,10 @@ class _Column:
     note: str = ""
 
 
-def _canonical(column: pa.ChunkedArray) -> _Column:
+def _canonical(column: pa.ChunkedArray, *, read_before: bool) -> _Column:
     kind = column.type
+    if read_before and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return _Column(column.to_pandas().astype("str"))
     if pa.types.is_boolean(kind):
         return _Column(column.to_pandas().astype("boolean"))
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):

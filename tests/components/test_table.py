@@ -25,6 +25,7 @@ from components.table import (
     number_column,
     parse_table,
     read_table,
+    table_bytes,
 )
 
 
@@ -175,6 +176,26 @@ def test_a_category_cell_has_the_text_of_the_value_that_a_caller_sends(value: bo
     in_parquet = category_column(parse_table(parquet_of(a=[value, None]), "t").frame["a"])
     assert in_csv.tolist() == [category_text(value)]
     assert in_parquet.tolist() == [category_text(value), None]
+
+
+_CELLS = st.sampled_from([*MISSING_MARKERS, "x", "True", "FALSE", "1", "1.0", "007", "+2", "1e3", ".5", "9" * 17, "-0"])
+
+
+@given(st.lists(_CELLS, min_size=1), st.data())
+def test_a_category_cell_has_one_text_in_every_part_of_a_table(cells: list[str], data: st.DataObject) -> None:
+    part = data.draw(st.lists(st.sampled_from(range(len(cells))), min_size=1))
+    whole = category_column(frame_of("a|b\n" + "".join(f"{cell}|x\n" for cell in cells))["a"])
+    some = category_column(frame_of("a|b\n" + "".join(f"{cells[place]}|x\n" for place in part))["a"])
+    assert some.tolist() == whole[part].tolist()
+
+
+@given(st.lists(_CELLS, min_size=1), st.data())
+def test_a_part_of_a_table_reads_back_as_itself(cells: list[str], data: st.DataObject) -> None:
+    frame = frame_of("a|b\n" + "".join(f"{cell}|x\n" for cell in cells))
+    part = frame.iloc[data.draw(st.lists(st.sampled_from(range(len(cells)))))].reset_index(drop=True)
+    content = table_bytes(part)
+    pd.testing.assert_frame_equal(parse_table(content, "t").frame, part)
+    assert content == table_bytes(part.copy())
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
