@@ -339,10 +339,5 @@ def _exact_numbers(words: pa.Array) -> pa.Array | None:
     if len(words) > words.null_count and not _all_match(words, _NUMBER):
         return None
     numbers = pc.cast(pc.replace_substring_regex(words, r"^\+", ""), pa.float64())
-    largest = pc.max(pc.abs(numbers)).as_py() or 0
-    longest = largest > _LARGEST_EXACT and not _any_point(words)
-    return None if longest else numbers
-
-
-def _any_point(words: pa.Array) -> bool:
-    return bool(pc.any(pc.match_substring_regex(words, r"[.eE]")).as_py())
+    too_long = pc.and_(pc.greater(pc.abs(numbers), _LARGEST_EXACT), pc.match_substring_regex(words, r"^[^.eE]*$"))
+    return None if pc.any(too_long).as_py() else numbers
