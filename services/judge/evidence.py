@@ -48,8 +48,11 @@ class Counts:
     def from_vector(row: NDArray[np.float64]) -> Counts:
         """The counts in a row of `COLUMNS` numbers."""
         scores, labels = row[3 : 3 + BINS], row[3 + BINS :].reshape(BINS, 2)
+        requests, errors, slow = (None if math.isnan(number) else float(number) for number in row[:3])
         return Counts(
-            *(None if math.isnan(number) else float(number) for number in row[:3]),
+            requests,
+            errors,
+            slow,
             scores=None if np.isnan(scores).any() else tuple(scores.tolist()),
             labels=None if np.isnan(labels).any() else tuple((pair[0], pair[1]) for pair in labels.tolist()),
         )
@@ -125,8 +128,7 @@ def merge_strata(strata: Iterable[Stratum]) -> tuple[Stratum, ...]:
     """One stratum a weight, in rising order of weights."""
     merged: dict[float, Stratum] = {}
     for stratum in strata:
-        known = merged.get(stratum.weight)
-        if known is not None:
-            stratum = Stratum(stratum.weight, known.champion + stratum.champion, known.canary + stratum.canary)
-        merged[stratum.weight] = stratum
+        known = merged.get(stratum.weight, Stratum(stratum.weight, Counts(), Counts()))
+        both = known.champion + stratum.champion, known.canary + stratum.canary
+        merged[stratum.weight] = Stratum(stratum.weight, *both)
     return tuple(merged[weight] for weight in sorted(merged))

@@ -30,8 +30,8 @@ class Finding:
     lower: float | None = None
     upper: float | None = None
     e_harm: float = 1.0
-    e_harm_needed: float = 0.0
+    e_harm_needed: float | None = None
     e_safe: float = 1.0
-    e_safe_needed: float = 0.0
+    e_safe_needed: float | None = None
     edge: float | None = None
     enough: float | None = None

@@ -60,7 +60,7 @@ class Signal:
             below = np.cumsum(scores, axis=1)[:, :-1]
             return np.stack([scores.sum(1, keepdims=True) - below, below], axis=-1)
         if self.name == "label_loss":
-            return labels[:, None, :]
+            return np.asarray(labels[:, None, :])
         hits = table[:, 1 if self.name == "error_ratio" else 2]
         return np.stack([table[:, 0] - hits, hits], axis=-1)[:, None, :]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -13,8 +12,8 @@ from components.contract import SCORE_EDGES, Rollout
 from services.judge.assess import allowed_excess, enough, interval, is_harm, is_safe, stack_arms
 from services.judge.evalue import Arms
 from services.judge.evidence import Evidence
-from services.judge.signals import Signal, judged_signals
 from services.judge.finding import Finding, State
+from services.judge.signals import Signal, judged_signals
 from services.judge.wording import NOTHING, number, sentence
 
 Decision = Literal["pass", "fail", "wait"]
@@ -23,7 +22,10 @@ _LARGEST_LOG = 300.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """A decision about the next weight, why, and the numbers behind it."""
+    """A decision about the next weight, why, and the numbers behind it.
+
+    `may_start` says that there is no traffic yet and nothing speaks against giving the first.
+    """
 
     verdict: Decision
     reason: str
@@ -32,6 +34,7 @@ class Verdict:
     elapsed_seconds: float
     deadline_seconds: float
     want_of_evidence: bool
+    may_start: bool
     findings: tuple[Finding, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,13 +59,17 @@ def judge(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> 
     toward = next_weight(evidence.weight, rollout) if toward is None else toward
     faults = evidence.faults()
     findings = () if faults else _findings(evidence, rollout, toward)
-    decision, reason = _decide(findings, [*evidence.problems, *faults], toward)
+    lacking = [*evidence.problems, *faults]
+    decision, reason = _decide(findings, lacking, toward)
     wanting = decision == "wait" and evidence.elapsed_seconds >= rollout.deadline_minutes * 60
     if wanting:
         decision, reason = "fail", _deadline_reason(rollout, reason, findings)
+    may_start = evidence.weight == 0 and not lacking and (evidence.holdout is not None or not rollout.harm.score_shift)
+    if may_start:
+        reason = f"the canary has no traffic yet; its first {toward:g} % give something to judge"
     return Verdict(
         decision, f"{decision}: {reason}", evidence.weight, toward, evidence.elapsed_seconds,
-        rollout.deadline_minutes * 60, wanting, tuple(findings),
+        rollout.deadline_minutes * 60, wanting, may_start, tuple(findings),
     )  # fmt: skip
 
 
@@ -70,7 +77,7 @@ def _decide(findings: Sequence[Finding], faults: Sequence[str], toward: float) -
     harms = [finding.reason for finding in findings if finding.state == "harm"]
     if harms:
         return "fail", "; ".join(harms)
-    lacking = [*faults, *(finding.reason for finding in findings if finding.state == "no data")]
+    lacking = faults or [finding.reason for finding in findings if finding.state == "no data"]
     if lacking:
         return "wait", "; ".join(lacking)
     unsure = [finding.reason for finding in findings if finding.state == "open"]
@@ -81,11 +88,10 @@ def _decide(findings: Sequence[Finding], faults: Sequence[str], toward: float) -
 
 
 def _deadline_reason(rollout: Rollout, reason: str, findings: Sequence[Finding]) -> str:
-    needs = [
-        f"{number(finding.enough)} for {finding.name}" for finding in findings if finding.enough is not None
-    ]
+    needs = [f"{number(finding.enough)} for {finding.name}" for finding in findings if finding.enough is not None]
     hint = f". About this many canary observations would have been enough: {', '.join(needs)}" if needs else ""
-    return f"no decision within the deadline of {rollout.deadline_minutes:g} minutes, for want of evidence ({reason}){hint}"
+    deadline = f"{rollout.deadline_minutes:g} minutes"
+    return f"no decision within the deadline of {deadline}, for want of evidence ({reason}){hint}"
 
 
 def _findings(evidence: Evidence, rollout: Rollout, toward: float) -> list[Finding]:

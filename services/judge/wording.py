@@ -43,7 +43,8 @@ def _seen(finding: Finding) -> str:
 def _shown(finding: Finding) -> str:
     noun = "shift" if finding.name == "score_shift" else "excess"
     if finding.state == "harm":
-        return f"the {noun} is at least {_amount(finding, finding.lower)}, the margin is {_amount(finding, finding.margin)}"
+        margin = _amount(finding, finding.margin)
+        return f"the {noun} is at least {_amount(finding, finding.lower)}, the margin is {margin}"
     allowed = _amount(finding, finding.allowed)
     if finding.state == "safe":
         return f"the {noun} is at most {_amount(finding, finding.upper)}, allowed is {allowed}"

@@ -1,0 +1,194 @@
+"""From what was sampled over time to the evidence of the rollout that is under way.
+
+Everything is derived from the samples, so a judge that restarts and gets them back
+goes on where it was:
+
+- the rollout begins when the canary's weight last rose from 0;
+- what a replica counted between two of its samples belongs to the weight that was set
+  all that time. If the weight changed in between, the whole step is left out, for
+  both sides: it cannot be told which part was counted under which weight, and to
+  guess would let a drift of the base rate look like a difference between versions;
+- a counter that fell was restarted, and has counted from zero since.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.judge.evidence import BINS, COLUMNS, Counts, Evidence, Holdout, Stratum
+from services.judge.exposition import Reading
+
+Role = Literal["champion", "canary"]
+
+#: A page is not one moment: this many requests may end while it is being read.
+_IN_FLIGHT = 5.0
+
+
+@dataclass
+class Replica:
+    """One replica's samples, in order of time."""
+
+    role: Role
+    times: list[float] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+
+    def add(self, at: float, reading: Reading) -> None:
+        """Adds what was read at a time."""
+        self.times.append(at)
+        self.readings.append(reading)
+
+
+@dataclass
+class Series:
+    """All samples of one service; the canary's weight is in percent, times are Unix seconds."""
+
+    weight_times: list[float] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    replicas: dict[str, Replica] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    def add_weight(self, at: float, weight: float) -> None:
+        """Adds the weight that was set at a time."""
+        self.weight_times.append(at)
+        self.weights.append(weight)
+
+    def began(self) -> float | None:
+        """When the canary first got traffic in this rollout; None while it has none."""
+        if not self.weights or self.weights[-1] <= 0:
+            return None
+        first = len(self.weights)
+        while first > 0 and self.weights[first - 1] > 0:
+            first -= 1
+        return self.weight_times[first]
+
+    def forget_before(self, at: float) -> None:
+        """Drops what no evidence needs any more; the last sample before stays, as the one to count from."""
+        keep = max(bisect_left(self.weight_times, at) - 1, 0)
+        del self.weight_times[:keep], self.weights[:keep]
+        for name, replica in list(self.replicas.items()):
+            keep = max(bisect_left(replica.times, at) - 1, 0)
+            del replica.times[:keep], replica.readings[:keep]
+            if replica.times and replica.times[-1] < at:
+                del self.replicas[name]
+
+
+def evidence_at(series: Series, now: float, stale_seconds: float) -> Evidence:
+    """The evidence so far. A side is missing if no replica of it was read in the last `stale_seconds`."""
+    began = series.began()
+    weight = series.weights[-1] if series.weights else 0.0
+    canaries, champions = _side(series, "canary"), _side(series, "champion")
+    problems = [
+        *series.problems,
+        *_weight_problems(series, now, stale_seconds),
+        *_silent("canary", canaries, now, stale_seconds),
+        *_silent("champion", champions, now, stale_seconds),
+    ]
+    holdout, doubt = _holdout(canaries, champions)
+    strata = () if began is None else _strata(series, began, canaries, champions)
+    return Evidence(
+        strata=strata, weight=weight, elapsed_seconds=0.0 if began is None else now - began,
+        holdout=holdout, problems=(*problems, *doubt),
+    )  # fmt: skip
+
+
+def _side(series: Series, role: Role) -> list[Replica]:
+    """The replicas of a side that serve the version that was read last."""
+    replicas = [replica for replica in series.replicas.values() if replica.role == role and replica.readings]
+    if not replicas:
+        return []
+    version = max(replicas, key=lambda replica: replica.times[-1]).readings[-1].version
+    return [replica for replica in replicas if replica.readings[-1].version == version]
+
+
+def _weight_problems(series: Series, now: float, stale_seconds: float) -> list[str]:
+    if not series.weights:
+        return ["the canary's weight is not known: nothing exports it"]
+    age = now - series.weight_times[-1]
+    return [f"the canary's weight was last read {age:.0f} s ago"] if age > stale_seconds else []
+
+
+def _silent(side: str, replicas: Sequence[Replica], now: float, stale_seconds: float) -> list[str]:
+    if not replicas:
+        return [f"no {side} is among the targets that could be read"]
+    age = now - max(replica.times[-1] for replica in replicas)
+    return [f"no replica of the {side} could be read for {age:.0f} s"] if age > stale_seconds else []
+
+
+def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple[Holdout | None, list[str]]:
+    """The canary's hold-out, and what speaks against using it."""
+    if not canaries or not champions:
+        return None, []
+    canary = max(canaries, key=lambda replica: replica.times[-1]).readings[-1]
+    live = {replica.readings[-1].package for replica in champions}
+    if len(live) > 1:
+        return None, [f"the champion's replicas serve different packages: {', '.join(sorted(live))}"]
+    if canary.champion and canary.champion not in live:
+        return None, [
+            f"the canary was compared on the hold-out with {canary.champion}, but the champion that is live is"
+            f" {', '.join(live) or 'unknown'}; train it again against the live champion"
+        ]
+    return canary.holdout, []
+
+
+def _strata(
+    series: Series, began: float, canaries: Iterable[Replica], champions: Iterable[Replica]
+) -> tuple[Stratum, ...]:
+    totals: dict[float, NDArray[np.float64]] = {}
+    for side, replicas in enumerate((champions, canaries)):
+        for replica in replicas:
+            for weight, row in _increments(series, began, replica):
+                totals.setdefault(weight, np.zeros((2, COLUMNS)))[side] += row
+    return tuple(
+        Stratum(weight, *(_settle(row) for row in _per_request(rows))) for weight, rows in sorted(totals.items())
+    )
+
+
+def _increments(series: Series, began: float, replica: Replica) -> Iterable[tuple[float, NDArray[np.float64]]]:
+    """What a replica counted in each step between two samples, with the weight that was set all that time."""
+    rows = [reading.counts.vector() for reading in replica.readings]
+    steps = zip(replica.times, replica.times[1:], rows, rows[1:], strict=False)
+    for start, end, before, after in steps:
+        weight = _weight_throughout(series, start, end) if start >= began else None
+        if weight is not None:
+            restarted = bool((after < before).any())
+            yield weight, after if restarted else after - before
+
+
+def _weight_throughout(series: Series, start: float, end: float) -> float | None:
+    """The weight if it was read at or before `start`, at or after `end`, and never differed; None otherwise."""
+    first, last = bisect_right(series.weight_times, start) - 1, bisect_left(series.weight_times, end)
+    if first < 0 or last >= len(series.weight_times):
+        return None
+    found = set(series.weights[first : last + 1])
+    weight = found.pop()
+    return weight if not found and 0 < weight < 100 else None
+
+
+def _per_request(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lets a request count once in scores and labels, however many rows it carried.
+
+    Rows of one request are seldom independent. A geometric mean over them is a fair bet
+    whatever their dependence (Hölder's inequality), and to take the mean of the logarithms
+    is to scale the counts.
+    """
+    answered = np.nansum(rows[:, 0] - np.nan_to_num(rows[:, 1]))
+    scored = np.nansum(rows[:, 3 : 3 + BINS])
+    scaled = rows.copy()
+    if scored > answered:
+        scaled[:, 3:] *= max(answered, 0.0) / scored
+    return scaled
+
+
+def _settle(row: NDArray[np.float64]) -> Counts:
+    """The counts; a part that is ahead of its whole by a few requests in flight is cut to it."""
+    settled = row.copy()
+    for column in (1, 2):
+        if 0 < settled[column] - settled[0] <= _IN_FLIGHT:
+            settled[column] = settled[0]
+    return Counts.from_vector(settled)
