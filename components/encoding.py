@@ -125,7 +125,7 @@ def numbers(feature: NumberFeature | DateFeature | Scaled, name: str, table: Tab
     is_date = isinstance(feature, DateFeature) or (isinstance(feature, Scaled) and feature.kind == "date")
     try:
         values = _days(cells) if is_date else np.asarray(cells, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         kind = "an ISO 8601 date" if is_date else "a number"
         raise DataError(f"column {name!r}: a cell is not {kind}: {error}") from error
     infinite = np.flatnonzero(np.isinf(values))

@@ -105,7 +105,9 @@ def _bentoml_build(context: Path, home: Path, name: str, version: str) -> None:
 
 def bentoml_environment(home: Path) -> dict[str, str]:
     """The environment that BentoML needs: a home of its own, no usage statistics, uv on the path."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CANARIO_", "BENTOML_", "PYTHON"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CANARIO_", "BENTOML_", "PYTHON"))
+    }
     return {
         **kept,
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath))),

@@ -93,12 +93,11 @@ def json_document(body: bytes) -> Any:
 def _typed_decoder(contract: Contract) -> Callable[[bytes], Any]:
     """msgspec's decoder for a row or a list of rows, or one that always fails where it has no such type."""
     attributes = {f"f{place}": name for place, name in enumerate(contract.features)}
-    fields: list[Any] = []
-    for attribute, feature in zip(attributes, contract.features.values(), strict=True):
-        optional = feature.missing == "allowed"
-        kind = _type_of(feature)
-        fields.append((attribute, kind | None, None) if optional else (attribute, kind))
     try:
+        fields = [
+            _field(attribute, feature)
+            for attribute, feature in zip(attributes, contract.features.values(), strict=True)
+        ]
         row: Any = msgspec.defstruct(
             "Row", fields, rename=attributes, forbid_unknown_fields=True, kw_only=True, gc=False
         )
@@ -111,6 +110,11 @@ def _typed_decoder(contract: Contract) -> Callable[[bytes], Any]:
 
 def _never(_body: bytes) -> Any:
     raise msgspec.DecodeError("this contract has no msgspec type")
+
+
+def _field(attribute: str, feature: Feature) -> Any:
+    kind = _type_of(feature)
+    return (attribute, kind | None, None) if feature.missing == "allowed" else (attribute, kind)
 
 
 def _type_of(feature: Feature) -> Any:

@@ -41,7 +41,7 @@ def _prepare() -> Settings:
 _settings = _prepare()
 
 
-class _Service(bentoml.Service[Any]):
+class _Service(bentoml.Service[Any]):  # type: ignore[misc]
     """A service whose application is ours; BentoML's own takes what is not HTTP."""
 
     def to_asgi(self, is_main: bool = True) -> Any:

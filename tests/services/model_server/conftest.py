@@ -1,0 +1,127 @@
+"""A model server in this process, and a caller that speaks ASGI to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from components.package import Package
+from services.model_server.app import ModelApp
+from services.model_server.assembly import Server
+from services.model_server.settings import read_settings
+from tests.small_package import write_small_package
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Caller:
+    """Sends one request at a time; a body may come in several pieces."""
+
+    def __init__(self, app: ModelApp) -> None:
+        self.app = app
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        pieces: Sequence[bytes] = (b"",),
+        headers: Mapping[str, str] | None = None,
+        *,
+        then: Literal["end", "hang up", "silence"] = "end",
+    ) -> Reply | None:
+        """The answer, None if there was none; `then` says what follows the pieces of the body."""
+        messages: list[MutableMapping[str, Any]] = [
+            {"type": "http.request", "body": piece, "more_body": then != "end" or place < len(pieces)}
+            for place, piece in enumerate(pieces, 1)
+        ]
+        sent: list[MutableMapping[str, Any]] = []
+
+        async def receive() -> MutableMapping[str, Any]:
+            if not messages and then == "silence":
+                await asyncio.Event().wait()
+            return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        raw = [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+        scope = {"type": "http", "method": method, "path": path, "headers": raw}
+        asyncio.run(self.app(scope, receive, send))
+        if not sent:
+            return None
+        start, body = sent
+        names = {name.decode(): value.decode() for name, value in start["headers"]}
+        assert int(names["content-length"]) == len(body["body"])
+        return Reply(start["status"], names, body["body"])
+
+    def get(self, path: str) -> Reply:
+        reply = self.call("GET", path)
+        assert reply is not None
+        return reply
+
+    def post(self, path: str, document: Any = None, *, body: bytes | None = None, **headers: str) -> Reply:
+        content = json.dumps(document).encode() if body is None else body
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        reply = self.call("POST", path, (content,), names)
+        assert reply is not None
+        return reply
+
+    def predict(self, document: Any = None, **more: Any) -> Reply:
+        return self.post("/predict", document, **more)
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample by its name and its labels but service and version."""
+        text = self.get("/metrics").body.decode()
+        lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+        return {_short_name(line.rpartition(" ")[0]): float(line.rpartition(" ")[2]) for line in lines}
+
+
+def _short_name(sample: str) -> str:
+    name, _, labels = sample.rstrip("}").partition("{")
+    kept = [label for label in labels.split(",") if not label.startswith(("service=", "version="))]
+    return f"{name}{{{','.join(kept)}}}" if kept else name
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return write_small_package(tmp_path_factory.mktemp("packages") / "small")
+
+
+StartServer = Callable[..., Caller]
+
+
+@pytest.fixture
+def serve(package: Package) -> Iterator[StartServer]:
+    """Makes a server with settings such as `log_dir="..."`; its logs are closed in the end."""
+    servers: list[Server] = []
+
+    def start(folder: Path = package.path, *, prove: bool = True, **settings: Any) -> Caller:
+        values = {"package": folder, "recent_requests": 1024, **settings}
+        server = Server(read_settings({f"CANARIO_{name.upper()}": str(value) for name, value in values.items()}), {})
+        servers.append(server)
+        if prove:
+            server.app.prove()
+        return Caller(server.app)
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def server(serve: StartServer) -> Caller:
+    return serve()

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.package import Package
+from services.model_server import app as app_module
+from services.model_server import documents
+from services.model_server.model import Model
+from tests.services.model_server.conftest import Caller, StartServer
+from tests.small_package import GOOD, golden_rows, probabilities, small_contract, write_small_package
+
+ID = "4bf92f3577b34da6"
+
+
+def test_one_object_gets_one_answer(server: Caller) -> None:
+    reply = server.predict(GOOD)
+    expected = probabilities(small_contract().encoding, [GOOD])[0]
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "application/json"
+    assert list(reply.json()) == ["probability", "label", "version"]
+    assert reply.json()["probability"] == pytest.approx(expected, abs=1e-6)
+    assert (reply.json()["label"], reply.json()["version"]) == ("Yes", "1")
+
+
+@pytest.mark.parametrize("rows", [1, 3, 64, 100])
+def test_a_list_gets_a_list_in_its_order(server: Caller, rows: int) -> None:
+    batch = [{**GOOD, "tenure": row % 121, "contract": ("One year", "Two year")[row % 2]} for row in range(rows)]
+    answers = server.predict(batch).json()
+    expected = probabilities(small_contract().encoding, batch)
+    assert [answer["probability"] for answer in answers] == pytest.approx(list(expected), abs=1e-6)
+    assert answers == [server.predict(row).json() for row in batch]
+
+
+def test_the_label_is_positive_from_the_threshold_on(server: Caller, package: Package) -> None:
+    for row in package.golden:
+        answer = server.predict(row.request).json()
+        assert answer["label"] == ("Yes" if answer["probability"] >= 0.5 else "No") == row.answer.label
+
+
+def test_every_answer_names_the_package_and_the_version(serve: StartServer, package: Package) -> None:
+    server = serve(version="7")
+    for reply in (server.predict(GOOD), server.predict({}), server.get("/healthz"), server.get("/nowhere")):
+        assert reply.headers["x-canario-receipt"] == package.digest
+        assert reply.headers["x-canario-version"] == "7"
+    assert server.predict(GOOD).json()["version"] == "7"
+
+
+def test_a_request_id_is_kept(server: Caller) -> None:
+    assert server.predict(GOOD, x_request_id=ID).headers["x-request-id"] == ID
+    refused = server.predict({}, x_request_id=ID)
+    assert refused.headers["x-request-id"] == refused.json()["request_id"] == ID
+
+
+def test_a_request_id_is_made(server: Caller) -> None:
+    made = {server.predict(GOOD).headers["x-request-id"] for _ in range(3)}
+    assert len(made) == 3
+    assert all(len(one) == 28 for one in made)
+
+
+@pytest.mark.parametrize("odd", ["", "a b", 'a"b', "a\\b", "ü", "a" * 129, "a\nb"])
+def test_a_request_id_that_would_break_a_log_line_is_replaced(server: Caller, odd: str) -> None:
+    assert server.predict(GOOD, x_request_id=odd).headers["x-request-id"] != odd
+
+
+def test_a_body_may_come_in_pieces(server: Caller) -> None:
+    body = json.dumps(GOOD).encode()
+    reply = server.call("POST", "/predict", [body[:10], b"", body[10:50], body[50:]])
+    assert reply is not None
+    assert reply.body == server.predict(GOOD).body
+
+
+def test_a_caller_that_hangs_up_gets_nothing_and_counts_for_nothing(server: Caller) -> None:
+    assert server.call("POST", "/predict", [b'{"tenure'], then="hang up") is None
+    assert server.metrics()["canario_requests_total"] == 0
+
+
+def test_a_body_that_never_ends_is_given_up(server: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "_BODY_TIMEOUT", 0.01)
+    reply = server.call("POST", "/predict", [b"{"], then="silence")
+    assert reply is not None
+    assert (reply.status, reply.headers["connection"]) == (408, "close")
+
+
+@pytest.mark.parametrize("pieces", [[b" " * 65537], [b" " * 40000, b" " * 40000], [b" " * 65536] * 40])
+def test_a_body_too_large_is_refused(server: Caller, pieces: list[bytes]) -> None:
+    reply = server.call("POST", "/predict", pieces)
+    assert reply is not None
+    assert reply.status == 413
+    assert reply.json()["error"] == "the body has more than the 65536 bytes allowed"
+    assert server.metrics()['canario_refused_total{reason="body_too_large"}'] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404), ("GET", "/predict/", 404), ("POST", "/nowhere", 404), ("GET", "/predict", 405),
+        ("GET", "/feedback", 405), ("DELETE", "/schema", 405), ("PUT", "/predict", 404), ("GET", "/docs/passwd", 404),
+        ("GET", "/docs/../app.py", 404), ("POST", "/readyz", 405),
+    ],
+)  # fmt: skip
+def test_a_wrong_route_says_which_there_are(server: Caller, method: str, path: str, status: int) -> None:
+    reply = server.call(method, path)
+    assert reply is not None
+    assert reply.status == status
+    assert "POST /predict" in reply.json()["error"]
+
+
+def test_alive_and_ready(server: Caller) -> None:
+    assert server.get("/healthz").json() == {"alive": True}
+    assert server.get("/readyz").status == 200
+
+
+def test_it_is_not_ready_before_the_golden_requests_were_answered(serve: StartServer) -> None:
+    server = serve(prove=False)
+    assert server.get("/healthz").status == 200
+    assert server.get("/readyz").status == 503
+    assert server.predict(GOOD).status == 500
+
+
+def test_it_never_gets_ready_when_a_golden_request_is_answered_wrongly(serve: StartServer, tmp_path: Path) -> None:
+    golden = golden_rows(small_contract())
+    wrong = golden[2].answer.model_copy(update={"probability": golden[2].answer.probability + 2e-6})
+    golden[2] = golden[2].model_copy(update={"answer": wrong})
+    server = serve(write_small_package(tmp_path / "wrong", golden=golden).path)
+    assert server.get("/readyz").status == 503
+    assert "golden request 3 is answered" in server.get("/readyz").json()["reason"]
+    assert server.predict(GOOD).status == 500
+    assert server.metrics()["canario_errors_total"] == 1
+
+
+def test_a_golden_answer_within_the_tolerance_will_do(serve: StartServer, tmp_path: Path) -> None:
+    golden = golden_rows(small_contract())
+    near = golden[2].answer.model_copy(update={"probability": golden[2].answer.probability + 5e-7})
+    golden[2] = golden[2].model_copy(update={"answer": near})
+    assert serve(write_small_package(tmp_path / "near", golden=golden).path).get("/readyz").status == 200
+
+
+def test_while_it_drains_it_answers_but_takes_no_more(server: Caller) -> None:
+    server.app.draining = True
+    assert server.get("/readyz").status == 503
+    reply = server.predict(GOOD)
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+
+
+def test_an_unexpected_exception_is_a_500_that_says_nothing_of_the_inputs(
+    server: Caller, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def explode(*_: Any) -> None:
+        raise KeyError("Two year")
+
+    monkeypatch.setattr(Model, "encode", explode)
+    reply = server.predict(GOOD, x_request_id=ID)
+    assert reply.status == 500
+    assert reply.json() == {"error": "the server failed; its log has the request id", "request_id": ID}
+    logged = capsys.readouterr().err
+    assert ID in logged
+    assert "KeyError" in logged
+    assert "year" not in logged
+    assert server.metrics()["canario_errors_total"] == 1
+
+
+def test_an_exception_outside_of_prediction_is_answered_as_well(
+    server: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*_: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(documents, "swagger_file", explode)
+    assert server.get("/docs/swagger-ui.css").status == 500
+
+
+def test_what_is_counted(server: Caller) -> None:
+    low, high = {**GOOD, "tenure": 0}, {**GOOD, "tenure": 120}
+    scores = [server.predict(row).json()["probability"] for row in (low, high)]
+    server.predict([low, high])
+    server.predict({})
+    metrics = server.metrics()
+    assert metrics["canario_requests_total"] == 3
+    assert metrics["canario_errors_total"] == 0
+    assert metrics['canario_refused_total{reason="wrong_values"}'] == 1
+    assert metrics["canario_request_duration_seconds_count"] == 3
+    # 0.32 and 0.99 by hand: bins 9 (up to 0.4) and 17 (up to 0.99) or 18
+    counted = {name: value for name, value in metrics.items() if name.startswith("canario_scores_total") and value}
+    assert sum(counted.values()) == 4
+    assert len(counted) == len({round(score, 1) for score in scores}) == 2
+
+
+def test_every_metric_is_there_from_the_start_and_zero(server: Caller) -> None:
+    metrics = server.metrics()
+    counters = [name for name in metrics if "_total" in name]
+    assert len(counters) == 4 + 7 + 2 + 20 + 40
+    assert not any(metrics[name] for name in counters)
+    assert len([name for name in metrics if name.startswith("canario_holdout_shift{")]) == 20
+    assert len([name for name in metrics if name.startswith("canario_holdout_shift_error{")]) == 20
+
+
+def test_the_model_is_named_in_the_metrics(server: Caller, package: Package) -> None:
+    text = server.get("/metrics").body.decode()
+    labels = f'champion="",package="{package.digest}",service="small",version="1"'
+    assert f"canario_model_info{{{labels}}} 1.0" in text
+
+
+def test_wrong_input_is_refused_about_as_fast_as_good_input_is_answered(server: Caller) -> None:
+    good = json.dumps([GOOD] * 100).encode()
+    wrong = json.dumps([{**GOOD, "tenure": -1, "contract": "x" * 100, "what": 1}] * 100).encode()
+    # The best of several, because other programs run here as well; 3 and 2 ms are margins of measurement.
+    assert _best(lambda: server.predict(body=wrong)) < 3 * _best(lambda: server.predict(body=good)) + 0.002
+
+
+def _best(action: Callable[[], object]) -> float:
+    def seconds() -> float:
+        start = time.perf_counter()
+        action()
+        return time.perf_counter() - start
+
+    return min(seconds() for _ in range(7))
