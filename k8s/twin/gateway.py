@@ -68,17 +68,19 @@ class Gateway:
                     raise GatewayError(f"the gateway did not take weights {dict(weights)} within {timeout_seconds:g} s")
                 time.sleep(0.02)
 
-    def wait_drained(self, url: str, timeout_seconds: float = 30.0) -> bool:
+    def wait_drained(self, url: str, stop: threading.Event, timeout_seconds: float = 30.0) -> bool:
         """Waits until the gateway holds no connection to a version that has no weight any more.
 
         Connections that idle are closed after 2 s, so none left means no request in flight, nor one to come.
+
+        Returns:
+            Whether that is so; false after the timeout, or when `stop` is set meanwhile.
         """
         port = int(url.rsplit(":", 1)[1])
         deadline = time.monotonic() + timeout_seconds
         while self._connections(port):
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or stop.wait(0.05):
                 return False
-            time.sleep(0.05)
         return True
 
     def _connections(self, port: int) -> int:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from k8s.twin import loopback
@@ -26,13 +26,13 @@ DeathNotice = Callable[[str, int], None]
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. Ready is a 200 from `ready_url`; `environment` is added to our own."""
+    """What to run. Ready is a 200 from `ready_url`; without an `environment` it gets ours."""
 
     name: str
     command: tuple[str, ...]
     log: Path
     ready_url: str
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] | None = None
     folder: Path = _ROOT
     grace_seconds: float = 15.0
     ready_seconds: float = 60.0
@@ -116,7 +116,7 @@ class Process:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=program.folder,
-                    env={**os.environ, **program.environment},
+                    env=program.environment,
                     process_group=0,
                 )
         except OSError as error:
@@ -138,7 +138,9 @@ class Process:
             started = time.monotonic()
 
     def _error(self, what: str) -> ProcessError:
-        return ProcessError(f"{self.program.name} {what}; its log {self.program.log} ends:\n{log_end(self.program.log)}")
+        return ProcessError(
+            f"{self.program.name} {what}; its log {self.program.log} ends:\n{log_end(self.program.log)}"
+        )
 
 
 def log_end(path: Path, lines: int = _LOG_LINES_SHOWN) -> str:

@@ -163,7 +163,7 @@ def _send(pid: int, number: int) -> None:
 def descendants(root: int) -> list[int]:
     """Every process below `root` as /proc shows it now, zombies included."""
     children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
+    for entry in os.listdir("/proc"):  # noqa: PTH208 -- names are all that is wanted
         if entry.isdigit() and (parent := _parent(entry)) is not None:
             children.setdefault(parent, []).append(int(entry))
     found, queue = [], [root]

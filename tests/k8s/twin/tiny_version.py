@@ -21,7 +21,8 @@ class Routes(BaseHTTPRequestHandler):
     count = 0
 
     def do_GET(self) -> None:
-        self._answer({"version": VERSION, "settings": {k: v for k, v in os.environ.items() if k.startswith("CANARIO_")}})
+        settings = {name: value for name, value in os.environ.items() if name.startswith("CANARIO_")}
+        self._answer({"version": VERSION, "settings": settings})
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))

@@ -1,0 +1,83 @@
+"""The environment file: which package of a service runs, under which version and settings."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+
+from components.contract import Closed
+from components.package import Digest
+from components.strict_yaml import load_yaml
+from k8s.twin.errors import ReleaseError
+
+#: What the twin itself tells a server; a commit must not.
+OWN_SETTINGS = ("CANARIO_PACKAGE", "CANARIO_SERVICE", "CANARIO_VERSION", "CANARIO_PEERS", "CANARIO_LOG_DIR")
+
+_SettingName = Annotated[str, Field(pattern=r"^CANARIO_[A-Z0-9_]+$")]
+
+
+class Release(Closed):
+    """`k8s/envs/<env>/<service>.yaml`."""
+
+    service: str = Field(min_length=1)
+    version: str = Field(pattern=r"^[\w.:-]{1,64}$", description="The model's version; every release has its own.")
+    package: Digest = Field(description="The model package's digest.")
+    settings: dict[_SettingName, str] = Field(default_factory=dict, description="More settings of the server.")
+
+    @field_validator("settings")
+    @classmethod
+    def _not_ours(cls, settings: dict[str, str]) -> dict[str, str]:
+        for name in OWN_SETTINGS:
+            if name in settings:
+                raise ValueError(f"{name} is set from the release itself; remove it")
+        return settings
+
+    @property
+    def checksum(self) -> str:
+        """Tells one release from another, as Flagger's checksum does."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+def release_file(environment: str, service: str) -> str:
+    """Where in the repository a service's release stands."""
+    return f"k8s/envs/{environment}/{service}.yaml"
+
+
+def release_text(release: Release) -> str:
+    """The release as its file holds it."""
+    return yaml.safe_dump(release.model_dump(), sort_keys=False, allow_unicode=True)
+
+
+def parse_release(text: str, name: str, service: str) -> Release:
+    """The release in a file's text; `name` says in messages where it came from.
+
+    Raises:
+        ReleaseError: it is not one of this service; every fault is named.
+    """
+    try:
+        document = load_yaml(text)
+    except ValueError as error:
+        raise ReleaseError(f"{name}: {error}") from error
+    if not isinstance(document, dict):
+        raise ReleaseError(f"{name}: a release is a mapping with the keys {', '.join(Release.model_fields)}")
+    try:
+        release = Release.model_validate(document)
+    except ValidationError as error:
+        raise ReleaseError(
+            "\n".join(f"{name}: {_fault(fault)}" for fault in error.errors(include_url=False))
+        ) from error
+    if release.service != service:
+        raise ReleaseError(f"{name}: service: {release.service!r} is another service; this one is {service!r}")
+    return release
+
+
+def _fault(fault: object) -> str:
+    assert isinstance(fault, dict)  # noqa: S101 -- pydantic's own shape
+    place = ".".join(str(part) for part in fault["loc"]) or "release"
+    if fault["type"] == "extra_forbidden":
+        return f"{place}: unknown key; allowed: {', '.join(Release.model_fields)}"
+    given = "" if fault["type"] == "missing" else f" (given: {fault['input']!r})"
+    return f"{place}: {fault['msg'].removeprefix('Value error, ')}{given}"

@@ -1,0 +1,218 @@
+"""The environment repository: a bare Git repository whose commits are the deployments.
+
+Everything is done with Git's plumbing on a bare repository, without a work tree, so
+that a killed process leaves at most an object that nothing refers to. The branch moves by
+compare-and-swap: two writers never lose each other's commit. The user's own Git
+configuration, hooks and signing keys play no part.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from k8s.twin.errors import RepositoryError
+
+_ATTEMPTS = 20
+_AUTHOR = "canario"
+_EMAIL = "canario@localhost"
+_FILE_MODE = "100644"
+
+#: What a commit changes, given the branch's head: file -> blob, None to remove it; nothing for no commit.
+ChangesAt = Callable[[str], dict[str, str | None]]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit; `id` is its full hash."""
+
+    id: str
+    message: str
+
+    @property
+    def subject(self) -> str:
+        """The message's first line."""
+        return self.message.partition("\n")[0]
+
+
+class Repository:
+    """One branch of a bare repository."""
+
+    def __init__(self, path: Path, branch: str = "main") -> None:
+        self.path = path.resolve()
+        self._reference = f"refs/heads/{branch}"
+        self._branch = branch
+
+    @classmethod
+    def create(cls, path: Path, branch: str = "main", message: str = "Begin an empty environment") -> Repository:
+        """A repository with a first, empty commit; one that is there already is kept as it is.
+
+        Raises:
+            RepositoryError: Git is not installed, or refuses.
+        """
+        repository = cls(path, branch)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        repository._git("init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}", str(repository.path))
+        if repository._resolve(repository._reference) is None:
+            repository._commit(repository._git("mktree", given=b""), None, message)
+        return repository
+
+    def head(self) -> str:
+        """The hash of the branch's newest commit.
+
+        Raises:
+            RepositoryError: the branch has none.
+        """
+        found = self._resolve(self._reference)
+        if found is None:
+            raise RepositoryError(f"{self.path}: there is no branch {self._branch}; create the repository first")
+        return found
+
+    def read(self, file: str, commit: str | None = None) -> str | None:
+        """A file's text at a commit (the newest one by default); None when it is not there."""
+        at = commit or self.head()
+        if self._blob(at, file) is None:
+            return None
+        return self._git_bytes("cat-file", "blob", f"{at}:{file}").decode("utf-8", errors="replace")
+
+    def write(self, file: str, text: str, message: str) -> Commit:
+        """Commits one file's new text. A text that is there already makes no commit; the newest one is returned.
+
+        Raises:
+            RepositoryError: Git refuses, or others commit faster than we can.
+        """
+        blob = self._git("hash-object", "-w", "--stdin", given=text.encode())
+        return self._commit_changes(lambda head: {file: blob} if self._blob(head, file) != blob else {}, message)
+
+    def revert(self, commit: str, reason: str) -> Commit | None:
+        """Undoes a commit by a new one, whose message names it and says why.
+
+        Returns:
+            The new commit; None when nothing of the commit is left to undo, so that repeating it is safe.
+
+        Raises:
+            RepositoryError: a file was changed again since, and the older text must not silently win.
+        """
+        undone = self.show(commit)
+        message = f'Revert "{undone.subject}"\n\nThis reverts commit {undone.id}.\n\n{reason.strip()}\n'
+        before = self.head()
+        made = self._commit_changes(lambda head: self._undoing(undone.id, head), message)
+        return None if made.id == before else made
+
+    def show(self, commit: str) -> Commit:
+        """One commit.
+
+        Raises:
+            RepositoryError: there is none of this name.
+        """
+        found = self._resolve(f"{commit}^{{commit}}")
+        if found is None:
+            raise RepositoryError(f"{self.path}: there is no commit {commit}")
+        return Commit(found, self._git_bytes("show", "--no-patch", "--format=%B", found).decode().strip())
+
+    def log(self) -> list[Commit]:
+        """The branch's commits, oldest first."""
+        text = self._git_bytes("log", "--reverse", "-z", "--format=%H%n%B", self._reference).decode()
+        parts = (entry.partition("\n") for entry in text.split("\0") if entry)
+        return [Commit(identity, message.strip()) for identity, _, message in parts]
+
+    def last_change(self, file: str) -> str | None:
+        """The newest commit that changed a file; None when none did."""
+        return self._git("log", "-1", "--format=%H", self._reference, "--", file) or None
+
+    def tree(self, commit: str) -> str:
+        """The hash of all files at a commit: equal hashes, equal bytes."""
+        return self._git("rev-parse", "--verify", f"{commit}^{{tree}}")
+
+    def _undoing(self, commit: str, head: str) -> dict[str, str | None]:
+        """What must change at `head` to undo `commit`: file -> the blob it had before, None for no file."""
+        changes: dict[str, str | None] = {}
+        parent = self._resolve(f"{commit}^")
+        for file in self._git_bytes("diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-z", commit).split(
+            b"\0"
+        ):
+            name = os.fsdecode(file)
+            if not name:
+                continue
+            new, old, now = (
+                self._blob(commit, name),
+                self._blob(parent, name) if parent else None,
+                self._blob(head, name),
+            )
+            if now == new:
+                changes[name] = old
+            elif now != old:
+                raise RepositoryError(f"{name} was changed again since {commit[:10]}; revert it by hand")
+        return changes
+
+    def _commit_changes(self, changes_at: ChangesAt, message: str) -> Commit:
+        for _ in range(_ATTEMPTS):
+            head = self.head()
+            changes = changes_at(head)
+            if not changes:
+                return self.show(head)
+            made = self._commit(self._tree_with(head, changes), head, message)
+            if made is not None:
+                return made
+        raise RepositoryError(f"{self.path}: {self._branch} moved {_ATTEMPTS} times while we tried to commit to it")
+
+    def _tree_with(self, head: str, changes: dict[str, str | None]) -> str:
+        with tempfile.TemporaryDirectory(prefix="canario-index-") as folder:
+            index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+            self._git("read-tree", head, more=index)
+            for file, blob in changes.items():
+                entry = ("--add", "--cacheinfo", f"{_FILE_MODE},{blob},{file}") if blob else ("--force-remove", file)
+                self._git("update-index", *entry, more=index)
+            return self._git("write-tree", more=index)
+
+    def _commit(self, tree: str, parent: str | None, message: str) -> Commit | None:
+        """Makes a commit and moves the branch to it; None when the branch is no longer at `parent`."""
+        parents = ("-p", parent) if parent else ()
+        made = self._git("commit-tree", tree, *parents, given=message.encode())
+        try:
+            self._git("update-ref", self._reference, made, parent or "0" * len(made))
+        except RepositoryError:
+            if self._resolve(self._reference) == parent:
+                raise
+            return None
+        return Commit(made, message.strip())
+
+    def _blob(self, commit: str, file: str) -> str | None:
+        return self._resolve(f"{commit}:{file}")
+
+    def _resolve(self, name: str) -> str | None:
+        answer = self._run(("rev-parse", "--verify", "--quiet", "--end-of-options", name), b"", {})
+        return answer.stdout.decode().strip() or None if answer.returncode == 0 else None
+
+    def _git(self, *arguments: str, given: bytes = b"", more: dict[str, str] | None = None) -> str:
+        return self._git_bytes(*arguments, given=given, more=more).decode().strip()
+
+    def _git_bytes(self, *arguments: str, given: bytes = b"", more: dict[str, str] | None = None) -> bytes:
+        answer = self._run(arguments, given, more or {})
+        if answer.returncode != 0:
+            said = answer.stderr.decode(errors="replace").strip()
+            raise RepositoryError(f"{self.path}: git {arguments[0]} failed: {said}")
+        return answer.stdout
+
+    def _run(
+        self, arguments: tuple[str, ...], given: bytes, more: dict[str, str]
+    ) -> subprocess.CompletedProcess[bytes]:
+        command = ["git", "--git-dir", str(self.path), *arguments]
+        try:
+            return subprocess.run(command, input=given, capture_output=True, env=_environment() | more, check=False)
+        except OSError as error:
+            raise RepositoryError(f"git cannot be started: {error}; install git") from error
+
+
+def _environment() -> dict[str, str]:
+    """Our environment without whatever would let the user's Git settings in."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    identity = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in _IDENTITY}
+    return kept | identity | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
+
+
+_IDENTITY = (("NAME", _AUTHOR), ("EMAIL", _EMAIL))

@@ -1,0 +1,62 @@
+"""How a release becomes a program: the package's bento, served from the locked server environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from components.errors import PackageError
+from components.package import package_digest
+from k8s.twin.errors import ReleaseError
+from k8s.twin.processes import Program
+from k8s.twin.release import Release
+from services.model_server.build import build_bento, serve_command, serve_environment
+from services.model_server.errors import ServerError
+
+_ROOT = Path(__file__).resolve().parents[2]
+SERVER_PYTHON = _ROOT / ".venv-server" / "bin" / "python"
+
+#: The folder of the package of a digest; None when it is not known.
+FindPackage = Callable[[str], Path | None]
+
+
+class BentoPrograms:
+    """Makes the program of each release; bentos, logs and prediction logs are kept in `home`."""
+
+    def __init__(self, home: Path, find_package: FindPackage) -> None:
+        self._home = home
+        self._find_package = find_package
+
+    def __call__(self, release: Release, port: int, peers: tuple[str, ...]) -> Program:
+        """Builds the release's bento, if it is not there yet, and says how to serve it.
+
+        Raises:
+            ReleaseError: its package is not known, was changed, or cannot be built.
+        """
+        bento = self._bento(release)
+        logs = self._home / "logs"
+        settings = {
+            **release.settings,
+            "CANARIO_SERVICE": release.service,
+            "CANARIO_VERSION": release.version,
+            "CANARIO_PEERS": ",".join(peers),
+            "CANARIO_LOG_DIR": str(self._home / "predictions" / f"v{release.version}"),
+        }
+        return Program(
+            name=f"{release.service} v{release.version}",
+            command=tuple(serve_command(bento, port, server_python=SERVER_PYTHON)),
+            log=logs / f"v{release.version}.log",
+            ready_url=f"http://127.0.0.1:{port}/readyz",
+            environment=serve_environment(self._home / "bentoml" / str(port), settings),
+        )
+
+    def _bento(self, release: Release) -> Path:
+        package = self._find_package(release.package)
+        if package is None:
+            raise ReleaseError(f"version {release.version}: there is no package {release.package}; train it first")
+        try:
+            if (digest := package_digest(package)) != release.package:
+                raise ReleaseError(f"{package}: is {digest}, the release asks for {release.package}; package it again")
+            return build_bento(package, self._home / "bento")
+        except (PackageError, ServerError) as error:
+            raise ReleaseError(f"version {release.version}: {error}") from error

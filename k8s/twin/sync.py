@@ -1,0 +1,70 @@
+"""Notices commits in the environment repository and asks the rollout for what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from k8s.twin.errors import ReleaseError
+from k8s.twin.events import Events
+from k8s.twin.release import Release, parse_release
+from k8s.twin.repository import Repository
+from k8s.twin.rollout import Wanted
+
+
+class Sync:
+    """Follows one file of one branch."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        file: str,
+        service: str,
+        events: Events,
+        want: Callable[[Wanted], None],
+        champion: Callable[[], Release | None],
+    ) -> None:
+        """`want` is told about each new release, `champion` says which one answers now."""
+        self._repository, self._file, self._service = repository, file, service
+        self._events, self._want, self._champion = events, want, champion
+        self._head = ""
+        self._text: str | None = None
+
+    def poll(self) -> bool:
+        """Looks at the branch once; whether a release was asked for.
+
+        A file that cannot be used is refused with its reason, and what runs goes on running.
+
+        Raises:
+            RepositoryError: the repository cannot be read.
+        """
+        head = self._repository.head()
+        if head == self._head:
+            return False
+        text = self._repository.read(self._file, head)
+        changed = text != self._text
+        self._head, self._text = head, text
+        return changed and self._take(text)
+
+    def _take(self, text: str | None) -> bool:
+        try:
+            if text is None:
+                raise ReleaseError(f"{self._file}: was removed; the version that runs goes on")
+            release = parse_release(text, self._file, self._service)
+            self._check_version(release)
+        except ReleaseError as error:
+            self._events.emit("refused", reason=str(error))
+            return False
+        commit = self._repository.last_change(self._file) or self._head
+        subject = self._repository.show(commit).subject
+        self._events.emit("commit", version=release.version, reason=subject, evidence={"commit": commit})
+        self._want(Wanted(release, commit))
+        return True
+
+    def _check_version(self, release: Release) -> None:
+        """Two releases under one version would have their evidence added up."""
+        champion = self._champion()
+        if champion is not None and champion != release and champion.version == release.version:
+            raise ReleaseError(
+                f"{self._file}: version {release.version} already runs with another package or other settings; "
+                "give the release a version of its own"
+            )

@@ -1,0 +1,98 @@
+"""Flagger's webhooks as Flagger calls them (pkg/controller/webhook.go): the same payload, the same idea of a yes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from k8s.twin import loopback
+from k8s.twin.release import Release
+
+#: In the order in which a rollout meets them.
+HookType = Literal[
+    "confirm-rollout",
+    "rollback",
+    "pre-rollout",
+    "rollout",
+    "confirm-traffic-increase",
+    "confirm-promotion",
+    "post-rollout",
+    "event",
+]
+HOOK_TYPES: tuple[HookType, ...] = get_args(HookType)
+
+#: Flagger's phases (pkg/apis/flagger/v1beta1/status.go) that the twin goes through.
+Phase = Literal[
+    "Initializing",
+    "Initialized",
+    "Waiting",
+    "Progressing",
+    "WaitingPromotion",
+    "Promoting",
+    "Finalising",
+    "Succeeded",
+    "Failed",
+]
+
+#: The judge's own: those that it must have a say in.
+JUDGE_HOOKS: tuple[HookType, ...] = ("rollback", "confirm-traffic-increase", "confirm-promotion", "event")
+
+_LONGEST_REASON = 4000
+_TIMEOUT_SECONDS = 10.0
+_EVENT_TIMEOUT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A hook's answer; `reason` is its body."""
+
+    yes: bool
+    reason: str = ""
+
+
+class Webhooks:
+    """The hooks of one canary, and the judge's numbers beside them."""
+
+    def __init__(
+        self, judge_url: str, service: str, namespace: str, urls: Mapping[HookType, str] | None = None
+    ) -> None:
+        self._urls = dict(urls) if urls is not None else {hook: f"{judge_url}/{hook}" for hook in JUDGE_HOOKS}
+        self._verdict_url = f"{judge_url}/verdict?service={service}"
+        self._name, self._namespace = service, namespace
+
+    def ask(self, hook: HookType, release: Release, phase: Phase) -> Reply:
+        """What the hook says; a hook that is not set says yes, except to a rollback. Nobody there is a no."""
+        url = self._urls.get(hook)
+        if url is None:
+            return Reply(yes=hook != "rollback")
+        answer = loopback.post(url, self._payload(release, phase, {}), _TIMEOUT_SECONDS)
+        if answer is None:
+            return Reply(yes=False, reason=f"the webhook {hook} does not answer")
+        return Reply(answer.ok, answer.body.decode("utf-8", errors="replace").strip()[:_LONGEST_REASON])
+
+    def tell(self, message: str, release: Release, phase: Phase, *, warning: bool = False) -> None:
+        """Sends an event; nobody has to listen."""
+        if url := self._urls.get("event"):
+            facts = {
+                "eventMessage": message,
+                "eventType": "Warning" if warning else "Normal",
+                "timestamp": str(int(time.time() * 1000)),
+            }
+            loopback.post(url, self._payload(release, phase, facts), _EVENT_TIMEOUT_SECONDS)
+
+    def verdict(self, toward: float | None = None) -> dict[str, Any]:
+        """The judge's verdict with its numbers as it stands now, on the weight `toward`; empty when there is none."""
+        answer = loopback.get(self._verdict_url + ("" if toward is None else f"&toward={toward:g}"))
+        document = answer.json() if answer is not None and answer.ok else None
+        return document if isinstance(document, dict) else {}
+
+    def _payload(self, release: Release, phase: Phase, metadata: dict[str, str]) -> dict[str, Any]:
+        return {
+            "name": self._name,
+            "namespace": self._namespace,
+            "phase": phase,
+            "checksum": release.checksum,
+            "metadata": metadata,
+        }
