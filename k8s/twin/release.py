@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
-from typing import Annotated
 
 import yaml
 from pydantic import Field, ValidationError, field_validator
@@ -12,11 +12,11 @@ from components.contract import Closed
 from components.package import Digest
 from components.strict_yaml import load_yaml
 from k8s.twin.errors import ReleaseError
+from services.model_server.settings import PREFIX, Settings
 
 #: What the twin itself tells a server; a commit must not.
 OWN_SETTINGS = ("CANARIO_PACKAGE", "CANARIO_SERVICE", "CANARIO_VERSION", "CANARIO_PEERS", "CANARIO_LOG_DIR")
-
-_SettingName = Annotated[str, Field(pattern=r"^CANARIO_[A-Z0-9_]+$")]
+ALLOWED_SETTINGS = tuple(sorted({PREFIX + name.upper() for name in Settings.model_fields} - {*OWN_SETTINGS}))
 
 
 class Release(Closed):
@@ -25,14 +25,19 @@ class Release(Closed):
     service: str = Field(min_length=1)
     version: str = Field(pattern=r"^[\w.:-]{1,64}$", description="The model's version; every release has its own.")
     package: Digest = Field(description="The model package's digest.")
-    settings: dict[_SettingName, str] = Field(default_factory=dict, description="More settings of the server.")
+    settings: dict[str, str] = Field(default_factory=dict, description="More settings of the server.")
 
     @field_validator("settings")
     @classmethod
-    def _not_ours(cls, settings: dict[str, str]) -> dict[str, str]:
-        for name in OWN_SETTINGS:
-            if name in settings:
+    def _known(cls, settings: dict[str, str]) -> dict[str, str]:
+        """A name that the server does not read would be a setting that silently does nothing."""
+        for name in settings:
+            if name in OWN_SETTINGS:
                 raise ValueError(f"{name} is set from the release itself; remove it")
+            if name not in ALLOWED_SETTINGS:
+                close = difflib.get_close_matches(name, ALLOWED_SETTINGS, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(ALLOWED_SETTINGS)}"
+                raise ValueError(f"{name} is no setting of the server; {hint}")
         return settings
 
     @property

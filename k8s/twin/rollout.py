@@ -176,7 +176,8 @@ class Rollout:
             return
         if not self._mirrored and self.phase != "WaitingPromotion":
             said = self._ask("confirm-traffic-increase", canary.release)
-            if self.weight or not said.yes:
+            # A yes at either end is no decision: nothing was seen yet, or the promotion is asked for next.
+            if not said.yes or 0 < self.weight < self._steps[-1]:
                 self._decide("pass" if said.yes else "wait", said.reason, self._webhooks.verdict())
             if not said.yes:
                 return
