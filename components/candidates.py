@@ -1,0 +1,73 @@
+"""The kinds of model that are tried: their search spaces, and how one is fitted.
+
+Every kind reads the encoded float32 matrix that serving reads, so that training
+and serving see the same numbers to the last bit.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contract import Candidate, Strategy
+
+Parameters = Mapping[str, Any]
+Matrix = NDArray[np.float32]
+
+#: The values that are tried, the most sensible first. Forests are bounded by leaves, so that a package
+#: stays small whatever the number of rows.
+SPACES: dict[Candidate, dict[str, tuple[Any, ...]]] = {
+    "logistic_regression": {"C": (1.0, 0.1, 0.01, 10.0)},
+    "random_forest": {
+        "min_samples_leaf": (10, 3, 30),
+        "max_features": ("sqrt", 0.3),
+        "max_leaf_nodes": (256, 64),
+    },
+    "gradient_boosting": {
+        "learning_rate": (0.06, 0.03, 0.15),
+        "max_leaf_nodes": (8, 16, 31),
+        "l2_regularization": (1.0, 0.0),
+    },
+    "keras_mlp": {"units": ((32,), (64, 32)), "learning_rate": (0.003, 0.001), "dropout": (0.2, 0.0)},
+}
+
+TREES = 120
+BOOSTING_ROUNDS = 100
+
+
+class Fitted(Protocol):
+    """A model that was fitted."""
+
+    def positive(self, encoded: Matrix) -> NDArray[np.float64]:
+        """Encoded rows [n, width] -> probability of the positive class, float64 [n]."""
+
+    def onnx(self, width: int) -> bytes:
+        """The ONNX graph from `input` float32 [N, width] to `probability` float32 [N]."""
+
+
+def combinations(kind: Candidate) -> list[dict[str, Any]]:
+    """Every point of a kind's space; the first is the most sensible one."""
+    space = SPACES[kind]
+    return [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+
+
+def fit_candidate(
+    kind: Candidate,
+    parameters: Parameters,
+    encoded: Matrix,
+    labels: NDArray[Any],
+    seed: int,
+    strategy: Strategy = "none",
+) -> Fitted:
+    """Fits one kind of model; the same arguments give the same model."""
+    if kind == "keras_mlp":
+        from components.keras_mlp import fit_mlp
+
+        return fit_mlp(parameters, encoded, labels, seed, strategy)
+    from components.sklearn_models import fit_sklearn
+
+    return fit_sklearn(kind, parameters, encoded, labels, seed)

@@ -1,0 +1,70 @@
+"""Step: finds the champion's package and the data that it was trained on."""
+
+import shutil
+from pathlib import Path
+
+from kfp import dsl
+
+from components.errors import DataError
+from components.registry import Registered
+from components.step import step
+
+
+def copy_package(package: Path, home: Path) -> None:
+    """Copies a package to a folder, unless it is there."""
+    if home.exists():
+        return
+    home.parent.mkdir(parents=True, exist_ok=True)
+    draft = home.with_name(f"{home.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(package, draft)
+    draft.rename(home)
+
+
+def package_uri(store: str, digest: str) -> str:
+    """Where a store keeps the package of a digest."""
+    return f"{store}/packages/{digest.removeprefix('sha256:')}"
+
+
+def require_snapshot(champion: Registered) -> str:
+    """The URI of the champion's data.
+
+    Raises:
+        DataError: it is gone, so that no shift can be seen.
+    """
+    import fsspec
+
+    files, path = fsspec.core.url_to_fs(champion.snapshot_uri)
+    if not files.exists(path):
+        raise DataError(
+            f"{champion.snapshot_uri}: the data of the champion (version {champion.version}) is gone, so the new data "
+            "cannot be compared with it; bring the file back, or move the alias `champion` away from that version"
+        )
+    return champion.snapshot_uri
+
+
+@step
+def find_champion(
+    name: str, mlflow: str, store: str, package: dsl.Output[dsl.Model], reference: dsl.Output[dsl.Dataset]
+) -> str:
+    """The champion's package and data, both empty files when there is none; returns its version or ""."""
+    from pathlib import Path
+
+    from components.champion import copy_package, package_uri, require_snapshot
+    from components.registry import champion, local_package
+
+    found = champion(mlflow, name)
+    if found is None:
+        for artifact in (package, reference):
+            artifact.uri = f"{store}/nothing"
+            Path(artifact.path).parent.mkdir(parents=True, exist_ok=True)
+            Path(artifact.path).touch()
+        print("no champion yet")
+        return ""
+    package.uri = package_uri(store, found.package)
+    package.metadata = {"digest": found.package}
+    copy_package(local_package(found), Path(package.path))
+    reference.uri = require_snapshot(found)
+    reference.metadata = {"digest": found.snapshot}
+    print(f"champion is version {found.version}, package {found.package}")
+    return found.version

@@ -1,0 +1,152 @@
+"""Step: measures a model on the hold-out, beside the champion; `gate` then decides."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from kfp import dsl
+from numpy.typing import NDArray
+
+from components.behaviour import flips, trend
+from components.bootstrap import differences, intervals, resample
+from components.contract import SCORE_EDGES, Behaviour, Spec
+from components.encoding import Encoding, RowEncoder
+from components.evaluation import CalibrationBin, Comparison, Evaluation, Fairness, Speed
+from components.examples import Examples, typed_columns
+from components.fairness import fairness
+from components.gate import judge
+from components.metrics import calibration_bins
+from components.package import Package, score_bin
+from components.requests import requests_of
+from components.step import step
+from components.trained import Trained, trained_package
+
+#: One-row answers that are timed in a round; the fastest of three rounds counts, because a
+#: busy machine says nothing about the model.
+TIMED_ROWS, TIMED_ROUNDS = 400, 3
+
+
+def evaluate_model(
+    candidate: str, model: Trained, model_bytes: int, holdout: Examples, spec: Spec, champion: Package | None = None
+) -> Evaluation:
+    """Everything that is known about a model before it is served.
+
+    Raises:
+        DataError: the champion reads a column that the hold-out does not have.
+    """
+    scores = model.score(holdout.columns)
+    weights = resample(holdout.labels, spec.training.seed)
+    behaviour = spec.gates.behaviour or Behaviour()
+    evaluation = Evaluation(
+        candidate=candidate,
+        rows=len(holdout),
+        positives=int(holdout.labels.sum()),
+        metrics=intervals(holdout.labels, scores, weights),
+        champion=_compare(scores, holdout, champion, weights) if champion else None,
+        calibration=_calibration(holdout.labels, scores),
+        roc=_roc(holdout.labels, scores),
+        scores=tuple(np.bincount(score_bin(scores), minlength=len(SCORE_EDGES)).tolist()),
+        fairness=_fairness(holdout, scores, spec),
+        invariance=tuple(flips(model, holdout, spec, name) for name in behaviour.invariant),
+        direction=tuple(trend(model, holdout, spec, rule.feature, rule.raises) for rule in behaviour.direction),
+        speed=time_rows(model, model.encoding, holdout, spec),
+        package_mib=model_bytes / 2**20,
+    )
+    return evaluation.model_copy(update={"gates": judge(evaluation, spec)})
+
+
+def _fairness(holdout: Examples, scores: NDArray[np.float64], spec: Spec) -> tuple[Fairness, ...]:
+    gate = spec.gates.fairness
+    return tuple(fairness(holdout, scores, by, gate.min_group_positives) for by in gate.by) if gate else ()
+
+
+def _compare(scores: NDArray[np.float64], holdout: Examples, champion: Package, weights: Any) -> Comparison:
+    columns = typed_columns(holdout.frame, champion.contract.features)
+    theirs = trained_package(champion).score(columns)
+    shift, error = score_shift(scores, theirs)
+    return Comparison(
+        package=champion.digest,
+        metrics=intervals(holdout.labels, theirs, weights),
+        difference=differences(holdout.labels, scores, theirs, weights),
+        shift=shift,
+        shift_error=error,
+    )
+
+
+def score_shift(ours: NDArray[Any], theirs: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Share of scores at or below each edge, ours minus theirs, and its standard error over paired rows."""
+    edges = np.arange(len(SCORE_EDGES))
+    below = [(score_bin(scores)[:, None] <= edges).astype(np.float64) for scores in (ours, theirs)]
+    apart = below[0] - below[1]
+    return tuple(apart.mean(axis=0).tolist()), tuple((apart.std(axis=0) / np.sqrt(len(apart))).tolist())
+
+
+def _calibration(labels: NDArray[Any], scores: NDArray[np.float64]) -> tuple[CalibrationBin, ...]:
+    order, starts = calibration_bins(scores)
+    return tuple(
+        CalibrationBin(predicted=float(scores[rows].mean()), observed=float(labels[rows].mean()), rows=len(rows))
+        for rows in np.split(order, starts[1:])
+    )
+
+
+def _roc(labels: NDArray[Any], scores: NDArray[np.float64], points: int = 200) -> tuple[tuple[float, float], ...]:
+    """False against true positive ratio, thinned to some hundred points."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, values=True))
+    found = np.cumsum(labels[order] == 1)[ends] / (labels == 1).sum()
+    false = np.cumsum(labels[order] == 0)[ends] / (labels == 0).sum()
+    kept = np.unique(np.linspace(0, len(ends) - 1, points).astype(int))
+    return ((0.0, 0.0), *zip(false[kept].tolist(), found[kept].tolist(), strict=True))
+
+
+def time_rows(model: Trained, encoding: Encoding, holdout: Examples, spec: Spec) -> Speed:
+    """Times one row after another, as the server meets them."""
+    encoder = RowEncoder(encoding)
+    requests = requests_of(holdout.take(np.arange(len(holdout))[:TIMED_ROWS]), spec.features)
+    rows = [[row[name] for name in encoder.names] for row in requests]
+    rounds = [_time_round(model, encoder, rows) for _ in range(TIMED_ROUNDS + 1)][1:]
+    p50, p99 = np.min([np.quantile(times, [0.5, 0.99]) for times in rounds], axis=0) * 1e3
+    return Speed(p50_ms=float(p50), p99_ms=float(p99))
+
+
+def _time_round(model: Trained, encoder: RowEncoder, rows: Sequence[Sequence[Any]]) -> list[float]:
+    times = []
+    for row in rows:
+        begun = time.perf_counter()
+        model.probabilities(encoder.encode([row]))
+        times.append(time.perf_counter() - begun)
+    return times
+
+
+@step
+def evaluate(
+    spec: str,
+    model: dsl.Input[dsl.Model],
+    holdout: dsl.Input[dsl.Dataset],
+    champion: dsl.Input[dsl.Model],
+    evaluation: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    curve: dsl.Output[dsl.ClassificationMetrics],
+) -> None:
+    """Measures the model on the hold-out, and on the same rows the champion's package."""
+    from pathlib import Path
+
+    from components.contract import Spec
+    from components.evaluate import evaluate_model
+    from components.examples import load_examples
+    from components.package import MODEL, read_package
+    from components.trained import load_trained
+
+    asked = Spec.model_validate_json(spec)
+    trained, fit = load_trained(Path(model.path))
+    size = Path(model.path, MODEL).stat().st_size
+    known = read_package(Path(champion.path)) if Path(champion.path).is_dir() else None
+    found = evaluate_model(fit.candidate, trained, size, load_examples(Path(holdout.path), asked), asked, known)
+    Path(evaluation.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
+    evaluation.metadata = {"passed": found.passed}
+    for name, interval in found.metrics.items():
+        metrics.log_metric(name, interval.value)
+    thresholds = [1 - place / len(found.roc) for place in range(len(found.roc))]
+    curve.log_roc_curve([x for x, _ in found.roc], [y for _, y in found.roc], thresholds)
+    print(", ".join(f"{name} {interval.value:.4f}" for name, interval in found.metrics.items()))

@@ -1,0 +1,147 @@
+"""Step: which features a model leans on, and the figures that people look at."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from kfp import dsl
+
+from components.contract import Closed, Spec
+from components.evaluation import Evaluation, Interval
+from components.examples import Examples
+from components.metrics import roc_auc
+from components.step import step
+from components.trained import Trained
+
+#: No more hold-out rows than this are permuted, that often for each feature.
+MOST_ROWS, ROUNDS = 4000, 5
+
+
+class Importance(Closed):
+    """How much ROC AUC is lost when a feature's cells are dealt to other rows; the range is over the rounds."""
+
+    feature: str
+    loss: Interval
+
+
+class Explanation(Closed):
+    """`importance.json`, the feature that matters most first."""
+
+    rows: int
+    features: tuple[Importance, ...]
+
+
+def explain_model(model: Trained, holdout: Examples, spec: Spec) -> Explanation:
+    """Permutation importance on the hold-out (Breiman, Random forests, 2001)."""
+    generator = np.random.default_rng(spec.training.seed)
+    rows = holdout.take(np.sort(generator.permutation(len(holdout))[:MOST_ROWS]))
+    whole = roc_auc(rows.labels, model.score(rows.columns))
+    losses = [_importance(model, rows, name, whole, generator) for name in spec.features]
+    return Explanation(rows=len(rows), features=tuple(sorted(losses, key=lambda found: -found.loss.value)))
+
+
+def _importance(model: Trained, rows: Examples, name: str, whole: float, generator: np.random.Generator) -> Importance:
+    dealt = [{**rows.columns, name: generator.permutation(rows.columns[name])} for _ in range(ROUNDS)]
+    losses = [whole - roc_auc(rows.labels, model.score(columns)) for columns in dealt]
+    return Importance(
+        feature=name, loss=Interval(value=float(np.mean(losses)), low=float(min(losses)), high=float(max(losses)))
+    )
+
+
+def draw_figures(explanation: Explanation, evaluation: Evaluation, folder: Path) -> list[Path]:
+    """Writes the figures as PNG; the same numbers give the same pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawings = {
+        "importance": _draw_importance(explanation),
+        "calibration": _draw_calibration(evaluation),
+        "roc": _draw_roc(evaluation),
+    }
+    return [_save(figure, folder / f"{name}.png") for name, figure in drawings.items()]
+
+
+def _figure(width: float = 6.0, height: float = 4.0) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _draw_importance(explanation: Explanation, most: int = 20) -> Any:
+    shown = explanation.features[:most][::-1]
+    figure, axes = _figure(height=1.2 + 0.25 * len(shown))
+    losses = [found.loss for found in shown]
+    spread = [[max(0.0, l.value - l.low) for l in losses], [max(0.0, l.high - l.value) for l in losses]]
+    # Dollar signs would be read as formulas.
+    names = [found.feature.replace("$", r"\$") for found in shown]
+    axes.barh(names, [loss.value for loss in losses], xerr=spread, color="#4c72b0", ecolor="#555555")
+    axes.set_xlabel(f"ROC AUC lost when the feature is shuffled ({explanation.rows:,} hold-out rows)")
+    return figure
+
+
+def _draw_calibration(evaluation: Evaluation) -> Any:
+    figure, axes = _figure(5, 4)
+    axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1)
+    bins = evaluation.calibration
+    axes.plot([b.predicted for b in bins], [b.observed for b in bins], marker="o", color="#4c72b0")
+    axes.set_xlabel("predicted probability")
+    axes.set_ylabel("observed share")
+    return figure
+
+
+def _draw_roc(evaluation: Evaluation) -> Any:
+    figure, axes = _figure(5, 4)
+    axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1)
+    axes.plot([x for x, _ in evaluation.roc], [y for _, y in evaluation.roc], color="#4c72b0")
+    axes.set_xlabel("false positive ratio")
+    axes.set_ylabel(f"true positive ratio (AUC {evaluation.metrics['roc_auc'].value:.3f})")
+    return figure
+
+
+def _save(figure: Any, path: Path) -> Path:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    path.write_bytes(buffer.getvalue())
+    return path
+
+
+def page(pictures: list[Path]) -> str:
+    """The pictures in one HTML page."""
+    images = [
+        f'<figure><img alt="{path.stem}" src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}">'
+        f"<figcaption>{path.stem}</figcaption></figure>"
+        for path in pictures
+    ]
+    return "<!doctype html><meta charset=utf-8><title>Explanation</title>" + "".join(images)
+
+
+@step
+def explain(
+    spec: str,
+    model: dsl.Input[dsl.Model],
+    holdout: dsl.Input[dsl.Dataset],
+    evaluation: dsl.Input[dsl.Artifact],
+    importance: dsl.Output[dsl.Artifact],
+    figures: dsl.Output[dsl.Artifact],
+    pictures: dsl.Output[dsl.HTML],
+) -> None:
+    """Permutation importance on the hold-out; figures of it, of the calibration and of the ROC curve."""
+    from pathlib import Path
+
+    from components.contract import Spec
+    from components.evaluation import Evaluation
+    from components.examples import load_examples
+    from components.explain import draw_figures, explain_model, page
+    from components.trained import load_trained
+
+    asked = Spec.model_validate_json(spec)
+    trained, _ = load_trained(Path(model.path))
+    found = explain_model(trained, load_examples(Path(holdout.path), asked), asked)
+    Path(importance.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
+    measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
+    drawn = draw_figures(found, measured, Path(figures.path))
+    Path(pictures.path).write_text(page(drawn), encoding="utf-8")
+    print("most important: " + ", ".join(feature.feature for feature in found.features[:3]))

@@ -1,0 +1,83 @@
+"""Step: takes a table from where it lives and keeps a copy that is addressed by its content."""
+
+import hashlib
+from dataclasses import dataclass
+
+import fsspec
+from kfp import dsl
+
+from components.contract import Data
+from components.errors import DataError
+from components.examples import negative_word, parquet_bytes
+from components.step import step
+from components.table import parse_table, read_bytes
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A table as it was at one moment.
+
+    Attributes:
+        content: Parquet, every column in one of the three kinds of `components.table`.
+        digest: of `content`; the snapshot's identity.
+        source_digest: of the bytes that were read.
+        rows: how many it has.
+        notes: what a person should know about how it was read.
+    """
+
+    content: bytes
+    digest: str
+    source_digest: str
+    rows: int
+    notes: tuple[str, ...]
+
+
+def take_snapshot(uri: str, data: Data) -> Snapshot:
+    """The table at a path, file://, s3:// or gs:// URI.
+
+    Raises:
+        DataError: it cannot be read, or its target is not two words.
+    """
+    source = read_bytes(uri)
+    table = parse_table(source, uri)
+    try:
+        negative_word(table.frame, data)
+    except DataError as error:
+        raise DataError(f"{uri}: {error}") from error
+    content = parquet_bytes(table.frame)
+    return Snapshot(content, sha256(content), sha256(source), len(table.frame), table.notes)
+
+
+def sha256(content: bytes) -> str:
+    """The digest of some bytes, as it is written everywhere."""
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def keep_snapshot(snapshot: Snapshot, store: str) -> str:
+    """Writes the snapshot below a folder or URI, under its digest; the URI it has there."""
+    uri = snapshot_uri(store, snapshot.digest)
+    files, path = fsspec.core.url_to_fs(uri)
+    if not files.exists(path):
+        files.makedirs(files._parent(path), exist_ok=True)
+        draft = f"{path}.draft"
+        files.pipe_file(draft, snapshot.content)
+        files.mv(draft, path)
+    return uri
+
+
+def snapshot_uri(store: str, digest: str) -> str:
+    """Where a store keeps the snapshot of a digest."""
+    return f"{store.rstrip('/')}/snapshots/{digest.removeprefix('sha256:')}.parquet"
+
+
+@step
+def ingest(spec: str, data: str, store: str, snapshot: dsl.Output[dsl.Dataset]) -> str:
+    """Keeps a copy of the table at `data` in the store; returns the digest of the bytes that were read."""
+    from components.contract import Spec
+    from components.ingest import keep_snapshot, take_snapshot
+
+    taken = take_snapshot(data, Spec.model_validate_json(spec).data)
+    snapshot.uri = keep_snapshot(taken, store)
+    snapshot.metadata = {"digest": taken.digest, "rows": taken.rows, "notes": list(taken.notes)}
+    print(f"{taken.rows:,} rows, snapshot {taken.digest}")
+    return taken.source_digest

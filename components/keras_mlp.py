@@ -1,0 +1,97 @@
+"""The Keras candidate: a small network of dense layers, and its ONNX graph."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import numpy as np
+import onnx
+import tensorflow as tf
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from components.candidates import Matrix, Parameters
+from components.contract import Strategy
+from components.graphs import finished
+from components.package import INPUT_NAME, OUTPUT_NAME
+from components.strategy import open_strategy
+
+keras = tf.keras
+
+EPOCHS = 12
+#: Rows a step: enough steps for small tables, few enough for large ones.
+SMALLEST_BATCH, LARGEST_BATCH = 32, 4096
+
+
+@dataclass(frozen=True)
+class KerasModel:
+    """A fitted network."""
+
+    network: Any
+
+    def positive(self, encoded: Matrix) -> NDArray[np.float64]:
+        """Encoded rows [n, width] -> probability of the positive class, float64 [n]."""
+        probabilities = self.network.predict(encoded, batch_size=LARGEST_BATCH, verbose=0)
+        return np.asarray(probabilities, dtype=np.float64)[:, 0]
+
+    def onnx(self, width: int) -> bytes:
+        """The ONNX graph that Keras exports, with the package's names and shapes."""
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            path = Path(folder, "network.onnx")
+            self.network.export(str(path), format="onnx", verbose=False)
+            return _renamed(onnx.load(path), width)
+
+
+def fit_mlp(parameters: Parameters, encoded: Matrix, labels: NDArray[Any], seed: int, strategy: Strategy) -> KerasModel:
+    """Fits a network to encoded rows; the same arguments give the same network on the same device."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    with open_strategy(strategy).scope():
+        network = _network(parameters, encoded.shape[1])
+    batch = int(np.clip(len(encoded) // 24, SMALLEST_BATCH, LARGEST_BATCH))
+    network.fit(encoded, labels.astype(np.float32), batch_size=batch, epochs=EPOCHS, verbose=0)
+    return KerasModel(network)
+
+
+def _network(parameters: Parameters, width: int) -> Any:
+    layers = [keras.Input((width,))]
+    for units in parameters["units"]:
+        layers += [keras.layers.Dense(units, activation="relu"), keras.layers.Dropout(parameters["dropout"])]
+    network = keras.Sequential([*layers, keras.layers.Dense(1, activation="sigmoid")])
+    network.compile(keras.optimizers.Adam(parameters["learning_rate"]), "binary_crossentropy")
+    return network
+
+
+def _renamed(model: onnx.ModelProto, width: int) -> bytes:
+    """The exported graph from [N, width] to [N]; Keras ends in [N, 1]."""
+    graph = model.graph
+    given, answered = graph.input[0].name, graph.output[0].name
+    graph.node.insert(0, helper.make_node("Identity", [INPUT_NAME], [given]))
+    graph.initializer.append(numpy_helper.from_array(np.array([1]), "canario_axis"))
+    graph.node.append(helper.make_node("Squeeze", [answered, "canario_axis"], [OUTPUT_NAME]))
+    graph.input[0].CopyFrom(helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, ["N", width]))
+    graph.output[0].CopyFrom(helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N"]))
+    _rename_everything(graph)
+    return finished(model)
+
+
+def _rename_everything(graph: Any) -> None:
+    """Keras counts its tensors over the life of a process; names by position make equal models equal bytes."""
+    graph.name, graph.doc_string = "canario", ""
+    kept = {INPUT_NAME: INPUT_NAME, OUTPUT_NAME: OUTPUT_NAME, "": ""}
+    for place, tensor in enumerate(graph.initializer):
+        tensor.name = kept.setdefault(tensor.name, f"constant-{place}")
+    for place, node in enumerate(graph.node):
+        node.name = f"{place}-{node.op_type}"
+        node.input[:] = [kept[name] for name in node.input]
+        node.output[:] = [kept.setdefault(name, f"tensor-{place}-{i}") for i, name in enumerate(node.output)]
+    del graph.value_info[:]

@@ -1,0 +1,115 @@
+"""How good probabilities are, in numpy, for many re-weightings of the rows at once.
+
+Every function takes labels [n] of 0 and 1, scores [n] and optionally weights
+[samples, n]; with weights it gives one number a sample, which is what a
+bootstrap needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Metric = Callable[..., Any]
+
+
+@overload
+def roc_auc(labels: NDArray[Any], scores: NDArray[Any], weights: None = None) -> float: ...
+@overload
+def roc_auc(labels: NDArray[Any], scores: NDArray[Any], weights: Floats) -> Floats: ...
+def roc_auc(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> float | Floats:
+    """Area under the ROC curve: how often a positive is scored above a negative, a tie counting half."""
+    positives, negatives = _by_score(labels, scores, _weights(labels, weights))
+    below = np.cumsum(negatives, axis=1) - negatives / 2
+    return _result((positives * below).sum(axis=1) / (positives.sum(axis=1) * negatives.sum(axis=1)), weights)
+
+
+@overload
+def average_precision(labels: NDArray[Any], scores: NDArray[Any], weights: None = None) -> float: ...
+@overload
+def average_precision(labels: NDArray[Any], scores: NDArray[Any], weights: Floats) -> Floats: ...
+def average_precision(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> float | Floats:
+    """Precision averaged over the steps of recall, without interpolation, as scikit-learn defines it."""
+    positives, negatives = (side[:, ::-1] for side in _by_score(labels, scores, _weights(labels, weights)))
+    found = np.cumsum(positives, axis=1)
+    named = found + np.cumsum(negatives, axis=1)
+    precision = np.divide(found, named, out=np.zeros_like(found), where=named > 0)
+    return _result((positives * precision).sum(axis=1) / positives.sum(axis=1), weights)
+
+
+def brier(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> Any:
+    """Mean squared distance of the probability from the answer."""
+    return _mean((scores - labels) ** 2, labels, weights)
+
+
+def log_loss(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> Any:
+    """Mean surprise at the answer, in nats; a probability is at least 1e-7 away from 0 and 1, as float32 is."""
+    sure = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
+    return _mean(-np.where(labels == 1, np.log(sure), np.log1p(-sure)), labels, weights)
+
+
+def accuracy(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> Any:
+    """Share of rows on the right side of 0.5."""
+    return _mean((scores >= 0.5) == (labels == 1), labels, weights)
+
+
+def calibration_error(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> Any:
+    """Mean distance of predicted from observed share, over ten bins of equally many rows."""
+    order, starts = calibration_bins(scores)
+    gaps = (_weights(labels, weights) * (labels - scores.astype(np.float64)))[:, order]
+    total = _weights(labels, weights).sum(axis=1)
+    return _result(np.abs(np.add.reduceat(gaps, starts, axis=1)).sum(axis=1) / total, weights)
+
+
+def calibration_bins(scores: NDArray[Any], bins: int = 10) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows in order of score, and where in that order each bin begins; equal scores share a bin."""
+    order = np.argsort(scores, kind="stable")
+    ranked = scores[order]
+    wanted = np.linspace(0, len(scores), bins + 1)[:-1].astype(np.intp)
+    return order, np.unique(np.searchsorted(ranked, ranked[wanted], side="left"))
+
+
+#: Every metric that is reported; `neg_brier_score` is the spec's word for minus the Brier score.
+METRICS: dict[str, Metric] = {
+    "roc_auc": roc_auc,
+    "average_precision": average_precision,
+    "brier_score": brier,
+    "log_loss": log_loss,
+    "accuracy": accuracy,
+    "calibration_error": calibration_error,
+}
+
+
+def search_score(metric: str, labels: NDArray[Any], scores: NDArray[Any]) -> float:
+    """The number that a search makes as large as it can."""
+    return -float(brier(labels, scores)) if metric == "neg_brier_score" else float(METRICS[metric](labels, scores))
+
+
+def _by_score(labels: NDArray[Any], scores: NDArray[Any], weights: Floats) -> tuple[Floats, Floats]:
+    """Weight of the positives and of the negatives at each distinct score, ascending: [samples, distinct]."""
+    order = np.argsort(scores, kind="stable")
+    ranked = scores[order]
+    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+    positive = (labels[order] == 1).astype(np.float64)
+    ordered = weights[:, order]
+    return (
+        np.add.reduceat(ordered * positive, starts, axis=1),
+        np.add.reduceat(ordered * (1 - positive), starts, axis=1),
+    )
+
+
+def _weights(labels: NDArray[Any], weights: Floats | None) -> Floats:
+    return np.ones((1, len(labels))) if weights is None else weights
+
+
+def _mean(values: NDArray[Any], labels: NDArray[Any], weights: Floats | None) -> Any:
+    each = _weights(labels, weights)
+    return _result(each @ values.astype(np.float64) / each.sum(axis=1), weights)
+
+
+def _result(samples: Floats, weights: Floats | None) -> float | Floats:
+    return float(samples[0]) if weights is None else samples

@@ -1,0 +1,194 @@
+"""Step: makes the model package, which is all that the server reads."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from kfp import dsl
+from numpy.typing import NDArray
+
+from components.champion import copy_package
+from components.contract import SCORE_EDGES, NumberFeature, Spec, category_text
+from components.encoding import Encoding, Scaled, encode_rows
+from components.errors import PackageError
+from components.evaluation import Evaluation
+from components.examples import Examples, negative_word
+from components.package import (
+    TOLERANCE,
+    Answer,
+    Contract,
+    Golden,
+    Holdout,
+    Package,
+    Receipt,
+    Target,
+    read_package,
+    write_package,
+)
+from components.requests import requests_of
+from components.step import step
+from components.trained import Fit, Trained, graph_runner
+
+GOLDEN_ROWS = 50
+
+#: Metrics of the receipt: those that every rebuild gives again to the last digit.
+RECEIPT_METRICS = ("roc_auc", "average_precision", "brier_score", "log_loss", "accuracy", "calibration_error")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a package was made from, as its receipt says."""
+
+    run: str
+    snapshot: str
+    code: str
+    lock: str
+
+
+def package_model(
+    model: bytes, fit: Fit, evaluation: Evaluation, holdout: Examples, spec: Spec, origin: Origin, folder: Path
+) -> Package:
+    """Writes the package of a trained model to a folder that is not there yet.
+
+    Raises:
+        PackageError: a request encoded as the server does it is answered otherwise than the table's row.
+    """
+    encoding = caller_encoding(fit.encoding, spec)
+    contract = Contract(
+        name=spec.name,
+        description=spec.description,
+        features=spec.features,
+        encoding=encoding,
+        target=Target(
+            name=spec.data.target,
+            positive=category_text(spec.data.positive),
+            negative=negative_word(holdout.frame, spec.data),
+        ),
+        limits=spec.limits,
+        objectives=spec.objectives,
+    )
+    golden = golden_rows(Trained(encoding, graph_runner(model)), contract, holdout)
+    return write_package(
+        folder,
+        model=model,
+        contract=contract,
+        golden=golden,
+        holdout=_holdout(evaluation),
+        receipt=_receipt(spec, fit, evaluation, origin),
+    )
+
+
+def caller_encoding(encoding: Encoding, spec: Spec) -> Encoding:
+    """The encoding with the factors of the spec; training knows none, because the table needs none."""
+    rules = {
+        name: rule.model_copy(update={"factor": feature.factor})
+        if isinstance(rule, Scaled) and isinstance(feature := spec.features[name], NumberFeature)
+        else rule
+        for name, rule in encoding.features.items()
+    }
+    return Encoding(features=rules)
+
+
+def golden_rows(model: Trained, contract: Contract, holdout: Examples) -> list[Golden]:
+    """Requests from the hold-out with their answers; rows with gaps come first, then an even spread."""
+    chosen = holdout.take(_spread(holdout))
+    requests = requests_of(chosen, contract.features)
+    answers = model.probabilities(encode_rows(contract.encoding, requests)).astype(np.float64)
+    apart = float(np.abs(answers - model.score(chosen.columns)).max())
+    if apart > TOLERANCE:
+        raise PackageError(
+            f"a request is answered {apart:.1e} off its row of the table, at most {TOLERANCE:.0e} is allowed; "
+            "this is a fault of the encoding"
+        )
+    return [
+        Golden(request=request, answer=Answer(probability=answer, label=contract.label(answer)))
+        for request, answer in zip(requests, answers.tolist(), strict=True)
+    ]
+
+
+def _spread(holdout: Examples) -> NDArray[np.intp]:
+    gaps = np.zeros(len(holdout), dtype=bool)
+    for cells in holdout.columns.values():
+        gaps |= pd.isna(cells)
+    with_gaps = np.flatnonzero(gaps)[: GOLDEN_ROWS // 2]
+    others = np.setdiff1d(np.arange(len(holdout)), with_gaps)
+    wanted = min(len(others), GOLDEN_ROWS - len(with_gaps))
+    return np.concatenate([with_gaps, others[np.linspace(0, len(others) - 1, wanted).astype(int)]])
+
+
+def _holdout(evaluation: Evaluation) -> Holdout:
+    champion = evaluation.champion
+    nothing = (0.0,) * len(SCORE_EDGES)
+    return Holdout(
+        rows=evaluation.rows,
+        champion=champion.package if champion else None,
+        shift=champion.shift if champion else nothing,
+        shift_error=champion.shift_error if champion else nothing,
+        scores=evaluation.scores,
+    )
+
+
+def _receipt(spec: Spec, fit: Fit, evaluation: Evaluation, origin: Origin) -> Receipt:
+    return Receipt(
+        name=spec.name,
+        data=origin.snapshot,
+        code=origin.code,
+        lock=origin.lock,
+        candidate=fit.candidate,
+        parameters=fit.parameters,
+        metrics={name: evaluation.metrics[name].value for name in RECEIPT_METRICS},
+        champion=evaluation.champion.package if evaluation.champion else None,
+        run=origin.run,
+    )
+
+
+def keep_package(draft: Package, home: Path) -> Package:
+    """Copies a package to the place that is named by its digest; one that is there already stays."""
+    copy_package(draft.path, home)
+    kept = read_package(home)
+    if kept.digest != draft.digest:
+        raise PackageError(f"{home}: holds {kept.digest}, not {draft.digest}; remove it and package again")
+    return kept
+
+
+@step
+def package(
+    spec: str,
+    run: str,
+    store: str,
+    model: dsl.Input[dsl.Model],
+    evaluation: dsl.Input[dsl.Artifact],
+    holdout: dsl.Input[dsl.Dataset],
+    snapshot: dsl.Input[dsl.Dataset],
+    package: dsl.Output[dsl.Model],
+) -> str:
+    """Writes the package of a model that passed its gates into the store; returns its digest."""
+    import tempfile
+    from pathlib import Path
+
+    from components.champion import package_uri
+    from components.contract import Spec
+    from components.evaluation import Evaluation
+    from components.examples import load_examples
+    from components.gate import refuse_breaches
+    from components.package import MODEL
+    from components.packaging import Origin, keep_package, package_model
+    from components.provenance import commit, lock_digest
+    from components.trained import load_trained
+
+    asked = Spec.model_validate_json(spec)
+    measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
+    refuse_breaches(measured)
+    origin = Origin(run, snapshot.metadata["digest"], commit(), lock_digest())
+    graph = Path(model.path, MODEL).read_bytes()
+    rows = load_examples(Path(holdout.path), asked)
+    with tempfile.TemporaryDirectory() as folder:
+        draft = package_model(
+            graph, load_trained(Path(model.path))[1], measured, rows, asked, origin, Path(folder, "p")
+        )
+        package.uri = package_uri(store, draft.digest)
+        kept = keep_package(draft, Path(package.path))
+    package.metadata = {"digest": kept.digest}
+    print(f"package {kept.digest}")
+    return kept.digest

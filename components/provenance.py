@@ -1,0 +1,46 @@
+"""Where a model comes from: the commit, the lock file, the code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from components.ingest import sha256
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK_FILE = "requirements.txt"
+
+
+def commit(root: Path = ROOT) -> str:
+    """The commit of the code, with "-changed" when files differ from it.
+
+    An image has no Git history; there it is what the variable CANARIO_COMMIT says.
+    Code that is in no commit is named by its own digest.
+    """
+    given = os.environ.get("CANARIO_COMMIT")
+    if given:
+        return given
+    try:
+        head = _git(root, "rev-parse", "HEAD").strip()
+        changed = _git(root, "status", "--porcelain", "--", "components", "pipelines", LOCK_FILE).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return code_digest(root)
+    return f"{head}-changed" if changed else head
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-c", "safe.directory=*", "-C", str(root), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def lock_digest(root: Path = ROOT) -> str:
+    """The digest of the lock file."""
+    return sha256((root / LOCK_FILE).read_bytes())
+
+
+def code_digest(root: Path = ROOT) -> str:
+    """The digest of everything that decides what a step does: the components and the lock file."""
+    files = sorted(path for path in (root / "components").rglob("*.py"))
+    lines = [f"{sha256(path.read_bytes())}  {path.relative_to(root)}\n" for path in [*files, root / LOCK_FILE]]
+    return sha256("".join(lines).encode())

@@ -1,0 +1,91 @@
+"""Step: tells MLflow of the run and registers its package as a version of the model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kfp import dsl
+
+from components.package import read_package
+from components.registry import (
+    PACKAGE_TAG,
+    RUN_TAG,
+    SNAPSHOT_TAG,
+    SNAPSHOT_URI_TAG,
+    Registered,
+    connect,
+    register_version,
+    version_of,
+)
+from components.step import step
+from components.tracking import RunRecord, artifact_folder, record_run
+
+
+@dataclass(frozen=True)
+class Source:
+    """The data of a run: the snapshot, and the bytes that it was taken from."""
+
+    snapshot_uri: str
+    source_digest: str
+
+
+def register_package(uri: str, record: RunRecord, folder: Path, source: Source) -> Registered:
+    """The model version of a package, with the alias `challenger`; made only once for a package.
+
+    Raises:
+        PackageError: the package was changed.
+    """
+    package = read_package(folder)
+    tags = {**version_tags(folder, source), RUN_TAG: record.run}
+    client = connect(uri)
+    run_id = record_run(client, record, tags)
+    if version_of(client, record.service, package.digest) is None:
+        client.log_artifacts(run_id, str(folder), "package")
+    place = f"{artifact_folder(client, run_id)}/package"
+    version = register_version(client, record.service, place, run_id, tags)
+    client.set_terminated(run_id, "FINISHED")
+    return version
+
+
+def version_tags(folder: Path, source: Source) -> dict[str, str]:
+    """Tags that resolve to everything in the receipt."""
+    package = read_package(folder)
+    receipt = package.receipt
+    return {
+        PACKAGE_TAG: package.digest,
+        SNAPSHOT_TAG: receipt.data,
+        SNAPSHOT_URI_TAG: source.snapshot_uri,
+        "canario.source": source.source_digest,
+        "canario.code": receipt.code,
+        "canario.lock": receipt.lock,
+        "canario.candidate": receipt.candidate,
+        "canario.champion": receipt.champion or "",
+        **{f"canario.file.{name}": digest for name, digest in receipt.files.items()},
+    }
+
+
+@step
+def register(
+    service: str,
+    run: str,
+    mlflow: str,
+    source_digest: str,
+    package: dsl.Input[dsl.Model],
+    snapshot: dsl.Input[dsl.Dataset],
+    evaluation: dsl.Input[dsl.Artifact],
+    trials: dsl.Input[dsl.Artifact],
+    figures: dsl.Input[dsl.Artifact],
+    registration: dsl.Output[dsl.Artifact],
+) -> str:
+    """Records the run in MLflow and registers the package; returns the version."""
+    import json
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from components.register import Source, register_package
+    from components.tracking import read_record
+
+    record = read_record(service, run, evaluation.path, trials.path, figures.path)
+    version = register_package(mlflow, record, Path(package.path), Source(snapshot.uri, source_digest))
+    Path(registration.path).write_text(json.dumps(asdict(version), indent=2), encoding="utf-8")
+    print(f"version {version.version} of {service}, run {version.run_id}")
+    return version.version

@@ -1,0 +1,156 @@
+"""The models that were registered, and which of them is champion: MLflow's registry in this project's words.
+
+MLflow takes seconds to import, so it is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlparse
+
+from components.errors import PackageError
+from components.package import read_package
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+
+#: Tags of a model version; together they resolve to everything in the receipt.
+PACKAGE_TAG: Final = "canario.package"
+SNAPSHOT_TAG: Final = "canario.snapshot"
+SNAPSHOT_URI_TAG: Final = "canario.snapshot_uri"
+RUN_TAG: Final = "canario.run"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A model version.
+
+    Attributes:
+        name: the service's.
+        version: the registry's number, as text.
+        package: digest of its package.
+        package_uri: where the package's files are.
+        snapshot: digest of the data that it was trained on.
+        snapshot_uri: where that data is.
+        run_id: MLflow's id of the run that made it.
+    """
+
+    name: str
+    version: str
+    package: str
+    package_uri: str
+    snapshot: str
+    snapshot_uri: str
+    run_id: str
+
+
+def connect(uri: str) -> MlflowClient:
+    """A client of the store at an MLflow URI; the folder of a new SQLite file is made."""
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    with _quiet():
+        from mlflow import MlflowClient
+
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client.search_registered_models(max_results=1)
+    return client
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the lines that MLflow and Alembic write when they make a store."""
+    import logging
+
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def is_empty(uri: str) -> bool:
+    """Whether the store is a SQLite file that nobody made yet; saves the seconds that asking takes."""
+    return uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists()
+
+
+def champion(uri: str, name: str) -> Registered | None:
+    """The version of a model that has the alias `champion`, or None before there is one."""
+    return None if is_empty(uri) else aliased(connect(uri), name, CHAMPION)
+
+
+def promote(uri: str, name: str, version: str) -> Registered:
+    """Moves the alias `champion` to a version; doing it again changes nothing.
+
+    Raises:
+        mlflow.exceptions.MlflowException: there is no such version.
+    """
+    client = connect(uri)
+    client.set_registered_model_alias(name, CHAMPION, version)
+    return _registered(client.get_model_version(name, version))
+
+
+def aliased(client: MlflowClient, name: str, alias: str) -> Registered | None:
+    """The version with an alias, or None."""
+    models = client.search_registered_models(f"name = '{name}'")
+    version = models[0].aliases.get(alias) if models else None
+    return None if version is None else _registered(client.get_model_version(name, str(version)))
+
+
+def version_of(client: MlflowClient, name: str, package: str) -> Registered | None:
+    """The version that was registered for a package, or None."""
+    found = client.search_model_versions(f"name = '{name}' and tags.`{PACKAGE_TAG}` = '{package}'")
+    return _registered(found[0]) if found else None
+
+
+def register_version(
+    client: MlflowClient, name: str, package_uri: str, run_id: str, tags: Mapping[str, str]
+) -> Registered:
+    """The version for a package, made unless it is there, with the alias `challenger`."""
+    known = version_of(client, name, tags[PACKAGE_TAG])
+    if known is None:
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        known = _registered(client.create_model_version(name, package_uri, run_id, tags=dict(tags)))
+    client.set_registered_model_alias(name, CHALLENGER, known.version)
+    return known
+
+
+def _registered(version: ModelVersion) -> Registered:
+    tags = version.tags
+    return Registered(
+        name=version.name,
+        version=str(version.version),
+        package=tags[PACKAGE_TAG],
+        package_uri=str(version.source),
+        snapshot=tags[SNAPSHOT_TAG],
+        snapshot_uri=tags[SNAPSHOT_URI_TAG],
+        run_id=str(version.run_id),
+    )
+
+
+def local_package(registered: Registered) -> Path:
+    """The folder of a registered package on this machine, every byte checked.
+
+    Raises:
+        PackageError: it is not the package that was registered.
+    """
+    path = Path(unquote(urlparse(registered.package_uri).path))
+    if registered.package_uri.split("://")[0] not in {"file", registered.package_uri}:
+        from mlflow.artifacts import download_artifacts
+
+        path = Path(download_artifacts(artifact_uri=registered.package_uri))
+    found = read_package(path).digest
+    if found != registered.package:
+        raise PackageError(f"{path}: holds {found}, but version {registered.version} is {registered.package}")
+    return path

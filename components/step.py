@@ -1,0 +1,28 @@
+"""What makes a function a step: one decorator, and one image for all steps.
+
+A step's body imports what it needs from `components`, which the image carries
+on its PYTHONPATH, so nothing is installed when a step starts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from kfp import dsl
+
+#: The image of every step; `pipelines.compile --image` and the local runner set their own on each task.
+#: The local runner demands that its name says python.
+IMAGE: Final = "canario/python-steps:latest"
+
+
+def step(function: Callable[..., Any]) -> Any:
+    """A component of a function whose body is self-contained.
+
+    Inside a running step KFP loads neither its compiler nor `dsl.component`
+    (it would cost seconds), so there the function is left as it is.
+    """
+    if os.environ.get("_KFP_RUNTIME") == "true":
+        return function
+    return dsl.component(function, base_image=IMAGE, install_kfp_package=False)

@@ -1,0 +1,198 @@
+"""Step: searches candidates and parameters by cross-validation on the training part alone."""
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from kfp import dsl
+
+from components.candidates import SPACES, Parameters, combinations, fit_candidate
+from components.contract import Candidate, Closed, Spec
+from components.examples import Examples
+from components.folds import Fold, make_folds, thin
+from components.metrics import search_score
+from components.split import row_keys
+from components.step import step
+
+#: The search looks at no more rows than this; the best candidate is then fitted to all.
+MOST_ROWS = 50_000
+#: No trial begins after this share of `training.timeout_minutes`.
+SEARCH_SHARE = 0.6
+
+
+class Trial(Closed):
+    """One point of the search; `scores` is one number a fold, larger is better."""
+
+    number: int
+    candidate: Candidate
+    parameters: dict[str, Any]
+    scores: tuple[float, ...]
+    seconds: float
+
+    @property
+    def mean(self) -> float:
+        """The score by which trials are compared."""
+        return float(np.mean(self.scores))
+
+
+class Search(Closed):
+    """All trials that were made, in order; `planned` may be more when time ran out."""
+
+    metric: str
+    rows: int
+    planned: int
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial:
+        """The trial with the best mean score; the first of equals."""
+        return max(self.trials, key=lambda trial: trial.mean)
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a trial will try."""
+
+    number: int
+    candidate: Candidate
+    parameters: dict[str, Any]
+
+
+def search(examples: Examples, spec: Spec) -> Search:
+    """The trials of a spec's search. Same examples and spec, same trials, unless time runs out.
+
+    Raises:
+        DataError: there are too few rows for the folds.
+    """
+    until = time.monotonic() + 60 * spec.training.timeout_minutes * SEARCH_SHARE
+    rows = thin(examples, row_keys(examples, spec), MOST_ROWS)
+    folds = make_folds(rows, spec)
+    if spec.training.search == "optuna":
+        trials = _ask_optuna(folds, spec, until)
+        planned = spec.training.trials
+    else:
+        points = plan(spec)
+        trials, planned = _run_lanes(points, folds, spec, until), len(points)
+    return Search(metric=spec.training.metric, rows=len(rows), planned=planned, trials=tuple(trials))
+
+
+# --- what is tried -----------------------------------------------------------------------
+
+
+def plan(spec: Spec) -> list[Point]:
+    """The points of a grid or random search, the candidates in turn, each one's most sensible point first."""
+    asked = spec.training
+    decks = {kind: _deck(kind, spec) for kind in asked.candidates}
+    turns = max(len(deck) for deck in decks.values())
+    dealt = [(kind, deck[turn]) for turn in range(turns) for kind, deck in decks.items() if turn < len(deck)]
+    if asked.search == "random":
+        dealt = dealt[: max(asked.trials, len(asked.candidates))]
+    return [Point(number, kind, parameters) for number, (kind, parameters) in enumerate(dealt)]
+
+
+def _deck(kind: Candidate, spec: Spec) -> list[dict[str, Any]]:
+    first, *others = combinations(kind)
+    if spec.training.search == "random":
+        order = np.random.default_rng([spec.training.seed, list(SPACES).index(kind)]).permutation(len(others))
+        others = [others[place] for place in order]
+    return [first, *others]
+
+
+def _ask_optuna(folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=spec.training.seed))
+    for first in spec.training.candidates:
+        study.enqueue_trial({"candidate": first})
+    trials: list[Trial] = []
+    while len(trials) < spec.training.trials and (not trials or time.monotonic() < until):
+        asked = study.ask()
+        kind = cast("Candidate", asked.suggest_categorical("candidate", spec.training.candidates))
+        # Optuna wants plain values, so a value is named by its place in the space.
+        parameters = {
+            name: values[asked.suggest_categorical(f"{kind}.{name}", range(len(values)))]
+            for name, values in SPACES[kind].items()
+        }
+        trials.append(_try(Point(len(trials), kind, parameters), folds, spec))
+        study.tell(asked, trials[-1].mean)
+    return trials
+
+
+# --- how it is tried -----------------------------------------------------------------------
+
+
+def _try(point: Point, folds: Sequence[Fold], spec: Spec) -> Trial:
+    """Cross-validates one point."""
+    begun = time.monotonic()
+    scores = [_score(point.candidate, point.parameters, fold, spec) for fold in folds]
+    seconds = round(time.monotonic() - begun, 3)
+    trial = Trial(
+        number=point.number,
+        candidate=point.candidate,
+        parameters=point.parameters,
+        scores=tuple(scores),
+        seconds=seconds,
+    )
+    print(f"trial {point.number}: {point.candidate} {point.parameters} {spec.training.metric} {trial.mean:.4f}")
+    return trial
+
+
+def _score(kind: Candidate, parameters: Parameters, fold: Fold, spec: Spec) -> float:
+    fitted = fit_candidate(kind, parameters, fold.fit, fold.fit_labels, spec.training.seed)
+    return search_score(spec.training.metric, fold.check_labels, fitted.positive(fold.check))
+
+
+def _run_lanes(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:
+    """Tries networks in a process of their own, beside the others: loading TensorFlow takes longer than they do."""
+    networks = [point for point in points if point.candidate == "keras_mlp"]
+    others = [point for point in points if point.candidate != "keras_mlp"]
+    if not (networks and others):
+        return _run(points, folds, spec, until)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=_die_with_parent) as beside:
+        lane = beside.submit(_run, networks, folds, spec, until)
+        trials = _run(others, folds, spec, until) + lane.result()
+    return sorted(trials, key=lambda trial: trial.number)
+
+
+def _run(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:
+    """Tries points until the time is up; the first is always tried."""
+    trials: list[Trial] = []
+    for point in points:
+        if not trials or time.monotonic() < until:
+            trials.append(_try(point, folds, spec))
+    return trials
+
+
+def _die_with_parent() -> None:
+    """A worker would wait for its next task for ever after its parent was killed."""
+    threading.Thread(target=_exit_after, args=[multiprocessing.parent_process()], daemon=True).start()
+
+
+def _exit_after(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
+
+
+@step
+def tune(spec: str, train: dsl.Input[dsl.Dataset], trials: dsl.Output[dsl.Artifact]) -> None:
+    """Cross-validates candidates on the training part; writes every trial."""
+    from pathlib import Path
+
+    from components.contract import Spec
+    from components.examples import load_examples
+    from components.tune import search
+
+    asked = Spec.model_validate_json(spec)
+    found = search(load_examples(Path(train.path), asked), asked)
+    Path(trials.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
+    best = found.best
+    trials.metadata = {"candidate": best.candidate, found.metric: best.mean, "trials": len(found.trials)}
+    print(f"best of {len(found.trials)} trials: {best.candidate}, {found.metric} {best.mean:.4f}")

@@ -1,0 +1,58 @@
+"""Writes the training graph as the IR YAML that Kubeflow Pipelines runs.
+
+    python -m pipelines.compile --spec services/churn/service.yaml --output build/churn-pipeline.yaml
+
+The same spec gives the same bytes, on every machine and in every folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from kfp import compiler
+
+from components.contract import Spec
+from components.errors import ComponentError
+from components.spec import load_spec
+from components.step import IMAGE
+from pipelines.training import training_pipeline
+
+
+def compile_pipeline(spec: Spec, image: str = IMAGE) -> str:
+    """The IR YAML of a spec's training graph, the Kubernetes settings of its steps with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "pipeline.yaml")
+        compiler.Compiler().compile(training_pipeline(_portable(spec), image), str(path))
+        return path.read_text(encoding="utf-8")
+
+
+def _portable(spec: Spec) -> Spec:
+    """The spec without the path of this machine that `load_spec` put before the table's name."""
+    if "://" in spec.data.uri:
+        return spec
+    return spec.model_copy(update={"data": spec.data.model_copy(update={"uri": Path(spec.data.uri).name})})
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.compile", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--spec", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--image", default=IMAGE, help="the image of every step (%(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        text = compile_pipeline(load_spec(options.spec), options.image)
+    except ComponentError as error:
+        print(error, file=sys.stderr)
+        return 2
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(text, encoding="utf-8")
+    print(f"{options.output}: {len(text.splitlines()):,} lines")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,286 @@
+"""Trains one model on this machine: the training graph through KFP's local runner.
+
+    python -m pipelines.local --spec services/churn/service.yaml --home build/train/churn
+        [--data URI]                  a table instead of the spec's
+        [--name RUN]                  the run's name; a run that was killed is continued by itself
+        [--mlflow URI]                default sqlite:///build/mlflow/mlflow.db
+        [--store DIR]                 snapshots, packages and reusable answers; default build/store
+        [--environment REPO --env NAME [--settings JSON]]   release: commit to that Git repository
+
+Every step prints one line; all else is in HOME/run.log. Files in HOME afterwards:
+
+- `result.json`: `status` (ok, refused, bad-input, failed), `message`, `failed_step`, `run`, `package` (folder),
+  `digest` (of the package), `model_version`, `run_id` (MLflow's), `champion` (digest of the package that it was
+  compared with, or null), `commit` (of the release, or null), `snapshot` {`digest`, `rows`, `uri`}, `holdout` (path),
+  `metrics` {name: value}, `breaches` [{`gate`, `value`, `limit`, `passed`, `detail`}], `seconds`,
+  `steps` {name: {`seconds`, `reused`}}. What a run did not come to is null or empty.
+- `evaluation.json` (also of a refused model): `components.evaluation.Evaluation`, and `search` {`metric`, `rows`,
+  `planned`, `trials` [{`number`, `candidate`, `parameters`, `scores`, `mean`, `seconds`}]}, and
+  `importance` [{`feature`, `loss` {`value`, `low`, `high`}}].
+- `holdout.parquet`: the hold-out rows, in the table's own columns.
+
+The last line on stdout is `result.json` in one line. Exit status: 0 ok, 3 refused by a gate, 2 bad spec or table,
+1 anything else, 128 + signal when interrupted (no step is left running, and no file half-written).
+
+The version is registered with the alias `challenger`; the alias `champion` is moved by
+`components.registry.promote(mlflow_uri, name, version)`, and found by `components.registry.champion(mlflow_uri, name)`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import filelock
+import psutil
+
+from components.contract import Spec
+from components.errors import ComponentError, DataError, SpecError
+from components.ingest import sha256
+from components.provenance import ROOT, code_digest
+from components.spec import load_spec
+from pipelines.outcome import BAD_INPUT, exit_status, write_json, write_outcome
+from pipelines.training import training_pipeline
+from pipelines.watched import Failure, StepRun, Watch, forget_unused, run_graph
+
+#: Children get this long to end by themselves.
+GRACE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked on the command line, with every path absolute."""
+
+    spec: Spec
+    home: Path
+    store: Path
+    data: str
+    mlflow: str
+    name: str | None
+    repository: str
+    environment: str
+    settings: str
+
+
+class Interrupted(BaseException):
+    """A signal asked the run to stop; not an `Exception`, so that nothing on the way catches it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; the exit status."""
+    try:
+        request = _read_request(_parser().parse_args(arguments))
+        with _interruptible(), _alone(request.store):
+            return train(request)
+    except ComponentError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT if isinstance(error, SpecError | DataError) else 1
+    except Interrupted as interrupted:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 128 + interrupted.number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.local", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--spec", type=Path, required=True)
+    parser.add_argument("--home", type=Path, required=True, help="folder for the result")
+    parser.add_argument("--data", default="", help="a table instead of the spec's")
+    parser.add_argument("--name", help="the run's name")
+    parser.add_argument("--mlflow", default="sqlite:///build/mlflow/mlflow.db", help="MLflow's store (%(default)s)")
+    parser.add_argument("--store", type=Path, default=Path("build/store"), help="(%(default)s)")
+    parser.add_argument("--environment", default="", help="Git repository to release to")
+    parser.add_argument("--env", default="", help="the environment's name in it")
+    parser.add_argument("--settings", default="{}", help="JSON object: environment variables of the served program")
+    return parser
+
+
+def _read_request(options: argparse.Namespace) -> Request:
+    spec = load_spec(options.spec)
+    if bool(options.environment) != bool(options.env):
+        raise SpecError("--environment and --env go together: the repository and the environment's name in it")
+    return Request(
+        spec=spec,
+        home=options.home.resolve(),
+        store=options.store.resolve(),
+        data=_absolute(options.data) if options.data else spec.data.uri,
+        mlflow=_absolute_sqlite(options.mlflow),
+        name=options.name,
+        repository=_absolute(options.environment) if options.environment else "",
+        environment=options.env,
+        settings=_settings(options.settings),
+    )
+
+
+def _absolute(place: str) -> str:
+    """A path made absolute; a URI or an SSH address as it is."""
+    return place if "://" in place or (":" in place and not Path(place).exists()) else str(Path(place).resolve())
+
+
+def _absolute_sqlite(uri: str) -> str:
+    scheme, slashes, path = uri.partition(":///")
+    return f"{scheme}{slashes}{Path(path).resolve()}" if scheme == "sqlite" else uri
+
+
+def _settings(text: str) -> str:
+    """The settings as JSON with sorted keys.
+
+    Raises:
+        SpecError: they are no object of texts.
+    """
+    try:
+        settings = json.loads(text)
+    except ValueError as error:
+        raise SpecError(f"--settings is not JSON: {error}") from error
+    if not isinstance(settings, dict) or not all(isinstance(value, str) for value in settings.values()):
+        raise SpecError(f'--settings is a JSON object of texts such as {{"NAME": "value"}} (given: {text})')
+    return json.dumps(settings, sort_keys=True)
+
+
+def train(request: Request) -> int:
+    """Runs the graph and writes the result; the exit status."""
+    request.home.mkdir(parents=True, exist_ok=True)
+    forget_unused(request.store)
+    _prepare_environment()
+    run = _begin(request)
+    failure: Failure | None = None
+    with (request.home / "run.log").open("w", encoding="utf-8") as log:
+        watch = Watch(log, _tell)
+        try:
+            run_graph(_graph(request.spec), _arguments(request, run), request.store, watch)
+        except Failure as raised:
+            failure = raised
+    result = write_outcome(request.home, run, watch.steps, failure)
+    _end(request)
+    status, word = exit_status(failure)
+    if failure:
+        print(
+            f"{word} at {failure.step}: {failure.message}\n(everything is in {request.home / 'run.log'})",
+            file=sys.stderr,
+        )
+    print(json.dumps(result, ensure_ascii=False))
+    return status
+
+
+def _graph(spec: Spec) -> Any:
+    """The graph without retries: on one machine a step that failed fails again.
+
+    The image's tag is the digest of the code, so an answer of other code is never reused.
+    """
+    return training_pipeline(spec, image=f"canario/python-steps:{code_digest().removeprefix('sha256:')}", retries=0)
+
+
+def _arguments(request: Request, run: str) -> dict[str, str]:
+    return {
+        "data": request.data,
+        "run": run,
+        "mlflow": request.mlflow,
+        "store": str(request.store),
+        "repository": request.repository,
+        "environment": request.environment,
+        "settings": request.settings,
+    }
+
+
+def _prepare_environment() -> None:
+    """What the steps' processes inherit."""
+    os.environ["PYTHONPATH"] = str(ROOT)
+    # Threads that spin while they wait take the cores from whatever else runs on a small machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+# --- a run's name ------------------------------------------------------------------------
+
+
+def _begin(request: Request) -> str:
+    """The run's name, written down; that of a run of the same inputs that never ended, if there is one."""
+    inputs = sha256(f"{request.spec.model_dump_json()}{request.data}{code_digest()}".encode())
+    file = request.home / "run.json"
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    unended = before.get("run") if before.get("inputs") == inputs else None
+    run = request.name or unended or f"{request.spec.name}-{datetime.now():%Y%m%d-%H%M%S}"  # noqa: DTZ005 -- local time for people
+    write_json(file, {"run": run, "inputs": inputs})
+    return str(run)
+
+
+def _end(request: Request) -> None:
+    (request.home / "run.json").unlink()
+
+
+# --- progress and signals -------------------------------------------------------------------
+
+
+def _tell(name: str, ended: StepRun | None) -> None:
+    """One line a step; on a terminal it is there while the step runs."""
+    terminal = sys.__stderr__
+    if terminal is None:
+        return
+    if ended is None:
+        terminal.write(f"  {name:<14} ...\r" if terminal.isatty() else "")
+    else:
+        said = ended.said if ended.succeeded else "failed"
+        terminal.write(f"  {name:<14} {ended.seconds:5.1f} s  {said}\n")
+    terminal.flush()
+
+
+@contextmanager
+def _alone(store: Path) -> Iterator[None]:
+    """Holds the store; two runs at once would write the same files."""
+    store.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(store / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise ComponentError(f"{store}: another run is using this store; wait for it or name another --store") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turns SIGINT and SIGTERM into `Interrupted`, after every process of the run was ended."""
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        _end_process(child.terminate)
+    _, alive = psutil.wait_procs(children, timeout=GRACE_SECONDS)
+    for child in alive:
+        _end_process(child.kill)
+    raise Interrupted(number)
+
+
+def _end_process(end: Any) -> None:
+    try:
+        end()
+    except psutil.NoSuchProcess:
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""The training graph: which step reads what, on which machine, for how long, how often, and whether it may be reused.
+
+The spec decides the graph's machines, so it is part of the compiled graph; what
+changes from run to run (data, names, places) is a parameter of it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kfp import dsl, kubernetes
+
+from components.champion import find_champion
+from components.contract import Spec, Training
+from components.evaluate import evaluate
+from components.explain import explain
+from components.gate import gate
+from components.ingest import ingest
+from components.packaging import package
+from components.register import register
+from components.release import release
+from components.split import split
+from components.step import IMAGE
+from components.train import train
+from components.tune import tune
+from components.units import table_view
+from components.validate import validate
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a step asks of its machine.
+
+    Attributes:
+        cpu: cores, as Kubernetes writes them.
+        memory: as Kubernetes writes it.
+        minutes: after that the step is stopped.
+        reuse: whether an earlier answer to the same inputs is good enough. It is not where
+            a step looks at something outside its inputs, or changes it.
+    """
+
+    cpu: str
+    memory: str
+    minutes: int
+    reuse: bool
+
+
+SMALL: Final = Needs("1", "2Gi", 10, reuse=True)
+OUTSIDE: Final = Needs("1", "2Gi", 10, reuse=False)
+LARGE: Final = Needs("4", "8Gi", 30, reuse=True)
+
+#: Tries again after 10, 20, 40 seconds: a node that went away, a store that was busy.
+RETRIES: Final = 2
+BACKOFF: Final = "10s"
+
+#: Where the accelerators are: resource name, node labels of their kind and shape, taint of their nodes.
+GPU_RESOURCE: Final = "nvidia.com/gpu"
+GPU_LABEL: Final = "cloud.google.com/gke-accelerator"
+TPU_RESOURCE: Final = "google.com/tpu"
+TPU_LABEL: Final = "cloud.google.com/gke-tpu-accelerator"
+TPU_TOPOLOGY_LABEL: Final = "cloud.google.com/gke-tpu-topology"
+
+
+def training_pipeline(spec: Spec, image: str = IMAGE, retries: int = RETRIES) -> Any:
+    """The graph for a spec, every step of it on one image."""
+    told, seen = spec.model_dump_json(), table_view(spec).model_dump_json()
+
+    def on(task: Any, needs: Needs) -> Any:
+        return _placed(task, needs, image, retries)
+
+    @dsl.pipeline(name=f"{spec.name}-training", description=spec.description or None)
+    def training(
+        data: str,
+        run: str,
+        mlflow: str,
+        store: str,
+        repository: str = "",
+        environment: str = "",
+        settings: str = "{}",
+    ) -> str:
+        taken = on(ingest(spec=seen, data=data, store=store), OUTSIDE)
+        known = on(find_champion(name=spec.name, mlflow=mlflow, store=store), OUTSIDE)
+        snapshot, champion = taken.outputs["snapshot"], known.outputs["package"]
+        checked = on(validate(spec=seen, snapshot=snapshot, reference=known.outputs["reference"]), LARGE)
+        parts = on(split(spec=seen, snapshot=snapshot).after(checked), LARGE)
+        holdout = parts.outputs["holdout"]
+        search = _accelerated(on(tune(spec=seen, train=parts.outputs["train"]), _long(spec)), spec.training)
+        trials = search.outputs["trials"]
+        fitted = _accelerated(
+            on(train(spec=seen, train=parts.outputs["train"], trials=trials), _long(spec)), spec.training
+        )
+        model = fitted.outputs["model"]
+        measured = on(evaluate(spec=seen, model=model, holdout=holdout, champion=champion), LARGE)
+        evaluation = measured.outputs["evaluation"]
+        explained = on(explain(spec=seen, model=model, holdout=holdout, evaluation=evaluation), LARGE)
+        told_of = {"evaluation": evaluation, "trials": trials, "figures": explained.outputs["figures"]}
+        passed = on(gate(service=spec.name, run=run, mlflow=mlflow, **told_of), OUTSIDE)
+        packed = on(
+            package(
+                spec=told, run=run, store=store, model=model, evaluation=evaluation, holdout=holdout, snapshot=snapshot
+            ).after(passed),
+            OUTSIDE,
+        )
+        registered = on(
+            register(
+                service=spec.name,
+                run=run,
+                mlflow=mlflow,
+                source_digest=taken.outputs["Output"],
+                package=packed.outputs["package"],
+                snapshot=snapshot,
+                **told_of,
+            ),
+            OUTSIDE,
+        )
+        on(
+            release(
+                service=spec.name,
+                repository=repository,
+                environment=environment,
+                settings=settings,
+                version=registered.outputs["Output"],
+                package=packed.outputs["Output"],
+                evaluation=evaluation,
+            ),
+            OUTSIDE,
+        )
+        return registered.outputs["Output"]  # type: ignore[no-any-return]
+
+    return training
+
+
+def _long(spec: Spec) -> Needs:
+    return Needs("8", "16Gi", spec.training.timeout_minutes, reuse=True)
+
+
+def _placed(task: Any, needs: Needs, image: str, retries: int) -> Any:
+    """A task with its image, machine, time-out, retries and reuse."""
+    task.set_container_image(image)
+    task.set_cpu_request(needs.cpu).set_cpu_limit(needs.cpu)
+    task.set_memory_request(needs.memory).set_memory_limit(needs.memory)
+    task.set_retry(num_retries=retries, backoff_duration=BACKOFF, backoff_factor=2.0)
+    task.set_caching_options(enable_caching=needs.reuse)
+    return kubernetes.set_timeout(task, seconds=60 * needs.minutes)
+
+
+def _accelerated(task: Any, asked: Training) -> Any:
+    """A task on the node pool with the accelerator that the spec asks for."""
+    if asked.accelerator == "cpu":
+        return task
+    resource, label = (GPU_RESOURCE, GPU_LABEL) if asked.accelerator == "gpu" else (TPU_RESOURCE, TPU_LABEL)
+    task.set_accelerator_type(resource).set_accelerator_limit(asked.accelerator_count)
+    kubernetes.add_toleration(task, key=resource, operator="Exists", effect="NoSchedule")
+    if asked.accelerator_type:
+        kubernetes.add_node_selector(task, label, asked.accelerator_type)
+    if asked.tpu_topology:
+        kubernetes.add_node_selector(task, TPU_TOPOLOGY_LABEL, asked.tpu_topology)
+    return task
