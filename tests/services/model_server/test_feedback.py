@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from services.model_server.app import ModelApp
+from services.model_server.prediction_log import WRITE_INTERVAL
+from tests.services.model_server.conftest import Caller, StartServer
+from tests.small_package import GOOD
+
+LOW, HIGH = {**GOOD, "tenure": 0}, {**GOOD, "tenure": 120}
+
+
+def labels(server: Caller) -> dict[str, float]:
+    return {
+        name: value for name, value in server.metrics().items() if name.startswith("canario_labels_total") and value
+    }
+
+
+def bin_counted(server: Caller) -> str:
+    """The bin of the only score that was answered so far."""
+    (name,) = [name for name, value in server.metrics().items() if name.startswith("canario_scores_total") and value]
+    return name.removeprefix("canario_scores_total")[1:-1]
+
+
+def test_a_label_counts_in_the_bin_of_the_score_that_was_answered(server: Caller) -> None:
+    request_id = server.predict(GOOD).headers["x-request-id"]
+    place = bin_counted(server)
+    reply = server.post("/feedback", {"request_id": request_id, "label": "Yes"})
+    assert (reply.status, reply.json()) == (200, {"request_id": request_id, "matched": True})
+    assert labels(server) == {f'canario_labels_total{{{place},label="positive"}}': 1}
+    assert server.metrics()['canario_feedback_total{matched="true"}'] == 1
+
+
+def test_the_same_feedback_again_counts_no_label(server: Caller) -> None:
+    request_id = server.predict(GOOD).headers["x-request-id"]
+    for label in ("Yes", "Yes", "No"):
+        assert server.post("/feedback", {"request_id": request_id, "label": label}).status == 200
+    assert sum(labels(server).values()) == 1
+
+
+def test_a_batch_has_a_label_for_each_row(server: Caller) -> None:
+    request_id = server.predict([LOW, HIGH, LOW]).headers["x-request-id"]
+    assert server.post("/feedback", {"request_id": request_id, "label": ["No", "Yes", "No"]}).status == 200
+    counted = labels(server)
+    assert sorted(counted.values()) == [1, 2]
+    assert {name.partition("label=")[2] for name, count in counted.items() if count == 2} == {'"negative"}'}
+
+
+def test_several_requests_may_be_labelled_at_once(server: Caller) -> None:
+    ids = [server.predict(GOOD).headers["x-request-id"] for _ in range(2)]
+    messages = [{"request_id": one, "label": "No"} for one in [*ids, "unknown"]]
+    reply = server.post("/feedback", messages)
+    assert reply.status == 202
+    assert [answer["matched"] for answer in reply.json()] == [True, True, False]
+    assert sum(labels(server).values()) == 2
+    assert server.metrics()['canario_feedback_total{matched="false"}'] == 1
+
+
+def test_an_unknown_request_is_taken_but_not_counted(server: Caller) -> None:
+    reply = server.post("/feedback", {"request_id": "long-ago", "label": "Yes"})
+    assert (reply.status, reply.json()) == (202, {"request_id": "long-ago", "matched": False})
+    assert labels(server) == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "problem"),
+    [
+        ({"request_id": "a", "label": "Perhaps"}, "label", "is no label"),
+        ({"request_id": "a", "label": ["Yes", None]}, "label", "is no label"),
+        ({"request_id": "a", "label": 0.5}, "label", "is no label"),
+        ({"request_id": 7, "label": "Yes"}, "request_id", "is no request id"),
+        ({"request_id": "ü", "label": "Yes"}, "request_id", "is no request id"),
+        ({"request_id": "a"}, None, "is not an object with just these two fields"),
+        ({"request_id": "a", "label": "Yes", "more": 1}, None, "is not an object with just these two fields"),
+        ("a", None, "is not an object with just these two fields"),
+    ],
+)
+def test_wrong_feedback_is_named(server: Caller, message: Any, field: str | None, problem: str) -> None:
+    reply = server.post("/feedback", message)
+    assert reply.status == 422
+    found = reply.json()["problems"][0]
+    assert (found["row"], found["field"], found["problem"]) == (0, field, problem)
+    assert server.metrics()['canario_refused_total{reason="feedback"}'] == 1
+
+
+@pytest.mark.parametrize("label", ["Yes", ["Yes"], ["Yes", "No", "Yes"], []])
+def test_too_many_or_too_few_labels_are_refused_and_count_for_nothing(server: Caller, label: Any) -> None:
+    request_id = server.predict([LOW, HIGH]).headers["x-request-id"]
+    reply = server.post("/feedback", {"request_id": request_id, "label": label})
+    assert reply.status == 422
+    assert reply.json()["problems"][0]["allowed"] == "2, one for each row of the request"
+    assert labels(server) == {}
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"[" * 60000])
+def test_a_body_that_says_nothing_is_refused(server: Caller, body: bytes) -> None:
+    assert server.post("/feedback", body=body).status in (400, 422)
+
+
+def test_feedback_is_kept_for_a_later_join(serve: StartServer, tmp_path: Path) -> None:
+    server = serve(log_dir=tmp_path)
+    request_id = server.predict(GOOD).headers["x-request-id"]
+    server.post("/feedback", [{"request_id": request_id, "label": "Yes"}, {"request_id": "gone", "label": ["No"]}])
+    wait_for_lines(tmp_path, "feedback", 2)
+    lines = [json.loads(line) for path in tmp_path.glob("feedback-*") for line in path.read_text().splitlines()]
+    assert [(line["request_id"], line["label"], line["matched"]) for line in lines] == [
+        (request_id, "Yes", True),
+        ("gone", ["No"], False),
+    ]
+
+
+def wait_for_lines(folder: Path, name: str, count: int) -> None:
+    pause = threading.Event()
+    for _ in range(int(10 / WRITE_INTERVAL)):
+        if sum(len(path.read_bytes().splitlines()) for path in folder.glob(f"{name}-*")) >= count:
+            return
+        pause.wait(WRITE_INTERVAL)
+    raise AssertionError(f"{folder} has no {count} lines of {name}")
+
+
+@contextmanager
+def listening(app: ModelApp) -> Iterator[int]:
+    """The application on a port of this machine, in a thread."""
+    config = uvicorn.Config(app, port=0, lifespan="off", log_level="critical", loop="asyncio", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server._serve()))
+    thread.start()
+    pause = threading.Event()
+    while not server.started:
+        pause.wait(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def test_a_request_that_another_replica_answered_is_passed_on_once(serve: StartServer) -> None:
+    answered = serve(version="2")
+    request_id = answered.predict(GOOD).headers["x-request-id"]
+    with listening(answered.app) as port:
+        server = serve(peers=f"127.0.0.1:{port}")
+        known = server.post("/feedback", {"request_id": request_id, "label": "Yes"})
+        unknown = server.post("/feedback", {"request_id": "nobody", "label": "Yes"})
+    assert (known.status, known.json()["matched"]) == (200, True)
+    assert (unknown.status, unknown.json()["matched"]) == (202, False)
+    assert sum(labels(answered).values()) == 1
+    assert labels(server) == {}
+    # Only who took the feedback counts that nobody knows it.
+    assert answered.metrics()['canario_feedback_total{matched="false"}'] == 0
+    assert server.metrics()['canario_feedback_total{matched="false"}'] == 1
+
+
+def test_feedback_that_was_passed_on_is_not_passed_on_again(serve: StartServer) -> None:
+    answered = serve()
+    request_id = answered.predict(GOOD).headers["x-request-id"]
+    with listening(answered.app) as port:
+        server = serve(peers=f"127.0.0.1:{port}")
+        reply = server.post("/feedback", {"request_id": request_id, "label": "Yes"}, x_canario_forwarded="1")
+    assert (reply.status, reply.json()["matched"]) == (202, False)
+
+
+def test_peers_that_are_not_there_do_no_harm(serve: StartServer) -> None:
+    server = serve(peers="127.0.0.1:1,no-such-host.invalid:80")
+    assert server.post("/feedback", {"request_id": "a", "label": "Yes"}).status == 202
