@@ -1,0 +1,81 @@
+"""What callers send: rows of the service's own table, some of them in batches, some of them wrong."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from components.contract import Feature, NumberFeature, Spec, category_text
+from components.examples import examples_of, negative_word
+from components.requests import requests_of
+from components.table import read_table
+
+_LARGEST_BATCH = 20
+
+Kind = Literal["single", "batch", "wrong"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One body for /predict, and the true labels of its rows; a wrong one must be refused."""
+
+    kind: Kind
+    body: bytes
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The table as callers have it: each row's JSON, and its true label."""
+
+    bodies: tuple[bytes, ...]
+    labels: tuple[str, ...]
+    wrong: tuple[bytes, ...]
+
+
+def load_rows(spec: Spec, table: Path | None) -> Rows:
+    """The rows of a table, by default the spec's own.
+
+    Raises:
+        DataError: the table does not fit the spec.
+    """
+    examples = examples_of(read_table(str(table) if table else spec.data.uri), spec)
+    requests = requests_of(examples, spec.features)
+    positive, negative = category_text(spec.data.positive), negative_word(examples.frame, spec.data)
+    labels = tuple(positive if label else negative for label in examples.labels.tolist())
+    bodies = tuple(json.dumps(row, ensure_ascii=False).encode() for row in requests)
+    return Rows(bodies, labels, tuple(wrong_bodies(requests[0], spec.features)))
+
+
+def wrong_bodies(row: dict[str, Any], features: dict[str, Feature]) -> Iterator[bytes]:
+    """Bodies that must be refused with a 4xx: not JSON, nothing, a field too many, one too few, a wrong value."""
+    yield b'{"unfinished": '
+    yield b"[]"
+    yield json.dumps(row | {"no such field": 1}).encode()
+    name, feature = next(iter(features.items()))
+    yield json.dumps(row | {name: {"a": "mapping"}}).encode()
+    if isinstance(feature, NumberFeature):
+        yield json.dumps(row | {name: feature.max + 1}).encode()
+    else:
+        yield json.dumps(row | {name: "no such value"}).encode()
+
+
+def requests_from(rows: Rows, seed: int, batch_share: float, wrong_share: float) -> Iterator[Request]:
+    """Requests without end, the same ones for the same seed."""
+    chance = random.Random(seed)  # noqa: S311 -- not for secrets
+    count = len(rows.bodies)
+    while True:
+        kind = chance.random()
+        if kind < wrong_share:
+            yield Request("wrong", chance.choice(rows.wrong), ())
+        elif kind < wrong_share + batch_share:
+            picked = [chance.randrange(count) for _ in range(chance.randint(2, _LARGEST_BATCH))]
+            body = b"[" + b",".join(rows.bodies[row] for row in picked) + b"]"
+            yield Request("batch", body, tuple(rows.labels[row] for row in picked))
+        else:
+            row = chance.randrange(count)
+            yield Request("single", rows.bodies[row], (rows.labels[row],))

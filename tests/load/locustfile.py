@@ -1,0 +1,172 @@
+"""Callers of a service: rows of its table at a steady rate, and the true labels some seconds later.
+
+    python -m locust -f tests/load/locustfile.py --headless --only-summary --host http://127.0.0.1:8000 \\
+        --users 16 --spawn-rate 100 --spec services/churn/service.yaml --out build/load --rate 300
+
+Every option of ours can be set by a variable as well: `--rate` by CANARIO_LOAD_RATE. Nothing that
+goes wrong stops the load; SIGTERM does, after the answers that are under way. See `tally.py` for the files.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.greenlet import Greenlet
+from locust import FastHttpUser, constant_throughput, events, task
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+
+from components.spec import load_spec
+from services import telemetry
+from tests.load.callers import Request, load_rows, requests_from
+from tests.load.tally import Tally
+
+_FEEDBACK_EVERY_SECONDS = 0.25
+_FEEDBACK_MESSAGES = 200
+_ANSWERS_UNDER_WAY_SECONDS = 10.0
+_LONGEST_FAULT = 200
+
+
+class _Load:
+    """What all callers share."""
+
+    requests: Iterator[Request]
+    tally: Tally
+    writer: Greenlet
+    chance: random.Random
+    feedback_share: float
+    feedback_seconds: float
+    #: (when, request id, labels): feedback that is still to come, soonest first.
+    due: list[tuple[float, str, tuple[str, ...]]]
+    ids: Iterator[str]
+
+
+load = _Load()
+
+
+@events.init_command_line_parser.add_listener
+def _options(parser: LocustArgumentParser) -> None:
+    def add(name: str, kind: Any, default: object, text: str) -> None:
+        variable = f"CANARIO_LOAD_{name.upper().replace('-', '_')}"
+        parser.add_argument(f"--{name}", type=kind, default=default, env_var=variable, help=text)
+
+    add("spec", Path, Path("services/churn/service.yaml"), "the service's spec")
+    add("table", Path, None, "rows to send; by default the spec's own table")
+    add("out", Path, Path("build/load"), "folder for the counts")
+    add("rate", float, 300.0, "requests a second, of all callers together")
+    add("warm-up-seconds", float, 0.0, "how long latencies are left out of the totals")
+    add("batch-share", float, 0.05, "share of requests with 2 to 20 rows")
+    add("wrong-share", float, 0.02, "share of requests that must be refused")
+    add("feedback-share", float, 0.5, "share of good requests whose true label comes back")
+    add("feedback-seconds", float, 2.0, "how much later it comes back")
+    add("seed", int, 7, "the same seed sends the same rows")
+
+
+@events.init.add_listener
+def _prepare(environment: Environment, **_: object) -> None:
+    options: Any = environment.parsed_options
+    rows = load_rows(load_spec(options.spec), options.table)
+    load.requests = requests_from(rows, options.seed, options.batch_share, options.wrong_share)
+    load.chance = random.Random(options.seed + 1)
+    load.feedback_share, load.feedback_seconds, load.due = options.feedback_share, options.feedback_seconds, []
+    start = os.urandom(4).hex()
+    load.ids = (f"{start}-{number}" for number in itertools.count())
+    Caller.wait_time = constant_throughput(options.rate / max(1, options.num_users - Teacher.fixed_count))
+    environment.stop_timeout = environment.stop_timeout or _ANSWERS_UNDER_WAY_SECONDS
+    load.tally = Tally(options.out, options.warm_up_seconds)
+
+
+@events.test_start.add_listener
+def _begin(**_: object) -> None:
+    load.writer = gevent.spawn(_write_every_second)
+
+
+@events.quitting.add_listener
+def _end(**_: object) -> None:
+    load.writer.kill()
+    load.tally.write(final=True)
+
+
+def _write_every_second() -> None:
+    at = time.monotonic()
+    while True:
+        at += 1.0
+        gevent.sleep(max(0.0, at - time.monotonic()))
+        load.tally.write()
+
+
+class Caller(FastHttpUser):
+    """Asks for predictions."""
+
+    weight = 1
+    connection_timeout = 10.0
+    network_timeout = 10.0
+
+    @task
+    def predict(self) -> None:
+        request = next(load.requests)
+        identifier = next(load.ids)
+        headers = {"content-type": "application/json", telemetry.REQUEST_ID_HEADER: identifier}
+        began = time.perf_counter()
+        with self.client.post("/predict", data=request.body, headers=headers, catch_response=True) as answer:
+            milliseconds = (time.perf_counter() - began) * 1000
+            probabilities, fault = _read(request, answer.status_code, answer.content)
+            answer.failure(fault) if fault else answer.success()
+        version = (answer.headers or {}).get(telemetry.VERSION_HEADER)
+        load.tally.count(version, request.kind, milliseconds, fault, probabilities)
+        if probabilities and load.chance.random() < load.feedback_share:
+            heapq.heappush(load.due, (time.monotonic() + load.feedback_seconds, identifier, request.labels))
+
+
+class Teacher(FastHttpUser):
+    """Sends the true labels that are due, many at once."""
+
+    fixed_count = 1
+    wait_time = constant_throughput(1 / _FEEDBACK_EVERY_SECONDS)
+    network_timeout = 10.0
+
+    @task
+    def teach(self) -> None:
+        messages = []
+        while load.due and load.due[0][0] <= time.monotonic() and len(messages) < _FEEDBACK_MESSAGES:
+            _, identifier, labels = heapq.heappop(load.due)
+            messages.append({"request_id": identifier, "label": labels[0] if len(labels) == 1 else list(labels)})
+        if not messages:
+            return
+        began = time.perf_counter()
+        with self.client.post("/feedback", json=messages, catch_response=True) as answer:
+            fault = "" if answer.status_code in (200, 202) else _fault(answer.status_code, answer.content)
+            answer.failure(fault) if fault else answer.success()
+        version = (answer.headers or {}).get(telemetry.VERSION_HEADER)
+        load.tally.count(version, "feedback", (time.perf_counter() - began) * 1000, fault)
+
+
+def _read(request: Request, status: int, content: bytes | None) -> tuple[tuple[float, ...], str]:
+    """The probabilities that were answered, and what is wrong with the answer, empty for nothing."""
+    if request.kind == "wrong":
+        return (), "" if 400 <= status < 500 else _fault(status, content)
+    if status != 200:
+        return (), _fault(status, content)
+    try:
+        document = json.loads(content or b"")
+        rows = document if request.kind == "batch" else [document]
+        probabilities = tuple(float(row["probability"]) for row in rows)
+        shaped = all(isinstance(row["label"], str) for row in rows) and all(0 <= p <= 1 for p in probabilities)
+    except (ValueError, TypeError, KeyError):
+        return (), _fault(status, content)
+    return (probabilities, "") if shaped and len(rows) == len(request.labels) else ((), _fault(status, content))
+
+
+def _fault(status: int, content: bytes | None) -> str:
+    """What came instead of a right answer; status 0 is no answer at all."""
+    text = (content or b"").decode("utf-8", errors="replace")[:_LONGEST_FAULT]
+    return f"{status} {text}" if status else "no answer"

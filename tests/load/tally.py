@@ -1,0 +1,115 @@
+"""Counts a load's requests by the version that answered, and writes the counts down every second."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from k8s.twin.gateway import replace_text
+
+#: What stands for the version when nobody answered.
+NOBODY = "none"
+_FAULTS_KEPT = 20
+
+
+@dataclass
+class _Second:
+    """What one version did in the current second."""
+
+    requests: int = 0
+    failed: int = 0
+    latencies_ms: list[float] = field(default_factory=list)
+    probabilities: list[float] = field(default_factory=list)
+
+
+class Tally:
+    """`totals.json` is replaced every second, `seconds.jsonl` grows by one line a second."""
+
+    def __init__(self, folder: Path, warm_up_seconds: float = 0) -> None:
+        """Latencies of the first `warm_up_seconds` are shown in the series and left out of the totals."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._totals, self._series = folder / "totals.json", folder / "seconds.jsonl"
+        self._began = self._written = time.time()
+        self._warm_at = self._began + warm_up_seconds
+        self._sent: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
+        self._kinds: Counter[str] = Counter()
+        self._latencies_ms: list[float] = []
+        self._faults: list[str] = []
+        self._second: dict[str, _Second] = {}
+
+    def count(
+        self,
+        version: str | None,
+        kind: str,
+        latency_ms: float,
+        fault: str = "",
+        probabilities: tuple[float, ...] = (),
+    ) -> None:
+        """One request that was answered, or not; `fault` says what was wrong with it, empty for nothing."""
+        name = version or NOBODY
+        now = self._second.setdefault(name, _Second())
+        self._sent[name] += 1
+        self._kinds[kind] += 1
+        now.requests += 1
+        if fault:
+            self._failed[name] += 1
+            now.failed += 1
+            if len(self._faults) < _FAULTS_KEPT:
+                self._faults.append(f"{kind} by version {name}: {fault}")
+        if kind == "feedback":
+            return
+        now.latencies_ms.append(latency_ms)
+        now.probabilities.extend(probabilities)
+        if time.time() >= self._warm_at:
+            self._latencies_ms.append(latency_ms)
+
+    def write(self, *, final: bool = False) -> None:
+        """Writes the totals and the second that ended; `final` says that nothing follows."""
+        now = time.time()
+        second, self._second = self._second, {}
+        line = {
+            "at": round(now, 3),
+            "seconds": round(now - self._written, 3),
+            "versions": {name: _summary(one) for name, one in sorted(second.items())},
+        }
+        self._written = now
+        with self._series.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        replace_text(self._totals, json.dumps(self._document(now, final=final), indent=1) + "\n")
+
+    def _document(self, now: float, *, final: bool) -> dict[str, Any]:
+        measured = max(now - max(self._warm_at, self._began), 0.0)
+        names = sorted(self._sent)
+        return {
+            "final": final,
+            "seconds": round(now - self._began, 3),
+            "versions": {name: {"sent": self._sent[name], "failed": self._failed[name]} for name in names},
+            "kinds": dict(sorted(self._kinds.items())),
+            "measured": {"seconds": round(measured, 3), "requests": len(self._latencies_ms)}
+            | _percentiles(self._latencies_ms, (50, 95, 99)),
+            "faults": self._faults,
+        }
+
+
+def _summary(second: _Second) -> dict[str, Any]:
+    mean = sum(second.probabilities) / len(second.probabilities) if second.probabilities else None
+    return {
+        "requests": second.requests,
+        "failed": second.failed,
+        **_percentiles(second.latencies_ms, (50, 99)),
+        "mean_probability": None if mean is None else round(mean, 4),
+    }
+
+
+def _percentiles(latencies_ms: list[float], wanted: tuple[int, ...]) -> dict[str, float | None]:
+    if not latencies_ms:
+        return {f"p{percent}_ms": None for percent in wanted}
+    values = np.percentile(latencies_ms, wanted)
+    return {f"p{percent}_ms": round(float(value), 2) for percent, value in zip(wanted, values, strict=True)}
