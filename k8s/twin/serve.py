@@ -14,7 +14,7 @@ from types import FrameType
 
 from components.contract import Spec
 from components.errors import ComponentError, PackageError
-from components.package import RECEIPT, Package, read_package
+from components.package import Package, read_package
 from components.spec import load_spec
 from k8s.twin.errors import TwinError
 from k8s.twin.release import Release
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     home = Path(tempfile.mkdtemp(prefix="canario-serve-"))
     try:
         spec = load_spec(given.spec)
-        package = read_package(given.package) if given.package else newest_package(given.trained / spec.name)
+        package = read_package(given.package or trained_package(given.trained / spec.name))
         _serve(given.spec, spec, package, home, given.port, stop)
     except (ComponentError, TwinError) as error:
         print(error, file=sys.stderr)
@@ -50,22 +50,26 @@ def main(arguments: list[str] | None = None) -> int:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m k8s.twin.serve", description=__doc__)
     parser.add_argument("--spec", type=Path, required=True)
-    parser.add_argument("--package", type=Path, help="folder of a package; by default the newest of `make train`")
+    parser.add_argument("--package", type=Path, help="folder of a package; by default that of `make train`")
     parser.add_argument("--trained", type=Path, default=_ROOT / "build" / "train", help="where `make train` works")
     parser.add_argument("--port", type=int, help="where to listen; by default a free port")
     return parser.parse_args(arguments)
 
 
-def newest_package(home: Path) -> Package:
-    """The package below a folder that was written last.
+def trained_package(home: Path) -> Path:
+    """The folder of the package that the newest run of `make train` made; `home` is that run's folder.
 
     Raises:
-        PackageError: there is none, or it is broken.
+        PackageError: there is none.
     """
-    receipts = [path for path in home.rglob(RECEIPT) if not path.parent.name.startswith(".")]
-    if not receipts:
-        raise PackageError(f"{home}: holds no package; run `make train SERVICE={home.name}` first")
-    return read_package(max(receipts, key=lambda path: path.stat().st_mtime).parent)
+    train = f"`make train SERVICE={home.name}`"
+    try:
+        result = json.loads((home / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PackageError(f"{home}: nothing was trained here; run {train} first") from error
+    if not result.get("package"):
+        raise PackageError(f"{home}: training made no package ({result.get('message')}); mend that and run {train}")
+    return Path(result["package"])
 
 
 def _serve(spec_path: Path, spec: Spec, package: Package, home: Path, port: int | None, stop: threading.Event) -> None:

@@ -66,7 +66,7 @@ def wrong_bodies(row: dict[str, Any], features: dict[str, Feature]) -> Iterator[
 
 def requests_from(rows: Rows, seed: int, batch_share: float, wrong_share: float) -> Iterator[Request]:
     """Requests without end, the same ones for the same seed."""
-    chance = random.Random(seed)  # noqa: S311 -- not for secrets
+    chance = random.Random(seed)
     count = len(rows.bodies)
     while True:
         kind = chance.random()

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from gevent.greenlet import Greenlet
 from locust import FastHttpUser, constant_throughput, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -41,7 +40,7 @@ class _Load:
 
     requests: Iterator[Request]
     tally: Tally
-    writer: Greenlet
+    writer: gevent.Greenlet
     chance: random.Random
     feedback_share: float
     feedback_seconds: float
@@ -53,7 +52,6 @@ class _Load:
 load = _Load()
 
 
-@events.init_command_line_parser.add_listener
 def _options(parser: LocustArgumentParser) -> None:
     def add(name: str, kind: Any, default: object, text: str) -> None:
         variable = f"CANARIO_LOAD_{name.upper().replace('-', '_')}"
@@ -71,7 +69,6 @@ def _options(parser: LocustArgumentParser) -> None:
     add("seed", int, 7, "the same seed sends the same rows")
 
 
-@events.init.add_listener
 def _prepare(environment: Environment, **_: object) -> None:
     options: Any = environment.parsed_options
     rows = load_rows(load_spec(options.spec), options.table)
@@ -85,12 +82,10 @@ def _prepare(environment: Environment, **_: object) -> None:
     load.tally = Tally(options.out, options.warm_up_seconds)
 
 
-@events.test_start.add_listener
 def _begin(**_: object) -> None:
     load.writer = gevent.spawn(_write_every_second)
 
 
-@events.quitting.add_listener
 def _end(**_: object) -> None:
     load.writer.kill()
     load.tally.write(final=True)
@@ -117,7 +112,8 @@ class Caller(FastHttpUser):
         identifier = next(load.ids)
         headers = {"content-type": "application/json", telemetry.REQUEST_ID_HEADER: identifier}
         began = time.perf_counter()
-        with self.client.post("/predict", data=request.body, headers=headers, catch_response=True) as answer:
+        body: Any = request.body  # bytes are sent as they are; the annotation there knows only text
+        with self.client.post("/predict", data=body, headers=headers, catch_response=True) as answer:
             milliseconds = (time.perf_counter() - began) * 1000
             probabilities, fault = _read(request, answer.status_code, answer.content)
             answer.failure(fault) if fault else answer.success()
@@ -136,7 +132,7 @@ class Teacher(FastHttpUser):
 
     @task
     def teach(self) -> None:
-        messages = []
+        messages: list[dict[str, Any]] = []
         while load.due and load.due[0][0] <= time.monotonic() and len(messages) < _FEEDBACK_MESSAGES:
             _, identifier, labels = heapq.heappop(load.due)
             messages.append({"request_id": identifier, "label": labels[0] if len(labels) == 1 else list(labels)})
@@ -170,3 +166,9 @@ def _fault(status: int, content: bytes | None) -> str:
     """What came instead of a right answer; status 0 is no answer at all."""
     text = (content or b"").decode("utf-8", errors="replace")[:_LONGEST_FAULT]
     return f"{status} {text}" if status else "no answer"
+
+
+events.init_command_line_parser.add_listener(_options)
+events.init.add_listener(_prepare)
+events.test_start.add_listener(_begin)
+events.quitting.add_listener(_end)

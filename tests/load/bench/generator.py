@@ -124,9 +124,7 @@ async def generate(
     requests = itertools.cycle([http_request(path, body) for body in bodies])
     run = Run(warmup_seconds, seconds)
     loop = asyncio.get_running_loop()
-    pairs = [
-        await loop.create_connection(lambda: Client(requests, run), "127.0.0.1", port) for _ in range(connections)
-    ]
+    pairs = [await loop.create_connection(lambda: Client(requests, run), "127.0.0.1", port) for _ in range(connections)]
     await asyncio.wait([client.closed for _, client in pairs], timeout=seconds + warmup_seconds + 30)
     return run.summary(seconds)
 
@@ -142,9 +140,7 @@ def main() -> int:
     parser.add_argument("--warmup", type=float, default=1)
     arguments = parser.parse_args()
     bodies = arguments.bodies.read_bytes().splitlines()
-    run = generate(
-        arguments.port, arguments.path, bodies, arguments.connections, arguments.seconds, arguments.warmup
-    )
+    run = generate(arguments.port, arguments.path, bodies, arguments.connections, arguments.seconds, arguments.warmup)
     print(json.dumps(uvloop.run(run)))
     return 0
 
