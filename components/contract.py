@@ -22,6 +22,9 @@ SCORE_EDGES: tuple[float, ...] = (
 #: A category's value as it stands in a request: JSON text, whole number or boolean.
 CategoryValue = bool | int | str
 
+#: A name that a folder, a DNS label and a Kubernetes object may have.
+NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+
 Ratio = Annotated[float, Field(gt=0, lt=1)]
 
 Missing = Annotated[Literal["refused", "allowed"], Field(description="Whether a caller may send null, or nothing.")]
@@ -305,7 +308,7 @@ class Spec(Closed):
     """`services/<name>/service.yaml`."""
 
     name: str = Field(
-        pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
+        pattern=NAME_PATTERN,
         description="The service's name: small letters, digits and hyphens, at most 40.",
     )
     description: str = Field(default="", description="The question that the model answers, for people.")

@@ -14,7 +14,7 @@ import io
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import fsspec
@@ -162,17 +162,16 @@ def date_column(cells: pd.Series) -> FloatArray:
     return np.where(times.isna(), np.nan, microseconds / 1e6 / 86_400)
 
 
-def name_rows(positions: Iterable[int], most: int = 5) -> str:
+def name_rows(positions: Sequence[int] | npt.NDArray[np.integer], most: int = 5) -> str:
     """Rows for a message: "rows 3, 7 and 40 more"; the first data row is 1.
 
     Args:
         positions: zero-based positions of the rows.
         most: how many are named.
     """
-    rows = [int(position) + 1 for position in positions]
-    named = ", ".join(str(row) for row in rows[:most])
-    more = f" and {len(rows) - most:,} more" if len(rows) > most else ""
-    return f"row{'s' if len(rows) != 1 else ''} {named}{more}"
+    named = ", ".join(str(int(position) + 1) for position in positions[:most])
+    more = f" and {len(positions) - most:,} more" if len(positions) > most else ""
+    return f"row{'s' if len(positions) != 1 else ''} {named}{more}"
 
 
 def _refuse_cells(cells: pd.Series, wrong: pd.Series, expected: str) -> None:

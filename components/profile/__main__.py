@@ -1,0 +1,82 @@
+"""Looks at a table and writes a first spec for it, with what a person should look at.
+
+    python -m components.profile --name attrition --data table.csv --target Attrition [--positive Yes]
+
+Exits 0 and leaves `services/<name>/service.yaml`, or exits 2 with one sentence and leaves nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from components.errors import ComponentError
+from components.profile.drafting import draft_spec
+from components.profile.placing import place, placed_uri, refuse_taken
+from components.profile.writing import Draft, spec_text
+from components.table import parse_table, read_bytes
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command; returns its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        for line in make_spec(options.name, options.data, options.target, options.positive, options.services):
+            print(line)
+    except ComponentError as error:
+        print(f"make new: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def make_spec(name: str, data: str, target: str, positive: str | None, services: Path) -> list[str]:
+    """Writes the first spec of a table; returns what a person should be told.
+
+    Raises:
+        ComponentError: the table cannot be learned from, or the name is taken.
+    """
+    home = services / name
+    refuse_taken(services, name)
+    table = parse_table(read_bytes(data), data)
+    uri, copied = placed_uri(data, home)
+    draft = draft_spec(name, uri, table.frame, target, positive)
+    place(home, spec_text(draft), copied)
+    told = [f"note: {note}" for note in table.notes]
+    return [f"read {len(table.frame):,} rows of {len(table.frame.columns)} columns", *told, *_summary(draft, home)]
+
+
+def _summary(draft: Draft, home: Path) -> list[str]:
+    target, plain = draft.target, draft.baseline
+    features = [column.feature.type for column in draft.columns if column.feature]
+    counts = ", ".join(f"{features.count(kind)} {kind}" for kind in ("number", "category", "date") if kind in features)
+    share = f"{target.positives / draft.rows:.1%} of the rows"
+    return [
+        f"target {target.name!r}: positive is {target.positive!r} ({target.reason}), {share}",
+        f"features: {counts}",
+        *_left_out(draft),
+        f"a plain logistic regression reaches AUC {plain.roc_auc:.3f}; the gate is {plain.smallest_auc}",
+        f"wrote {home / 'service.yaml'}: look at its TODOs, then run `make demo SERVICE={draft.name}`",
+    ]
+
+
+def _left_out(draft: Draft) -> list[str]:
+    places = {"id": "data.id", "ignore": "ignored"}
+    out = [column for column in draft.columns if column.feature is None]
+    return ["no features, please look at them:"] * bool(out) + [
+        f"  {c.name!r} ({places[c.role]}): {c.remark}" for c in out
+    ]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make new", description="writes a first spec for a table")
+    parser.add_argument("--name", required=True, help="the new service's name")
+    parser.add_argument("--data", required=True, help="a CSV or Parquet file, by path or URI")
+    parser.add_argument("--target", required=True, help="the column to be answered; it has two values")
+    parser.add_argument("--positive", help="the target's value whose probability is answered")
+    parser.add_argument("--services", type=Path, default=Path("services"), help="the folder of all services")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,95 @@
+"""How well a plain model does on a table, and which gates, search and split follow from that."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+
+from components.contract import Candidate, Feature
+from components.encoding import encode_table, fit_encoding
+from components.examples import typed_columns
+from components.profile.roles import sample_rows
+
+#: Rows that the plain model is tried on.
+SAMPLE_ROWS = 20_000
+#: A version that sees an early part of the table has about half of the hold-out.
+EARLY_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a plain logistic regression reaches.
+
+    Attributes:
+        roc_auc: mean over three folds.
+        error: standard error of the area on half of a hold-out of a fifth of the rows.
+        width: columns of the encoded table.
+    """
+
+    roc_auc: float
+    error: float
+    width: int
+
+    @property
+    def smallest_auc(self) -> float:
+        """A gate that a sound model passes even when it saw half the rows: two errors and a bit below the mean."""
+        return max(0.0, math.floor(100 * (self.roc_auc - 2 * self.error - 0.02)) / 100)
+
+    @property
+    def largest_loss(self) -> float:
+        """How far two equally good versions may lie apart on one hold-out."""
+        return min(0.1, max(0.01, math.ceil(100 * self.error) / 100))
+
+
+def measure(frame: pd.DataFrame, features: dict[str, Feature], labels: np.ndarray) -> Baseline:
+    """Tries the plain model by three-fold cross-validation on a sample of the rows."""
+    rows = sample_rows(len(frame), SAMPLE_ROWS)
+    columns = typed_columns(frame.iloc[rows].reset_index(drop=True), features)
+    inputs, answers = encode_table(fit_encoding(features, columns), columns), labels[rows]
+    folds = StratifiedKFold(3, shuffle=True, random_state=0).split(inputs, answers)
+    areas = [_area(inputs, answers, train, test) for train, test in folds]
+    held = len(labels) * 0.2 * EARLY_SHARE
+    mean = float(np.mean(areas))
+    return Baseline(mean, area_error(mean, held * labels.mean(), held * (1 - labels.mean())), inputs.shape[1])
+
+
+def _area(inputs: np.ndarray, answers: np.ndarray, train: np.ndarray, test: np.ndarray) -> float:
+    model = LogisticRegression(max_iter=200)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(inputs[train], answers[train])
+    return float(roc_auc_score(answers[test], model.decision_function(inputs[test])))
+
+
+def area_error(area: float, positives: float, negatives: float) -> float:
+    """Standard error of an area under the ROC curve (Hanley and McNeil, Radiology 143, 1982)."""
+    area = min(max(area, 0.5), 0.999)
+    one, two = area / (2 - area), 2 * area**2 / (1 + area)
+    spread = area * (1 - area) + (positives - 1) * (one - area**2) + (negatives - 1) * (two - area**2)
+    return math.sqrt(max(spread, 0.0) / max(positives * negatives, 1.0))
+
+
+@dataclass(frozen=True)
+class Search:
+    """How much is searched; less for a large table, whose differences between candidates are clear anyway."""
+
+    candidates: tuple[Candidate, ...]
+    trials: int
+    folds: int
+
+
+def search_for(rows: int, width: int) -> Search:
+    """What two cores search within minutes, by the number of encoded cells."""
+    if rows * width <= 1_000_000:
+        return Search(("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"), 8, 3)
+    if rows * width <= 10_000_000:
+        return Search(("logistic_regression", "gradient_boosting"), 4, 3)
+    return Search(("logistic_regression", "gradient_boosting"), 2, 2)

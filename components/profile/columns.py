@@ -1,0 +1,253 @@
+"""Says what each column of a table is: a feature of some type, an identifier, or nothing to learn from.
+
+Rules are tried in order and the first that fits decides; each gives its reason
+in words, because a person reads them beside the column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from components.contract import CategoryFeature, CategoryValue, DateFeature, Feature, Missing, NumberFeature
+from components.errors import DataError
+from components.profile.ranges import wider
+from components.table import FloatArray, category_column, date_column
+
+#: A text column with more distinct values is no closed list.
+MOST_CATEGORIES = 50
+#: Up to this many distinct whole numbers are taken for codes.
+MOST_CODES = 6
+#: Each category must recur this often in the mean, or the next table brings new ones.
+FEWEST_REPEATS = 4
+#: A request's date is later than any in the table; this much later is let through.
+DAYS_AHEAD = 730
+
+# Names of columns that name a row; the first list fits also where a value stands in many rows.
+_KEY_NAME = re.compile(r"(^|[^a-z])(id|ids|key|uuid|guid|code)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE)
+_ROW_NAME = re.compile(r"(^|[^a-z])(index|idx|no|nr|number)$|^(row|record)", re.IGNORECASE)
+_POSTAL = re.compile(r"zip|postal|post_?code|\bplz\b", re.IGNORECASE)
+_OTHER_DATES = (
+    "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%y", "%m/%d/%y",
+    "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y",
+    "%d-%b-%y", "%Y.%m.%d", "%Y%m%d",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column is.
+
+    Attributes:
+        name: of the column.
+        role: a feature, the identifier of a row, or ignored.
+        feature: what a caller may send; None unless it is a feature.
+        remark: why, or what a person should look at; empty where nothing is to be said.
+    """
+
+    name: str
+    role: Literal["feature", "id", "ignore"]
+    feature: Feature | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class _Facts:
+    name: str
+    cells: pd.Series
+    known: pd.Series
+    distinct: int
+
+    @property
+    def missing(self) -> Missing:
+        return "allowed" if len(self.known) < len(self.cells) else "refused"
+
+    @property
+    def is_key(self) -> bool:
+        """Whether each row has a value of its own."""
+        return self.distinct == len(self.cells)
+
+    def ignored(self, remark: str) -> Column:
+        return Column(self.name, "ignore", remark=remark)
+
+    def category(self, values: Iterable[CategoryValue], remark: str = "") -> Column:
+        feature = CategoryFeature(type="category", values=tuple(values), missing=self.missing)
+        return Column(self.name, "feature", feature, remark)
+
+
+_Rule = Callable[[_Facts], Column | None]
+
+
+def look_at(cells: pd.Series) -> Column:
+    """What one column is; the cells are as `components.table` reads them."""
+    known = cells.dropna()
+    facts = _Facts(str(cells.name), cells, known, int(known.nunique()))
+    for rule in (_constant, *_rules(cells)):
+        found = rule(facts)
+        if found:
+            return found
+    raise AssertionError(f"no rule for {facts.name}")
+
+
+def _rules(cells: pd.Series) -> tuple[_Rule, ...]:
+    if pd.api.types.is_bool_dtype(cells.dtype):
+        return (_boolean,)
+    if pd.api.types.is_float_dtype(cells.dtype):
+        return _numeric_key, _postal_code, _repeating_key, _date_in_digits, _codes, _number
+    return _iso_date, _other_date, _text_key, _words, _free_text
+
+
+def _constant(facts: _Facts) -> Column | None:
+    if facts.distinct > 1:
+        return None
+    return facts.ignored(f"it never differs ({_short(facts.known.iloc[0])})" if len(facts.known) else "it is empty")
+
+
+def _boolean(facts: _Facts) -> Column | None:
+    return facts.category((False, True))
+
+
+# --- numbers ---------------------------------------------------------------------------
+
+
+def _numeric_key(facts: _Facts) -> Column | None:
+    """Whole numbers, one a row, that count the rows or are called like a key."""
+    if not facts.is_key or not _is_whole(facts.known):
+        return None
+    counts_rows = facts.known.max() - facts.known.min() + 1 == len(facts.cells)
+    if counts_rows or _KEY_NAME.search(facts.name) or _ROW_NAME.search(facts.name):
+        return Column(facts.name, "id", remark="looks like an identifier: a whole number, another one in each row")
+    return None
+
+
+def _postal_code(facts: _Facts) -> Column | None:
+    if _POSTAL.search(facts.name) and _is_whole(facts.known) and facts.distinct > MOST_CATEGORIES:
+        return facts.ignored(f"looks like a postal code with {facts.distinct:,} values; group them to use it")
+    return None
+
+
+def _repeating_key(facts: _Facts) -> Column | None:
+    if _KEY_NAME.search(facts.name) and _is_whole(facts.known) and facts.distinct > MOST_CATEGORIES:
+        return facts.ignored(
+            "looks like an identifier that repeats; if its rows belong together, name it in split.group as well"
+        )
+    return None
+
+
+def _date_in_digits(facts: _Facts) -> Column | None:
+    if not _is_whole(facts.known) or not facts.known.between(19_000_101, 21_001_231).all():
+        return None
+    return _other_date(_Facts(facts.name, facts.cells, facts.known.astype("int64").astype("str"), facts.distinct))
+
+
+def _codes(facts: _Facts) -> Column | None:
+    few = facts.distinct == 2 or (facts.distinct <= MOST_CODES and _recurs(facts))
+    if not few or not _is_whole(facts.known):
+        return None
+    remark = "few whole numbers are taken for codes; is it a quantity? Then make its type number"
+    return facts.category((int(v) for v in sorted(facts.known.unique())), remark if facts.distinct > 2 else "")
+
+
+def _number(facts: _Facts) -> Column | None:
+    low, high = wider(float(facts.known.min()), float(facts.known.max()))
+    return Column(facts.name, "feature", NumberFeature(type="number", min=low, max=high, missing=facts.missing))
+
+
+def _is_whole(known: pd.Series) -> bool:
+    values = known.to_numpy(dtype=np.float64)
+    return bool((values == np.rint(values)).all())
+
+
+def _recurs(facts: _Facts) -> bool:
+    return facts.distinct * FEWEST_REPEATS <= len(facts.known)
+
+
+# --- text -------------------------------------------------------------------------------
+
+
+def _iso_date(facts: _Facts) -> Column | None:
+    try:
+        date_column(facts.known.head(10))  # most text shows at once that it is no date
+        days = date_column(facts.known)
+    except DataError:
+        return None
+    first, last = _wider_days(days)
+    feature = DateFeature(type="date", min=first, max=last, missing=facts.missing)
+    return Column(facts.name, "feature", feature, "later days than max are refused; is the day known when it is asked?")
+
+
+def _wider_days(days: FloatArray) -> tuple[date, date]:
+    """A tenth of the span earlier, and later by that or by two years, as whole days."""
+    room = (days.max() - days.min()) / 10 + 1
+    first = max(days.min() - room, _day_number(date.min))
+    last = min(days.max() + max(room, DAYS_AHEAD), _day_number(date.max))
+    return _day(int(np.floor(first))), _day(int(np.ceil(last)))
+
+
+def _day_number(day: date) -> int:
+    return (day - date(1970, 1, 1)).days
+
+
+def _day(number: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=number)
+
+
+def _other_date(facts: _Facts) -> Column | None:
+    """A date in another common spelling; which one cannot always be known, so a person must rewrite it."""
+    sample = facts.known.drop_duplicates().head(100)
+    fitting = [spelling for spelling in _OTHER_DATES if all(_is_date(cell, spelling) for cell in sample)]
+    if not fitting:
+        return None
+    return facts.ignored(
+        f"looks like a date such as {_short(sample.iloc[0])}; write it as 2024-03-31 (ISO 8601) to use it"
+    )
+
+
+def _is_date(cell: str, spelling: str) -> bool:
+    try:
+        datetime.strptime(cell, spelling).replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return True
+
+
+def _text_key(facts: _Facts) -> Column | None:
+    if not facts.is_key:
+        return None
+    return Column(facts.name, "id", remark="looks like an identifier: another text in each row")
+
+
+def _words(facts: _Facts) -> Column | None:
+    if facts.distinct != 2 and (facts.distinct > MOST_CATEGORIES or not _recurs(facts)):
+        return None
+    texts = {text for text in category_column(facts.known) if text is not None}
+    return facts.category(sorted(texts))
+
+
+def _free_text(facts: _Facts) -> Column | None:
+    many = f"{facts.distinct:,} different texts, such as {_short(facts.known.iloc[0])}"
+    if _numeric_share(facts.known) > 0.5:
+        odd = facts.known[~_looks_numeric(facts.known)].iloc[0]
+        return facts.ignored(f"mostly numbers, but not {_short(odd)}; mend those cells to use it")
+    return facts.ignored(f"{many}; group them to use it")
+
+
+def _numeric_share(known: pd.Series) -> float:
+    return float(_looks_numeric(known).mean())
+
+
+def _looks_numeric(known: pd.Series) -> pd.Series:
+    return known.str.fullmatch(r"[+-]?(0|[1-9]\d*)(\.\d+)?")
+
+
+def _short(cell: object) -> str:
+    if isinstance(cell, float):
+        return f"{cell:.6g}"
+    text = " ".join(str(cell).split())
+    return repr(text if len(text) <= 30 else text[:27] + "...")

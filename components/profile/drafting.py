@@ -1,0 +1,73 @@
+"""Makes a first spec from a table, and holds it to the checks that training will make."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from components.contract import Feature, Spec, category_text
+from components.errors import DataError
+from components.examples import Examples, examples_of
+from components.profile.baseline import measure, search_for
+from components.profile.roles import find_roles, sample_rows
+from components.profile.target import find_target
+from components.profile.writing import Draft, spec_text
+from components.spec import parse_spec
+from components.split import split_examples
+from components.table import category_column
+from components.validate import check_examples
+
+#: Shares of the rows that may be held out, the usual first; a table with few rows of a class needs more.
+HOLDOUTS = (0.2, 0.3, 0.4)
+#: With fewer rows of a class nothing can be learned and shown.
+FEWEST_OF_A_CLASS = 20
+#: Rows that the checks of training are tried on.
+CHECKED_ROWS = 50_000
+
+
+def draft_spec(name: str, uri: str, frame: pd.DataFrame, target: str, positive: str | None) -> Draft:
+    """All that the first spec of a table says.
+
+    Raises:
+        DataError: the table cannot be learned from; says why and what to do.
+    """
+    found = find_target(frame, target, positive)
+    labels = (category_column(frame[target]) == category_text(found.positive)).astype(np.int8)
+    fewest = min(int(labels.sum()), int(len(labels) - labels.sum()))
+    if fewest < FEWEST_OF_A_CLASS:
+        raise DataError(
+            f"column {target!r}, the target: the rarer word stands in {fewest} rows only; "
+            f"at least {FEWEST_OF_A_CLASS} are needed to learn it and to show that it was learned"
+        )
+    columns = find_roles(frame, target, labels)
+    features: dict[str, Feature] = {column.name: column.feature for column in columns if column.feature}
+    plain = measure(frame, features, labels)
+    search = search_for(len(frame), plain.width)
+    draft = Draft(name, uri, len(frame), found, columns, HOLDOUTS[0], plain, search)
+    return _checked(draft, frame)
+
+
+def _checked(draft: Draft, frame: pd.DataFrame) -> Draft:
+    """The draft with a hold-out that has enough rows of each class; training's own checks pass on it."""
+    spec = _spec(draft)
+    rows = sample_rows(len(frame), CHECKED_ROWS)
+    examples = examples_of(frame.iloc[rows].reset_index(drop=True), spec)
+    check_examples(examples, spec)
+    for holdout in HOLDOUTS:
+        trial = Draft(**{**vars(draft), "holdout": holdout})
+        if _splits(examples, _spec(trial)):
+            return trial
+    split_examples(examples, spec)  # says what is wrong
+    return draft
+
+
+def _splits(examples: Examples, spec: Spec) -> bool:
+    try:
+        split_examples(examples, spec)
+    except DataError:
+        return False
+    return True
+
+
+def _spec(draft: Draft) -> Spec:
+    return parse_spec(spec_text(draft), "the first spec")

@@ -1,0 +1,82 @@
+"""Puts a new service's folder in its place: whole or not at all, and never over another."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from components.contract import NAME_PATTERN
+from components.errors import DataError, SpecError
+
+#: A larger table is named where it is, not copied.
+LARGEST_COPY_BYTES = 50 * 2**20
+
+
+def refuse_taken(services: Path, name: str) -> None:
+    """Refuses a name that cannot be a service's, or is one already.
+
+    Raises:
+        SpecError: says what is wrong with the name.
+    """
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise SpecError(f"NAME {name!r} cannot be a service's: use small letters, digits and hyphens, a letter first")
+    home = services / name
+    if (home / "service.yaml").exists():
+        raise SpecError(f"{home / 'service.yaml'} exists already and is kept; edit it, or choose another NAME")
+    if any(home.glob("*.py")):
+        raise SpecError(f"{home} holds a program; choose another NAME")
+
+
+def placed_uri(uri: str, home: Path) -> tuple[str, Path | None]:
+    """What `data.uri` is to say, and the file to copy beside the spec, if any.
+
+    Raises:
+        DataError: another file with the table's name is beside the spec already.
+    """
+    if "://" in uri and not uri.startswith("file://"):
+        return uri, None
+    path = Path(uri.removeprefix("file://")).resolve()
+    if path.parent == home.resolve():
+        return path.name, None
+    if path.stat().st_size >= LARGEST_COPY_BYTES:
+        return str(path), None
+    if (home / path.name).exists():
+        raise DataError(f"{home / path.name} exists already and is kept; move it away, or name it as DATA")
+    return path.name, path
+
+
+def place(home: Path, text: str, table: Path | None) -> None:
+    """Writes `service.yaml`, and the table's copy, into a folder that may exist; on failure nothing is left.
+
+    Raises:
+        SpecError: another process was faster.
+    """
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}.") as scratch:
+        draft = Path(scratch) / home.name
+        draft.mkdir()
+        (draft / "service.yaml").write_text(text, encoding="utf-8")
+        if table:
+            shutil.copyfile(table, draft / table.name)
+        try:
+            _move(draft, home)
+        except OSError as error:
+            raise SpecError(f"{home} could not be written: {error.strerror}; nothing was changed") from error
+
+
+def _move(draft: Path, home: Path) -> None:
+    if not home.exists():
+        draft.rename(home)
+        return
+    placed: list[Path] = []
+    try:
+        for file in sorted(draft.iterdir(), key=lambda file: file.name == "service.yaml"):
+            os.link(file, home / file.name)  # fails where the name is taken
+            placed.append(home / file.name)
+    except OSError:
+        for path in placed:
+            path.unlink()
+        raise

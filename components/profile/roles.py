@@ -1,0 +1,71 @@
+"""Says for the whole table which columns a model may learn from, leaks and second identifiers left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from components.contract import Feature
+from components.errors import DataError
+from components.leakage import alone_auc
+from components.profile.columns import Column, look_at
+from components.table import feature_columns
+
+#: From this area under the curve on, a column alone tells the target suspiciously well.
+SUSPICIOUS_AUC = 0.995
+#: Rows that are looked at for what needs no more.
+SAMPLE_ROWS = 100_000
+
+
+def find_roles(frame: pd.DataFrame, target: str, labels: np.ndarray) -> list[Column]:
+    """Every column but the target, in the table's order.
+
+    Args:
+        frame: the table, as `components.table` reads it.
+        target: the column to be answered.
+        labels: 1 where the target is positive, else 0; [rows].
+
+    Raises:
+        DataError: no column is left to learn from.
+    """
+    columns = _one_identifier([look_at(frame[name]) for name in frame.columns if name != target])
+    rows = sample_rows(len(frame), SAMPLE_ROWS)
+    columns = [_without_leak(column, frame, rows, labels) for column in columns]
+    if not any(column.feature for column in columns):
+        reasons = "; ".join(f"{column.name!r}: {column.remark}" for column in columns[:5])
+        raise DataError(f"no column is left to learn from ({reasons or 'the target is the only one'})")
+    return columns
+
+
+def sample_rows(rows: int, most: int) -> np.ndarray:
+    """Positions of at most this many rows, in order; always the same for one table."""
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+
+
+def _one_identifier(columns: list[Column]) -> list[Column]:
+    """The first identifier names the rows, later ones are ignored."""
+    first = next((column.name for column in columns if column.role == "id"), None)
+    return [replace(c, role="ignore") if c.role == "id" and c.name != first else c for c in columns]
+
+
+def _without_leak(column: Column, frame: pd.DataFrame, rows: np.ndarray, labels: np.ndarray) -> Column:
+    if column.feature is None:
+        return column
+    auc = _alone(column.name, column.feature, frame.iloc[rows], labels[rows])
+    if auc < SUSPICIOUS_AUC:
+        return column
+    remark = (
+        f"may be a leak: alone it tells the target (AUC {auc:.4f}); is it known when a prediction is asked for? "
+        "Then make it a feature and name it in data.vouched"
+    )
+    return Column(column.name, "ignore", remark=remark)
+
+
+def _alone(name: str, feature: Feature, frame: pd.DataFrame, labels: np.ndarray) -> float:
+    if labels.min() == labels.max():
+        return 0.5
+    return alone_auc(feature_columns(frame, {name: feature})[name], labels)

@@ -1,0 +1,85 @@
+"""The target's two words, and which of them is the positive one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import pandas as pd
+
+from components.contract import CategoryValue, Data
+from components.errors import DataError
+from components.examples import negative_word
+from components.table import category_column
+
+#: Words that say that something is the case, in small letters.
+POSITIVE_WORDS = frozenset(
+    {"1", "yes", "y", "true", "t", "positive", "pos", "bad", "default", "churned", "fraud", "left"}
+)
+
+_WHOLE = re.compile(r"0|-?[1-9]\d*")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The column to be answered.
+
+    Attributes:
+        name: of the column.
+        positive: the word whose probability is answered, as a request would have it.
+        negative: the other word.
+        positives: rows that have the positive word.
+        reason: why this word is the positive one.
+    """
+
+    name: str
+    positive: CategoryValue
+    negative: CategoryValue
+    positives: int
+    reason: str
+
+
+def find_target(frame: pd.DataFrame, name: str, positive: str | None) -> Target:
+    """The target of a table; `positive` is the word that a person gave.
+
+    Raises:
+        DataError: the target is not there, has gaps, or has not exactly two words; or `positive` is none of them.
+    """
+    if name not in frame.columns:
+        raise DataError(f"column {name!r}, the target, is not in the table; {_nearest(name, list(frame.columns))}")
+    words = Counter(text for text in category_column(frame[name]) if text is not None)
+    word, reason = _given(positive, name, words) if positive else _guessed(words)
+    data = Data(uri="-", target=name, positive=word)
+    other = negative_word(frame, data)
+    return Target(name, word_value(word, other), word_value(other, word), words[word], reason)
+
+
+def _nearest(name: str, columns: list[str]) -> str:
+    by_small = {column.lower(): column for column in columns}
+    close = difflib.get_close_matches(name.lower(), by_small, n=1)
+    return f"did you mean {by_small[close[0]]!r}?" if close else f"it has {', '.join(map(repr, columns))}"
+
+
+def _given(positive: str, name: str, words: Counter[str]) -> tuple[str, str]:
+    word = category_column(pd.Series([positive], dtype="str"))[0]
+    if words and word not in words:
+        seen = ", ".join(repr(text) for text, _ in words.most_common(5))
+        raise DataError(f"column {name!r}, the target, never holds {positive!r}; the positive word is one of {seen}")
+    return word, "given"
+
+
+def _guessed(words: Counter[str]) -> tuple[str, str]:
+    known = [word for word in words if word.lower() in POSITIVE_WORDS]
+    if len(known) == 1:
+        return known[0], "guessed from the word"
+    rarer = min(sorted(words), key=lambda word: words[word], default="")
+    return rarer, "guessed: it is the rarer word"
+
+
+def word_value(word: str, other: str) -> CategoryValue:
+    """The word as a request has it: true, a whole number or text; both words are of one type."""
+    if {word, other} == {"true", "false"}:
+        return word == "true"
+    return int(word) if _WHOLE.fullmatch(word) and _WHOLE.fullmatch(other) else word

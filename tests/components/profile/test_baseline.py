@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.contract import CategoryFeature, Feature, NumberFeature
+from components.profile.baseline import Baseline, area_error, measure, search_for
+
+
+def measured(strength: float, rows: int = 2000) -> Baseline:
+    random = np.random.default_rng(5)
+    x = random.normal(size=rows)
+    labels = (random.random(rows) < 1 / (1 + np.exp(-strength * x))).astype(np.int8)
+    frame = pd.DataFrame({"x": x, "kind": pd.Series(random.choice(["a", "b"], rows), dtype="str")})
+    features: dict[str, Feature] = {
+        "x": NumberFeature(type="number", min=-9, max=9),
+        "kind": CategoryFeature(type="category", values=("a", "b")),
+    }
+    return measure(frame, features, labels)
+
+
+def test_the_gate_lies_below_what_a_plain_model_reaches() -> None:
+    plain = measured(2.0)
+    assert plain.width == 3
+    assert 0.82 < plain.roc_auc < 0.88
+    assert plain.roc_auc - 0.12 < plain.smallest_auc < plain.roc_auc - 0.04
+
+
+def test_the_gate_follows_the_data() -> None:
+    assert measured(0.0).roc_auc == pytest.approx(0.5, abs=0.05)
+    assert measured(0.0).smallest_auc < measured(1.0).smallest_auc < measured(4.0).smallest_auc
+
+
+def test_a_small_table_has_wider_margins() -> None:
+    small, large = measured(2.0, 240), measured(2.0, 20_000)
+    assert small.roc_auc - small.smallest_auc > large.roc_auc - large.smallest_auc
+    assert 0.1 >= small.largest_loss > large.largest_loss >= 0.01
+
+
+def test_the_error_of_an_area_is_hanley_and_mcneils() -> None:
+    """0.8 with 50 positives and 150 others: 0.0392, by their formula on paper."""
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(4000, 200))
+    scores[:, :50] += 1.19  # an area of 0.8
+    areas = (scores[:, :50, None] > scores[:, None, 50:]).mean(axis=(1, 2))
+    assert areas.mean() == pytest.approx(0.8, abs=0.005)
+    assert area_error(0.8, 50, 150) == pytest.approx(areas.std(), rel=0.15)
+
+
+def test_a_large_table_is_searched_less() -> None:
+    assert search_for(7_000, 46).candidates[-1] == "keras_mlp"
+    assert search_for(1_000_000, 30).trials < search_for(100_000, 30).trials < search_for(7_000, 46).trials
