@@ -56,7 +56,7 @@ class Served:
     process: subprocess.Popen[bytes]
     url: str
     log: Path
-    start_seconds: float = 0.0
+    start_cpu_seconds: float = 0.0
 
     def workers(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -96,13 +96,13 @@ def launch(bento: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         command = serve_command(bento, port, server_python=SERVER_PYTHON)
         names = {f"CANARIO_{name.upper()}": value for name, value in {"drain_seconds": "0", **settings}.items()}
         environment = serve_environment(home, names, workers)
-        start = time.monotonic()
         with (home / "log").open("wb") as log:
             process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
         served = Served(process, f"http://127.0.0.1:{port}", home / "log")
         started.append(served)
         wait_for(lambda: httpx.get(f"{served.url}/readyz").status_code == 200)
-        served.start_seconds = time.monotonic() - start
+        times = [process.cpu_times() for process in (psutil.Process(process.pid), *served.workers())]
+        served.start_cpu_seconds = sum(time.user + time.system for time in times)
         return served
 
     yield start
@@ -303,5 +303,5 @@ def test_a_broken_package_is_said_in_a_sentence_and_nothing_starts(bento: Path, 
 
 
 def test_the_first_answer_comes_soon(one: Served) -> None:
-    # The benchmark holds 4 s on a quiet machine; this one may be shared.
-    assert one.start_seconds < 12
+    # Processor time, because the machine may be busy; the benchmark holds 4 s by the clock.
+    assert one.start_cpu_seconds < 5
