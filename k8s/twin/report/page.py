@@ -1,0 +1,130 @@
+"""Puts the parts together. A part that cannot be shown says why in its place; the rest is shown all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from k8s.twin.demo.summary import Story
+from k8s.twin.report import lineage, model_card, words
+from k8s.twin.report.evidence import Trial, trials
+from k8s.twin.report.record import (
+    Event,
+    Look,
+    MissingPartError,
+    Second,
+    read_lines,
+    read_model,
+    read_started,
+    read_summary,
+)
+from k8s.twin.report.story import chapters, verdict
+from k8s.twin.report.timeline import Timeline, timeline
+
+_FOLDER = Path(__file__).parent
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Part(Generic[_T]):
+    """A part of the page, or why there is none."""
+
+    content: _T | None
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The card of the newest version that stayed."""
+
+    version: str
+    rows: str
+    facts: Sequence[model_card.Fact]
+    plots: Sequence[model_card.Plot]
+    gates: Sequence[model_card.GateResult]
+
+
+def page(home: Path) -> str:
+    """The whole report of the demo in a folder, as HTML."""
+    summary = _part(lambda: read_summary(home))
+    events = _part(lambda: read_lines(home, "twin/events.jsonl", Event))
+    looks = _part(lambda: read_lines(home, "record/verdicts.jsonl", Look))
+    seconds = _part(lambda: read_lines(home, "record/traffic/seconds.jsonl", Second))
+    story = summary.content.story if summary.content else None
+    shown, before = _versions(story)
+    started = read_started(home)
+    return _environment().get_template("report.html.j2").render(
+        style=Markup((_FOLDER / "style.css").read_text(encoding="utf-8")),  # noqa: S704 -- our own file
+        summary=summary,
+        story=story,
+        began=words.day(started) if started else "",
+        verdict=verdict(summary.content, events.content or []) if summary.content else None,
+        chapters=chapters(story, events.content or [], looks.content or []) if story else [],
+        decisions=[event for event in events.content or [] if event.kind == "decision"],
+        timeline=_timeline(home, events, seconds),
+        traffic=seconds,
+        trials=_trials(looks),
+        card=_part(lambda: _card(home, shown, before)),
+        chain=_part(lambda: lineage.chain(home, shown)),
+        shown=shown,
+        words=words,
+    )  # fmt: skip
+
+
+def _versions(story: Story | None) -> tuple[str, str]:
+    """The newest version that stayed, whose card is shown, and the one that it was compared with."""
+    stayed = [made.version for made in story.versions if made.fate in {"champion", "promoted"}] if story else []
+    return (stayed[-1] if stayed else "1"), (stayed[-2] if len(stayed) > 1 else "")
+
+
+def _timeline(home: Path, events: Part[list[Event]], seconds: Part[list[Second]]) -> Part[Timeline]:
+    if events.content is None:
+        return Part(None, events.missing)
+    known = events.content
+    return _part(lambda: timeline(known, seconds.content or [], _limit_ms(home)))
+
+
+def _limit_ms(home: Path) -> float | None:
+    """The promised latency, as the first version's package says it."""
+    try:
+        return lineage.package_of(home, "1").contract.objectives.latency_p99_ms
+    except MissingPartError:
+        return None
+
+
+def _trials(looks: Part[list[Look]]) -> Part[list[Trial]]:
+    if looks.content is None:
+        return Part(None, looks.missing)
+    known = looks.content
+    return _part(lambda: trials(known))
+
+
+def _card(home: Path, version: str, before: str) -> ModelCard:
+    folder = home / "versions" / version
+    card = read_model(folder / "evaluation.json", home, model_card.Card)
+    result = _part(lambda: lineage.read_result(home, version)).content
+    rows = words.count(result.snapshot.rows) if result and result.snapshot else ""
+    plots = model_card.plots(card, version, before)
+    return ModelCard(version, rows, model_card.facts(card), plots, card.gates)
+
+
+def _part(build: Callable[[], _T]) -> Part[_T]:
+    try:
+        return Part(build())
+    except MissingPartError as error:
+        return Part(None, str(error))
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters.update(clock=words.clock, duration=words.duration, short=words.short, count=words.count)
+    environment.filters.update(colour=words.colour_of, number=words.number)
+    return environment

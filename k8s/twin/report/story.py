@@ -1,0 +1,204 @@
+"""Tells what was decided and why, in sentences for someone who was not there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from k8s.twin.demo.summary import Commit, RequestCount, Story, VersionFate
+from k8s.twin.report.record import Event, Look, Summary
+from k8s.twin.report.words import FAULTS, SIGNALS, clock, count, duration, listed, percent, short
+
+_FATES = {
+    "champion": "became the first champion",
+    "promoted": "was promoted",
+    "rolled-back": "was rolled back",
+    "refused": "was refused before it served anyone",
+    "unfinished": "was not finished",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that is worth a large type."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The top of the page."""
+
+    good: bool
+    stamp: str
+    title: str
+    why: str
+    problems: tuple[str, ...]
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
+class Trip:
+    """A canary's time with traffic."""
+
+    start: float
+    end: float
+    largest_weight: float
+    steps: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it had traffic as a canary."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What happened to one version."""
+
+    version: str
+    fate: str
+    sentences: tuple[str, ...]
+    quoted: str
+    quote: str
+    package: str
+
+
+def verdict(summary: Summary, events: Sequence[Event]) -> Verdict:
+    """The whole run in one headline and two sentences."""
+    story = summary.story
+    sent, failed = _requests(story)
+    figures = [
+        Figure(f"Version {story.champion or 'none'}", "is the champion and answers everyone"),
+        Figure(count(sent), f"requests answered, {count(failed) if failed else 'none'} failed"),
+        *_stopped(story, events),
+        Figure(duration(story.seconds), "from the table to the end of this report"),
+    ]
+    if not summary.ok:
+        return Verdict(
+            False, "This run did not go as it had to", _title(story),
+            "What is below is what was recorded. This is what went wrong:",
+            tuple(story.problems) or ("the summary does not say what",), tuple(figures),
+        )  # fmt: skip
+    return Verdict(True, "Everything happened as it had to", _title(story), _why(story, events), (), tuple(figures))
+
+
+def _title(story: Story) -> str:
+    last = story.versions[-1] if story.versions else None
+    if last is None:
+        return "No version was made"
+    titles = {
+        "rolled-back": f"Version {last.version} was stopped by the evidence. Version {story.champion} keeps serving.",
+        "refused": f"Version {last.version} was refused before it met a customer. Version {story.champion} keeps serving.",
+        "promoted": f"Version {last.version} proved itself under live traffic and is the champion.",
+        "champion": f"Version {last.version} serves; nothing was compared with it.",
+        "unfinished": f"Version {last.version} was not finished.",
+    }
+    return titles[last.fate]
+
+
+def _why(story: Story, events: Sequence[Event]) -> str:
+    last = story.versions[-1]
+    trip = trip_of(last.version, events)
+    if last.fate == "refused":
+        return "It did not pass the checks on the hold-out, so it was never packaged, committed or given traffic."
+    if trip is None:
+        return ""
+    share = f"{trip.largest_weight:g} % of the traffic"
+    if last.fate == "rolled-back":
+        return (
+            f"It got at most {share}, for {duration(trip.seconds)}. Then harm beyond the agreed margin was shown, "
+            "all traffic went back, and the commit was reverted. Nobody had to watch."
+        )
+    return f"Its share grew to {share} in {trip.steps} steps, each one only when the evidence allowed it."
+
+
+def _stopped(story: Story, events: Sequence[Event]) -> list[Figure]:
+    last = story.versions[-1] if story.versions else None
+    if last is None or last.fate == "refused":
+        return [Figure("0 requests", f"reached version {last.version}")] if last else []
+    trip = trip_of(last.version, events)
+    if trip is None:
+        return []
+    what = "until the bad version was stopped" if last.fate == "rolled-back" else "as a canary until it was promoted"
+    return [Figure(duration(trip.seconds), what)]
+
+
+def _requests(story: Story) -> tuple[int, int]:
+    counts = story.requests.values()
+    return sum(c.sent for c in counts), sum(c.failed for c in counts)
+
+
+def trip_of(version: str, events: Sequence[Event]) -> Trip | None:
+    """When a version had traffic as a canary, from the weights that the gateway used."""
+    own = [event for event in events if event.kind == "weight" and event.version == version]
+    partial = [event for event in own if 0 < event.weight < 100]
+    if not partial:
+        return None
+    ends = [event.at for event in own if event.at >= partial[-1].at and event not in partial]
+    last = ends[0] if ends else partial[-1].at
+    return Trip(partial[0].at, last, max(event.weight for event in partial), len(partial))
+
+
+def chapters(story: Story, events: Sequence[Event], looks: Sequence[Look]) -> list[Chapter]:
+    """A chapter for each version."""
+    return [_chapter(made, story, events, looks) for made in story.versions]
+
+
+def _chapter(made: VersionFate, story: Story, events: Sequence[Event], looks: Sequence[Look]) -> Chapter:
+    sentences: list[str] = []
+    if made.version == "3":
+        sentences.append(FAULTS.get(story.fault, ""))
+    sentences += _trip_sentences(made, trip_of(made.version, events), story.requests.get(made.version))
+    if made.fate == "champion":
+        sentences.append("It was trained on an early part of the data only, so that a better one could come.")
+    if made.fate == "promoted":
+        sentences.append(_shown_safe([look for look in looks if look.version == made.version]))
+    if made.fate == "rolled-back":
+        sentences += [_revert_sentence(commit) for commit in story.commits if commit.message.startswith("Revert")][-1:]
+    quoted, quote = _quote(made, events)
+    told = tuple(sentence for sentence in sentences if sentence)
+    return Chapter(made.version, _FATES[made.fate], told, quoted, quote, made.package or "")
+
+
+def _quote(made: VersionFate, events: Sequence[Event]) -> tuple[str, str]:
+    """The judge's last words about a version that was stopped, and when they were said."""
+    said = [event for event in events if event.kind == "decision" and event.version == made.version]
+    if made.fate != "rolled-back" or not said:
+        return "", ""
+    return f"The judge, at {clock(said[-1].at)}", said[-1].reason
+
+
+def _trip_sentences(made: VersionFate, trip: Trip | None, requests: RequestCount | None) -> list[str]:
+    if made.fate == "refused":
+        return ["The offline gates refused it: no package, no commit, no traffic."]
+    answered = f"answered {count(requests.sent)} requests" if requests and requests.sent else "answered no request"
+    failed = f", {count(requests.failed)} of them with a failure" if requests and requests.failed else ""
+    if trip is None:
+        return [f"It {answered}{failed}."]
+    steps = f"{trip.steps} step{'s' if trip.steps > 1 else ''} up to {trip.largest_weight:g} %"
+    return [
+        f"It got its first traffic at {clock(trip.start)} and was a canary for {duration(trip.seconds)}, in {steps} "
+        f"of the traffic. In all it {answered}{failed}."
+    ]
+
+
+def _shown_safe(looks: Sequence[Look]) -> str:
+    """How sure the judge was in the end, signal by signal."""
+    if not looks:
+        return ""
+    known = []
+    for finding in looks[-1].verdict.signals:
+        if finding.upper is not None:
+            words = f"{finding.upper:.3f} in Brier loss" if finding.name == "label_loss" else _points(finding.upper)
+            known.append(f"{SIGNALS.get(finding.name, (finding.name,))[0].lower()} {words}")
+    return f"When it was promoted, it could be worse by no more than: {listed(known)}." if known else ""
+
+
+def _points(ratio: float) -> str:
+    return percent(ratio).replace("%", "points")
+
+
+def _revert_sentence(commit: Commit) -> str:
+    return f"Commit {short(commit.id)} reverts it; the environment is what it was before, to the last byte."

@@ -1,0 +1,244 @@
+"""Draws live traffic over time: who got how much of it, how fast and with which scores answers came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from k8s.twin.report.record import Event, MissingPartError, Second
+from k8s.twin.report.svg import Axis, Drawing, Panel, Point
+from k8s.twin.report.words import clock, colour_of, count, number
+
+_LEFT, _RIGHT = 46.0, 10.0
+_PANEL, _GAP, _AXIS = 108.0, 46.0, 38.0
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A span of time in which one canary had one weight, in percent."""
+
+    start: float
+    end: float
+    champion: str
+    canary: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one version answered from `at` until `until`: requests a second, and how."""
+
+    at: float
+    until: float
+    version: str
+    rate: float
+    failed_rate: float
+    p99_ms: float | None
+    probability: float | None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The traffic plots; `wide` is for a page, `narrow` for a phone."""
+
+    title: str
+    versions: list[str]
+    wide: Markup
+    narrow: Markup
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the plots show."""
+
+    intervals: list[Interval]
+    samples: list[Sample]
+    decisions: list[Event]
+    end: float
+    limit_ms: float | None
+
+    @property
+    def versions(self) -> list[str]:
+        """Every version that had traffic, in order of appearance."""
+        return list(dict.fromkeys([i.canary or i.champion for i in self.intervals] + [s.version for s in self.samples]))
+
+
+def timeline(events: Sequence[Event], seconds: Sequence[Second], limit_ms: float | None) -> Timeline:
+    """The plots, one above the other over the same time.
+
+    Raises:
+        MissingPartError: nothing was ever routed.
+    """
+    end = max([entry.at for entry in seconds] or [entry.at for entry in events] or [0.0])
+    decisions = [event for event in events if event.kind == "decision"]
+    scene = Scene(weights_over_time(events, end), samples_of(seconds), decisions, end, limit_ms)
+    if not scene.intervals:
+        raise MissingPartError("No version ever got traffic.")
+    return Timeline(_title(scene), scene.versions, _draw(scene, 720), _draw(scene, 342))
+
+
+def _title(scene: Scene) -> str:
+    """What is to be seen, in a sentence."""
+    failed = sum(sample.failed_rate * (sample.until - sample.at) for sample in scene.samples)
+    fails = [event for event in scene.decisions if event.verdict == "fail"]
+    ends = f"; version {fails[-1].version} lost its share when the judge said fail" if fails else ""
+    told = "" if not scene.samples else f"{count(failed)} requests failed" if failed else "No request failed"
+    return (told or "The share of each version") + ends
+
+
+def weights_over_time(events: Sequence[Event], end: float) -> list[Interval]:
+    """Who got which share when, from the events of kind `weight`."""
+    routed = [event for event in events if event.kind == "weight"]
+    intervals, champion = [], ""
+    for event, following in zip(routed, [*(event.at for event in routed[1:]), end], strict=True):
+        if event.weight >= 100:
+            champion = event.version
+        canary = event.version if 0 < event.weight < 100 else ""
+        intervals.append(Interval(event.at, max(following, event.at), champion, canary, event.weight if canary else 0))
+    return intervals
+
+
+def samples_of(seconds: Sequence[Second]) -> list[Sample]:
+    """A sample for each version and second. Requests that nobody answered stand under the name `none`."""
+    return [
+        Sample(
+            second.at - second.seconds, second.at, version, one.requests / max(second.seconds, 0.1),
+            one.failed / max(second.seconds, 0.1), one.p99_ms, one.mean_probability,
+        )
+        for second in seconds
+        for version, one in second.versions.items()
+    ]  # fmt: skip
+
+
+def _draw(scene: Scene, width: float) -> Markup:
+    rows: list[tuple[str, Callable[[Panel, Scene], None], Axis]] = [
+        ("share of requests that the gateway sends, %", _shares, Axis(0, 100, 0, 0)),
+    ]
+    if scene.samples:
+        rows += _measured(scene)
+    height = len(rows) * (_PANEL + _GAP) + _AXIS - 12
+    drawing = Drawing(width, height, "Live traffic over time: " + "; ".join(title for title, _, _ in rows))
+    x = Axis(0, max(scene.end, 1), _LEFT, width - _RIGHT)
+    for row, (title, draw, axis) in enumerate(rows):
+        top = row * (_PANEL + _GAP) + (_GAP - 12)
+        panel = Panel(drawing, x, Axis(axis.low, axis.high, top + _PANEL, top))
+        drawing.text(0, top - 14, title, css="name")
+        _decision_lines(panel, scene)
+        panel.y_axis(number, about=2, ticks=[0, 50, 100] if row == 0 else None)
+        draw(panel, scene)
+        last = row == len(rows) - 1
+        unit = "minutes : seconds since the demo began" if last else ""
+        panel.x_axis(clock if last else lambda _: "", x.time_ticks(8 if width > 500 else 4), unit)
+    return drawing.markup()
+
+
+def _measured(scene: Scene) -> list[tuple[str, Callable[[Panel, Scene], None], Axis]]:
+    together: dict[float, float] = {}
+    for sample in scene.samples:
+        together[sample.at] = together.get(sample.at, 0) + sample.rate
+    rows: list[tuple[str, Callable[[Panel, Scene], None], Axis]] = [
+        ("requests answered a second", _requests, Axis(0, max(together.values()) * 1.08, 0, 0)),
+    ]
+    slow = sorted(sample.p99_ms for sample in scene.samples if sample.p99_ms is not None)
+    if slow:
+        top = max(slow[int(len(slow) * 0.98)] * 1.2, scene.limit_ms * 1.1 if scene.limit_ms else 0)
+        rows.append(("99 of 100 answers came within, ms", _slowest, Axis(0, top, 0, 0)))
+    scores = [sample.probability for sample in scene.samples if sample.probability is not None]
+    if scores:
+        rows.append(("mean probability answered", _scores, Axis(0, min(1, max(scores) * 1.15), 0, 0)))
+    return rows
+
+
+def _shares(panel: Panel, scene: Scene) -> None:
+    """Stacked shares: the champion below, the canary above; a name where there is room."""
+    for span in scene.intervals:
+        left, right = panel.x(span.start), panel.x(span.end)
+        border = panel.y(100 - span.weight)
+        panel.drawing.box(left, border, right, panel.y(0), "bar", colour_of(span.champion))
+        if span.canary:
+            panel.drawing.box(left, panel.y(100), right, border, "bar", colour_of(span.canary))
+    for champion, start, end in _reigns(scene.intervals):
+        if panel.x(end) - panel.x(start) > 64:
+            middle = (panel.x(start) + panel.x(end)) / 2
+            panel.drawing.text(middle, panel.y(18), f"version {champion}", css="inside", anchor="middle")
+    for decision in scene.decisions:
+        _mark(panel, decision)
+
+
+def _reigns(intervals: Sequence[Interval]) -> list[tuple[str, float, float]]:
+    """How long each champion was champion, without a break."""
+    reigns: list[tuple[str, float, float]] = []
+    for span in intervals:
+        if reigns and reigns[-1][0] == span.champion:
+            reigns[-1] = (span.champion, reigns[-1][1], span.end)
+        else:
+            reigns.append((span.champion, span.start, span.end))
+    return reigns
+
+
+def _mark(panel: Panel, decision: Event) -> None:
+    """A tick or a cross where the judge let a canary go on or stopped it; waiting is not marked."""
+    x, y = panel.x(decision.at), panel.y(100) - 7
+    if decision.verdict == "pass":
+        panel.drawing.path([(x - 3.5, y - 1), (x - 1, y + 2), (x + 3.5, y - 4)], "stroke good")
+    elif decision.verdict == "fail":
+        panel.drawing.path([(x - 3.5, y - 4.5), (x + 3.5, y + 2.5)], "stroke bad")
+        panel.drawing.path([(x - 3.5, y + 2.5), (x + 3.5, y - 4.5)], "stroke bad")
+
+
+def _decision_lines(panel: Panel, scene: Scene) -> None:
+    """Where a rollout ended, across every panel, so that the eye can follow it down."""
+    for event in scene.decisions:
+        if event.verdict == "fail":
+            x = panel.x(event.at)
+            panel.drawing.rule((x, panel.y.start), (x, panel.y.end), "guide")
+
+
+def _requests(panel: Panel, scene: Scene) -> None:
+    """Stacked by version; what failed stands in dark on the ground."""
+    below = {sample.at: 0.0 for sample in scene.samples}
+    for version in scene.versions:
+        for run in runs([sample for sample in scene.samples if sample.version == version]):
+            lower = [corner for s in run for corner in ((s.at, below[s.at]), (s.until, below[s.at]))]
+            upper = [corner for s in run for corner in ((s.at, below[s.at] + s.rate), (s.until, below[s.at] + s.rate))]
+            panel.drawing.area(panel.at(upper), panel.at(lower), colour_of(version))
+            below.update({s.at: below[s.at] + s.rate for s in run})
+    for sample in scene.samples:
+        if sample.failed_rate:
+            top = panel.y(sample.failed_rate)
+            panel.drawing.box(panel.x(sample.at), top, panel.x(sample.until), panel.y(0), "failed")
+
+
+def _slowest(panel: Panel, scene: Scene) -> None:
+    _lines(panel, scene, lambda sample: sample.p99_ms)
+    if scene.limit_ms is not None:
+        height = panel.y(scene.limit_ms)
+        panel.drawing.rule((panel.x.start, height), (panel.x.end, height), "limit")
+        text = f"objective: {number(scene.limit_ms)} ms"
+        panel.drawing.text(panel.x.end, height - 5, text, css="tick halo", anchor="end")
+
+
+def _scores(panel: Panel, scene: Scene) -> None:
+    _lines(panel, scene, lambda sample: sample.probability)
+
+
+def _lines(panel: Panel, scene: Scene, value_of: Callable[[Sample], float | None]) -> None:
+    for version in scene.versions:
+        for run in runs([sample for sample in scene.samples if sample.version == version]):
+            points = [((s.at + s.until) / 2, value) for s in run if (value := value_of(s)) is not None]
+            if len(points) == 1:
+                points.append((points[0][0] + 1, points[0][1]))
+            panel.line(points, colour_of(version), "line thin")
+
+
+def runs(samples: list[Sample]) -> list[list[Sample]]:
+    """A version's samples, parted where it had no traffic for a while."""
+    parts: list[list[Sample]] = []
+    for sample in samples:
+        if parts and sample.at - parts[-1][-1].until <= 1.5:
+            parts[-1].append(sample)
+        else:
+            parts.append([sample])
+    return parts

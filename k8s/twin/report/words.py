@@ -1,0 +1,103 @@
+"""Numbers and names as people read them, and each version's colour."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+#: Blue, gold and red that differ in lightness as well, so that they hold for colour-blind readers and in grey
+#: print (after Paul Tol's "high contrast" scheme, the gold darkened to stand out from white), then two spares.
+_COLOURS = ("#0b4a8f", "#c98a00", "#b8475c", "#3c8d7a", "#6d5a9c")
+
+#: The judge's signals as a heading and as what is measured.
+SIGNALS = {
+    "error_ratio": ("Errors", "requests that ended in an error"),
+    "slow_ratio": ("Slow answers", "requests slower than the objective"),
+    "score_shift": ("Scores", "how the scores are spread, beyond what the hold-out had shown"),
+    "label_loss": ("Being wrong", "Brier loss of answers whose true label came back"),
+}
+
+CANDIDATES = {
+    "logistic_regression": "Logistic regression",
+    "random_forest": "Random forest",
+    "gradient_boosting": "Gradient boosting",
+    "keras_mlp": "Neural network (Keras)",
+}
+
+METRICS = {
+    "roc_auc": "ROC AUC: ranks a positive above a negative",
+    "average_precision": "Average precision",
+    "brier_score": "Brier score",
+    "neg_brier_score": "Brier score (negative)",
+    "log_loss": "Log loss",
+    "calibration_error": "Calibration error",
+}
+
+#: What is wrong with the third version, for someone who did not choose it.
+FAULTS = {
+    "errors": "On purpose, 5 % of its requests end in an error.",
+    "slow": "On purpose, 5 % of its requests miss the promised time.",
+    "wrong-unit": "On purpose, it reads one number in a unit a hundred times smaller than the one that callers send.",
+    "worse": "On purpose, it answers with the scores of other rows: plausible, and uninformative.",
+    "shuffled-labels": "On purpose, its labels were shuffled before training.",
+    "none": "Nothing is wrong with it: it was searched anew with another seed.",
+}
+
+
+def colour_of(version: str) -> str:
+    """A version's colour, the same everywhere."""
+    return _COLOURS[(int(version) - 1) % len(_COLOURS) if version.isdigit() else -1]
+
+
+def count(number: float) -> str:
+    """A count with separators: 12,345."""
+    return f"{number:,.0f}"
+
+
+def percent(ratio: float, digits: int | None = None) -> str:
+    """A ratio as a percentage; as many digits as it takes to tell small ones from zero."""
+    value = ratio * 100
+    if digits is None:
+        digits = 0 if abs(value) >= 10 or abs(value - round(value)) < 1e-9 else 1 if abs(value) >= 1 else 2
+    return f"{minus(f'{value:.{digits}f}')} %"
+
+
+def number(value: float) -> str:
+    """Three significant digits, no exponent for everyday sizes."""
+    return minus(f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}")
+
+
+def minus(text: str) -> str:
+    """The text with a real minus sign, and none before zero."""
+    if text.startswith("-"):
+        return text[1:] if not text[1:].strip("0.") else "\N{MINUS SIGN}" + text[1:]
+    return text
+
+
+def clock(seconds: float) -> str:
+    """A time since the beginning: 2:05."""
+    whole = max(int(seconds), 0)
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def duration(seconds: float) -> str:
+    """A span of time: 8.4 s, 45 s, 3 min 20 s."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
+
+
+def day(epoch: float) -> str:
+    """The day and minute of a Unix time, in UTC."""
+    moment = datetime.fromtimestamp(epoch, UTC)
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
+def short(digest: str) -> str:
+    """The first twelve digits of a digest or commit."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def listed(words: list[str]) -> str:
+    """Words in a sentence: a, b and c."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
