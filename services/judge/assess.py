@@ -58,8 +58,8 @@ def interval(signal: Signal, strata: Sequence[Arms], false_alarm: float) -> tupl
     return lower, upper
 
 
-def enough(signal: Signal, strata: Sequence[Arms], share: float, false_alarm: float) -> float | None:
-    """How many canary observations would show that a canary just like the champion is safe.
+def enough(signal: Signal, strata: Sequence[Arms], false_alarm: float) -> float | None:
+    """About how many canary observations would promote a canary that is just like the champion.
 
     None if the champion has answered nothing, or too much is needed to be said.
     """
@@ -67,16 +67,16 @@ def enough(signal: Signal, strata: Sequence[Arms], share: float, false_alarm: fl
     if not seen:
         return None
     low, high = 2.0**-10, _LONGEST
-    if not _would_do(signal, seen, high, share, false_alarm):
+    if not _would_do(signal, seen, high, false_alarm):
         return None
     while high / low > 1.1:
         middle = math.sqrt(low * high)
-        low, high = (low, middle) if _would_do(signal, seen, middle, share, false_alarm) else (middle, high)
+        low, high = (low, middle) if _would_do(signal, seen, middle, false_alarm) else (middle, high)
     return sum(float(arms.canary[0, 0].sum()) for arms in _alike(signal, seen, high))
 
 
-def _would_do(signal: Signal, seen: Sequence[Arms], times: float, share: float, false_alarm: float) -> bool:
-    return bool(is_safe(signal, _alike(signal, seen, times), share, false_alarm)[0])
+def _would_do(signal: Signal, seen: Sequence[Arms], times: float, false_alarm: float) -> bool:
+    return bool(is_safe(signal, _alike(signal, seen, times), 1.0, false_alarm)[0])
 
 
 def _alike(signal: Signal, strata: Sequence[Arms], times: float) -> list[Arms]:

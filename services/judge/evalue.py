@@ -50,8 +50,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 #: What the gateway's true share may be, as a multiple of the weight's odds, and how likely that is.
-SHARE_ODDS = (1.0, 0.5, 0.7, 0.84, 0.93, 1.07, 1.19, 1.45, 2.0)
-SHARE_PRIOR = (0.84,) + (0.02,) * 8
+SHARE_ODDS = (1.0, 0.6, 0.8, 0.91, 1.1, 1.25, 1.65)
+SHARE_PRIOR = (0.88,) + (0.02,) * 6
 #: A factor never falls below this part of what it is at a bet of zero, so that no logarithm is infinite.
 _LARGEST_BET = 0.98
 _SMALLEST_BET = 1e-9
@@ -115,34 +115,41 @@ def log_evidence_below(
 def _stratum(arms: Arms, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> Array:
     """Log wealth of each alternative after the price of the share: (bounds, rollouts, alternatives)."""
     bets = _bets(arms.weight, values, bounds, prior)
-    canary, champion = np.swapaxes(arms.canary, 0, 1), np.swapaxes(arms.champion, 0, 1)
-    wealth = canary @ bets.log_canary + champion @ bets.log_champion
-    counts = canary.sum(-1, keepdims=True), champion.sum(-1, keepdims=True)
-    wealth -= _share_price(*counts, bets)
-    by_share = wealth.reshape(*wealth.shape[:-1], -1, len(SHARE_ODDS))
-    return log_mean(by_share, np.log(SHARE_PRIOR))
+    counts = np.ascontiguousarray(np.swapaxes(np.concatenate([arms.canary, arms.champion], axis=-1), 0, 1))
+    n_c, n_b = (counts[..., part].sum(-1) for part in (slice(len(values)), slice(len(values), None)))
+    wealth = counts @ bets.log_factors - _share_price(np.stack([n_c, n_b], axis=-1), bets)
+    by_share = wealth.reshape(*wealth.shape[:-1], len(SHARE_ODDS), -1)
+    return log_mean(by_share, np.log(SHARE_PRIOR)[:, None], axis=-2)
 
 
 @dataclass(frozen=True)
 class _Bets:
-    """One bet for each alternative and share, flattened to G = alternatives x shares.
+    """One bet for each share and alternative, flattened to G = shares x alternatives.
 
-    Shapes: `log_canary`, `log_champion` (bounds, values, G); the others (bounds, 1, G).
+    Shapes: `log_factors` (bounds, 2 * values, G), the logarithm of an observation's factor, at the
+    canary and then at the champion; `lowest`, `highest` (bounds, 2, G), the logarithms of `1 + a d`
+    and `1 - b d` at the ends of the base rates that the null allows, and `least_share`, `most_share`
+    (bounds, 1, G) the canary's shares at which the maximum of `G(d)` reaches these ends; `log_share`
+    (2, G), the logarithms of the share and of the champion's.
     """
 
-    log_canary: Array
-    log_champion: Array
-    a: Array
-    b: Array
+    log_factors: Array
     lowest: Array
     highest: Array
+    least_share: Array
+    most_share: Array
+    log_share: Array
 
 
-def _share_price(n_c: Array, n_b: Array, bets: _Bets) -> Array:
-    """`log max_d G(d)` over the base rates that the null allows."""
-    n = np.maximum(n_c + n_b, 1.0)
-    top = np.clip(n_c / n / bets.b - n_b / n / bets.a, bets.lowest, bets.highest)
-    price: Array = n_c * np.log1p(bets.a * top) + n_b * np.log1p(-bets.b * top)
+def _share_price(totals: Array, bets: _Bets) -> Array:
+    """`log max_d G(d)` over the base rates that the null allows; `totals` are n_c and n_b on the last axis."""
+    shares = totals / np.maximum(totals.sum(-1, keepdims=True), 1.0)
+    known = (totals * np.log(np.where(shares > 0, shares, 1.0))).sum(-1, keepdims=True)
+    price: Array = known - totals @ bets.log_share
+    share = shares[..., :1]
+    for outside, end in ((share < bets.least_share, bets.lowest), (share > bets.most_share, bets.highest)):
+        if outside.any():
+            price = np.where(outside, totals @ end, price)
     return price
 
 
@@ -151,17 +158,21 @@ def _bets(weight: float, values: tuple[float, ...], bounds: tuple[float, ...], p
     bound = np.array(bounds)[:, None]
     base, gap, spread = (grid.ravel() for grid in np.meshgrid(*_grids(prior), indexing="ij"))
     odds = weight / (1 - weight) * np.array(SHARE_ODDS)
-    share = np.tile(odds / (1 + odds), base.size)
-    base, gap, spread = (np.repeat(grid, len(SHARE_ODDS)) for grid in (base, gap, spread))
+    share = np.repeat(odds / (1 + odds), base.size)
+    base, gap, spread = (np.tile(grid, len(SHARE_ODDS)) for grid in (base, gap, spread))
     lowest, highest = np.maximum(0, -bound), np.minimum(1, 1 - bound)
     m, bet = _growth_optimal(base, gap, spread, share, bound, lowest, highest)
     a, b = bet / share, bet / (1 - share)
     x = np.array(values)[None, :, None]
     middle, a3, b3 = m[:, None, :], a[:, None, :], b[:, None, :]
+    ends = [np.stack([a * (end - m), -b * (end - m)], axis=1) for end in (lowest, highest)]
+    # The top of log G is at d = (p a - (1 - p) b) / (a b) for a canary's share p, which rises with p.
+    shares = [((end - m) * a * b + b) / (a + b) for end in (lowest, highest)]
     return _Bets(
-        log_canary=np.log1p(a3 * (x - middle - bound[:, None])),
-        log_champion=np.log1p(-b3 * (x - middle)),
-        a=a3, b=b3, lowest=(lowest - m)[:, None, :], highest=(highest - m)[:, None, :],
+        log_factors=np.log1p(np.concatenate([a3 * (x - middle - bound[:, None]), -b3 * (x - middle)], axis=1)),
+        lowest=np.log1p(ends[0]), highest=np.log1p(ends[1]),
+        least_share=shares[0][:, None, :], most_share=shares[1][:, None, :],
+        log_share=np.log(np.stack([share, 1 - share])),
     )  # fmt: skip
 
 
@@ -206,9 +217,9 @@ def _joint(prior: Prior) -> Array:
     return flat
 
 
-def log_mean(logs: Array, log_weights: Array) -> Array:
-    """Logarithm of the weighted mean of exponentials over the last axis."""
+def log_mean(logs: Array, log_weights: Array, axis: int = -1) -> Array:
+    """Logarithm of the weighted mean of exponentials over an axis."""
     weighted = logs + log_weights
-    top = weighted.max(-1, keepdims=True)
-    mean: Array = np.log(np.exp(weighted - top).sum(-1)) + top[..., 0]
+    top = weighted.max(axis, keepdims=True)
+    mean: Array = np.log(np.exp(weighted - top).sum(axis)) + np.squeeze(top, axis)
     return mean

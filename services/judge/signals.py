@@ -23,13 +23,14 @@ SignalName = Literal["error_ratio", "slow_ratio", "score_shift", "label_loss"]
 #: (Bonferroni) holds even then, where a mean of e-processes would not.
 _SHARE: dict[SignalName, float] = {"error_ratio": 0.4, "slow_ratio": 0.2, "score_shift": 0.2, "label_loss": 0.2}
 
-_RATIO_BASES = ((0.0003, 0.20), (0.001, 0.25), (0.003, 0.20), (0.01, 0.15), (0.03, 0.10),
-                (0.1, 0.05), (0.3, 0.03), (0.6, 0.01), (0.9, 0.01))  # fmt: skip
-_SHARE_BASES = ((0.005, 0.1), (0.04, 0.15), (0.14, 0.15), (0.33, 0.2), (0.6, 0.15), (0.84, 0.15), (0.97, 0.1))
-_LOSS_BASES = ((0.01, 0.1), (0.03, 0.1), (0.07, 0.2), (0.13, 0.3), (0.2, 0.2), (0.3, 0.1))
-_LOSS_SPREADS = ((0.2, 0.3), (0.4, 0.4), (0.8, 0.3))
+_RATIO_BASES = ((0.0003, 0.20), (0.001, 0.25), (0.003, 0.20), (0.01, 0.15), (0.04, 0.10), (0.15, 0.07), (0.5, 0.03))
+_SHARE_BASES = ((0.008, 0.15), (0.07, 0.2), (0.3, 0.25), (0.65, 0.25), (0.95, 0.15))
+_LOSS_BASES = ((0.02, 0.15), (0.07, 0.25), (0.14, 0.4), (0.25, 0.2))
+_LOSS_SPREADS = ((0.25, 0.5), (0.6, 0.5))
+#: Excesses beyond the margin that are looked for, as multiples of it, up to the whole range.
+_HARM_GAPS = ((0.35, 0.2), *((4.0**k, 1.0) for k in range(10)))
 #: What the distance to the bound is when the canary is safe: most often the canary is just as the champion.
-_SAFE_GAPS = ((1.0, 0.7), (0.6, 0.15), (1.3, 0.15))
+_SAFE_GAPS = ((1.0, 0.75), (0.55, 0.25))
 #: A bound must leave a bet possible.
 _WIDEST_BOUND = 0.99
 
@@ -67,21 +68,21 @@ class Signal:
     def log_harm(self, strata: Sequence[Arms], margin: float) -> Array:
         """Logarithm of the evidence that the excess is above `margin`; shape (rollouts,)."""
         prior = Prior(self.bases, _harm_gaps(self.margin), self.spreads)
-        above = log_evidence(strata, self.values, self._bounds(margin), prior)
+        above = log_evidence(strata, self.values, self._bounds(margin, 1), prior)
         if not self.two_sided:
             return above[:, 0]
-        below = log_evidence_below(strata, self.values, self._bounds(-margin), prior)
+        below = log_evidence_below(strata, self.values, self._bounds(margin, -1), prior)
         sides = np.concatenate([above, below], axis=1)
         return log_mean(sides, np.full(sides.shape[1], -np.log(sides.shape[1])))
 
     def log_safe(self, strata: Sequence[Arms], margin: float) -> Array:
         """Logarithm of the evidence that the excess is below `margin`, at its weakest; shape (rollouts,)."""
         prior = Prior(self.bases, _safe_gaps(margin + max(self.allowances)), self.spreads)
-        below = log_evidence_below(strata, self.values, self._bounds(margin), prior)
-        if not self.two_sided:
-            return below[:, 0]
-        above = log_evidence(strata, self.values, self._bounds(-margin), prior)
-        return np.minimum(below.min(1), above.min(1))
+        weakest: Array = log_evidence_below(strata, self.values, self._bounds(margin, 1), prior).min(1)
+        if self.two_sided:
+            above = log_evidence(strata, self.values, self._bounds(margin, -1), prior)
+            weakest = np.minimum(weakest, above.min(1))
+        return weakest
 
     def means(self, strata: Sequence[Arms]) -> tuple[Array, Array]:
         """Mean of the canary and of the champion, each of shape (rollouts, means); NaN without data.
@@ -89,19 +90,19 @@ class Signal:
         The champion's strata count as much as the canary's do (direct standardisation), so that
         the two can be compared although the weight changed on the way.
         """
-        values = np.array(self.values)
-        total = sum((arms.canary.sum(-1) for arms in strata), start=np.zeros(()))
-        canary = sum((arms.canary @ values for arms in strata), start=np.zeros(()))
+        values, total, sums = np.array(self.values), np.zeros(()), (np.zeros(()), np.zeros(()))
+        for arms in strata:
+            n_b = arms.champion.sum(-1)
+            n_c = np.where(n_b > 0, arms.canary.sum(-1), 0.0)
+            means = (table @ values / np.maximum(table.sum(-1), 1e-9) for table in (arms.canary, arms.champion))
+            total = total + n_c
+            sums = (sums[0] + n_c * next(means), sums[1] + n_c * next(means))
         with np.errstate(invalid="ignore", divide="ignore"):
-            champion = sum(
-                (arms.canary.sum(-1) * (arms.champion @ values) / arms.champion.sum(-1) for arms in strata),
-                start=np.zeros(()),
-            )
-            return np.asarray(canary / total), np.asarray(champion / total)
+            return np.asarray(sums[0] / total), np.asarray(sums[1] / total)
 
-    def _bounds(self, margin: float) -> tuple[float, ...]:
-        sign = 1 if margin >= 0 or not self.two_sided else -1
-        bounds = (c + margin + sign * a for c, a in zip(self.centres, self.allowances, strict=True))
+    def _bounds(self, margin: float, sign: int) -> tuple[float, ...]:
+        """The differences at `margin` beyond the centres, upwards (sign 1) or downwards (-1)."""
+        bounds = (c + sign * (margin + a) for c, a in zip(self.centres, self.allowances, strict=True))
         return tuple(min(max(bound, -_WIDEST_BOUND), _WIDEST_BOUND) for bound in bounds)
 
 
@@ -142,9 +143,7 @@ def brier_values() -> tuple[float, ...]:
 
 
 def _harm_gaps(margin: float) -> tuple[tuple[float, float], ...]:
-    """Excesses beyond the bound that are looked for: half the margin, doubled until it is most of the range."""
-    gaps = [margin / 2 * 2**k for k in range(20) if margin / 2 * 2**k < 1]
-    return tuple((gap, 1.0) for gap in gaps)
+    return tuple((margin * times, p) for times, p in _HARM_GAPS if margin * times < 1)
 
 
 def _safe_gaps(distance: float) -> tuple[tuple[float, float], ...]:

@@ -111,7 +111,7 @@ def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float,
     allowed = allowed_excess(signal, share)
     lack = _lack(signal, strata)
     if lack:
-        hint = enough(signal, strata, share, rollout.false_alarm) if late and "missing" not in lack else None
+        hint = enough(signal, strata, rollout.false_alarm) if late and "missing" not in lack else None
         return Finding(signal.name, "no data", lack, signal.margin, allowed, enough=hint)
     state: State = "open"
     if is_harm(signal, strata)[0]:
@@ -119,7 +119,7 @@ def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float,
     elif is_safe(signal, strata, share, rollout.false_alarm)[0]:
         state = "safe"
     finding = _measured(signal, strata, state, allowed, rollout.false_alarm)
-    hint = enough(signal, strata, share, rollout.false_alarm) if late and state == "open" else None
+    hint = enough(signal, strata, rollout.false_alarm) if late and state == "open" else None
     return replace(finding, reason=sentence(finding), enough=hint)
 
 

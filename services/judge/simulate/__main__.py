@@ -1,0 +1,51 @@
+"""`python -m services.judge.simulate`: exits with 1 when a claim is not met."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from services.judge.simulate.claims import claims
+from services.judge.simulate.duel import contests, settings
+from services.judge.simulate.plan import plan, rows, run
+from services.judge.simulate.show import draw, print_all, write_json
+
+FALSE_ALARM = 0.01
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Simulates, shows, writes `simulate.json` and `simulate.png`."""
+    options = _parser().parse_args(arguments)
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    began = time.monotonic()
+    planned = plan(options.rollouts)
+    progress = track(
+        run(planned, options.seed), "rollouts", len(planned), console=console, disable=not console.is_terminal
+    )
+    found = rows(list(progress))
+    fought = contests(max(options.rollouts, 20), options.seed, FALSE_ALARM)
+    made = claims(found, fought, FALSE_ALARM)
+    everything = (found, settings(FALSE_ALARM), fought, made)
+    print_all(console, *everything)
+    write_json(options.out / "simulate.json", *everything)
+    draw(options.out / "simulate.png", fought)
+    total = sum(row.rollouts for row in found)
+    console.print(f"{total:,} rollouts in {time.monotonic() - began:.0f} s; {options.out / 'simulate.json'}")
+    return 0 if all(claim.met for claim in made) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.judge.simulate", description="Simulates whole rollouts.")
+    parser.add_argument("--rollouts", type=int, default=500, help="of each kind and traffic; dear kinds get an eighth")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=Path("build"))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""What the simulation has to show, and whether it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.judge.simulate.duel import AT_MARGIN, Contest
+from services.judge.simulate.plan import SIGNALS, Row
+
+_PROMOTED_LIMIT = 0.01
+_AMPLE = 10_000
+#: "Long before the deadline": by this part of it, in the median.
+_LONG_BEFORE = 1 / 3
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence, the number that was found, the number that is allowed."""
+
+    text: str
+    found: float
+    allowed: float
+
+    @property
+    def met(self) -> bool:
+        """Whether it is true."""
+        return self.found <= self.allowed
+
+
+def claims(rows: Sequence[Row], contests: Sequence[Contest], false_alarm: float) -> list[Claim]:
+    """Every claim; ratios are the worst over all traffics."""
+    equal = [row for row in rows if row.excess == 0]
+    margin = [row for row in rows if row.excess == 1]
+    made = [
+        Claim("a canary no worse than the champion is failed", _worst(equal, "failed"), false_alarm),
+        Claim("a canary worse by just the margin is failed", _worst(margin, "failed"), false_alarm),
+    ]
+    for signal in SIGNALS:
+        harmful = [row for row in rows if row.excess == 2 and row.signal == signal]
+        ample = [row for row in harmful if row.requests_a_look >= _AMPLE]
+        made += [
+            Claim(f"worse by twice the margin in {signal}: promoted", _worst(harmful, "promoted"), _PROMOTED_LIMIT),
+            Claim("... with ample traffic: not failed", _worst(ample, "undecided"), 0.05),
+            Claim("... with ample traffic: part of the deadline", _worst(ample, "median_look_share"), _LONG_BEFORE),
+        ]  # fmt: skip
+    return made + _against_thresholds(contests)
+
+
+def _worst(rows: Sequence[Row], name: str) -> float:
+    """The largest of what was found; 1 if nothing was, so that nothing is never good news."""
+    return max((float(getattr(row, name)) for row in rows), default=1.0)
+
+
+def _against_thresholds(contests: Sequence[Contest]) -> list[Claim]:
+    """Half of a threshold's requests, where the judge decides and one interval alone does not."""
+    return [
+        Claim(
+            f"{contest.excess:g} margins, {contest.requests_a_look:,} requests a look: requests beside a {AT_MARGIN}",
+            contest.judge.median_requests / contest.rules[AT_MARGIN].median_requests,
+            0.5,
+        )
+        for contest in contests
+        if contest.excess == 2 and contest.judge.failed > 0.5
+    ]

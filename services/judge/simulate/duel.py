@@ -1,0 +1,80 @@
+"""The judge beside a fixed threshold: how many canary requests each needs to see errors, looked at as often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.contract import Harm
+from services.judge.simulate.rollouts import FAILED, Case, play
+from services.judge.simulate.thresholds import ARGO, FLAGGER, Ending, Rule, calibrated, ending
+from services.judge.simulate.world import champion
+
+WEIGHT = 10
+EXCESSES = (2.0, 4.0, 10.0)
+TRAFFIC = (100, 1000, 10_000)
+LOOKS = 120
+#: The rule that is as seldom wrong as the judge promises to be, and the one that is so only for an equal canary.
+AT_MARGIN, AT_EQUAL = "threshold set at the margin", "threshold set at no excess"
+
+
+@dataclass(frozen=True)
+class Contest:
+    """How the judge and each rule fare against one canary: share failed, canary requests until then."""
+
+    excess: float
+    error_ratio: float
+    requests_a_look: int
+    judge: Ending
+    rules: dict[str, Ending]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A rule at one traffic, and how often it fails canaries that are no worse, or just within the margin."""
+
+    requests_a_look: int
+    rule: Rule
+    failed_equal: float
+    failed_at_margin: float
+
+
+def settings(false_alarm: float) -> list[Setting]:
+    """The rules at each traffic, with their false alarms."""
+    base, margin = champion().error, Harm().error_ratio or 0.0
+    found = []
+    for traffic in TRAFFIC:
+        requests = traffic * WEIGHT // 100
+        rules = [
+            calibrated(AT_MARGIN, base + margin, requests, LOOKS, false_alarm),
+            calibrated(AT_EQUAL, base, requests, LOOKS, false_alarm),
+            FLAGGER,
+            ARGO,
+        ]
+        found += [
+            Setting(traffic, rule, ending(rule, base, requests).failed, ending(rule, base + margin, requests).failed)
+            for rule in rules
+        ]
+    return found
+
+
+def contests(rollouts: int, seed: int, false_alarm: float) -> list[Contest]:
+    """Every excess at every traffic, at a weight of `WEIGHT` percent."""
+    base, margin, fought = champion().error, Harm().error_ratio or 0.0, []
+    for traffic in TRAFFIC:
+        rules = [setting.rule for setting in settings(false_alarm) if setting.requests_a_look == traffic]
+        requests = traffic * WEIGHT // 100
+        for excess in EXCESSES:
+            ratio = base + excess * margin
+            judged = _judge(excess, traffic, rollouts, seed)
+            endings = {rule.name: ending(rule, ratio, requests) for rule in rules}
+            fought.append(Contest(excess, ratio, traffic, judged, endings))
+    return fought
+
+
+def _judge(excess: float, traffic: int, rollouts: int, seed: int) -> Ending:
+    outcome = play(Case("duel", "error_ratio", excess, traffic, WEIGHT, WEIGHT, LOOKS), rollouts, seed)
+    until = np.where(outcome.fate == FAILED, outcome.canary_requests, np.inf)
+    quantiles = (float(np.quantile(until, part, method="higher")) for part in (0.5, 0.9))
+    return Ending(float(np.mean(outcome.fate == FAILED)), *quantiles)

@@ -1,0 +1,104 @@
+"""Which rollouts are simulated, and what is counted over them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import get_args
+
+import numpy as np
+
+from services.judge.evalue import Array
+from services.judge.signals import SignalName
+from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, Outcome, play
+
+REQUESTS_A_LOOK = (1, 10, 100, 1000, 10_000)
+#: Steps and largest weights, in percent.
+WEIGHTS = ((1, 5), (5, 50), (10, 50), (25, 50), (50, 50))
+SIGNALS: tuple[SignalName, ...] = get_args(SignalName)
+#: All signals at once, or the 38 means of the scores, cost about this many times one ratio.
+_DEAR = 8
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of the rollouts with one harm and one traffic, over all weights.
+
+    Requests are the canary's, until the decision; infinite for a rollout that came to none.
+    """
+
+    name: str
+    signal: SignalName | None
+    excess: float
+    requests_a_look: int
+    rollouts: int
+    promoted: float
+    failed: float
+    undecided: float
+    median_requests: float
+    ninety_percent_requests: float
+    median_look_share: float
+    enough: float | None
+
+
+def plan(rollouts: int) -> list[tuple[Case, int]]:
+    """Every case with its number of rollouts; `rollouts` are those of one row of one cheap signal."""
+    few, many = max(rollouts // _DEAR // len(WEIGHTS), 1), max(rollouts // len(WEIGHTS), 1)
+    planned = []
+    for traffic in REQUESTS_A_LOOK:
+        for step, largest in WEIGHTS:
+            planned.append((Case("no worse", None, 0, traffic, step, largest), few))
+            planned.append((Case("no worse, base rates drift", None, 0, traffic, step, largest, drifts=True), few))
+            for signal, name, excess in _harms():
+                number = few if signal == "score_shift" else many
+                planned.append((Case(name, signal, excess, traffic, step, largest), number))
+    return planned
+
+
+def _harms() -> Iterator[tuple[SignalName, str, float]]:
+    for signal in SIGNALS:
+        for name, excess in (("worse by just the margin", 1.0), ("worse by twice the margin", 2.0)):
+            yield signal, name, excess
+
+
+def run(planned: list[tuple[Case, int]], seed: int, processes: int | None = None) -> Iterator[Outcome]:
+    """Plays everything, on all cores; the same seed gives the same outcomes in the same order."""
+    seeds = np.random.SeedSequence(seed).generate_state(len(planned)).tolist()
+    cases, numbers = zip(*planned, strict=True)
+    # A worker that starts afresh reads this; threads inside small products of matrices only wait for each other.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    with ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(play, cases, numbers, seeds)
+
+
+def rows(outcomes: list[Outcome]) -> list[Row]:
+    """One row for each harm and traffic, in the order in which they were played."""
+    groups: dict[tuple[str, SignalName | None, int], list[Outcome]] = {}
+    for outcome in outcomes:
+        case = outcome.case
+        groups.setdefault((case.name, case.signal, case.requests_a_look), []).append(outcome)
+    return [summarise(group) for group in groups.values()]
+
+
+def summarise(outcomes: list[Outcome]) -> Row:
+    """Counts over the outcomes of one harm and traffic."""
+    case = outcomes[0].case
+    fate = np.concatenate([outcome.fate for outcome in outcomes])
+    requests = np.concatenate([outcome.canary_requests for outcome in outcomes])
+    look = np.concatenate([outcome.look for outcome in outcomes])
+    until = np.where(fate == WAITING, np.inf, requests)
+    needed = [outcome.enough for outcome in outcomes if outcome.enough is not None]
+    return Row(
+        case.name, case.signal, case.excess, case.requests_a_look, fate.size,
+        promoted=float(np.mean(fate == PROMOTED)), failed=float(np.mean(fate == FAILED)),
+        undecided=float(np.mean(fate == WAITING)), median_requests=_quantile(until, 0.5),
+        ninety_percent_requests=_quantile(until, 0.9), median_look_share=float(np.median(look)) / case.looks,
+        enough=float(np.median(needed)) if needed else None,
+    )  # fmt: skip
+
+
+def _quantile(numbers: Array, part: float) -> float:
+    return float(np.quantile(numbers, part, method="higher"))

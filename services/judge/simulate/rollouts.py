@@ -1,0 +1,154 @@
+"""Plays whole rollouts of one kind side by side: traffic, a look, a verdict, perhaps more weight, until it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contract import Harm, Rollout
+from services.judge.assess import enough, is_harm, is_safe, stack_arms
+from services.judge.evalue import Array
+from services.judge.evidence import BINS, COLUMNS, Holdout
+from services.judge.signals import Signal, SignalName, judged_signals
+from services.judge.simulate.world import answer, champion, drifted, harmed
+from services.judge.verdict import next_weight
+
+#: What the hold-out showed: the two versions score alike, give or take this standard error.
+_HOLDOUT = Holdout((0.0,) * BINS, (0.003,) * BINS)
+WAITING, PROMOTED, FAILED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of rollout. `excess` is in margins of `signal`; None judges every signal of an equal canary."""
+
+    name: str
+    signal: SignalName | None
+    excess: float
+    requests_a_look: int
+    step_weight: int
+    max_weight: int
+    looks: int = 120
+    drifts: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the rollouts of a case ended: arrays of one element a rollout.
+
+    `fate` is PROMOTED, FAILED or WAITING (the deadline passed); `canary_requests` and `look` say
+    when. `enough` is about how many canary requests would have done where the deadline passed.
+    """
+
+    case: Case
+    fate: NDArray[np.int64]
+    canary_requests: Array
+    look: NDArray[np.int64]
+    enough: float | None
+
+
+@dataclass
+class _State:
+    """All rollouts of a case on their way; `tables` has the shape (weights, sides, rollouts, COLUMNS)."""
+
+    tables: Array
+    pending: Array
+    step: NDArray[np.int64]
+    fate: NDArray[np.int64]
+    canary_requests: Array
+    look: NDArray[np.int64]
+
+
+def play(case: Case, rollouts: int, seed: int, false_alarm: float = 0.01) -> Outcome:
+    """Plays `rollouts` rollouts of a case."""
+    rng = np.random.default_rng(seed)
+    rollout = Rollout(step_weight=case.step_weight, max_weight=case.max_weight, false_alarm=false_alarm, harm=Harm())
+    signals = [s for s in judged_signals(rollout.harm, false_alarm, _HOLDOUT) if case.signal in (None, s.name)]
+    weights = _ramp(rollout)
+    state = _start(len(weights) - 1, rollouts)
+    for look in range(case.looks):
+        active = np.flatnonzero(state.fate == WAITING)
+        if active.size == 0:
+            break
+        _serve(case, state, weights, active, look, rng)
+        for step in np.unique(state.step[active]):
+            _decide(state, active[state.step[active] == step], int(step), weights, signals, false_alarm)
+    return _outcome(case, state, weights, signals, false_alarm)
+
+
+def _ramp(rollout: Rollout) -> list[float]:
+    """The weights of a rollout that never fails, promotion (100) included."""
+    weights = [next_weight(0.0, rollout)]
+    while weights[-1] < 100:
+        weights.append(next_weight(weights[-1], rollout))
+    return weights
+
+
+def _start(weights: int, rollouts: int) -> _State:
+    zeros = np.zeros(rollouts, dtype=np.int64)
+    return _State(
+        tables=np.zeros((weights, 2, rollouts, COLUMNS)), pending=np.zeros((2, rollouts, COLUMNS)),
+        step=zeros.copy(), fate=zeros.copy(), canary_requests=np.zeros(rollouts), look=zeros.copy(),
+    )  # fmt: skip
+
+
+def _serve(
+    case: Case, state: _State, weights: list[float], active: NDArray[np.int64], look: int, rng: np.random.Generator
+) -> None:
+    """One look's traffic: each request goes to the canary with the weight as its probability."""
+    share = np.array(weights)[state.step[active]] / 100
+    to_canary = rng.binomial(case.requests_a_look, share)
+    base = drifted(champion(), look / case.looks) if case.drifts else champion()
+    margins = Harm().model_dump()
+    other = base if case.signal is None else harmed(base, case.signal, case.excess * margins[case.signal])
+    for side, (version, requests) in enumerate(((base, case.requests_a_look - to_canary), (other, to_canary))):
+        table = answer(version, requests, case.signal, rng)
+        late = table.copy()
+        late[:, : 3 + BINS], table[:, 3 + BINS :] = 0, 0
+        state.tables[state.step[active], side, active] += table + state.pending[side, active]
+        state.pending[side, active] = late
+    state.canary_requests[active] += to_canary
+    state.look[active] = look + 1
+
+
+def _decide(
+    state: _State,
+    group: NDArray[np.int64],
+    step: int,
+    weights: list[float],
+    signals: list[Signal],
+    false_alarm: float,
+) -> None:
+    """The judge's verdict on the rollouts that stand at one weight."""
+    harm, safe = np.zeros(group.size, dtype=bool), np.ones(group.size, dtype=bool)
+    for signal in signals:
+        strata = stack_arms(signal, _strata(state, group, step, weights))
+        harm |= is_harm(signal, strata)
+        safe &= is_safe(signal, strata, weights[step + 1] / 100, false_alarm)
+    state.fate[group[harm]] = FAILED
+    passed = group[safe & ~harm]
+    if weights[step + 1] >= 100:
+        state.fate[passed] = PROMOTED
+    else:
+        state.step[passed] += 1
+
+
+def _strata(
+    state: _State, group: NDArray[np.int64], step: int, weights: list[float]
+) -> list[tuple[float, Array, Array]]:
+    return [(weights[at] / 100, state.tables[at, 1, group], state.tables[at, 0, group]) for at in range(step + 1)]
+
+
+def _outcome(case: Case, state: _State, weights: list[float], signals: list[Signal], false_alarm: float) -> Outcome:
+    undecided = np.flatnonzero(state.fate == WAITING)
+    needed = []
+    if undecided.size:
+        one = undecided[:1]
+        step = int(state.step[one[0]])
+        for signal in signals:
+            strata = stack_arms(signal, _strata(state, one, step, weights))
+            needed.append(enough(signal, strata, false_alarm))
+    known = [number for number in needed if number is not None]
+    return Outcome(case, state.fate, state.canary_requests, state.look, max(known) if known else None)

@@ -1,0 +1,144 @@
+"""The simulation on the terminal, as JSON and as a picture."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from services.judge.simulate.claims import Claim
+from services.judge.simulate.duel import Contest, Setting
+from services.judge.simulate.plan import Row
+from services.judge.simulate.thresholds import Ending
+
+
+def print_all(
+    console: Console,
+    rows: Sequence[Row],
+    settings: Sequence[Setting],
+    contests: Sequence[Contest],
+    claims: Sequence[Claim],
+) -> None:
+    """Four tables: rollouts, thresholds, the duel, the claims."""
+    for table in (_rollouts(rows), _thresholds(settings), _duel(contests), _claims(claims)):
+        console.print(table)
+
+
+def write_json(
+    path: Path, rows: Sequence[Row], settings: Sequence[Setting], contests: Sequence[Contest], claims: Sequence[Claim]
+) -> None:
+    """Everything that is printed, in full precision; what never came to a decision is null."""
+    document = {
+        "rows": [asdict(row) for row in rows],
+        "thresholds": [asdict(setting) for setting in settings],
+        "contests": [asdict(contest) for contest in contests],
+        "claims": [{**asdict(claim), "met": claim.met} for claim in claims],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(_finite(document), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def draw(path: Path, contests: Sequence[Contest]) -> None:
+    """Canary requests until a harmful canary is failed, by how harmful it is; one panel a traffic."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    traffics = sorted({contest.requests_a_look for contest in contests})
+    figure, panels = plt.subplots(1, len(traffics), figsize=(4 * len(traffics), 4), sharey=True, layout="constrained")
+    for panel, traffic in zip(panels, traffics, strict=True):
+        mine = [contest for contest in contests if contest.requests_a_look == traffic]
+        _lines(panel, mine)
+        panel.set(
+            title=f"{traffic:,} requests a look", xlabel="error ratio of the canary, %", xscale="log", yscale="log"
+        )
+        panel.grid(visible=True, alpha=0.3)
+    panels[0].set_ylabel("canary requests until failed, median")
+    panels[-1].legend(fontsize=8)
+    figure.suptitle("A canary with errors, champion 0.1 %, margin 0.5 %, weight 10 % (no mark: most are never failed)")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def _lines(panel: Any, contests: Sequence[Contest]) -> None:
+    names = list(contests[0].rules)
+    ratios = [100 * contest.error_ratio for contest in contests]
+    panel.plot(ratios, [contest.judge.median_requests for contest in contests], "o-", lw=2.5, label="the judge")
+    for name in names:
+        panel.plot(ratios, [contest.rules[name].median_requests for contest in contests], "x--", label=name)
+
+
+def _rollouts(rows: Sequence[Row]) -> Table:
+    table = Table(title="Whole rollouts, over canary weights of 1 to 50 %, looked at after every batch (120 looks)")
+    for name in ("canary", "signal", "requests a look", "rollouts", "promoted", "failed", "no decision"):
+        table.add_column(name, justify="left" if name in ("canary", "signal") else "right")
+    for name in ("requests, median", "requests, 90 %", "would be enough"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            row.name, row.signal or "all", f"{row.requests_a_look:,}", f"{row.rollouts:,}", _percent(row.promoted),
+            _percent(row.failed), _percent(row.undecided), _count(row.median_requests),
+            _count(row.ninety_percent_requests), _count(math.inf if row.enough is None else row.enough),
+        )  # fmt: skip
+    table.caption = "Requests are the canary's until the decision; a dash: most came to none before the deadline."
+    return table
+
+
+def _thresholds(settings: Sequence[Setting]) -> Table:
+    table = Table(title="Fixed thresholds on an interval's error ratio: how often they fail a canary that may stay")
+    for name in ("requests a look", "rule", "fails above", "an equal canary", "one at the margin"):
+        table.add_column(name, justify="left" if name == "rule" else "right")
+    for setting in settings:
+        table.add_row(
+            f"{setting.requests_a_look:,}", setting.rule.name, _percent(setting.rule.max_error_ratio),
+            _percent(setting.failed_equal), _percent(setting.failed_at_margin),
+        )  # fmt: skip
+    return table
+
+
+def _duel(contests: Sequence[Contest]) -> Table:
+    table = Table(title="Canary requests until a canary with errors is failed: median / 90 % (share ever failed)")
+    for name in ("requests a look", "error ratio", "the judge", *contests[0].rules):
+        table.add_column(name, justify="right")
+    for contest in contests:
+        cells = [_ending(ending) for ending in (contest.judge, *contest.rules.values())]
+        table.add_row(f"{contest.requests_a_look:,}", _percent(contest.error_ratio), *cells)
+    return table
+
+
+def _claims(claims: Sequence[Claim]) -> Table:
+    table = Table(title="Claims")
+    for name in ("claim", "found, at worst", "allowed", ""):
+        table.add_column(name, justify="left" if name == "claim" else "right")
+    for claim in claims:
+        verdict = "[green]met" if claim.met else "[red]NOT MET"
+        table.add_row(claim.text, f"{claim.found:.3f}", f"{claim.allowed:.3f}", verdict)
+    return table
+
+
+def _ending(ending: Ending) -> str:
+    return f"{_count(ending.median_requests)} / {_count(ending.ninety_percent_requests)} ({_percent(ending.failed)})"
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * ratio:.1f} %"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}" if math.isfinite(number) else "–"  # noqa: RUF001 -- a dash for no number
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for every infinite number, which JSON has not."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

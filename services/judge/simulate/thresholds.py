@@ -1,0 +1,70 @@
+"""A fixed threshold on each interval's error ratio, as Flagger and Argo Rollouts look at it.
+
+Their own examples stand for their defaults. Flagger wants 99 % of requests without a 5xx in every
+interval, goes on a step at each good check and rolls back at the 5th failed one; 10 % steps to 50 %
+and the promotion are six (docs.flagger.app, "Metrics Analysis" and "Deployment Strategies"). Argo
+Rollouts wants 95 % and fails at the third of eight measurements that does not show it
+(argoproj.github.io/argo-rollouts, "Analysis & Progressive Delivery"). Neither looks at the champion,
+or at how many requests a ratio rests on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom, nbinom
+
+from services.judge.evalue import Array
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check fails when an interval's ratio is above `max_error_ratio`.
+
+    The canary is rolled back at the `failed_checks`-th failed check, promoted at the `good_checks`-th good one.
+    """
+
+    name: str
+    max_error_ratio: float
+    failed_checks: int
+    good_checks: int
+
+
+FLAGGER = Rule("Flagger's example", 0.01, 5, 6)
+ARGO = Rule("Argo Rollouts' example", 0.05, 3, 6)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Share of rollouts that a rule fails, and the canary requests until it does (infinite if it never does)."""
+
+    failed: float
+    median_requests: float
+    ninety_percent_requests: float
+
+
+def calibrated(name: str, error_ratio: float, requests: int, looks: int, false_alarm: float) -> Rule:
+    """The lowest threshold on one interval of `requests` that a canary with `error_ratio` seldom exceeds.
+
+    Seldom: in at most `false_alarm` of whole rollouts of `looks` intervals.
+    """
+    a_look = 1 - (1 - false_alarm) ** (1 / looks)
+    errors = int(binom.isf(a_look, requests, error_ratio))
+    return Rule(name, errors / requests, 1, looks)
+
+
+def ending(rule: Rule, error_ratio: float, requests: int) -> Ending:
+    """How a canary with this error ratio fares with `requests` in each interval; exact."""
+    exceeds = float(binom.sf(np.floor(rule.max_error_ratio * requests + 1e-9), requests, error_ratio))
+    # The last failed check comes after `good` good ones, for each number that does not promote yet.
+    good = np.arange(rule.good_checks)
+    failed_by: Array = np.cumsum(nbinom.pmf(good, rule.failed_checks, exceeds)) if exceeds > 0 else np.zeros(good.size)
+    looks = good + rule.failed_checks
+    return Ending(float(failed_by[-1]), *(_until(failed_by, looks, part) * requests for part in (0.5, 0.9)))
+
+
+def _until(failed_by: Array, looks: NDArray[np.int64], part: float) -> float:
+    reached = np.flatnonzero(failed_by >= part)
+    return float(looks[reached[0]]) if reached.size else float("inf")

@@ -1,0 +1,88 @@
+"""What two versions answer in a simulated world, and how a canary can be harmful in one signal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contract import SCORE_EDGES
+from services.judge.evalue import Array
+from services.judge.evidence import BINS, COLUMNS
+from services.judge.signals import SignalName, brier_values
+
+#: Of the answers, how many get a label back, one look later.
+LABELLED = 0.5
+
+
+@dataclass(frozen=True)
+class Version:
+    """The probabilities of what one request shows at a version.
+
+    `scores` is the share of each bin (BINS,), `positives` the probability of a positive label in each.
+    """
+
+    error: float
+    slow: float
+    scores: Array
+    positives: Array
+
+    def labels(self) -> Array:
+        """The probability of each bin and (negative, positive): (2 * BINS,)."""
+        return np.stack([self.scores * (1 - self.positives), self.scores * self.positives], axis=-1).ravel()
+
+    def loss(self) -> float:
+        """The expected Brier loss."""
+        return float(self.labels() @ np.array(brier_values()))
+
+
+def champion() -> Version:
+    """Errors 0.1 %, slow 1 %, calibrated scores that are spread like a churn model's."""
+    edges = np.array((0.0, *SCORE_EDGES))
+    middle = (edges[1:] + edges[:-1]) / 2
+    density = middle ** (0.6 - 1) * (1 - middle) ** (1.6 - 1) * np.diff(edges)
+    return Version(0.001, 0.01, density / density.sum(), middle)
+
+
+def harmed(version: Version, signal: SignalName, excess: float) -> Version:
+    """A canary that is worse than `version` by `excess` in one signal, and like it in the others.
+
+    Scores move up out of the lower half of the distribution; a lossy canary answers a part of its
+    requests with other rows' scores, so that their distribution stays as it is.
+    """
+    if signal == "error_ratio":
+        return replace(version, error=version.error + excess)
+    if signal == "slow_ratio":
+        return replace(version, slow=version.slow + excess)
+    if signal == "score_shift":
+        below = np.cumsum(version.scores)
+        half = int(np.argmin(np.abs(below - 0.5)))
+        upper = np.where(np.arange(BINS) > half, version.scores, 0.0)
+        part = excess / below[half]
+        return replace(version, scores=(1 - part) * version.scores + part * upper / upper.sum())
+    uninformed = replace(version, positives=np.full(BINS, version.scores @ version.positives))
+    part = excess / (uninformed.loss() - version.loss())
+    return replace(version, positives=(1 - part) * version.positives + part * uninformed.positives)
+
+
+def drifted(version: Version, progress: float) -> Version:
+    """The same version when, late in a rollout, harder traffic comes: errors and slow answers rise four-fold."""
+    times = 1 + 3 * progress
+    upper = version.scores * np.linspace(1, times, BINS)
+    return replace(version, error=version.error * times, slow=version.slow * times, scores=upper / upper.sum())
+
+
+def answer(version: Version, requests: NDArray[np.int64], signal: SignalName | None, rng: np.random.Generator) -> Array:
+    """What `requests` (rollouts,) show, as counts (rollouts, COLUMNS); of one signal, or of all."""
+    table = np.zeros((requests.size, COLUMNS))
+    table[:, 0] = requests
+    if signal in (None, "error_ratio"):
+        table[:, 1] = rng.binomial(requests, version.error)
+    if signal in (None, "slow_ratio"):
+        table[:, 2] = rng.binomial(requests, version.slow)
+    if signal in (None, "score_shift"):
+        table[:, 3 : 3 + BINS] = rng.multinomial(requests, version.scores)
+    if signal in (None, "label_loss"):
+        table[:, 3 + BINS :] = rng.multinomial(rng.binomial(requests, LABELLED), version.labels())
+    return table
