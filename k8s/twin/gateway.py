@@ -35,6 +35,11 @@ class Gateway:
         self._lock = threading.Lock()
         self._process = Process(self._program(port, home), on_death)
 
+    @property
+    def pid(self) -> int | None:
+        """The process at the root of the gateway's tree, None before the start."""
+        return self._process.pid
+
     def start(self) -> None:
         """Starts the gateway without any route; returns when it answers.
 
@@ -86,7 +91,7 @@ class Gateway:
     def _connections(self, port: int) -> int:
         return sum(
             1
-            for process in _tree(self._process.pid)
+            for process in _tree(self.pid)
             for connection in _connections_of(process)
             if connection.raddr and connection.raddr.port == port and connection.status != psutil.CONN_TIME_WAIT
         )

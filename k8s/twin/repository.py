@@ -164,9 +164,9 @@ class Repository:
         with tempfile.TemporaryDirectory(prefix="canario-index-") as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self._git("read-tree", head, more=index)
-            for file, blob in changes.items():
-                entry = ("--add", "--cacheinfo", f"{_FILE_MODE},{blob},{file}") if blob else ("--force-remove", file)
-                self._git("update-index", *entry, more=index)
+            # Mode 0 removes an entry; `--force-remove` would want a work tree.
+            lines = [f"{_FILE_MODE if blob else 0} {blob or '0' * len(head)}\t{file}" for file, blob in changes.items()]
+            self._git("update-index", "-z", "--index-info", given=os.fsencode("\0".join(lines) + "\0"), more=index)
             return self._git("write-tree", more=index)
 
     def _commit(self, tree: str, parent: str | None, message: str) -> Commit | None:

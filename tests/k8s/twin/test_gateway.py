@@ -1,0 +1,155 @@
+"""The gateway keeps its word: when `set_weights` returns, traffic goes where it says, and none is lost."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from unittest.mock import ANY
+
+import psutil
+import pytest
+
+from k8s.twin import loopback
+from k8s.twin.errors import GatewayError
+from k8s.twin.gateway import Gateway, replace_text, routes
+from k8s.twin.ports import Ports
+from k8s.twin.processes import Process
+from tests.k8s.twin.tiny import Traffic, ask, tiny_program, traffic, wait_for
+
+NEVER = threading.Event()
+
+
+@dataclass(frozen=True)
+class Split:
+    gateway: Gateway
+    one: str
+    two: str
+    processes: dict[str, Process]
+
+    def asked(self, times: int) -> Counter[str]:
+        connection = http.client.HTTPConnection(self.gateway.url.removeprefix("http://"), timeout=10)
+        try:
+            return Counter(ask(connection)[0] for _ in range(times))
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
+    home = tmp_path_factory.mktemp("gateway")
+    with Ports() as ports:
+        slots = {"1": ports.take(), "2": ports.take()}
+        processes = {version: Process(tiny_program(home, port, version)) for version, port in slots.items()}
+        gateway = Gateway(ports.take(), home)
+        for process in processes.values():
+            process.start()
+        gateway.start()
+        for process in processes.values():
+            process.wait_ready()
+        one, two = (f"http://127.0.0.1:{port}" for port in slots.values())
+        yield Split(gateway, one, two, processes)
+        gateway.stop()
+        for process in processes.values():
+            process.stop()
+
+
+@pytest.mark.parametrize("weight", [10, 50, 99])
+def test_traffic_is_split_by_weight(split: Split, weight: int) -> None:
+    split.gateway.set_weights({split.one: 100 - weight, split.two: weight})
+    assert split.asked(200) == Counter({"1": 2 * (100 - weight), "2": 2 * weight})
+
+
+def test_new_weights_are_used_as_soon_as_they_are_set(split: Split) -> None:
+    for _ in range(10):
+        split.gateway.set_weights({split.one: 100, split.two: 0})
+        assert split.asked(3) == Counter({"1": 3})
+        split.gateway.set_weights({split.one: 0, split.two: 100})
+        assert split.asked(3) == Counter({"2": 3})
+
+
+def test_no_request_is_lost_while_weights_change(split: Split) -> None:
+    with traffic(split.gateway.url) as seen:
+        for turn, weight in enumerate((0, 10, 50, 90, 100, 30, 0), start=1):
+            split.gateway.set_weights({split.one: 100 - weight, split.two: weight})
+            wait_for(partial(_more_than, seen, 40 * turn))
+    assert seen.failed == {}
+    assert {version for version, _ in seen.counts} == {"1", "2"}
+
+
+def _more_than(seen: Traffic, count: int) -> bool:
+    return sum(seen.counts.values()) > count
+
+
+def test_a_version_is_drained_once_it_has_no_weight(split: Split) -> None:
+    split.gateway.set_weights({split.one: 50, split.two: 50})
+    with traffic(split.gateway.url) as seen:
+        wait_for(lambda: seen.counts["2", 200] > 20)
+        assert not split.gateway.wait_drained(split.two, NEVER, timeout_seconds=0.3)
+        split.gateway.set_weights({split.one: 100})
+        assert split.gateway.wait_drained(split.two, NEVER)
+        assert not split.gateway.wait_drained(split.one, NEVER, timeout_seconds=0.1)
+        split.processes["2"].stop()
+        answered = seen.counts["1", 200]
+        wait_for(lambda: seen.counts["1", 200] > answered + 20)
+    assert seen.failed == {}
+    split.processes["2"] = Process(split.processes["2"].program)
+    split.processes["2"].start()
+    split.processes["2"].wait_ready()
+
+
+def test_waiting_for_a_drain_ends_when_all_is_stopped(split: Split) -> None:
+    stop = threading.Event()
+    stop.set()
+    split.gateway.set_weights({split.one: 100})
+    split.asked(1)
+    assert not split.gateway.wait_drained(split.one, stop)
+
+
+def test_a_mirror_gets_a_copy_and_its_answers_are_thrown_away(split: Split) -> None:
+    def predictions(url: str) -> int:
+        answer = loopback.get(url + "/counts")
+        assert answer is not None
+        return int(answer.json()["requests"])
+
+    split.gateway.set_weights({split.one: 100, split.two: 0}, mirror=split.two)
+    before = predictions(split.two)
+    assert split.asked(20) == Counter({"1": 20})
+    assert wait_for(lambda: predictions(split.two) == before + 20)
+
+
+def test_a_gateway_that_dies_comes_back_with_its_weights(split: Split) -> None:
+    split.gateway.set_weights({split.one: 50, split.two: 50})
+    (traefik,) = psutil.Process(split.gateway.pid).children()
+    traefik.kill()
+    wait_for(lambda: not traefik.is_running())
+    wait_for(lambda: split.asked(1)["none"] == 0)
+    split.gateway.set_weights({split.one: 0, split.two: 100})
+    assert split.asked(5) == Counter({"2": 5})
+
+
+def test_a_gateway_that_does_not_take_weights_says_so(tmp_path: Path) -> None:
+    with Ports() as ports:
+        gateway = Gateway(ports.take(), tmp_path)
+        with pytest.raises(GatewayError, match="did not take weights"):
+            gateway.set_weights({"http://127.0.0.1:1": 100}, timeout_seconds=0.1)
+
+
+def test_without_a_version_there_is_only_the_probe() -> None:
+    assert routes({}, None, 4) == {
+        "routers": {"generation": ANY},
+        "middlewares": {"generation": {"headers": {"customResponseHeaders": {"x-gateway-generation": "4"}}}},
+    }
+
+
+def test_a_file_is_replaced_in_one_step_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "below" / "file"
+    replace_text(path, "one")
+    inode = path.stat().st_ino
+    replace_text(path, "zwei ü")
+    assert (path.read_text(encoding="utf-8"), list(path.parent.iterdir())) == ("zwei ü", [path])
+    assert path.stat().st_ino != inode

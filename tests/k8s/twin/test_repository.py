@@ -1,0 +1,155 @@
+"""Commits, reverts and the trees they leave, in a real bare repository."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from k8s.twin.errors import RepositoryError
+from k8s.twin.repository import Repository
+
+FILE = "k8s/envs/demo/churn.yaml"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository.create(tmp_path / "environment.git")
+
+
+def test_a_new_repository_has_one_empty_commit_and_is_kept_when_it_is_there(repository: Repository) -> None:
+    head = repository.head()
+    assert [commit.message for commit in repository.log()] == ["Begin an empty environment"]
+    assert Repository.create(repository.path).head() == head
+    assert repository.read(FILE) is None
+    assert repository.last_change(FILE) is None
+
+
+def test_what_is_written_is_read_back_from_every_commit(repository: Repository) -> None:
+    first = repository.write(FILE, "version: 1\n", "Deploy 1\n\nfür alle")
+    second = repository.write(FILE, "version: 2 ü\n", "Deploy 2")
+    assert repository.read(FILE) == "version: 2 ü\n"
+    assert repository.read(FILE, first.id) == "version: 1\n"
+    assert (first.subject, first.message) == ("Deploy 1", "Deploy 1\n\nfür alle")
+    assert repository.last_change(FILE) == second.id == repository.head()
+
+
+def test_writing_what_is_there_makes_no_commit(repository: Repository) -> None:
+    first = repository.write(FILE, "same\n", "One")
+    assert repository.write(FILE, "same\n", "Two") == first
+    assert len(repository.log()) == 2
+
+
+def test_a_revert_names_the_commit_and_the_reason_and_brings_back_the_tree(repository: Repository) -> None:
+    good = repository.write(FILE, "version: 1\n", "Deploy 1")
+    bad = repository.write(FILE, "version: 2\n", "Deploy 2")
+    made = repository.revert(bad.id, "5 % errors against 0 %.")
+    assert made is not None
+    assert made.message == f'Revert "Deploy 2"\n\nThis reverts commit {bad.id}.\n\n5 % errors against 0 %.'
+    assert repository.tree(made.id) == repository.tree(good.id) != repository.tree(bad.id)
+    assert repository.log()[-1] == made
+
+
+def test_reverting_twice_does_nothing_the_second_time(repository: Repository) -> None:
+    repository.write(FILE, "version: 1\n", "Deploy 1")
+    bad = repository.write(FILE, "version: 2\n", "Deploy 2")
+    repository.revert(bad.id, "bad")
+    head = repository.head()
+    assert repository.revert(bad.id, "bad") is None
+    assert repository.head() == head
+
+
+def test_reverting_the_first_version_removes_the_file(repository: Repository) -> None:
+    empty = repository.head()
+    made = repository.revert(repository.write(FILE, "version: 1\n", "Deploy 1").id, "bad")
+    assert made is not None
+    assert repository.read(FILE) is None
+    assert repository.tree(made.id) == repository.tree(empty)
+
+
+def test_a_revert_leaves_other_files_alone(repository: Repository) -> None:
+    repository.write(FILE, "version: 1\n", "Deploy 1")
+    bad = repository.write(FILE, "version: 2\n", "Deploy 2")
+    repository.write("k8s/envs/demo/fraud.yaml", "version: 7\n", "Deploy fraud 7")
+    repository.revert(bad.id, "bad")
+    assert (repository.read(FILE), repository.read("k8s/envs/demo/fraud.yaml")) == ("version: 1\n", "version: 7\n")
+
+
+def test_an_older_text_never_wins_over_a_newer_commit(repository: Repository) -> None:
+    repository.write(FILE, "version: 1\n", "Deploy 1")
+    bad = repository.write(FILE, "version: 2\n", "Deploy 2")
+    newer = repository.write(FILE, "version: 3\n", "Deploy 3")
+    with pytest.raises(RepositoryError, match="was changed again"):
+        repository.revert(bad.id, "bad")
+    assert repository.head() == newer.id
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=2, max_size=4, unique=True)
+)
+def test_undoing_every_commit_in_turn_walks_back_through_the_trees(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
+    repository = Repository.create(tmp_path_factory.mktemp("walk") / "r.git")
+    made = [repository.write(FILE, text, f"Write {number}") for number, text in enumerate(texts)]
+    for number in range(len(made) - 1, 0, -1):
+        undone = repository.revert(made[number].id, "walk back")
+        assert undone is not None
+        assert repository.tree(undone.id) == repository.tree(made[number - 1].id)
+
+
+def test_files_with_odd_names_are_written_and_reverted(repository: Repository) -> None:
+    made = repository.write("k8s/envs/déjà vu/a\tb.yaml", "x\n", "Odd")
+    assert repository.read("k8s/envs/déjà vu/a\tb.yaml") == "x\n"
+    repository.revert(made.id, "bad")
+    assert repository.read("k8s/envs/déjà vu/a\tb.yaml") is None
+
+
+def test_two_writers_lose_none_of_their_commits(repository: Repository) -> None:
+    def write(name: str) -> None:
+        for number in range(6):
+            repository.write(f"{name}.yaml", f"{number}\n", f"{name} {number}")
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (repository.read("a.yaml"), repository.read("b.yaml")) == ("5\n", "5\n")
+    assert len(repository.log()) == 13
+
+
+def test_the_users_own_git_settings_play_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    hooks = home / "hooks"
+    hooks.mkdir(parents=True)
+    (hooks / "reference-transaction").write_text("#!/bin/sh\nexit 1\n")
+    (hooks / "reference-transaction").chmod(0o755)
+    (home / ".gitconfig").write_text(
+        f"[core]\n hooksPath = {hooks}\n[user]\n name = Somebody\n[commit]\n gpgSign = true\n"
+        "[init]\n defaultBranch = odd\n"
+    )
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Somebody else")
+    repository = Repository.create(tmp_path / "r.git")
+    repository.write(FILE, "x\n", "Deploy")
+    command = ["git", f"--git-dir={repository.path}", "log", "-1", "--format=%an <%ae> %cn"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}).stdout
+    assert said == "canario <canario@localhost> canario\n"
+
+
+def test_what_git_refuses_is_told(tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RepositoryError, match="there is no branch main"):
+        Repository(tmp_path / "nothing.git").head()
+    with pytest.raises(RepositoryError, match="there is no commit deadbeef"):
+        repository.show("deadbeef")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RepositoryError, match="install git"):
+        repository.head()
