@@ -12,6 +12,7 @@ import yaml
 from components.contract import NumberFeature, Spec
 from components.errors import SpecError
 from components.table import read_table
+from k8s.twin.demo.sensitivity import MONEY
 
 Fault = Literal["errors", "slow", "wrong-unit", "worse", "shuffled-labels", "none"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
@@ -50,7 +51,7 @@ def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> 
             ending, explanation = "refused", f"its labels ({spec.data.target}) were shuffled before training"
             data = str(_shuffle_labels(spec, home / "shuffled.parquet"))
         case "wrong-unit":
-            changed, explanation = _read_in_hundredths(spec, feature)
+            changed, explanation = _in_hundredths(spec, feature)
         case "errors":
             explanation, settings = "5 % of its requests end in an error", {"CANARIO_FAULT_ERROR_RATIO": "0.05"}
         case "slow":
@@ -80,19 +81,16 @@ def _shuffle_labels(spec: Spec, path: Path) -> Path:
     return path
 
 
-def _read_in_hundredths(spec: Spec, feature: str | None) -> tuple[Spec, str]:
-    """A spec by which callers send `feature` in hundredths; nobody told the callers."""
+def _in_hundredths(spec: Spec, feature: str | None) -> tuple[Spec, str]:
+    """A spec that says that the table has hundredths of what callers send; the table has not."""
     before = spec.features[feature] if feature else None
     if feature is None or not isinstance(before, NumberFeature):
         raise SpecError(f"{spec.name} has no number to read in a wrong unit; choose another FAULT, such as worse")
-    unit = "cents" if before.unit in {"USD", "EUR"} else f"hundredths of {before.unit or 'one'}"
-    after = before.model_copy(
-        update={
-            "factor": before.factor / 100,
-            "unit": unit,
-            "min": min(before.min, before.min * 100),
-            "max": max(before.max, before.max * 100),
-        }
-    )
-    changed = spec.model_copy(update={"features": {**spec.features, feature: after}})
-    return changed, f"it reads {feature} in {unit}, and callers send what they always sent"
+    after = before.model_copy(update={"factor": before.factor * 100})
+    explanation = f"the model reads {feature} in {hundredths_of(before)}, and was trained on {before.unit or 'wholes'}"
+    return spec.model_copy(update={"features": {**spec.features, feature: after}}), explanation
+
+
+def hundredths_of(feature: NumberFeature) -> str:
+    """What a hundredth of a feature's unit is called."""
+    return "cents" if feature.unit in MONEY else f"hundredths of {feature.unit or 'its unit'}"

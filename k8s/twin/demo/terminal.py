@@ -1,0 +1,96 @@
+"""What a person sees while the demo runs: chapters, a line for each event, and how the canary stands now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+from rich.table import Table
+
+from k8s.twin.demo.summary import Story, faults_found
+from k8s.twin.events import Event
+
+
+class Terminal:
+    """Writes to one console; used from several threads."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
+        self._console = console
+        self._clock = clock
+        self._began = clock()
+        self._status: Status | None = None
+
+    def chapter(self, title: str) -> None:
+        """Begins a part of the story."""
+        self._console.print(f"\n[bold]{escape(title)}[/bold]")
+
+    def line(self, text: str, at: float | None = None) -> None:
+        """One line, with the seconds since the demo began."""
+        seconds = (at or self._clock()) - self._began
+        self._console.print(f"[dim]{seconds:6.1f}[/dim]  {text}", highlight=False)
+
+    def event(self, event: Event) -> None:
+        """What the twin did; asking and waiting are only shown as the state of things."""
+        text = _event_text(event)
+        if text:
+            self.line(text, event.at)
+
+    def standing(self, text: str) -> None:
+        """How things stand now; replaces what was said before, and is shown on a terminal only."""
+        if not self._console.is_terminal:
+            return
+        if self._status is None:
+            self._status = self._console.status(escape(text), spinner="dots")
+            self._status.start()
+        self._status.update(escape(text))
+
+    def rest(self) -> None:
+        """Nothing stands any more."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def summary(self, story: Story, report: str) -> None:
+        """The end: each version's fate, who answered how often, and whether all is as it has to be."""
+        self.rest()
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("version", "fate", "requests", "failed", "package"):
+            table.add_column(column, justify="right" if column in {"requests", "failed"} else "left")
+        for version in story.versions:
+            count = story.requests.get(version.version)
+            sent, failed = (f"{count.sent:,}", f"{count.failed:,}") if count else ("0", "0")
+            table.add_row(version.version, version.fate, sent, failed, (version.package or "none")[:19])
+        self._console.print()
+        self._console.print(table)
+        found = faults_found(story)
+        for fault in found:
+            self._console.print(f"[red]not right:[/red] {escape(fault)}")
+        verdict = "[red]The demo did not go as it has to.[/red]" if found else "[green]All as it has to be.[/green]"
+        self._console.print(f"\n{verdict} {story.seconds:.0f} s. Report: {escape(report)}", highlight=False)
+
+
+def _event_text(event: Event) -> str:
+    version, reason = f"version {event.version}", escape(event.reason)
+    match event.kind:
+        case "commit":
+            return f"commit seen: {reason}"
+        case "starting":
+            return f"{version} is built and started ({reason})"
+        case "weight" if event.weight:
+            return f"{version} gets [bold]{event.weight} %[/bold] of the traffic"
+        case "decision" if event.verdict == "pass":
+            # What was found safe is said signal by signal in the report.
+            return f"[green]judge:[/green] {reason.partition(': ')[0]}: {reason.split(': ')[1]}"
+        case "decision" if event.verdict == "fail":
+            return f"[red]judge:[/red] {reason}"
+        case "phase" if event.phase in {"Succeeded", "Failed"}:
+            return f"{version} is {'promoted' if event.phase == 'Succeeded' else 'rolled back'}"
+        case "reverted":
+            return f"commit made: {reason}"
+        case "refused" | "died" | "error":
+            return f"[yellow]{event.kind}:[/yellow] {reason}"
+        case _:
+            return ""

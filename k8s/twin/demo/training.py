@@ -1,0 +1,74 @@
+"""Runs the training pipeline for one version of the demo, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.errors import ComponentError
+
+_ROOT = Path(__file__).resolve().parents[3]
+_REFUSED = 3
+
+
+class TrainingError(ComponentError):
+    """The pipeline could not do its work."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run left: its result (see `pipelines.local`), or that a gate refused it and why."""
+
+    result: dict[str, Any]
+    refused: str | None
+
+    @property
+    def package(self) -> str | None:
+        """Digest of the package, if there is one that may be served."""
+        return None if self.refused else self.result["digest"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Where the demo's runs keep what they share."""
+
+    home: Path
+    repository: Path
+    environment: str
+
+    @property
+    def store(self) -> Path:
+        """Folder of snapshots and packages."""
+        return self.home / "store"
+
+    @property
+    def tracking(self) -> str:
+        """URI of the experiment tracker."""
+        return f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    def train(self, number: int, spec: Path, data: str, settings: dict[str, str]) -> Trained:
+        """Trains version `number` and releases it; progress goes to our stderr.
+
+        Raises:
+            TrainingError: the run ended neither well nor at a gate; says where its log is.
+        """
+        folder = self.home / "versions" / str(number)
+        command = [
+            sys.executable, "-m", "pipelines.local", "--spec", str(spec), "--home", str(folder), "--data", data,
+            "--store", str(self.store), "--mlflow", self.tracking,
+            "--environment", str(self.repository), "--env", self.environment, "--settings", json.dumps(settings),
+        ]  # fmt: skip
+        with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL) as run:
+            try:
+                status = run.wait()
+            except BaseException:
+                run.terminate()
+                raise
+        if status not in {0, _REFUSED}:
+            raise TrainingError(f"training version {number} ended with {status}; its log is {folder / 'run.log'}")
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        return Trained(result, result["message"] if status == _REFUSED else None)
