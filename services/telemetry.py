@@ -12,6 +12,8 @@ from typing import Final
 REQUEST_ID_HEADER: Final = "x-request-id"
 RECEIPT_HEADER: Final = "x-canario-receipt"
 VERSION_HEADER: Final = "x-canario-version"
+#: Marks feedback that another replica passed on; it is not passed on again.
+FORWARDED_HEADER: Final = "x-canario-forwarded"
 
 #: Labels of every metric of the model server.
 VERSION_LABELS: Final = ("service", "version")

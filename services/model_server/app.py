@@ -23,7 +23,7 @@ from services.model_server.decoding import RowDecoder
 from services.model_server.errors import Refused
 from services.model_server.events import log_event, log_failure
 from services.model_server.faults import FakedError, Faults
-from services.model_server.feedback import FORWARDED_HEADER, FeedbackDesk
+from services.model_server.feedback import FeedbackDesk
 from services.model_server.model import GoldenFault, Model, bins_of
 from services.model_server.prediction_log import LineLog
 from services.model_server.recent import RecentAnswers
@@ -37,7 +37,7 @@ Answer = tuple[int, bytes, bytes]
 
 _JSON: Final = b"application/json"
 _REQUEST_ID: Final = telemetry.REQUEST_ID_HEADER.encode()
-_FORWARDED: Final = FORWARDED_HEADER.encode()
+_FORWARDED: Final = telemetry.FORWARDED_HEADER.encode()
 #: A request id is kept if it can stand in a header, a log line and a URL as it is.
 _KEEPABLE: Final = re.compile(rb"[\w.:/+=@~-]{1,128}").fullmatch
 #: Seconds that a body may take to arrive.

@@ -19,6 +19,7 @@ import httpx
 
 from components.contract import category_text
 from components.package import Target
+from services import telemetry
 from services.model_server.counters import Counters
 from services.model_server.decoding import json_document
 from services.model_server.errors import Refused
@@ -27,8 +28,6 @@ from services.model_server.prediction_log import LineLog
 from services.model_server.problems import quote
 from services.model_server.recent import RecentAnswers
 
-#: Marks feedback that another replica passed on; it is not passed on again.
-FORWARDED_HEADER: Final = "x-canario-forwarded"
 _PEER_TIMEOUT_SECONDS: Final = 2.0
 #: Messages of one feedback request.
 _MAX_MESSAGES: Final = 1000
@@ -111,7 +110,9 @@ class FeedbackDesk:
             return _fault(None, part, "is not an object with just these two fields", expected)
         request_id, label = part["request_id"], part["label"]
         if not isinstance(request_id, str) or not 1 <= len(request_id) <= 128 or not request_id.isascii():
-            return _fault("request_id", request_id, "is no request id", "the answer's header x-request-id")
+            return _fault(
+                "request_id", request_id, "is no request id", f"the answer's header {telemetry.REQUEST_ID_HEADER}"
+            )
         labels = label if isinstance(label, list) else [label]
         texts = tuple(category_text(one) if isinstance(one, str | int) else "" for one in labels)
         for one, text in zip(labels, texts, strict=True):
@@ -141,7 +142,7 @@ def _fault(field: str | None, value: Any, problem: str, allowed: str) -> dict[st
 
 
 async def _ask(client: httpx.AsyncClient, address: str, body: bytes) -> set[str]:
-    headers = {FORWARDED_HEADER: "1", "content-type": "application/json"}
+    headers = {telemetry.FORWARDED_HEADER: "1", "content-type": "application/json"}
     try:
         response = await client.post(f"http://{address}/feedback", content=body, headers=headers)
         answers = response.json() if response.is_success else []

@@ -1,0 +1,89 @@
+"""Lock files name exact bytes, say nothing of where these come from, and agree with each other."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+
+from tests.repo.tree import ROOT
+
+WHOLE = ROOT / "requirements.txt"
+SERVER = ROOT / "services" / "model_server" / "requirements.txt"
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Version of each package that a lock file names.
+
+    Raises:
+        ValueError: a line is no exact version with a hash.
+    """
+    found = {}
+    for entry in _entries(lock):
+        match = re.match(
+            r"([a-z0-9._-]+(?:\[[a-z0-9,._-]+\])?)==([^\s;]+)( ;[^\\]*)?( --hash=sha256:[0-9a-f]{64})+$", entry
+        )
+        if not match:
+            raise ValueError(f"no exact version with a hash: {entry}")
+        found[match[1].partition("[")[0]] = match[2]
+    return found
+
+
+def _entries(lock: str) -> list[str]:
+    """The lines of a lock file with their continuations, comments left out."""
+    lines = [line.strip() for line in re.sub(r"\s*\\\n\s*", " ", lock).splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def declared(name: str) -> str:
+    """The normal form of a requirement's name, without its extras and versions."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", name)[0]).lower()
+
+
+@pytest.mark.parametrize("path", [WHOLE, SERVER], ids=["whole", "server"])
+def test_every_package_is_an_exact_version_with_hashes(path: object) -> None:
+    lock = pins(WHOLE.read_text() if path == WHOLE else SERVER.read_text())
+    assert len(lock) > 20
+
+
+def test_the_server_has_a_part_of_the_whole_in_the_same_versions() -> None:
+    whole, server = pins(WHOLE.read_text()), pins(SERVER.read_text())
+    assert {name: version for name, version in server.items() if whole.get(name) != version} == {}
+    assert len(server) < len(whole)
+    assert not server.keys() & {"scikit-learn", "tensorflow", "pandas", "mlflow", "kfp"}
+
+
+def test_everything_that_is_declared_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = project["dependency-groups"]
+    whole, server = pins(WHOLE.read_text()), pins(SERVER.read_text())
+    wanted = [*project["project"]["dependencies"], *(name for name in groups["dev"] if isinstance(name, str))]
+    assert {declared(name) for name in wanted} - whole.keys() == set()
+    assert {declared(name) for name in groups["server"]} - server.keys() == set()
+
+
+HASH = f"--hash=sha256:{'0' * 64}"
+
+
+def test_a_lock_is_read() -> None:
+    lock = f"a==1.0 \\\n    {HASH} \\\n    {HASH}\n    # via b\nb-c[d]==2 ; python_version < '4' \\\n    {HASH}\n"
+    assert pins(lock) == {"a": "1.0", "b-c": "2"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a==1.0",
+        f"a>=1.0 {HASH}",
+        "a==1.0 --hash=md5:0",
+        f"--index-url https://example.org\na==1.0 {HASH}",
+        f"-i https://example.org a==1.0 {HASH}",
+        f"--extra-index-url x\na==1.0 {HASH}",
+        f"a @ https://example.org/a.whl {HASH}",
+        f"-e . {HASH}",
+    ],
+)
+def test_a_line_that_is_not_exact_is_seen(line: str) -> None:
+    with pytest.raises(ValueError, match="no exact version"):
+        pins(line)

@@ -1,0 +1,86 @@
+"""Every command that is written down somewhere is there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from k8s.twin.demo.faults import Fault
+from tests.repo.tree import ROOT, modules, texts
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def targets(makefile: str) -> set[str]:
+    """Targets that a person may call: those with an explanation."""
+    return set(re.findall(r"^([a-z][a-z-]*):.*## ", makefile, re.MULTILINE))
+
+
+def commands(text: str) -> set[str]:
+    """Targets of `make` that a text tells people to run, in backticks or indented as code, or in a script."""
+    called = re.findall(r"(?:`|^\s*|&& )make ((?:[A-Z]+=\S+ )*)([a-z][a-z-]*)\b", text, re.MULTILINE)
+    return {target for _, target in called}
+
+
+def started(makefile: str) -> set[str]:
+    """Modules that a Makefile starts."""
+    return set(re.findall(r"\$\(PY\) -m ([a-z_][a-z0-9_.]*)", makefile)) - {"pytest", "ruff", "mypy", "mlflow"}
+
+
+def missing_modules(names: set[str]) -> set[str]:
+    """Those that no file of ours is."""
+    known = modules()
+    return {
+        name
+        for name in names
+        if name not in known or (known[name].name == "__init__.py" and f"{name}.__main__" not in known)
+    }
+
+
+def test_every_command_in_a_document_is_in_the_makefile() -> None:
+    known = targets(MAKEFILE) | set(re.findall(r"^\.PHONY: (\S+)", MAKEFILE, re.MULTILINE))
+    wrong = {}
+    for path, text in texts():
+        if path.suffix in {".md", ".yaml", ".yml", ".html"} or path == Path(".ci/run"):
+            absent = commands(text) - known
+            if absent:
+                wrong[str(path)] = absent
+    assert wrong == {}
+    assert {"demo", "test", "new"} <= commands(README)
+
+
+def test_every_target_explains_itself_and_is_listed_by_make() -> None:
+    phony = set(re.findall(r"^\.PHONY: (\S+)", MAKEFILE, re.MULTILINE))
+    assert phony == targets(MAKEFILE)
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[0] for line in listed.splitlines() if line.startswith("  ")} == phony
+
+
+def test_every_module_that_make_starts_is_there() -> None:
+    assert len(started(MAKEFILE)) > 5
+    assert missing_modules(started(MAKEFILE)) == set()
+
+
+def test_the_faults_in_the_readme_are_the_faults() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)`", README.partition("`make demo FAULT=...`")[2], re.MULTILINE)
+    assert set(rows) == set(Fault.__args__)  # type: ignore[attr-defined]
+    listed = re.search(r"FAULT=([a-z-]+(?:\|[a-z-]+)+)", MAKEFILE)
+    assert listed
+    assert set(listed[1].split("|")) == set(rows)
+
+
+def test_links_in_documents_lead_somewhere() -> None:
+    wrong = []
+    for path, text in texts(".md"):
+        links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+        wrong += [f"{path}: {link}" for link in links if not (ROOT / path.parent / link).exists()]
+    assert wrong == []
+
+
+def test_what_is_not_there_is_seen() -> None:
+    assert commands("Run `make deom` or\n\n    make train SERVICE=x\n\n; makes sense, make sure") == {"deom", "train"}
+    assert commands("make FAULT=none demo && make test") == {"demo", "test"}
+    assert targets("a: b  ## does a\nc:\n\techo ## no\n") == {"a"}
+    assert missing_modules({"components.spec", "components.speck", "components"}) == {"components.speck", "components"}
