@@ -32,10 +32,10 @@ SPACES: dict[Candidate, dict[str, tuple[Any, ...]]] = {
         "max_leaf_nodes": (8, 16, 31),
         "l2_regularization": (1.0, 0.0),
     },
-    "keras_mlp": {"units": ((32,), (64, 32)), "learning_rate": (0.003, 0.001), "dropout": (0.2, 0.0)},
+    "keras_mlp": {"units": ((32,), (64, 32)), "learning_rate": (0.005, 0.002), "dropout": (0.2, 0.0)},
 }
 
-TREES = 120
+TREES = 100
 BOOSTING_ROUNDS = 100
 
 

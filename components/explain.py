@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from kfp import dsl
+from numpy.typing import NDArray
 
 from components.contract import Closed, Spec
+from components.encoding import Encoding, encode_table
 from components.evaluation import Evaluation, Interval
 from components.examples import Examples
 from components.metrics import roc_auc
@@ -37,14 +39,31 @@ def explain_model(model: Trained, holdout: Examples, spec: Spec) -> Explanation:
     """Permutation importance on the hold-out (Breiman, Random forests, 2001)."""
     generator = np.random.default_rng(spec.training.seed)
     rows = holdout.take(np.sort(generator.permutation(len(holdout))[:MOST_ROWS]))
-    whole = roc_auc(rows.labels, model.score(rows.columns))
-    losses = [_importance(model, rows, name, whole, generator) for name in spec.features]
+    encoded = encode_table(model.encoding, rows.columns)
+    whole = roc_auc(rows.labels, model.probabilities(encoded))
+    losses = []
+    for name, places in _encoded_places(model.encoding).items():
+        shuffled = [_shuffled(encoded, places, generator.permutation(len(rows))) for _ in range(ROUNDS)]
+        lost = [whole - roc_auc(rows.labels, model.probabilities(each)) for each in shuffled]
+        losses.append(_importance(name, lost))
     return Explanation(rows=len(rows), features=tuple(sorted(losses, key=lambda found: -found.loss.value)))
 
 
-def _importance(model: Trained, rows: Examples, name: str, whole: float, generator: np.random.Generator) -> Importance:
-    dealt = [{**rows.columns, name: generator.permutation(rows.columns[name])} for _ in range(ROUNDS)]
-    losses = [whole - roc_auc(rows.labels, model.score(columns)) for columns in dealt]
+def _encoded_places(encoding: Encoding) -> dict[str, slice]:
+    """Each feature's columns in the encoded matrix."""
+    widths = [Encoding(features={name: rule}).width for name, rule in encoding.features.items()]
+    ends = np.cumsum(widths).tolist()
+    return {name: slice(end - width, end) for name, width, end in zip(encoding.features, widths, ends, strict=True)}
+
+
+def _shuffled(encoded: NDArray[np.float32], places: slice, order: NDArray[np.intp]) -> NDArray[np.float32]:
+    """The matrix with one feature's cells dealt to other rows, which is what encoding the dealt cells would give."""
+    dealt = encoded.copy()
+    dealt[:, places] = encoded[order, places]
+    return dealt
+
+
+def _importance(name: str, losses: list[float]) -> Importance:
     return Importance(
         feature=name, loss=Interval(value=float(np.mean(losses)), low=float(min(losses)), high=float(max(losses)))
     )
@@ -74,7 +93,7 @@ def _draw_importance(explanation: Explanation, most: int = 20) -> Any:
     shown = explanation.features[:most][::-1]
     figure, axes = _figure(height=1.2 + 0.25 * len(shown))
     losses = [found.loss for found in shown]
-    spread = [[max(0.0, l.value - l.low) for l in losses], [max(0.0, l.high - l.value) for l in losses]]
+    spread = [[max(0.0, x.value - x.low) for x in losses], [max(0.0, x.high - x.value) for x in losses]]
     # Dollar signs would be read as formulas.
     names = [found.feature.replace("$", r"\$") for found in shown]
     axes.barh(names, [loss.value for loss in losses], xerr=spread, color="#4c72b0", ecolor="#555555")

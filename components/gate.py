@@ -150,12 +150,13 @@ def gate(
     from components.errors import GateError
     from components.evaluation import Evaluation
     from components.gate import refuse_breaches
-    from components.tracking import read_record, record_refusal
 
     found = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
     try:
         refuse_breaches(found)
     except GateError as error:
+        from components.tracking import read_record, record_refusal
+
         record_refusal(mlflow, read_record(service, run, evaluation.path, trials.path, figures.path), str(error))
         raise
     print(f"{len(found.gates)} gates passed")

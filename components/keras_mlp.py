@@ -57,7 +57,7 @@ def fit_mlp(parameters: Parameters, encoded: Matrix, labels: NDArray[Any], seed:
     tf.config.experimental.enable_op_determinism()
     with open_strategy(strategy).scope():
         network = _network(parameters, encoded.shape[1])
-    batch = int(np.clip(len(encoded) // 24, SMALLEST_BATCH, LARGEST_BATCH))
+    batch = int(np.clip(len(encoded) // 16, SMALLEST_BATCH, LARGEST_BATCH))
     network.fit(encoded, labels.astype(np.float32), batch_size=batch, epochs=EPOCHS, verbose=0)
     return KerasModel(network)
 

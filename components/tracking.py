@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
 from components.evaluation import Evaluation
@@ -132,23 +132,22 @@ def _parameters(record: RunRecord) -> dict[str, str]:
 
 
 def _record_trials(client: MlflowClient, run: Run, record: RunRecord) -> None:
-    told = {child.data.tags.get(TRIAL_TAG) for child in _finished_children(client, run)}
+    query = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    children = client.search_runs([run.info.experiment_id], query, max_results=1000)
+    begun = {child.data.tags.get(TRIAL_TAG): child for child in children}
     for trial in record.search.trials:
-        if str(trial.number) not in told:
-            _record_trial(client, run, record, trial)
+        child = begun.get(str(trial.number))
+        if child is None or child.info.status != "FINISHED":
+            _record_trial(client, run, record, trial, child)
 
 
-def _finished_children(client: MlflowClient, run: Run) -> Any:
-    query = f"tags.`mlflow.parentRunId` = '{run.info.run_id}' and attributes.status = 'FINISHED'"
-    return client.search_runs([run.info.experiment_id], query)
-
-
-def _record_trial(client: MlflowClient, run: Run, record: RunRecord, trial: Trial) -> None:
+def _record_trial(client: MlflowClient, run: Run, record: RunRecord, trial: Trial, child: Run | None) -> None:
     from mlflow.entities import Metric, Param
 
-    tags = {"mlflow.parentRunId": run.info.run_id, TRIAL_TAG: str(trial.number)}
-    name = f"{record.run} trial {trial.number}: {trial.candidate}"
-    child = _run(client, run.info.experiment_id, name, tags)
+    if child is None:
+        tags = {"mlflow.parentRunId": run.info.run_id, TRIAL_TAG: str(trial.number)}
+        name = f"{record.run} trial {trial.number}: {trial.candidate}"
+        child = client.create_run(run.info.experiment_id, run_name=name, tags=tags)
     now = int(time.time() * 1000)
     metrics = [Metric(record.search.metric, trial.mean, now, 0), Metric("seconds", trial.seconds, now, 0)]
     metrics += [Metric(f"{record.search.metric}_by_fold", score, now, fold) for fold, score in enumerate(trial.scores)]

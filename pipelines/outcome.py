@@ -67,11 +67,14 @@ def _data(home: Path, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any
     holdout = outputs.get("split", {}).get("holdout")
     if holdout:
         _copy(Path(holdout.path), home / "holdout.parquet")
-    known = {"digest": snapshot.metadata["digest"], "rows": int(snapshot.metadata["rows"]), "uri": snapshot.uri}
     return {
-        "snapshot": known if snapshot else None,
+        "snapshot": _snapshot(snapshot) if snapshot else None,
         "holdout": str((home / "holdout.parquet").resolve()) if holdout else None,
     }
+
+
+def _snapshot(artifact: Any) -> dict[str, Any]:
+    return {"digest": artifact.metadata["digest"], "rows": int(artifact.metadata["rows"]), "uri": artifact.uri}
 
 
 def _evaluation(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def training_pipeline(spec: Spec, image: str = IMAGE, retries: int = RETRIES) ->
     def on(task: Any, needs: Needs) -> Any:
         return _placed(task, needs, image, retries)
 
-    @dsl.pipeline(name=f"{spec.name}-training", description=spec.description or None)
+    @dsl.pipeline(name=f"{spec.name}-training", description=spec.description or None)  # type: ignore[untyped-decorator]
     def training(
         data: str,
         run: str,

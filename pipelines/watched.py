@@ -82,7 +82,8 @@ class Watch:
         outputs, ended = execute(**arguments)
         text = self._text.getvalue()
         succeeded = ended is status.Status.SUCCESS
-        reused = "cache hit (key=" in text
+        # The runner announces every step that it really runs, and is silent about the others.
+        reused = succeeded and "Executing task" not in text
         said = "as before" if reused else _last_line(text)
         self.steps.append(StepRun(name, time.monotonic() - begun, reused, succeeded, said, outputs))
         self.tell(name, self.steps[-1])
@@ -135,7 +136,7 @@ def _watched(watch: Watch) -> Iterator[None]:
     execute = task_executor.execute_single_task
     task_executor.execute_single_task = lambda **arguments: watch.run(execute, arguments)
     try:
-        with contextlib.redirect_stdout(watch):  # type: ignore[type-var]
+        with contextlib.redirect_stdout(watch):
             yield
     finally:
         task_executor.execute_single_task = execute
