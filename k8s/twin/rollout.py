@@ -24,8 +24,6 @@ from k8s.twin.versions import Version, Versions
 from k8s.twin.webhooks import HookType, Phase, Reply, Webhooks
 
 _MAX_RESTARTS = 3
-#: The judge calls a deadline first, with its evidence; this much later the rollout does without it.
-_SPARE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,9 @@ class Rollout:
         webhooks: Webhooks,
         events: Events,
         consequences: Consequences,
+        spare_seconds: float = 5.0,
     ) -> None:
+        """The judge calls the deadline, with its evidence; `spare_seconds` later the rollout does without it."""
         self.champion: Version | None = None
         self.canary: Version | None = None
         self.phase: Phase = "Initializing"
@@ -74,7 +74,7 @@ class Rollout:
         self.stop = threading.Event()
         self._steps = weight_steps(settings)
         self._mirror_first = settings.strategy == "shadow"
-        self._deadline_seconds = settings.deadline_minutes * 60 + _SPARE_SECONDS
+        self._deadline_seconds, self._spare_seconds = settings.deadline_minutes * 60, spare_seconds
         self._versions, self._gateway, self._webhooks = versions, gateway, webhooks
         self._events, self._then = events, consequences
         self._wanted: Wanted | None = None
@@ -133,7 +133,7 @@ class Rollout:
                 self._enter("Waiting", wanted.release, "Waiting for approval", warning=True)
             return
         self._enter("Progressing", wanted.release, f"New revision detected! Scaling up {wanted.release.service}")
-        self._deadline = time.monotonic() + self._deadline_seconds
+        self._deadline = time.monotonic() + self._deadline_seconds + self._spare_seconds
         self.canary = self._start(wanted)
         self._mirrored = False
         self._then.routed(self.champion, self.canary, 0)
@@ -166,7 +166,7 @@ class Rollout:
         if canary.process.restarts >= _MAX_RESTARTS:
             return f"its process ended {canary.process.restarts} times by itself"
         if time.monotonic() > self._deadline:
-            return f"there was no decision within {self._deadline_seconds - _SPARE_SECONDS:g} s"
+            return f"there was no decision within {self._deadline_seconds:g} s"
         return ""
 
     def _take_step(self, wanted: Wanted, canary: Version) -> None:

@@ -43,7 +43,7 @@ def wait_for(found: Callable[[], _T], seconds: float = 20) -> _T:
 
 
 def release(version: str, **settings: str) -> Release:
-    return Release(service="tiny", version=version, package="sha256:" + version.zfill(64), settings=settings)
+    return Release(service="tiny", version=version, package=f"sha256:{int(version):064d}", settings=settings)
 
 
 def tiny_program(home: Path, port: int, version: str = "1", **environment: str) -> Program:
