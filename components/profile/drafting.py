@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -19,6 +21,8 @@ from components.validate import check_examples
 
 #: Shares of the rows that may be held out, the usual first; a table with few rows of a class needs more.
 HOLDOUTS = (0.2, 0.3, 0.4)
+#: A version that is trained on so early a part of the table should find enough rows as well.
+EARLY_SHARE = 0.4
 #: With fewer rows of a class nothing can be learned and shown.
 FEWEST_OF_A_CLASS = 20
 #: Rows that the checks of training are tried on.
@@ -48,17 +52,22 @@ def draft_spec(name: str, uri: str, frame: pd.DataFrame, target: str, positive: 
 
 
 def _checked(draft: Draft, frame: pd.DataFrame) -> Draft:
-    """The draft with a hold-out that has enough rows of each class; training's own checks pass on it."""
-    spec = _spec(draft)
+    """The draft with a hold-out that has enough rows of each class; training's own checks pass on it.
+
+    Raises:
+        DataError: a check fails, or no hold-out has enough.
+    """
     rows = sample_rows(len(frame), CHECKED_ROWS)
-    examples = examples_of(frame.iloc[rows].reset_index(drop=True), spec)
-    check_examples(examples, spec)
-    for holdout in HOLDOUTS:
-        trial = Draft(**{**vars(draft), "holdout": holdout})
-        if _splits(examples, _spec(trial)):
-            return trial
-    split_examples(examples, spec)  # says what is wrong
-    return draft
+    examples = examples_of(frame.iloc[rows].reset_index(drop=True), _spec(draft))
+    check_examples(examples, _spec(draft))
+    early = examples.take(sample_rows(len(examples), int(len(examples) * EARLY_SHARE)))
+    trials = [replace(draft, holdout=holdout) for holdout in HOLDOUTS]
+    for part in (early, examples):
+        for trial in trials:
+            if _splits(part, _spec(trial)) and _splits(examples, _spec(trial)):
+                return trial
+    split_examples(examples, _spec(trials[-1]))  # says what is wrong
+    return trials[-1]
 
 
 def _splits(examples: Examples, spec: Spec) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -42,8 +43,8 @@ def declared(name: str) -> str:
 
 
 @pytest.mark.parametrize("path", [WHOLE, SERVER], ids=["whole", "server"])
-def test_every_package_is_an_exact_version_with_hashes(path: object) -> None:
-    lock = pins(WHOLE.read_text() if path == WHOLE else SERVER.read_text())
+def test_every_package_is_an_exact_version_with_hashes(path: Path) -> None:
+    lock = pins(path.read_text())
     assert len(lock) > 20
 
 
