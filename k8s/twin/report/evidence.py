@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
+from pydantic import ValidationError
 
-from k8s.twin.report.record import Finding, Look, MissingPartError
+from k8s.twin.report.record import Event, Finding, Judged, Look, MissingPartError
+from k8s.twin.report.story import trip_of
 from k8s.twin.report.svg import Axis, Drawing, Panel, Point, as_steps
-from k8s.twin.report.words import SIGNALS, colour_of, count, number, percent
+from k8s.twin.report.words import SIGNALS, amount, colour_of, count, number, percent
 
 _WIDTH, _HEIGHT = 342.0, 232.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 20.0, 44.0
+
+
+#: Seconds since the canary's first traffic, and what was known then.
+Sight = tuple[float, Finding]
 
 
 @dataclass(frozen=True)
@@ -34,35 +40,52 @@ class Trial:
     plots: tuple[SignalPlot, ...]
 
 
-def trials(looks: Sequence[Look]) -> list[Trial]:
+def with_decisions(looks: Sequence[Look], events: Sequence[Event]) -> list[Look]:
+    """The recorded looks and those on which the rollout acted, in the order of time.
+
+    Raises:
+        MissingPartError: an event holds something else than a verdict.
+    """
+    acted = [event for event in events if event.kind == "decision" and "signals" in event.evidence]
+    try:
+        added = [
+            Look(at=e.at, version=e.version, weight=e.weight, verdict=Judged.model_validate(e.evidence)) for e in acted
+        ]
+    except ValidationError as error:
+        raise MissingPartError(f"An event's evidence is no verdict: {error.errors()[0]['msg']}.") from error
+    return sorted([*looks, *added], key=lambda look: look.at)
+
+
+def trials(looks: Sequence[Look], events: Sequence[Event]) -> list[Trial]:
     """A trial for each version that was judged, in order.
 
     Raises:
         MissingPartError: the judge was never asked.
     """
-    if not looks:
+    versions = list(dict.fromkeys(look.version for look in looks))
+    if not versions:
         raise MissingPartError("No canary got traffic, so the judge had nothing to weigh.")
-    versions = dict.fromkeys(look.version for look in looks)
-    return [_trial([look for look in looks if look.version == version]) for version in versions]
+    return [_trial([look for look in looks if look.version == version], events) for version in versions]
 
 
-def _trial(looks: list[Look]) -> Trial:
-    names = dict.fromkeys(finding.name for look in looks for finding in look.verdict.signals)
-    plots = (_signal_plot(name, looks) for name in names)
-    return Trial(looks[0].version, looks[-1].at - looks[0].at, tuple(plots))
+def _trial(looks: list[Look], events: Sequence[Event]) -> Trial:
+    """The signals that showed harm come first."""
+    version = looks[0].version
+    trip = trip_of(version, events)
+    start = trip.start if trip else looks[0].at - 1
+    seen: dict[str, list[Sight]] = {}
+    for look in looks:
+        for finding in look.verdict.signals:
+            seen.setdefault(finding.name, []).append((look.at - start, finding))
+    ordered = sorted(seen.values(), key=lambda sights: sights[-1][1].state != "harm")
+    plots = tuple(_signal_plot(sights, colour_of(version)) for sights in ordered)
+    return Trial(version, looks[-1].at - start, plots)
 
 
-def _signal_plot(name: str, looks: list[Look]) -> SignalPlot:
-    start = looks[0].at
-    seen = [(look.at - start, f) for look in looks for f in look.verdict.signals if f.name == name]
+def _signal_plot(seen: list[Sight], colour: str) -> SignalPlot:
     last = seen[-1][1]
-    heading, measured = SIGNALS.get(name, (name, name))
-    return SignalPlot(heading, _title(last), _draw(seen, _title(last), colour_of(looks[0].version)), _counts(last, measured))
-
-
-def amount(name: str, value: float) -> str:
-    """An excess in its signal's own words: percentage points of ratios, or Brier loss."""
-    return number(value) if name == "label_loss" else percent(value).replace(" %", " points")
+    heading, measured = SIGNALS.get(last.name, (last.name, last.name))
+    return SignalPlot(heading, _title(last), _draw(seen, _title(last), colour), _counts(last, measured))
 
 
 def _title(finding: Finding) -> str:
@@ -72,54 +95,74 @@ def _title(finding: Finding) -> str:
     if finding.state == "harm" and finding.lower is not None:
         return f"Harm is shown: worse by at least {amount(finding.name, finding.lower)}, and {margin} is the margin"
     if finding.upper is None:
-        return f"Still open: nothing is ruled out yet; the margin is {margin}"
+        return f"Left open: nothing was ruled out; the margin is {margin}"
     known = amount(finding.name, finding.upper)
     if finding.upper <= finding.margin:
         return f"Safe: worse by at most {known}, inside the margin of {margin}"
     if finding.state == "safe":
         return f"Safe for the next step: worse by at most {known}; the margin for all traffic is {margin}"
-    return f"Still open: may be worse by {known}; the margin is {margin}"
+    return f"Left open: it might have been worse by {known}; the margin is {margin}"
 
 
 def _counts(finding: Finding, measured: str) -> str:
-    sides = f"{count(finding.canary_observations)} of the canary, {count(finding.champion_observations)} of the champion"
+    sides = (
+        f"{count(finding.canary_observations)} of the canary, {count(finding.champion_observations)} of the champion"
+    )
     if finding.canary is None or finding.champion is None:
         return f"Measured: {measured}. Seen: {sides}."
     words = number if finding.name == "label_loss" else percent
     at = "" if finding.edge is None else f" at or below a score of {finding.edge:g}"
-    return f"Measured: {measured}. Canary {words(finding.canary)}{at}, champion {words(finding.champion)}; seen: {sides}."
+    return (
+        f"Measured: {measured}. Canary {words(finding.canary)}{at}, champion {words(finding.champion)}; seen: {sides}."
+    )
 
 
-def _draw(seen: list[tuple[float, Finding]], label: str, colour: str) -> Markup:
+def _draw(seen: list[Sight], label: str, colour: str) -> Markup:
     last = seen[-1][1]
     drawing = Drawing(_WIDTH, _HEIGHT, label)
     low, high = _range(seen)
-    panel = Panel(
-        drawing,
-        Axis(0, max(seen[-1][0], 1), _LEFT, _WIDTH - _RIGHT),
-        Axis(low, high, _HEIGHT - _BOTTOM, _TOP),
-    )
-    unit = "Brier loss" if last.name == "label_loss" else "percentage points"
+    x = Axis(0, max(seen[-1][0], 1), _LEFT, _WIDTH - _RIGHT)
+    panel = Panel(drawing, x, Axis(low, high, _HEIGHT - _BOTTOM, _TOP))
+    scale, unit = (1, "Brier loss") if last.name == "label_loss" else (100, "percentage points")
     drawing.text(0, 10, f"canary worse by, {unit}", css="tick")
-    scale = 1 if last.name == "label_loss" else 100
-    drawing.box(panel.x.start, panel.y(high), panel.x.end, panel.y(last.margin), "harm")
+    drawing.box(x.start, panel.y(high), x.end, panel.y(last.margin), "harm")
     panel.y_axis(lambda value: number(value * scale), about=4)
-    panel.x_axis(number, panel.x.time_ticks(5), "seconds since the canary got its first traffic")
-    _draw_evidence(panel, seen, colour)
+    panel.x_axis(number, x.time_ticks(5), "seconds since the canary got its first traffic")
     _draw_limits(panel, seen)
+    _draw_evidence(panel, seen, colour)
+    drawing.text(x.end, panel.y(last.margin) - 6, "margin", css="strong halo", anchor="end")
     return drawing.markup()
 
 
-def _draw_evidence(panel: Panel, seen: list[tuple[float, Finding]], colour: str) -> None:
+def _draw_evidence(panel: Panel, seen: list[Sight], colour: str) -> None:
+    """Before the first look nothing is known, so the band begins as wide as the plot."""
     known = [(at, finding) for at, finding in seen if finding.excess is not None]
-    band = [
+    if not known:
+        return
+    whole = (0.0, panel.y.low, panel.y.high)
+    ends = [
         (at, panel.y.low if f.lower is None else f.lower, panel.y.high if f.upper is None else f.upper)
         for at, f in known
     ]
-    panel.band(band, colour)
-    panel.line([(at, low) for at, low, _ in band], colour, "line thin")
-    panel.line([(at, high) for at, _, high in band], colour, "line thin")
-    panel.line([(at, size(f)) for at, f in known], colour)
+    panel.band([whole, *ends], colour)
+    for bound in ([(at, low) for at, low, _ in ends], [(at, high) for at, _, high in ends]):
+        for run in _inside(panel, bound):
+            panel.line(run, colour, "line thin")
+    estimates = [(at, size(finding)) for at, finding in known]
+    panel.line(estimates, colour)
+    at, last = estimates[-1]
+    panel.drawing.dot(panel.x(at), panel.y(last), colour, radius=3.5)
+
+
+def _inside(panel: Panel, points: list[Point]) -> list[list[Point]]:
+    """The parts of a line that lie inside the plot."""
+    parts: list[list[Point]] = [[]]
+    for point in points:
+        if panel.y.low < point[1] < panel.y.high:
+            parts[-1].append(point)
+        elif parts[-1]:
+            parts.append([])
+    return [part for part in parts if part]
 
 
 def size(finding: Finding) -> float:
@@ -128,22 +171,19 @@ def size(finding: Finding) -> float:
     return abs(excess) if finding.edge is not None else excess
 
 
-def _draw_limits(panel: Panel, seen: list[tuple[float, Finding]]) -> None:
-    margin = seen[-1][1].margin
-    allowed: list[Point] = [(at, f.allowed) for at, f in seen]
-    inside = [(at, min(value, panel.y.high)) for at, value in allowed]
-    panel.line(as_steps(inside, seen[-1][0]), "", "guide")
-    height = panel.y(margin)
-    panel.drawing.rule((panel.x.start, height), (panel.x.end, height), "limit")
-    panel.drawing.text(panel.x.end, height - 6, "margin", css="strong halo", anchor="end")
+def _draw_limits(panel: Panel, seen: list[Sight]) -> None:
+    allowed = [(at, min(finding.allowed, panel.y.high)) for at, finding in seen]
+    panel.line(as_steps(allowed, seen[-1][0]), "", "guide")
     if panel.y.low < 0:
         panel.drawing.rule((panel.x.start, panel.y(0)), (panel.x.end, panel.y(0)), "zero")
+    height = panel.y(seen[-1][1].margin)
+    panel.drawing.rule((panel.x.start, height), (panel.x.end, height), "limit")
 
 
-def _range(seen: list[tuple[float, Finding]]) -> tuple[float, float]:
-    """What to show: the margin, the last interval, and where it came from, cut off above."""
+def _range(seen: list[Sight]) -> tuple[float, float]:
+    """What to show: the margin and the last interval; where the band came from is cut off above."""
     last = seen[-1][1]
-    ends = [bound for bound in (last.lower, last.upper, size(last)) if bound is not None]
+    ends = [size(last), *(bound for bound in (last.lower, last.upper) if bound is not None)]
     high = max(4 * last.margin, *(1.15 * end for end in ends))
     low = 0.0 if last.edge is not None else min(-1.5 * last.margin, *(1.15 * end for end in ends))
     return max(low, -1.0), min(high, 1.0)

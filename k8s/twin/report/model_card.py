@@ -11,7 +11,7 @@ from components.evaluation import CalibrationBin, Comparison, Fairness, GateResu
 from k8s.twin.report.record import Loose
 from k8s.twin.report.rows import Mark, Row, Ruler, draw_rows
 from k8s.twin.report.svg import Axis, Drawing, Panel
-from k8s.twin.report.words import CANDIDATES, METRICS, colour_of, count, listed, number, percent
+from k8s.twin.report.words import CANDIDATES, METRICS, colour_of, count, listed, named, number, percent, points
 
 #: Metrics of which less is better.
 _COSTS = ("brier_score", "log_loss", "calibration_error")
@@ -89,9 +89,9 @@ def facts(card: Card) -> list[Fact]:
         trials = card.search.trials
         found.append(Fact(f"{len(trials)} trials", f"in {len(trials[0].scores)}-fold cross-validation"))
     if card.speed:
-        found.append(Fact(f"{number(card.speed.p99_ms)} ms", "for one row, in 99 of 100 cases"))
+        found.append(Fact(f"{card.speed.p99_ms:.2g} ms", "for one row, in 99 of 100 cases"))
     if card.package_mib is not None:
-        found.append(Fact(f"{number(card.package_mib)} MiB", "is the size of the model file"))
+        found.append(Fact(f"{card.package_mib:.2g} MiB", "is the size of the model file"))
     return found
 
 
@@ -100,7 +100,7 @@ def plots(card: Card, version: str, champion: str) -> list[Plot]:
     colour = colour_of(version)
     return [
         *([_search(card.search, colour)] if card.search else []),
-        _metrics(card, version, champion),
+        _comparison(card, card.champion, version, champion) if card.champion else _metrics(card, version),
         *([_calibration(card.calibration, colour)] if card.calibration else []),
         *([_importance(card.importance, colour)] if card.importance else []),
         *(_fairness(found, colour, card) for found in card.fairness if found.groups),
@@ -116,75 +116,94 @@ def _search(search: Search, colour: str) -> Plot:
         Row(
             CANDIDATES.get(kind, kind),
             f"best {max(values):.3f}",
-            (*(Mark(value, _GREY, hollow=True) for value in values), *([Mark(best.mean, colour)] if kind == best.candidate else [])),
+            (
+                *(Mark(value, _GREY, hollow=True) for value in values),
+                *([Mark(best.mean, colour)] if kind == best.candidate else []),
+            ),
         )
         for kind, values in sorted(means.items(), key=lambda pair: -max(pair[1]))
     ]
-    ruler = _ruler([mean for values in means.values() for mean in values], f"mean {_metric_name(search.metric)} over the folds")
+    ruler = _ruler(
+        [mean for values in means.values() for mean in values], f"mean {_metric_name(search.metric)} over the folds"
+    )
     won = CANDIDATES.get(best.candidate, best.candidate)
-    title = f"{won} won the search with {best.mean:.3f}" if len(means) > 1 else f"The best trial reached {best.mean:.3f}"
+    title = (
+        f"{won} won the search with {best.mean:.3f}" if len(means) > 1 else f"The best trial reached {best.mean:.3f}"
+    )
     return Plot(title, draw_rows(title, rows, ruler), "A ring is a trial, the dot is the one that was taken.")
 
 
-def _metrics(card: Card, version: str, champion: str) -> Plot:
-    if card.champion is None:
-        rows = [
-            Row(_metric_name(name), f"{m.value:.3f}", (Mark(m.value, colour_of(version), m.low, m.high),))
-            for name, m in card.metrics.items()
-        ]
-        title = f"What version {version} shows on the hold-out"
-        return Plot(title, draw_rows(title, rows, Ruler(0, 1, number, "value")), _BOOTSTRAP)
-    rows, better, worse = [], [], []
-    for name, difference in card.champion.difference.items():
-        sign = -1 if name in _COSTS else 1
-        low, high = sorted((sign * difference.low, sign * difference.high))
-        (better if low > 0 else worse if high < 0 else []).append(_metric_name(name))
-        note = f"{card.metrics[name].value:.3f}, before {card.champion.metrics[name].value:.3f}"
-        rows.append(Row(_metric_name(name), note, (Mark(sign * difference.value, colour_of(version), low, high),)))
-    ends = [end for row in rows for mark in row.marks for end in (mark.low, mark.high) if end is not None]
-    ruler = _ruler([*ends, 0.0], f"worse than version {champion}  |  better, in the metric's unit", zero=0.0)
-    title = _compared(better, worse, version, champion)
-    return Plot(title, draw_rows(title, rows, ruler), _BOOTSTRAP)
+def _metrics(card: Card, version: str) -> Plot:
+    colour, title = colour_of(version), f"What {named(version).lower()} shows on the hold-out"
+    rows = [
+        Row(_row_name(name), f"{measured.value:.3f}", (Mark(measured.value, colour, measured.low, measured.high),))
+        for name, measured in card.metrics.items()
+    ]
+    return Plot(title, draw_rows(title, rows, Ruler(0, 1, number, "value")), _BOOTSTRAP)
+
+
+def _comparison(card: Card, compared: Comparison, version: str, champion: str) -> Plot:
+    """Differences with their intervals, turned so that right is better."""
+    rows, signs = [], {name: -1 if name in _COSTS else 1 for name in compared.difference}
+    for name, difference in compared.difference.items():
+        low, high = sorted((signs[name] * difference.low, signs[name] * difference.high))
+        note = f"{card.metrics[name].value:.3f}, before {compared.metrics[name].value:.3f}"
+        rows.append(Row(_row_name(name), note, (Mark(signs[name] * difference.value, colour_of(version), low, high),)))
+    marks = {name: row.marks[0] for name, row in zip(compared.difference, rows, strict=True)}
+    better = [_metric_name(name) for name, mark in marks.items() if mark.low is not None and mark.low > 0]
+    worse = [_metric_name(name) for name, mark in marks.items() if mark.high is not None and mark.high < 0]
+    ends = [end for mark in marks.values() for end in (mark.low, mark.high) if end is not None]
+    before = f"version {champion}" if champion else "the champion"
+    ruler = _ruler([*ends, 0.0], f"worse \N{LEFTWARDS ARROW} 0 is {before} \N{RIGHTWARDS ARROW} better", zero=0.0)
+    title = _compared(better, worse, version, before)
+    return Plot(title, draw_rows(title, rows, ruler), _BOOTSTRAP + _DIRECTION)
 
 
 _BOOTSTRAP = "A line is the middle 95 % of bootstrap samples of the hold-out."
+_DIRECTION = " To the right is better, also for Brier score, log loss and calibration error, which should be small."
 
 
-def _compared(better: list[str], worse: list[str], version: str, champion: str) -> str:
-    if better and not worse:
-        return f"Version {version} is clearly better than version {champion} in {listed(better)}"
-    if worse and not better:
-        return f"Version {version} is clearly worse than version {champion} in {listed(worse)}"
+def _compared(better: list[str], worse: list[str], version: str, before: str) -> str:
     if better and worse:
-        return f"Version {version} is better in {listed(better)}, worse in {listed(worse)}"
-    return f"On the hold-out, versions {version} and {champion} can hardly be told apart"
+        return f"{named(version)} is better than {before} in {listed(better)}, worse in {listed(worse)}"
+    if better:
+        return f"{named(version)} is clearly better than {before} in {listed(better)}"
+    if worse:
+        return f"{named(version)} is clearly worse than {before} in {listed(worse)}"
+    return f"On the hold-out, {named(version).lower()} and {before} can hardly be told apart"
 
 
 def _calibration(bins: Sequence[CalibrationBin], colour: str) -> Plot:
     rows = sum(part.rows for part in bins)
     gap = sum(part.rows * abs(part.predicted - part.observed) for part in bins) / max(rows, 1)
-    title = f"When it says 30 %, about 30 % come true: off by {percent(gap, 1).replace('%', 'points')} on average"
+    title = f"What it predicts and what came true differ by {points(gap)} on average"
     drawing = Drawing(342, 268, title)
-    panel = Panel(drawing, Axis(0, 1, 46, 332), Axis(0, 1, 224, 24))
+    panel = Panel(drawing, Axis(0, 1, 46, 324), Axis(0, 1, 224, 24))
     drawing.text(0, 11, "came true", css="tick")
-    panel.y_axis(lambda value: percent(value, 0), ticks=[0, 0.25, 0.5, 0.75, 1])
-    panel.x_axis(lambda value: percent(value, 0), [0, 0.25, 0.5, 0.75, 1], "predicted probability")
+    panel.y_axis(percent, ticks=[0, 0.25, 0.5, 0.75, 1])
+    panel.x_axis(percent, [0, 0.25, 0.5, 0.75, 1], "predicted probability")
     panel.line([(0, 0), (1, 1)], "", "guide")
     panel.line([(part.predicted, part.observed) for part in bins], colour)
     for part in bins:
         drawing.dot(panel.x(part.predicted), panel.y(part.observed), colour, radius=3.5)
-    return Plot(title, drawing.markup(), f"Each dot is about {count(rows / len(bins))} hold-out rows with neighbouring scores.")
+    return Plot(
+        title, drawing.markup(), f"Each dot is about {count(rows / len(bins))} hold-out rows with neighbouring scores."
+    )
 
 
 def _importance(features: Sequence[Importance], colour: str) -> Plot:
     ranked = sorted(features, key=lambda found: -found.loss.value)[:_MOST_FEATURES]
     rows = [
-        Row(found.feature, f"{found.loss.value:.3f}", (Mark(found.loss.value, colour, found.loss.low, found.loss.high),))
+        Row(
+            found.feature, f"{found.loss.value:.3f}", (Mark(found.loss.value, colour, found.loss.low, found.loss.high),)
+        )
         for found in ranked
     ]
     ends = [end for found in ranked for end in (found.loss.low, found.loss.high)]
     title = f"It leans most on {listed([found.feature for found in ranked[:2]])}"
-    plot = draw_rows(title, rows, _ruler([*ends, 0.0], "ROC AUC lost when the feature is shuffled", zero=0.0), bars=True)
+    plot = draw_rows(
+        title, rows, _ruler([*ends, 0.0], "ROC AUC lost when the feature is shuffled", zero=0.0), bars=True
+    )
     left_out = len(features) - len(ranked)
     return Plot(title, plot, f"{left_out} features that matter less are left out." if left_out else "")
 
@@ -200,9 +219,11 @@ def _fairness(found: Fairness, colour: str, card: Card) -> Plot:
         if group.true_positive_ratio is not None
     ]
     allowed = next((gate.limit for gate in card.gates if gate.gate == f"fairness by {found.by}"), "")
-    gap = "too few positives to compare" if found.gap is None else f"{percent(found.gap).replace('%', 'points')} apart"
-    title = f"Groups by {found.by}: {gap}" + (f", allowed {allowed}" if allowed else "")
-    ruler = Ruler(0, 1, lambda value: percent(value, 0), "of the positives are found")
+    if found.gap is None:
+        title = f"Groups by {found.by} have too few positives to be compared"
+    else:
+        title = f"Groups by {found.by} differ by {number(found.gap)}" + (f"; {allowed} is allowed" if allowed else "")
+    ruler = Ruler(0, 1, percent, "of the positives are found")
     return Plot(title, draw_rows(title, rows, ruler))
 
 
@@ -214,3 +235,7 @@ def _ruler(values: Sequence[float], unit: str, zero: float | None = None) -> Rul
 
 def _metric_name(name: str) -> str:
     return METRICS.get(name, name)
+
+
+def _row_name(name: str) -> str:
+    return _metric_name(name)[:1].upper() + _metric_name(name)[1:]

@@ -10,9 +10,10 @@ from typing import Generic, TypeVar
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from components.evaluation import GateResult
 from k8s.twin.demo.summary import Story
 from k8s.twin.report import lineage, model_card, words
-from k8s.twin.report.evidence import Trial, trials
+from k8s.twin.report.evidence import Trial, trials, with_decisions
 from k8s.twin.report.record import (
     Event,
     Look,
@@ -46,14 +47,14 @@ class ModelCard:
     rows: str
     facts: Sequence[model_card.Fact]
     plots: Sequence[model_card.Plot]
-    gates: Sequence[model_card.GateResult]
+    gates: Sequence[GateResult]
 
 
 def page(home: Path) -> str:
     """The whole report of the demo in a folder, as HTML."""
     summary = _part(lambda: read_summary(home))
     events = _part(lambda: read_lines(home, "twin/events.jsonl", Event))
-    looks = _part(lambda: read_lines(home, "record/verdicts.jsonl", Look))
+    looks = _looks(home, events.content or [])
     seconds = _part(lambda: read_lines(home, "record/traffic/seconds.jsonl", Second))
     story = summary.content.story if summary.content else None
     shown, before = _versions(story)
@@ -63,12 +64,12 @@ def page(home: Path) -> str:
         summary=summary,
         story=story,
         began=words.day(started) if started else "",
-        verdict=verdict(summary.content, events.content or []) if summary.content else None,
+        verdict=verdict(summary.content, events.content or [], looks.content or []) if summary.content else None,
         chapters=chapters(story, events.content or [], looks.content or []) if story else [],
         decisions=[event for event in events.content or [] if event.kind == "decision"],
         timeline=_timeline(home, events, seconds),
         traffic=seconds,
-        trials=_trials(looks),
+        trials=_trials(looks, events.content or []),
         card=_part(lambda: _card(home, shown, before)),
         chain=_part(lambda: lineage.chain(home, shown)),
         shown=shown,
@@ -97,11 +98,18 @@ def _limit_ms(home: Path) -> float | None:
         return None
 
 
-def _trials(looks: Part[list[Look]]) -> Part[list[Trial]]:
+def _looks(home: Path, events: list[Event]) -> Part[list[Look]]:
+    """Every look at the evidence that was kept; the file alone may be missing."""
+    recorded = _part(lambda: read_lines(home, "record/verdicts.jsonl", Look))
+    looks = _part(lambda: with_decisions(recorded.content or [], events))
+    return looks if looks.content else recorded
+
+
+def _trials(looks: Part[list[Look]], events: list[Event]) -> Part[list[Trial]]:
     if looks.content is None:
         return Part(None, looks.missing)
     known = looks.content
-    return _part(lambda: trials(known))
+    return _part(lambda: trials(known, events))
 
 
 def _card(home: Path, version: str, before: str) -> ModelCard:

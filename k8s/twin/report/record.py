@@ -37,6 +37,7 @@ class Event(Loose):
     phase: str = ""
     verdict: str = ""
     reason: str = ""
+    evidence: dict[str, Any] = {}
 
 
 class Finding(Loose):

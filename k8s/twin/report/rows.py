@@ -1,4 +1,4 @@
-"""Draws named rows over one scale: dots with their intervals, or bars. A name stands above its row, so it may be long."""
+"""Draws named rows over one scale: dots with their intervals, or bars; a name stands above its row and may be long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from markupsafe import Markup
 from k8s.twin.report.svg import Axis, Drawing, Panel
 
 WIDTH = 342.0
-_ROW, _TOP, _LEFT, _RIGHT = 38.0, 4.0, 8.0, 10.0
+_ROW, _TOP, _LEFT, _RIGHT = 38.0, 4.0, 12.0, 18.0
 #: Characters of a name and a note that fit beside each other.
 _ROOM = 46
 

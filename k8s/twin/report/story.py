@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from k8s.twin.demo.summary import Commit, RequestCount, Story, VersionFate
-from k8s.twin.report.record import Event, Look, Summary
-from k8s.twin.report.words import FAULTS, SIGNALS, clock, count, duration, listed, percent, short
+from k8s.twin.demo.summary import RequestCount, Story, VersionFate
+from k8s.twin.report.record import Event, Finding, Look, Summary
+from k8s.twin.report.words import FAULTS, HARM, SIGNALS, amount, clock, count, duration, listed, named, percent, short
 
 _FATES = {
     "champion": "became the first champion",
@@ -65,53 +65,69 @@ class Chapter:
     package: str
 
 
-def verdict(summary: Summary, events: Sequence[Event]) -> Verdict:
+def verdict(summary: Summary, events: Sequence[Event], looks: Sequence[Look]) -> Verdict:
     """The whole run in one headline and two sentences."""
     story = summary.story
     sent, failed = _requests(story)
     figures = [
-        Figure(f"Version {story.champion or 'none'}", "is the champion and answers everyone"),
+        Figure(named(story.champion) if story.champion else "Nobody", "is the champion and answers everyone"),
         Figure(count(sent), f"requests answered, {count(failed) if failed else 'none'} failed"),
         *_stopped(story, events),
         Figure(duration(story.seconds), "from the table to the end of this report"),
     ]
-    if not summary.ok:
-        return Verdict(
-            False, "This run did not go as it had to", _title(story),
-            "What is below is what was recorded. This is what went wrong:",
-            tuple(story.problems) or ("the summary does not say what",), tuple(figures),
-        )  # fmt: skip
-    return Verdict(True, "Everything happened as it had to", _title(story), _why(story, events), (), tuple(figures))
+    return Verdict(
+        good=summary.ok,
+        stamp="Everything happened as it had to" if summary.ok else "This run did not go as it had to",
+        title=_title(story),
+        why=_why(story, events, looks) if summary.ok else "What was recorded is below. This went wrong:",
+        problems=() if summary.ok else tuple(story.problems) or ("the summary does not say what",),
+        figures=tuple(figures),
+    )
 
 
 def _title(story: Story) -> str:
     last = story.versions[-1] if story.versions else None
     if last is None:
         return "No version was made"
+    keeps = f"{named(story.champion)} keeps serving." if story.champion else "Nobody serves."
     titles = {
-        "rolled-back": f"Version {last.version} was stopped by the evidence. Version {story.champion} keeps serving.",
-        "refused": f"Version {last.version} was refused before it met a customer. Version {story.champion} keeps serving.",
-        "promoted": f"Version {last.version} proved itself under live traffic and is the champion.",
-        "champion": f"Version {last.version} serves; nothing was compared with it.",
-        "unfinished": f"Version {last.version} was not finished.",
+        "rolled-back": f"{named(last.version)} was stopped by the evidence. {keeps}",
+        "refused": f"{named(last.version)} was refused before it met a customer. {keeps}",
+        "promoted": f"{named(last.version)} proved itself under live traffic and is the champion.",
+        "champion": f"{named(last.version)} serves; nothing was compared with it.",
+        "unfinished": f"{named(last.version)} was not finished. {keeps}",
     }
     return titles[last.fate]
 
 
-def _why(story: Story, events: Sequence[Event]) -> str:
+def _why(story: Story, events: Sequence[Event], looks: Sequence[Look]) -> str:
     last = story.versions[-1]
     trip = trip_of(last.version, events)
     if last.fate == "refused":
         return "It did not pass the checks on the hold-out, so it was never packaged, committed or given traffic."
     if trip is None:
         return ""
-    share = f"{trip.largest_weight:g} % of the traffic"
+    share = f"{percent(trip.largest_weight / 100)} of the traffic"
     if last.fate == "rolled-back":
+        harm = _harm_shown([look for look in looks if look.version == last.version])
         return (
-            f"It got at most {share}, for {duration(trip.seconds)}. Then harm beyond the agreed margin was shown, "
-            "all traffic went back, and the commit was reverted. Nobody had to watch."
+            f"It got at most {share}, for {duration(trip.seconds)}. {harm} "
+            "All traffic went back and the commit was reverted; nobody had to watch."
         )
     return f"Its share grew to {share} in {trip.steps} steps, each one only when the evidence allowed it."
+
+
+def _harm_shown(looks: Sequence[Look]) -> str:
+    """What the last look at a canary showed to be harm."""
+    shown = [finding for finding in looks[-1].verdict.signals if finding.state == "harm"] if looks else []
+    told = [_harm_words(finding) for finding in shown if finding.lower is not None]
+    return f"By then it was shown that {listed(told)}." if told else "Then the judge said fail."
+
+
+def _harm_words(finding: Finding) -> str:
+    name, least = finding.name, finding.lower or 0.0
+    words = HARM.get(name, f"{name} was worse by at least {{least}}").format(least=amount(name, least))
+    return f"{words} (the margin is {amount(name, finding.margin)})"
 
 
 def _stopped(story: Story, events: Sequence[Event]) -> list[Figure]:
@@ -156,7 +172,7 @@ def _chapter(made: VersionFate, story: Story, events: Sequence[Event], looks: Se
     if made.fate == "promoted":
         sentences.append(_shown_safe([look for look in looks if look.version == made.version]))
     if made.fate == "rolled-back":
-        sentences += [_revert_sentence(commit) for commit in story.commits if commit.message.startswith("Revert")][-1:]
+        sentences.append(_revert_sentence(story))
     quoted, quote = _quote(made, events)
     told = tuple(sentence for sentence in sentences if sentence)
     return Chapter(made.version, _FATES[made.fate], told, quoted, quote, made.package or "")
@@ -167,7 +183,8 @@ def _quote(made: VersionFate, events: Sequence[Event]) -> tuple[str, str]:
     said = [event for event in events if event.kind == "decision" and event.version == made.version]
     if made.fate != "rolled-back" or not said:
         return "", ""
-    return f"The judge, at {clock(said[-1].at)}", said[-1].reason
+    reason = said[-1].reason.removeprefix("fail: ")
+    return f"The judge, at {clock(said[-1].at)}", reason[:1].upper() + reason[1:].rstrip(".") + "."
 
 
 def _trip_sentences(made: VersionFate, trip: Trip | None, requests: RequestCount | None) -> list[str]:
@@ -177,7 +194,7 @@ def _trip_sentences(made: VersionFate, trip: Trip | None, requests: RequestCount
     failed = f", {count(requests.failed)} of them with a failure" if requests and requests.failed else ""
     if trip is None:
         return [f"It {answered}{failed}."]
-    steps = f"{trip.steps} step{'s' if trip.steps > 1 else ''} up to {trip.largest_weight:g} %"
+    steps = f"{trip.steps} step{'s' if trip.steps > 1 else ''} up to {percent(trip.largest_weight / 100)}"
     return [
         f"It got its first traffic at {clock(trip.start)} and was a canary for {duration(trip.seconds)}, in {steps} "
         f"of the traffic. In all it {answered}{failed}."
@@ -191,14 +208,17 @@ def _shown_safe(looks: Sequence[Look]) -> str:
     known = []
     for finding in looks[-1].verdict.signals:
         if finding.upper is not None:
-            words = f"{finding.upper:.3f} in Brier loss" if finding.name == "label_loss" else _points(finding.upper)
-            known.append(f"{SIGNALS.get(finding.name, (finding.name,))[0].lower()} {words}")
-    return f"When it was promoted, it could be worse by no more than: {listed(known)}." if known else ""
+            unit = " in Brier loss" if finding.name == "label_loss" else ""
+            heading = SIGNALS.get(finding.name, (finding.name,))[0].lower()
+            known.append(f"{heading} {amount(finding.name, finding.upper)}{unit}")
+    return (
+        f"When it was promoted, it could be worse than the champion by no more than: {listed(known)}." if known else ""
+    )
 
 
-def _points(ratio: float) -> str:
-    return percent(ratio).replace("%", "points")
-
-
-def _revert_sentence(commit: Commit) -> str:
-    return f"Commit {short(commit.id)} reverts it; the environment is what it was before, to the last byte."
+def _revert_sentence(story: Story) -> str:
+    reverts = [commit for commit in story.commits if commit.message.startswith("Revert")]
+    if not reverts:
+        return "No commit reverts it."
+    equal = "what it was before, to the last byte" if story.tree_equals_last_good else "not what it was before"
+    return f"Commit {short(reverts[-1].id)} reverts it; the environment is {equal}."

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from k8s.twin.report.record import Event, MissingPartError, Second
-from k8s.twin.report.svg import Axis, Drawing, Panel, Point
-from k8s.twin.report.words import clock, colour_of, count, number
+from k8s.twin.report.svg import Axis, Drawing, Panel
+from k8s.twin.report.words import clock, colour_of, count, ink_on, number
 
 _LEFT, _RIGHT = 46.0, 10.0
 _PANEL, _GAP, _AXIS = 108.0, 46.0, 38.0
+#: Room above the first panel for the judge's marks.
+_MARKS = 12.0
 
 
 @dataclass(frozen=True)
@@ -118,13 +120,13 @@ def _draw(scene: Scene, width: float) -> Markup:
     ]
     if scene.samples:
         rows += _measured(scene)
-    height = len(rows) * (_PANEL + _GAP) + _AXIS - 12
+    height = _MARKS + len(rows) * (_PANEL + _GAP) + _AXIS - 12
     drawing = Drawing(width, height, "Live traffic over time: " + "; ".join(title for title, _, _ in rows))
     x = Axis(0, max(scene.end, 1), _LEFT, width - _RIGHT)
     for row, (title, draw, axis) in enumerate(rows):
-        top = row * (_PANEL + _GAP) + (_GAP - 12)
+        top = _MARKS + row * (_PANEL + _GAP) + (_GAP - 12)
         panel = Panel(drawing, x, Axis(axis.low, axis.high, top + _PANEL, top))
-        drawing.text(0, top - 14, title, css="name")
+        drawing.text(0, top - 14 - (0 if row else _MARKS), title, css="name")
         _decision_lines(panel, scene)
         panel.y_axis(number, about=2, ticks=[0, 50, 100] if row == 0 else None)
         draw(panel, scene)
@@ -154,7 +156,7 @@ def _measured(scene: Scene) -> list[tuple[str, Callable[[Panel, Scene], None], A
 def _shares(panel: Panel, scene: Scene) -> None:
     """Stacked shares: the champion below, the canary above; a name where there is room."""
     for span in scene.intervals:
-        left, right = panel.x(span.start), panel.x(span.end)
+        left, right = panel.x(span.start), panel.x(span.end) + 0.3  # no seam between neighbours
         border = panel.y(100 - span.weight)
         panel.drawing.box(left, border, right, panel.y(0), "bar", colour_of(span.champion))
         if span.canary:
@@ -162,7 +164,8 @@ def _shares(panel: Panel, scene: Scene) -> None:
     for champion, start, end in _reigns(scene.intervals):
         if panel.x(end) - panel.x(start) > 64:
             middle = (panel.x(start) + panel.x(end)) / 2
-            panel.drawing.text(middle, panel.y(18), f"version {champion}", css="inside", anchor="middle")
+            css = f"inside {ink_on(champion)}"
+            panel.drawing.text(middle, panel.y(18), f"version {champion}", css=css, anchor="middle")
     for decision in scene.decisions:
         _mark(panel, decision)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 #: Blue, gold and red that differ in lightness as well, so that they hold for colour-blind readers and in grey
 #: print (after Paul Tol's "high contrast" scheme, the gold darkened to stand out from white), then two spares.
-_COLOURS = ("#0b4a8f", "#c98a00", "#b8475c", "#3c8d7a", "#6d5a9c")
+_COLOURS: Final = ("#0b4a8f", "#c98a00", "#b8475c", "#3c8d7a", "#6d5a9c")
+
+#: Keeps a number and its unit on one line.
+_NARROW: Final = "\N{NO-BREAK SPACE}"
 
 #: The judge's signals as a heading and as what is measured.
 SIGNALS = {
@@ -24,12 +28,28 @@ CANDIDATES = {
 }
 
 METRICS = {
-    "roc_auc": "ROC AUC: ranks a positive above a negative",
-    "average_precision": "Average precision",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
     "brier_score": "Brier score",
-    "neg_brier_score": "Brier score (negative)",
-    "log_loss": "Log loss",
-    "calibration_error": "Calibration error",
+    "neg_brier_score": "negative Brier score",
+    "log_loss": "log loss",
+    "accuracy": "accuracy",
+    "calibration_error": "calibration error",
+}
+
+GATES = {
+    "versus_champion": "loss against the champion",
+    "latency_p99_ms": "milliseconds for one row, 99 of 100",
+    "package_mib": "MiB of the model file",
+    **METRICS,
+}
+
+#: What harm in a signal means, with the least that it is.
+HARM = {
+    "error_ratio": "more of its requests than of the champion's ended in an error, by at least {least}",
+    "slow_ratio": "more of its answers than of the champion's came too late, by at least {least}",
+    "score_shift": "its scores were shifted beyond what the hold-out explains, by at least {least}",
+    "label_loss": "its answers were worse than the champion's in Brier loss, by at least {least}",
 }
 
 #: What is wrong with the third version, for someone who did not choose it.
@@ -43,9 +63,19 @@ FAULTS = {
 }
 
 
+def named(version: str) -> str:
+    """A version as a sentence begins with it."""
+    return f"Version{_NARROW}{version}"
+
+
 def colour_of(version: str) -> str:
     """A version's colour, the same everywhere."""
     return _COLOURS[(int(version) - 1) % len(_COLOURS) if version.isdigit() else -1]
+
+
+def ink_on(version: str) -> str:
+    """The class of text that stands on a version's colour."""
+    return "dark" if colour_of(version) == _COLOURS[1] else "light"
 
 
 def count(number: float) -> str:
@@ -53,12 +83,25 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def percent(ratio: float, digits: int | None = None) -> str:
-    """A ratio as a percentage; as many digits as it takes to tell small ones from zero."""
-    value = ratio * 100
-    if digits is None:
-        digits = 0 if abs(value) >= 10 or abs(value - round(value)) < 1e-9 else 1 if abs(value) >= 1 else 2
-    return f"{minus(f'{value:.{digits}f}')} %"
+def percent(ratio: float) -> str:
+    """A ratio as a percentage: three digits, and for less than a tenth of a percent two places."""
+    return f"{_hundredfold(ratio)}{_NARROW}%"
+
+
+def points(ratio: float) -> str:
+    """A difference of ratios in percentage points."""
+    return f"{_hundredfold(ratio)}{_NARROW}points"
+
+
+def amount(signal: str, excess: float) -> str:
+    """An excess in its signal's own words: points of a percentage, or Brier loss."""
+    return minus(f"{excess:.3f}") if signal == "label_loss" else points(excess)
+
+
+def _hundredfold(ratio: float) -> str:
+    value = 100 * ratio
+    text = f"{value:.2f}" if abs(value) < 0.1 else f"{value:.2g}" if abs(value) < 10 else f"{value:.3g}"
+    return minus(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def number(value: float) -> str:
@@ -82,9 +125,10 @@ def clock(seconds: float) -> str:
 def duration(seconds: float) -> str:
     """A span of time: 8.4 s, 45 s, 3 min 20 s."""
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}{_NARROW}s"
     whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
+    rest = f"{whole % 60}{_NARROW}s"
+    return rest if whole < 60 else f"{whole // 60}{_NARROW}min {rest}"
 
 
 def day(epoch: float) -> str:
