@@ -22,7 +22,7 @@ import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -49,6 +49,8 @@ RequestValue = float | int | str | bool | None
 _FLOAT = struct.Struct("<f")
 #: Beyond this a float32 is infinite, which no graph was trained on.
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+#: From so many rows on, feature by feature is quicker than row by row.
+_BATCH_ROWS = 16
 
 
 class Scaled(Closed):
@@ -218,13 +220,15 @@ class RowEncoder:
     """Encodes the rows of a request, in some microseconds a row.
 
     Every category's columns are bytes made beforehand, so a row is a few
-    look-ups and one join. Values are not checked here: the server's decoder has.
+    look-ups and one join; a batch goes feature by feature instead of row by
+    row. Values are not checked here: the server's decoder has.
     """
 
     def __init__(self, encoding: Encoding) -> None:
         self.names = tuple(encoding.features)
         self.width = encoding.width
         self._parts = tuple(_part(rule) for rule in encoding.features.values())
+        self._blocks = tuple(map(_block, encoding.features.values(), self._parts))
 
     def encode(self, rows: Sequence[Sequence[Any]]) -> NDArray[np.float32]:
         """Rows of values in the order of `names`, in the unit that callers send -> float32 [rows, width].
@@ -233,6 +237,9 @@ class RowEncoder:
             KeyError: a value is not among a category's.
             ValueError: a text is no date.
         """
+        if len(rows) >= _BATCH_ROWS:
+            columns = zip(*rows, strict=True)
+            return np.concatenate([block(column) for block, column in zip(self._blocks, columns, strict=True)], axis=1)
         parts = self._parts
         encoded = bytearray().join([part(value) for row in rows for part, value in zip(parts, row, strict=True)])
         return np.frombuffer(encoded, dtype=np.float32).reshape(len(rows), self.width)
@@ -248,6 +255,29 @@ def _part(rule: Scaled | OneHot) -> Callable[[Any], bytes]:
     if isinstance(rule, OneHot):
         return _category_part(rule)
     return _date_part(rule) if rule.kind == "date" else _number_part(rule)
+
+
+def _block(rule: Scaled | OneHot, part: Callable[[Any], bytes]) -> Callable[[Sequence[Any]], NDArray[np.float32]]:
+    """A function from a feature's values in a batch to its columns."""
+    if isinstance(rule, Scaled) and rule.kind == "number":
+        return partial(_number_block, rule)
+
+    def block(values: Sequence[Any]) -> NDArray[np.float32]:
+        return np.frombuffer(b"".join(map(part, values)), dtype=np.float32).reshape(len(values), -1)
+
+    return block
+
+
+def _number_block(rule: Scaled, values: Sequence[float | None]) -> NDArray[np.float32]:
+    cells = np.array(values, dtype=np.float64)
+    missing = np.isnan(cells)
+    scaled = (np.where(missing, rule.fill, cells * rule.factor) - rule.mean) / rule.std
+    clipped = np.clip(scaled, -_FLOAT32_MAX, _FLOAT32_MAX)
+    return (
+        np.stack((clipped, missing), axis=1, dtype=np.float32, casting="unsafe")
+        if rule.indicator
+        else clipped.astype(np.float32)[:, None]
+    )
 
 
 def _category_part(rule: OneHot) -> Callable[[Any], bytes]:

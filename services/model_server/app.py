@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -44,8 +45,8 @@ _KEEPABLE: Final = re.compile(rb"[\w.:/+=@~-]{1,128}").fullmatch
 _BODY_TIMEOUT: Final = 10.0
 #: A body that is too large is read and thrown away up to so many times the limit, so that its sender reads the answer.
 _DISCARD_FACTOR: Final = 16
-#: From so many rows on the graph runs beside the event loop, so that small requests need not wait.
-_THREAD_ROWS: Final = 64
+#: A batch that takes longer runs beside the event loop, so that small requests need not wait; handing over costs less.
+_BESIDE_SECONDS: Final = 0.003
 
 
 class Disconnected(Exception):  # noqa: N818 -- nothing went wrong here
@@ -75,6 +76,7 @@ class ModelApp:
         self._log, self._faults = log, faults
         self._max_body_bytes = package.contract.limits.max_body_bytes
         self._golden_faults: list[GoldenFault] | None = None
+        self._beside_rows = sys.maxsize
         #: Set when the server is about to stop: it is not ready any more, and every answer closes its connection.
         self.draining = False
         self._identity = [
@@ -95,6 +97,7 @@ class ModelApp:
         """Replays the golden requests; until they are answered right the server is not ready."""
         try:
             self._golden_faults = self._model.golden_faults()
+            self._beside_rows = int(_BESIDE_SECONDS / self._model.seconds_a_row()) + 1
         except Exception as error:  # noqa: BLE001 -- whatever it is, the server must live on to say that it is not ready
             log_failure("golden_requests_failed", error)
             return
@@ -178,7 +181,7 @@ class ModelApp:
             if delay:
                 await asyncio.sleep(delay)
         encoded = self._model.encode(rows)
-        if len(rows) < _THREAD_ROWS:
+        if len(rows) < self._beside_rows:
             scores = self._model.scores(encoded)
         else:
             scores = await asyncio.to_thread(self._model.scores, encoded)
