@@ -72,10 +72,12 @@ def read_bytes(uri: str) -> bytes:
     Raises:
         DataError: the file cannot be opened.
     """
+    if not uri:
+        raise DataError("no table is named; give a CSV or Parquet file, by path or URI")
     try:
         with fsspec.open(uri, "rb", compression="infer") as file:
             return bytes(file.read())
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # each kind of store raises errors of its own
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{uri}: cannot be read: {reason}. Name a CSV or Parquet file, by path or URI.") from error
 

@@ -119,6 +119,21 @@ def test_file_that_cannot_be_opened_is_one_sentence(uri: str) -> None:
         read_table(uri)
 
 
+def test_errors_of_a_store_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "absent"))
+    with pytest.raises(DataError, match=r"s3://bucket/t.csv: cannot be read: Unable to locate credentials"):
+        read_table("s3://bucket/t.csv")
+
+
+def test_no_name_is_one_sentence() -> None:
+    with pytest.raises(DataError, match="no table is named"):
+        read_table("")
+
+
 # --- what a cell means ------------------------------------------------------------
 
 
