@@ -30,13 +30,10 @@ def started(makefile: str) -> set[str]:
 
 
 def missing_modules(names: set[str]) -> set[str]:
-    """Those that no file of ours is."""
+    """Those that `python -m` would not find: neither a file, nor a folder with a program."""
     known = modules()
-    return {
-        name
-        for name in names
-        if name not in known or (known[name].name == "__init__.py" and f"{name}.__main__" not in known)
-    }
+    programs = {name for name, path in known.items() if path.name != "__init__.py"}
+    return {name for name in names if name not in programs and f"{name}.__main__" not in programs}
 
 
 def test_every_command_in_a_document_is_in_the_makefile() -> None:
