@@ -41,8 +41,8 @@ class Limits(Closed):
 class Budget(Closed):
     """`budget.yaml`."""
 
-    seconds: float = Field(gt=0, description="How long is measured, after the warm-up.")
-    warm_up_seconds: float = Field(ge=0)
+    seconds: int = Field(gt=0, description="How long is measured, after the warm-up.")
+    warm_up_seconds: int = Field(ge=0)
     rate: float = Field(gt=0, description="Requests a second.")
     callers: int = Field(ge=1)
     limits: Limits
@@ -144,7 +144,7 @@ def put_load(url: str, spec: Path, budget: Budget, out: Path) -> dict[str, Any]:
     seconds = budget.warm_up_seconds + budget.seconds
     command = [
         sys.executable, "-m", "locust", "-f", str(_HERE / "locustfile.py"), "--headless", "--only-summary",
-        "--host", url, "--users", str(budget.callers + 1), "--spawn-rate", "1000", "--run-time", f"{seconds:g}s",
+        "--host", url, "--users", str(budget.callers + 1), "--spawn-rate", "1000", "--run-time", f"{seconds}s",
         "--spec", str(spec), "--out", str(out), "--rate", str(budget.rate),
         "--warm-up-seconds", str(budget.warm_up_seconds), "--loglevel", "WARNING", "--exit-code-on-error", "0",
     ]  # fmt: skip

@@ -79,10 +79,13 @@ def _prepare(environment: Environment, **_: object) -> None:
     load.ids = (f"{start}-{number}" for number in itertools.count())
     Caller.wait_time = constant_throughput(options.rate / max(1, options.num_users - Teacher.fixed_count))
     environment.stop_timeout = environment.stop_timeout or _ANSWERS_UNDER_WAY_SECONDS
+    # Reading the table blocked the event loop, whose clock stood still: `--run-time` would end too early.
+    gevent.get_hub().loop.update_now()
+
+
+def _begin(environment: Environment, **_: object) -> None:
+    options: Any = environment.parsed_options
     load.tally = Tally(options.out, options.warm_up_seconds)
-
-
-def _begin(**_: object) -> None:
     load.writer = gevent.spawn(_write_every_second)
 
 
@@ -171,4 +174,4 @@ def _fault(status: int, content: bytes | None) -> str:
 events.init_command_line_parser.add_listener(_options)
 events.init.add_listener(_prepare)
 events.test_start.add_listener(_begin)
-events.quitting.add_listener(_end)
+events.quit.add_listener(_end)  # not `quitting`, which comes before the last answers

@@ -1,0 +1,102 @@
+"""A commit is noticed once, and a file that cannot be used changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from k8s.twin.events import Event, Events
+from k8s.twin.release import Release, release_text
+from k8s.twin.repository import Repository
+from k8s.twin.rollout import Wanted
+from k8s.twin.sync import Sync
+from tests.k8s.twin.tiny import release
+
+FILE = "k8s/envs/twin/tiny.yaml"
+
+
+@dataclass
+class Followed:
+    repository: Repository
+    wanted: list[Wanted] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    champion: Release | None = None
+    sync: Sync = field(init=False)
+
+    def __post_init__(self) -> None:
+        events = Events(self.repository.path.parent / "events.jsonl", self.events.append)
+        self.sync = Sync(self.repository, FILE, "tiny", events, self.wanted.append, lambda: self.champion)
+
+    def commit(self, text: str, subject: str = "Deploy") -> str:
+        return self.repository.write(FILE, text, subject).id
+
+
+@pytest.fixture
+def followed(tmp_path: Path) -> Followed:
+    return Followed(Repository.create(tmp_path / "environment.git"))
+
+
+def test_a_release_is_asked_for_once_with_the_commit_that_changed_the_file(followed: Followed) -> None:
+    commit = followed.commit(release_text(release("1")), "Deploy 1\n\nwith a body")
+    followed.repository.write("other.yaml", "x\n", "Something else")
+    assert [followed.sync.poll() for _ in range(3)] == [True, False, False]
+    assert followed.wanted == [Wanted(release("1"), commit)]
+    (event,) = followed.events
+    assert (event.kind, event.version, event.reason, event.evidence) == ("commit", "1", "Deploy 1", {"commit": commit})
+
+
+def test_commits_to_other_files_are_none_of_our_business(followed: Followed) -> None:
+    followed.commit(release_text(release("1")))
+    followed.sync.poll()
+    followed.repository.write("other.yaml", "x\n", "Something else")
+    assert not followed.sync.poll()
+    assert len(followed.wanted) == 1
+
+
+def test_only_the_latest_of_several_commits_is_asked_for(followed: Followed) -> None:
+    followed.commit(release_text(release("1")))
+    followed.commit(release_text(release("2")))
+    followed.sync.poll()
+    assert [wanted.release.version for wanted in followed.wanted] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("service: tiny\n", "version: Field required"),
+        ("{", "not YAML"),
+        (release_text(release("1").model_copy(update={"service": "fraud"})), "'fraud' is another service"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_with_its_reason(followed: Followed, text: str, reason: str) -> None:
+    followed.commit(text)
+    assert not followed.sync.poll()
+    assert followed.wanted == []
+    (event,) = followed.events
+    assert event.kind == "refused"
+    assert reason in event.reason
+    followed.commit(release_text(release("2")), "Mend it")
+    assert followed.sync.poll()
+
+
+def test_a_file_that_is_removed_leaves_the_version_that_runs(followed: Followed) -> None:
+    commit = followed.commit(release_text(release("1")))
+    followed.sync.poll()
+    followed.repository.revert(commit, "oops")
+    assert not followed.sync.poll()
+    assert "was removed; the version that runs goes on" in followed.events[-1].reason
+
+
+def test_two_releases_never_share_a_version(followed: Followed) -> None:
+    followed.champion = release("1")
+    followed.commit(release_text(release("1", CANARIO_FAULT_SLOW_RATIO="0.5")))
+    assert not followed.sync.poll()
+    assert "version 1 already runs with another package or other settings" in followed.events[-1].reason
+
+
+def test_going_back_to_the_champion_is_asked_for(followed: Followed) -> None:
+    followed.champion = release("1")
+    followed.commit(release_text(release("1")))
+    assert followed.sync.poll()

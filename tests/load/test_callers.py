@@ -1,0 +1,84 @@
+"""What callers send comes from the table, in the unit that callers send."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from components.contract import Spec
+from components.errors import DataError
+from components.spec import load_spec, parse_spec
+from tests.load.callers import Request, load_rows, requests_from
+
+_SPEC = """
+name: pay
+data: {uri: pay.csv, target: left, positive: "ja"}
+features:
+  wage: {type: number, min: 0, max: 900000, factor: 0.01, missing: allowed}
+  kind: {type: category, values: [a, 1]}
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Spec:
+    (tmp_path / "service.yaml").write_text(_SPEC)
+    (tmp_path / "pay.csv").write_text("wage,kind,left\n12.5,a,ja\n,1,nein\n")
+    return load_spec(tmp_path / "service.yaml")
+
+
+def _some(spec: Spec, count: int, **shares: float) -> list[Request]:
+    wanted = {"batch_share": 0.0, "wrong_share": 0.0} | shares
+    return list(itertools.islice(requests_from(load_rows(spec, None), 3, **wanted), count))
+
+
+def test_rows_are_sent_as_callers_have_them(spec: Spec) -> None:
+    rows = load_rows(spec, None)
+    assert [json.loads(body) for body in rows.bodies] == [{"wage": 1250.0, "kind": "a"}, {"wage": None, "kind": 1}]
+    assert rows.labels == ("ja", "nein")
+
+
+def test_another_table_may_be_named(spec: Spec, tmp_path: Path) -> None:
+    other = tmp_path / "holdout.csv"
+    other.write_text("wage,kind,left\n1,a,nein\n2,a,ja\n")
+    assert load_rows(spec, other).labels == ("nein", "ja")
+    with pytest.raises(DataError, match=r"nothing\.csv"):
+        load_rows(spec, tmp_path / "nothing.csv")
+
+
+def test_single_requests_know_their_label(spec: Spec) -> None:
+    labels = {b'"a"': "ja", b": 1}": "nein"}
+    for request in _some(spec, 50):
+        assert request.kind == "single"
+        assert request.labels == (next(label for part, label in labels.items() if part in request.body),)
+
+
+def test_a_batch_has_a_label_for_each_row(spec: Spec) -> None:
+    for request in _some(spec, 50, batch_share=1.0):
+        assert 2 <= len(json.loads(request.body)) == len(request.labels) <= 20
+
+
+def test_shares_are_kept_and_the_same_seed_sends_the_same(spec: Spec) -> None:
+    kinds = Counter(request.kind for request in _some(spec, 4000, batch_share=0.1, wrong_share=0.05))
+    assert kinds["batch"] == pytest.approx(400, abs=80)
+    assert kinds["wrong"] == pytest.approx(200, abs=60)
+    assert _some(spec, 100, batch_share=0.1) == _some(spec, 100, batch_share=0.1)
+
+
+def test_wrong_requests_are_wrong_in_different_ways(spec: Spec) -> None:
+    bodies = {request.body for request in _some(spec, 200, wrong_share=1.0)}
+    assert b"[]" in bodies
+    assert any(b"no such field" in body for body in bodies)
+    assert any(b"900001" in body for body in bodies)
+    assert len(bodies) == 5
+
+
+def test_a_first_feature_that_is_a_category_gets_a_value_that_does_not_exist() -> None:
+    features = parse_spec(_SPEC.replace("wage: {", "z: {").replace("  kind", "  a"), "spec").features
+    from tests.load.callers import wrong_bodies
+
+    reversed_features = dict(reversed(features.items()))
+    assert any(b"no such value" in body for body in wrong_bodies({"z": 1, "a": "a"}, reversed_features))
