@@ -9,9 +9,7 @@ the same answer for one cell in every table that it may stand in.
 
 from __future__ import annotations
 
-import csv
 import io
-import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -22,27 +20,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet
 
 from components.contract import CategoryFeature, DateFeature, Feature
 from components.errors import DataError
+from components.table_files import arrow_table
+from components.table_kinds import BOOLEAN, LARGEST_EXACT, NUMBER, canonical
 
-#: Cells that say that there is no value, after white space round them is removed.
-MISSING_MARKERS = (
-    "", "?", "-", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "NULL", "null", "None",
-)  # fmt: skip
-
-_LARGEST_EXACT = 2.0**53
 # In the metadata of a Parquet file: its text was read by these rules, and is text.
 _READ_MARK = b"canario.read"
-_DELIMITERS = ",;\t|"
-# A leading zero is no number: 01067 is a code, and its zero would be lost.
-_NUMBER = r"^[+-]?(0|[1-9]\d*|0?\.\d+|(0|[1-9]\d*)\.\d*)([eE][+-]?\d+)?$"
-_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
-_DECIMAL_COMMA = r"^[+-]?(0|[1-9]\d*),\d+$"
-_BOOLEAN = r"^(?i:true|false)$"
 _ISO_TIME = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?"
 
 TextArray = npt.NDArray[np.object_]
@@ -88,16 +74,12 @@ def parse_table(content: bytes, name: str) -> Table:
     Raises:
         DataError: the bytes are no such table, or its header is unusable.
     """
-    try:
-        raw = _parse_parquet(content) if content[:4] == b"PAR1" else _parse_csv(content.lstrip(b"\r\n"), name)
-    except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{name}: not a CSV (UTF-8) or Parquet table: {error}") from error
-    names = _column_names(raw.column_names, name)
-    read_before = (raw.schema.metadata or {}).get(_READ_MARK) is not None
-    columns = [_canonical(column, read_before=read_before) for column in raw.columns]
+    raw = arrow_table(content, name)
+    read_before = _READ_MARK in (raw.schema.metadata or {})
+    columns = [canonical(column, read_before=read_before) for column in raw.columns]
     frame = pd.DataFrame({i: column.values for i, column in enumerate(columns)}, index=range(raw.num_rows))
-    frame.columns = pd.Index(names, dtype=object)
-    notes = tuple(f"{name}: {column.note}" for name, column in zip(names, columns, strict=True) if column.note)
+    frame.columns = pd.Index(raw.column_names, dtype=object)
+    notes = tuple(f"{name}: {column.note}" for name, column in zip(frame.columns, columns, strict=True) if column.note)
     return Table(frame, notes)
 
 
@@ -144,7 +126,7 @@ def number_column(cells: pd.Series) -> FloatArray:
     """
     if not pd.api.types.is_string_dtype(cells.dtype):
         return cells.to_numpy(dtype=np.float64, na_value=np.nan)
-    numbers = pd.to_numeric(cells.where(cells.str.fullmatch(_NUMBER[1:-1], na=False)), errors="coerce")
+    numbers = pd.to_numeric(cells.where(cells.str.fullmatch(NUMBER[1:-1], na=False)), errors="coerce")
     _refuse_cells(cells, cells.notna() & numbers.isna(), "a number")
     return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
 
@@ -190,155 +172,7 @@ def _cell_text(cell: object) -> str:
     if isinstance(cell, (float, np.floating)):
         return str(int(cell)) if float(cell).is_integer() else repr(float(cell))
     text = str(cell)
-    if re.match(_BOOLEAN, text):
+    if re.match(BOOLEAN, text):
         return text.lower()
-    exact = re.match(_NUMBER, text) and math.isfinite(float(text)) and abs(float(text)) <= _LARGEST_EXACT
+    exact = re.match(NUMBER, text) and math.isfinite(float(text)) and abs(float(text)) <= LARGEST_EXACT
     return _cell_text(float(text)) if exact else text
-
-
-# --- files to Arrow ----------------------------------------------------------------
-
-
-def _parse_parquet(content: bytes) -> pa.Table:
-    return pyarrow.parquet.read_table(pa.BufferReader(content))
-
-
-def _parse_csv(content: bytes, name: str) -> pa.Table:
-    """Every cell as text; a header's names are kept as they are, doubles and all."""
-    delimiter, header = _header(content, name)
-    places = [str(i) for i in range(len(header))]
-    table = pyarrow.csv.read_csv(
-        pa.BufferReader(content),
-        read_options=pyarrow.csv.ReadOptions(column_names=places, skip_rows_after_names=1),
-        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pyarrow.csv.ConvertOptions(column_types={place: pa.string() for place in places}),
-    )
-    return table.rename_columns(header)
-
-
-def _header(content: bytes, name: str) -> tuple[str, list[str]]:
-    """The delimiter and the header's cells."""
-    if b"\0" in content[:4096]:
-        raise DataError(f"{name}: not a CSV (UTF-8) or Parquet table: it holds zero bytes")
-    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
-    text = "".join(line for _, line in zip(range(100), lines, strict=False))
-    if not text.strip():
-        raise DataError(f"{name}: the file is empty; a table has a header and rows")
-    return max(((mark, _first_cells(text, mark)) for mark in _DELIMITERS), key=lambda found: _fit(text, *found))
-
-
-def _first_cells(text: str, delimiter: str) -> list[str]:
-    return next(csv.reader(io.StringIO(text), delimiter=delimiter))
-
-
-def _fit(text: str, delimiter: str, header: list[str]) -> tuple[bool, int]:
-    """How well a delimiter cuts the text: whether each record has as many cells as the header, and how many."""
-    records = itertools.islice(csv.reader(io.StringIO(text), delimiter=delimiter), 10)
-    even = all(len(record) == len(header) for record in records if record)
-    return even and len(header) > 1, len(header)
-
-
-def _column_names(raw: list[str], name: str) -> list[str]:
-    """The names without white space round them; a column without one is called `unnamed_<place>`."""
-    names = [text.strip() or f"unnamed_{place}" for place, text in enumerate(raw, start=1)]
-    twice = sorted({text for text in names if names.count(text) > 1})
-    if twice:
-        raise DataError(f"{name}: columns {twice} stand twice in the header; give every column its own name")
-    return names
-
-
-# --- Arrow to the three kinds --------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Column:
-    values: pd.Series
-    note: str = ""
-
-
-def _canonical(column: pa.ChunkedArray, *, read_before: bool) -> _Column:
-    kind = column.type
-    if read_before and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        return _Column(column.to_pandas().astype("str"))
-    if pa.types.is_boolean(kind):
-        return _Column(column.to_pandas().astype("boolean"))
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _of_floats(pc.cast(column, pa.float64(), safe=False))
-    if pa.types.is_integer(kind):
-        return _of_integers(column)
-    return _of_texts(_as_text(column))
-
-
-def _as_text(column: pa.ChunkedArray) -> pa.Array:
-    """Text of anything that is no number; times in ISO 8601, with Z where the column has a zone."""
-    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-        utc = pc.cast(column, pa.timestamp(column.type.unit))
-        return pc.binary_join_element_wise(pc.cast(utc, pa.string()), "Z", "").combine_chunks()
-    try:
-        return pc.cast(column, pa.string()).combine_chunks()
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        return pa.array([None if cell is None else str(cell) for cell in column.to_pylist()], pa.string())
-
-
-def _of_floats(column: pa.ChunkedArray, note: str = "") -> _Column:
-    """Infinity cannot stand in a request (JSON has none), so it counts as missing."""
-    values = column.to_pandas().astype("float64")
-    infinite = np.isinf(values.to_numpy())
-    if infinite.any():
-        note = f"infinite cells read as missing: {infinite.sum():,}"
-    return _Column(values.mask(infinite), note)
-
-
-def _of_integers(column: pa.ChunkedArray) -> _Column:
-    bounds = pc.min_max(column).as_py()
-    largest = max(abs(bounds["min"] or 0), abs(bounds["max"] or 0))
-    if largest > _LARGEST_EXACT:
-        return _of_texts(pc.cast(column, pa.string()).combine_chunks())
-    return _Column(pc.cast(column, pa.float64()).to_pandas().astype("float64"))
-
-
-def _of_texts(cells: pa.Array) -> _Column:
-    """Text that is all numbers becomes numbers, all true or false becomes boolean, the rest stays."""
-    encoded = cells.dictionary_encode()
-    trimmed = pc.utf8_trim_whitespace(encoded.dictionary)
-    marker = pc.is_in(trimmed, value_set=pa.array(MISSING_MARKERS))
-    words = pc.if_else(marker, pa.scalar(None, pa.string()), trimmed)
-    note = _marker_note(words, trimmed)
-    if _all_match(words, _BOOLEAN):
-        truth = pc.equal(pc.utf8_lower(words), "true")
-        return _Column(truth.take(encoded.indices).to_pandas().astype("boolean"), note)
-    digits, comma_note = _without_commas(words)
-    numbers = _exact_numbers(digits)
-    if numbers is not None:
-        return _of_floats(numbers.take(encoded.indices), "; ".join(filter(None, [note, comma_note])))
-    return _Column(words.take(encoded.indices).to_pandas().astype("str"), note)
-
-
-def _marker_note(words: pa.Array, trimmed: pa.Array) -> str:
-    """Which spellings stood for missing, but for the empty cell, which needs no word."""
-    found = sorted({text for text in trimmed.filter(pc.is_null(words)).to_pylist() if text})
-    return f"{', '.join(found)} read as missing" if found else ""
-
-
-def _all_match(words: pa.Array, pattern: str) -> bool:
-    """Whether there is a word and every word matches."""
-    return len(words) > words.null_count and bool(pc.all(pc.match_substring_regex(words, pattern)).as_py())
-
-
-def _without_commas(words: pa.Array) -> tuple[pa.Array, str]:
-    """The words with thousands separators removed, or decimal commas made points, and which it was."""
-    with_comma = words.filter(pc.fill_null(pc.match_substring(words, ","), fill_value=False))
-    if _all_match(with_comma, _THOUSANDS):
-        return pc.replace_substring(words, ",", ""), "commas are read as thousands separators"
-    if _all_match(with_comma, _DECIMAL_COMMA):
-        return pc.replace_substring(words, ",", "."), "commas are read as decimal points"
-    return words, ""
-
-
-def _exact_numbers(words: pa.Array) -> pa.Array | None:
-    """The words as float64, or None when one is no number or a whole number too long for float64."""
-    if len(words) > words.null_count and not _all_match(words, _NUMBER):
-        return None
-    numbers = pc.cast(pc.replace_substring_regex(words, r"^\+", ""), pa.float64())
-    too_long = pc.and_(pc.greater(pc.abs(numbers), _LARGEST_EXACT), pc.match_substring_regex(words, r"^[^.eE]*$"))
-    return None if pc.any(too_long).as_py() else numbers

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from components.contract import CategoryFeature, DateFeature, Feature, NumberFeature, category_text, days_since_epoch
 from components.errors import DataError
 from components.table import (
-    MISSING_MARKERS,
     category_column,
     date_column,
     feature_columns,
@@ -27,6 +26,7 @@ from components.table import (
     read_table,
     table_bytes,
 )
+from components.table_kinds import MISSING_MARKERS
 
 
 def frame_of(text: str) -> pd.DataFrame:

@@ -1,0 +1,119 @@
+"""Makes any column one of three kinds: numbers, booleans or text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+#: Cells that say that there is no value, after white space round them is removed.
+MISSING_MARKERS = (
+    "", "?", "-", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "NULL", "null", "None",
+)  # fmt: skip
+#: Whole numbers up to this are exact as float64.
+LARGEST_EXACT = 2.0**53
+#: A leading zero is no number: 01067 is a code, and its zero would be lost.
+NUMBER = r"^[+-]?(0|[1-9]\d*|0?\.\d+|(0|[1-9]\d*)\.\d*)([eE][+-]?\d+)?$"
+BOOLEAN = r"^(?i:true|false)$"
+_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
+_DECIMAL_COMMA = r"^[+-]?(0|[1-9]\d*),\d+$"
+
+
+@dataclass(frozen=True)
+class Column:
+    """The cells of one kind, and what a person should know about how they were read."""
+
+    values: pd.Series
+    note: str = ""
+
+
+def canonical(column: pa.ChunkedArray, *, read_before: bool) -> Column:
+    """A column as float64, pandas "boolean" or text; `read_before` says that text was read so already."""
+    kind = column.type
+    if read_before and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return Column(column.to_pandas().astype("str"))
+    if pa.types.is_boolean(kind):
+        return Column(column.to_pandas().astype("boolean"))
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return _of_floats(pc.cast(column, pa.float64(), safe=False))
+    if pa.types.is_integer(kind):
+        return _of_integers(column)
+    return _of_texts(_as_text(column))
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.Array:
+    """Text of anything that is no number; times in ISO 8601, with Z where the column has a zone."""
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        utc = pc.cast(column, pa.timestamp(column.type.unit))
+        return pc.binary_join_element_wise(pc.cast(utc, pa.string()), "Z", "").combine_chunks()
+    try:
+        return pc.cast(column, pa.string()).combine_chunks()
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return pa.array([None if cell is None else str(cell) for cell in column.to_pylist()], pa.string())
+
+
+def _of_floats(column: pa.ChunkedArray, note: str = "") -> Column:
+    """Infinity cannot stand in a request (JSON has none), so it counts as missing."""
+    values = column.to_pandas().astype("float64")
+    infinite = np.isinf(values.to_numpy())
+    if infinite.any():
+        note = f"infinite cells read as missing: {infinite.sum():,}"
+    return Column(values.mask(infinite), note)
+
+
+def _of_integers(column: pa.ChunkedArray) -> Column:
+    bounds = pc.min_max(column).as_py()
+    largest = max(abs(bounds["min"] or 0), abs(bounds["max"] or 0))
+    if largest > LARGEST_EXACT:
+        return _of_texts(pc.cast(column, pa.string()).combine_chunks())
+    return Column(pc.cast(column, pa.float64()).to_pandas().astype("float64"))
+
+
+def _of_texts(cells: pa.Array) -> Column:
+    """Text that is all numbers becomes numbers, all true or false becomes boolean, the rest stays."""
+    encoded = cells.dictionary_encode()
+    trimmed = pc.utf8_trim_whitespace(encoded.dictionary)
+    marker = pc.is_in(trimmed, value_set=pa.array(MISSING_MARKERS))
+    words = pc.if_else(marker, pa.scalar(None, pa.string()), trimmed)
+    note = _marker_note(words, trimmed)
+    if _all_match(words, BOOLEAN):
+        truth = pc.equal(pc.utf8_lower(words), "true")
+        return Column(truth.take(encoded.indices).to_pandas().astype("boolean"), note)
+    digits, comma_note = _without_commas(words)
+    numbers = _exact_numbers(digits)
+    if numbers is not None:
+        return _of_floats(numbers.take(encoded.indices), "; ".join(filter(None, [note, comma_note])))
+    return Column(words.take(encoded.indices).to_pandas().astype("str"), note)
+
+
+def _marker_note(words: pa.Array, trimmed: pa.Array) -> str:
+    """Which spellings stood for missing, but for the empty cell, which needs no word."""
+    found = sorted({text for text in trimmed.filter(pc.is_null(words)).to_pylist() if text})
+    return f"{', '.join(found)} read as missing" if found else ""
+
+
+def _all_match(words: pa.Array, pattern: str) -> bool:
+    """Whether there is a word and every word matches."""
+    return len(words) > words.null_count and bool(pc.all(pc.match_substring_regex(words, pattern)).as_py())
+
+
+def _without_commas(words: pa.Array) -> tuple[pa.Array, str]:
+    """The words with thousands separators removed, or decimal commas made points, and which it was."""
+    with_comma = words.filter(pc.fill_null(pc.match_substring(words, ","), fill_value=False))
+    if _all_match(with_comma, _THOUSANDS):
+        return pc.replace_substring(words, ",", ""), "commas are read as thousands separators"
+    if _all_match(with_comma, _DECIMAL_COMMA):
+        return pc.replace_substring(words, ",", "."), "commas are read as decimal points"
+    return words, ""
+
+
+def _exact_numbers(words: pa.Array) -> pa.Array | None:
+    """The words as float64, or None when one is no number or a whole number too long for float64."""
+    if len(words) > words.null_count and not _all_match(words, NUMBER):
+        return None
+    numbers = pc.cast(pc.replace_substring_regex(words, r"^\+", ""), pa.float64())
+    too_long = pc.and_(pc.greater(pc.abs(numbers), LARGEST_EXACT), pc.match_substring_regex(words, r"^[^.eE]*$"))
+    return None if pc.any(too_long).as_py() else numbers
