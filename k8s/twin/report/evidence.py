@@ -93,15 +93,22 @@ def _title(finding: Finding) -> str:
     if finding.state == "no data":
         return "No evidence came in, so this signal could not speak for the canary"
     if finding.state == "harm" and finding.lower is not None:
-        return f"Harm is shown: worse by at least {amount(finding.name, finding.lower)}, and {margin} is the margin"
+        least = amount(finding.name, finding.lower)
+        return f"Harm is shown: {_compared(finding)} by at least {least}, and {margin} is the margin"
     if finding.upper is None:
         return f"Left open: nothing was ruled out; the margin is {margin}"
     known = amount(finding.name, finding.upper)
     if finding.upper <= finding.margin:
-        return f"Safe: worse by at most {known}, inside the margin of {margin}"
+        return f"Safe: {_compared(finding)} by at most {known}, inside the margin of {margin}"
     if finding.state == "safe":
-        return f"Safe for the next step: worse by at most {known}; the margin for all traffic is {margin}"
-    return f"Left open: it might have been worse by {known}; the margin is {margin}"
+        return (
+            f"Safe for the next step: {_compared(finding)} by at most {known}; the margin for all traffic is {margin}"
+        )
+    return f"Left open: it might have been {_compared(finding)} by {known}; the margin is {margin}"
+
+
+def _compared(finding: Finding) -> str:
+    return "shifted" if finding.name == "score_shift" else "worse"
 
 
 def _counts(finding: Finding, measured: str) -> str:
@@ -124,7 +131,7 @@ def _draw(seen: list[Sight], label: str, colour: str) -> Markup:
     x = Axis(0, max(seen[-1][0], 1), _LEFT, _WIDTH - _RIGHT)
     panel = Panel(drawing, x, Axis(low, high, _HEIGHT - _BOTTOM, _TOP))
     scale, unit = (1, "Brier loss") if last.name == "label_loss" else (100, "percentage points")
-    drawing.text(0, 10, f"canary worse by, {unit}", css="tick")
+    drawing.text(0, 10, f"canary {_compared(last)} by, {unit}", css="tick")
     drawing.box(x.start, panel.y(high), x.end, panel.y(last.margin), "harm")
     panel.y_axis(lambda value: number(value * scale), about=4)
     panel.x_axis(number, x.time_ticks(5), "seconds since the canary got its first traffic")

@@ -222,7 +222,8 @@ def _fairness(found: Fairness, colour: str, card: Card) -> Plot:
     if found.gap is None:
         title = f"Groups by {found.by} have too few positives to be compared"
     else:
-        title = f"Groups by {found.by} differ by {number(found.gap)}" + (f"; {allowed} is allowed" if allowed else "")
+        title = f"The share that is found differs by {number(found.gap)} between groups by {found.by}"
+        title += f"; {allowed} is allowed" if allowed else ""
     ruler = Ruler(0, 1, percent, "of the positives are found")
     return Plot(title, draw_rows(title, rows, ruler))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -24,7 +25,7 @@ from k8s.twin.report.record import (
     read_started,
     read_summary,
 )
-from k8s.twin.report.story import chapters, verdict
+from k8s.twin.report.story import Chapter, Sources, chapters, verdict
 from k8s.twin.report.timeline import Timeline, timeline
 
 _FOLDER = Path(__file__).parent
@@ -65,7 +66,7 @@ def page(home: Path) -> str:
         story=story,
         began=words.day(started) if started else "",
         verdict=verdict(summary.content, events.content or [], looks.content or []) if summary.content else None,
-        chapters=chapters(story, events.content or [], looks.content or []) if story else [],
+        chapters=_chapters(home, story, events.content or [], looks.content or []) if story else [],
         decisions=[event for event in events.content or [] if event.kind == "decision"],
         timeline=_timeline(home, events, seconds),
         traffic=seconds,
@@ -81,6 +82,12 @@ def _versions(story: Story | None) -> tuple[str, str]:
     """The newest version that stayed, whose card is shown, and the one that it was compared with."""
     stayed = [made.version for made in story.versions if made.fate in {"champion", "promoted"}] if story else []
     return (stayed[-1] if stayed else "1"), (stayed[-2] if len(stayed) > 1 else "")
+
+
+def _chapters(home: Path, story: Story, events: list[Event], looks: list[Look]) -> list[Chapter]:
+    versions = [made.version for made in story.versions]
+    left = {version: _part(partial(lineage.read_result, home, version)).content for version in versions}
+    return chapters(Sources(story, events, looks, {version: found for version, found in left.items() if found}))
 
 
 def _timeline(home: Path, events: Part[list[Event]], seconds: Part[list[Second]]) -> Part[Timeline]:

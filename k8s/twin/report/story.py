@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from k8s.twin.demo.summary import RequestCount, Story, VersionFate
+from k8s.twin.report.lineage import Result
 from k8s.twin.report.record import Event, Finding, Look, Summary
 from k8s.twin.report.words import FAULTS, HARM, SIGNALS, amount, clock, count, duration, listed, named, percent, short
 
@@ -111,10 +112,11 @@ def _why(story: Story, events: Sequence[Event], looks: Sequence[Look]) -> str:
     if last.fate == "rolled-back":
         harm = _harm_shown([look for look in looks if look.version == last.version])
         return (
-            f"It got at most {share}, for {duration(trip.seconds)}. {harm} "
+            f"{named(last.version)} got at most {share}, for {duration(trip.seconds)}. {harm} "
             "All traffic went back and the commit was reverted; nobody had to watch."
         )
-    return f"Its share grew to {share} in {trip.steps} steps, each one only when the evidence allowed it."
+    grown = f"The share of {named(last.version).lower()} grew to {share} in {trip.steps} steps"
+    return f"{grown}, each one only when the evidence allowed it."
 
 
 def _harm_shown(looks: Sequence[Look]) -> str:
@@ -157,29 +159,41 @@ def trip_of(version: str, events: Sequence[Event]) -> Trip | None:
     return Trip(partial[0].at, last, max(event.weight for event in partial), len(partial))
 
 
-def chapters(story: Story, events: Sequence[Event], looks: Sequence[Look]) -> list[Chapter]:
+@dataclass(frozen=True)
+class Sources:
+    """Where the chapters come from; `results` has what the training of a version left, by version."""
+
+    story: Story
+    events: Sequence[Event]
+    looks: Sequence[Look]
+    results: Mapping[str, Result]
+
+
+def chapters(sources: Sources) -> list[Chapter]:
     """A chapter for each version."""
-    return [_chapter(made, story, events, looks) for made in story.versions]
+    return [_chapter(made, sources) for made in sources.story.versions]
 
 
-def _chapter(made: VersionFate, story: Story, events: Sequence[Event], looks: Sequence[Look]) -> Chapter:
-    sentences: list[str] = []
+def _chapter(made: VersionFate, sources: Sources) -> Chapter:
+    story, events, looks = sources.story, sources.events, sources.looks
+    result = sources.results.get(made.version)
+    sentences = [f"It was trained on {count(result.snapshot.rows)} rows."] if result and result.snapshot else []
     if made.version == "3":
         sentences.append(FAULTS.get(story.fault, ""))
     sentences += _trip_sentences(made, trip_of(made.version, events), story.requests.get(made.version))
-    if made.fate == "champion":
-        sentences.append("It was trained on an early part of the data only, so that a better one could come.")
     if made.fate == "promoted":
         sentences.append(_shown_safe([look for look in looks if look.version == made.version]))
     if made.fate == "rolled-back":
         sentences.append(_revert_sentence(story))
-    quoted, quote = _quote(made, events)
+    quoted, quote = _quote(made, events, result)
     told = tuple(sentence for sentence in sentences if sentence)
     return Chapter(made.version, _FATES[made.fate], told, quoted, quote, made.package or "")
 
 
-def _quote(made: VersionFate, events: Sequence[Event]) -> tuple[str, str]:
-    """The judge's last words about a version that was stopped, and when they were said."""
+def _quote(made: VersionFate, events: Sequence[Event], result: Result | None) -> tuple[str, str]:
+    """Who stopped a version, and in which words."""
+    if made.fate == "refused" and result and result.message:
+        return "The offline gates", result.message
     said = [event for event in events if event.kind == "decision" and event.version == made.version]
     if made.fate != "rolled-back" or not said:
         return "", ""

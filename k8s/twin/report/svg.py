@@ -158,7 +158,7 @@ class Panel:
 def as_steps(points: Sequence[Point], until: float) -> list[Point]:
     """The corners of a line that keeps each value until the next point, and the last one until `until`."""
     corners: list[Point] = []
-    for (x, y), following in zip(points, [*(x for x, _ in points[1:]), until], strict=True):
+    for (x, y), following in zip(points, [*(x for x, _ in points[1:]), until], strict=False):
         corners += [(x, y), (following, y)]
     return corners
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from k8s.twin.report.record import Event, MissingPartError, Second
+from k8s.twin.report.record import Answered, Event, MissingPartError, Second
 from k8s.twin.report.svg import Axis, Drawing, Panel
 from k8s.twin.report.words import clock, colour_of, count, ink_on, number
 
-_LEFT, _RIGHT = 46.0, 10.0
+_LEFT, _RIGHT = 52.0, 10.0
 _PANEL, _GAP, _AXIS = 108.0, 46.0, 38.0
+#: More points than this in time would not be told apart.
+_MOST_POINTS = 120
 #: Room above the first panel for the judge's marks.
 _MARKS = 12.0
 
@@ -75,7 +78,7 @@ def timeline(events: Sequence[Event], seconds: Sequence[Second], limit_ms: float
     """
     end = max([entry.at for entry in seconds] or [entry.at for entry in events] or [0.0])
     decisions = [event for event in events if event.kind == "decision"]
-    scene = Scene(weights_over_time(events, end), samples_of(seconds), decisions, end, limit_ms)
+    scene = Scene(weights_over_time(events, end), samples_of(merged(seconds)), decisions, end, limit_ms)
     if not scene.intervals:
         raise MissingPartError("No version ever got traffic.")
     return Timeline(_title(scene), scene.versions, _draw(scene, 720), _draw(scene, 342))
@@ -94,12 +97,41 @@ def weights_over_time(events: Sequence[Event], end: float) -> list[Interval]:
     """Who got which share when, from the events of kind `weight`."""
     routed = [event for event in events if event.kind == "weight"]
     intervals, champion = [], ""
-    for event, following in zip(routed, [*(event.at for event in routed[1:]), end], strict=True):
+    for event, following in zip(routed, [*(event.at for event in routed[1:]), end], strict=False):
         if event.weight >= 100:
             champion = event.version
         canary = event.version if 0 < event.weight < 100 else ""
         intervals.append(Interval(event.at, max(following, event.at), champion, canary, event.weight if canary else 0))
     return intervals
+
+
+def merged(seconds: Sequence[Second], most: int = _MOST_POINTS) -> list[Second]:
+    """Neighbouring seconds put together, so that at most about so many are left and a picture stays calm."""
+    size = max(1, round(len(seconds) / most))
+    return [_merge(seconds[at : at + size]) for at in range(0, len(seconds), size)]
+
+
+def _merge(seconds: Sequence[Second]) -> Second:
+    """Requests and failures are added up; the slowest stands for the times, the mean for the scores."""
+    parts: dict[str, list[Answered]] = {}
+    for second in seconds:
+        for version, answered in second.versions.items():
+            parts.setdefault(version, []).append(answered)
+    lasted = sum(second.seconds for second in seconds)
+    return Second(at=seconds[-1].at, seconds=lasted, versions={name: _sum(found) for name, found in parts.items()})
+
+
+def _sum(parts: Sequence[Answered]) -> Answered:
+    scored = [part for part in parts if part.mean_probability is not None and part.requests]
+    total = sum(part.requests for part in scored)
+    return Answered(
+        requests=sum(part.requests for part in parts),
+        failed=sum(part.failed for part in parts),
+        p99_ms=max((part.p99_ms for part in parts if part.p99_ms is not None), default=None),
+        mean_probability=sum((part.mean_probability or 0) * part.requests for part in scored) / total
+        if total
+        else None,
+    )
 
 
 def samples_of(seconds: Sequence[Second]) -> list[Sample]:
@@ -128,7 +160,10 @@ def _draw(scene: Scene, width: float) -> Markup:
         panel = Panel(drawing, x, Axis(axis.low, axis.high, top + _PANEL, top))
         drawing.text(0, top - 14 - (0 if row else _MARKS), title, css="name")
         _decision_lines(panel, scene)
-        panel.y_axis(number, about=2, ticks=[0, 50, 100] if row == 0 else None)
+        if draw is _slowest:
+            panel.y_axis(lambda power: number(10**power), ticks=list(range(int(axis.low), int(axis.high) + 1)))
+        else:
+            panel.y_axis(number, about=2, ticks=[0, 50, 100] if draw is _shares else None)
         draw(panel, scene)
         last = row == len(rows) - 1
         unit = "minutes : seconds since the demo began" if last else ""
@@ -143,10 +178,11 @@ def _measured(scene: Scene) -> list[tuple[str, Callable[[Panel, Scene], None], A
     rows: list[tuple[str, Callable[[Panel, Scene], None], Axis]] = [
         ("requests answered a second", _requests, Axis(0, max(together.values()) * 1.08, 0, 0)),
     ]
-    slow = sorted(sample.p99_ms for sample in scene.samples if sample.p99_ms is not None)
-    if slow:
-        top = max(slow[int(len(slow) * 0.98)] * 1.2, scene.limit_ms * 1.1 if scene.limit_ms else 0)
-        rows.append(("99 of 100 answers came within, ms", _slowest, Axis(0, top, 0, 0)))
+    times = [sample.p99_ms for sample in scene.samples if sample.p99_ms]
+    if times:
+        high = math.ceil(math.log10(max(*times, scene.limit_ms or 1)))
+        low = min(math.floor(math.log10(min(times))), high - 1)
+        rows.append(("99 of 100 answers reached their callers within, ms", _slowest, Axis(low, high, 0, 0)))
     scores = [sample.probability for sample in scene.samples if sample.probability is not None]
     if scores:
         rows.append(("mean probability answered", _scores, Axis(0, min(1, max(scores) * 1.15), 0, 0)))
@@ -215,12 +251,13 @@ def _requests(panel: Panel, scene: Scene) -> None:
 
 
 def _slowest(panel: Panel, scene: Scene) -> None:
-    _lines(panel, scene, lambda sample: sample.p99_ms)
+    """On a logarithmic scale."""
+    _lines(panel, scene, lambda sample: math.log10(sample.p99_ms) if sample.p99_ms else None)
     if scene.limit_ms is not None:
-        height = panel.y(scene.limit_ms)
+        height = panel.y(math.log10(scene.limit_ms))
         panel.drawing.rule((panel.x.start, height), (panel.x.end, height), "limit")
-        text = f"objective: {number(scene.limit_ms)} ms"
-        panel.drawing.text(panel.x.end, height - 5, text, css="tick halo", anchor="end")
+        text = f"objective {number(scene.limit_ms)} ms"
+        panel.drawing.text(panel.x.start + 4, height - 5, text, css="tick halo")
 
 
 def _scores(panel: Panel, scene: Scene) -> None:

@@ -9,6 +9,9 @@ from typing import Final
 #: print (after Paul Tol's "high contrast" scheme, the gold darkened to stand out from white), then two spares.
 _COLOURS: Final = ("#0b4a8f", "#c98a00", "#b8475c", "#3c8d7a", "#6d5a9c")
 
+#: The load generator's word for requests without an answer; see `tests/load/tally.py`.
+_NOBODY: Final = "none"
+
 #: Keeps a number and its unit on one line.
 _NARROW: Final = "\N{NO-BREAK SPACE}"
 
@@ -68,8 +71,15 @@ def named(version: str) -> str:
     return f"Version{_NARROW}{version}"
 
 
+def called(version: str) -> str:
+    """A version in a legend; requests that nobody answered are counted under `none`."""
+    return "no answer" if version == _NOBODY else f"version {version}"
+
+
 def colour_of(version: str) -> str:
     """A version's colour, the same everywhere."""
+    if version == _NOBODY:
+        return "#1d2530"
     return _COLOURS[(int(version) - 1) % len(_COLOURS) if version.isdigit() else -1]
 
 

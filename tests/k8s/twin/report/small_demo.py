@@ -23,15 +23,16 @@ from components.evaluation import (
 from k8s.twin.demo.summary import Commit, Decision, RequestCount, Story, VersionFate, write_summary
 from k8s.twin.events import Event
 from services.judge.evidence import BINS, Counts, Evidence, Holdout, Stratum, merge_strata
-from services.judge.verdict import judge
+from services.judge.verdict import judge, next_weight
 from tests.small_package import write_small_package
 
 #: 14 November 2023, 22:13 UTC.
 STARTED = 1_700_000_000.0
 RATE = 300
-EVERY = 3
-STEPS = (10, 20, 30, 40, 50)
-ROLLOUT = Rollout(interval_seconds=2)
+#: Seconds between two looks of the judge.
+EVERY = 5
+ROLLOUT = Rollout(step_weight=20)
+FIRST = int(next_weight(0, ROLLOUT))
 EVEN = Holdout(shift=(0.0,) * BINS, shift_error=(0.004,) * BINS)
 GOOD = np.full(BINS, 1 / BINS)
 #: Most scores of the bad version are low.
@@ -54,10 +55,10 @@ def rollout(
 ) -> tuple[list[Event], list[dict[str, Any]], float]:
     """A rollout as the twin runs it, judged every second; its events, verdicts and end."""
     generator = np.random.default_rng(seed)
-    events = [Event(begin, "weight", version, STEPS[0])]
+    events = [Event(begin, "weight", version, FIRST)]
     looks: list[dict[str, Any]] = []
     strata: tuple[Stratum, ...] = ()
-    weight, at = STEPS[0], begin
+    weight, at = FIRST, begin
     while True:
         at += 1.0
         canary = int(RATE * weight / 100)
@@ -179,7 +180,12 @@ def write_versions(home: Path, feature: str) -> list[str]:
         folder = home / "versions" / version
         folder.mkdir(parents=True)
         snapshot = {"digest": package.receipt.data, "rows": 7043, "uri": "x"}
-        result = {"status": "ok", "package": str(package.path), "digest": package.digest, "snapshot": snapshot}
+        result = {
+            "status": "ok",
+            "package": str(package.path.relative_to(home)),
+            "digest": package.digest,
+            "snapshot": snapshot,
+        }
         (folder / "result.json").write_text(json.dumps(result))
         champion = package.digest if version != "1" else None
         (folder / "evaluation.json").write_text(json.dumps(evaluation(feature, champion)))

@@ -1,0 +1,46 @@
+import pytest
+
+from k8s.twin.report.evidence import trials
+from k8s.twin.report.record import Event, Finding, Judged, Look, MissingPartError
+
+EVENTS = [Event(at=10, kind="weight", version="3", weight=10)]
+
+
+def finding(state: str, lower: float | None, upper: float | None, name: str = "error_ratio") -> Finding:
+    return Finding(
+        name=name, state=state, margin=0.005, allowed=0.025, canary=0.011, champion=0.001, excess=0.01,
+        lower=lower, upper=upper, canary_observations=212, champion_observations=1903,
+    )  # fmt: skip
+
+
+def plots_of(*findings: Finding) -> list[tuple[str, str]]:
+    look = Look(at=14, version="3", weight=10, verdict=Judged(verdict="wait", signals=findings))
+    (trial,) = trials([look], EVENTS)
+    assert trial.seconds == 4
+    return [(plot.title.replace("\N{NO-BREAK SPACE}", " "), plot.counts) for plot in trial.plots]
+
+
+@pytest.mark.parametrize(
+    ("state", "lower", "upper", "title"),
+    [
+        ("harm", 0.006, 0.05, "Harm is shown: worse by at least 0.6 points, and 0.5 points is the margin"),
+        ("safe", None, 0.004, "Safe: worse by at most 0.4 points, inside the margin of 0.5 points"),
+        ("safe", None, 0.02, "Safe for the next step: worse by at most 2 points; the margin for all traffic is 0.5"),
+        ("open", None, 0.03, "Left open: it might have been worse by 3 points; the margin is 0.5 points"),
+        ("open", None, None, "Left open: nothing was ruled out; the margin is 0.5 points"),
+        ("no data", None, None, "No evidence came in, so this signal could not speak for the canary"),
+    ],
+)  # fmt: skip
+def test_each_state_has_its_sentence(state, lower, upper, title):
+    assert plots_of(finding(state, lower, upper))[0][0].startswith(title)
+
+
+def test_what_showed_harm_stands_first_and_counts_are_told():
+    told = plots_of(finding("open", None, 0.1, "slow_ratio"), finding("harm", 0.006, 0.1))
+    assert told[0][0].startswith("Harm is shown")
+    assert "seen: 212 of the canary, 1,903 of the champion" in told[0][1]
+
+
+def test_without_a_look_there_is_no_evidence():
+    with pytest.raises(MissingPartError, match="the judge had nothing to weigh"):
+        trials([], EVENTS)

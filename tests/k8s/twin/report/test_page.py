@@ -1,0 +1,257 @@
+"""What the whole report says, and that it says nothing that is not so."""
+
+import html
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from k8s.twin.report import write_report
+from k8s.twin.report.__main__ import main
+from tests.k8s.twin.report.small_demo import evaluation, write_demo
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+HOSTILE = '<script>alert("größe")</script>'
+
+
+class Tree(HTMLParser):
+    """Fails on a tag that is not closed in order, and keeps tags, attributes and texts."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(document)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"style", "script"} & set(self.open):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+def read(home: Path) -> Tree:
+    return Tree(write_report(home).read_text(encoding="utf-8"))
+
+
+def change(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_the_top_says_what_happened_with_the_summary_s_numbers(demo):
+    text = read(demo).text
+    assert "Everything happened as it had to" in text
+    assert "Version 3 was stopped by the evidence. Version 2 keeps serving." in text
+    assert "30,666 requests answered, none failed" in text  # 16,111 + 14,222 + 333
+    assert "14 November 2023, 22:13 UTC" in text
+
+
+def test_what_stopped_the_bad_version_is_told_with_the_judge_s_own_bound(demo):
+    decision = json.loads((demo / "twin" / "events.jsonl").read_text().splitlines()[-2])
+    shift = next(signal for signal in decision["evidence"]["signals"] if signal["name"] == "score_shift")
+    assert (decision["verdict"], shift["state"]) == ("fail", "harm")
+    text = read(demo).text
+    points = f"{100 * shift['lower']:.2g}"
+    assert f"beyond what the hold-out explains, by at least {points} points (the margin is 5 points)" in text
+    assert f"Harm is shown: shifted by at least {points} points, and 5 points is the margin" in text
+    assert decision["reason"].removeprefix("fail: ")[1:] in text
+
+
+def test_every_decision_digest_and_commit_is_there(demo):
+    summary = json.loads((demo / "summary.json").read_text())
+    receipt = json.loads((demo / "store" / "packages" / "small" / "receipt.json").read_text())
+    text = read(demo).text
+    for decision in summary["decisions"]:
+        assert re.sub(r"\s+", " ", decision["reason"]) in text
+    for commit in summary["commits"]:
+        assert commit["id"][:12] in text
+        assert commit["message"].splitlines()[0] in text
+    package = summary["versions"][1]["package"]
+    assert f"x-canario-receipt: {package}" in text
+    for digest in (package, receipt["files"]["model.onnx"], receipt["data"], receipt["code"], receipt["lock"]):
+        assert digest in text
+
+
+def test_the_model_card_has_the_evaluation_s_numbers(demo):
+    text = read(demo).text
+    assert "Made from 7,043 rows" in text
+    assert "1,460 rows were held out, 411 of them positive" in text
+    assert "0.871, before 0.859" in text
+    assert "Version 2 is clearly better than version 1 in ROC AUC" in text  # 0.0123 ± 0.01
+    assert "52 % of 300" in text
+    assert "differs by 0.12 between groups by tenure; at most 0.25 is allowed" in text
+    assert "0.071 ms" in text
+
+
+def test_a_version_has_one_colour_everywhere(demo):
+    document = write_report(demo).read_text()
+    assert set(re.findall(r'"--c: (#\w+)"></span>version (\d)', document)) == {
+        ("#0b4a8f", "1"),
+        ("#c98a00", "2"),
+        ("#b8475c", "3"),
+    }
+
+
+def test_nothing_is_loaded_from_anywhere(demo):
+    tree = read(demo)
+    assert {tag for tag, _ in tree.tags} & {"script", "link", "img", "iframe", "object", "base"} == set()
+    for _, attributes in tree.tags:
+        assert not {"src", "href", "srcset", "xlink:href"} & attributes.keys()
+    style = (Path(write_report.__code__.co_filename).parent / "style.css").read_text()
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_every_picture_is_well_formed_says_what_it_shows_and_stays_inside(demo):
+    pictures = re.findall(r"<svg.*?</svg>", write_report(demo).read_text(), re.DOTALL)
+    assert len(pictures) > 12
+    for picture in pictures:
+        root = ElementTree.fromstring(picture)
+        assert root.get("aria-label")
+        width = float(root.get("viewBox", "").split()[2])
+        for path in root.iter("path"):
+            xs = [float(x) for x in re.findall(r"[ML](-?[\d.]+) ", path.get("d", ""))]
+            assert all(-1 <= x <= width + 1 for x in xs)
+
+
+def test_the_same_demo_gives_the_same_bytes(demo):
+    first = write_report(demo).read_bytes()
+    assert write_report(demo).read_bytes() == first
+    assert [path.name for path in demo.glob("report*")] == ["report.html"]
+
+
+def test_hostile_names_are_shown_and_never_obeyed(tmp_path):
+    home = write_demo(tmp_path, service=HOSTILE, feature=HOSTILE)
+    document = write_report(home).read_text()
+    assert "<script" not in document
+    tree = Tree(document)
+    assert f"fairness by {HOSTILE}" in tree.text
+    assert f"service {HOSTILE}" in tree.text
+    assert html.escape(HOSTILE, quote=False)[:20] in document
+
+
+@pytest.mark.parametrize(
+    ("gone", "says"),
+    [
+        ("summary.json", "summary.json is not there: the demo did not come that far."),
+        ("twin/events.jsonl", "twin/events.jsonl is not there"),
+        ("record/traffic/seconds.jsonl", "record/traffic/seconds.jsonl is not there"),
+        ("record/clock.json", "record/clock.json does not say when the demo began"),
+        ("versions/2/evaluation.json", "versions/2/evaluation.json is not there"),
+        ("versions/2/result.json", "versions/2/result.json is not there"),
+        ("store/packages/small/receipt.json", "receipt.json: is missing"),
+    ],
+)
+def test_a_part_that_is_missing_is_named_and_the_rest_is_shown(demo, gone, says):
+    (demo / gone).unlink()
+    text = read(demo).text
+    assert says in text
+    assert "Model card of version" in text
+
+
+def test_verdicts_that_were_not_recorded_are_taken_from_the_decisions(demo):
+    (demo / "record" / "verdicts.jsonl").unlink()
+    assert "Harm is shown" in read(demo).text
+
+
+def test_an_empty_folder_gives_a_page_that_says_so(tmp_path):
+    text = read(tmp_path).text
+    assert "This demo ended before it could say how it went" in text
+    assert text.count("cannot be shown") >= 6
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("summary.json", "{", "summary.json is not JSON"),
+        ("summary.json", "[]", "summary.json is not a JSON object"),
+        ("summary.json", '{"ok": true}', "summary.json cannot be read: service"),
+        ("versions/2/evaluation.json", '{"candidate": 1}', "versions/2/evaluation.json cannot be read: candidate"),
+        ("twin/events.jsonl", '{"at": 1}\n{"at": 2, "kind": "x"}\n', "twin/events.jsonl, line 1 cannot be read: kind"),
+        ("record/traffic/seconds.jsonl", "", "record/traffic/seconds.jsonl is empty"),
+    ],
+)
+def test_a_part_that_is_broken_is_named(demo, name, content, says):
+    (demo / name).write_text(content)
+    assert says in read(demo).text
+
+
+def test_a_last_line_that_was_cut_off_is_left_out(demo):
+    events = demo / "twin" / "events.jsonl"
+    before = read(demo).text
+    events.write_text(events.read_text() + '{"at": 17000')
+    assert read(demo).text == before
+
+
+def test_a_package_with_a_changed_byte_is_not_vouched_for(demo):
+    model = demo / "store" / "packages" / "small" / "golden.jsonl"
+    model.write_bytes(model.read_bytes() + b"\n")
+    assert "The package cannot be trusted" in read(demo).text
+
+
+def test_a_demo_that_went_wrong_says_so_first(demo):
+    problem = "5 of 900 requests to version 2 failed; allowed: 0"
+    change(demo / "summary.json", ok=False, problems=[problem])
+    tree = read(demo)
+    assert "This run did not go as it had to" in tree.text
+    assert problem in tree.text
+    assert "Everything happened" not in tree.text
+    assert "never stopped" not in tree.text
+
+
+def test_a_version_that_was_refused_offline_says_at_which_gate(demo):
+    summary = json.loads((demo / "summary.json").read_text())
+    versions = [*summary["versions"][:2], {"version": "3", "package": None, "fate": "refused"}]
+    change(demo / "summary.json", versions=versions, fault="shuffled-labels", ending="refused")
+    change(demo / "versions" / "3" / "result.json", status="refused", message="roc_auc: 0.512, at least 0.82")
+    text = read(demo).text
+    assert "was refused before it met a customer" in text
+    assert "0 requests reached version 3" in text
+    assert "roc_auc: 0.512, at least 0.82" in text
+
+
+def test_a_third_good_version_gets_the_model_card(demo):
+    summary = json.loads((demo / "summary.json").read_text())
+    summary["versions"][2]["fate"] = "promoted"
+    change(demo / "summary.json", versions=summary["versions"], champion="3", fault="none", ending="promoted")
+    text = read(demo).text
+    assert "Version 3 proved itself under live traffic and is the champion." in text
+    assert "Model card of version 3" in text
+    assert "0 is version 2" in text
+
+
+def test_a_first_version_has_nobody_to_be_compared_with(demo):
+    shutil.rmtree(demo / "versions" / "2")
+    summary = json.loads((demo / "summary.json").read_text())
+    change(demo / "summary.json", versions=summary["versions"][:1], champion="1", ok=False)
+    (demo / "versions" / "1" / "evaluation.json").write_text(json.dumps(evaluation()))
+    assert "What version 1 shows on the hold-out" in read(demo).text
+
+
+def test_the_command_writes_the_file_and_refuses_what_is_no_folder(demo, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["report", str(demo)])
+    assert main() == 0
+    assert capsys.readouterr().out.strip() == str(demo / "report.html")
+    monkeypatch.setattr("sys.argv", ["report", str(demo / "nowhere")])
+    assert main() == 2
+    assert "is not a folder; give one that `make demo` made" in capsys.readouterr().err
