@@ -75,22 +75,28 @@ class Terminal:
 def _event_text(event: Event) -> str:
     version, reason = f"version {event.version}", escape(event.reason)
     match event.kind:
-        case "commit":
-            return f"commit seen: {reason}"
-        case "starting":
-            return f"{version} is built and started ({reason})"
-        case "weight" if event.weight:
-            return f"{version} gets [bold]{event.weight} %[/bold] of the traffic"
-        case "decision" if event.verdict == "pass":
-            # What was found safe is said signal by signal in the report.
-            return f"[green]judge:[/green] {reason.partition(': ')[0]}: {reason.split(': ')[1]}"
-        case "decision" if event.verdict == "fail":
-            return f"[red]judge:[/red] {reason}"
-        case "phase" if event.phase in {"Succeeded", "Failed"}:
-            return f"{version} is {'promoted' if event.phase == 'Succeeded' else 'rolled back'}"
-        case "reverted":
-            return f"commit made: {reason}"
-        case "refused" | "died" | "error":
-            return f"[yellow]{event.kind}:[/yellow] {reason}"
+        case "decision":
+            return _decision_text(event.verdict, reason)
+        case "weight":
+            return f"{version} gets [bold]{event.weight} %[/bold] of the traffic" if event.weight else ""
+        case "phase":
+            return {"Succeeded": f"{version} is promoted", "Failed": f"{version} is rolled back"}.get(event.phase, "")
         case _:
-            return ""
+            return _OTHERS.get(event.kind, "").format(version=version, reason=reason)
+
+
+def _decision_text(verdict: str, reason: str) -> str:
+    """A pass in short: what was found safe stands signal by signal in the report."""
+    if verdict == "fail":
+        return f"[red]judge:[/red] {reason}"
+    return f"[green]judge:[/green] {': '.join(reason.split(': ')[:2])}" if verdict == "pass" else ""
+
+
+_OTHERS = {
+    "commit": "commit seen: {reason}",
+    "starting": "{version} is built and started ({reason})",
+    "reverted": "commit made: {reason}",
+    "refused": "[yellow]refused:[/yellow] {reason}",
+    "died": "[yellow]died:[/yellow] {reason}",
+    "error": "[yellow]error:[/yellow] {reason}",
+}

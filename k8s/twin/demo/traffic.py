@@ -34,7 +34,8 @@ class Traffic:
         self._command = [
             sys.executable, "-m", "locust", "-f", str(_ROOT / "tests" / "load" / "locustfile.py"),
             "--headless", "--only-summary", "--host", url, "--users", str(CALLERS), "--spawn-rate", "100",
-            "--spec", str(spec), "--table", str(rows), "--out", str(self._folder), "--rate", str(RATE), "--feedback-share", "1",
+            "--spec", str(spec), "--table", str(rows), "--out", str(self._folder), "--rate", str(RATE),
+            "--feedback-share", "1", "--batch-share", "0.01",
         ]  # fmt: skip
         self._running: subprocess.Popen[bytes] | None = None
 
