@@ -10,6 +10,8 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import sys
+import tempfile
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Final
@@ -55,7 +57,9 @@ def slot_size(payload_bytes: int) -> int:
 
 
 def offer(environment: MutableMapping[str, str], workers: int, slot_bytes: int) -> None:
-    """Makes the memory in a supervisor and names it for its workers."""
+    """Makes the memory in a supervisor and names it for its workers (on Linux; elsewhere each worker counts alone)."""
+    if sys.platform != "linux":
+        return
     # A reload starts the new workers before the old ones end.
     size = 2 * workers * slot_bytes
     environment[SHARED_VARIABLE] = f"{os.getpid()}:{_anonymous_file(size)}:{size}"
@@ -75,6 +79,6 @@ def join(environment: MutableMapping[str, str], slot_bytes: int) -> SharedMemory
 
 
 def _anonymous_file(size: int) -> int:
-    file = os.memfd_create("canario")
+    file = os.memfd_create("canario") if sys.platform == "linux" else os.dup(tempfile.TemporaryFile().fileno())
     os.ftruncate(file, size)
     return file

@@ -24,7 +24,7 @@ import numpy as np
 
 from components.package import TOLERANCE
 from tests.load.bench import report
-from tests.load.bench.contestants import CONTESTANTS, CORE, US, Contestant, us
+from tests.load.bench.contestants import CEILING, CONTESTANTS, CORE, US, Contestant, us
 from tests.load.bench.running import BenchError, Measured, Running, free_space
 from tests.load.bench.subject import MODELS, Subject, prepare
 
@@ -50,7 +50,8 @@ _QUICK: Final = Plan(rounds=1, seconds=1, warmup_seconds=0.3, soak_seconds=3)
 
 def compare(subject: Subject, running: Sequence[Running]) -> None:
     """Every contestant answers as scikit-learn does, or nothing is measured."""
-    for server in running:
+    judged = [server for server in running if server.contestant.has_model]
+    for server in judged:
         one_by_one = [server.ask([row])[0] for row in subject.rows[:50]]
         together = server.ask(subject.rows[:_BATCH])
         differences = np.abs(
@@ -58,7 +59,7 @@ def compare(subject: Subject, running: Sequence[Running]) -> None:
         )
         if not differences.max() <= TOLERANCE:
             raise BenchError(f"{server.contestant.name}: an answer is {differences.max():.1e} off")
-    print(f"{subject.model}: the answers of {len(running)} servers agree within {TOLERANCE:g}", flush=True)
+    print(f"{subject.model}: the answers of {len(judged)} servers agree within {TOLERANCE:g}", flush=True)
 
 
 def measure(running: Sequence[Running], plan: Plan, batch: int, connections: int) -> list[report.Line]:
@@ -130,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [contestant.name for contestant in CONTESTANTS]
     if unknown := set(chosen.only) - set(names):
         parser.error(f"--only {unknown.pop()!r} is no peer; there are {', '.join(names)}")
-    contestants = [one for one in CONTESTANTS if not chosen.only or one.name in (US, CORE, *chosen.only)]
+    contestants = [one for one in CONTESTANTS if not chosen.only or one.name in (US, CORE, CEILING, *chosen.only)]
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores before the start", flush=True)
     shutil.rmtree(_HOME, ignore_errors=True)
     plan = _QUICK if chosen.quick else _FULL

@@ -21,6 +21,8 @@ Rows = list[dict[str, Any]]
 US: Final = "canario"
 CORE: Final = "core on FastAPI"
 MLFLOW: Final = "MLflow models serve"
+#: No model at all: what uvicorn and the load generator can do.
+CEILING: Final = "constant answer"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Contestant:
     path: str
     body: Callable[[Rows], Any]
     probabilities: Callable[[Any], list[float]]
+    has_model: bool = True
 
 
 def _plain(rows: Rows) -> Any:
@@ -133,6 +136,7 @@ def _v2_column(name: str, data: list[Any]) -> dict[str, Any]:
 CONTESTANTS: Final = (
     us(),
     Contestant(CORE, _program("core", "core_peer.py"), "/predict", _one_or_many, _ours),
+    Contestant(CEILING, _program("core", "constant_peer.py"), "/predict", _one_or_many, _ours, has_model=False),
     Contestant(MLFLOW, _mlflow, "/invocations", _split, lambda answer: [row[1] for row in answer["predictions"]]),
     Contestant("FastAPI", _program("fastapi", "fastapi_peer.py"), "/predict", _plain, _probabilities),
     Contestant("Flask and gunicorn", _flask, "/predict", _plain, _probabilities),

@@ -20,8 +20,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from components.contract import CategoryFeature, Feature
 from components.encoding import fit_encoding
-from components.graphs import linear_graph, tree_graph
 from components.package import Answer, Contract, Golden, Holdout, Receipt, Target, score_bin, write_package
+from components.sklearn_models import SklearnModel
 from components.spec import load_spec
 
 MODELS: Final = ("logistic_regression", "random_forest")
@@ -110,12 +110,7 @@ def _write_package(
         encoding=fit_encoding(features, {name: frame[name].to_numpy() for name in features}),
         target=Target(name="churn", positive="Yes", negative="No"),
     )
-    classifier, width = pipeline.named_steps["classifier"], contract.encoding.width
-    graph = (
-        linear_graph(classifier.coef_[0], float(classifier.intercept_[0]))
-        if model == "logistic_regression"
-        else tree_graph(classifier, width)
-    )
+    graph = SklearnModel(pipeline.named_steps["classifier"]).onnx(contract.encoding.width)
     golden = [
         Golden(request=row, answer=Answer(probability=score, label=contract.label(score)))
         for row, score in zip(rows[:50], expected.tolist(), strict=False)

@@ -133,6 +133,8 @@ def test_the_bento_holds_the_package_and_what_serves_it_and_no_more(bento: Path,
     requirements = (bento / "env/python/requirements.txt").read_text()
     assert "--hash=sha256:" in requirements
     assert "index-url" not in requirements
+    # Nothing goes through BentoML's own request handling, batching or time-outs.
+    assert json.loads((bento / "apis/schema.json").read_text())["routes"] == []
 
 
 def test_a_bento_that_is_there_is_not_built_again(bento: Path, package: Package) -> None:
