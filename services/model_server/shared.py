@@ -79,6 +79,10 @@ def join(environment: MutableMapping[str, str], slot_bytes: int) -> SharedMemory
 
 
 def _anonymous_file(size: int) -> int:
-    file = os.memfd_create("canario") if sys.platform == "linux" else os.dup(tempfile.TemporaryFile().fileno())
+    if sys.platform == "linux":
+        file = os.memfd_create("canario")
+    else:
+        with tempfile.TemporaryFile() as nameless:
+            file = os.dup(nameless.fileno())
     os.ftruncate(file, size)
     return file
