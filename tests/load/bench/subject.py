@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -85,7 +86,8 @@ def _classifier(model: str) -> Any:
 def _write_mlflow(pipeline: Pipeline, folder: Path) -> None:
     import mlflow.sklearn
 
-    # Its own pickle format refuses what it has no proof for; the model is ours.
+    # It warns of the pickle; this one is ours and stays here.
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
     mlflow.sklearn.save_model(
         pipeline,
         str(folder),
