@@ -11,7 +11,7 @@ import yaml
 
 from components.contract import NumberFeature, Spec
 from components.errors import SpecError
-from components.table import read_table
+from components.table import read_table, table_bytes
 from k8s.twin.demo.sensitivity import MONEY
 
 Fault = Literal["errors", "slow", "wrong-unit", "worse", "shuffled-labels", "none"]
@@ -77,7 +77,7 @@ def _shuffle_labels(spec: Spec, path: Path) -> Path:
     table = read_table(spec.data.uri)
     shuffled = np.random.default_rng(spec.training.seed).permutation(len(table))
     table[spec.data.target] = table[spec.data.target].to_numpy()[shuffled]
-    table.to_parquet(path)
+    path.write_bytes(table_bytes(table))
     return path
 
 

@@ -16,6 +16,7 @@ from components.split import split_examples
 from components.table import read_table
 from k8s.twin.demo.faults import Ending, Fault, third_version, write_spec
 from k8s.twin.demo.recorder import VerdictRecorder
+from k8s.twin.demo.rows import early_rows, write_rows
 from k8s.twin.demo.sensitivity import most_moving_number
 from k8s.twin.demo.summary import Commit, Decision, Fate, RequestCount, Story, VersionFate
 from k8s.twin.demo.terminal import Terminal
@@ -30,8 +31,6 @@ from k8s.twin.twin import Twin
 ENVIRONMENT = "demo"
 #: The demo's only setting of its own: the spec's interval suits a cluster, and here a person is watching.
 INTERVAL_SECONDS = 2.0
-#: The first version knows only this part of the table, its earliest rows.
-EARLY_SHARE = 0.4
 #: A rollout on this machine takes half a minute; after this long it is given up.
 ROLLOUT_SECONDS = 180.0
 
@@ -101,11 +100,9 @@ class Demo:
     # --- the three versions ----------------------------------------------------------------
 
     def _first(self, examples: Examples) -> None:
-        early = examples.frame.head(int(len(examples) * EARLY_SHARE))
-        path = self._home / "data" / "early.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        early.to_parquet(path)
-        self._terminal.chapter(f"1  Version 1 learns from the first {len(early):,} of {len(examples):,} rows")
+        early = examples.take(early_rows(examples, self._spec))
+        path = write_rows(early, self._home / "data" / "early.parquet")
+        self._terminal.chapter(f"1  Version 1 learns from an early part: {len(early):,} of {len(examples):,} rows")
         self._train(1, self._spec_path, str(path), {})
         self._terminal.chapter("2  A commit deploys version 1")
         self._await_end("1")
@@ -126,9 +123,7 @@ class Demo:
 
     def _live_rows(self, examples: Examples) -> Path:
         """Rows that no version ever learns from: tomorrow's customers."""
-        path = self._home / "data" / "live.parquet"
-        split_examples(examples, self._spec).holdout.frame.to_parquet(path)
-        return path
+        return write_rows(split_examples(examples, self._spec).holdout, self._home / "data" / "live.parquet")
 
     def _train(self, number: int, spec: Path, data: str, settings: dict[str, str]) -> Trained:
         trained = self._training.train(number, spec, data, settings)

@@ -1,0 +1,39 @@
+"""Which rows the demo's versions learn from, and which ones its callers send."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contract import Spec
+from components.examples import Examples
+from components.split import moments
+from components.table import table_bytes
+
+#: The first version knows only this part of the table.
+EARLY_SHARE = 0.4
+#: A table whose early part has a share of positives this far off is sorted by something that is no time.
+_MOST_OFF = 0.1
+
+
+def early_rows(examples: Examples, spec: Spec) -> NDArray[np.intp]:
+    """Positions of the rows that there were when the first version was trained.
+
+    They are the earliest by the spec's time column; without one the table's first, or, where the
+    table is sorted so that those are not like the rest, a part that is the same each time.
+    """
+    count = int(len(examples) * EARLY_SHARE)
+    if spec.split.time:
+        return np.sort(np.argsort(moments(examples.frame, spec.split.time), kind="stable")[:count])
+    if abs(examples.labels[:count].mean() - examples.labels.mean()) <= _MOST_OFF:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).permutation(len(examples))[:count])
+
+
+def write_rows(examples: Examples, path: Path) -> Path:
+    """The rows as a table of their own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(table_bytes(examples.frame))
+    return path
