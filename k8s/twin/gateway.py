@@ -23,6 +23,8 @@ _GENERATION_PATH = "/.gateway/generation"
 _GENERATION_HEADER = "x-gateway-generation"
 #: Shorter than the 5 s after which the servers close an idle connection: a request never meets a closing one.
 _IDLE_SECONDS = 2.0
+#: So often in a row no connection must be seen: the kernel's table may change while it is read.
+_LOOKS = 3
 
 
 class Gateway:
@@ -83,7 +85,9 @@ class Gateway:
         """
         port = int(url.rsplit(":", 1)[1])
         deadline = time.monotonic() + timeout_seconds
-        while self._connections(port):
+        empty = 0
+        while empty < _LOOKS:
+            empty = 0 if self._connections(port) else empty + 1
             if time.monotonic() > deadline or stop.wait(0.05):
                 return False
         return True

@@ -2,8 +2,8 @@
 
     python -m k8s.twin.supervise [--grace SECONDS] [--parent PID] -- COMMAND...
 
-SIGINT, SIGTERM and SIGHUP go on to the command, which runs in a process group
-of its own, so that Ctrl-C reaches it once. When the command ends, is killed, or
+SIGINT, SIGTERM and SIGHUP go on to the command, which runs in a process group of
+its own; SIGINT to the whole of that group, as a terminal's Ctrl-C does. When the command ends, is killed, or
 the parent of this process is gone, what is left of the tree gets SIGTERM and
 then SIGKILL, orphans included: on Linux this process adopts them
 (PR_SET_CHILD_SUBREAPER). Should this process itself be killed, the command gets
@@ -111,7 +111,8 @@ def _attend(pid: int, received: list[int], parent: int, grace: float) -> int:
         if os.getppid() != parent and kill_at == float("inf"):
             received.append(signal.SIGTERM)
         while received:
-            _send(pid, received.pop(0))
+            number = received.pop(0)
+            _send(-pid if number == signal.SIGINT else pid, number)
             kill_at = min(kill_at, time.monotonic() + grace)
         if time.monotonic() >= kill_at:
             _send(pid, signal.SIGKILL)
@@ -152,6 +153,7 @@ def _clear(pid: int) -> None:
 
 
 def _send(pid: int, number: int) -> None:
+    """Signals a process, or a group where `pid` is negative."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:

