@@ -47,3 +47,10 @@ HOLDOUT_SHIFT_ERROR: Final = "canario_holdout_shift_error"
 MODEL_INFO: Final = "canario_model_info"
 #: Gauge by `service`: percent of traffic that the canary gets; the twin exports Flagger's own name.
 CANARY_WEIGHT: Final = "flagger_canary_weight"
+
+#: Gauge of the judge by `service` and `verdict` (`pass`, `fail`, `wait`): 1 for what it says now, 0 for the others.
+JUDGE_VERDICT: Final = "canario_judge_verdict"
+#: Gauge of the judge by `service`, `signal` and `of` (`harm`, `safe`): natural logarithm of the evidence.
+JUDGE_LOG_EVIDENCE: Final = "canario_judge_log_evidence"
+#: Counter of the judge by `service`, `question` and `answer` (`yes`, `no`): Flagger's questions.
+JUDGE_ANSWERS: Final = "canario_judge_answers_total"

@@ -11,10 +11,15 @@ from pathlib import Path
 
 import uvicorn
 
+from components.contract import Rollout
 from components.errors import SpecError
 from components.spec import load_spec
+from services.judge.prometheus import PrometheusSource
 from services.judge.server import Judge, build_app, log
-from services.judge.sources import FileDiscoverySource
+from services.judge.sources import FileDiscoverySource, Source
+
+#: How much of the time before a rollout is read, so that its beginning is seen.
+_BEFORE_SECONDS = 600.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,11 +30,18 @@ def main(arguments: list[str] | None = None) -> int:
     except SpecError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    services = tuple(spec.name for spec in specs)
-    source = FileDiscoverySource(settings.targets, services, time.time)
-    judge = Judge({spec.name: spec.rollout for spec in specs}, source, time.time, settings.interval_seconds)
+    rollouts = {spec.name: spec.rollout for spec in specs}
+    judge = Judge(rollouts, _source(settings, rollouts), time.time, settings.interval_seconds)
     asyncio.run(_serve(judge, settings.host, settings.port))
     return 0
+
+
+def _source(settings: argparse.Namespace, rollouts: dict[str, Rollout]) -> Source:
+    if settings.targets:
+        return FileDiscoverySource(settings.targets, tuple(rollouts), time.time)
+    longest = max(rollout.deadline_minutes for rollout in rollouts.values())
+    range_seconds = longest * 60 + _BEFORE_SECONDS
+    return PrometheusSource(settings.prometheus, tuple(rollouts), time.time, range_seconds, settings.champion_pods)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,7 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--spec", type=Path, required=True, action="append", help="a service.yaml; may stand repeatedly"
     )
-    parser.add_argument("--targets", type=Path, required=True, help="targets to scrape, as Prometheus's file_sd")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--targets", type=Path, help="a file of targets to scrape, as Prometheus's file_sd")
+    source.add_argument("--prometheus", help="address of a Prometheus server, such as http://prometheus:9090")
+    parser.add_argument("--champion-pods", default="-primary-", help="found in the names of the champion's pods only")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--interval-seconds", type=float, default=1.0, help="between two scrapes")

@@ -20,7 +20,8 @@ from services.judge.evalue import Arms, Array
 from services.judge.signals import Signal
 
 #: How finely an interval's ends are looked for: neighbours in the grid of margins differ by this factor.
-_GRID_FACTOR = math.sqrt(2)
+_GRID_FACTOR = 2 ** (1 / 16)
+_LOWEST_RUNG = 64
 _LONGEST = 2.0**20
 
 
@@ -94,26 +95,25 @@ def _alike(signal: Signal, strata: Sequence[Arms], times: float) -> list[Arms]:
 
 
 def _margins(signal: Signal) -> list[float]:
-    """The margins at which an interval is looked for, rising; the signal's own is one of them."""
-    rungs = range(-8, 60)
-    above = [signal.margin * _GRID_FACTOR**rung for rung in rungs if signal.margin * _GRID_FACTOR**rung < 1]
+    """The margins at which an interval's ends are looked for, rising; the signal's own is one of them.
+
+    They are always the same, so that the bets against them need to be found only once.
+    """
+    rungs = range(-_LOWEST_RUNG, math.ceil(math.log(1 / signal.margin, _GRID_FACTOR)))
+    above = [signal.margin * _GRID_FACTOR**rung for rung in rungs]
     below = [] if signal.two_sided else [-margin for margin in reversed(above)]
     return [*below, 0.0, *above]
 
 
 def _crossing(margins: list[float], log_e: Callable[[float], float], needed: float) -> float | None:
-    """Where, walking along `margins`, the evidence falls below `needed`; it falls all the way."""
+    """The last of `margins` that is ruled out; the evidence falls along them."""
     if log_e(margins[0]) < needed:
         return None
     low, high = 0, len(margins)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if log_e(margins[middle]) >= needed else (low, middle)
-    if high == len(margins):
-        return margins[-1]
-    inside, outside = log_e(margins[low]), log_e(margins[high])
-    part = (inside - needed) / max(inside - outside, 1e-12)
-    return margins[low] + min(part, 1.0) * (margins[high] - margins[low])
+    return margins[low]
 
 
 def stack_arms(signal: Signal, strata: Sequence[tuple[float, Array, Array]]) -> list[Arms]:

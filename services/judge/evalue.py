@@ -32,7 +32,8 @@ share moves only between strata, each of which has its own `max_d`.
 cut into batches and on which replica they were counted leaves it as it is. A mean
 of e-processes is one, so bets are mixed over a fixed grid of what may be true
 (`Prior`): the base rate, the gap beyond the bound, the spread, and the share
-really given. Inside the mixture the strata multiply, so the base rate is paid for
+really given, and the stratum with which bets begin; a little is kept out of the
+bet in each stratum. Inside the mixture the strata multiply, so the base rate is paid for
 once, not once a stratum.
 
 Evidence for *less* than the bound is the same question about `1 - x` and `-bound`.
@@ -50,12 +51,16 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 #: What the gateway's true share may be, as a multiple of the weight's odds, and how likely that is.
-SHARE_ODDS = (1.0, 0.6, 0.8, 0.91, 1.1, 1.25, 1.65)
-SHARE_PRIOR = (0.88,) + (0.02,) * 6
+SHARE_ODDS = (1.0, 0.35, 0.55, 0.75, 0.9, 1.12, 1.4)
+SHARE_PRIOR = (0.86,) + (0.02,) * 6
+#: What of each stratum's wealth is not bet, so that a stratum with a share far from its weight cannot ruin the others.
+KEPT = 0.02
+#: How likely bets begin with the first stratum; otherwise they leave out the first ones, in which labels
+#: still belong to answers from before the weight rose.
+AT_ONCE = 0.8
 #: A factor never falls below this part of what it is at a bet of zero, so that no logarithm is infinite.
 _LARGEST_BET = 0.98
-_SMALLEST_BET = 1e-9
-_HALVINGS = 14
+_HALVINGS = 8
 #: Means this near to what is possible are moved inwards.
 _EDGE = 1e-5
 
@@ -95,13 +100,23 @@ def log_evidence(strata: Sequence[Arms], values: tuple[float, ...], bounds: tupl
 
     `values` are what `x` can be, in the order of the counts' last axis.
     """
-    total: Array = np.zeros(())
-    for arms in strata:
-        total = total + _stratum(arms, values, bounds, prior)
+    joint = np.log(_joint(prior))
+    suffix: Array = np.zeros(())
+    late = []
+    for arms in reversed(strata):
+        suffix = suffix + _stratum(arms, values, bounds, prior)
+        late.append(log_mean(suffix, joint).T)
     if not strata:
         return np.zeros((1, len(bounds)))
-    mixed: Array = log_mean(total, np.log(_joint(prior))).T
-    return mixed
+    idle = np.zeros_like(late[0])
+    return log_mean(np.stack([*reversed(late), idle], axis=-1), np.log(_starts(len(strata))))
+
+
+def _starts(strata: int) -> Array:
+    """How likely it is that bets begin with each stratum, and (last) with one that has not come yet."""
+    k = np.arange(1, strata + 1)
+    later = (1 - AT_ONCE) / (k * (k + 1))
+    return np.array([AT_ONCE, *later[:-1], (1 - AT_ONCE) / strata])
 
 
 def log_evidence_below(
@@ -119,7 +134,8 @@ def _stratum(arms: Arms, values: tuple[float, ...], bounds: tuple[float, ...], p
     n_c, n_b = (counts[..., part].sum(-1) for part in (slice(len(values)), slice(len(values), None)))
     wealth = counts @ bets.log_factors - _share_price(np.stack([n_c, n_b], axis=-1), bets)
     by_share = wealth.reshape(*wealth.shape[:-1], len(SHARE_ODDS), -1)
-    return log_mean(by_share, np.log(SHARE_PRIOR)[:, None], axis=-2)
+    bet = log_mean(by_share, np.log(SHARE_PRIOR)[:, None], axis=-2)
+    return np.logaddexp(bet, np.log(KEPT))
 
 
 @dataclass(frozen=True)
@@ -195,7 +211,9 @@ def _growth_optimal(
         left, right = np.where(rising, m, left), np.where(rising, right, m)
     m = (left + right) / 2
     limit = np.minimum(share / (m + bound), (1 - share) / (1 - m))
-    bet = np.clip(share * _ratio_slope(high, m, bound) / spread, _SMALLEST_BET * limit, _LARGEST_BET * limit)
+    best = share * _ratio_slope(high, m, bound) / spread
+    # Where even base + gap is below all that the null allows, any bet wins; half of the largest does.
+    bet = np.where(best > 0, np.minimum(best, _LARGEST_BET * limit), limit / 2)
     return m, bet
 
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from components.contract import SCORE_EDGES
 
 BINS = len(SCORE_EDGES)
+#: So many requests cannot be half or twice a weight of 1 % or more by chance (less than once in a million).
+_ENOUGH_TO_DOUBT = 10_000
 #: Columns of `Counts.vector`: requests, errors, slow, then scores by bin, then labels by bin and (negative, positive).
 COLUMNS = 3 + BINS + 2 * BINS
 
@@ -81,6 +83,19 @@ class Stratum:
     champion: Counts
     canary: Counts
 
+    def doubt(self) -> str:
+        """What is to be said if the share of requests is far from the weight, beyond chance; else nothing."""
+        if not 0 < self.weight < 100 or self.canary.requests is None or self.champion.requests is None:
+            return ""
+        total = self.canary.requests + self.champion.requests
+        found, meant = self.canary.requests / max(total, 1.0), self.weight / 100
+        if total < _ENOUGH_TO_DOUBT or meant / 2 <= found <= 2 * meant:
+            return ""
+        return (
+            f"at a weight of {self.weight:g} % the canary answered {found:.1%} of {total:,.0f} requests;"
+            " the gateway does not do what it says, or the canary does not answer"
+        )
+
 
 @dataclass(frozen=True)
 class Holdout:
@@ -122,6 +137,10 @@ class Evidence:
         """Every sentence about counts that contradict themselves, in any stratum."""
         sides = ((side, getattr(stratum, side)) for stratum in self.strata for side in ("champion", "canary"))
         return list(dict.fromkeys(fault for side, counts in sides for fault in counts.faults(side)))
+
+    def doubts(self) -> list[str]:
+        """A sentence for each weight that the canary was not given; its harm can be shown, its safety cannot."""
+        return [doubt for stratum in self.strata if (doubt := stratum.doubt())]
 
 
 def merge_strata(strata: Iterable[Stratum]) -> tuple[Stratum, ...]:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from components.contract import Rollout
+from services.judge.metrics import page
 from services.judge.series import evidence_at
 from services.judge.sources import Source
 from services.judge.verdict import Verdict, judge
@@ -37,6 +39,7 @@ class Judge:
         """`interval_seconds` lies between two scrapes; `clock` gives Unix seconds."""
         self.rollouts, self._source, self._clock = rollouts, source, clock
         self.interval_seconds = interval_seconds
+        self.answers: Counter[tuple[str, str, str]] = Counter()
 
     def verdict(self, service: str, toward: float | None = None) -> Verdict:
         """The verdict now, on `toward` percent or the next weight."""
@@ -66,6 +69,7 @@ def build_app(judge: Judge) -> Starlette:
         Route("/event", _event, methods=["POST"]),
         Route("/verdict", _verdict),
         Route("/healthz", _healthz),
+        Route("/metrics", _metrics),
     ]
     app = Starlette(routes=routes, lifespan=_lifespan)
     app.state.judge = judge
@@ -110,6 +114,7 @@ async def _answer(
         return _unknown(judge, service)
     verdict = judge.verdict(service, toward)
     yes = is_yes(verdict)
+    judge.answers[service, question, "yes" if yes else "no"] += 1
     log("decision", service=service, question=question, yes=yes, phase=payload.get("phase"), **verdict.to_dict())
     return PlainTextResponse(verdict.reason, status_code=200 if yes else _NO)
 
@@ -143,6 +148,12 @@ async def _healthz(request: Request) -> Response:
     if request.app.state.watcher.done():
         return PlainTextResponse("the source is not watched any more; see the log", status_code=503)
     return PlainTextResponse("ok")
+
+
+async def _metrics(request: Request) -> Response:
+    judge: Judge = request.app.state.judge
+    verdicts = {service: judge.verdict(service) for service in judge.rollouts}
+    return PlainTextResponse(page(verdicts, judge.answers))
 
 
 async def _payload(request: Request) -> dict[str, Any] | None:

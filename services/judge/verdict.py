@@ -59,7 +59,7 @@ def judge(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> 
     toward = next_weight(evidence.weight, rollout) if toward is None else toward
     faults = evidence.faults()
     findings = () if faults else _findings(evidence, rollout, toward)
-    lacking = [*evidence.problems, *faults]
+    lacking = [*evidence.problems, *faults, *evidence.doubts()]
     decision, reason = _decide(findings, lacking, toward)
     wanting = decision == "wait" and evidence.elapsed_seconds >= rollout.deadline_minutes * 60
     if wanting:

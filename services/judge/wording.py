@@ -58,5 +58,5 @@ def _amount(finding: Finding, value: float | None) -> str:
         return "unknown"
     if finding.name == "label_loss":
         return f"{value:.3f}"
-    digits = 1 if finding.margin >= 0.002 else 3
+    digits = 1 if abs(value) >= 0.01 else 2
     return f"{100 * value:.{digits}f} %"

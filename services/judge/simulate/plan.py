@@ -51,7 +51,7 @@ def plan(rollouts: int) -> list[tuple[Case, int]]:
     for traffic in REQUESTS_A_LOOK:
         for step, largest in WEIGHTS:
             planned.append((Case("no worse", None, 0, traffic, step, largest), few))
-            planned.append((Case("no worse, base rates drift", None, 0, traffic, step, largest, drifts=True), few))
+            planned.append((Case("no worse, drifting", None, 0, traffic, step, largest, drifts=True), few))
             for signal, name, excess in _harms():
                 number = few if signal == "score_shift" else many
                 planned.append((Case(name, signal, excess, traffic, step, largest), number))
@@ -60,7 +60,7 @@ def plan(rollouts: int) -> list[tuple[Case, int]]:
 
 def _harms() -> Iterator[tuple[SignalName, str, float]]:
     for signal in SIGNALS:
-        for name, excess in (("worse by just the margin", 1.0), ("worse by twice the margin", 2.0)):
+        for name, excess in (("worse by the margin", 1.0), ("worse by twice it", 2.0)):
             yield signal, name, excess
 
 

@@ -1,0 +1,46 @@
+"""The judge's own /metrics: what it says now, the evidence behind it, and what it answered."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from services import telemetry
+from services.judge.verdict import Verdict
+
+
+def page(verdicts: Mapping[str, Verdict], answers: Counter[tuple[str, str, str]]) -> bytes:
+    """The page in Prometheus's text format; `answers` counts by service, question and yes or no."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Page(verdicts, answers))
+    return generate_latest(registry)
+
+
+class _Page(Collector):
+    def __init__(self, verdicts: Mapping[str, Verdict], answers: Counter[tuple[str, str, str]]) -> None:
+        self._verdicts, self._answers = verdicts, answers
+
+    def collect(self) -> Iterator[Metric]:
+        """The three families."""
+        said = GaugeMetricFamily(telemetry.JUDGE_VERDICT, "What the judge says now.", labels=("service", "verdict"))
+        evidence = GaugeMetricFamily(
+            telemetry.JUDGE_LOG_EVIDENCE, "Logarithm of the evidence.", labels=("service", "signal", "of")
+        )
+        for service, verdict in self._verdicts.items():
+            for word in ("pass", "fail", "wait"):
+                said.add_metric((service, word), float(word == verdict.verdict))
+            for finding in verdict.findings:
+                evidence.add_metric((service, finding.name, "harm"), math.log(finding.e_harm))
+                evidence.add_metric((service, finding.name, "safe"), math.log(finding.e_safe))
+        yield from (said, evidence)
+        answers = CounterMetricFamily(
+            telemetry.JUDGE_ANSWERS, "Flagger's questions, answered.", labels=("service", "question", "answer")
+        )
+        for labels, number in self._answers.items():
+            answers.add_metric(labels, number)
+        yield answers

@@ -1,0 +1,36 @@
+"""Short ways to write evidence down by hand."""
+
+from __future__ import annotations
+
+from services.judge.evidence import BINS, Counts, Evidence, Holdout, Stratum
+
+HOLDOUT = Holdout((0.0,) * BINS, (0.003,) * BINS)
+FLAT = (1 / BINS,) * BINS
+
+
+def counts(
+    requests: float,
+    errors: float = 0.0,
+    slow: float = 0.0,
+    shape: tuple[float, ...] = FLAT,
+    labels: float = 0.0,
+    wrong: float = 0.1,
+) -> Counts:
+    """Counts of a side: scores are spread as `shape`; `wrong` is the share of labels against the score."""
+    positive = [wrong if score_bin < BINS // 2 else 1 - wrong for score_bin in range(BINS)]
+    return Counts(
+        requests,
+        errors,
+        slow,
+        scores=tuple(requests * part for part in shape),
+        labels=tuple((labels * part * (1 - p), labels * part * p) for part, p in zip(shape, positive, strict=True)),
+    )
+
+
+def evidence(*strata: Stratum, weight: float = 10.0, elapsed_seconds: float = 60.0) -> Evidence:
+    """Evidence of a rollout without problems."""
+    return Evidence(strata, weight, elapsed_seconds, HOLDOUT)
+
+
+def stratum(canary: Counts, champion: Counts, weight: float = 10.0) -> Stratum:
+    return Stratum(weight, champion, canary)

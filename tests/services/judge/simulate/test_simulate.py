@@ -1,0 +1,156 @@
+"""A small simulation: the claims hold, and the counting can tell when they do not."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from components.contract import Harm
+from services.judge.simulate.claims import claims
+from services.judge.simulate.duel import AT_MARGIN, Contest, Setting
+from services.judge.simulate.plan import SIGNALS, Row, plan, rows, summarise
+from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, Outcome, play
+from services.judge.simulate.show import draw, print_all, write_json
+from services.judge.simulate.thresholds import ARGO, FLAGGER, Ending, Rule, calibrated, ending
+from services.judge.simulate.world import answer, champion, drifted, harmed
+
+MARGINS = Harm().model_dump()
+
+
+def test_harm_is_as_large_as_asked_for() -> None:
+    base = champion()
+    assert harmed(base, "error_ratio", 0.01).error == pytest.approx(0.011)
+    assert harmed(base, "slow_ratio", 0.04).slow == pytest.approx(0.05)
+    assert harmed(base, "label_loss", 0.04).loss() - base.loss() == pytest.approx(0.04)
+    shifted = harmed(base, "score_shift", 0.1)
+    assert np.abs(np.cumsum(shifted.scores - base.scores)).max() == pytest.approx(0.1)
+    assert shifted.scores.sum() == pytest.approx(1)
+    assert np.all((harmed(base, "label_loss", 0.04).positives >= 0) & (shifted.scores >= 0))
+
+
+def test_traffic_shows_what_the_version_is() -> None:
+    table = answer(champion(), np.full(50, 10_000), None, np.random.default_rng(1))
+    assert table[:, 0].sum() == 500_000
+    assert table[:, 1].mean() == pytest.approx(10, rel=0.2)
+    assert table[:, 3:23].sum() == 500_000
+    assert table[:, 23:].sum() == pytest.approx(250_000, rel=0.01)
+    assert drifted(champion(), 1.0).error == pytest.approx(0.004)
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_a_canary_worse_by_twice_the_margin_is_failed_and_never_promoted(signal: str) -> None:
+    found = summarise([play(Case("x", signal, 2.0, 10_000, 10, 50), 12, seed=1)])  # type: ignore[arg-type]
+    assert (found.promoted, found.failed) == (0, 1)
+    assert found.median_look_share < 0.25
+
+
+@pytest.mark.parametrize("drifts", [False, True])
+def test_an_equal_canary_is_promoted_although_base_rates_drift(drifts: bool) -> None:
+    found = summarise([play(Case("x", None, 0.0, 10_000, 10, 50, drifts=drifts), 12, seed=2)])
+    assert (found.promoted, found.failed) == (1, 0)
+
+
+@pytest.mark.parametrize(("traffic", "step", "largest"), [(10, 50, 50), (1000, 1, 5), (3000, 10, 50)])
+def test_a_canary_at_the_margin_is_failed_as_seldom_as_promised(traffic: int, step: int, largest: int) -> None:
+    found = summarise([play(Case("x", "error_ratio", 1.0, traffic, step, largest), 200, seed=3)])
+    assert found.failed <= 0.01
+    assert found.promoted <= 0.02
+
+
+def test_with_hardly_any_traffic_the_deadline_passes_and_says_what_would_have_been_enough() -> None:
+    found = play(Case("x", None, 0.0, 1, 10, 50), 5, seed=4)
+    assert (found.fate == WAITING).all()
+    assert found.enough is not None
+    assert 500 < found.enough < 50_000
+
+
+def test_the_same_seed_plays_the_same_rollouts() -> None:
+    case = Case("x", "slow_ratio", 2.0, 1000, 10, 50)
+    one, other = play(case, 20, seed=5), play(case, 20, seed=5)
+    assert (one.canary_requests == other.canary_requests).all()
+    assert (one.fate == other.fate).all()
+
+
+def test_the_plan_covers_all_traffic_weights_and_signals() -> None:
+    planned = plan(500)
+    assert {case.requests_a_look for case, _ in planned} == {1, 10, 100, 1000, 10_000}
+    assert {case.step_weight for case, _ in planned} == {1, 5, 10, 25, 50}
+    assert {case.signal for case, _ in planned} == {None, *SIGNALS}
+    assert sum(number for _, number in planned) > 5000
+
+
+def test_a_threshold_is_calibrated_to_its_false_alarms() -> None:
+    rule = calibrated("x", 0.006, 1000, 120, 0.01)
+    assert rule.max_error_ratio == pytest.approx(0.017)
+    assert ending(rule, 0.006, 1000).failed <= 0.01
+    assert ending(Rule("x", 0.016, 1, 120), 0.006, 1000).failed > 0.01
+
+
+def test_the_examples_of_flagger_and_argo_do_as_documented() -> None:
+    for rule, requests in ((FLAGGER, 5000), (ARGO, 3000)):
+        found = ending(rule, 0.5, 1000)
+        assert (found.median_requests, found.ninety_percent_requests) == (requests, requests)
+        assert found.failed == pytest.approx(1)
+    assert ending(ARGO, 0.04, 100_000).failed == pytest.approx(0)
+    assert ending(FLAGGER, 0.0, 1000) == Ending(0.0, math.inf, math.inf)
+
+
+def row(excess: float, **found: float) -> Row:
+    known = {"promoted": 0.0, "failed": 0.0, "undecided": 0.0, "median_look_share": 0.1, **found}
+    return Row(
+        name="x", signal="error_ratio" if excess else None, excess=excess, requests_a_look=10_000, rollouts=9,
+        median_requests=1.0, ninety_percent_requests=math.inf, enough=None, **known,
+    )  # fmt: skip
+
+
+CONTEST = Contest(2.0, 0.011, 1000, Ending(1.0, 4000, 8000), {AT_MARGIN: Ending(0.1, math.inf, math.inf)})
+
+
+@pytest.mark.parametrize(
+    ("rows_found", "words"),
+    [
+        ([row(0, failed=0.02)], "no worse than the champion is failed"),
+        ([row(1, failed=0.02)], "by just the margin is failed"),
+        ([row(2, promoted=0.02)], "twice the margin in error_ratio: promoted"),
+        ([row(2, undecided=0.2)], "ample traffic: not failed"),
+        ([row(2, median_look_share=0.9)], "part of the deadline"),
+    ],
+)
+def test_a_claim_that_does_not_hold_is_not_met(rows_found: list[Row], words: str) -> None:
+    good = [row(0), row(1), row(2)]
+    held = {claim.text: claim.met for claim in claims(good, [CONTEST], 0.01) if "error_ratio" in claim.text}
+    assert all(held.values())
+    (broken,) = [c for c in claims([*good, *rows_found], [CONTEST], 0.01) if words in c.text][:1]
+    assert not broken.met
+
+
+def test_what_was_not_simulated_is_not_met() -> None:
+    assert not any(claim.met for claim in claims([], [], 0.01))
+
+
+def test_a_threshold_that_needs_fewer_requests_is_a_claim_not_met() -> None:
+    faster = Contest(2.0, 0.011, 1000, Ending(1.0, 4000, 8000), {AT_MARGIN: Ending(1.0, 5000, 9000)})
+    assert claims([], [faster], 0.01)[-1].met is False
+    assert claims([], [CONTEST], 0.01)[-1].met is True
+
+
+def test_everything_is_shown_written_and_drawn(tmp_path: Path) -> None:
+    fates = np.array([PROMOTED, FAILED, WAITING])
+    outcome = Outcome(Case("no worse", None, 0, 10, 10, 50), fates, np.array([10.0, 20.0, 30.0]), fates, 99.0)
+    found = rows([outcome])
+    assert (found[0].median_requests, found[0].ninety_percent_requests) == (20.0, math.inf)
+    settings = [Setting(10, FLAGGER, 0.0, 0.01)]
+    everything = (found, settings, [CONTEST], claims(found, [CONTEST], 0.01))
+    console = Console(width=200, record=True)
+    print_all(console, *everything)
+    assert "NOT MET" in console.export_text()
+    write_json(tmp_path / "simulate.json", *everything)
+    document = json.loads((tmp_path / "simulate.json").read_text(encoding="utf-8"))
+    assert document["rows"][0]["ninety_percent_requests"] is None
+    draw(tmp_path / "simulate.png", [CONTEST, Contest(2.0, 0.011, 100, CONTEST.judge, CONTEST.rules)])
+    assert (tmp_path / "simulate.png").stat().st_size > 5000

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from services import telemetry
+from services.judge.exposition import parse_page, read_replica, read_weight
+from tests.services.judge.pages import replica_page, weight_page
+
+
+def test_a_replicas_page_is_read_whole() -> None:
+    reading = read_replica(parse_page(replica_page(50, errors=2, version="7", champion="sha256:zero")), "churn")
+    assert reading is not None
+    assert (reading.version, reading.package, reading.champion) == ("7", "sha256:one", "sha256:zero")
+    assert (reading.counts.requests, reading.counts.errors, reading.counts.slow) == (50, 2, 0)
+    assert reading.counts.scores is not None
+    assert reading.counts.scores[3] == sum(reading.counts.scores) == 48
+    assert reading.counts.labels is not None
+    assert reading.counts.labels[3] == (48, 0)
+    assert reading.holdout is not None
+    assert reading.holdout.shift[0] == 0.01
+
+
+def test_another_services_page_is_nothing() -> None:
+    assert read_replica(parse_page(replica_page(50, service="attrition")), "churn") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        (telemetry.ERRORS, "errors"),
+        (telemetry.SLOW, "slow"),
+        (telemetry.SCORES, "scores"),
+        (telemetry.LABELS, "labels"),
+    ],
+)
+def test_a_metric_that_is_not_there_is_missing_and_not_zero(name: str, field: str) -> None:
+    reading = read_replica(parse_page(replica_page(50, leave_out=(name,))), "churn")
+    assert reading is not None
+    assert getattr(reading.counts, field) is None
+
+
+def test_a_bin_that_was_never_counted_is_zero_where_others_were() -> None:
+    page = replica_page(50, leave_out=(f'{telemetry.SCORES}{{service="churn",version="1",bin="5"}}',))
+    reading = read_replica(parse_page(page), "churn")
+    assert reading is not None
+    assert reading.counts.scores is not None
+    assert (reading.counts.scores[3], reading.counts.scores[5]) == (50, 0)
+
+
+def test_a_version_without_a_champion_has_no_hold_out_to_compare() -> None:
+    reading = read_replica(parse_page(replica_page(50, champion="")), "churn")
+    assert reading is not None
+    assert reading.holdout is None
+
+
+def test_a_hold_out_with_a_bin_missing_is_no_hold_out() -> None:
+    name = f'{telemetry.HOLDOUT_SHIFT}{{service="churn",version="1",bin="5"}}'
+    reading = read_replica(parse_page(replica_page(50, champion="sha256:zero", leave_out=(name,))), "churn")
+    assert reading is not None
+    assert reading.holdout is None
+
+
+def test_the_weight_is_read_as_the_twin_and_as_flagger_names_it() -> None:
+    flagger = 'flagger_canary_weight{workload="churn-primary",namespace="a"} 80\n'
+    flagger += 'flagger_canary_weight{workload="churn",namespace="a"} 20\n'
+    assert read_weight(parse_page(weight_page(30)), "churn") == 30
+    assert read_weight(parse_page(flagger), "churn") == 20
+    assert read_weight(parse_page(weight_page(30)), "attrition") is None
+
+
+def test_a_page_in_another_format_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_page("<html>not metrics</html>")

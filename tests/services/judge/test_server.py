@@ -1,0 +1,174 @@
+"""Flagger's webhooks and the verdict, through the ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable
+
+import httpx
+import pytest
+
+from components.contract import Harm, Rollout
+from services.judge.exposition import Reading
+from services.judge.series import Replica, Role, Series
+from services.judge.server import Judge, build_app
+from tests.services.judge.builders import HOLDOUT, counts
+
+ROLLOUT = Rollout(harm=Harm(slow_ratio=None, score_shift=None, label_loss=None))
+NOW = 1013.0
+
+
+class Recorded:
+    """A source whose samples a test wrote."""
+
+    def __init__(self, series: Series) -> None:
+        self._series = series
+
+    async def refresh(self) -> None:
+        """There is nothing new."""
+
+    def series(self, _: str) -> Series:
+        return self._series
+
+
+def recorded(weight: float, canary_errors: float, requests: float) -> Series:
+    series = Series()
+    sides: tuple[tuple[Role, float, float], ...] = (
+        ("canary", requests, canary_errors),
+        ("champion", requests * (100 - weight) / max(weight, 1), 0),
+    )
+    for role, *_ in sides:
+        series.replicas[role] = Replica(role)
+    for at, share, part in ((1000.0, 0.0, 0.0), (1001.0, weight, 0.0), (1012.0, weight, 1.0), (1012.5, weight, 1.0)):
+        series.add_weight(at, share)
+        for role, total, errors in sides:
+            package = "sha256:new" if role == "canary" else "sha256:old"
+            known = Reading(counts(total * part, errors * part), role, package, "sha256:old", HOLDOUT)
+            series.replicas[role].add(at, known)
+    return series
+
+
+def ask(series: Series, *calls: tuple[str, str, object]) -> list[httpx.Response]:
+    """The answers of a judge with these samples to calls of (method, path, JSON)."""
+
+    async def go() -> list[httpx.Response]:
+        app = build_app(Judge({"churn": ROLLOUT}, Recorded(series), lambda: NOW, 1.0))
+        transport = httpx.ASGITransport(app=app)
+        async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://j") as c:
+            return [await _send(c, call) for call in calls]
+
+    return asyncio.run(go())
+
+
+def _send(client: httpx.AsyncClient, call: tuple[str, str, object]) -> Awaitable[httpx.Response]:
+    method, path, body = call
+    return client.request(method, path, content=body if isinstance(body, str) else json.dumps(body))
+
+
+FLAGGER = {"name": "churn", "namespace": "models", "phase": "Progressing", "metadata": {}}
+QUESTIONS = tuple(
+    ("POST", f"/{question}", FLAGGER) for question in ("confirm-traffic-increase", "confirm-promotion", "rollback")
+)
+
+
+@pytest.mark.parametrize(
+    ("weight", "errors", "requests", "statuses"),
+    [
+        (10, 0, 600, [200, 403, 403]),
+        (10, 0, 30, [403, 403, 403]),
+        (10, 100, 600, [403, 403, 200]),
+        (50, 0, 6000, [200, 200, 403]),
+    ],
+    ids=["safe for a step", "too little", "harm", "safe for all"],
+)
+def test_flaggers_questions(weight: float, errors: float, requests: float, statuses: list[int]) -> None:
+    answers = ask(recorded(weight, errors, requests), *QUESTIONS)
+    assert [answer.status_code for answer in answers] == statuses
+
+
+def test_a_no_carries_the_reason_and_each_decision_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    (answer,) = ask(recorded(10, 0, 30), QUESTIONS[0])
+    assert answer.text.startswith("wait: 0.00 % of the canary's 30 requests ended in an error")
+    (line,) = capsys.readouterr().out.splitlines()
+    logged = json.loads(line)
+    assert logged["event"] == "decision"
+    assert (logged["question"], logged["yes"], logged["service"]) == ("confirm-traffic-increase", False, "churn")
+    assert logged["reason"] == answer.text
+    assert logged["signals"][0]["name"] == "error_ratio"
+
+
+def test_the_first_weight_is_given_when_both_sides_can_be_read() -> None:
+    idle = recorded(0, 0, 0)
+    assert ask(idle, *QUESTIONS)[0].status_code == 200
+    del idle.replicas["canary"]
+    assert ask(idle, *QUESTIONS)[0].status_code == 403
+
+
+def test_nothing_to_read_is_no_to_everything() -> None:
+    assert [answer.status_code for answer in ask(Series(), *QUESTIONS)] == [403, 403, 403]
+
+
+def test_the_verdict_is_whole_and_says_which_weight_it_is_about() -> None:
+    step, promotion, only = ask(
+        recorded(10, 0, 600),
+        ("GET", "/verdict?service=churn", None),
+        ("GET", "/verdict?service=churn&toward=100", None),
+        ("GET", "/verdict", None),
+    )
+    document = step.json()
+    assert (document["service"], document["verdict"], document["weight"]) == ("churn", "pass", 10)
+    assert (document["next_weight"], promotion.json()["next_weight"]) == (20, 100)
+    assert promotion.json()["verdict"] == "wait"
+    assert only.json() == document
+    assert {"lower", "upper", "margin", "excess", "e_harm", "canary_observations"} <= set(document["signals"][0])
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "words"),
+    [
+        (("POST", "/rollback", {"name": "other"}), 404, "no service 'other' is judged here; judged are: churn"),
+        (("POST", "/rollback", {}), 404, "judged are: churn"),
+        (("POST", "/rollback", "{"), 400, "a question is a JSON object"),
+        (("POST", "/rollback", "[1]"), 400, "a question is a JSON object"),
+        (("POST", "/event", "nothing"), 400, "an event is a JSON object"),
+        (("GET", "/verdict?service=other", None), 404, "judged are: churn"),
+        (("GET", "/verdict?toward=0", None), 400, "above 0 and at most 100"),
+        (("GET", "/verdict?toward=much", None), 400, "above 0 and at most 100"),
+        (("GET", "/rollback", None), 405, ""),
+    ],
+)
+def test_wrong_questions_get_a_clear_answer(call: tuple[str, str, object], status: int, words: str) -> None:
+    (answer,) = ask(recorded(10, 0, 600), call)
+    assert (answer.status_code, words in answer.text) == (status, True)
+
+
+def test_events_are_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    event = {**FLAGGER, "phase": "Failed", "metadata": {"eventMessage": "Rolling back churn", "eventType": "Warning"}}
+    (answer,) = ask(Series(), ("POST", "/event", event))
+    assert answer.status_code == 202
+    assert json.loads(capsys.readouterr().out)["payload"] == event
+
+
+def test_health_and_metrics() -> None:
+    health, _, page = ask(recorded(10, 0, 600), ("GET", "/healthz", None), QUESTIONS[2], ("GET", "/metrics", None))
+    assert health.status_code == 200
+    assert 'canario_judge_verdict{service="churn",verdict="pass"} 1.0' in page.text
+    assert 'canario_judge_log_evidence{of="safe",service="churn",signal="error_ratio"}' in page.text
+    assert 'canario_judge_answers_total{answer="no",question="rollback",service="churn"} 1.0' in page.text
+
+
+def test_health_is_bad_once_the_source_is_not_watched_any_more() -> None:
+    class Broken(Recorded):
+        async def refresh(self) -> None:
+            raise RuntimeError("a defect")
+
+    async def go() -> int:
+        app = build_app(Judge({"churn": ROLLOUT}, Broken(Series()), lambda: NOW, 1.0))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://j") as client:
+            app.state.watcher = asyncio.create_task(app.state.judge.watch())
+            with pytest.raises(RuntimeError, match="a defect"):
+                await app.state.watcher
+            return (await client.get("/healthz")).status_code
+
+    assert asyncio.run(go()) == 503
