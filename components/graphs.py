@@ -7,12 +7,14 @@ side, and a float32 sum over many columns loses more than the 1e-6 that is promi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from components.package import INPUT_NAME, OUTPUT_NAME
 
@@ -35,39 +37,63 @@ def linear_graph(coefficients: NDArray[np.float64], intercept: float) -> bytes:
     )
 
 
-def tree_graph(classifier: Any, width: int) -> bytes:
-    """The graph of a fitted forest or boosted trees of scikit-learn."""
-    trees = _tree_node(classifier, width)
-    trees.input[:] = ["wide"]
-    trees.output[:] = ["label", "both"]
-    return _graph(
-        [
-            helper.make_node("Cast", [INPUT_NAME], ["wide"], to=TensorProto.DOUBLE),
-            trees,
-            helper.make_node("Gather", ["both", "second"], [OUTPUT_NAME], axis=1),
-        ],
-        {"second": np.array(1)},
-        width,
-    )
+@dataclass(frozen=True)
+class Tree:
+    """A binary tree by node: `left` and `right` are nodes, -1 in a leaf; a row goes left where its cell is at most
+    the threshold, and a leaf's `value` is what it adds to the answer.
+    """
+
+    column: NDArray[np.int64]
+    threshold: NDArray[np.float64]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    value: NDArray[np.float64]
 
 
-def _tree_node(classifier: Any, width: int) -> NodeProto:
-    """The one node into which skl2onnx makes a tree ensemble, with float64 thresholds."""
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import DoubleTensorType
-
-    converted = convert_sklearn(
-        classifier,
-        initial_types=[("wide", DoubleTensorType([None, width]))],
-        options={id(classifier): {"zipmap": False}},
-        target_opset=OPSETS,
-    )
-    node: NodeProto
-    (node,) = (node for node in converted.graph.node if node.op_type == "TreeEnsembleClassifier")
-    return node
+def tree_graph(trees: Sequence[Tree], base: float, width: int, *, log_odds: bool) -> bytes:
+    """The graph of trees whose values, and the base, add up to the probability or to its log-odds."""
+    ensemble = helper.make_node("TreeEnsembleRegressor", ["wide"], ["sum"], domain="ai.onnx.ml", **_nodes(trees, base))
+    nodes = [helper.make_node("Cast", [INPUT_NAME], ["wide"], to=TensorProto.DOUBLE), ensemble]
+    if log_odds:
+        nodes += [
+            helper.make_node("Cast", ["sum"], ["log_odds"], to=TensorProto.DOUBLE),
+            helper.make_node("Sigmoid", ["log_odds"], ["wide_positive"]),
+            helper.make_node("Cast", ["wide_positive"], ["positive"], to=TensorProto.FLOAT),
+        ]
+    nodes.append(helper.make_node("Reshape", ["positive" if log_odds else "sum", "flat"], [OUTPUT_NAME]))
+    return _graph(nodes, {"flat": np.array([-1])}, width)
 
 
-def _graph(nodes: list[NodeProto], constants: dict[str, NDArray[Any]], width: int) -> bytes:
+def _nodes(trees: Sequence[Tree], base: float) -> dict[str, Any]:
+    """Attributes of a TreeEnsembleRegressor, with float64 thresholds and values."""
+    sizes = [len(tree.left) for tree in trees]
+    leaves = [np.flatnonzero(tree.left < 0) for tree in trees]
+    inner = np.concatenate([tree.left >= 0 for tree in trees])
+    thresholds = np.concatenate([tree.threshold for tree in trees])
+    values = np.concatenate([tree.value[ends] for tree, ends in zip(trees, leaves, strict=True)])
+    return {
+        "n_targets": 1,
+        "base_values_as_tensor": numpy_helper.from_array(np.array([base])),
+        "nodes_treeids": np.repeat(np.arange(len(trees)), sizes).tolist(),
+        "nodes_nodeids": np.concatenate([np.arange(size) for size in sizes]).tolist(),
+        "nodes_featureids": _or_zero(inner, [tree.column for tree in trees]),
+        "nodes_values_as_tensor": numpy_helper.from_array(np.where(inner, thresholds, 0.0)),
+        "nodes_modes": np.where(inner, "BRANCH_LEQ", "LEAF").tolist(),
+        "nodes_truenodeids": _or_zero(inner, [tree.left for tree in trees]),
+        "nodes_falsenodeids": _or_zero(inner, [tree.right for tree in trees]),
+        "target_treeids": np.repeat(np.arange(len(trees)), [len(ends) for ends in leaves]).tolist(),
+        "target_nodeids": np.concatenate(leaves).tolist(),
+        "target_ids": [0] * len(values),
+        "target_weights_as_tensor": numpy_helper.from_array(values),
+    }
+
+
+def _or_zero(inner: NDArray[np.bool_], parts: list[NDArray[np.int64]]) -> list[int]:
+    found: list[int] = np.where(inner, np.concatenate(parts), 0).tolist()
+    return found
+
+
+def _graph(nodes: list[onnx.NodeProto], constants: dict[str, NDArray[Any]], width: int) -> bytes:
     for place, node in enumerate(nodes):
         node.name = f"{place}-{node.op_type}"
     graph = helper.make_graph(

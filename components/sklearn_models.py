@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from components.candidates import BOOSTING_ROUNDS, TREES, Matrix, Parameters
 from components.contract import Candidate
-from components.graphs import linear_graph, tree_graph
+from components.graphs import Tree, linear_graph, tree_graph
+
+#: OpenMP's threads wait for each other at every split; beside other work that takes ten times as long as one thread.
+MOST_ROWS_ON_ONE_THREAD = 50_000
 
 
 @dataclass(frozen=True)
@@ -24,21 +28,61 @@ class SklearnModel:
 
     def positive(self, encoded: Matrix) -> NDArray[np.float64]:
         """Encoded rows [n, width] -> probability of the positive class, float64 [n]."""
-        probabilities: NDArray[np.float64] = self.classifier.predict_proba(encoded.astype(np.float64))[:, 1]
+        with _threads(len(encoded)):
+            probabilities: NDArray[np.float64] = self.classifier.predict_proba(encoded.astype(np.float64))[:, 1]
         return probabilities
 
     def onnx(self, width: int) -> bytes:
         """The ONNX graph of the classifier alone."""
         if isinstance(self.classifier, LogisticRegression):
             return linear_graph(self.classifier.coef_[0], float(self.classifier.intercept_[0]))
-        return tree_graph(self.classifier, width)
+        if isinstance(self.classifier, RandomForestClassifier):
+            return tree_graph(_forest_trees(self.classifier), 0.0, width, log_odds=False)
+        # scikit-learn keeps boosted trees to itself; that they are read right is checked after every training.
+        base = float(self.classifier._baseline_prediction.item())
+        return tree_graph(_boosted_trees(self.classifier), base, width, log_odds=True)
+
+
+def _forest_trees(forest: Any) -> list[Tree]:
+    """The trees of a forest, whose shares of positives are averaged."""
+    trees = [grown.tree_ for grown in forest.estimators_]
+    return [
+        Tree(
+            column=tree.feature.astype(np.int64),
+            threshold=tree.threshold,
+            left=tree.children_left.astype(np.int64),
+            right=tree.children_right.astype(np.int64),
+            value=tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1) / len(trees),
+        )
+        for tree in trees
+    ]
+
+
+def _boosted_trees(boosting: Any) -> list[Tree]:
+    """The trees of gradient boosting, whose values add up to log-odds."""
+    grown = [predictor.nodes for (predictor,) in boosting._predictors]
+    return [
+        Tree(
+            column=nodes["feature_idx"].astype(np.int64),
+            threshold=nodes["num_threshold"],
+            left=np.where(nodes["is_leaf"], -1, nodes["left"].astype(np.int64)),
+            right=np.where(nodes["is_leaf"], -1, nodes["right"].astype(np.int64)),
+            value=nodes["value"],
+        )
+        for nodes in grown
+    ]
 
 
 def fit_sklearn(
     kind: Candidate, parameters: Parameters, encoded: Matrix, labels: NDArray[Any], seed: int
 ) -> SklearnModel:
     """Fits a scikit-learn candidate to encoded rows, in float64."""
-    return SklearnModel(_classifier(kind, parameters, seed).fit(encoded.astype(np.float64), labels))
+    with _threads(len(encoded)):
+        return SklearnModel(_classifier(kind, parameters, seed).fit(encoded.astype(np.float64), labels))
+
+
+def _threads(rows: int) -> Any:
+    return threadpool_limits(1 if rows <= MOST_ROWS_ON_ONE_THREAD else None)
 
 
 def _classifier(kind: Candidate, parameters: Parameters, seed: int) -> Any:

@@ -65,5 +65,4 @@ def read_back(frame: pd.DataFrame) -> pd.DataFrame:
 
 def small_examples(rows: int = 600, spec: Spec | None = None, **changes: Any) -> Examples:
     """The examples in the small table; `changes` are columns to put in place of its own."""
-    frame = read_back(small_frame(rows)).assign(**changes)
-    return examples_of(frame, spec or small_spec())
+    return examples_of(read_back(small_frame(rows).assign(**changes)), spec or small_spec())

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.encoding import encode_rows
+from components.errors import PackageError
+from components.package import TOLERANCE, open_graph, read_package
+from components.packaging import keep_package
+from components.requests import requests_of
+from components.units import table_view
+from tests.components.small_table import DOCUMENT, small_spec
+from tests.components.trained_small import ORIGIN, packaged, small_model, small_sides, trained
+
+SPEC = small_spec()
+
+
+def test_every_row_of_the_hold_out_is_answered_as_in_training(tmp_path: Path) -> None:
+    package = packaged(tmp_path / "p", small_model())
+    holdout = small_sides().holdout
+    requests = requests_of(holdout, package.contract.features)
+    answers = open_graph(package).probabilities(encode_rows(package.contract.encoding, requests))
+    assert np.abs(answers - trained(small_model()).score(holdout.columns)).max() < TOLERANCE
+    assert sum(request["größe"] is None or request["plan"] is None for request in requests) > 5
+
+
+def test_requests_are_in_the_unit_that_callers_send() -> None:
+    holdout = small_sides().holdout
+    first = requests_of(holdout, SPEC.features)[0]
+    row = holdout.frame.iloc[0]
+    assert first["spend"] == pytest.approx(100 * row["spend"])
+    assert first["since"] == row["since"]
+    assert first["senior"] == int(row["senior"])
+    assert type(first["senior"]) is int
+
+
+def test_a_request_never_steps_over_a_bound() -> None:
+    edge = small_sides().holdout
+    features = {**DOCUMENT["features"], "spend": {**DOCUMENT["features"]["spend"], "max": 37, "factor": 0.1}}
+    highest = edge.columns | {"spend": np.full(len(edge), 37 * 0.1)}
+    requests = requests_of(type(edge)(edge.frame, highest, edge.labels), small_spec(features=features).features)
+    assert {request["spend"] for request in requests} == {37.0}
+
+
+def test_golden_rows_have_gaps_and_both_labels(tmp_path: Path) -> None:
+    golden = packaged(tmp_path / "p", small_model()).golden
+    assert len(golden) == 50
+    assert {row.answer.label for row in golden} == {"yes", "no"}
+    assert 10 <= sum(None in row.request.values() for row in golden) <= 40
+
+
+def test_the_same_inputs_give_the_same_package(tmp_path: Path) -> None:
+    first, second = packaged(tmp_path / "a", small_model()), packaged(tmp_path / "b", small_model())
+    assert first.digest == second.digest
+
+
+def test_a_receipt_names_the_champion_and_what_the_package_was_made_from(tmp_path: Path) -> None:
+    champion = packaged(tmp_path / "a", small_model(c=0.001))
+    package = packaged(tmp_path / "b", small_model(), champion=champion)
+    receipt = package.receipt
+    assert (receipt.run, receipt.data, receipt.code, receipt.lock) == (
+        ORIGIN.run,
+        ORIGIN.snapshot,
+        ORIGIN.code,
+        ORIGIN.lock,
+    )
+    assert receipt.champion == package.holdout.champion == champion.digest
+    assert receipt.parameters == {"C": 1.0}
+    assert any(package.holdout.shift)
+    assert champion.receipt.champion is None
+    assert not any(champion.holdout.shift)
+
+
+def test_another_unit_for_callers_is_another_package_of_the_same_model(tmp_path: Path) -> None:
+    features = {**DOCUMENT["features"], "spend": {"type": "number", "unit": "USD", "min": 0, "max": 500}}
+    dollars = small_spec(features=features)
+    assert table_view(dollars) == table_view(SPEC)
+    first, second = packaged(tmp_path / "a", small_model()), packaged(tmp_path / "b", small_model(), dollars)
+    assert first.digest != second.digest
+    assert first.receipt.files["model.onnx"] == second.receipt.files["model.onnx"]
+    # The same customer, told in cents and in dollars.
+    cents, usd = first.golden[0].request["spend"], second.golden[0].request["spend"]
+    assert cents == pytest.approx(100 * float(usd or 0))
+    assert first.golden[0].answer.probability == pytest.approx(second.golden[0].answer.probability, abs=1e-6)
+
+
+def test_a_kept_package_stays_and_a_changed_one_is_noticed(tmp_path: Path) -> None:
+    draft = packaged(tmp_path / "draft", small_model())
+    home = tmp_path / "store" / "p"
+    assert keep_package(draft, home).digest == draft.digest
+    assert keep_package(draft, home) == read_package(home)
+    assert [path.name for path in home.parent.iterdir()] == ["p"]
+    shutil.rmtree(home)
+    packaged(home, small_model(c=0.1))
+    with pytest.raises(PackageError, match="remove it and package again"):
+        keep_package(draft, home)

@@ -1,0 +1,144 @@
+"""The registry, the tracking and the steps that use them, on a real MLflow store in a SQLite file."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.champion import require_snapshot
+from components.errors import DataError, PackageError
+from components.explain import draw_figures, explain_model
+from components.register import Source, register_package
+from components.registry import aliased, champion, connect, local_package, promote
+from components.tracking import REFUSED_TAG, RunRecord, record_refusal
+from components.tune import Search, Trial
+from tests.components.small_table import small_spec
+from tests.components.trained_small import evaluated, packaged, small_model, small_sides, trained
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store whose tables are made: that takes MLflow seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    connect(f"sqlite:///{folder}/m.db")
+    return folder
+
+
+@pytest.fixture
+def uri(empty_store: Path, tmp_path: Path) -> Iterator[str]:
+    shutil.copyfile(empty_store / "m.db", tmp_path / "m.db")
+    yield f"sqlite:///{tmp_path}/m.db"
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    figures = tmp_path_factory.mktemp("figures")
+    evaluation = evaluated(small_model())
+    draw_figures(explain_model(trained(small_model()), small_sides().holdout, small_spec()), evaluation, figures)
+    trials = tuple(
+        Trial(number=n, candidate="logistic_regression", parameters={"C": c}, scores=(0.7, 0.8), seconds=1.0)
+        for n, c in enumerate([1.0, 0.1])
+    )
+    return RunRecord(
+        "small", "small-1", evaluation, Search(metric="roc_auc", rows=100, planned=2, trials=trials), figures
+    )
+
+
+def source(tmp_path: Path) -> Source:
+    (tmp_path / "s.parquet").touch()
+    return Source(str(tmp_path / "s.parquet"), "sha256:" + "c" * 64)
+
+
+def test_before_the_first_run_there_is_no_champion_and_no_store(tmp_path: Path) -> None:
+    assert champion(f"sqlite:///{tmp_path}/new/m.db", "small") is None
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_is_told_whole_and_only_once(uri: str, record: RunRecord, tmp_path: Path) -> None:
+    package = packaged(tmp_path / "p", small_model())
+    first = register_package(uri, record, package.path, source(tmp_path))
+    again = register_package(uri, record, package.path, source(tmp_path))
+    assert first == again
+    client = connect(uri)
+    runs = client.search_runs([client.get_experiment_by_name("small").experiment_id])
+    parent = next(run for run in runs if run.info.run_id == first.run_id)
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == first.run_id]
+    assert len(runs) == 3
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert sorted(run.data.params["C"] for run in children) == ["0.1", "1.0"]
+    assert children[0].data.metrics["roc_auc"] == pytest.approx(0.75)
+    assert parent.data.params["candidate"] == "logistic_regression"
+    assert parent.data.metrics["roc_auc"] == record.evaluation.metrics["roc_auc"].value
+    assert len(client.get_metric_history(first.run_id, "roc_auc")) == 1
+    names = {file.path for file in client.list_artifacts(first.run_id)}
+    assert names == {"evaluation.json", "figures", "package"}
+    assert len(client.search_model_versions("name = 'small'")) == 1
+
+
+def test_a_version_resolves_to_everything_in_the_receipt(uri: str, record: RunRecord, tmp_path: Path) -> None:
+    package = packaged(tmp_path / "p", small_model())
+    version = register_package(uri, record, package.path, source(tmp_path))
+    tags = connect(uri).get_model_version("small", version.version).tags
+    receipt = package.receipt
+    assert version.package == tags["canario.package"] == package.digest
+    assert (tags["canario.code"], tags["canario.lock"], tags["canario.snapshot"]) == (
+        receipt.code,
+        receipt.lock,
+        receipt.data,
+    )
+    assert tags["canario.file.model.onnx"] == receipt.files["model.onnx"]
+    assert read_registered(version) == package.digest
+
+
+def read_registered(version: object) -> str:
+    from components.package import package_digest
+    from components.registry import Registered
+
+    assert isinstance(version, Registered)
+    return package_digest(local_package(version))
+
+
+def test_the_aliases_move(uri: str, record: RunRecord, tmp_path: Path) -> None:
+    first = register_package(uri, record, packaged(tmp_path / "a", small_model()).path, source(tmp_path))
+    assert champion(uri, "small") is None
+    assert promote(uri, "small", first.version) == promote(uri, "small", first.version) == champion(uri, "small")
+    second = register_package(uri, record, packaged(tmp_path / "b", small_model(c=0.1)).path, source(tmp_path))
+    assert (first.version, second.version) == ("1", "2")
+    assert aliased(connect(uri), "small", "challenger") == second
+    assert champion(uri, "small") == first
+
+
+def test_a_registered_package_that_was_changed_is_refused(uri: str, record: RunRecord, tmp_path: Path) -> None:
+    version = register_package(uri, record, packaged(tmp_path / "p", small_model()).path, source(tmp_path))
+    (local_package(version) / "golden.jsonl").write_text("{}\n")
+    with pytest.raises(PackageError, match="was changed"):
+        local_package(version)
+
+
+def test_data_of_the_champion_that_is_gone_stops_the_comparison(uri: str, record: RunRecord, tmp_path: Path) -> None:
+    version = register_package(uri, record, packaged(tmp_path / "p", small_model()).path, source(tmp_path))
+    assert require_snapshot(version) == version.snapshot_uri
+    Path(version.snapshot_uri).unlink()
+    with pytest.raises(DataError, match="is gone"):
+        require_snapshot(version)
+
+
+def test_a_refused_run_is_told_as_failed_and_registers_nothing(uri: str, record: RunRecord) -> None:
+    run_id = record_refusal(uri, record, "roc_auc: 0.5, must be at least 0.8")
+    assert record_refusal(uri, record, "roc_auc: 0.5, must be at least 0.8") == run_id
+    run = connect(uri).get_run(run_id)
+    assert run.info.status == "FAILED"
+    assert run.data.tags[REFUSED_TAG].startswith("roc_auc")
+    assert connect(uri).search_registered_models() == []
+
+
+def test_another_result_under_the_same_name_is_another_run(uri: str, record: RunRecord) -> None:
+    first = record_refusal(uri, record, "x")
+    changed = record.evaluation.model_copy(update={"package_mib": 9.0})
+    other = RunRecord(record.service, record.run, changed, record.search, record.figures)
+    assert record_refusal(uri, other, "x") != first

@@ -1,0 +1,63 @@
+"""Models of the small table: one that was really trained, and ones whose answers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contract import Spec
+from components.encoding import fit_encoding
+from components.evaluate import evaluate_model
+from components.evaluation import Evaluation
+from components.examples import Examples
+from components.package import Package
+from components.packaging import Origin, package_model
+from components.split import Sides, split_examples
+from components.train import TrainedModel, train_candidate
+from components.trained import Trained, graph_runner
+from components.tune import Trial
+from tests.components.small_table import small_examples, small_spec
+
+ORIGIN = Origin(run="small-1", snapshot="sha256:" + "a" * 64, code="c0ffee", lock="sha256:" + "b" * 64)
+
+
+@cache
+def small_sides(rows: int = 600) -> Sides:
+    return split_examples(small_examples(rows), small_spec())
+
+
+@cache
+def small_model(rows: int = 600, c: float = 1.0) -> TrainedModel:
+    trial = Trial(number=0, candidate="logistic_regression", parameters={"C": c}, scores=(0.5,), seconds=0.0)
+    return train_candidate(small_sides(rows).train, small_spec(), trial)
+
+
+def trained(made: TrainedModel) -> Trained:
+    return Trained(made.fit.encoding, graph_runner(made.model))
+
+
+def evaluated(made: TrainedModel, spec: Spec | None = None, champion: Package | None = None) -> Evaluation:
+    holdout = small_sides().holdout
+    return evaluate_model(
+        "logistic_regression", trained(made), len(made.model), holdout, spec or small_spec(), champion
+    )
+
+
+def packaged(folder: Path, made: TrainedModel, spec: Spec | None = None, champion: Package | None = None) -> Package:
+    asked = spec or small_spec()
+    evaluation = evaluated(made, asked, champion)
+    return package_model(made.model, made.fit, evaluation, small_sides().holdout, asked, ORIGIN, folder)
+
+
+def known_model(examples: Examples, answer: Callable[[NDArray[np.float32], tuple[str, ...]], object]) -> Trained:
+    """A model whose answer is a function of the encoded matrix and the names of its columns."""
+    encoding = fit_encoding(small_spec().features, examples.columns)
+
+    def probabilities(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(answer(encoded, encoding.columns), dtype=np.float32)
+
+    return Trained(encoding, probabilities)
