@@ -85,7 +85,7 @@ def facts(card: Card) -> list[Fact]:
         Fact(CANDIDATES.get(card.candidate, card.candidate), "is the kind of model"),
         Fact(f"{count(card.rows)} rows", f"were held out, {count(card.positives)} of them positive"),
     ]
-    if card.search:
+    if card.search and card.search.trials:
         trials = card.search.trials
         found.append(Fact(f"{len(trials)} trials", f"in {len(trials[0].scores)}-fold cross-validation"))
     if card.speed:
@@ -99,7 +99,7 @@ def plots(card: Card, version: str, champion: str) -> list[Plot]:
     """The plots for which there are numbers."""
     colour = colour_of(version)
     return [
-        *([_search(card.search, colour)] if card.search else []),
+        *([_search(card.search, colour)] if card.search and card.search.trials else []),
         _comparison(card, card.champion, version, champion) if card.champion else _metrics(card, version),
         *([_calibration(card.calibration, colour)] if card.calibration else []),
         *([_importance(card.importance, colour)] if card.importance else []),

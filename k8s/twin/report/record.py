@@ -6,10 +6,11 @@ Everything is below the demo's home; times are turned into seconds since the dem
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from k8s.twin.demo.summary import Story
 
@@ -25,6 +26,14 @@ class Loose(BaseModel):
     """Part of a file of which only this much is shown."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def _known(value: object) -> object:
+    """The value; None for one that is no number (0 / 0, where one side had no traffic)."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Known = Annotated[float | None, BeforeValidator(_known)]
 
 
 class Event(Loose):
@@ -49,11 +58,11 @@ class Finding(Loose):
     allowed: float
     canary_observations: float = 0
     champion_observations: float = 0
-    canary: float | None = None
-    champion: float | None = None
-    excess: float | None = None
-    lower: float | None = None
-    upper: float | None = None
+    canary: Known = None
+    champion: Known = None
+    excess: Known = None
+    lower: Known = None
+    upper: Known = None
     edge: float | None = None
 
 

@@ -62,7 +62,7 @@ def test_the_top_says_what_happened_with_the_summary_s_numbers(demo):
     text = read(demo).text
     assert "Everything happened as it had to" in text
     assert "Version 3 was stopped by the evidence. Version 2 keeps serving." in text
-    assert "30,666 requests answered, none failed" in text  # 16,111 + 14,222 + 333
+    assert "30,666 requests sent, none failed" in text  # 16,111 + 14,222 + 333
     assert "14 November 2023, 22:13 UTC" in text
 
 
@@ -203,6 +203,20 @@ def test_a_last_line_that_was_cut_off_is_left_out(demo):
     assert read(demo).text == before
 
 
+def test_what_could_not_be_computed_is_left_out(demo):
+    verdicts = demo / "record" / "verdicts.jsonl"
+    verdicts.write_text(re.sub(r'"excess": -?[\d.e-]+', '"excess": NaN', verdicts.read_text()))
+    assert "nan" not in write_report(demo).read_text().lower()
+
+
+def test_a_search_without_a_trial_is_left_out(demo):
+    search = {"metric": "roc_auc", "trials": []}
+    change(demo / "versions" / "2" / "evaluation.json", search=search)
+    text = read(demo).text
+    assert "won the search" not in text
+    assert "Version 2 is clearly better" in text
+
+
 def test_a_package_with_a_changed_byte_is_not_vouched_for(demo):
     model = demo / "store" / "packages" / "small" / "golden.jsonl"
     model.write_bytes(model.read_bytes() + b"\n")
@@ -228,6 +242,14 @@ def test_a_version_that_was_refused_offline_says_at_which_gate(demo):
     assert "was refused before it met a customer" in text
     assert "0 requests reached version 3" in text
     assert "roc_auc: 0.512, at least 0.82" in text
+
+
+def test_failures_that_were_asked_for_are_told_apart(demo):
+    requests = {"2": {"sent": 900, "failed": 2}, "3": {"sent": 100, "failed": 5}}
+    change(demo / "summary.json", requests=requests, fault="errors")
+    assert "1,000 requests sent, 5 failed on purpose, 2 others" in read(demo).text
+    change(demo / "summary.json", requests=requests, fault="slow")
+    assert "1,000 requests sent, 7 failed" in read(demo).text
 
 
 def test_a_third_good_version_gets_the_model_card(demo):

@@ -64,6 +64,8 @@ def test_failures_are_drawn_and_told():
     assert drawn.title == "4 requests failed"
     assert 'class="failed"' in drawn.wide
     assert "none" in drawn.versions
+    alone = Second(at=12, versions={"1": Answered(requests=10, failed=3), "2": Answered(requests=1)})
+    assert timeline(EVENTS, [alone], 50).title == "3 requests failed (version 1)"
 
 
 def test_without_traffic_there_is_no_timeline():
