@@ -179,15 +179,20 @@ def _measured(scene: Scene) -> list[tuple[str, Callable[[Panel, Scene], None], A
     together: dict[float, float] = {}
     for sample in scene.samples:
         together[sample.at] = together.get(sample.at, 0) + sample.rate
+    failed = any(sample.failed_rate for sample in scene.samples)
     rows: list[tuple[str, Callable[[Panel, Scene], None], Axis]] = [
-        ("requests answered a second", _requests, Axis(0, max(together.values()) * 1.08, 0, 0)),
+        (
+            f"requests a second{'; dark: failed' if failed else ''}",
+            _requests,
+            Axis(0, max(together.values()) * 1.08, 0, 0),
+        ),
     ]
     times = [sample.p99_ms for sample in scene.samples if sample.p99_ms]
     if times:
         high = math.ceil(math.log10(max(*times, scene.limit_ms or 1)))
         low = min(math.floor(math.log10(min(times))), high - 1)
         promise = "; dashed: promise" if scene.limit_ms else ""
-        rows.append((f"99 of 100 answers came within, ms{promise}", _slowest, Axis(low, high, 0, 0)))
+        rows.append((f"99 of 100 answers within, ms{promise}", _slowest, Axis(low, high, 0, 0)))
     scores = [sample.probability for sample in scene.samples if sample.probability is not None]
     if scores:
         rows.append(("mean probability answered", _scores, Axis(0, min(1, max(scores) * 1.15), 0, 0)))
