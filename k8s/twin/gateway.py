@@ -22,7 +22,7 @@ from k8s.twin.processes import DeathNotice, Process, Program
 _GENERATION_PATH = "/.gateway/generation"
 _GENERATION_HEADER = "x-gateway-generation"
 #: Shorter than the 5 s after which the servers close an idle connection: a request never meets a closing one.
-_IDLE_SECONDS = 2.0
+_IDLE_SECONDS = 1.0
 #: So often in a row no connection must be seen: the kernel's table may change while it is read.
 _LOOKS = 3
 
@@ -78,7 +78,7 @@ class Gateway:
     def wait_drained(self, url: str, stop: threading.Event, timeout_seconds: float = 30.0) -> bool:
         """Waits until the gateway holds no connection to a version that has no weight any more.
 
-        Connections that idle are closed after 2 s, so none left means no request in flight, nor one to come.
+        Idle connections are closed after a second, so none left means no request in flight, nor one to come.
 
         Returns:
             Whether that is so; false after the timeout, or when `stop` is set meanwhile.
