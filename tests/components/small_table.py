@@ -42,7 +42,7 @@ def small_frame(rows: int = 600, seed: int = 0) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "größe": np.where(noise[:, 0] < 0.1, np.nan, size),
-            "plan": np.where(noise[:, 1] < 0.1, None, plan),
+            "plan": pd.Series(plan).mask(noise[:, 1] < 0.1),
             "since": (pd.Timestamp("2019-03-01") + pd.to_timedelta(days, unit="D")).strftime("%Y-%m-%d"),
             "spend": spend,
             "senior": (days % 5 == 0).astype(int),

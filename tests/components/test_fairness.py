@@ -8,8 +8,8 @@ from components.examples import Examples
 from components.fairness import fairness
 
 PLAN = np.array(["a"] * 4 + ["b"] * 4 + [None] * 2, dtype=object)
-LABELS = np.array([1, 1, 1, 0] + [1, 1, 0, 0] + [1, 0], dtype=np.int8)
-SCORES = np.array([0.9, 0.9, 0.1, 0.9] + [0.9, 0.1, 0.1, 0.1] + [0.9, 0.9])
+LABELS = np.array([1, 1, 1, 0, 1, 1, 0, 0, 1, 0], dtype=np.int8)
+SCORES = np.array([0.9, 0.9, 0.1, 0.9, 0.9, 0.1, 0.1, 0.1, 0.9, 0.9])
 EXAMPLES = Examples(pd.DataFrame({"plan": PLAN}), {"plan": PLAN}, LABELS)
 
 

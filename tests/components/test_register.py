@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,9 +29,9 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def uri(empty_store: Path, tmp_path: Path) -> Iterator[str]:
+def uri(empty_store: Path, tmp_path: Path) -> str:
     shutil.copyfile(empty_store / "m.db", tmp_path / "m.db")
-    yield f"sqlite:///{tmp_path}/m.db"
+    return f"sqlite:///{tmp_path}/m.db"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +64,9 @@ def test_a_run_is_told_whole_and_only_once(uri: str, record: RunRecord, tmp_path
     again = register_package(uri, record, package.path, source(tmp_path))
     assert first == again
     client = connect(uri)
-    runs = client.search_runs([client.get_experiment_by_name("small").experiment_id])
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
     parent = next(run for run in runs if run.info.run_id == first.run_id)
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == first.run_id]
     assert len(runs) == 3

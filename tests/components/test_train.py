@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
@@ -43,7 +44,7 @@ def oracle_matrix(examples: Examples) -> NDArray[Any]:
 def oracle(classifier: Any) -> Pipeline:
     number = make_pipeline(FunctionTransformer(np.float64), SimpleImputer(strategy="median"), StandardScaler())
     gap = make_pipeline(FunctionTransformer(lambda cells: np.isnan(cells.astype(np.float64)).astype(float)))
-    missing = make_pipeline(FunctionTransformer(lambda cells: np.equal(cells, None).astype(float)))
+    missing = make_pipeline(FunctionTransformer(lambda cells: pd.isna(cells).astype(float)))
     plans = OneHotEncoder(categories=[["basic", "plus", "pro"]], handle_unknown="ignore", sparse_output=False)
     steps = [
         ("größe", number, [0]),
@@ -77,7 +78,7 @@ def test_the_graph_answers_what_scikit_learn_answers(kind: Candidate, place: int
         pipeline = oracle(CLASSIFIERS[kind](parameters)).fit(oracle_matrix(SIDES.train), SIDES.train.labels)
         expected = pipeline.predict_proba(oracle_matrix(SIDES.holdout))[:, 1]
     answered = Trained(made.fit.encoding, graph_runner(made.model)).score(SIDES.holdout.columns)
-    gaps = [np.isnan(SIDES.holdout.columns["größe"]).sum(), np.equal(SIDES.holdout.columns["plan"], None).sum()]
+    gaps = [np.isnan(SIDES.holdout.columns["größe"]).sum(), pd.isna(SIDES.holdout.columns["plan"]).sum()]
     assert min(gaps) > 5
     assert np.abs(answered - expected).max() < 1e-6
     assert made.fit.parity < 1e-6

@@ -7,10 +7,11 @@ import pytest
 
 from components import tune
 from components.candidates import SPACES, combinations
+from components.contract import Candidate
 from components.tune import plan, search
 from tests.components.small_table import small_examples, small_spec
 
-TREES = ("logistic_regression", "random_forest", "gradient_boosting")
+TREES: tuple[Candidate, ...] = ("logistic_regression", "random_forest", "gradient_boosting")
 
 
 def asked(**training: Any) -> Any:
