@@ -13,7 +13,7 @@ goes on where it was:
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -25,6 +25,8 @@ from services.judge.evidence import BINS, COLUMNS, Counts, Evidence, Holdout, St
 from services.judge.exposition import Reading
 
 Role = Literal["champion", "canary"]
+#: Numbers; in two dimensions a row a sample, as `Counts.vector` has it.
+Rows = NDArray[np.float64]
 
 #: A page is not one moment: this many requests may end while it is being read.
 _IN_FLIGHT = 5.0
@@ -37,11 +39,13 @@ class Replica:
     role: Role
     times: list[float] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
 
     def add(self, at: float, reading: Reading) -> None:
         """Adds what was read at a time."""
         self.times.append(at)
         self.readings.append(reading)
+        self.rows.append(reading.counts.vector())
 
 
 @dataclass
@@ -73,7 +77,7 @@ class Series:
         del self.weight_times[:keep], self.weights[:keep]
         for name, replica in list(self.replicas.items()):
             keep = max(bisect_left(replica.times, at) - 1, 0)
-            del replica.times[:keep], replica.readings[:keep]
+            del replica.times[:keep], replica.readings[:keep], replica.rows[:keep]
             if replica.times and replica.times[-1] < at:
                 del self.replicas[name]
 
@@ -88,6 +92,8 @@ def evidence_at(series: Series, now: float, stale_seconds: float) -> Evidence:
         *_weight_problems(series, now, stale_seconds),
         *_silent("canary", canaries, now, stale_seconds),
         *_silent("champion", champions, now, stale_seconds),
+        *_too_many_labels("canary", canaries),
+        *_too_many_labels("champion", champions),
     ]
     holdout, doubt = _holdout(canaries, champions)
     strata = () if began is None else _strata(series, began, canaries, champions)
@@ -120,6 +126,17 @@ def _silent(side: str, replicas: Sequence[Replica], now: float, stale_seconds: f
     return [f"no replica of the {side} could be read for {age:.0f} s"] if age > stale_seconds else []
 
 
+def _too_many_labels(side: str, replicas: Iterable[Replica]) -> list[str]:
+    """A replica that counts a label twice cannot be believed. Over its whole life, for labels come late."""
+    lives = [replica.readings[-1].counts for replica in replicas]
+    sums = [(sum(map(sum, counts.labels)), sum(counts.scores)) for counts in lives if counts.labels and counts.scores]
+    return [
+        f"a replica of the {side} counts {labels:,.0f} labels for {scores:,.0f} scores; a label belongs to one score"
+        for labels, scores in sums
+        if labels > scores + _IN_FLIGHT
+    ]
+
+
 def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple[Holdout | None, list[str]]:
     """The canary's hold-out, and what speaks against using it."""
     if not canaries or not champions:
@@ -139,38 +156,41 @@ def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple
 def _strata(
     series: Series, began: float, canaries: Iterable[Replica], champions: Iterable[Replica]
 ) -> tuple[Stratum, ...]:
-    totals: dict[float, NDArray[np.float64]] = {}
+    totals: dict[float, Rows] = {}
     for side, replicas in enumerate((champions, canaries)):
         for replica in replicas:
-            for weight, row in _increments(series, began, replica):
-                totals.setdefault(weight, np.zeros((2, COLUMNS)))[side] += row
+            weights, rows = _increments(series, began, replica)
+            for weight in np.unique(weights[~np.isnan(weights)]).tolist():
+                total = totals.setdefault(weight, np.zeros((2, COLUMNS)))
+                total[side] += rows[weights == weight].sum(axis=0)
     return tuple(
         Stratum(weight, *(_settle(row) for row in _per_request(rows))) for weight, rows in sorted(totals.items())
     )
 
 
-def _increments(series: Series, began: float, replica: Replica) -> Iterable[tuple[float, NDArray[np.float64]]]:
-    """What a replica counted in each step between two samples, with the weight that was set all that time."""
-    rows = [reading.counts.vector() for reading in replica.readings]
-    steps = zip(replica.times, replica.times[1:], rows, rows[1:], strict=False)
-    for start, end, before, after in steps:
-        weight = _weight_throughout(series, start, end) if start >= began else None
-        if weight is not None:
-            restarted = bool((after < before).any())
-            yield weight, after if restarted else after - before
+def _increments(series: Series, began: float, replica: Replica) -> tuple[Rows, Rows]:
+    """What a replica counted in each step between two samples, and the weight that was set all that time, or NaN."""
+    times, rows = np.array(replica.times), np.stack(replica.rows)
+    weights = _weights_throughout(series, times[:-1], times[1:])
+    weights[times[:-1] < began] = np.nan
+    restarted = (rows[1:] < rows[:-1]).any(axis=1, keepdims=True)
+    return weights, np.where(restarted, rows[1:], rows[1:] - rows[:-1])
 
 
-def _weight_throughout(series: Series, start: float, end: float) -> float | None:
-    """The weight if it was read at or before `start`, at or after `end`, and never differed; None otherwise."""
-    first, last = bisect_right(series.weight_times, start) - 1, bisect_left(series.weight_times, end)
-    if first < 0 or last >= len(series.weight_times):
-        return None
-    found = set(series.weights[first : last + 1])
-    weight = found.pop()
-    return weight if not found and 0 < weight < 100 else None
+def _weights_throughout(series: Series, starts: Rows, ends: Rows) -> Rows:
+    """The weight that was read at or before each start, at or after its end, and never differed; else NaN."""
+    times, weights = np.array(series.weight_times), np.array(series.weights)
+    first, last = np.searchsorted(times, starts, side="right") - 1, np.searchsorted(times, ends, side="left")
+    known = (first >= 0) & (last < len(times))
+    first, last = np.where(known, first, 0), np.where(known, last, 0)
+    span = np.concatenate([[0], np.cumsum(np.diff(weights) != 0)])
+    found = weights[first]
+    steady = known & (span[first] == span[last]) & (found > 0) & (found < 100)
+    throughout: Rows = np.where(steady, found, np.nan)
+    return throughout
 
 
-def _per_request(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _per_request(rows: Rows) -> Rows:
     """Lets a request count once in scores and labels, however many rows it carried.
 
     Rows of one request are seldom independent. A geometric mean over them is a fair bet
@@ -185,7 +205,7 @@ def _per_request(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return scaled
 
 
-def _settle(row: NDArray[np.float64]) -> Counts:
+def _settle(row: Rows) -> Counts:
     """The counts; a part that is ahead of its whole by a few requests in flight is cut to it."""
     settled = row.copy()
     for column in (1, 2):

@@ -21,7 +21,7 @@ FALSE_ALARM = 0.01
 def main(arguments: list[str] | None = None) -> int:
     """Simulates, shows, writes `simulate.json` and `simulate.png`."""
     options = _parser().parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 150)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     began = time.monotonic()
     planned = plan(options.rollouts)
     progress = track(

@@ -60,7 +60,7 @@ def plan(rollouts: int) -> list[tuple[Case, int]]:
 
 def _harms() -> Iterator[tuple[SignalName, str, float]]:
     for signal in SIGNALS:
-        for name, excess in (("worse by the margin", 1.0), ("worse by twice it", 2.0)):
+        for name, excess in (("at the margin", 1.0), ("twice the margin", 2.0)):
             yield signal, name, excess
 
 

@@ -50,6 +50,7 @@ def draw(path: Path, contests: Sequence[Contest]) -> None:
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import NullFormatter
 
     traffics = sorted({contest.requests_a_look for contest in contests})
     figure, panels = plt.subplots(1, len(traffics), figsize=(4 * len(traffics), 4), sharey=True, layout="constrained")
@@ -59,6 +60,9 @@ def draw(path: Path, contests: Sequence[Contest]) -> None:
         panel.set(
             title=f"{traffic:,} requests a look", xlabel="error ratio of the canary, %", xscale="log", yscale="log"
         )
+        panel.set_xticks([100 * contest.error_ratio for contest in mine], minor=False)
+        panel.xaxis.set_major_formatter("{x:.1f}")
+        panel.xaxis.set_minor_formatter(NullFormatter())
         panel.grid(visible=True, alpha=0.3)
     panels[0].set_ylabel("canary requests until failed, median")
     panels[-1].legend(fontsize=8)
@@ -78,16 +82,19 @@ def _lines(panel: Any, contests: Sequence[Contest]) -> None:
 def _rollouts(rows: Sequence[Row]) -> Table:
     table = Table(title="Whole rollouts, over canary weights of 1 to 50 %, looked at after every batch (120 looks)")
     for name in ("canary", "signal", "requests a look", "rollouts", "promoted", "failed", "no decision"):
-        table.add_column(name, justify="left" if name in ("canary", "signal") else "right")
-    for name in ("requests, median", "requests, 90 %", "would be enough"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="left" if name in ("canary", "signal") else "right", no_wrap=True)
+    for name in ("median requests", "90 % requests", "enough"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             row.name, row.signal or "all", f"{row.requests_a_look:,}", f"{row.rollouts:,}", _percent(row.promoted),
             _percent(row.failed), _percent(row.undecided), _count(row.median_requests),
             _count(row.ninety_percent_requests), _count(math.inf if row.enough is None else row.enough),
         )  # fmt: skip
-    table.caption = "Requests are the canary's until the decision; a dash: most came to none before the deadline."
+    table.caption = (
+        "Requests are the canary's until the decision; a dash: too many came to none before the deadline."
+        " Enough: about how many would promote an equal canary."
+    )
     return table
 
 

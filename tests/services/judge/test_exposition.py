@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from components.package import Holdout
 from services import telemetry
+from services.judge.evidence import BINS
 from services.judge.exposition import parse_page, read_replica, read_weight
+from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
 from tests.services.judge.pages import replica_page, weight_page
+from tests.small_package import write_small_package
 
 
 def test_a_replicas_page_is_read_whole() -> None:
@@ -18,6 +24,29 @@ def test_a_replicas_page_is_read_whole() -> None:
     assert reading.counts.labels[3] == (48, 0)
     assert reading.holdout is not None
     assert reading.holdout.shift[0] == 0.01
+
+
+def test_the_model_servers_own_page_is_read(tmp_path: Path) -> None:
+    holdout = Holdout(
+        rows=9, champion="sha256:" + "0" * 64, shift=(0.01,) * BINS, shift_error=(0.002,) * BINS, scores=(1,) * BINS
+    )
+    package = write_small_package(tmp_path / "package", holdout=holdout)
+    memory = memoryview(bytearray(COUNTER_BYTES))
+    counters = Counters(memory, slow_seconds=0.05)
+    counters.request(0.01, error=False)
+    counters.request(0.09, error=True)
+    counters.scores([3])
+    counters.label(3, positive=True)
+    page = Exposition([memory], package, "churn", "7").text().decode()
+    reading = read_replica(parse_page(page), "churn")
+    assert reading is not None
+    assert (reading.version, reading.package, reading.champion) == ("7", package.digest, holdout.champion)
+    assert (reading.counts.requests, reading.counts.errors, reading.counts.slow) == (2, 1, 1)
+    assert reading.counts.scores is not None
+    assert reading.counts.labels is not None
+    assert (reading.counts.scores[3], reading.counts.labels[3]) == (1, (0, 1))
+    assert reading.holdout is not None
+    assert reading.holdout.shift_error[-1] == 0.002
 
 
 def test_another_services_page_is_nothing() -> None:

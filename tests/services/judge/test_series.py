@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from hypothesis import given
@@ -46,6 +47,14 @@ def steady(end: int, *, weight: float = 10) -> Series:
         [(at, reading(10 * max(at - 3, 0))) for at in times],
         [(at, champion_reading(1000 + 90 * at)) for at in times],
     )
+
+
+def changed(replica: Replica, change: Callable[[Counts], Counts]) -> Replica:
+    """The replica as it would have counted."""
+    other = Replica(replica.role)
+    for at, one in zip(replica.times, replica.readings, strict=True):
+        other.add(at, replace(one, counts=change(one.counts)))
+    return other
 
 
 def requests_by_weight(found: Evidence) -> dict[float, tuple[float | None, float | None]]:
@@ -117,16 +126,16 @@ def test_an_earlier_canary_is_no_evidence_about_this_one() -> None:
 def test_samples_that_were_missed_lose_nothing_while_the_weight_stays(missed: list[int]) -> None:
     known = steady(13)
     canary = known.replicas["canary"]
-    kept = [(at, r) for at, r in zip(canary.times, canary.readings, strict=True) if at not in missed]
-    canary.times, canary.readings = [at for at, _ in kept], [r for _, r in kept]
+    known.replicas["canary"] = Replica("canary")
+    for at, one in zip(canary.times, canary.readings, strict=True):
+        if at not in missed:
+            known.replicas["canary"].add(at, one)
     assert requests_by_weight(evidence_at(known, 13, STALE)) == {10: (100, 900)}
 
 
 def test_a_counter_that_is_missing_stays_missing() -> None:
     known = steady(13)
-    known.replicas["canary"].readings = [
-        replace(one, counts=replace(one.counts, errors=None)) for one in known.replicas["canary"].readings
-    ]
+    known.replicas["canary"] = changed(known.replicas["canary"], lambda one: replace(one, errors=None))
     found = evidence_at(known, 13, STALE)
     assert found.strata[0].canary.errors is None
     assert found.strata[0].canary.requests == 100
@@ -166,11 +175,8 @@ def test_the_hold_out_travels_with_the_canary() -> None:
 
 def test_a_request_with_many_rows_counts_as_one() -> None:
     known = steady(13)
-    for replica in known.replicas.values():
-        replica.readings = [
-            replace(one, counts=replace(one.counts, scores=tuple(4 * n for n in one.counts.scores or ())))
-            for one in replica.readings
-        ]
+    for name, replica in known.replicas.items():
+        known.replicas[name] = changed(replica, lambda one: replace(one, scores=tuple(4 * n for n in one.scores or ())))
     (stratum,) = evidence_at(known, 13, STALE).strata
     assert stratum.canary.scores is not None
     assert sum(stratum.canary.scores) == 100
@@ -194,9 +200,19 @@ def test_what_is_forgotten_is_not_needed() -> None:
     known.forget_before(3)
     assert known.weight_times[0] == 2
     assert evidence_at(known, 13, STALE) == before
-    known.replicas["gone"] = Replica("canary", [0.0], [reading(9)])
+    known.replicas["gone"] = Replica("canary")
+    known.replicas["gone"].add(0, reading(9))
     known.forget_before(3)
     assert "gone" not in known.replicas
+
+
+def test_more_labels_than_scores_are_a_problem() -> None:
+    known = steady(13)
+    twice = replace(reading(100), counts=counts(100, labels=200))
+    known.replicas["canary"].add(14, twice)
+    assert evidence_at(known, 14, STALE).problems == (
+        "a replica of the canary counts 200 labels for 100 scores; a label belongs to one score",
+    )
 
 
 def test_counts_of_none_do_not_vanish_in_sums() -> None:
