@@ -65,6 +65,7 @@ class Demo:
         self._spec, self._fault, self._home, self._terminal = spec, fault, home, terminal
         self._began = time.time()
         self._ending: Ending = "rolled-back"
+        self._explanation = ""
         self._done = Progress()
         self._repository = Repository.create(home / "environment.git")
         self._training = Training(home, self._repository.path, ENVIRONMENT)
@@ -115,7 +116,7 @@ class Demo:
     def _third(self, examples: Examples) -> None:
         feature = most_moving_number(read_package(self._package_of("2")), self._spec, examples)
         third = third_version(self._fault, self._spec, feature, self._home / "third")
-        self._ending = third.ending
+        self._ending, self._explanation = third.ending, third.explanation
         self._terminal.chapter(f"4  Version 3: {third.explanation}")
         trained = self._train(3, third.spec, third.data, third.settings)
         if not trained.refused:
@@ -186,6 +187,7 @@ class Demo:
         return Story(
             service=self._spec.name,
             fault=self._fault,
+            explanation=self._explanation,
             ending=self._ending,
             seconds=round(time.time() - self._began, 1),
             versions=tuple(

@@ -55,10 +55,11 @@ class Commit:
 
 @dataclass(frozen=True)
 class Story:
-    """Everything that a demo showed."""
+    """Everything that a demo showed; `explanation` says what is different about the third version."""
 
     service: str
     fault: str
+    explanation: str
     ending: Ending
     seconds: float
     versions: tuple[VersionFate, ...]

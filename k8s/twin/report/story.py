@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from k8s.twin.demo.summary import RequestCount, Story, VersionFate
 from k8s.twin.report.lineage import Result
 from k8s.twin.report.record import Event, Finding, Look, Summary
-from k8s.twin.report.words import FAULTS, HARM, SIGNALS, amount, clock, count, duration, listed, named, percent, short
+from k8s.twin.report.words import HARM, SIGNALS, amount, clock, count, duration, listed, named, percent, short
 
 _FATES = {
     "champion": "became the first champion",
@@ -180,8 +180,8 @@ def _chapter(made: VersionFate, sources: Sources) -> Chapter:
     story, events, looks = sources.story, sources.events, sources.looks
     result = sources.results.get(made.version)
     sentences = [f"It was trained on {count(result.snapshot.rows)} rows."] if result and result.snapshot else []
-    if made.version == "3":
-        sentences.append(FAULTS.get(story.fault, ""))
+    if made.version == "3" and story.explanation:
+        sentences.append(f"What is different about it: {story.explanation}.")
     sentences += _trip_sentences(made, trip_of(made.version, events), story.requests.get(made.version))
     if made.fate == "promoted":
         sentences.append(_shown_safe([look for look in looks if look.version == made.version]))

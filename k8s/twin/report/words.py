@@ -55,16 +55,6 @@ HARM = {
     "label_loss": "its answers were worse than the champion's in Brier loss, by at least {least}",
 }
 
-#: What is wrong with the third version, for someone who did not choose it.
-FAULTS = {
-    "errors": "On purpose, 5 % of its requests end in an error.",
-    "slow": "On purpose, 5 % of its requests miss the promised time.",
-    "wrong-unit": "On purpose, it reads one number in a unit a hundred times smaller than the one that callers send.",
-    "worse": "On purpose, it answers with the scores of other rows: plausible, and uninformative.",
-    "shuffled-labels": "On purpose, its labels were shuffled before training.",
-    "none": "Nothing is wrong with it: it was searched anew with another seed.",
-}
-
 
 def named(version: str) -> str:
     """A version as a sentence begins with it."""

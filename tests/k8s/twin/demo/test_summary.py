@@ -11,6 +11,7 @@ from k8s.twin.demo.summary import Commit, RequestCount, Story, VersionFate, faul
 ROLLED_BACK = Story(
     service="churn",
     fault="wrong-unit",
+    explanation="the model reads an amount in cents",
     ending="rolled-back",
     seconds=200.0,
     versions=(

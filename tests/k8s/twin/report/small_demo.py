@@ -202,6 +202,7 @@ def story(service: str, events: list[Event], digests: list[str], end: float) -> 
     return Story(
         service=service,
         fault="wrong-unit",
+        explanation="the model reads an amount in cents",
         ending="rolled-back",
         seconds=end - STARTED,
         versions=tuple(
