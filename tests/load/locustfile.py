@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from locust import FastHttpUser, constant_throughput, events, task
+from locust import FastHttpUser, constant_pacing, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
@@ -32,6 +32,7 @@ from tests.load.tally import Tally
 _FEEDBACK_EVERY_SECONDS = 0.25
 _FEEDBACK_MESSAGES = 200
 _ANSWERS_UNDER_WAY_SECONDS = 10.0
+_CAUGHT_UP_SECONDS = 1.0
 _LONGEST_FAULT = 200
 
 
@@ -77,7 +78,7 @@ def _prepare(environment: Environment, **_: object) -> None:
     load.feedback_share, load.feedback_seconds, load.due = options.feedback_share, options.feedback_seconds, []
     start = os.urandom(4).hex()
     load.ids = (f"{start}-{number}" for number in itertools.count())
-    Caller.wait_time = constant_throughput(options.rate / max(1, options.num_users - Teacher.fixed_count))
+    Caller.period_seconds = max(1, options.num_users - Teacher.fixed_count) / options.rate
     environment.stop_timeout = environment.stop_timeout or _ANSWERS_UNDER_WAY_SECONDS
     # Reading the table blocked the event loop, whose clock stood still: `--run-time` would end too early.
     gevent.get_hub().loop.update_now()
@@ -108,6 +109,23 @@ class Caller(FastHttpUser):
     weight = 1
     connection_timeout = 10.0
     network_timeout = 10.0
+    period_seconds = 1.0
+    _next_at = 0.0
+
+    def on_start(self) -> None:
+        self._next_at = time.monotonic()
+        gevent.sleep(self.wait_time())
+
+    def wait_time(self) -> float:
+        """Seconds to the next request: the rate is kept, and what a pause held up is caught up with.
+
+        Callers that all waited for the same time would be in step after the first pause, and
+        from then on each would stand behind all the others.
+        """
+        now = time.monotonic()
+        wait = load.chance.uniform(0.5, 1.5) * self.period_seconds
+        self._next_at = max(self._next_at, now - _CAUGHT_UP_SECONDS) + wait
+        return max(0.0, self._next_at - now)
 
     @task
     def predict(self) -> None:
@@ -130,7 +148,7 @@ class Teacher(FastHttpUser):
     """Sends the true labels that are due, many at once."""
 
     fixed_count = 1
-    wait_time = constant_throughput(1 / _FEEDBACK_EVERY_SECONDS)
+    wait_time = constant_pacing(_FEEDBACK_EVERY_SECONDS)
     network_timeout = 10.0
 
     @task
