@@ -8,23 +8,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contract import Spec
+from components.errors import DataError
 from components.examples import Examples
-from components.split import moments
+from components.split import moments, split_examples
 from components.table import table_bytes
 
-#: The first version knows only this part of the table.
-EARLY_SHARE = 0.4
+#: The first version knows only this part of the table; more of it only where that is too little to train on.
+EARLY_SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)
 #: A table whose early part has a share of positives this far off is sorted by something that is no time.
 _MOST_OFF = 0.1
 
 
-def early_rows(examples: Examples, spec: Spec) -> NDArray[np.intp]:
-    """Positions of the rows that there were when the first version was trained.
+def early_examples(examples: Examples, spec: Spec) -> Examples:
+    """The rows that there were when the first version was trained; whether they are enough, its training says."""
+    for share in EARLY_SHARES[:-1]:
+        early = examples.take(early_rows(examples, spec, share))
+        try:
+            split_examples(early, spec)
+        except DataError:
+            continue
+        return early
+    return examples.take(early_rows(examples, spec, EARLY_SHARES[-1]))
 
-    They are the earliest by the spec's time column; without one the table's first, or, where the
-    table is sorted so that those are not like the rest, a part that is the same each time.
+
+def early_rows(examples: Examples, spec: Spec, share: float) -> NDArray[np.intp]:
+    """Positions of the earliest rows by the spec's time column; without one the table's first.
+
+    Where the table is sorted so that its first rows are not like the rest, they are a part that
+    is the same each time.
     """
-    count = int(len(examples) * EARLY_SHARE)
+    count = int(len(examples) * share)
     if spec.split.time:
         return np.sort(np.argsort(moments(examples.frame, spec.split.time), kind="stable")[:count])
     if abs(examples.labels[:count].mean() - examples.labels.mean()) <= _MOST_OFF:

@@ -16,7 +16,7 @@ from components.split import split_examples
 from components.table import read_table
 from k8s.twin.demo.faults import Ending, Fault, third_version, write_spec
 from k8s.twin.demo.recorder import VerdictRecorder
-from k8s.twin.demo.rows import early_rows, write_rows
+from k8s.twin.demo.rows import early_examples, write_rows
 from k8s.twin.demo.sensitivity import most_moving_number
 from k8s.twin.demo.summary import Commit, Decision, Fate, RequestCount, Story, VersionFate
 from k8s.twin.demo.terminal import Terminal
@@ -101,7 +101,7 @@ class Demo:
     # --- the three versions ----------------------------------------------------------------
 
     def _first(self, examples: Examples) -> None:
-        early = examples.take(early_rows(examples, self._spec))
+        early = early_examples(examples, self._spec)
         path = write_rows(early, self._home / "data" / "early.parquet")
         self._terminal.chapter(f"1  Version 1 learns from an early part: {len(early):,} of {len(examples):,} rows")
         self._train(1, self._spec_path, str(path), {})

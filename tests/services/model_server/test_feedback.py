@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -172,3 +174,31 @@ def test_feedback_that_was_passed_on_is_not_passed_on_again(serve: StartServer) 
 def test_peers_that_are_not_there_do_no_harm(serve: StartServer) -> None:
     server = serve(peers="127.0.0.1:1,no-such-host.invalid:80")
     assert server.post("/feedback", {"request_id": "a", "label": "Yes"}).status == 202
+
+
+@contextmanager
+def hanging_up() -> Iterator[int]:
+    """A port on which every connection is accepted and reset at once, as by a replica that is being stopped."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def test_peers_that_hang_up_do_no_harm(serve: StartServer) -> None:
+    with hanging_up() as port:
+        server = serve(peers=f"127.0.0.1:{port}")
+        statuses = {server.post("/feedback", {"request_id": "a", "label": "Yes"}).status for _ in range(50)}
+    assert statuses == {202}
