@@ -6,7 +6,9 @@ MLflow takes seconds to import, so it is imported where it is used.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,13 +70,13 @@ def connect(uri: str) -> MlflowClient:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the lines that MLflow and Alembic write when they make a store."""
-    import logging
-
+    """Without what MLflow and Alembic say when they make a store: lines, and warnings of their own libraries' age."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.disable(before)
 

@@ -93,8 +93,8 @@ def row_keys(examples: Examples, spec: Spec) -> Keys:
 
 
 def content_keys(columns: Columns) -> Keys:
-    """A hash of each row over some columns: equal cells give equal keys in every table and process."""
-    hashes = [pd.util.hash_array(_hashable(cells), categorize=True) for cells in columns.values()]
+    """A hash of each row over some columns, whatever their order: equal cells give equal keys in every table."""
+    hashes = [pd.util.hash_array(_hashable(cells), categorize=True) for _, cells in sorted(columns.items())]
     keys = np.zeros(len(hashes[0]), dtype=np.uint64)
     for column in hashes:
         keys = _mix(keys * np.uint64(31) + column)

@@ -17,8 +17,6 @@ from components.tune import Search, Trial
 from tests.components.small_table import small_spec
 from tests.components.trained_small import evaluated, packaged, small_model, small_sides, trained
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-
 
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:

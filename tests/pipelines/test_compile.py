@@ -1,6 +1,7 @@
 """The compiled graph against reviewed files.
 
-After a wanted change: `CANARIO_WRITE_GOLDEN=1 python -m pytest tests/pipelines/test_compile.py`, and read the difference.
+After a wanted change: CANARIO_WRITE_GOLDEN=1 python -m pytest tests/pipelines/test_compile.py
+and read the difference.
 """
 
 from __future__ import annotations

@@ -1,0 +1,215 @@
+"""The whole graph through KFP's local runner, on a small real table."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import yaml
+
+from components.contract import Spec
+from components.encoding import encode_rows
+from components.package import open_graph, read_package
+from components.registry import connect, promote
+from components.split import split_examples
+from components.table import read_table
+from tests.components.small_table import csv_of, small_examples, small_frame, small_spec
+
+STEPS = ["ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate", "package"]
+STEPS += ["register", "release"]
+REUSABLE = {"validate", "split", "tune", "train", "evaluate", "explain"}
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A folder with a table, specs and a store."""
+
+    folder: Path
+
+    @property
+    def mlflow(self) -> str:
+        return f"sqlite:///{self.folder}/mlflow.db"
+
+    def spec(self, name: str = "spec", **changes: Any) -> Path:
+        data = {**small_spec().data.model_dump(), "uri": "small.csv"}
+        spec = Spec.model_validate({**small_spec().model_dump(mode="json"), "data": data, **changes})
+        path = self.folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(spec.model_dump(mode="json", exclude_defaults=True)), encoding="utf-8")
+        return path
+
+    def command(self, home: str, spec: Path, *more: str) -> list[str]:
+        places = ["--home", str(self.folder / home), "--store", str(self.folder / "store"), "--mlflow", self.mlflow]
+        return [sys.executable, "-m", "pipelines.local", "--spec", str(spec), *places, *more]
+
+    def run(self, home: str, spec: Path, *more: str, status: int = 0) -> dict[str, Any]:
+        done = subprocess.run(self.command(home, spec, *more), capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stderr + done.stdout
+        result: dict[str, Any] = json.loads((self.folder / home / "result.json").read_text())
+        assert json.loads(done.stdout.splitlines()[-1]) == result
+        assert [path.name for path in (self.folder / home).iterdir() if path.name.startswith(".")] == []
+        return result
+
+    def versions(self) -> list[str]:
+        return sorted(str(version.version) for version in connect(self.mlflow).search_model_versions("name = 'small'"))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    folder = tmp_path_factory.mktemp("workplace")
+    (folder / "small.csv").write_bytes(csv_of(small_frame(600)))
+    return Workplace(folder)
+
+
+@pytest.fixture(scope="module")
+def first(place: Workplace) -> dict[str, Any]:
+    """A first version, which became champion."""
+    result = place.run("v1", place.spec())
+    promote(place.mlflow, "small", result["model_version"])
+    return result
+
+
+def test_a_table_becomes_a_registered_package(place: Workplace, first: dict[str, Any]) -> None:
+    assert (first["status"], first["model_version"], first["champion"], first["commit"]) == ("ok", "1", None, None)
+    assert sorted(first["steps"]) == sorted(STEPS)
+    assert not any(step["reused"] for step in first["steps"].values())
+    package = read_package(Path(first["package"]))
+    assert package.digest == first["digest"]
+    assert package.receipt.run == first["run"]
+    assert package.receipt.data == first["snapshot"]["digest"]
+    assert package.receipt.metrics == first["metrics"]
+    requests = [row.request for row in package.golden]
+    answers = open_graph(package).probabilities(encode_rows(package.contract.encoding, requests))
+    assert np.abs(answers - [row.answer.probability for row in package.golden]).max() < 1e-6
+
+
+def test_the_hold_out_is_handed_over_in_the_tables_own_columns(first: dict[str, Any]) -> None:
+    expected = split_examples(small_examples(600), small_spec()).holdout.frame
+    assert read_table(first["holdout"])["note"].tolist() == expected["note"].tolist()
+
+
+def test_the_report_has_all_numbers(place: Workplace, first: dict[str, Any]) -> None:
+    found = json.loads((place.folder / "v1" / "evaluation.json").read_text())
+    assert {name: interval["value"] for name, interval in found["metrics"].items()} == first["metrics"]
+    assert len(found["search"]["trials"]) == 2
+    assert all(trial["mean"] == pytest.approx(np.mean(trial["scores"])) for trial in found["search"]["trials"])
+    assert {each["feature"] for each in found["importance"]} == set(small_spec().features)
+    assert found["calibration"]
+
+
+def test_another_unit_for_callers_reuses_what_was_trained(place: Workplace, first: dict[str, Any]) -> None:
+    features = small_spec().model_dump(mode="json")["features"]
+    features["spend"] |= {"unit": "USD", "max": 500, "factor": 1}
+    subprocess.run(["git", "init", "--quiet", "--bare", str(place.folder / "env.git")], check=True)
+    release = ["--environment", str(place.folder / "env.git"), "--env", "demo", "--settings", '{"A": "1"}']
+    result = place.run("v2", place.spec("usd", features=features), "--name", "usd", *release)
+    assert {step for step, ran in result["steps"].items() if ran["reused"]} >= {"split", "tune", "train"}
+    assert (result["run"], result["model_version"], result["champion"]) == ("usd", "2", first["digest"])
+    models = [read_package(Path(each["package"])).receipt.files["model.onnx"] for each in (first, result)]
+    assert models[0] == models[1]
+    shown = ["git", "-C", str(place.folder / "env.git"), "show", f"{result['commit']}:k8s/envs/demo/small.yaml"]
+    file = yaml.safe_load(subprocess.run(shown, check=True, capture_output=True).stdout)
+    assert file == {"service": "small", "version": "2", "package": result["digest"], "settings": {"A": "1"}}
+
+
+def test_a_model_that_breaks_a_gate_is_refused_and_never_packaged(place: Workplace, first: dict[str, Any]) -> None:
+    before = place.versions()
+    result = place.run("bad", place.spec("strict", gates={"roc_auc": {"min": 0.99}}), status=3)
+    assert (result["status"], result["failed_step"], result["package"]) == ("refused", "gate", None)
+    assert [breach["gate"] for breach in result["breaches"]] == ["roc_auc"]
+    assert "must be at least 0.99" in result["message"]
+    assert json.loads((place.folder / "bad" / "evaluation.json").read_text())["importance"]
+    assert place.versions() == before
+    client = connect(place.mlflow)
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id], f"tags.`canario.run` = '{result['run']}'")
+    assert run.info.status == "FAILED"
+
+
+def test_a_table_that_breaks_the_spec_is_bad_input(place: Workplace, first: dict[str, Any]) -> None:
+    frame = small_frame(300)
+    frame.loc[4, "plan"] = "gold"
+    (place.folder / "gold.csv").write_bytes(csv_of(frame))
+    result = place.run("gold", place.spec(), "--data", str(place.folder / "gold.csv"), status=2)
+    assert (result["status"], result["failed_step"]) == ("bad-input", "validate")
+    assert "column 'plan': 'gold' is none of basic, plus, pro (row 5)" in result["message"]
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--environment", "/tmp/x.git"], "--environment and --env go together"),
+        (["--settings", "[]"], "--settings is a JSON object of texts"),
+        (["--settings", '{"A": 1}'], "--settings is a JSON object of texts"),
+    ],
+)
+def test_a_wrong_command_line_gets_a_sentence(place: Workplace, more: list[str], says: str) -> None:
+    done = subprocess.run(place.command("x", place.spec(), *more), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def killed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Workplace, int, list[int]]]:
+    """A run that got a signal while it searched: its place, its exit status and its processes."""
+    (tmp_path / "small.csv").write_bytes(csv_of(small_frame(400)))
+    place = Workplace(tmp_path)
+    running = subprocess.Popen(
+        place.command("home", place.spec()), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stderr is not None
+    for line in running.stderr:
+        if line.strip().startswith("split "):
+            break
+    children = [child.pid for child in psutil.Process(running.pid).children(recursive=True)]
+    running.send_signal(request.param)
+    yield place, running.wait(30), children
+    for pid in children:
+        if psutil.pid_exists(pid):
+            os.kill(pid, signal.SIGKILL)
+    running.stderr.close()
+
+
+@pytest.mark.parametrize(
+    "killed", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], indirect=True
+)
+def test_a_run_that_was_killed_goes_on_and_registers_once(killed: tuple[Workplace, int, list[int]]) -> None:
+    place, status, children = killed
+    if status > 0:
+        assert status == 128 + signal.SIGTERM
+        assert [pid for pid in children if psutil.pid_exists(pid)] == []
+    assert not (place.folder / "home" / "result.json").exists()
+    began = json.loads((place.folder / "home" / "run.json").read_text())["run"]
+    result = place.run("home", place.spec())
+    assert result["run"] == began
+    assert {step for step, ran in result["steps"].items() if ran["reused"]} == {"validate", "split"}
+    assert place.versions() == ["1"]
+    again = place.run("home", place.spec(), "--name", began)
+    assert {step for step, ran in again["steps"].items() if ran["reused"]} == REUSABLE
+    assert [again[key] for key in ("digest", "model_version", "run_id")] == [
+        result[key] for key in ("digest", "model_version", "run_id")
+    ]
+    assert place.versions() == ["1"]
+
+
+def test_two_runs_do_not_share_a_store(place: Workplace) -> None:
+    import filelock
+
+    (place.folder / "store").mkdir(exist_ok=True)
+    with filelock.FileLock(place.folder / "store" / "lock"):
+        done = subprocess.run(place.command("x", place.spec()), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "another run is using this store" in done.stderr
