@@ -1,12 +1,12 @@
 """Step: takes a table from where it lives and keeps a copy that is addressed by its content."""
 
-import hashlib
 from dataclasses import dataclass
 
 import fsspec
 from kfp import dsl
 
 from components.contract import Data
+from components.digest import sha256
 from components.errors import DataError
 from components.examples import negative_word, parquet_bytes
 from components.step import step
@@ -46,11 +46,6 @@ def take_snapshot(uri: str, data: Data) -> Snapshot:
         raise DataError(f"{uri}: {error}") from error
     content = parquet_bytes(table.frame)
     return Snapshot(content, sha256(content), sha256(source), len(table.frame), table.notes)
-
-
-def sha256(content: bytes) -> str:
-    """The digest of some bytes, as it is written everywhere."""
-    return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
 def keep_snapshot(snapshot: Snapshot, store: str) -> str:

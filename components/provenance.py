@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from components.ingest import sha256
+from components.digest import sha256
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK_FILE = "requirements.txt"

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
+from components.digest import sha256
 from components.evaluation import Evaluation
-from components.ingest import sha256
 from components.registry import RUN_TAG, connect
-from components.tune import Search, Trial
+from components.trials import Search, Trial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

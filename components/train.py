@@ -15,7 +15,7 @@ from components.package import TOLERANCE
 from components.step import step
 from components.strategy import choose_strategy
 from components.trained import Fit, graph_runner
-from components.tune import Trial
+from components.trials import Trial
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def train(
     from components.package import MODEL
     from components.train import train_candidate
     from components.trained import FIT
-    from components.tune import Search
+    from components.trials import Search
 
     asked = Spec.model_validate_json(spec)
     best = Search.model_validate_json(Path(trials.path).read_bytes()).best

@@ -13,46 +13,18 @@ import numpy as np
 from kfp import dsl
 
 from components.candidates import SPACES, Parameters, combinations, fit_candidate
-from components.contract import Candidate, Closed, Spec
+from components.contract import Candidate, Spec
 from components.examples import Examples
 from components.folds import Fold, make_folds, thin
 from components.metrics import search_score
 from components.split import row_keys
 from components.step import step
+from components.trials import Search, Trial
 
 #: The search looks at no more rows than this; the best candidate is then fitted to all.
 MOST_ROWS = 50_000
 #: No trial begins after this share of `training.timeout_minutes`.
 SEARCH_SHARE = 0.6
-
-
-class Trial(Closed):
-    """One point of the search; `scores` is one number a fold, larger is better."""
-
-    number: int
-    candidate: Candidate
-    parameters: dict[str, Any]
-    scores: tuple[float, ...]
-    seconds: float
-
-    @property
-    def mean(self) -> float:
-        """The score by which trials are compared."""
-        return float(np.mean(self.scores))
-
-
-class Search(Closed):
-    """All trials that were made, in order; `planned` may be more when time ran out."""
-
-    metric: str
-    rows: int
-    planned: int
-    trials: tuple[Trial, ...]
-
-    @property
-    def best(self) -> Trial:
-        """The trial with the best mean score; the first of equals."""
-        return max(self.trials, key=lambda trial: trial.mean)
 
 
 @dataclass(frozen=True)

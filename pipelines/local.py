@@ -45,8 +45,8 @@ import filelock
 import psutil
 
 from components.contract import Spec
+from components.digest import sha256
 from components.errors import ComponentError, DataError, SpecError
-from components.ingest import sha256
 from components.provenance import ROOT, code_digest
 from components.spec import load_spec
 from pipelines.outcome import BAD_INPUT, exit_status, write_json, write_outcome

@@ -13,7 +13,7 @@ from components.explain import draw_figures, explain_model
 from components.register import Source, register_package
 from components.registry import aliased, champion, connect, local_package, promote
 from components.tracking import REFUSED_TAG, RunRecord, record_refusal
-from components.tune import Search, Trial
+from components.trials import Search, Trial
 from tests.components.small_table import small_spec
 from tests.components.trained_small import evaluated, packaged, small_model, small_sides, trained
 

@@ -23,7 +23,7 @@ from components.examples import Examples
 from components.split import split_examples
 from components.train import train_candidate
 from components.trained import Trained, graph_runner
-from components.tune import Trial
+from components.trials import Trial
 from tests.components.small_table import small_examples, small_spec
 
 SPEC = small_spec(training={"candidates": ["logistic_regression"], "seed": 3})

@@ -19,7 +19,7 @@ from components.packaging import Origin, package_model
 from components.split import Sides, split_examples
 from components.train import TrainedModel, train_candidate
 from components.trained import Trained, graph_runner
-from components.tune import Trial
+from components.trials import Trial
 from tests.components.small_table import small_examples, small_spec
 
 ORIGIN = Origin(run="small-1", snapshot="sha256:" + "a" * 64, code="c0ffee", lock="sha256:" + "b" * 64)
