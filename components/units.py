@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from components.contract import DateFeature, Feature, NumberFeature, Spec, days_since_epoch
 
 
@@ -21,6 +23,19 @@ def table_view(spec: Spec) -> Spec:
     features = {name: _in_table_unit(feature) for name, feature in spec.features.items()}
     data = spec.data.model_copy(update={"uri": "snapshot", "source": None})
     return spec.model_copy(update={"features": features, "data": data})
+
+
+def learning_view(spec: Spec) -> Spec:
+    """What split and training read: no ranges, gates or rollout, so that changing those trains nothing anew."""
+    seen = table_view(spec)
+    features = {name: _without_range(feature) for name, feature in seen.features.items()}
+    return Spec(name=seen.name, data=seen.data, features=features, split=seen.split, training=seen.training)
+
+
+def _without_range(feature: Feature) -> Feature:
+    if not isinstance(feature, NumberFeature):
+        return feature
+    return feature.model_copy(update={"min": -sys.float_info.max, "max": sys.float_info.max})
 
 
 def _in_table_unit(feature: Feature) -> Feature:

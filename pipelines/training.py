@@ -22,7 +22,7 @@ from components.split import split
 from components.step import IMAGE
 from components.train import train
 from components.tune import tune
-from components.units import table_view
+from components.units import learning_view, table_view
 from components.validate import validate
 
 
@@ -62,7 +62,7 @@ TPU_TOPOLOGY_LABEL: Final = "cloud.google.com/gke-tpu-topology"
 
 def training_pipeline(spec: Spec, image: str = IMAGE, retries: int = RETRIES) -> Any:
     """The graph for a spec, every step of it on one image."""
-    told, seen = spec.model_dump_json(), table_view(spec).model_dump_json()
+    told, seen, learned = (view.model_dump_json() for view in (spec, table_view(spec), learning_view(spec)))
 
     def on(task: Any, needs: Needs) -> Any:
         return _placed(task, needs, image, retries)
@@ -81,12 +81,12 @@ def training_pipeline(spec: Spec, image: str = IMAGE, retries: int = RETRIES) ->
         known = on(find_champion(name=spec.name, mlflow=mlflow, store=store), OUTSIDE)
         snapshot, champion = taken.outputs["snapshot"], known.outputs["package"]
         checked = on(validate(spec=seen, snapshot=snapshot, reference=known.outputs["reference"]), LARGE)
-        parts = on(split(spec=seen, snapshot=snapshot).after(checked), LARGE)
+        parts = on(split(spec=learned, snapshot=snapshot).after(checked), LARGE)
         holdout = parts.outputs["holdout"]
-        search = _accelerated(on(tune(spec=seen, train=parts.outputs["train"]), _long(spec)), spec.training)
+        search = _accelerated(on(tune(spec=learned, train=parts.outputs["train"]), _long(spec)), spec.training)
         trials = search.outputs["trials"]
         fitted = _accelerated(
-            on(train(spec=seen, train=parts.outputs["train"], trials=trials), _long(spec)), spec.training
+            on(train(spec=learned, train=parts.outputs["train"], trials=trials), _long(spec)), spec.training
         )
         model = fitted.outputs["model"]
         measured = on(evaluate(spec=seen, model=model, holdout=holdout, champion=champion), LARGE)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from components.contract import DateFeature, NumberFeature, Spec
-from components.units import table_bounds, table_view
+from components.units import learning_view, table_bounds, table_view
 from tests.components.small_table import DOCUMENT, small_spec
 
 
@@ -41,3 +41,15 @@ def test_where_the_table_lies_does_not_change_its_view() -> None:
 
 def test_a_view_is_a_view_of_itself() -> None:
     assert table_view(table_view(small_spec())) == table_view(small_spec())
+
+
+def test_what_training_does_not_read_trains_nothing_anew() -> None:
+    asked = {"gates": {"roc_auc": {"min": 0.6}}, "objectives": {"latency_p99_ms": 9}, "scale": {"min": 3, "max": 4}}
+    assert learning_view(small_spec(**asked)) == learning_view(small_spec())
+    assert learning_view(spend(max=40000, factor=100)) == learning_view(spend())
+
+
+def test_what_training_reads_trains_anew() -> None:
+    assert learning_view(small_spec(training={"seed": 8})) != learning_view(small_spec())
+    assert learning_view(small_spec(split={"holdout": 0.3})) != learning_view(small_spec())
+    assert learning_view(spend(missing="allowed")) != learning_view(spend())
