@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shlex
+import sys
 import textwrap
 import time
 import warnings
@@ -133,13 +135,15 @@ def run_graph(graph: Any, arguments: Mapping[str, str], store: Path, watch: Watc
 
 @contextlib.contextmanager
 def _watched(watch: Watch) -> Iterator[None]:
-    execute = task_executor.execute_single_task
+    execute, python = task_executor.execute_single_task, sys.executable
     task_executor.execute_single_task = lambda **arguments: watch.run(execute, arguments)
+    # The runner pastes the interpreter's path into a shell command as it is.
+    sys.executable = shlex.quote(python)
     try:
         with contextlib.redirect_stdout(watch):
             yield
     finally:
-        task_executor.execute_single_task = execute
+        task_executor.execute_single_task, sys.executable = execute, python
 
 
 def forget_unused(store: Path) -> None:
