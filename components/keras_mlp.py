@@ -18,10 +18,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from components.candidates import Matrix, Parameters
 from components.contract import Strategy
 from components.graphs import finished
 from components.package import INPUT_NAME, OUTPUT_NAME
+from components.spaces import Matrix, Parameters
 from components.strategy import open_strategy
 
 keras = tf.keras

@@ -12,9 +12,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from components.candidates import BOOSTING_ROUNDS, TREES, Matrix, Parameters
 from components.contract import Candidate
 from components.graphs import Tree, linear_graph, tree_graph
+from components.spaces import BOOSTING_ROUNDS, TREES, Matrix, Parameters
 
 #: OpenMP's threads wait for each other at every split; beside other work that takes ten times as long as one thread.
 MOST_ROWS_ON_ONE_THREAD = 50_000

@@ -12,11 +12,12 @@ from typing import Any, cast
 import numpy as np
 from kfp import dsl
 
-from components.candidates import SPACES, Parameters, combinations, fit_candidate
+from components.candidates import fit_candidate
 from components.contract import Candidate, Spec
 from components.examples import Examples
 from components.folds import Fold, make_folds, thin
 from components.metrics import search_score
+from components.spaces import SPACES, Parameters, combinations
 from components.split import row_keys
 from components.step import step
 from components.trials import Search, Trial

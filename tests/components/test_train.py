@@ -16,10 +16,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from components.candidates import BOOSTING_ROUNDS, TREES, combinations
 from components.contract import Candidate
 from components.errors import SpecError
 from components.examples import Examples
+from components.spaces import BOOSTING_ROUNDS, TREES, combinations
 from components.split import split_examples
 from components.train import train_candidate
 from components.trained import Trained, graph_runner

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from components import tune
-from components.candidates import SPACES, combinations
 from components.contract import Candidate
+from components.spaces import SPACES, combinations
 from components.tune import plan, search
 from tests.components.small_table import small_examples, small_spec
 
