@@ -30,7 +30,7 @@ from k8s.twin.twin import Twin
 
 ENVIRONMENT = "demo"
 #: The demo's only setting of its own: the spec's interval suits a cluster, and here a person is watching.
-INTERVAL_SECONDS = 2.0
+INTERVAL_SECONDS = 1.5
 #: A rollout on this machine takes half a minute; after this long it is given up.
 ROLLOUT_SECONDS = 180.0
 
