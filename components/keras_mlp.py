@@ -117,13 +117,16 @@ def _renamed(model: onnx.ModelProto, width: int) -> bytes:
 
 
 def _rename_everything(graph: Any) -> None:
-    """Keras counts its tensors over the life of a process; names by position make equal models equal bytes."""
+    """Keras counts its tensors over the life of a process; names by place of use make equal models equal bytes."""
     graph.name, graph.doc_string = "canario", ""
-    kept = {INPUT_NAME: INPUT_NAME, OUTPUT_NAME: OUTPUT_NAME, "": ""}
-    for place, tensor in enumerate(graph.initializer):
-        tensor.name = kept.setdefault(tensor.name, f"constant-{place}")
+    names = {INPUT_NAME: INPUT_NAME, OUTPUT_NAME: OUTPUT_NAME, "": ""}
     for place, node in enumerate(graph.node):
         node.name = f"{place}-{node.op_type}"
-        node.input[:] = [kept[name] for name in node.input]
-        node.output[:] = [kept.setdefault(name, f"tensor-{place}-{i}") for i, name in enumerate(node.output)]
-    del graph.value_info[:]
+        node.input[:] = [names.setdefault(name, f"constant-{place}-{i}") for i, name in enumerate(node.input)]
+        node.output[:] = [names.setdefault(name, f"tensor-{place}-{i}") for i, name in enumerate(node.output)]
+    used = [tensor for tensor in graph.initializer if tensor.name in names]
+    for tensor in used:
+        tensor.name = names[tensor.name]
+    ordered = sorted(used, key=lambda tensor: str(tensor.name))
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(ordered)
