@@ -78,7 +78,10 @@ def fit_sklearn(
 ) -> SklearnModel:
     """Fits a scikit-learn candidate to encoded rows, in float64."""
     with _threads(len(encoded)):
-        return SklearnModel(_classifier(kind, parameters, seed).fit(encoded.astype(np.float64), labels))
+        fitted = _classifier(kind, parameters, seed).fit(encoded.astype(np.float64), labels)
+    if isinstance(fitted, RandomForestClassifier):
+        fitted.n_jobs = 1  # threads add up the trees in the order in which they end: other last digits each time
+    return SklearnModel(fitted)
 
 
 def _threads(rows: int) -> Any:
