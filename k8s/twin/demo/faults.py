@@ -64,7 +64,7 @@ def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> 
 
 def write_spec(spec: Spec, path: Path) -> Path:
     """The spec as YAML at `path`."""
-    document = spec.model_dump(mode="json", exclude_none=True)
+    document = spec.model_dump(mode="json")
     path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from components.contract import NumberFeature
+from components.contract import Harm, NumberFeature
 from components.errors import SpecError
 from components.spec import load_spec
 from components.table import read_table
-from k8s.twin.demo.faults import FAULTS, third_version
+from k8s.twin.demo.faults import FAULTS, third_version, write_spec
 
 CHURN = Path("services/churn/service.yaml")
 
@@ -60,3 +60,10 @@ def test_shuffled_labels_keep_every_feature_and_the_share_of_positives(tmp_path:
 def test_a_service_without_numbers_is_told_to_choose_another_fault(tmp_path: Path):
     with pytest.raises(SpecError, match="churn has no number to read in a wrong unit; choose another FAULT"):
         third_version("wrong-unit", load_spec(CHURN), None, tmp_path)
+
+
+def test_a_signal_that_is_not_judged_is_not_judged_in_the_demo_either(tmp_path: Path):
+    spec = load_spec(CHURN)
+    rollout = spec.rollout.model_copy(update={"harm": Harm(label_loss=None)})
+    unlabelled = spec.model_copy(update={"rollout": rollout})
+    assert load_spec(write_spec(unlabelled, tmp_path / "service.yaml")) == unlabelled
