@@ -72,12 +72,16 @@ def test_ctrl_c_reaches_the_command_once_and_ends_the_tree(tmp_path: Path) -> No
 
 
 def test_ctrl_c_reaches_what_a_shell_runs() -> None:
-    command = [*_SUPERVISE, "--grace=30", "--", "sh", "-c", "echo up; sleep 60; echo down"]
+    # The child says that it is up itself: a shell loses a SIGINT that comes between its fork and the child's exec.
+    child = "import time; print('up', flush=True); time.sleep(60)"
+    script = f'"{sys.executable}" -S -c "{child}"; echo down'
+    command = [*_SUPERVISE, "--grace=30", "--", "sh", "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 128 + signal.SIGINT
+        assert process.stdout.read() == b""  # the shell went with its child
 
 
 def test_sigterm_is_passed_on(tmp_path: Path) -> None:
