@@ -3,7 +3,6 @@
 TwinError
 ├── ProcessError     a process does not start, or keeps dying; holds the end of its log
 ├── GatewayError     the gateway does not take a configuration
-├── RepositoryError  Git refuses; holds what it said
 └── ReleaseError     an environment file is wrong; says which key
 """
 
@@ -18,10 +17,6 @@ class ProcessError(TwinError):
 
 class GatewayError(TwinError):
     """The gateway does not take a configuration."""
-
-
-class RepositoryError(TwinError):
-    """Git refuses."""
 
 
 class ReleaseError(TwinError):

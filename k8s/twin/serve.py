@@ -18,8 +18,9 @@ from components.package import Package, read_package
 from components.spec import load_spec
 from k8s.twin.errors import TwinError
 from k8s.twin.release import Release
-from k8s.twin.repository import Repository
 from k8s.twin.twin import Twin
+from services.judge.errors import JudgeError
+from services.judge.repository import Repository
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         spec = load_spec(given.spec)
         package = read_package(given.package or trained_package(given.trained / spec.name))
         _serve(given.spec, spec, package, home, given.port, stop)
-    except (ComponentError, TwinError) as error:
+    except (ComponentError, TwinError, JudgeError) as error:
         print(error, file=sys.stderr)
         return 2
     finally:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from k8s.twin.errors import ReleaseError
 from k8s.twin.events import Events
 from k8s.twin.release import Release, parse_release
-from k8s.twin.repository import Repository
 from k8s.twin.rollout import Wanted
+from services.judge.repository import Repository
 
 
 class Sync:

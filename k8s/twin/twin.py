@@ -34,13 +34,15 @@ from k8s.twin.gateway import Gateway
 from k8s.twin.ports import Ports
 from k8s.twin.processes import Process, Program
 from k8s.twin.release import Release, release_file, release_text
-from k8s.twin.repository import Commit, Repository
 from k8s.twin.rollout import Consequences, Failure, Rollout
 from k8s.twin.scraped import Target, WeightExporter, write_targets
 from k8s.twin.serving import BentoPrograms, FindPackage
 from k8s.twin.sync import Sync
 from k8s.twin.versions import ProgramFor, Version, Versions
 from k8s.twin.webhooks import Webhooks
+from services.judge.errors import JudgeError
+from services.judge.repository import Commit, Repository
+from services.judge.revert import revert_reason
 
 _POLL_SECONDS = 0.5
 
@@ -195,7 +197,7 @@ class Twin:
         """Whatever goes wrong is told and tried again: a loop that ended in silence would look like a quiet day."""
         try:
             step()
-        except TwinError as error:
+        except (TwinError, JudgeError) as error:
             if not self._stop.is_set():
                 self.events.emit("error", reason=str(error))
         except Exception as error:  # noqa: BLE001 -- see above
@@ -213,9 +215,13 @@ class Twin:
         write_targets(self._targets, self.service, targets)
 
     def _revert(self, failure: Failure) -> None:
-        made = self.repository.revert(failure.wanted.commit, revert_reason(failure))
+        release = failure.wanted.release
+        reason = revert_reason(
+            release.service, release.version, release.package, failure.reason, failure.evidence.get("signals", [])
+        )
+        made = self.repository.revert(failure.wanted.commit, reason)
         if made is not None:
-            release, facts = failure.wanted.release, {"commit": made.id, "undone": failure.wanted.commit}
+            facts = {"commit": made.id, "undone": failure.wanted.commit}
             self.events.emit("reverted", version=release.version, reason=made.subject, evidence=facts)
 
     def _champion_release(self) -> Release | None:
@@ -235,30 +241,3 @@ class Twin:
             log=self.home / "logs" / "judge.log",
             ready_url=f"{self.judge_url}/healthz",
         )
-
-
-def revert_reason(failure: Failure) -> str:
-    """The judge's sentence and its numbers, as they stand in the message of the revert."""
-    release, signals = failure.wanted.release, failure.evidence.get("signals", [])
-    head = f"Version {release.version} ({release.package}) of {release.service} was rolled back:\n{failure.reason}"
-    lines = [_signal_line(signal) for signal in signals if isinstance(signal, dict)]
-    return "\n\n".join([head, "\n".join(lines)]) if lines else head
-
-
-def _signal_line(signal: dict[str, object]) -> str:
-    shown = (
-        "state",
-        "canary",
-        "champion",
-        "excess",
-        "margin",
-        "canary_observations",
-        "champion_observations",
-        "e_harm",
-    )
-    values = (f"{name} {_number(signal[name])}" for name in shown if signal.get(name) is not None)
-    return f"- {signal.get('name')}: {', '.join(values)}"
-
-
-def _number(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from services.judge.errors import SourceError
 from services.judge.exposition import MetricSample, parse_page, read_replica, read_weight
 from services.judge.series import Replica, Role, Series
-
-
-class SourceError(Exception):
-    """Samples cannot be had; the message says from where and why."""
 
 
 class Source(Protocol):

@@ -29,6 +29,7 @@ from k8s.twin.demo.summary import faults_found, write_summary
 from k8s.twin.demo.terminal import Terminal
 from k8s.twin.errors import TwinError
 from k8s.twin.report import write_report
+from services.judge.errors import JudgeError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped; nothing is left running", file=sys.stderr)
         return 130
-    except (ComponentError, TwinError) as error:
+    except (ComponentError, TwinError, JudgeError) as error:
         print(error, file=sys.stderr)
         return 2
 

@@ -25,8 +25,9 @@ from k8s.twin.demo.training import Trained, Training
 from k8s.twin.errors import TwinError
 from k8s.twin.events import Event
 from k8s.twin.release import Release
-from k8s.twin.repository import Repository
 from k8s.twin.twin import Twin
+from services.judge.errors import JudgeError
+from services.judge.repository import Repository
 
 ENVIRONMENT = "demo"
 #: The demo's only setting of its own: the spec's interval suits a cluster, and here a person is watching.
@@ -94,7 +95,7 @@ class Demo:
                     self._second()
                     self._third(examples)
                 self._done.requests = traffic.requests()
-        except (ComponentError, TwinError, DemoError) as error:
+        except (ComponentError, TwinError, JudgeError, DemoError) as error:
             self._done.problems.append(str(error))
         return self._story()
 

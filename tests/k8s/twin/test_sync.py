@@ -9,9 +9,9 @@ import pytest
 
 from k8s.twin.events import Event, Events
 from k8s.twin.release import Release, release_text
-from k8s.twin.repository import Repository
 from k8s.twin.rollout import Wanted
 from k8s.twin.sync import Sync
+from services.judge.repository import Repository
 from tests.k8s.twin.tiny import release
 
 FILE = "k8s/envs/twin/tiny.yaml"

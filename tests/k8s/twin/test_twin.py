@@ -18,9 +18,8 @@ from k8s.twin.errors import ProcessError
 from k8s.twin.events import Event
 from k8s.twin.processes import Program
 from k8s.twin.release import Release
-from k8s.twin.repository import Repository
-from k8s.twin.rollout import Failure, Wanted
-from k8s.twin.twin import Twin, revert_reason
+from k8s.twin.twin import Twin
+from services.judge.repository import Repository
 from tests.k8s.twin.tiny import SPEC, release, tiny_program, tiny_programs, traffic, wait_for
 
 
@@ -145,15 +144,3 @@ def test_a_twin_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: py
     with pytest.raises(ProcessError, match=r"gateway ended(?s:.*)nothing: cannot be started"):
         twin.start()
     assert set(psutil.Process().children(recursive=True)) == before
-
-
-def test_the_message_of_a_revert_has_the_sentence_and_the_numbers() -> None:
-    wanted = Wanted(release("3"), "c0ffee")
-    numbers = {
-        "signals": [{"name": "error_ratio", "state": "harm", "canary": 0.0512345, "lower": None}, {"name": "slow"}]
-    }
-    assert revert_reason(Failure(wanted, "fail: 5 % errors", numbers)) == (
-        f"Version 3 (sha256:{3:064d}) of tiny was rolled back:\nfail: 5 % errors\n\n"
-        "- error_ratio: state harm, canary 0.05123\n- slow: "
-    )
-    assert revert_reason(Failure(wanted, "it did not start", {})).endswith("was rolled back:\nit did not start")

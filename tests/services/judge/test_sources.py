@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from services.judge.errors import SourceError
 from services.judge.series import evidence_at
-from services.judge.sources import FileDiscoverySource, SourceError, fetch, read_targets
+from services.judge.sources import FileDiscoverySource, fetch, read_targets
 from tests.services.judge.pages import replica_page, served, weight_page
 
 

@@ -11,16 +11,20 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from k8s.twin.errors import RepositoryError
+from services.judge.errors import RepositoryError
 
 _ATTEMPTS = 20
 _AUTHOR = "canario"
 _EMAIL = "canario@localhost"
 _FILE_MODE = "100644"
+_TIMEOUT_SECONDS = 60.0
+
+#: Settings of Git for one command: (name, value).
+Settings = Sequence[tuple[str, str]]
 
 #: What a commit changes, given the branch's head: file -> blob, None to remove it; nothing for no commit.
 ChangesAt = Callable[[str], dict[str, str | None]]
@@ -128,6 +132,29 @@ class Repository:
         """The hash of all files at a commit: equal hashes, equal bytes."""
         return self._git("rev-parse", "--verify", f"{commit}^{{tree}}")
 
+    def fetch(self, url: str, settings: Settings = ()) -> None:
+        """Makes the branch what it is at `url`; `settings` are Git's, as (name, value).
+
+        Raises:
+            RepositoryError: it is not there, or cannot be reached in a minute.
+        """
+        self._git(
+            "fetch", "--quiet", "--no-tags", url, f"+{self._reference}:{self._reference}", more=_configured(settings)
+        )
+
+    def push(self, url: str, settings: Settings = ()) -> str:
+        """Sends the branch to `url`; empty when it was taken, else why it was refused, as when others were faster.
+
+        Raises:
+            RepositoryError: there is no answer, or we may not write.
+        """
+        command = ("push", "--porcelain", url, f"{self._reference}:{self._reference}")
+        answer = self._run(command, b"", _configured(settings))
+        refused = [line for line in answer.stdout.decode(errors="replace").splitlines() if line.startswith("!")]
+        if answer.returncode != 0 and not refused:
+            raise RepositoryError(f"{url}: git push failed: {answer.stderr.decode(errors='replace').strip()}")
+        return "; ".join(refused)
+
     def _undoing(self, commit: str, head: str) -> dict[str, str | None]:
         """What must change at `head` to undo `commit`: file -> the blob it had before, None for no file."""
         changes: dict[str, str | None] = {}
@@ -203,7 +230,16 @@ class Repository:
     ) -> subprocess.CompletedProcess[bytes]:
         command = ["git", "--git-dir", str(self.path), *arguments]
         try:
-            return subprocess.run(command, input=given, capture_output=True, env=_environment() | more, check=False)
+            return subprocess.run(
+                command,
+                input=given,
+                capture_output=True,
+                env=_environment() | more,
+                check=False,
+                timeout=_TIMEOUT_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RepositoryError(f"git {arguments[0]} took longer than {_TIMEOUT_SECONDS:g} s") from error
         except OSError as error:
             raise RepositoryError(f"git cannot be started: {error}; install git") from error
 
@@ -212,7 +248,17 @@ def _environment() -> dict[str, str]:
     """Our environment without whatever would let the user's Git settings in."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     identity = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in _IDENTITY}
-    return kept | identity | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
+    alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    return kept | identity | alone
+
+
+def _configured(settings: Settings) -> dict[str, str]:
+    """Settings by the environment, so that none is seen in a list of processes."""
+    pairs = [(f"GIT_CONFIG_KEY_{at}", f"GIT_CONFIG_VALUE_{at}") for at in range(len(settings))]
+    values = {
+        name: text for names, both in zip(pairs, settings, strict=True) for name, text in zip(names, both, strict=True)
+    }
+    return values | {"GIT_CONFIG_COUNT": str(len(settings))}
 
 
 _IDENTITY = (("NAME", _AUTHOR), ("EMAIL", _EMAIL))

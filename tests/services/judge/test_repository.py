@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from k8s.twin.errors import RepositoryError
-from k8s.twin.repository import Repository
+from services.judge.errors import RepositoryError
+from services.judge.repository import Repository
 
 FILE = "k8s/envs/demo/churn.yaml"
 

@@ -1,0 +1,23 @@
+"""The errors that the judge raises on purpose.
+
+JudgeError
+├── SourceError      samples cannot be had; says from where and why
+├── RepositoryError  Git refuses; holds what it said
+└── ClusterError     Kubernetes refuses or cannot be asked
+"""
+
+
+class JudgeError(Exception):
+    """A fault that a person can act on; its message is one to show."""
+
+
+class SourceError(JudgeError):
+    """Samples cannot be had."""
+
+
+class RepositoryError(JudgeError):
+    """Git refuses."""
+
+
+class ClusterError(JudgeError):
+    """Kubernetes refuses or cannot be asked."""
