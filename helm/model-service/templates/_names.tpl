@@ -1,0 +1,49 @@
+{{/* The port on which a replica listens; its Services and routes have 80. */}}
+{{- define "model-service.port" -}}3000{{- end }}
+
+{{/* What callers may ask from outside; /metrics is not among it. */}}
+{{- define "model-service.paths" -}}
+exact: [/predict, /feedback, /schema, /openapi.json, /readyz, /healthz]
+prefix: [/docs]
+{{- end }}
+
+{{/* Labels of an object; dict "root" $ and "component" server|shadow. */}}
+{{- define "model-service.labels" -}}
+{{ include "model-service.selector" . }}
+app.kubernetes.io/part-of: canario
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{/* Labels that both versions' pods carry, and that never change: Flagger copies them to the champion's. */}}
+{{- define "model-service.selector" -}}
+app.kubernetes.io/name: {{ .root.Chart.Name }}
+app.kubernetes.io/instance: {{ .root.Values.name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{/* The image by its digest where it has one, else by its tag; takes an `image`. */}}
+{{- define "model-service.image" -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
+{{- end }}
+
+{{/* The Deployment that serves callers: under a canary, the copy that Flagger makes of ours. */}}
+{{- define "model-service.champion" -}}
+{{ .Values.name }}{{ if eq .Values.rollout.strategy "canary" }}-primary{{ end }}
+{{- end }}
+
+{{/* Flagger looks every ten seconds at most. */}}
+{{- define "model-service.interval" -}}
+{{ max 10 (ceil .Values.rollout.interval_seconds | int) }}
+{{- end }}
+
+{{/* Weights as the twin steps them: k8s/twin/rollout.py, weight_steps. */}}
+{{- define "model-service.stepWeights" -}}
+{{- $weights := list }}
+{{- with .Values.rollout }}
+{{- range untilStep (int .step_weight) (int .max_weight) (int .step_weight) }}
+{{- $weights = append $weights . }}
+{{- end }}
+{{- toJson (append $weights (int .max_weight)) }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,125 @@
+{{/*
+The pod of one version. Takes "root", "app" (value of the label `app`), "component", and the version's
+"version", "package", "image" and "settings"; "shadowed" says whether it passes requests on to a candidate.
+Whatever changes here starts a rollout, so nothing of the chart or of Helm stands in it.
+*/}}
+{{- define "model-service.pod" -}}
+{{- $values := .root.Values }}
+{{- $port := include "model-service.port" . }}
+metadata:
+  labels:
+    app: {{ .app }}
+    {{- include "model-service.selector" . | nindent 4 }}
+    app.kubernetes.io/version: {{ .version | quote }}
+  annotations:
+    canario/package: {{ .package | quote }}
+    {{- if not $values.monitoring.serviceMonitor }}
+    prometheus.io/scrape: "true"
+    prometheus.io/port: {{ $port | quote }}
+    prometheus.io/path: /metrics
+    {{- end }}
+spec:
+  serviceAccountName: {{ $values.name }}
+  automountServiceAccountToken: false
+  # A Service named canario would otherwise set variables such as CANARIO_PORT, which the server reads.
+  enableServiceLinks: false
+  # From SIGTERM: first the gateway forgets the pod, then the longest request may end.
+  terminationGracePeriodSeconds: {{ add (include "model-service.forgetSeconds" .) $values.requestSeconds 5 }}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: {{ $values.runAsUser }}
+    runAsGroup: {{ $values.runAsUser }}
+    fsGroup: {{ $values.runAsUser }}
+    seccompProfile: {type: RuntimeDefault}
+  {{- with $values.pool }}
+  nodeSelector:
+    node.kubernetes.io/pool: {{ . | quote }}
+  {{- end }}
+  {{- if gt (int $values.gpus) 0 }}
+  tolerations:
+    - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}
+  {{- end }}
+  topologySpreadConstraints:
+    {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+    - maxSkew: 1
+      topologyKey: {{ . }}
+      whenUnsatisfiable: ScheduleAnyway
+      # An expression, because Flagger makes it the champion's only there.
+      labelSelector:
+        matchExpressions:
+          - {key: app, operator: In, values: [{{ $.app }}]}
+    {{- end }}
+  containers:
+    - name: server
+      image: {{ include "model-service.image" .image | quote }}
+      imagePullPolicy: IfNotPresent
+      ports:
+        - {name: http, containerPort: {{ $port }}}
+      env:
+        - {name: CANARIO_SERVICE, value: {{ $values.name | quote }}}
+        - {name: CANARIO_VERSION, value: {{ .version | quote }}}
+        - {name: CANARIO_PEERS, value: "{{ $values.name }}-peers:{{ $port }}"}
+        {{- if .shadowed }}
+        - {name: CANARIO_SHADOW_URL, value: "http://{{ $values.name }}-shadow/predict"}
+        - {name: CANARIO_SHADOW_RATIO, value: {{ $values.shadowRatio | quote }}}
+        {{- end }}
+        - {name: BENTOML_HOME, value: /tmp/bentoml}
+        {{- range $name, $value := .settings }}
+        - {name: {{ $name }}, value: {{ $value | quote }}}
+        {{- end }}
+      startupProbe:
+        httpGet: {path: /readyz, port: http}
+        periodSeconds: 1
+        timeoutSeconds: 2
+        failureThreshold: {{ $values.startupSeconds }}
+      readinessProbe:
+        httpGet: {path: /readyz, port: http}
+        periodSeconds: 5
+        timeoutSeconds: 3
+        failureThreshold: 2
+      livenessProbe:
+        httpGet: {path: /healthz, port: http}
+        periodSeconds: 10
+        timeoutSeconds: 5
+        failureThreshold: 6
+      lifecycle:
+        preStop: {sleep: {seconds: {{ include "model-service.forgetSeconds" . }}}}
+      # No limit on CPU: throttling would show as slow requests. The memory that is asked for is all there is.
+      resources:
+        requests:
+          cpu: {{ $values.resources.cpu }}
+          memory: {{ $values.resources.memory }}
+        limits:
+          memory: {{ $values.resources.memory }}
+          {{- if gt (int $values.gpus) 0 }}
+          nvidia.com/gpu: {{ $values.gpus }}
+          {{- end }}
+      securityContext:
+        allowPrivilegeEscalation: false
+        readOnlyRootFilesystem: true
+        capabilities: {drop: [ALL]}
+      volumeMounts:
+        - {name: tmp, mountPath: /tmp}
+  volumes:
+    - name: tmp
+      emptyDir: {sizeLimit: 256Mi}
+{{- end }}
+
+{{/* Seconds until no gateway sends requests to a pod that is about to go. */}}
+{{- define "model-service.forgetSeconds" -}}5{{- end }}
+
+{{/* What a Deployment of ours says beside its pods; takes the same as the pod. */}}
+{{- define "model-service.deployment" -}}
+revisionHistoryLimit: 3
+# A pod that is not ready by then fails the rollout.
+progressDeadlineSeconds: {{ add .root.Values.startupSeconds 60 }}
+strategy:
+  type: RollingUpdate
+  rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
+selector:
+  matchLabels:
+    # Alone, because it is the label by which Flagger tells champion and canary apart.
+    app: {{ .app }}
+template:
+  {{- include "model-service.pod" . | nindent 2 }}
+{{- end }}

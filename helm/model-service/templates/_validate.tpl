@@ -1,0 +1,34 @@
+{{/* Rules between two keys, each refused in a sentence. What one key may be is in values.schema.json. */}}
+{{- define "model-service.validate" -}}
+{{- with .Values }}
+{{- if gt (int .scale.min) (int .scale.max) }}
+{{- fail (printf "scale: min %v is above max %v; swap them" .scale.min .scale.max) }}
+{{- end }}
+{{- if gt (int .rollout.step_weight) (int .rollout.max_weight) }}
+{{- fail (printf "rollout: step_weight %v is above max_weight %v; the first step would be too large" .rollout.step_weight .rollout.max_weight) }}
+{{- end }}
+{{- if and (eq .rollout.strategy "canary") (not .route.host) }}
+{{- fail "rollout: strategy canary needs a route, because weights are set there; set route.host, or choose strategy basic" }}
+{{- end }}
+{{- if and (eq .rollout.strategy "canary") (lt (int .scale.min) 2) }}
+{{- fail (printf "scale: min %v with strategy canary would leave callers without a replica when one goes; set scale.min to 2 or more" .scale.min) }}
+{{- end }}
+{{- if and .candidate (ne .rollout.strategy "shadow") }}
+{{- fail (printf "candidate: strategy %s has no candidate; remove it, or choose strategy shadow" .rollout.strategy) }}
+{{- end }}
+{{- if and (gt (int .gpus) 0) (not .pool) }}
+{{- fail (printf "gpus: %v GPUs need a node pool that has them; set pool, such as gpu" .gpus) }}
+{{- end }}
+{{- if and (eq .autoscaler "keda") (not .keda.prometheus) }}
+{{- fail "autoscaler: keda counts requests in Prometheus; set keda.prometheus, such as http://prometheus.monitoring:9090" }}
+{{- end }}
+{{- range $place, $image := dict "image" .image "candidate.image" (default dict .candidate).image }}
+{{- if and $image (not $image.tag) (not $image.digest) }}
+{{- fail (printf "%s: %s needs a tag or a digest" $place $image.repository) }}
+{{- end }}
+{{- if and $image (eq (default "" $image.tag) "latest") (not $image.digest) }}
+{{- fail (printf "%s: tag latest names no image in particular; give a tag that never moves, or a digest" $place) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,1 @@
+"""Brings one service to the cluster that KUBECONFIG names: `python -m k8s.deploy --spec S --env E`."""
