@@ -263,11 +263,27 @@ class Harm(Closed):
         return self
 
 
+class Shadow(Closed):
+    """What a candidate in the shadow is asked, and by how much it may differ.
+
+    A request's answers differ when their labels do, or their probabilities by more than `score_difference`.
+    """
+
+    ratio: float = Field(default=0.2, gt=0, le=1, description="Share of the requests that the candidate is asked.")
+    score_difference: Ratio = Field(default=0.05, description="Probabilities further apart than this are different.")
+    different_ratio: Ratio = Field(default=0.01, description="Largest share of different answers, in every slice.")
+    slices: tuple[str, ...] = Field(
+        default=(),
+        description="Category features whose values are the slices; empty: all that have at most 20 values.",
+    )
+
+
 class Rollout(Closed):
     """How a new version gets traffic."""
 
     strategy: Literal["canary", "shadow", "basic"] = Field(
-        default="canary", description="canary: growing share of traffic; shadow: a copy of it; basic: all at once."
+        default="canary",
+        description="canary: growing share of traffic; shadow: copies that no caller notices; basic: all at once.",
     )
     step_weight: int = Field(default=10, ge=1, le=100, description="Percent of traffic that each step adds.")
     max_weight: int = Field(default=50, ge=1, le=100, description="Percent of traffic before promotion.")
@@ -275,6 +291,7 @@ class Rollout(Closed):
     deadline_minutes: float = Field(default=60, gt=0, description="A rollout without a verdict by then fails.")
     false_alarm: Ratio = Field(default=0.01, description="Share of good versions that a whole rollout may fail.")
     harm: Harm = Field(default=Harm(), description="Margins of harm.")
+    shadow: Shadow = Field(default=Shadow(), description="How strategy shadow asks and compares.")
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -335,10 +352,11 @@ class Spec(Closed):
         return self
 
     @model_validator(mode="after")
-    def _gates_name_features(self) -> Self:
+    def _features_exist(self) -> Self:
         fairness, behaviour = self.gates.fairness, self.gates.behaviour or Behaviour()
         self._have_type("gates.fairness.by", fairness.by if fairness else (), ("category",))
         self._have_type("gates.behaviour.invariant", behaviour.invariant, ("number", "category", "date"))
+        self._have_type("rollout.shadow.slices", self.rollout.shadow.slices, ("category",))
         moved = tuple(direction.feature for direction in behaviour.direction)
         self._have_type("gates.behaviour.direction", moved, ("number", "date"))
         return self

@@ -14,6 +14,8 @@ RECEIPT_HEADER: Final = "x-canario-receipt"
 VERSION_HEADER: Final = "x-canario-version"
 #: Marks feedback that another replica passed on; it is not passed on again.
 FORWARDED_HEADER: Final = "x-canario-forwarded"
+#: Marks the copy of a request that another version has answered: nobody waits for it, and it is not copied again.
+SHADOW_HEADER: Final = "x-canario-shadow"
 
 #: Labels of every metric of the model server.
 VERSION_LABELS: Final = ("service", "version")
@@ -28,9 +30,18 @@ SLOW: Final = "canario_slow_total"
 SCORES: Final = "canario_scores_total"
 #: Counter by `bin` (of the score that was answered) and `label` (`positive`, `negative`): labels that came back.
 LABELS: Final = "canario_labels_total"
-#: Counter: shadow answers compared, and of those, that differ.
+#: Counter: copies of other versions' requests that were answered; they are no requests, errors or scores.
+SHADOW_ANSWERED: Final = "canario_shadow_answered_total"
+#: Counter by `candidate` (its version): requests that both versions answered, and of those, answered differently.
 SHADOW_COMPARED: Final = "canario_shadow_compared_total"
 SHADOW_DIFFERENT: Final = "canario_shadow_different_total"
+#: The same by `candidate`, `feature` and `value`: requests with such a row, by the share of those rows that differ.
+SHADOW_SLICE_COMPARED: Final = "canario_shadow_slice_compared_total"
+SHADOW_SLICE_DIFFERENT: Final = "canario_shadow_slice_different_total"
+#: Counter by `candidate` and `reason`: requests that the candidate was to answer and did not as it should.
+SHADOW_FAILED: Final = "canario_shadow_failed_total"
+#: Counter by `candidate`: requests that were not copied because the queue was full.
+SHADOW_DROPPED: Final = "canario_shadow_dropped_total"
 #: Counter by `reason`: requests refused with 4xx.
 REFUSED: Final = "canario_refused_total"
 #: Counter by `matched` (`true`, `false`): feedback rows received.
@@ -48,9 +59,9 @@ MODEL_INFO: Final = "canario_model_info"
 #: Gauge by `service`: percent of traffic that the canary gets; the twin exports Flagger's own name.
 CANARY_WEIGHT: Final = "flagger_canary_weight"
 
-#: Gauge of the judge by `service` and `verdict` (`pass`, `fail`, `wait`): 1 for what it says now, 0 for the others.
+#: Gauge of the judge by `service`, `namespace` and `verdict` (`pass`, `fail`, `wait`): 1 for what it says now, else 0.
 JUDGE_VERDICT: Final = "canario_judge_verdict"
-#: Gauge of the judge by `service`, `signal` and `of` (`harm`, `safe`): natural logarithm of the evidence.
+#: Gauge of the judge by `service`, `namespace`, `signal` and `of` (`harm`, `safe`): natural logarithm of the evidence.
 JUDGE_LOG_EVIDENCE: Final = "canario_judge_log_evidence"
-#: Counter of the judge by `service`, `question` and `answer` (`yes`, `no`): Flagger's questions.
+#: Counter of the judge by `service`, `namespace`, `question` and `answer` (`yes`, `no`): Flagger's questions.
 JUDGE_ANSWERS: Final = "canario_judge_answers_total"

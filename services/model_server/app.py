@@ -28,6 +28,7 @@ from services.model_server.feedback import FeedbackDesk
 from services.model_server.model import GoldenFault, Model, bins_of
 from services.model_server.prediction_log import LineLog
 from services.model_server.recent import RecentAnswers
+from services.model_server.shadow import Mirror
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -39,6 +40,7 @@ Answer = tuple[int, bytes, bytes]
 _JSON: Final = b"application/json"
 _REQUEST_ID: Final = telemetry.REQUEST_ID_HEADER.encode()
 _FORWARDED: Final = telemetry.FORWARDED_HEADER.encode()
+_SHADOW: Final = telemetry.SHADOW_HEADER.encode()
 #: A request id is kept if it can stand in a header, a log line and a URL as it is.
 _KEEPABLE: Final = re.compile(rb"[\w.:/+=@~-]{1,128}").fullmatch
 #: Seconds that a body may take to arrive.
@@ -70,10 +72,11 @@ class ModelApp:
         feedback: FeedbackDesk,
         log: LineLog | None,
         faults: Faults | None,
+        mirror: Mirror | None,
     ) -> None:
         self._model, self._decoder, self._counters = model, decoder, counters
         self._exposition, self._recent, self._feedback = exposition, recent, feedback
-        self._log, self._faults = log, faults
+        self._log, self._faults, self._mirror = log, faults, mirror
         self._max_body_bytes = package.contract.limits.max_body_bytes
         self._golden_faults: list[GoldenFault] | None = None
         self._beside_rows = sys.maxsize
@@ -84,6 +87,7 @@ class ModelApp:
             (telemetry.VERSION_HEADER.encode(), version.encode()),
         ]
         self._log_middle = f'","version":{json.dumps(version)},"package":"{package.digest}","inputs":'.encode()
+        self._shadow_middle = self._log_middle.replace(b'"inputs":', b'"shadow":true,"inputs":')
         # Ids made here: a random start for this process, then a count.
         self._id_start, self._id_count = os.urandom(8).hex(), 0
         self._static = _static_answers(package, service, version)
@@ -124,16 +128,10 @@ class ModelApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
         path: str = scope["path"]
-        request_id = b""
-        for name, value in scope["headers"]:
-            if name == _REQUEST_ID and _KEEPABLE(value):
-                request_id = value
-        if not request_id:
-            self._id_count += 1
-            request_id = b"%s%012x" % (self._id_start.encode(), self._id_count)
+        request_id, shadow = self._identify(scope)
         try:
             if path == "/predict" and scope["method"] == "POST":
-                answer = await self._predict(receive, request_id)
+                answer = await self._predict(receive, request_id, shadow=shadow)
             else:
                 answer = await self._other(scope, receive, path)
         except Refused as refused:
@@ -147,7 +145,20 @@ class ModelApp:
             answer = 500, _failed(request_id), _JSON
         await self._send(send, request_id, answer)
 
-    async def _predict(self, receive: Receive, request_id: bytes) -> Answer:
+    def _identify(self, scope: Scope) -> tuple[bytes, bool]:
+        """The caller's request id, or one made here; and whether this is a copy for the shadow."""
+        request_id, shadow = b"", False
+        for name, value in scope["headers"]:
+            if name == _REQUEST_ID and _KEEPABLE(value):
+                request_id = value
+            elif name == _SHADOW:
+                shadow = True
+        if not request_id:
+            self._id_count += 1
+            request_id = b"%s%012x" % (self._id_start.encode(), self._id_count)
+        return request_id, shadow
+
+    async def _predict(self, receive: Receive, request_id: bytes, *, shadow: bool) -> Answer:
         message = await receive()
         body: bytes = message.get("body", b"")
         if message.get("more_body") or message["type"] == "http.disconnect" or len(body) > self._max_body_bytes:
@@ -159,16 +170,24 @@ class ModelApp:
         except Exception as error:  # noqa: BLE001 -- counted as the 5xx that it becomes
             if not isinstance(error, FakedError):
                 log_failure("prediction_failed", error, request_id=request_id.decode())
-            self._counters.request(time.perf_counter() - started, error=True)
+            if not shadow:
+                self._counters.request(time.perf_counter() - started, error=True)
             return 500, _failed(request_id), _JSON
         answer = self._model.answer(scores, single=single).encode()
-        bins = bins_of(scores)
         identifier = request_id.decode()
+        if self._log is not None:
+            middle = self._shadow_middle if shadow else self._log_middle
+            self._log.put(self._line(identifier, middle, body, answer), len(rows))
+        if shadow:
+            # The caller was answered by another version: this is no evidence of how callers are served.
+            self._counters.shadow_answered()
+            return 200, answer, _JSON
+        bins = bins_of(scores)
         self._recent.remember(identifier, bins)
         self._counters.scores(bins)
-        if self._log is not None:
-            self._log.put(self._line(identifier, body, answer), len(rows))
         self._counters.request(time.perf_counter() - started, error=False)
+        if self._mirror is not None:
+            self._mirror.offer(identifier, body, answer, rows)
         return 200, answer, _JSON
 
     async def _scores(self, rows: list[Any]) -> list[float]:
@@ -185,15 +204,15 @@ class ModelApp:
             scores = self._model.scores(encoded)
         else:
             scores = await asyncio.to_thread(self._model.scores, encoded)
-        return scores if faults is None else faults.stale(scores)
+        return scores if faults is None else faults.in_slice(rows, faults.stale(scores))
 
-    def _line(self, request_id: str, body: bytes, answer: bytes) -> bytes:
+    def _line(self, request_id: str, middle: bytes, body: bytes, answer: bytes) -> bytes:
         """A line of the prediction log: the inputs as they were received, the answers as they were sent."""
         if b"\n" in body or b"\r" in body:
             # Between tokens only: inside a JSON text they would be escaped.
             body = body.replace(b"\n", b" ").replace(b"\r", b" ")
         start = f'{{"time":{time.time():.6f},"request_id":"{request_id}'.encode()
-        return b"".join((start, self._log_middle, body, b',"answers":', answer, b"}\n"))
+        return b"".join((start, middle, body, b',"answers":', answer, b"}\n"))
 
     async def _long_body(self, message: MutableMapping[str, Any], receive: Receive) -> bytes:
         """A body that did not come in one piece."""

@@ -11,7 +11,7 @@ import sys
 from collections.abc import MutableMapping
 from types import FrameType
 
-from components.package import read_package
+from components.package import Contract, read_package
 from services.model_server.app import Application, ModelApp, Receive, Scope, Send
 from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
 from services.model_server.decoding import RowDecoder
@@ -22,30 +22,47 @@ from services.model_server.model import Model
 from services.model_server.prediction_log import LineLog
 from services.model_server.recent import RecentAnswers, recent_bytes
 from services.model_server.settings import Settings
-from services.model_server.shared import join, slot_size
+from services.model_server.shadow import Mirror
+from services.model_server.shadow_counts import ShadowCounts, ShadowExposition, Slices, shadow_bytes
+from services.model_server.shared import SharedMemory, join, slot_size
 
 _MIB = 1_048_576
 
 
-def slot_bytes(settings: Settings) -> int:
-    """Shared memory of one worker."""
-    return slot_size(COUNTER_BYTES + recent_bytes(settings.recent_requests))
+def slot_bytes(settings: Settings, contract: Contract) -> int:
+    """Shared memory of one worker: its counters, its recent answers, and what it saw of a candidate.
+
+    Raises:
+        SettingsError: a slice is no category feature.
+    """
+    seen = shadow_bytes(Slices(contract, settings.shadow_slices)) if settings.shadow_url else 0
+    return slot_size(_shadow_offset(settings) + seen)
+
+
+def _shadow_offset(settings: Settings) -> int:
+    return COUNTER_BYTES + recent_bytes(settings.recent_requests)
 
 
 class Server:
     """The application with its logs: an ASGI application that also starts and stops."""
 
     def __init__(self, settings: Settings, environment: MutableMapping[str, str]) -> None:
-        """Raises PackageError when the package is broken or its graph cannot be loaded."""
+        """Puts everything together; nothing runs yet.
+
+        Raises:
+            PackageError: the package is broken or its graph cannot be loaded.
+            SettingsError: a setting names what the package's contract has not.
+        """
         package = read_package(settings.package)
         contract = package.contract
         service = settings.service or contract.name
-        shared = join(environment, slot_bytes(settings))
-        objective_seconds = contract.objectives.latency_p99_ms / 1000
-        counters = Counters(shared.slots[shared.own], objective_seconds)
+        shared = join(environment, slot_bytes(settings, contract))
+        counters = Counters(shared.slots[shared.own], contract.objectives.latency_p99_ms / 1000)
         recent = RecentAnswers(shared, COUNTER_BYTES, settings.recent_requests)
         self._settings = settings
         self._logs = _open_logs(settings, counters)
+        shadow = _shadow(settings, contract, shared, service)
+        self._mirror: Mirror | None = shadow[0]
         self.app = ModelApp(
             package=package,
             service=service,
@@ -53,11 +70,12 @@ class Server:
             model=Model(package, settings.version),
             decoder=RowDecoder(contract),
             counters=counters,
-            exposition=Exposition(shared.slots, package, service, settings.version),
+            exposition=Exposition(shared.slots, package, service, settings.version, shadow[1]),
             recent=recent,
             feedback=FeedbackDesk(contract.target, recent, counters, self._logs.get("feedback"), settings.peers),
             log=self._logs.get("predictions"),
-            faults=planned_faults(settings, objective_seconds, random.Random()),  # noqa: S311 -- no secret
+            faults=planned_faults(settings, contract, random.Random()),  # noqa: S311 -- no secret
+            mirror=self._mirror,
         )
         self._inner: Application | None = None
         self._about = {"service": service, "version": settings.version, "package": package.digest}
@@ -96,6 +114,8 @@ class Server:
         """Proves the golden requests and settles the memory."""
         drain_on_signals(self.app, self._settings.drain_seconds)
         self.app.prove()
+        if self._mirror is not None:
+            self._mirror.start()
         # Without this the collector walks through all that was loaded, for
         # 80 to 140 ms, about once a second under load.
         gc.collect()
@@ -107,10 +127,30 @@ class Server:
         log_event("model_server_started", **self._about, ready=self.app.ready, **faults)
 
     def stop(self) -> None:
-        """Writes what the logs still hold."""
+        """Writes what the logs still hold, and asks the candidate no more."""
+        if self._mirror is not None:
+            self._mirror.stop()
         for log in self._logs.values():
             log.close()
         log_event("model_server_stopped", **self._about)
+
+
+def _shadow(
+    settings: Settings, contract: Contract, shared: SharedMemory, service: str
+) -> tuple[Mirror, ShadowExposition] | tuple[None, None]:
+    """What asks the candidate and what tells of it, if there is to be one."""
+    if not settings.shadow_url:
+        return None, None
+    slices = Slices(contract, settings.shadow_slices)
+    memories = [slot[_shadow_offset(settings) :] for slot in shared.slots]
+    mirror = Mirror(
+        settings.shadow_url,
+        settings.shadow_ratio,
+        settings.shadow_score_difference,
+        int(settings.shadow_queue_mib * _MIB),
+        ShadowCounts(memories[shared.own], slices),
+    )
+    return mirror, ShadowExposition(memories, slices, service, settings.version)
 
 
 def _open_logs(settings: Settings, counters: Counters) -> dict[str, LineLog]:

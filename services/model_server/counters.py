@@ -27,7 +27,8 @@ LATENCY_BUCKETS: Final = (
 _BINS: Final = len(SCORE_EDGES)
 # The place of each number in a slot. The two reasons to drop a row of the log
 # have their own, because two threads count them.
-_REQUESTS, _ERRORS, _SLOW, _LATENCY_SUM, _DROPPED_FULL, _DROPPED_DISK, _UNMATCHED, _MATCHED, _REFUSED = range(9)
+_REQUESTS, _ERRORS, _SLOW, _LATENCY_SUM, _DROPPED_FULL, _DROPPED_DISK, _UNMATCHED, _MATCHED, _SHADOWED = range(9)
+_REFUSED: Final = _SHADOWED + 1
 _SCORES: Final = _REFUSED + len(REASONS)
 _LABELS: Final = _SCORES + _BINS
 _LATENCY: Final = _LABELS + 2 * _BINS
@@ -66,6 +67,10 @@ class Counters:
         """Counts a label that came back for an answer in this bin."""
         self._values[_LABELS + 2 * score_bin + positive] += 1
 
+    def shadow_answered(self) -> None:
+        """Counts a copy of another version's request that was answered."""
+        self._values[_SHADOWED] += 1
+
     def refused(self, reason: Reason) -> None:
         """Counts a request that got a 4xx."""
         self._values[_REFUSED + REASONS.index(reason)] += 1
@@ -86,12 +91,22 @@ class Counters:
 class Exposition(Collector):
     """The numbers of all workers under the names of `services.telemetry`; every child is there from the start."""
 
-    def __init__(self, memories: Sequence[memoryview], package: Package, service: str, version: str) -> None:
+    def __init__(
+        self,
+        memories: Sequence[memoryview],
+        package: Package,
+        service: str,
+        version: str,
+        shadow: Collector | None = None,
+    ) -> None:
+        """`shadow` has the metrics of a server that asks a candidate."""
         self._memories = [memory[:COUNTER_BYTES].cast("d") for memory in memories]
         self._package = package
         self._labels = (service, version)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
+        if shadow is not None:
+            self._registry.register(shadow)
 
     def text(self) -> bytes:
         """Prometheus's text format."""
@@ -105,6 +120,7 @@ class Exposition(Collector):
         yield self._counter(telemetry.ERRORS, "Of those, answered with 5xx.", totals[_ERRORS])
         yield self._counter(telemetry.SLOW, "Of those, slower than the objective.", totals[_SLOW])
         yield self._counter(telemetry.LOG_DROPPED, "Rows that the prediction log dropped.", dropped)
+        yield self._counter(telemetry.SHADOW_ANSWERED, "Copies of requests answered.", totals[_SHADOWED])
         yield self._latency(totals)
         yield from self._families(totals)
         yield from self._gauges()

@@ -6,8 +6,11 @@ import random
 from collections import deque
 from collections.abc import Sequence
 
-from services.model_server.errors import ServerError
-from services.model_server.settings import Settings
+from components.contract import CategoryFeature, CategoryValue, category_text
+from components.package import Contract
+from services.model_server.decoding import Row
+from services.model_server.errors import ServerError, SettingsError
+from services.model_server.settings import Settings, parse_slice
 
 #: Earlier scores that a stale answer is drawn from.
 _KEPT_SCORES = 1000
@@ -20,11 +23,14 @@ class FakedError(ServerError):
 class Faults:
     """Draws the planned faults of each request."""
 
-    def __init__(self, settings: Settings, objective_seconds: float, source: random.Random) -> None:
+    def __init__(self, settings: Settings, contract: Contract, source: random.Random) -> None:
+        """Raises SettingsError when the slice is none of the contract's."""
         self._error_ratio = settings.fault_error_ratio
         self._slow_ratio = settings.fault_slow_ratio
         self._stale_ratio = settings.fault_stale_ratio
-        self._delay_seconds = 2 * objective_seconds
+        self._delay_seconds = 2 * contract.objectives.latency_p99_ms / 1000
+        self._slice = None if settings.fault_slice is None else _planned_slice(settings.fault_slice, contract)
+        self._threshold = contract.threshold
         self._source = source
         self._earlier: deque[float] = deque(maxlen=_KEPT_SCORES)
 
@@ -47,8 +53,45 @@ class Faults:
         self._earlier.extend(scores)
         return answered
 
+    def in_slice(self, rows: Sequence[Row], scores: list[float]) -> list[float]:
+        """The scores, of which the planned share of the planned slice says the opposite."""
+        if self._slice is None:
+            return scores
+        place, text, ratio = self._slice
+        return [
+            float(score < self._threshold) if _text(row[place]) == text and self._source.random() < ratio else score
+            for row, score in zip(rows, scores, strict=True)
+        ]
 
-def planned_faults(settings: Settings, objective_seconds: float, source: random.Random) -> Faults | None:
-    """The faults that the settings ask for, or None."""
-    asked = settings.fault_error_ratio, settings.fault_slow_ratio, settings.fault_stale_ratio
-    return Faults(settings, objective_seconds, source) if any(asked) else None
+
+def _planned_slice(text: str, contract: Contract) -> tuple[int, str, float]:
+    """The feature's place in a row, the value's text, the share."""
+    name, value, ratio = parse_slice(text)
+    allowed = _category_values(contract)
+    if value not in allowed.get(name, ()):
+        known = f"{name} has {', '.join(allowed[name])}" if name in allowed else f"allowed: {', '.join(allowed)}"
+        raise SettingsError(f"CANARIO_FAULT_SLICE: {name}={value} is no value of a category feature; {known}")
+    return list(contract.features).index(name), value, ratio
+
+
+def _category_values(contract: Contract) -> dict[str, list[str]]:
+    """The texts of every category feature's values."""
+    return {
+        name: [category_text(value) for value in feature.values]
+        for name, feature in contract.features.items()
+        if isinstance(feature, CategoryFeature)
+    }
+
+
+def _text(value: CategoryValue | None) -> str | None:
+    return None if value is None else category_text(value)
+
+
+def planned_faults(settings: Settings, contract: Contract, source: random.Random) -> Faults | None:
+    """The faults that the settings ask for, or None.
+
+    Raises:
+        SettingsError: the slice is none of the contract's.
+    """
+    ratios = settings.fault_error_ratio, settings.fault_slow_ratio, settings.fault_stale_ratio
+    return Faults(settings, contract, source) if any(ratios) or settings.fault_slice else None

@@ -8,6 +8,7 @@ each request for several times the price of a prediction.
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from components.errors import PackageError
 from components.package import read_package
 from services.model_server.assembly import Server, die_with_parent, slot_bytes
 from services.model_server.errors import SettingsError
+from services.model_server.faults import planned_faults
 from services.model_server.settings import Settings, read_settings
 from services.model_server.shared import is_offered, offer
 
@@ -29,8 +31,9 @@ def _prepare() -> Settings:
     try:
         settings = read_settings(os.environ, _BAKED_IN)
         if not is_offered(os.environ):
-            read_package(settings.package)
-            offer(os.environ, settings.workers, slot_bytes(settings))
+            contract = read_package(settings.package).contract
+            planned_faults(settings, contract, random.Random())  # noqa: S311 -- only to see that they can be planned
+            offer(os.environ, settings.workers, slot_bytes(settings, contract))
             if settings.die_with_parent:
                 die_with_parent()
     except (PackageError, SettingsError) as error:

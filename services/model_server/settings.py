@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -31,14 +32,20 @@ class Settings(Closed):
     recent_requests: int = Field(default=262_144, ge=64, description="Answers that feedback can be matched with.")
     drain_seconds: float = Field(default=1.0, ge=0, description="From SIGTERM, unready but answering, to the end.")
     die_with_parent: bool = Field(default=False, description="Stop when the process that started the server ends.")
+    shadow_url: str | None = Field(default=None, description="Predict route of a candidate that is asked as well.")
+    shadow_ratio: _Share = Field(default=1, description="Share of the requests that the candidate is asked.")
+    shadow_score_difference: _Share = Field(default=0.05, description="Probabilities further apart are different.")
+    shadow_slices: tuple[str, ...] = Field(default=(), description="Category features to report by; empty is all.")
+    shadow_queue_mib: float = Field(default=1, gt=0, description="Memory for requests that the candidate waits for.")
     fault_error_ratio: _Share = Field(default=0, description="Faked fault: share answered with 500.")
     fault_slow_ratio: _Share = Field(default=0, description="Faked fault: share that takes twice the objective.")
     fault_stale_ratio: _Share = Field(default=0, description="Faked fault: share answered with an unrelated score.")
+    fault_slice: str | None = Field(default=None, description="Faked fault: feature=value:share, answered wrongly.")
 
-    @field_validator("peers", mode="before")
+    @field_validator("peers", "shadow_slices", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(peer.strip() for peer in value.split(",") if peer.strip()) if isinstance(value, str) else value
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("peers")
     @classmethod
@@ -48,6 +55,43 @@ class Settings(Closed):
             if not host or not port.isdigit():
                 raise ValueError(f"{peer!r} is not host:port, such as churn-canary:3000")
         return peers
+
+    @field_validator("shadow_url")
+    @classmethod
+    def _plain_http(cls, url: str | None) -> str | None:
+        fault = ValueError("it is not http://host:port/predict, such as http://churn-shadow:3000/predict")
+        try:
+            parts = urlsplit(url or "http://none/predict")
+            usable = parts.scheme == "http" and parts.hostname and parts.port != 0 and parts.path == "/predict"
+        except ValueError:
+            raise fault from None
+        if not usable or parts.query or parts.fragment or parts.username:
+            raise fault
+        return url
+
+    @field_validator("fault_slice")
+    @classmethod
+    def _slice_and_share(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_slice(text)
+        return text
+
+
+def parse_slice(text: str) -> tuple[str, str, float]:
+    """Feature, value and share of a `fault_slice`.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    place, _, share = text.rpartition(":")
+    feature, is_there, value = place.partition("=")
+    try:
+        ratio = float(share)
+    except ValueError:
+        ratio = -1.0
+    if not (feature and is_there and 0 <= ratio <= 1):
+        raise ValueError("it is not feature=value:share, such as contract=Two year:0.03")
+    return feature, value, ratio
 
 
 def read_settings(environment: Mapping[str, str], package: Path | None = None) -> Settings:

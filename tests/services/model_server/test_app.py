@@ -194,7 +194,7 @@ def test_what_is_counted(server: Caller) -> None:
 def test_every_metric_is_there_from_the_start_and_zero(server: Caller) -> None:
     metrics = server.metrics()
     counters = [name for name in metrics if "_total" in name]
-    assert len(counters) == 4 + 7 + 2 + 20 + 40
+    assert len(counters) == 5 + 7 + 2 + 20 + 40
     assert not any(metrics[name] for name in counters)
     assert len([name for name in metrics if name.startswith("canario_holdout_shift{")]) == 20
     assert len([name for name in metrics if name.startswith("canario_holdout_shift_error{")]) == 20

@@ -1,0 +1,94 @@
+"""Says what a candidate in the shadow answers differently.
+
+    python -m services.judge.shadow --spec services/churn/service.yaml --prometheus http://prometheus:9090
+    python -m services.judge.shadow --spec services/churn/service.yaml --replica 10.0.0.7:3000 --replica 10.0.0.8:3000
+
+Ends with 0 for pass, 1 for fail, 3 for wait, and 2 when nothing can be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from components.contract import Spec
+from components.errors import SpecError
+from components.spec import load_spec
+from services.judge.errors import SourceError
+from services.judge.shadow.reading import Counted, read_pages, read_prometheus, read_seen
+from services.judge.shadow.report import Part, Report, percent, shadow_report
+from services.judge.sources import fetch, read_targets
+
+_STATUS: Final = {"pass": 0, "fail": 1, "wait": 3}
+_TIMEOUT_SECONDS: Final = 10.0
+_MINUTE: Final = 60.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    given = _parse(arguments)
+    try:
+        spec = load_spec(given.spec)
+        counted = _read(given, spec)
+    except (SpecError, SourceError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    report = shadow_report(spec.name, read_seen(counted, spec.name), spec.rollout)
+    print(json.dumps(report.to_dict(), indent=2) if given.json else text(report))
+    return _STATUS[report.verdict]
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.judge.shadow", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--spec", type=Path, required=True, help="the service.yaml whose margins hold")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--prometheus", help="address of a Prometheus server, such as http://prometheus:9090")
+    source.add_argument(
+        "--targets", type=Path, help="a file of targets, as Prometheus's file_sd; its champions are read"
+    )
+    source.add_argument("--replica", action="append", help="host:port of a champion's replica; may stand repeatedly")
+    parser.add_argument("--range-minutes", type=float, help="how far back Prometheus is read; else the deadline")
+    parser.add_argument("--json", action="store_true", help="the whole report as JSON")
+    return parser.parse_args(arguments)
+
+
+def _read(given: argparse.Namespace, spec: Spec) -> list[Counted]:
+    if given.prometheus:
+        seconds = (given.range_minutes or spec.rollout.deadline_minutes) * _MINUTE
+        return read_prometheus(given.prometheus, spec.name, time.time(), seconds, _TIMEOUT_SECONDS)
+    addresses = given.replica or [
+        target.address
+        for target in read_targets(given.targets)
+        if target.role == "champion" and target.service == spec.name
+    ]
+    return read_pages(fetch(f"http://{address}/metrics", _TIMEOUT_SECONDS) for address in addresses)
+
+
+def text(report: Report) -> str:
+    """The report for people: the verdict, then a line for every ratio."""
+    head = (
+        f"{report.service}: champion {report.champion or '(none)'} and candidate {report.candidate or '(none)'}"
+        f" in the shadow\n{report.reason}"
+    )
+    lost = f"not copied: {report.dropped:,.0f} (queue full); candidate unreachable: {report.unreachable:,.0f}"
+    width = max(len(part.name) for part in (report.whole, report.failed, *report.slices))
+    lines = [_line(part, width) for part in (*report.slices, report.whole, report.failed)]
+    columns = f"{'':{width}}  {'requests':>10}  {'differ':>8}  {'interval':>19}  state"
+    return "\n".join((head, lost, "", columns, *lines))
+
+
+def _line(part: Part, width: int) -> str:
+    seen = "" if part.ratio is None else percent(part.ratio)
+    between = f"{percent(part.lower)} to {percent(part.upper)}" if part.total else ""
+    return f"{part.name:{width}}  {part.total:>10,.0f}  {seen:>8}  {between:>19}  {part.state}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

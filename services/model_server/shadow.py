@@ -1,0 +1,269 @@
+"""Asks the candidate what callers asked, after they were answered, and compares.
+
+Callers never wait for it: an answered request goes into a queue; the event loop sends it when it has nothing
+else to do first, and only while that costs less than a small share of its time. A full queue drops and counts,
+so what a busy server cannot afford to copy is not copied. Nothing that the candidate does reaches a caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from services.model_server.decoding import Row
+from services.model_server.events import log_event
+from services.model_server.recent import request_key
+from services.model_server.shadow_connection import Connection, request_head
+from services.model_server.shadow_counts import ShadowCounts
+
+#: Share of the event loop's time that sending and comparing may take, so that no caller is slowed by 5 %. What is
+#: timed is less than half of what it costs: the kernel and the loop have their part.
+_SHARE: Final = 0.02
+#: Seconds of it that may be saved up.
+_SAVED_SECONDS: Final = 0.002
+_CONNECTIONS: Final = 8
+_TIMEOUT_SECONDS: Final = 2.0
+#: From a connection that was refused to the next attempt.
+_PAUSE_SECONDS: Final = 1.0
+#: Of a longer request so many rows are compared, evenly spaced, so that no other request waits for the comparison.
+_COMPARED_ROWS: Final = 64
+_ALL_KEYS: Final = 1 << 64
+
+
+class _Answer(msgspec.Struct):
+    """A row's answer, of either version."""
+
+    probability: float
+    label: str
+    version: str
+
+
+_decode = msgspec.json.Decoder(_Answer | list[_Answer]).decode
+
+
+class NoAnswerError(ValueError):
+    """The candidate's body is no answer to the request."""
+
+
+def compare(ours: bytes, theirs: bytes, score_difference: float, step: int = 1) -> tuple[list[bool], str]:
+    """For each `step`th row whether the two answers differ, and the candidate's version.
+
+    They differ when their labels do, or their probabilities by more than `score_difference`.
+
+    Raises:
+        NoAnswerError: `theirs` is something else, or has another number of rows.
+    """
+    own = _decode(ours)
+    try:
+        other = _decode(theirs)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise NoAnswerError("the candidate's body is no answer") from error
+    if isinstance(own, _Answer) and isinstance(other, _Answer):
+        return [_differ(own, other, score_difference)], other.version
+    if isinstance(own, _Answer) or isinstance(other, _Answer) or len(own) != len(other):
+        raise NoAnswerError("the candidate answered another number of rows")
+    pairs = zip(own[::step], other[::step], strict=True)
+    return [_differ(one, two, score_difference) for one, two in pairs], other[0].version
+
+
+def _differ(one: _Answer, other: _Answer, score_difference: float) -> bool:
+    # Not `> score_difference`: NaN must differ as well.
+    return one.label != other.label or not abs(one.probability - other.probability) <= score_difference
+
+
+class Allowance:
+    """A share of the time that passes may be spent."""
+
+    def __init__(self, share: float, saved_seconds: float, clock: Callable[[], float]) -> None:
+        """At most `saved_seconds` of it are saved up; `clock` gives seconds."""
+        self._share, self._most, self._clock = share, saved_seconds, clock
+        self._left, self._at = saved_seconds, clock()
+
+    def wait_seconds(self) -> float:
+        """How long nothing may be spent; 0 is now."""
+        now = self._clock()
+        self._left = min(self._most, self._left + self._share * (now - self._at))
+        self._at = now
+        return 0.0 if self._left > 0 else -self._left / self._share + self._most
+
+    def spend(self, seconds: float) -> None:
+        """Takes time that was spent; more than there is makes a debt."""
+        self._left -= seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A request that callers have their answer to."""
+
+    request_id: str
+    body: bytes
+    answer: bytes
+    rows: Sequence[Row]
+
+
+class Mirror:
+    """Copies this worker's requests to a candidate. Everything happens on one event loop."""
+
+    def __init__(
+        self, url: str, ratio: float, score_difference: float, max_queue_bytes: int, counts: ShadowCounts
+    ) -> None:
+        """`url` is the candidate's predict route; `ratio` of the request ids are copied, the same ones everywhere."""
+        parts = urlsplit(url)
+        self._url, self._host, self._port = url, parts.hostname or "", parts.port or 80
+        self._head = request_head(parts.netloc, parts.path)
+        self._keys, self._score_difference = int(ratio * _ALL_KEYS), score_difference
+        self._max_queue_bytes, self._counts = max_queue_bytes, counts
+        self._allowance = Allowance(_SHARE, _SAVED_SECONDS, time.perf_counter)
+        self._queue: deque[_Copy] = deque()
+        self._queued_bytes = 0
+        self._idle: list[Connection] = []
+        self._busy: dict[Connection, tuple[_Copy, float]] = {}
+        self._opening: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = self._unreachable = self._told = False
+
+    def start(self) -> None:
+        """Begins, on the running loop; requests from before are not copied."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.call_later(_TIMEOUT_SECONDS / 4, self._end_late_ones)
+
+    def stop(self) -> None:
+        """Forgets what waits and closes every connection."""
+        self._loop = None
+        self._queue.clear()
+        for connection in (*self._idle, *self._busy):
+            connection.close()
+        for opening in self._opening:
+            opening.cancel()
+
+    def offer(self, request_id: str, body: bytes, answer: bytes, rows: Sequence[Row]) -> None:
+        """Takes a request that is about to be answered, if it is one of the share and there is room for it."""
+        if self._loop is None or (self._keys < _ALL_KEYS and request_key(request_id) >= self._keys):
+            return
+        if self._unreachable:
+            self._counts.failed("unreachable")
+        elif self._queued_bytes + len(body) > self._max_queue_bytes:
+            self._counts.dropped()
+        else:
+            self._queued_bytes += len(body)
+            self._queue.append(_Copy(request_id, body, answer, rows))
+            self._wake()
+
+    def _wake(self) -> None:
+        """Sends soon: what runs now answers its caller first."""
+        if not self._woken and self._loop is not None:
+            self._woken = True
+            self._loop.call_soon(self._send_all)
+
+    def _send_all(self) -> None:
+        """Sends what waits, while there are connections and time for it."""
+        self._woken = False
+        if self._loop is None:
+            return
+        if wait := self._allowance.wait_seconds():
+            self._woken = True
+            self._loop.call_later(wait, self._send_all)
+            return
+        started = time.perf_counter()
+        while self._queue and self._idle:
+            self._send(self._idle.pop(), started)
+        if self._queue and len(self._busy) + len(self._opening) < _CONNECTIONS:
+            self._open(self._loop)
+        self._allowance.spend(time.perf_counter() - started)
+
+    def _send(self, connection: Connection, now: float) -> None:
+        copy = self._queue.popleft()
+        self._queued_bytes -= len(copy.body)
+        self._busy[connection] = copy, now
+        head = b"%s%s\r\ncontent-length: %d\r\n\r\n" % (self._head, copy.request_id.encode(), len(copy.body))
+        connection.send(head + copy.body)
+
+    # --- answers ------------------------------------------------------------------------
+
+    def _answered(self, connection: Connection, status: int, body: bytes) -> None:
+        started = time.perf_counter()
+        found = self._busy.pop(connection, None)
+        if found is None:
+            # Nothing was asked: whatever it is, it cannot be paired.
+            connection.close()
+            return
+        if connection.usable:
+            self._idle.append(connection)
+        self._count(found[0], status, body)
+        self._allowance.spend(time.perf_counter() - started)
+        if self._queue:
+            self._wake()
+
+    def _count(self, copy: _Copy, status: int, body: bytes) -> None:
+        if status != 200:
+            self._counts.failed("status")
+            return
+        step = -(-len(copy.rows) // _COMPARED_ROWS)
+        try:
+            different, candidate = compare(copy.answer, body, self._score_difference, step)
+        except NoAnswerError:
+            self._counts.failed("answer")
+        else:
+            self._counts.compared(copy.rows[::step], different, candidate)
+
+    # --- connections ----------------------------------------------------------------------
+
+    def _open(self, loop: asyncio.AbstractEventLoop) -> None:
+        opening = loop.create_task(self._connect(loop))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self._answered, self._lost), self._host, self._port
+                )
+        except OSError as error:
+            self._pause(loop, error)
+            return
+        if self._loop is None:
+            connection.close()
+            return
+        self._told = False
+        self._idle.append(connection)
+        self._wake()
+
+    def _pause(self, loop: asyncio.AbstractEventLoop, error: OSError) -> None:
+        """Gives the candidate up for a moment; what waits for it is not worth keeping."""
+        if not self._told:
+            self._told = True
+            log_event("shadow_unreachable", url=self._url, error=str(error) or type(error).__name__)
+        self._unreachable = True
+        self._counts.failed("unreachable", len(self._queue))
+        self._queue.clear()
+        self._queued_bytes = 0
+        loop.call_later(_PAUSE_SECONDS, self._try_again)
+
+    def _try_again(self) -> None:
+        self._unreachable = False
+
+    def _lost(self, connection: Connection) -> None:
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if self._busy.pop(connection, None) is not None:
+            self._counts.failed("unreachable")
+            self._wake()
+
+    def _end_late_ones(self) -> None:
+        """Ends what has waited too long for its answer."""
+        if self._loop is None:
+            return
+        late = time.perf_counter() - _TIMEOUT_SECONDS
+        for connection in [one for one, (_, sent_at) in self._busy.items() if sent_at < late]:
+            del self._busy[connection]
+            self._counts.failed("timeout")
+            connection.close()
+        self._loop.call_later(_TIMEOUT_SECONDS / 4, self._end_late_ones)
