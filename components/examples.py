@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from components.contract import Data, DateFeature, Feature, Spec, category_text
@@ -138,10 +135,3 @@ def _other_word(data: Data, counts: Mapping[str, int]) -> str:
             "only a target with two can be trained, so join or remove the others"
         )
     return next(word for word in counts if word != positive)
-
-
-def parquet_bytes(frame: pd.DataFrame) -> bytes:
-    """A table as Parquet; the same cells give the same bytes."""
-    buffer = io.BytesIO()
-    pyarrow.parquet.write_table(pa.Table.from_pandas(frame, preserve_index=False), buffer, compression="zstd")
-    return buffer.getvalue()

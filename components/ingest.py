@@ -8,9 +8,9 @@ from kfp import dsl
 from components.contract import Data
 from components.digest import sha256
 from components.errors import DataError
-from components.examples import negative_word, parquet_bytes
+from components.examples import negative_word
 from components.step import step
-from components.table import parse_table, read_bytes
+from components.table import parse_table, read_bytes, table_bytes
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def take_snapshot(uri: str, data: Data) -> Snapshot:
         negative_word(table.frame, data)
     except DataError as error:
         raise DataError(f"{uri}: {error}") from error
-    content = parquet_bytes(table.frame)
+    content = table_bytes(table.frame)
     return Snapshot(content, sha256(content), sha256(source), len(table.frame), table.notes)
 
 

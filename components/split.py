@@ -134,12 +134,13 @@ def split(
     from pathlib import Path
 
     from components.contract import Spec
-    from components.examples import load_examples, parquet_bytes
+    from components.examples import load_examples
     from components.split import split_examples
+    from components.table import table_bytes
 
     asked = Spec.model_validate_json(spec)
     sides = split_examples(load_examples(Path(snapshot.path), asked), asked)
     for artifact, side in ((train, sides.train), (holdout, sides.holdout)):
-        Path(artifact.path).write_bytes(parquet_bytes(side.frame))
+        Path(artifact.path).write_bytes(table_bytes(side.frame))
         artifact.metadata = {"rows": len(side), "positives": int(side.labels.sum())}
     print(f"{len(sides.train):,} rows to train on, {len(sides.holdout):,} held out")

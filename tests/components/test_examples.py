@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from components.errors import DataError
-from components.examples import examples_of, labels_of, parquet_bytes
-from components.table import parse_table
+from components.examples import examples_of, labels_of
 from tests.components.small_table import read_back, small_examples, small_frame, small_spec
 
 DATA = small_spec().data
@@ -72,14 +71,6 @@ def test_a_subset_keeps_all_views_in_one_order() -> None:
     assert chosen.frame["note"].tolist() == ["row 7", "row 3"]
     assert chosen.columns["spend"].tolist() == [examples.columns["spend"][7], examples.columns["spend"][3]]
     assert chosen.labels.tolist() == [examples.labels[7], examples.labels[3]]
-
-
-def test_parquet_gives_the_same_cells_and_the_same_bytes() -> None:
-    frame = read_back(small_frame(80))
-    content = parquet_bytes(frame)
-    again = parse_table(content, "small.parquet").frame
-    pd.testing.assert_frame_equal(again, frame)
-    assert parquet_bytes(again) == content
 
 
 def test_a_missing_feature_is_named() -> None:

@@ -7,9 +7,8 @@ import fsspec
 import pytest
 
 from components.errors import DataError
-from components.examples import parquet_bytes
 from components.ingest import keep_snapshot, take_snapshot
-from components.table import parse_table
+from components.table import parse_table, table_bytes
 from tests.components.small_table import csv_of, read_back, small_frame, small_spec
 
 DATA = small_spec().data
@@ -29,7 +28,7 @@ def test_a_snapshot_names_the_bytes_that_were_read_and_those_that_were_kept(tmp_
 def test_every_place_and_format_of_one_table_gives_one_snapshot(tmp_path: Path) -> None:
     frame = small_frame(60)
     (tmp_path / "t.csv").write_bytes(csv_of(frame))
-    (tmp_path / "t.parquet").write_bytes(parquet_bytes(read_back(frame)))
+    (tmp_path / "t.parquet").write_bytes(table_bytes(read_back(frame)))
     with fsspec.open("memory://tables/t.csv", "wb") as file:
         file.write(csv_of(frame))
     uris = [

@@ -26,7 +26,7 @@ def test_the_sides_are_the_table_and_have_the_asked_share() -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(100, 600))
+@given(st.integers(250, 600))  # fewer rows may leave too few of one class in the hold-out, which is refused
 def test_a_row_is_on_the_same_side_in_every_version_of_the_table(rows: int) -> None:
     whole = split_examples(small_examples(600), SPEC)
     order = np.random.default_rng(rows).permutation(600)[:rows]
