@@ -1,7 +1,7 @@
 """Writes what is generated for the chart: its schema, its default values and the README's table.
 
-    python -m k8s.deploy.schema           says whether they are up to date
-    python -m k8s.deploy.schema --write   writes them
+python -m k8s.deploy.schema           says whether they are up to date
+python -m k8s.deploy.schema --write   writes them
 """
 
 from __future__ import annotations

@@ -59,7 +59,9 @@ class Gateway(Platform):
 class Route(Platform):
     """How callers outside the cluster reach the service."""
 
-    host: Literal[""] | Host = Field(default="", description="Host name of the service; empty: reached from inside only.")
+    host: Literal[""] | Host = Field(
+        default="", description="Host name of the service; empty: reached from inside only."
+    )
     gateway: Gateway = Field(default=Gateway(), description="The Gateway that it hangs on.")
 
 
@@ -120,7 +122,6 @@ class Values(Platform):
         default=(), description="Namespaces whose pods may call the service past the gateway."
     )
     judge: Judge = Field(default=Judge(), description="Who judges canaries.")
-    shadow_ratio: float = Field(default=0.2, gt=0, le=1, description="Share of requests that a candidate gets as well.")
     autoscaler: Literal["hpa", "keda", "none"] = Field(
         default="hpa", description="Who sets replicas: by CPU, by requests as well, or nobody (`scale.min` then)."
     )

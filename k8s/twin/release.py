@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from typing import TypeVar
 
 import yaml
 from pydantic import Field, ValidationError, field_validator
@@ -56,33 +57,45 @@ def release_text(release: Release) -> str:
     return yaml.safe_dump(release.model_dump(), sort_keys=False, allow_unicode=True)
 
 
+AnyRelease = TypeVar("AnyRelease", bound=Release)
+
+
 def parse_release(text: str, name: str, service: str) -> Release:
     """The release in a file's text; `name` says in messages where it came from.
 
     Raises:
         ReleaseError: it is not one of this service; every fault is named.
     """
+    return parse_release_as(Release, text, name, service)
+
+
+def parse_release_as(kind: type[AnyRelease], text: str, name: str, service: str) -> AnyRelease:
+    """The same for a release that holds more, such as a cluster's.
+
+    Raises:
+        ReleaseError: it is not one of this service; every fault is named.
+    """
+    keys = ", ".join(kind.model_fields)
     try:
         document = load_yaml(text)
     except ValueError as error:
         raise ReleaseError(f"{name}: {error}") from error
     if not isinstance(document, dict):
-        raise ReleaseError(f"{name}: a release is a mapping with the keys {', '.join(Release.model_fields)}")
+        raise ReleaseError(f"{name}: a release is a mapping with the keys {keys}")
     try:
-        release = Release.model_validate(document)
+        release = kind.model_validate(document)
     except ValidationError as error:
-        raise ReleaseError(
-            "\n".join(f"{name}: {_fault(fault)}" for fault in error.errors(include_url=False))
-        ) from error
+        faults = error.errors(include_url=False)
+        raise ReleaseError("\n".join(f"{name}: {_fault(fault, keys)}" for fault in faults)) from error
     if release.service != service:
         raise ReleaseError(f"{name}: service: {release.service!r} is another service; this one is {service!r}")
     return release
 
 
-def _fault(fault: object) -> str:
+def _fault(fault: object, keys: str) -> str:
     assert isinstance(fault, dict)  # noqa: S101 -- pydantic's own shape
     place = ".".join(str(part) for part in fault["loc"]) or "release"
     if fault["type"] == "extra_forbidden":
-        return f"{place}: unknown key; allowed: {', '.join(Release.model_fields)}"
+        return f"{place}: unknown key; allowed: {keys}"
     given = "" if fault["type"] == "missing" else f" (given: {fault['input']!r})"
     return f"{place}: {fault['msg'].removeprefix('Value error, ')}{given}"

@@ -61,7 +61,11 @@ spec:
         - {name: CANARIO_PEERS, value: "{{ $values.name }}-peers:{{ $port }}"}
         {{- if .shadowed }}
         - {name: CANARIO_SHADOW_URL, value: "http://{{ $values.name }}-shadow/predict"}
-        - {name: CANARIO_SHADOW_RATIO, value: {{ $values.shadowRatio | quote }}}
+        {{- with $values.rollout.shadow }}
+        - {name: CANARIO_SHADOW_RATIO, value: {{ .ratio | quote }}}
+        - {name: CANARIO_SHADOW_SCORE_DIFFERENCE, value: {{ .score_difference | quote }}}
+        - {name: CANARIO_SHADOW_SLICES, value: {{ join "," .slices | quote }}}
+        {{- end }}
         {{- end }}
         - {name: BENTOML_HOME, value: /tmp/bentoml}
         {{- range $name, $value := .settings }}

@@ -1,0 +1,109 @@
+"""Brings one service to the cluster that KUBECONFIG names: `python -m k8s.deploy --spec S --env E`.
+
+What runs is what `k8s/envs/<env>/<service>.yaml` says. With --version it is written first, from what
+`make image` built last; so it is when there is none yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from components.errors import SpecError
+from components.spec import load_spec
+from k8s.deploy import cluster, progress
+from k8s.deploy.environment import (
+    ClusterRelease,
+    built_release,
+    chart_values,
+    read_platform,
+    read_release,
+    release_text,
+    values_text,
+)
+from k8s.deploy.errors import DeployError
+from k8s.twin.release import release_file
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status is 1 when it is not deployed, 2 for wrong input."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return _deploy(asked)
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except DeployError as error:
+        print(f"not deployed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped looking; what was asked for goes on in the cluster", file=sys.stderr)
+        return 130
+
+
+def _deploy(asked: argparse.Namespace) -> int:
+    spec = load_spec(asked.spec)
+    platform = read_platform(asked.root / "k8s" / "envs" / asked.env / "platform.yaml")
+    release = _release(asked, spec.name)
+    namespace = asked.namespace or platform.namespace
+    values = values_text(chart_values(spec, release, platform))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "values.yaml")
+        file.write_text(values, encoding="utf-8")
+        if asked.dry_run:
+            sys.stdout.write(cluster.render(spec.name, namespace, file))
+            return 0
+        strategy = spec.rollout.strategy
+        cluster.check(namespace, strategy)
+        service = progress.Service(spec.name, namespace, strategy)
+        before = progress.look(service)
+        print(f"{spec.name}: version {release.version} to {asked.env} ({_image(release)})", flush=True)
+        cluster.install(spec.name, namespace, file)
+        progress.follow(service, before, asked.timeout_seconds, _say, to_the_end=asked.follow)
+    print(f"{spec.name}: http://{spec.name}.{platform.domain}")
+    return 0
+
+
+def _release(asked: argparse.Namespace, service: str) -> ClusterRelease:
+    """The environment's release; a new one is written first."""
+    path: Path = asked.root / release_file(asked.env, service)
+    if path.exists() and not asked.version:
+        return read_release(path, service)
+    release = built_release(asked.root / "build" / "images" / f"{service}.json", service, asked.version or "1")
+    if not asked.dry_run:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(release_text(release), encoding="utf-8")
+        print(f"{path.relative_to(asked.root)} names version {release.version} now; commit it to keep it")
+    return release
+
+
+def _image(release: ClusterRelease) -> str:
+    image = release.image
+    return f"{image.repository}@{image.digest}" if image.digest else f"{image.repository}:{image.tag}"
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m k8s.deploy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spec", type=Path, required=True, help="a service.yaml")
+    parser.add_argument("--env", required=True, help="a folder of k8s/envs: local, staging or production")
+    parser.add_argument("--version", help="release what `make image` built last, under this number")
+    parser.add_argument("--namespace", help="instead of the environment's")
+    parser.add_argument("--follow", action="store_true", help="wait for the verdict on a canary, too")
+    parser.add_argument("--timeout-seconds", type=float, default=600, help="to wait for it (default 600)")
+    parser.add_argument("--dry-run", action="store_true", help="show the manifests and change nothing")
+    parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
