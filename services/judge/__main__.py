@@ -1,4 +1,9 @@
-"""Runs the judge: `python -m services.judge --spec services/churn/service.yaml --targets FILE --port N`."""
+"""Runs the judge.
+
+On one machine: `python -m services.judge --spec services/churn/service.yaml --targets FILE --port N`.
+In a cluster: `python -m services.judge --prometheus URL --events --environment URL --credentials FOLDER`;
+there each question says how to judge, so no spec is needed.
+"""
 
 from __future__ import annotations
 
@@ -11,59 +16,68 @@ from pathlib import Path
 
 import uvicorn
 
-from components.contract import Rollout
 from components.errors import SpecError
 from components.spec import load_spec
+from services.judge.cluster import own_cluster
+from services.judge.consequences import Consequences
+from services.judge.errors import JudgeError
+from services.judge.judge import Judge
+from services.judge.log import log
 from services.judge.prometheus import PrometheusSource
-from services.judge.server import Judge, build_app, log
+from services.judge.revert import Environment
+from services.judge.server import build_app
 from services.judge.sources import FileDiscoverySource, Source
-
-#: How much of the time before a rollout is read, so that its beginning is seen.
-_BEFORE_SECONDS = 600.0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serves until SIGTERM or SIGINT; the exit status is 2 for settings that cannot be used."""
     settings = _parser().parse_args(arguments)
     try:
-        specs = [load_spec(path) for path in settings.spec]
-    except SpecError as error:
+        rollouts = {spec.name: spec.rollout for spec in map(load_spec, settings.spec)}
+        judge = Judge(rollouts, _source(settings, tuple(rollouts)), time.time, settings.interval_seconds)
+        asyncio.run(_serve(settings, judge))
+    except (SpecError, JudgeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    rollouts = {spec.name: spec.rollout for spec in specs}
-    judge = Judge(rollouts, _source(settings, rollouts), time.time, settings.interval_seconds)
-    asyncio.run(_serve(judge, settings.host, settings.port))
     return 0
 
 
-def _source(settings: argparse.Namespace, rollouts: dict[str, Rollout]) -> Source:
+def _source(settings: argparse.Namespace, services: tuple[str, ...]) -> Source:
     if settings.targets:
-        return FileDiscoverySource(settings.targets, tuple(rollouts), time.time)
-    longest = max(rollout.deadline_minutes for rollout in rollouts.values())
-    range_seconds = longest * 60 + _BEFORE_SECONDS
-    return PrometheusSource(settings.prometheus, tuple(rollouts), time.time, range_seconds, settings.champion_pods)
+        return FileDiscoverySource(settings.targets, services, time.time)
+    return PrometheusSource(settings.prometheus, time.time)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m services.judge", description="Judges canaries from their counters."
     )
-    parser.add_argument(
-        "--spec", type=Path, required=True, action="append", help="a service.yaml; may stand repeatedly"
-    )
+    parser.add_argument("--spec", type=Path, default=[], action="append", help="a service.yaml; may stand repeatedly")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--targets", type=Path, help="a file of targets to scrape, as Prometheus's file_sd")
     source.add_argument("--prometheus", help="address of a Prometheus server, such as http://prometheus:9090")
-    parser.add_argument("--champion-pods", default="-primary-", help="found in the names of the champion's pods only")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--interval-seconds", type=float, default=1.0, help="between two scrapes")
+    parser.add_argument("--events", action="store_true", help="write Kubernetes Events beside the Canary")
+    parser.add_argument("--environment", help="address of the Git repository in which a failed release is reverted")
+    parser.add_argument("--branch", default="main", help="the branch of it that is deployed")
+    parser.add_argument("--path", default="k8s/envs/local", help="the folder in it with a file for each service")
+    parser.add_argument("--credentials", type=Path, help="a folder with the files username and password for it")
     return parser
 
 
-async def _serve(judge: Judge, host: str, port: int) -> None:
-    listener = socket.create_server((host, port))
-    config = uvicorn.Config(build_app(judge), access_log=False, log_level="warning", timeout_graceful_shutdown=1)
+def _consequences(settings: argparse.Namespace, judge: Judge) -> Consequences:
+    cluster = own_cluster(time.time) if settings.events else None
+    url = settings.environment
+    environment = Environment(url, settings.branch, settings.path, settings.credentials) if url else None
+    return Consequences(judge, cluster, environment)
+
+
+async def _serve(settings: argparse.Namespace, judge: Judge) -> None:
+    app = build_app(judge, _consequences(settings, judge))
+    listener = socket.create_server((settings.host, settings.port))
+    config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
     server = _Server(config, listener)
     await server.serve(sockets=[listener])
 

@@ -11,36 +11,40 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from services import telemetry
+from services.judge.question import Subject
 from services.judge.verdict import Verdict
 
+#: The labels that say whom it is about; without namespaces the second is empty.
+_PLACE = ("service", "namespace")
 
-def page(verdicts: Mapping[str, Verdict], answers: Counter[tuple[str, str, str]]) -> bytes:
-    """The page in Prometheus's text format; `answers` counts by service, question and yes or no."""
+
+def page(verdicts: Mapping[Subject, Verdict], answers: Counter[tuple[Subject, str, str]]) -> bytes:
+    """The page in Prometheus's text format; `answers` counts by subject, question and yes or no."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Page(verdicts, answers))
     return generate_latest(registry)
 
 
 class _Page(Collector):
-    def __init__(self, verdicts: Mapping[str, Verdict], answers: Counter[tuple[str, str, str]]) -> None:
+    def __init__(self, verdicts: Mapping[Subject, Verdict], answers: Counter[tuple[Subject, str, str]]) -> None:
         self._verdicts, self._answers = verdicts, answers
 
     def collect(self) -> Iterator[Metric]:
         """The three families."""
-        said = GaugeMetricFamily(telemetry.JUDGE_VERDICT, "What the judge says now.", labels=("service", "verdict"))
+        said = GaugeMetricFamily(telemetry.JUDGE_VERDICT, "What the judge says now.", labels=(*_PLACE, "verdict"))
         evidence = GaugeMetricFamily(
-            telemetry.JUDGE_LOG_EVIDENCE, "Logarithm of the evidence.", labels=("service", "signal", "of")
+            telemetry.JUDGE_LOG_EVIDENCE, "Logarithm of the evidence.", labels=(*_PLACE, "signal", "of")
         )
-        for service, verdict in self._verdicts.items():
+        for subject, verdict in self._verdicts.items():
             for word in ("pass", "fail", "wait"):
-                said.add_metric((service, word), float(word == verdict.verdict))
+                said.add_metric((*subject, word), float(word == verdict.verdict))
             for finding in verdict.findings:
-                evidence.add_metric((service, finding.name, "harm"), math.log(finding.e_harm))
-                evidence.add_metric((service, finding.name, "safe"), math.log(finding.e_safe))
+                evidence.add_metric((*subject, finding.name, "harm"), math.log(finding.e_harm))
+                evidence.add_metric((*subject, finding.name, "safe"), math.log(finding.e_safe))
         yield from (said, evidence)
         answers = CounterMetricFamily(
-            telemetry.JUDGE_ANSWERS, "Flagger's questions, answered.", labels=("service", "question", "answer")
+            telemetry.JUDGE_ANSWERS, "Flagger's questions, answered.", labels=(*_PLACE, "question", "answer")
         )
-        for labels, number in self._answers.items():
-            answers.add_metric(labels, number)
+        for (subject, question, answer), number in self._answers.items():
+            answers.add_metric((*subject, question, answer), number)
         yield answers

@@ -30,6 +30,8 @@ Rows = NDArray[np.float64]
 
 #: A page is not one moment: this many requests may end while it is being read.
 _IN_FLIGHT = 5.0
+#: How much of the time before a rollout is kept, and for how long after it.
+_BEFORE_SECONDS, _KEPT_SECONDS = 60.0, 600.0
 
 
 @dataclass
@@ -58,18 +60,49 @@ class Series:
     problems: tuple[str, ...] = ()
 
     def add_weight(self, at: float, weight: float) -> None:
-        """Adds the weight that was set at a time."""
-        self.weight_times.append(at)
-        self.weights.append(weight)
+        """Adds the weight that was set at a time; one that is known already is left out."""
+        if not self.weight_times or at > self.weight_times[-1]:
+            self.weight_times.append(at)
+            self.weights.append(weight)
 
     def began(self) -> float | None:
         """When the canary first got traffic in this rollout; None while it has none."""
-        if not self.weights or self.weights[-1] <= 0:
-            return None
-        first = len(self.weights)
-        while first > 0 and self.weights[first - 1] > 0:
-            first -= 1
-        return self.weight_times[first]
+        return self.weight_times[self._first()] if self.weights and self.weights[-1] > 0 else None
+
+    def _first(self) -> int:
+        """Where the weight last rose from 0, in this rollout or in the one before; their number if it never did."""
+        last = len(self.weights)
+        while last > 0 and self.weights[last - 1] <= 0:
+            last -= 1
+        if last == 0:
+            return len(self.weights)
+        while last > 0 and self.weights[last - 1] > 0:
+            last -= 1
+        return last
+
+    def rewound(self) -> Series:
+        """The same samples up to the last moment at which the canary had traffic, to ask why it has none now."""
+        last = len(self.weights)
+        while last > 0 and self.weights[last - 1] <= 0:
+            last -= 1
+        keep = last or len(self.weights)
+        return Series(self.weight_times[:keep], self.weights[:keep], self.replicas, self.problems)
+
+    def version(self, role: Role) -> str:
+        """The version of a side, as it was read last; empty when it was not read."""
+        return next((replica.readings[-1].version for replica in _side(self, role)), "")
+
+    def needed_from(self, now: float) -> float:
+        """From when on samples are of use: a little before the rollout, or the one that ended just now."""
+        first = self._first()
+        over = not self.weights or first == len(self.weights) or self._ended_before(now - _KEPT_SECONDS)
+        return (now if over else self.weight_times[first]) - _BEFORE_SECONDS
+
+    def _ended_before(self, at: float) -> bool:
+        last = len(self.weights) - 1
+        while last > 0 and self.weights[last] <= 0:
+            last -= 1
+        return self.weights[-1] <= 0 and self.weight_times[last] < at
 
     def forget_before(self, at: float) -> None:
         """Drops what no evidence needs any more; the last sample before stays, as the one to count from."""

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import sys
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -19,60 +17,39 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from components.contract import Rollout
+from services.judge.consequences import Consequences
+from services.judge.judge import Judge, UnknownSubjectError
+from services.judge.log import log
 from services.judge.metrics import page
-from services.judge.series import evidence_at
-from services.judge.sources import Source
-from services.judge.verdict import Verdict, judge
+from services.judge.question import Question, QuestionError, Subject, read_question
+from services.judge.verdict import Verdict
 
 _NO = 403
-#: A side counts as missing when it could not be read for this many scrapes.
-_MISSED_SCRAPES = 5
 
 
-class Judge:
-    """Answers for each service from its rollout's settings and its source's samples."""
+@dataclass(frozen=True)
+class _Answer:
+    """`acts`: a rollout does something, or has to wait, because of it."""
 
-    def __init__(
-        self, rollouts: dict[str, Rollout], source: Source, clock: Callable[[], float], interval_seconds: float
-    ) -> None:
-        """`interval_seconds` lies between two scrapes; `clock` gives Unix seconds."""
-        self.rollouts, self._source, self._clock = rollouts, source, clock
-        self.interval_seconds = interval_seconds
-        self.answers: Counter[tuple[str, str, str]] = Counter()
-
-    def verdict(self, service: str, toward: float | None = None) -> Verdict:
-        """The verdict now, on `toward` percent or the next weight."""
-        stale = max(_MISSED_SCRAPES * self.interval_seconds, 5.0)
-        evidence = evidence_at(self._source.series(service), self._clock(), stale)
-        return judge(evidence, self.rollouts[service], toward)
-
-    async def watch(self) -> None:
-        """Reads what is new, for ever."""
-        while True:
-            await self._source.refresh()
-            await asyncio.sleep(self.interval_seconds)
+    yes: bool
+    verdict: Verdict
+    acts: bool = True
 
 
-def log(event: str, **fields: Any) -> None:
-    """One JSON line on stdout."""
-    sys.stdout.write(json.dumps({"event": event, **fields}, allow_nan=False) + "\n")
-    sys.stdout.flush()
-
-
-def build_app(judge: Judge) -> Starlette:
+def build_app(judge: Judge, consequences: Consequences | None = None) -> Starlette:
     """The ASGI application; it watches its source as long as it lives."""
-    routes = [
-        Route("/confirm-traffic-increase", _confirm_traffic_increase, methods=["POST"]),
-        Route("/confirm-promotion", _confirm_promotion, methods=["POST"]),
-        Route("/rollback", _rollback, methods=["POST"]),
-        Route("/event", _event, methods=["POST"]),
-        Route("/verdict", _verdict),
-        Route("/healthz", _healthz),
-        Route("/metrics", _metrics),
-    ]
-    app = Starlette(routes=routes, lifespan=_lifespan)
-    app.state.judge = judge
+    questions: dict[str, Callable[[Judge, Subject], _Answer]] = {
+        "confirm-rollout": _may_begin,
+        "pre-rollout": _is_readable,
+        "rollout": _is_readable,
+        "confirm-traffic-increase": _may_increase,
+        "confirm-promotion": _may_promote,
+        "rollback": _must_go,
+    }
+    routes = [Route(f"/{name}", _asked(name, answer), methods=["POST"]) for name, answer in questions.items()]
+    routes += [Route("/event", _event, methods=["POST"]), Route("/verdict", _verdict)]
+    app = Starlette(routes=[*routes, Route("/healthz", _healthz), Route("/metrics", _metrics)], lifespan=_lifespan)
+    app.state.judge, app.state.consequences = judge, consequences or Consequences(judge)
     return app
 
 
@@ -83,64 +60,124 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.watcher.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await app.state.watcher
+    await app.state.consequences.close()
 
 
-async def _confirm_traffic_increase(request: Request) -> Response:
-    """200 if the canary may get its next weight; the first one is given when both sides can be read."""
-    return await _answer(
-        request, "confirm-traffic-increase", lambda verdict: verdict.verdict == "pass" or verdict.may_start
-    )
+# --- the questions ----------------------------------------------------------------------
 
 
-async def _confirm_promotion(request: Request) -> Response:
-    """200 if the canary may get all traffic."""
-    return await _answer(request, "confirm-promotion", lambda verdict: verdict.verdict == "pass", toward=100.0)
+def _may_begin(judge: Judge, subject: Subject) -> _Answer:
+    """Yes, for it is known how to judge it; whoever gets no answer does not begin."""
+    return _Answer(yes=True, verdict=judge.verdict(subject), acts=False)
 
 
-async def _rollback(request: Request) -> Response:
-    """200 if the canary must go now."""
-    return await _answer(request, "rollback", lambda verdict: verdict.verdict == "fail")
+def _is_readable(judge: Judge, subject: Subject) -> _Answer:
+    """No while evidence cannot be read; Flagger counts these, and rolls back after a deadline of them."""
+    verdict, problems = judge.verdict(subject), judge.problems(subject)
+    if problems:
+        verdict = replace(verdict, reason=f"wait: {'; '.join(problems)}")
+    return _Answer(yes=not problems, verdict=verdict, acts=bool(problems))
 
 
-async def _answer(
-    request: Request, question: str, is_yes: Callable[[Verdict], bool], toward: float | None = None
-) -> Response:
-    judge: Judge = request.app.state.judge
-    payload = await _payload(request)
-    if payload is None:
-        return PlainTextResponse("a question is a JSON object with name, namespace and phase", status_code=400)
-    service = payload.get("name")
-    if service not in judge.rollouts:
-        return _unknown(judge, service)
-    verdict = judge.verdict(service, toward)
-    yes = is_yes(verdict)
-    judge.answers[service, question, "yes" if yes else "no"] += 1
-    log("decision", service=service, question=question, yes=yes, phase=payload.get("phase"), **verdict.to_dict())
-    return PlainTextResponse(verdict.reason, status_code=200 if yes else _NO)
+def _may_increase(judge: Judge, subject: Subject) -> _Answer:
+    """Yes if the canary may get its next weight; the first one is given when both sides can be read.
+
+    A yes at either end is no decision: nothing was seen yet, or the promotion is asked for next.
+    """
+    verdict = judge.verdict(subject)
+    yes = verdict.verdict == "pass" or verdict.may_start
+    return _Answer(yes, verdict, acts=not yes or (verdict.weight > 0 and verdict.next_weight < 100))
+
+
+def _may_promote(judge: Judge, subject: Subject) -> _Answer:
+    """Yes if the canary may get all traffic."""
+    verdict = judge.verdict(subject, toward=100.0)
+    return _Answer(verdict.verdict == "pass", verdict)
+
+
+def _must_go(judge: Judge, subject: Subject) -> _Answer:
+    """Yes if the canary must go now."""
+    verdict = judge.verdict(subject)
+    return _Answer(verdict.verdict == "fail", verdict, acts=verdict.verdict == "fail")
+
+
+def _asked(name: str, answer: Callable[[Judge, Subject], _Answer]) -> Callable[[Request], Any]:
+    """The endpoint of a question."""
+
+    async def endpoint(request: Request) -> Response:
+        judge: Judge = request.app.state.judge
+        try:
+            question = read_question(await request.body())
+            subject = await judge.meet(question)
+        except QuestionError as error:
+            return PlainTextResponse(str(error), status_code=400)
+        except UnknownSubjectError as error:
+            return PlainTextResponse(str(error), status_code=404)
+        given = answer(judge, subject)
+        judge.answers[subject, name, "yes" if given.yes else "no"] += 1
+        said = _said(name, given)
+        record = _record(judge, subject, question, given.verdict) | {"verdict": said}
+        log("decision" if given.acts else "answer", **record, question=name, yes=given.yes)
+        if given.acts:
+            request.app.state.consequences.decided(subject, record)
+        return PlainTextResponse(given.verdict.reason, status_code=200 if given.yes else _NO)
+
+    return endpoint
+
+
+def _said(name: str, given: _Answer) -> str:
+    """What the rollout does: it goes on, goes back, or waits."""
+    if name == "rollback":
+        return "fail" if given.yes else "wait"
+    return "pass" if given.yes else "wait"
+
+
+def _record(judge: Judge, subject: Subject, question: Question, verdict: Verdict) -> dict[str, Any]:
+    """The fields that the twin's decisions have (k8s/twin/events.py), and where it was."""
+    return {
+        "at": round(judge.clock(), 3),
+        "service": subject.service,
+        "namespace": question.namespace,
+        "version": question.metadata.version or judge.version(subject),
+        "weight": int(verdict.weight),
+        "phase": question.phase,
+        "reason": verdict.reason,
+        "evidence": verdict.to_dict(),
+    }
+
+
+# --- the rest -----------------------------------------------------------------------------
 
 
 async def _event(request: Request) -> Response:
-    """What Flagger did. In a cluster the commit of a failed rollout is reverted from here."""
-    payload = await _payload(request)
-    if payload is None:
-        return PlainTextResponse("an event is a JSON object with name, namespace, phase and metadata", status_code=400)
-    log("flagger", payload=payload)
+    """What Flagger did. The commit of a release that it rolled back is reverted, after the answer."""
+    try:
+        question = read_question(await request.body())
+    except QuestionError as error:
+        return PlainTextResponse(str(error), status_code=400)
+    log("flagger", **question.model_dump(exclude={"metadata": {"rollout"}}))
+    if question.says_failed:
+        judge: Judge = request.app.state.judge
+        with contextlib.suppress(UnknownSubjectError):  # then there is no evidence to name
+            await judge.meet(question)
+        request.app.state.consequences.failed(question)
     return Response(status_code=202)
 
 
 async def _verdict(request: Request) -> Response:
     """The whole verdict as JSON, on the next weight or on `toward`."""
     judge: Judge = request.app.state.judge
-    service = request.query_params.get("service") or (next(iter(judge.rollouts)) if len(judge.rollouts) == 1 else None)
-    if service not in judge.rollouts:
-        return _unknown(judge, service)
+    try:
+        subject = judge.find(request.query_params.get("service", ""), request.query_params.get("namespace", ""))
+    except UnknownSubjectError as error:
+        return PlainTextResponse(str(error), status_code=404)
     try:
         toward = float(request.query_params["toward"]) if "toward" in request.query_params else None
     except ValueError:
         toward = -1.0
     if toward is not None and not 0 < toward <= 100:
         return PlainTextResponse("toward is a weight in percent, above 0 and at most 100", status_code=400)
-    return JSONResponse({"service": service, **judge.verdict(service, toward).to_dict()})
+    return JSONResponse({"service": subject.service, **judge.verdict(subject, toward).to_dict()})
 
 
 async def _healthz(request: Request) -> Response:
@@ -152,18 +189,5 @@ async def _healthz(request: Request) -> Response:
 
 async def _metrics(request: Request) -> Response:
     judge: Judge = request.app.state.judge
-    verdicts = {service: judge.verdict(service) for service in judge.rollouts}
+    verdicts = {subject: judge.verdict(subject) for subject in judge.rollouts}
     return PlainTextResponse(page(verdicts, judge.answers))
-
-
-async def _payload(request: Request) -> dict[str, Any] | None:
-    try:
-        payload = await request.json()
-    except ValueError:
-        return None
-    return payload if isinstance(payload, dict) else None
-
-
-def _unknown(judge: Judge, service: object) -> Response:
-    known = ", ".join(judge.rollouts)
-    return PlainTextResponse(f"no service {service!r} is judged here; judged are: {known}", status_code=404)

@@ -11,19 +11,24 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from components.contract import Rollout
 from services.judge.errors import SourceError
 from services.judge.exposition import MetricSample, parse_page, read_replica, read_weight
+from services.judge.question import Subject
 from services.judge.series import Replica, Role, Series
 
 
 class Source(Protocol):
     """Gives the samples of a service."""
 
+    async def follow(self, subject: Subject, rollout: Rollout) -> None:
+        """Begins to read what is asked about; returns when it was read once."""
+
     async def refresh(self) -> None:
         """Reads what is new."""
 
-    def series(self, service: str) -> Series:
-        """All samples of a service since before its rollout."""
+    def series(self, subject: Subject) -> Series:
+        """All samples of a subject since before its rollout."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +94,12 @@ class FileDiscoverySource:
         self._series = {service: Series() for service in services}
         self._problem: tuple[str, ...] = ()
 
-    def series(self, service: str) -> Series:
+    async def follow(self, subject: Subject, rollout: Rollout) -> None:
+        """There is nothing to do: what the file names is read."""
+
+    def series(self, subject: Subject) -> Series:
         """The samples so far."""
-        found = self._series[service]
+        found = self._series[subject.service]
         found.problems = self._problem
         return found
 
@@ -109,7 +117,8 @@ class FileDiscoverySource:
             self._weight(service, at, pages)
             for target, page in zip(targets, pages, strict=True):
                 self._replica(service, at, target, page)
-            self._trim(service, at)
+            series = self._series[service]
+            series.forget_before(series.needed_from(at))
 
     async def _scrape(self, target: Target) -> list[MetricSample]:
         """The samples of a target's page; none if it does not answer."""
@@ -134,15 +143,6 @@ class FileDiscoverySource:
         if known is None or known.role != role or known.readings[-1].version != reading.version:
             replicas[target.address] = known = Replica(role)
         known.add(at, reading)
-
-    def _trim(self, service: str, at: float) -> None:
-        series = self._series[service]
-        began = series.began()
-        series.forget_before(at - _BEFORE_SECONDS if began is None else began - _BEFORE_SECONDS)
-
-
-#: How much of the time before a rollout is kept.
-_BEFORE_SECONDS = 60.0
 
 
 def _role(text: str) -> Role | None:

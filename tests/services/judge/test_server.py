@@ -11,8 +11,10 @@ import pytest
 
 from components.contract import Harm, Rollout
 from services.judge.exposition import Reading
+from services.judge.judge import Judge
+from services.judge.question import Subject
 from services.judge.series import Replica, Role, Series
-from services.judge.server import Judge, build_app
+from services.judge.server import build_app
 from tests.services.judge.builders import HOLDOUT, counts
 
 ROLLOUT = Rollout(harm=Harm(slow_ratio=None, score_shift=None, label_loss=None))
@@ -28,7 +30,10 @@ class Recorded:
     async def refresh(self) -> None:
         """There is nothing new."""
 
-    def series(self, _: str) -> Series:
+    async def follow(self, subject: Subject, rollout: Rollout) -> None:
+        """It was read."""
+
+    def series(self, _: Subject) -> Series:
         return self._series
 
 
@@ -95,7 +100,8 @@ def test_a_no_carries_the_reason_and_each_decision_is_one_json_line(capsys: pyte
     assert logged["event"] == "decision"
     assert (logged["question"], logged["yes"], logged["service"]) == ("confirm-traffic-increase", False, "churn")
     assert logged["reason"] == answer.text
-    assert logged["signals"][0]["name"] == "error_ratio"
+    assert (logged["verdict"], logged["weight"], logged["version"], logged["at"]) == ("wait", 10, "canary", NOW)
+    assert logged["evidence"]["signals"][0]["name"] == "error_ratio"
 
 
 def test_the_first_weight_is_given_when_both_sides_can_be_read() -> None:
@@ -128,10 +134,10 @@ def test_the_verdict_is_whole_and_says_which_weight_it_is_about() -> None:
     ("call", "status", "words"),
     [
         (("POST", "/rollback", {"name": "other"}), 404, "no service 'other' is judged here; judged are: churn"),
-        (("POST", "/rollback", {}), 404, "judged are: churn"),
+        (("POST", "/rollback", {}), 400, "name: Field required; a question is a JSON object"),
         (("POST", "/rollback", "{"), 400, "a question is a JSON object"),
         (("POST", "/rollback", "[1]"), 400, "a question is a JSON object"),
-        (("POST", "/event", "nothing"), 400, "an event is a JSON object"),
+        (("POST", "/event", "nothing"), 400, "a question is a JSON object"),
         (("GET", "/verdict?service=other", None), 404, "judged are: churn"),
         (("GET", "/verdict?toward=0", None), 400, "above 0 and at most 100"),
         (("GET", "/verdict?toward=much", None), 400, "above 0 and at most 100"),
@@ -147,15 +153,18 @@ def test_events_are_logged(capsys: pytest.CaptureFixture[str]) -> None:
     event = {**FLAGGER, "phase": "Failed", "metadata": {"eventMessage": "Rolling back churn", "eventType": "Warning"}}
     (answer,) = ask(Series(), ("POST", "/event", event))
     assert answer.status_code == 202
-    assert json.loads(capsys.readouterr().out)["payload"] == event
+    logged = json.loads(capsys.readouterr().out)
+    assert (logged["event"], logged["phase"], logged["metadata"]["event_message"]) == (
+        "flagger", "Failed", "Rolling back churn"
+    )  # fmt: skip
 
 
 def test_health_and_metrics() -> None:
     health, _, page = ask(recorded(10, 0, 600), ("GET", "/healthz", None), QUESTIONS[2], ("GET", "/metrics", None))
     assert health.status_code == 200
-    assert 'canario_judge_verdict{service="churn",verdict="pass"} 1.0' in page.text
-    assert 'canario_judge_log_evidence{of="safe",service="churn",signal="error_ratio"}' in page.text
-    assert 'canario_judge_answers_total{answer="no",question="rollback",service="churn"} 1.0' in page.text
+    assert 'canario_judge_verdict{namespace="",service="churn",verdict="pass"} 1.0' in page.text
+    assert 'canario_judge_log_evidence{namespace="",of="safe",service="churn",signal="error_ratio"}' in page.text
+    assert 'canario_judge_answers_total{answer="no",namespace="",question="rollback",service="churn"} 1.0' in page.text
 
 
 def test_health_is_bad_once_the_source_is_not_watched_any_more() -> None:

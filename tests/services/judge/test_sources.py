@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.judge.errors import SourceError
+from services.judge.question import Subject
 from services.judge.series import evidence_at
 from services.judge.sources import FileDiscoverySource, fetch, read_targets
 from tests.services.judge.pages import replica_page, served, weight_page
@@ -55,9 +56,9 @@ def test_a_rollout_is_scraped_from_real_servers(tmp_path: Path) -> None:
             pages["champion"] = replica_page(90 * look)
         del pages["canary"]
         asyncio.run(source.refresh())
-        found = evidence_at(source.series("churn"), clock.now, 5)
+        found = evidence_at(source.series(Subject("churn")), clock.now, 5)
         clock.now += 20
-        gone = evidence_at(source.series("churn"), clock.now, 5)
+        gone = evidence_at(source.series(Subject("churn")), clock.now, 5)
     assert found.problems == ()
     assert found.weight == 10
     (stratum,) = found.strata
@@ -70,10 +71,12 @@ def test_a_targets_file_that_is_not_there_or_broken_is_a_problem_until_it_is_men
     path = tmp_path / "targets.json"
     source = FileDiscoverySource(path, ("churn",), Clock())
     asyncio.run(source.refresh())
-    assert "is not a file of targets" in evidence_at(source.series("churn"), 1000, 5).problems[0]
+    assert "is not a file of targets" in evidence_at(source.series(Subject("churn")), 1000, 5).problems[0]
     write_targets(path)
     asyncio.run(source.refresh())
-    assert not any("file of targets" in problem for problem in evidence_at(source.series("churn"), 1000, 5).problems)
+    assert not any(
+        "file of targets" in problem for problem in evidence_at(source.series(Subject("churn")), 1000, 5).problems
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{}x", "[1]", '[{"labels": {}}]', '{"targets": []}'])
@@ -98,5 +101,5 @@ def test_a_page_that_is_no_metrics_counts_as_no_answer(tmp_path: Path) -> None:
         write_targets(tmp_path / "targets.json", (address, "canary"))
         source = FileDiscoverySource(tmp_path / "targets.json", ("churn",), Clock())
         asyncio.run(source.refresh())
-    problems = evidence_at(source.series("churn"), 1000, 5).problems
+    problems = evidence_at(source.series(Subject("churn")), 1000, 5).problems
     assert "no canary is among the targets that could be read" in problems

@@ -1,0 +1,127 @@
+"""What follows from an answer, after it was given: an Event in the cluster, and the revert in Git."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from services.judge.cluster import Cluster, Notice
+from services.judge.errors import ClusterError, RepositoryError
+from services.judge.judge import Judge, UnknownSubjectError
+from services.judge.log import log
+from services.judge.question import Question, Subject
+from services.judge.revert import Environment, revert_reason, undo_release
+
+#: Waits between tries to reach the environment repository.
+_PAUSES_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0)
+_MOST_UNDER_WAY = 100
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Consequences:
+    """Nothing here keeps an answer waiting: all of it is done by tasks of its own."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        cluster: Cluster | None = None,
+        environment: Environment | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """Without a cluster there are no Events, without an environment nothing is reverted."""
+        self._judge, self._cluster, self._environment, self._sleep = judge, cluster, environment, sleep
+        self._noticed: set[str] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def decided(self, subject: Subject, record: dict[str, Any]) -> None:
+        """Writes an Event, once for each verdict and reason at each weight of a rollout."""
+        word, reason = record["verdict"], record["reason"]
+        about = (
+            subject,
+            self._judge.began(subject),
+            record["version"],
+            record["weight"],
+            word,
+            _without_numbers(reason),
+        )
+        bad = word == "fail" or bool(self._judge.problems(subject))
+        self._notice(subject, Notice(f"Judge{word.capitalize()}", reason, _digest(about), warning=bad))
+
+    def failed(self, question: Question) -> None:
+        """Reverts the commit of a release that was rolled back."""
+        if self._environment is not None:
+            self._start(self._revert(self._environment, question))
+
+    async def close(self) -> None:
+        """Lets what is under way come to its end, for a while."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=5)
+        for task in self._under_way:
+            task.cancel()
+
+    def _notice(self, subject: Subject, notice: Notice) -> None:
+        if self._cluster is None or notice.key in self._noticed:
+            return
+        self._noticed.add(notice.key)
+        self._start(self._write(self._cluster, subject, notice))
+
+    async def _write(self, cluster: Cluster, subject: Subject, notice: Notice) -> None:
+        try:
+            await cluster.write_event(subject, notice)
+        except ClusterError as error:
+            self._noticed.discard(notice.key)
+            log("error", service=subject.service, reason=str(error))
+
+    async def _revert(self, environment: Environment, question: Question) -> None:
+        service, version = question.name, question.metadata.version
+        reason = self._reason(question)
+        for pause in (*_PAUSES_SECONDS, None):
+            try:
+                made = await asyncio.to_thread(undo_release, environment, service, version, reason)
+            except RepositoryError as error:
+                log("error", service=service, version=version, reason=str(error))
+                self._tell(question, "RevertFailed", f"version {version} is not reverted yet: {error}", warning=True)
+                if pause is not None:
+                    await self._sleep(pause)
+                continue
+            if made is not None:
+                log("reverted", service=service, version=version, commit=made.id, reason=made.subject)
+                self._tell(question, "Reverted", f"{made.subject}: commit {made.id}")
+            return
+
+    def _tell(self, question: Question, title: str, message: str, *, warning: bool = False) -> None:
+        key = _digest((question.subject, question.metadata.version, title, message))
+        self._notice(question.subject, Notice(title, message, key, warning))
+
+    def _reason(self, question: Question) -> str:
+        metadata, reason, signals = question.metadata, "Flagger rolled it back", []
+        try:
+            verdict = self._judge.last_verdict(self._judge.find(*question.subject))
+            told = f"Flagger rolled it back; the judge's last word was {verdict.reason}"
+            reason = verdict.reason if verdict.verdict == "fail" else told
+            signals = verdict.to_dict()["signals"]
+        except UnknownSubjectError:
+            pass  # it failed before anybody asked
+        return revert_reason(question.name, metadata.version, metadata.package, reason, signals)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        if len(self._under_way) >= _MOST_UNDER_WAY:
+            work.close()
+            log("error", reason=f"{_MOST_UNDER_WAY} consequences are under way; one was dropped")
+            return
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+
+def _without_numbers(reason: str) -> str:
+    return re.sub(r"\d[\d.,]*", "#", reason)
+
+
+def _digest(parts: object) -> str:
+    """The same for every replica of the judge, so that an Event is written once."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

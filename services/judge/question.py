@@ -1,0 +1,85 @@
+"""What Flagger asks and tells: the payload of its webhooks, and what the chart adds to it.
+
+The chart gives every webhook of a Canary the same metadata, which Flagger hands on: `rollout` (the
+spec's rollout as JSON), `version` and `package` of the release. So a question carries all that an
+answer needs, and the judge keeps no list of services.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from components.contract import Rollout
+
+_HELP = "a question is a JSON object with name, namespace and phase, as Flagger posts it"
+
+
+class Subject(NamedTuple):
+    """The canary that is judged. `namespace` is empty where there are none."""
+
+    service: str
+    namespace: str = ""
+
+
+class QuestionError(ValueError):
+    """The payload cannot be understood; the message says which key of it."""
+
+
+class _Metadata(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rollout: Rollout | None = None
+    version: str = ""
+    package: str = ""
+    event_message: str = Field(default="", alias="eventMessage")
+
+    @field_validator("rollout", mode="before")
+    @classmethod
+    def _parsed(cls, text: object) -> object:
+        return Rollout.model_validate_json(text) if isinstance(text, str) else text
+
+
+class Question(BaseModel):
+    """One payload. `rollout` in the metadata is None where the judge was told the spec at its start."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str = Field(min_length=1)
+    namespace: str = ""
+    phase: str = ""
+    metadata: _Metadata = _Metadata()
+
+    @field_validator("metadata", mode="before")
+    @classmethod
+    def _there(cls, given: object) -> object:
+        return {} if given is None else given
+
+    @property
+    def subject(self) -> Subject:
+        """Which canary it is about."""
+        return Subject(self.name, self.namespace)
+
+    @property
+    def says_failed(self) -> bool:
+        """Whether Flagger tells that it has rolled back.
+
+        The phase alone will not do: it stays Failed while the next release is asked about
+        (flagger v1.44, pkg/controller/scheduler.go: rollback, checkCanaryStatus).
+        """
+        return self.phase == "Failed" and self.metadata.event_message.startswith("Canary failed!")
+
+
+def read_question(body: bytes) -> Question:
+    """The question in a request's body.
+
+    Raises:
+        QuestionError: it is none.
+    """
+    try:
+        return Question.model_validate_json(body)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise QuestionError(f"{place}: {fault['msg']}; {_HELP}" if place else _HELP) from error
