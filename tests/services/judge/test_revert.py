@@ -103,7 +103,7 @@ def test_a_branch_that_takes_no_push_is_said(remote: Repository) -> None:
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho main is protected >&2\nexit 1\n", encoding="utf-8")
     hook.chmod(0o755)
-    with pytest.raises(RepositoryError, match="refused 8 times: .*pre-receive hook declined"):
+    with pytest.raises(RepositoryError, match=r"refused 8 times: .*pre-receive hook declined"):
         undo_release(at(f"file://{remote.path}"), "churn", "2", "bad")
 
 
