@@ -35,6 +35,7 @@ def _diabetes() -> pd.DataFrame:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("table", "positive"), [(_cancer, "malignant"), (_digits, "odd"), (_diabetes, "1")])
 def test_a_table_goes_the_whole_way(tmp_path: Path, table: Callable[[], pd.DataFrame], positive: str) -> None:
     table().to_csv(tmp_path / "table.csv", index=False)
