@@ -13,12 +13,13 @@ from pathlib import Path
 from types import FrameType
 
 from components.contract import Spec
-from components.errors import ComponentError, PackageError
+from components.errors import ComponentError
 from components.package import Package, read_package
 from components.spec import load_spec
 from k8s.twin.errors import TwinError
 from k8s.twin.release import Release
 from k8s.twin.twin import Twin
+from services.image.trained import trained_package
 from services.judge.errors import JudgeError
 from services.judge.repository import Repository
 
@@ -55,22 +56,6 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--trained", type=Path, default=_ROOT / "build" / "train", help="where `make train` works")
     parser.add_argument("--port", type=int, help="where to listen; by default a free port")
     return parser.parse_args(arguments)
-
-
-def trained_package(home: Path) -> Path:
-    """The folder of the package that the newest run of `make train` made; `home` is that run's folder.
-
-    Raises:
-        PackageError: there is none.
-    """
-    train = f"`make train SERVICE={home.name}`"
-    try:
-        result = json.loads((home / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PackageError(f"{home}: nothing was trained here; run {train} first") from error
-    if not result.get("package"):
-        raise PackageError(f"{home}: training made no package ({result.get('message')}); mend that and run {train}")
-    return Path(result["package"])
 
 
 def _serve(spec_path: Path, spec: Spec, package: Package, home: Path, port: int | None, stop: threading.Event) -> None:

@@ -22,6 +22,8 @@ from services.model_server.errors import ServerError
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _REQUIREMENTS: Final = "services/model_server/requirements.txt"
+#: In a bento, what its image is built from.
+_RECIPE: Final = "Containerfile"
 #: The sources that serve; everything else stays at home.
 _SOURCES: Final = (
     "components/__init__.py", "components/contract.py", "components/encoding.py", "components/errors.py",
@@ -33,26 +35,28 @@ class BuildError(ServerError):
     """`bentoml build` failed."""
 
 
-def build_bento(package_dir: Path, out_dir: Path) -> Path:
+def build_bento(package_dir: Path, out_dir: Path, containerfile: Path | None = None) -> Path:
     """A bento of a package, in `out_dir/bentos/<model>/<version>`; one that is there already is kept.
 
-    Needs neither network nor a store outside `out_dir`.
+    Needs neither network nor a store outside `out_dir`. `containerfile` is what `bentoml containerize`
+    will build its image from; without one the bento is served as it lies there.
 
     Raises:
         PackageError: the package is broken.
         BuildError: BentoML failed; its output is in the message.
     """
     package = read_package(package_dir)
-    name, version = package.contract.name, _version(package)
+    recipe = containerfile.read_bytes() if containerfile else b""
+    name, version = package.contract.name, _version(package, recipe)
     out_dir = out_dir.resolve()
     bento = out_dir / "bentos" / name / version
     if bento.is_dir():
         return bento
     out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=out_dir) as scratch:
+    with tempfile.TemporaryDirectory(prefix="build-", dir=out_dir) as scratch:
         context, home = Path(scratch, "context"), Path(scratch, "home")
         home.mkdir()
-        _stage(package, context)
+        _stage(package, context, recipe)
         _bentoml_build(context, home, name, version)
         bento.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -65,22 +69,23 @@ def build_bento(package_dir: Path, out_dir: Path) -> Path:
 
 
 def _sources() -> list[str]:
-    return [*_SOURCES, *sorted(str(path.relative_to(_ROOT)) for path in Path(__file__).parent.glob("*.py"))]
+    here = Path(__file__).parent
+    return [*_SOURCES, *sorted(str(path.relative_to(_ROOT)) for path in here.glob("*.py")), _REQUIREMENTS]
 
 
-def _version(package: Package) -> str:
+def _version(package: Package, recipe: bytes) -> str:
     """Names the package and the program that serves it."""
-    program = hashlib.sha256(b"".join((_ROOT / source).read_bytes() for source in (*_sources(), _REQUIREMENTS)))
+    program = hashlib.sha256(b"".join((_ROOT / source).read_bytes() for source in _sources()) + recipe)
     return f"{package.digest.removeprefix('sha256:')[:16]}-{program.hexdigest()[:8]}"
 
 
-def _stage(package: Package, context: Path) -> None:
+def _stage(package: Package, context: Path, recipe: bytes) -> None:
     """The files of the bento and no other."""
     for source in _sources():
         (context / source).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_ROOT / source, context / source)
     shutil.copytree(package.path, context / "package")
-    bentofile = {
+    bentofile: dict[str, object] = {
         "service": "services.model_server.service:ModelServer",
         "labels": {"package": package.digest},
         "description": f"{package.contract.name}: {package.contract.description}".strip(": "),
@@ -89,6 +94,9 @@ def _stage(package: Package, context: Path) -> None:
         # lines, because it refuses a file below a folder whose name starts with a dot.
         "python": {"packages": (_ROOT / _REQUIREMENTS).read_text().splitlines(), "lock_packages": False},
     }
+    if recipe:
+        (context / _RECIPE).write_bytes(recipe)
+        bentofile["docker"] = {"base_image": "named by BASE", "dockerfile_template": _RECIPE}
     # JSON is YAML.
     (context / "bentofile.yaml").write_text(json.dumps(bentofile, indent=2), encoding="utf-8")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import subprocess
@@ -13,9 +12,8 @@ import psutil
 import pytest
 import yaml
 
-from components.errors import PackageError
 from k8s.twin import loopback
-from k8s.twin.serve import main, trained_package
+from k8s.twin.serve import main
 from tests.k8s.twin.tiny import wait_for
 from tests.small_package import FEATURES, GOOD, write_small_package
 
@@ -49,11 +47,3 @@ def test_a_package_is_served_until_ctrl_c(tmp_path: Path) -> None:
 def test_without_a_package_it_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--spec", str(_spec(tmp_path)), "--trained", str(tmp_path)]) == 2
     assert "run `make train SERVICE=small` first" in capsys.readouterr().err
-
-
-def test_the_package_is_that_of_the_last_training(tmp_path: Path) -> None:
-    (tmp_path / "result.json").write_text(json.dumps({"package": "/somewhere/package"}))
-    assert trained_package(tmp_path) == Path("/somewhere/package")
-    (tmp_path / "result.json").write_text(json.dumps({"package": None, "message": "roc_auc too low"}))
-    with pytest.raises(PackageError, match="made no package \\(roc_auc too low\\)"):
-        trained_package(tmp_path)

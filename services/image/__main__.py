@@ -1,0 +1,75 @@
+"""Makes a container image: `python -m services.image --spec services/churn/service.yaml`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from components.errors import ComponentError
+from components.package import read_package
+from components.spec import load_spec
+from services.image.engine import Engine, find_engine
+from services.image.errors import ImageError
+from services.image.model import model_image
+from services.image.program import PROGRAMS, program_image
+from services.image.recipe import ROOT, BuiltImage, base_image, fetch_base, write_record
+from services.image.trained import trained_package
+from services.model_server.errors import ServerError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Builds, checks and names one image; the exit status is 1 when that is not possible."""
+    asked = _parser().parse_args(arguments)
+    try:
+        image = _make(asked)
+        record = write_record(asked.out / "images", image)
+    except (ComponentError, ImageError, ServerError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    _say(f"{image.name}:{image.tag} is good ({image.digest}); {record} says so")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.image", description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--spec", type=Path, help="the model's service.yaml")
+    what.add_argument("--component", choices=sorted(PROGRAMS), help="a program of the platform instead of a model")
+    parser.add_argument("--package", type=Path, help="folder of a package; by default that of `make train`")
+    parser.add_argument("--base", help="image to start from; by default CANARIO_BASE_IMAGE, or services/image/base.txt")
+    parser.add_argument("--name", help="the image's name without a tag; by default registry.local/canario/<what>")
+    parser.add_argument("--out", type=Path, default=ROOT / "build", help="where bentos, logs and records go")
+    return parser
+
+
+def _make(asked: argparse.Namespace) -> BuiltImage:
+    spec = load_spec(asked.spec) if asked.spec else None
+    what = spec.name if spec else asked.component
+    name = asked.name or f"{os.environ.get('CANARIO_REGISTRY', 'registry.local/canario')}/{what}"
+    engine = _engine(asked.out / "images" / f"{what}.log")
+    base = base_image(asked.base)
+    if spec is None:
+        fetch_base(engine, base)
+        return program_image(PROGRAMS[what], name, base, engine, _say)
+    package = read_package(asked.package or trained_package(asked.out / "train" / spec.name))
+    if package.contract.name != spec.name:
+        raise ImageError(f"{package.path}: is a package of {package.contract.name}, not of {spec.name}")
+    fetch_base(engine, base)
+    return model_image(package, name, base, engine, asked.out / "images" / "bento", _say)
+
+
+def _engine(log: Path) -> Engine:
+    log.unlink(missing_ok=True)
+    engine = find_engine(log)
+    _say(f"{engine.name} builds; {log} has all that it says")
+    return engine
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""What builds and runs images here: docker, podman, buildah or buildctl, whichever answers first.
+
+Docker and Podman say the same with the same words. Buildah needs no daemon and
+runs an image in three steps. Buildctl only builds: its images leave as a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from services.image.errors import EngineError
+
+#: What an engine must answer before it is chosen; a client without its daemon is no engine.
+_PROBES: Final = {
+    "docker": ("docker", "version", "--format", "{{.Server.Version}}"),
+    "podman": ("podman", "info"),
+    "buildah": ("buildah", "info"),
+}
+#: Every time in an image, so that two builds are the same: 1980-01-01, the first that a zip file can hold.
+EPOCH: Final = "315532800"
+_PROBE_SECONDS: Final = 20.0
+_LINES_SHOWN: Final = 25
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An image in the engine's store: its manifest's digest, uncompressed bytes and labels."""
+
+    digest: str
+    size_bytes: int
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One engine; `options` are more options for every build, such as `--network=host`; `log` gets what it says."""
+
+    name: str
+    options: tuple[str, ...]
+    log: Path
+
+    def build_options(self, arguments: Mapping[str, str], labels: Mapping[str, str]) -> list[str]:
+        """The options of a build, each as `--name=value`."""
+        common = [
+            *(f"--build-arg={name}={value}" for name, value in arguments.items()),
+            *(f"--label={name}={value}" for name, value in labels.items()),
+            *self.options,
+        ]
+        if self.name == "docker":
+            return [f"--build-arg=SOURCE_DATE_EPOCH={EPOCH}", "--provenance=false", *common]
+        return ["--layers", f"--timestamp={EPOCH}", *common]
+
+    def build(self, context: Path, file: Path, tag: str, options: Sequence[str]) -> None:
+        """Builds a folder into an image.
+
+        Raises:
+            EngineError: the build failed; the message has the end of the log.
+        """
+        self.call([self.name, "build", "--file", str(file), "--tag", tag, *options, str(context)])
+
+    def call(
+        self, command: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Runs a command with everything that it says in the log.
+
+        Raises:
+            EngineError: it failed.
+        """
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            log.write(f"\n$ {shlex.join(command)}\n".encode())
+            log.flush()
+            done = subprocess.run(command, cwd=folder, env=environment, stdout=log, stderr=log, check=False)
+        if done.returncode:
+            end = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LINES_SHOWN:])
+            raise EngineError(f"{command[0]} ended with {done.returncode}; {self.log} ends:\n{end}")
+
+    def stored(self, image: str) -> Stored:
+        """What the store knows of an image.
+
+        Raises:
+            EngineError: it is not there.
+        """
+        if self.name == "buildah":
+            return _buildah_stored(json.loads(self._answer("buildah", "inspect", "--type", "image", image)))
+        return _docker_stored(json.loads(self._answer(self.name, "image", "inspect", image))[0])
+
+    def run(self, image: str, command: Sequence[str]) -> str:
+        """What a command says in a container of the image, as its user, on a root that it cannot write.
+
+        Raises:
+            EngineError: it failed; the message is what it said.
+        """
+        if self.name != "buildah":
+            sealed = ("--rm", "--network=none", "--read-only", "--tmpfs=/tmp", f"--entrypoint={command[0]}")
+            return self._answer(self.name, "run", *sealed, image, *command[1:])
+        container = self._answer("buildah", "from", "--pull-never", image).strip()
+        try:
+            return self._answer("buildah", "run", container, "--", *command)
+        finally:
+            self._answer("buildah", "rm", container)
+
+    def rename(self, image: str, name: str) -> None:
+        """Gives an image another name, in place of the one that it has."""
+        self._answer(self.name, "tag", image, name)
+        self._answer(self.name, "rmi", image)
+
+    def pull(self, image: str) -> None:
+        """Has an image in the store, from its registry if it is not there yet."""
+        try:
+            self.stored(image)
+        except EngineError:
+            self.call([self.name, "pull", image])
+
+    def _answer(self, *command: str) -> str:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = "\n".join((done.stdout + done.stderr).splitlines()[-_LINES_SHOWN:])
+            raise EngineError(f"{shlex.join(command[:3])} ended with {done.returncode}:\n{said}")
+        return done.stdout
+
+
+def find_engine(log: Path, environment: Mapping[str, str] = os.environ) -> Engine:
+    """The first engine that answers; CANARIO_ENGINE names one, CANARIO_BUILD_OPTIONS adds options to its builds.
+
+    Raises:
+        EngineError: there is none.
+    """
+    asked = environment.get("CANARIO_ENGINE", "")
+    if asked and asked not in _PROBES:
+        raise EngineError(f"CANARIO_ENGINE: {asked!r} is no engine; allowed: {', '.join(_PROBES)}")
+    names = [asked] if asked else list(_PROBES)
+    for name in names:
+        if _answers(_PROBES[name]):
+            return Engine(name, tuple(shlex.split(environment.get("CANARIO_BUILD_OPTIONS", ""))), log)
+    raise EngineError(
+        f"no engine that builds images answers here (asked: {', '.join(names)}). Install Docker and start it, or "
+        "install podman or buildah, which need no daemon (Debian: apt-get install buildah)"
+    )
+
+
+def _answers(probe: Sequence[str]) -> bool:
+    if shutil.which(probe[0]) is None:
+        return False
+    try:
+        done = subprocess.run(probe, capture_output=True, timeout=_PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def _buildah_stored(document: Mapping[str, Any]) -> Stored:
+    manifest = json.loads(document["Manifest"])
+    return Stored(
+        digest=document["FromImageDigest"],
+        size_bytes=sum(layer["size"] for layer in manifest["layers"]),
+        labels=document["OCIv1"]["config"].get("Labels") or {},
+    )
+
+
+def _docker_stored(document: Mapping[str, Any]) -> Stored:
+    """Docker without a registry knows an image by the digest of its configuration only."""
+    digest = document.get("Digest") or document["Id"]
+    digest = digest if digest.startswith("sha256:") else f"sha256:{digest}"
+    return Stored(digest, int(document["Size"]), (document.get("Config") or {}).get("Labels") or {})

@@ -1,0 +1,82 @@
+"""Images of the platform's own programs: the judge, and the pipeline's steps."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from services.image.engine import Engine
+from services.image.recipe import ROOT, BuiltImage, Wanted, make
+
+_HERE: Final = Path(__file__).parent
+_CONTAINERFILE: Final = _HERE / "program.Containerfile"
+
+
+@dataclass(frozen=True)
+class Program:
+    """What an image holds: a lock file's packages, sources (patterns below the root), and Debian's `packages`."""
+
+    title: str
+    lock: str
+    sources: tuple[str, ...]
+    without: str | None
+    packages: tuple[str, ...]
+
+
+PROGRAMS: Final = {
+    "judge": Program(
+        title="canario's judge",
+        lock="services/judge/requirements.txt",
+        sources=(
+            *(f"components/{name}.py" for name in ("__init__", "contract", "errors", "spec", "strict_yaml")),
+            "services/__init__.py",
+            "services/telemetry.py",
+            "services/judge/**/*.py",
+        ),
+        without="services/judge/simulate",
+        packages=("ca-certificates", "git"),
+    ),
+    "components": Program(
+        title="the steps of canario's pipeline",
+        lock="components/requirements.txt",
+        sources=("components/**/*.py", "requirements.txt"),
+        without=None,
+        packages=("ca-certificates", "git"),
+    ),
+}
+
+
+def program_image(program: Program, name: str, base: str, engine: Engine, say: Callable[[str], None]) -> BuiltImage:
+    """The image `name`, tagged by the project's version.
+
+    Raises:
+        ImageError: the image cannot be built, or is not good.
+    """
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    about = {"title": program.title, "version": version, "licenses": "Apache-2.0", "base.name": base}
+    labels = {f"org.opencontainers.image.{key}": value for key, value in about.items()}
+    check = ("python", "-c", (_HERE / "imports.py").read_text(encoding="utf-8"))
+
+    def build(tag: str) -> None:
+        with tempfile.TemporaryDirectory(prefix="canario-image-") as folder:
+            _stage(program, Path(folder))
+            options = engine.build_options({"BASE": base, "PACKAGES": " ".join(program.packages)}, labels)
+            engine.build(Path(folder), _CONTAINERFILE, tag, options)
+
+    return make(engine, Wanted(name, version, labels, check), base, build, say)
+
+
+def _stage(program: Program, context: Path) -> None:
+    """The files of the image and no other."""
+    shutil.copyfile(ROOT / program.lock, context / "requirements.txt")
+    for pattern in program.sources:
+        for source in sorted(ROOT.glob(pattern)):
+            path = source.relative_to(ROOT)
+            if program.without is None or not path.is_relative_to(program.without):
+                (context / "src" / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, context / "src" / path)

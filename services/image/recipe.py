@@ -1,0 +1,103 @@
+"""What every image has: its base, its name, its labels, its check, and the record of how it came out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from services.image.engine import Engine
+from services.image.errors import EngineError, ImageError, RefusedImage
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+#: Label with the digest of the model package in an image.
+PACKAGE_LABEL: Final = "canario.package"
+#: A model's image may have this many MB (10^6) uncompressed beyond its base.
+MODEL_LIMIT_MB: Final = 330
+#: Where an image stays until it has passed its check.
+_UNCHECKED: Final = "localhost/canario-unchecked"
+_PIN: Final = Path(__file__).with_name("base.txt")
+
+#: Builds the image under a name.
+Build = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An image to be: its name without the tag, and what it is checked by."""
+
+    name: str
+    tag: str
+    labels: Mapping[str, str]
+    check: tuple[str, ...]
+    limit_mb: int | None = None
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image that is good: `size_bytes` is uncompressed, beyond its base; `digest` as the engine's store has it."""
+
+    name: str
+    tag: str
+    digest: str
+    package: str | None
+    size_bytes: int
+    base: str
+
+
+def base_image(given: str | None, environment: Mapping[str, str] = os.environ) -> str:
+    """The image to start from: what was given, CANARIO_BASE_IMAGE, or the pinned one."""
+    return given or environment.get("CANARIO_BASE_IMAGE") or _PIN.read_text(encoding="utf-8").strip()
+
+
+def fetch_base(engine: Engine, base: str) -> None:
+    """Has the base in the engine's store.
+
+    Raises:
+        ImageError: it is neither there nor to be had.
+    """
+    try:
+        engine.pull(base)
+    except EngineError as error:
+        raise ImageError(
+            f"the base image {base} cannot be had ({engine.name} says so in {engine.log}). Where no registry is "
+            "reached, name one of the local store by --base or CANARIO_BASE_IMAGE; Python 3.11 on Debian is needed"
+        ) from error
+
+
+def make(engine: Engine, wanted: Wanted, base: str, build: Build, say: Callable[[str], None]) -> BuiltImage:
+    """Builds an image, checks it from inside, and only then gives it its name.
+
+    Raises:
+        EngineError: the build failed.
+        RefusedImage: it was built and is not good; it has no name then.
+    """
+    name = f"{wanted.name}:{wanted.tag}"
+    unchecked = f"{_UNCHECKED}/{wanted.name.rpartition('/')[2]}:{wanted.tag}"
+    build(unchecked)
+    stored = engine.stored(unchecked)
+    size = stored.size_bytes - engine.stored(base).size_bytes
+    say(f"built by {engine.name}: {size / 1e6:.0f} MB beyond the base {base}")
+    if wanted.limit_mb is not None and size > wanted.limit_mb * 1e6:
+        raise RefusedImage(f"{name} has {size / 1e6:.0f} MB beyond its base; allowed are {wanted.limit_mb}")
+    try:
+        said = engine.run(unchecked, wanted.check)
+    except EngineError as error:
+        raise RefusedImage(f"{name} did not pass its check, so it did not get its name. {error}") from error
+    say(f"checked in a container: {said.strip().splitlines()[-1]}")
+    engine.rename(unchecked, name)
+    package = wanted.labels.get(PACKAGE_LABEL)
+    return BuiltImage(wanted.name, wanted.tag, stored.digest, package, size, base)
+
+
+def write_record(folder: Path, image: BuiltImage) -> Path:
+    """`<folder>/<last part of the name>.json`, replaced as a whole."""
+    path = folder / f"{image.name.rpartition('/')[2]}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(asdict(image), indent=2) + "\n", encoding="utf-8")
+    draft.replace(path)
+    return path
