@@ -63,6 +63,8 @@ def _deploy(asked: argparse.Namespace) -> int:
         before = progress.look(service)
         print(f"{spec.name}: version {release.version} to {asked.env} ({_image(release)})", flush=True)
         cluster.install(spec.name, namespace, file)
+        if before.phase == "Initializing":
+            cluster.forget_champion(spec.name, namespace)
         progress.follow(service, before, asked.timeout_seconds, _say, to_the_end=asked.follow)
     print(f"{spec.name}: http://{spec.name}.{platform.domain}")
     return 0

@@ -105,3 +105,8 @@ def objects(namespace: str, kinds: str, name: str) -> list[dict[str, Any]]:
     selector = f"app.kubernetes.io/instance={name}"
     command = ["kubectl", "-n", namespace, "get", kinds, "--selector", selector, "-o", "json"]
     return list(json.loads(run(command))["items"])
+
+
+def forget_champion(name: str, namespace: str) -> None:
+    """Removes the champion that never got ready: Flagger copies it from the Deployment only when there is none."""
+    run(["kubectl", "-n", namespace, "delete", "deployment", f"{name}-primary", "--ignore-not-found"])

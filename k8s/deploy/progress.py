@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -89,7 +89,7 @@ def follow(
         if line != said:
             say(line)
             said = line
-        for reason in hopeless(state.pods):
+        for reason in hopeless(state):
             raise RolloutError(f"{service.name}: {reason}")
         if is_done(service, before, state, to_the_end=to_the_end):
             return
@@ -108,7 +108,7 @@ def is_done(service: Service, before: State, state: State, *, to_the_end: bool) 
     """
     if service.strategy != "canary":
         return all(_is_ready(deployment) for deployment in state.deployments.values())
-    if not before.phase:
+    if before.phase in ("", "Initializing"):
         return state.phase in _AT_REST
     if state.template == before.template:
         return True
@@ -128,14 +128,19 @@ def summary(service: Service, state: State) -> str:
     return ", ".join(parts)
 
 
-def hopeless(pods: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Why pods will not come: an image that is not there, a program that ends at once."""
-    for pod in pods:
-        for status in pod.get("status", {}).get("containerStatuses", ()):
+def hopeless(state: State) -> Iterator[str]:
+    """Why pods of what is wanted now will not come: an image that is not there, a program that ends at once."""
+    wanted = {_image(deployment["spec"]["template"]) for deployment in state.deployments.values()}
+    for pod in state.pods:
+        for status in pod.get("status", {}).get("containerStatuses", ()) if _image(pod) in wanted else ():
             waiting = status.get("state", {}).get("waiting", {})
             if waiting.get("reason") in _HOPELESS:
-                image, said = status["image"], waiting.get("message", "")
-                yield f"{waiting['reason']}: {image} in pod {pod['metadata']['name']}; {said}".rstrip("; ")
+                said = waiting.get("message", "")
+                yield f"{waiting['reason']}: {_image(pod)} in pod {pod['metadata']['name']}; {said}".rstrip("; ")
+
+
+def _image(pod: Mapping[str, Any]) -> str:
+    return str(pod["spec"]["containers"][0]["image"])
 
 
 def _is_ready(deployment: Mapping[str, Any]) -> bool:
