@@ -23,8 +23,8 @@ from services.model_server.recent import request_key
 from services.model_server.shadow_connection import Connection, request_head
 from services.model_server.shadow_counts import ShadowCounts
 
-#: Share of the event loop's time that sending and comparing may take, so that no caller is slowed by 5 %. What is
-#: timed is less than half of what it costs: the kernel and the loop have their part.
+#: Share of the event loop's time that sending and comparing may take, in seconds of processor, so that no caller is
+#: slowed by 5 %. What is timed is about half of what it costs: the loop itself has its part.
 _SHARE: Final = 0.02
 #: Seconds of it that may be saved up.
 _SAVED_SECONDS: Final = 0.002
@@ -120,7 +120,7 @@ class Mirror:
         self._head = request_head(parts.netloc, parts.path)
         self._keys, self._score_difference = int(ratio * _ALL_KEYS), score_difference
         self._max_queue_bytes, self._counts = max_queue_bytes, counts
-        self._allowance = Allowance(_SHARE, _SAVED_SECONDS, time.perf_counter)
+        self._allowance = Allowance(_SHARE, _SAVED_SECONDS, time.monotonic)
         self._queue: deque[_Copy] = deque()
         self._queued_bytes = 0
         self._idle: list[Connection] = []
@@ -171,12 +171,12 @@ class Mirror:
             self._woken = True
             self._loop.call_later(wait, self._send_all)
             return
-        started = time.perf_counter()
+        started, now = time.thread_time(), time.monotonic()
         while self._queue and self._idle:
-            self._send(self._idle.pop(), started)
+            self._send(self._idle.pop(), now)
         if self._queue and len(self._busy) + len(self._opening) < _CONNECTIONS:
             self._open(self._loop)
-        self._allowance.spend(time.perf_counter() - started)
+        self._allowance.spend(time.thread_time() - started)
 
     def _send(self, connection: Connection, now: float) -> None:
         copy = self._queue.popleft()
@@ -188,7 +188,7 @@ class Mirror:
     # --- answers ------------------------------------------------------------------------
 
     def _answered(self, connection: Connection, status: int, body: bytes) -> None:
-        started = time.perf_counter()
+        started = time.thread_time()
         found = self._busy.pop(connection, None)
         if found is None:
             # Nothing was asked: whatever it is, it cannot be paired.
@@ -197,7 +197,7 @@ class Mirror:
         if connection.usable:
             self._idle.append(connection)
         self._count(found[0], status, body)
-        self._allowance.spend(time.perf_counter() - started)
+        self._allowance.spend(time.thread_time() - started)
         if self._queue:
             self._wake()
 
@@ -261,7 +261,7 @@ class Mirror:
         """Ends what has waited too long for its answer."""
         if self._loop is None:
             return
-        late = time.perf_counter() - _TIMEOUT_SECONDS
+        late = time.monotonic() - _TIMEOUT_SECONDS
         for connection in [one for one, (_, sent_at) in self._busy.items() if sent_at < late]:
             del self._busy[connection]
             self._counts.failed("timeout")

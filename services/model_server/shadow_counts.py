@@ -40,22 +40,19 @@ class Slices:
             SettingsError: a name is no category feature.
         """
         self.labels: list[tuple[str, str]] = []
-        self._places: list[tuple[int, dict[str, int]]] = []
+        self._places: list[tuple[int, dict[tuple[type, object], int]]] = []
         features = list(contract.features)
         for name, feature in _chosen(contract, names).items():
-            texts = [category_text(value) for value in feature.values]
-            texts += [""] if feature.missing == "allowed" else []
+            values = [*feature.values, *((None,) if feature.missing == "allowed" else ())]
             first = len(self.labels)
-            self._places.append((features.index(name), {text: first + place for place, text in enumerate(texts)}))
-            self.labels += [(name, text) for text in texts]
+            # With its type, for True equals 1.
+            known = {(type(value), value): first + place for place, value in enumerate(values)}
+            self._places.append((features.index(name), known))
+            self.labels += [(name, "" if value is None else category_text(value)) for value in values]
 
     def of(self, row: Row) -> list[int]:
         """The slices of a row, as indices into `labels`."""
-        found = []
-        for place, known in self._places:
-            value = row[place]
-            found.append(known["" if value is None else category_text(value)])
-        return found
+        return [known[type(row[place]), row[place]] for place, known in self._places]
 
 
 def _chosen(contract: Contract, names: Sequence[str]) -> dict[str, CategoryFeature]:
@@ -92,22 +89,22 @@ class ShadowCounts:
         """
         if candidate != self._candidate:
             self._start_again(candidate)
-        self._count(_COMPARED, sum(different) / len(different))
+        values, shift = self._values, len(self._slices.labels)
+        values[_COMPARED] += 1
+        values[_DIFFERENT] += sum(different) / len(different)
         if len(rows) == 1:
             for place in self._slices.of(rows[0]):
-                self._count(_SLICES + 2 * place, float(different[0]))
+                values[_SLICES + place] += 1
+                if different[0]:
+                    values[_SLICES + shift + place] += 1
             return
         found: dict[int, list[bool]] = {}
         for row, differs in zip(rows, different, strict=True):
             for place in self._slices.of(row):
                 found.setdefault(place, []).append(differs)
         for place, differing in found.items():
-            self._count(_SLICES + 2 * place, sum(differing) / len(differing))
-
-    def _count(self, place: int, share: float) -> None:
-        self._values[place] += 1
-        if share:
-            self._values[place + 1] += share
+            values[_SLICES + place] += 1
+            values[_SLICES + shift + place] += sum(differing) / len(differing)
 
     def failed(self, reason: Failure, requests: int = 1) -> None:
         """Counts requests that the candidate did not answer as it should."""
@@ -157,7 +154,7 @@ class ShadowExposition(Collector):
                 failed.add_metric((*self._labels, candidate, reason), values[_FAILED + place])
             for place, slice_ in enumerate(self._slices.labels):
                 for part, family in enumerate(slices):
-                    family.add_metric((*self._labels, candidate, *slice_), values[_SLICES + 2 * place + part])
+                    family.add_metric((*self._labels, candidate, *slice_), values[_SLICES + part * len(self._slices.labels) + place])
         yield from (failed, *slices)
 
     def _totals(self) -> dict[str, list[float]]:

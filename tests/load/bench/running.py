@@ -45,8 +45,8 @@ class Running:
     def __init__(self, contestant: Contestant, subject: Subject) -> None:
         """Raises BenchError when it does not answer in time."""
         self.contestant, self._subject = contestant, subject
-        self._port = _free_port()
-        started = contestant.start(subject, self._port)
+        self.port = _free_port()
+        started = contestant.start(subject, self.port)
         name = contestant.name.replace(" ", "-")
         self._log = subject.folder / f"{name}.log"
         start = time.monotonic()
@@ -72,7 +72,7 @@ class Running:
     def ask(self, rows: Rows) -> list[float]:
         """The probabilities that it answers."""
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self._port}{self.contestant.path}",
+            f"http://127.0.0.1:{self.port}{self.contestant.path}",
             data=json.dumps(self.contestant.body(rows)).encode(),
             headers={"content-type": "application/json"},
         )
@@ -86,7 +86,7 @@ class Running:
         bodies = self._subject.folder / "bodies.jsonl"
         bodies.write_text("".join(json.dumps(self.contestant.body(one)) + "\n" for one in batches))
         options: dict[str, Any] = {
-            "port": self._port, "path": self.contestant.path, "connections": connections, "seconds": seconds,
+            "port": self.port, "path": self.contestant.path, "connections": connections, "seconds": seconds,
             "warmup": warmup_seconds,
         }  # fmt: skip
         arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]

@@ -14,7 +14,9 @@ import pytest
 from components.package import Package
 from services.model_server.app import ModelApp
 from services.model_server.assembly import Server
+from services.model_server.build import build_bento
 from services.model_server.settings import read_settings
+from tests.services.model_server.served import Served, StartServed, start
 from tests.small_package import write_small_package
 
 
@@ -99,6 +101,25 @@ def _short_name(sample: str) -> str:
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
     return write_small_package(tmp_path_factory.mktemp("packages") / "small")
+
+
+@pytest.fixture(scope="session")
+def bento(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_bento(package.path, tmp_path_factory.mktemp("bento"))
+
+
+@pytest.fixture(scope="module")
+def launch(bento: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServed]:
+    started: list[Served] = []
+
+    def start_one(workers: int = 1, **settings: str) -> Served:
+        started.append(start(bento, tmp_path_factory.mktemp("home"), workers, settings))
+        return started[-1]
+
+    yield start_one
+    for served in started:
+        if served.process.poll() is None:
+            served.stop()
 
 
 StartServer = Callable[..., Caller]

@@ -6,15 +6,11 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -22,93 +18,8 @@ import pytest
 
 from components.package import Package
 from services.model_server.build import build_bento, serve_command, serve_environment
+from tests.services.model_server.served import SERVER_PYTHON, Served, StartServed, free_port, wait_for
 from tests.small_package import GOOD, write_small_package
-
-ROOT = Path(__file__).resolve().parents[3]
-SERVER_PYTHON = ROOT / ".venv-server/bin/python"
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """What the condition says once it is true; it may fail until then."""
-    pause = threading.Event()
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            found = condition()
-        except (httpx.HTTPError, psutil.NoSuchProcess):
-            found = None
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"it did not come to pass within {seconds} s")
-        pause.wait(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@dataclass
-class Served:
-    process: subprocess.Popen[bytes]
-    url: str
-    log: Path
-    start_cpu_seconds: float = 0.0
-
-    def workers(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def predict(self, document: Any = None, **headers: str) -> httpx.Response:
-        return httpx.post(f"{self.url}/predict", json=GOOD if document is None else document, headers=headers)
-
-    def metric(self, name: str) -> float:
-        text = httpx.get(f"{self.url}/metrics").text
-        return sum(float(value) for value in re.findall(rf"^{name}\{{.*\}} (\S+)$", text, re.MULTILINE))
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    return write_small_package(tmp_path_factory.mktemp("packages") / "small")
-
-
-@pytest.fixture(scope="module")
-def bento(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_bento(package.path, tmp_path_factory.mktemp("bento"))
-
-
-StartServed = Callable[..., Served]
-
-
-@pytest.fixture(scope="module")
-def launch(bento: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServed]:
-    started: list[Served] = []
-
-    def start(workers: int = 1, **settings: str) -> Served:
-        home = tmp_path_factory.mktemp("home")
-        port = free_port()
-        command = serve_command(bento, port, server_python=SERVER_PYTHON)
-        names = {f"CANARIO_{name.upper()}": value for name, value in {"drain_seconds": "0", **settings}.items()}
-        environment = serve_environment(home, names, workers)
-        with (home / "log").open("wb") as log:
-            process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
-        served = Served(process, f"http://127.0.0.1:{port}", home / "log")
-        started.append(served)
-        wait_for(lambda: httpx.get(f"{served.url}/readyz").status_code == 200)
-        times = [process.cpu_times() for process in (psutil.Process(process.pid), *served.workers())]
-        served.start_cpu_seconds = sum(time.user + time.system for time in times)
-        return served
-
-    yield start
-    for served in started:
-        if served.process.poll() is None:
-            served.stop()
 
 
 @pytest.fixture(scope="module")

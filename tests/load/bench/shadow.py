@@ -1,0 +1,94 @@
+"""What a candidate in the shadow costs callers: one server without and two with one, interleaved, as ratios.
+
+    python -m tests.load.bench.shadow               some two minutes
+    python -m tests.load.bench.shadow --rounds 9    more of them
+
+The candidate runs on the same machine, so its own work is in these numbers as well. Exits 1 when a server with a
+candidate answers less than 95 % of the requests of the one without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from tests.load.bench.contestants import Contestant, Started, us
+from tests.load.bench.running import Measured, Running, free_space
+from tests.load.bench.subject import Subject, prepare
+
+_HOME: Final = Path("build/bench-shadow")
+_RATIOS: Final = (0.0, 0.2, 1.0)
+_LEAST: Final = 0.95
+_CONNECTIONS: Final = 8
+_SECONDS: Final = 4.0
+_WARMUP_SECONDS: Final = 1.0
+
+
+def shadowed(port: int, ratio: float) -> Contestant:
+    """Our server, which asks a candidate at `port` this share of its requests."""
+    plain = us(1, f"ratio {ratio:g}")
+
+    def start(subject: Subject, own_port: int) -> Started:
+        started = plain.start(subject, own_port)
+        url = {"CANARIO_SHADOW_URL": f"http://127.0.0.1:{port}/predict"} if ratio else {}
+        return Started(started.command, {**started.variables, **url, "CANARIO_SHADOW_RATIO": str(ratio)})
+
+    return replace(plain, start=start)
+
+
+def against_the_first(rounds: Sequence[Sequence[Measured]]) -> list[tuple[float, float, float]]:
+    """For each server the medians, over rounds, of its requests, p50 and p99 as multiples of the first server's."""
+    return [
+        tuple(
+            statistics.median(getattr(each[place], field) / getattr(each[0], field) for each in rounds)
+            for field in ("rps", "p50_ms", "p99_ms")
+        )  # type: ignore[misc]
+        for place in range(len(rounds[0]))
+    ]
+
+
+def measure(subject: Subject, count: int) -> list[list[Measured]]:
+    """Rounds that go round all servers, forwards and backwards in turn."""
+    with ExitStack() as stack:
+        candidate = Running(us(1, "candidate"), subject)
+        stack.callback(candidate.stop)
+        servers = [Running(shadowed(candidate.port, ratio), subject) for ratio in _RATIOS]
+        for server in servers:
+            stack.callback(server.stop)
+        rounds = []
+        for number in range(count):
+            order = servers if number % 2 == 0 else servers[::-1]
+            found = {one.contestant.name: one.load(1, _CONNECTIONS, _SECONDS, _WARMUP_SECONDS) for one in order}
+            rounds.append([found[server.contestant.name] for server in servers])
+        return rounds
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args(arguments)
+    shutil.rmtree(_HOME, ignore_errors=True)
+    try:
+        rounds = measure(prepare("logistic_regression", _HOME), chosen.rounds)
+    finally:
+        free_space(_HOME)
+    print(f"{'ratio':>6}{'requests/s':>12}{'beside none':>13}{'p50':>7}{'p99':>7}{'failed':>8}")
+    short = False
+    for place, (ratio, (rps, p50, p99)) in enumerate(zip(_RATIOS, against_the_first(rounds), strict=True)):
+        rate = statistics.median(each[place].rps for each in rounds)
+        failed = sum(each[place].failed for each in rounds)
+        print(f"{ratio:>6g}{rate:>12,.0f}{rps:>13.3f}{p50:>7.3f}{p99:>7.3f}{failed:>8}")
+        short = short or rps < _LEAST or failed > 0
+    return 1 if short else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Servers as processes: bentos served by BentoML from the locked server environment."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from services.model_server.build import serve_command, serve_environment
+from tests.small_package import GOOD
+
+ROOT = Path(__file__).resolve().parents[3]
+SERVER_PYTHON = ROOT / ".venv-server/bin/python"
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    """What the condition says once it is true; it may fail until then."""
+    pause = threading.Event()
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            found = condition()
+        except (httpx.HTTPError, psutil.NoSuchProcess):
+            found = None
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it did not come to pass within {seconds} s")
+        pause.wait(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Served:
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+    start_cpu_seconds: float = 0.0
+
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def predict(self, document: Any = None, **headers: str) -> httpx.Response:
+        return httpx.post(f"{self.url}/predict", json=GOOD if document is None else document, headers=headers)
+
+    def metric(self, name: str) -> float:
+        text = httpx.get(f"{self.url}/metrics").text
+        return sum(float(value) for value in re.findall(rf"^{name}\{{.*\}} (\S+)$", text, re.MULTILINE))
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(30)
+
+
+def start(bento: Path, home: Path, workers: int, settings: dict[str, str]) -> Served:
+    """A server that is ready; `settings` are named as in `Settings`."""
+    port = free_port()
+    command = serve_command(bento, port, server_python=SERVER_PYTHON)
+    names = {f"CANARIO_{name.upper()}": value for name, value in {"drain_seconds": "0", **settings}.items()}
+    environment = serve_environment(home, names, workers)
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
+    served = Served(process, f"http://127.0.0.1:{port}", home / "log")
+    wait_for(lambda: httpx.get(f"{served.url}/readyz").status_code == 200)
+    times = [process.cpu_times() for process in (psutil.Process(process.pid), *served.workers())]
+    served.start_cpu_seconds = sum(time.user + time.system for time in times)
+    return served
+
+
+StartServed = Callable[..., Served]

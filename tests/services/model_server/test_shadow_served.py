@@ -1,0 +1,145 @@
+"""A champion and a candidate in its shadow, as real servers under load."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from components.contract import Harm, Rollout
+from services.judge.shadow.reading import read_pages, read_seen
+from services.judge.shadow.report import Report, shadow_report
+from services.model_server.build import serve_command, serve_environment
+from tests.load.bench.generator import generate
+from tests.services.model_server.served import SERVER_PYTHON, Served, StartServed, free_port, wait_for
+from tests.small_package import GOOD
+
+ROWS = [
+    {**GOOD, "tenure": tenure, "contract": contract, "senior": tenure % 2, "class": tenure % 3 == 0}
+    for tenure in range(120)
+    for contract in ("Month-to-month", "One year", "Two year", "Two year")
+]
+#: So that the test is quick; whole rollouts are stricter.
+ROLLOUT = Rollout(false_alarm=0.05, harm=Harm(error_ratio=0.02))
+
+
+@contextmanager
+def load(champion: Served) -> Iterator[list[dict[str, float]]]:
+    """Callers that ask as fast as they are answered, second by second; what each second was like."""
+    bodies = [json.dumps(row).encode() for row in ROWS]
+    port = urlsplit(champion.url).port or 0
+    seconds: list[dict[str, float]] = []
+    going = True
+
+    def run() -> None:
+        while going:
+            seconds.append(asyncio.run(generate(port, "/predict", bodies, 4, 0.5, 0)))
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run)
+        try:
+            yield seconds
+        finally:
+            going = False
+            running.result(10)
+
+
+def report_of(champion: Served) -> Report:
+    page = httpx.get(f"{champion.url}/metrics").text
+    return shadow_report("small", read_seen(read_pages([page]), "small"), ROLLOUT)
+
+
+def watch(champion: Served) -> Report:
+    """The first report that is no wait; no caller notices anything until then."""
+    with load(champion) as seconds:
+        report: Report = wait_for(
+            lambda: found if (found := report_of(champion)).verdict != "wait" else None, seconds=60
+        )
+    assert sum(second["failed"] for second in seconds) == 0
+    return report
+
+
+def test_a_planted_difference_in_one_slice_is_found_and_named(launch: StartServed, tmp_path: Path) -> None:
+    candidate = launch(version="2", fault_slice="contract=Two year:0.03", log_dir=str(tmp_path))
+    champion = launch(version="1", shadow_url=f"{candidate.url}/predict")
+    report = watch(champion)
+    assert (report.verdict, report.champion, report.candidate) == ("fail", "1", "2")
+    first = report.slices[0]
+    assert (first.name, first.state) == ("contract=Two year", "beyond")
+    assert first.lower > 0.01
+    assert first.lower <= 0.03 <= first.upper
+    assert [part.name for part in report.slices if part.name.startswith("contract=") and part.hits] == [first.name]
+    assert report.reason.startswith("fail: contract=Two year: ")
+
+    # The candidate was asked under the caller's id, and says so in its log; to it these are no requests.
+    def pair() -> list[dict[str, Any]]:
+        asked = httpx.post(f"{champion.url}/predict", json=GOOD, headers={"x-request-id": "pair-1"})
+        assert asked.json()["version"] == "1"
+        return [line for path in tmp_path.glob("predictions-*") for line in _lines(path, "pair-1")]
+
+    # Repeated, for the queue may still be full.
+    lines = wait_for(pair)
+    assert lines[0]["shadow"] is True
+    assert lines[0]["answers"]["version"] == "2"
+    assert candidate.metric("canario_requests_total") == candidate.metric("canario_scores_total") == 0
+    assert candidate.metric("canario_shadow_answered_total") >= report.whole.total
+
+    # Once it is gone, callers are answered as before, and the gap is counted.
+    candidate.stop()
+    with load(champion) as seconds:
+        wait_for(lambda: champion.metric("canario_shadow_failed_total") > 100)
+    assert sum(second["failed"] for second in seconds) == 0
+    failed = report_of(champion)
+    assert failed.unreachable > 100
+    assert champion.log.read_text().count("shadow_unreachable") == 1
+
+
+def _lines(path: Path, request_id: str) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+    return [line for line in found if line["request_id"] == request_id]
+
+
+def test_an_equal_candidate_is_not_accused(launch: StartServed) -> None:
+    candidate = launch(version="2")
+    report = watch(launch(version="1", shadow_url=f"{candidate.url}/predict"))
+    assert report.verdict == "pass"
+    assert report.whole.hits == report.failed.hits == 0
+    assert {part.state for part in report.slices} <= {"within", "not seen"}
+
+
+def test_workers_count_one_candidate_together(launch: StartServed) -> None:
+    candidate = launch(version="2")
+    champion = launch(workers=2, shadow_url=f"{candidate.url}/predict", shadow_slices="senior")
+    for row in itertools.islice(itertools.cycle(ROWS), 40):
+        assert httpx.post(f"{champion.url}/predict", json=row).status_code == 200
+    wait_for(lambda: champion.metric("canario_shadow_compared_total") == 40)
+    assert champion.metric("canario_shadow_slice_compared_total") == 40
+    assert champion.metric("canario_shadow_different_total") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SHADOW_SLICES", "tenure", "'tenure' is no category feature; allowed: contract, senior, class"),
+        ("FAULT_SLICE", "contract=Three years:0.1", "contract has Month-to-month, One year, Two year"),
+    ],
+)
+def test_a_slice_that_the_contract_has_not_is_said_and_nothing_starts(
+    bento: Path, tmp_path: Path, name: str, value: str, said: str
+) -> None:
+    settings = {"CANARIO_SHADOW_URL": "http://127.0.0.1:1/predict", f"CANARIO_{name}": value}
+    command = serve_command(bento, free_port(), server_python=SERVER_PYTHON)
+    environment = serve_environment(tmp_path, settings)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert said in done.stderr.strip().splitlines()[-1]
