@@ -52,6 +52,7 @@ def served(answer: Callable[[str], tuple[int, str]]) -> Iterator[str]:
         def do_GET(self) -> None:
             status, text = answer(self.path)
             self.send_response(status)
+            self.send_header("content-type", "text/plain; version=0.0.4; charset=utf-8")
             self.end_headers()
             self.wfile.write(text.encode())
 
