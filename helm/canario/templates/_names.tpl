@@ -1,0 +1,47 @@
+{{/* The recommended labels; (dict "root" $ "component" NAME). */}}
+{{- define "canario.labels" -}}
+{{ include "canario.selector" . }}
+app.kubernetes.io/part-of: canario
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{/* What tells a component's pods from all others. */}}
+{{- define "canario.selector" -}}
+app.kubernetes.io/name: {{ .component }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end }}
+
+{{/* An image's reference; the digest wins. */}}
+{{- define "canario.image" -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
+{{- end }}
+
+{{/* Restricted Pod Security: of a pod, and of a container. */}}
+{{- define "canario.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1034
+runAsGroup: 1034
+fsGroup: 1034
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+{{- define "canario.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "canario.resources" -}}
+requests: {cpu: {{ .cpu }}, memory: {{ .memory }}}
+limits: {memory: {{ .memoryLimit }}}
+{{- end }}
+
+{{/* Egress to the cluster's DNS. */}}
+{{- define "canario.dns" -}}
+- to:
+    - namespaceSelector:
+        matchLabels: {kubernetes.io/metadata.name: kube-system}
+  ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+{{- end }}
