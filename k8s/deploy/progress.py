@@ -115,7 +115,8 @@ def is_done(service: Service, before: State, state: State, *, to_the_end: bool) 
     moved = _checksum(state) != _checksum(before)
     if moved and state.phase == "Failed":
         raise RolloutError(f"{service.name}: the rollout failed and the champion keeps serving\n{_next_step(service)}")
-    return moved and (state.phase in _AT_REST or not to_the_end)
+    begun = moved or state.phase == "Waiting"
+    return begun and (state.phase in _AT_REST or not to_the_end)
 
 
 def summary(service: Service, state: State) -> str:
@@ -123,7 +124,8 @@ def summary(service: Service, state: State) -> str:
     ready = sum(_has(pod, "Ready") for pod in state.pods)
     parts = [f"{service.name}: {ready} of {len(state.pods)} replicas ready"]
     if service.strategy == "canary":
-        parts.append(f"rollout {state.phase or 'not seen by Flagger yet'}")
+        waits = " for the judge's yes" if state.phase == "Waiting" else ""
+        parts.append(f"rollout {state.phase or 'not seen by Flagger yet'}{waits}")
         parts += [f"{state.weight} % of traffic"] if state.weight else []
     return ", ".join(parts)
 

@@ -3,7 +3,7 @@
     kubectl get --raw /openapi/v2 > openapi.json
     python -m tests.helm.schemas --openapi openapi.json --crds FOLDER...
 
-writes `tests/helm/schemas/<kind>-<group>-<version>.json`: Kubernetes' own from what an API server
+writes `tests/helm/kinds/<kind>-<group>-<version>.json`: Kubernetes' own from what an API server
 says of itself, those of custom resources from their definitions as the projects publish them. They
 are closed against unknown keys and hold no texts.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-FOLDER = Path(__file__).parent / "schemas"
+FOLDER = Path(__file__).parent / "kinds"
 #: What the charts use; (group, version, kind).
 KUBERNETES = (
     ("", "v1", "ConfigMap"),
@@ -102,7 +102,10 @@ class _Loader(yaml.SafeLoader):
     """YAML as Kubernetes reads it, where = is a text like any other."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:value", yaml.SafeLoader.construct_yaml_str)
+_Loader.yaml_constructors = {
+    **yaml.SafeLoader.yaml_constructors,
+    "tag:yaml.org,2002:value": yaml.SafeLoader.construct_yaml_str,
+}
 
 
 def main() -> None:

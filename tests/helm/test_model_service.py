@@ -1,0 +1,282 @@
+"""The chart model-service as it renders: valid, the same each time, and closed against what makes no sense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+import yaml
+from starlette.routing import Route
+
+from components.spec import load_spec
+from k8s.deploy.schema import CHART
+from k8s.twin.rollout import weight_steps
+from services.judge.server import build_app
+from tests.helm.charts import (
+    KEDA,
+    SCENARIOS,
+    SHADOW,
+    VALUES,
+    WATCHED,
+    Refused,
+    helm,
+    invalid,
+    rendered,
+    rendered_text,
+    spec_values,
+    values_file,
+)
+from tests.repo.tree import ROOT, files
+
+if TYPE_CHECKING:
+    from services.judge.consequences import Consequences
+    from services.judge.judge import Judge
+
+pytestmark = pytest.mark.charts
+
+SPECS = [path for path in files("service.yaml") if path.parts[0] == "services"]
+
+
+def pod(deployment: dict[str, Any]) -> dict[str, Any]:
+    return dict(deployment["spec"]["template"]["spec"])
+
+
+def environment(deployment: dict[str, Any]) -> dict[str, str]:
+    return {one["name"]: one["value"] for one in pod(deployment)["containers"][0]["env"]}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_scenario_is_linted_and_valid(tmp_path: Path, scenario: str) -> None:
+    helm("lint", "--strict", str(CHART), "-f", str(values_file(tmp_path, SCENARIOS[scenario])))
+    assert invalid(rendered_text(tmp_path, SCENARIOS[scenario])) == []
+
+
+def test_rendering_twice_gives_the_same(tmp_path: Path) -> None:
+    for differences in SCENARIOS.values():
+        assert rendered_text(tmp_path, differences) == rendered_text(tmp_path, differences)
+
+
+def test_an_object_that_is_wrong_is_seen(tmp_path: Path) -> None:
+    text = rendered_text(tmp_path, {})
+    assert len(invalid(text.replace("stepWeights:", "stepWeihgts:"))) == 1
+    assert len(invalid(text.replace("minReplicas:", "minReplica:"))) == 1
+    assert len(invalid(text.replace("kind: Canary", "kind: Canarys"))) == 1
+
+
+@pytest.mark.parametrize("path", SPECS, ids=str)
+def test_every_service_in_the_tree_renders(tmp_path: Path, path: Path) -> None:
+    assert invalid(rendered_text(tmp_path, spec_values(load_spec(ROOT / path)))) == []
+
+
+@pytest.mark.parametrize(
+    ("differences", "sentence"),
+    [
+        ({"route": {"host": ""}}, "rollout: strategy canary needs a route"),
+        ({"scale": {"min": 4, "max": 3}}, "scale: min 4 is above max 3"),
+        ({"scale": {"min": 1, "max": 3}}, "scale: min 1 with strategy canary would leave callers without a replica"),
+        ({"rollout": {"step_weight": 60}}, "rollout: step_weight 60 is above max_weight 50"),
+        ({"gpus": 1}, "gpus: 1 GPUs need a node pool"),
+        ({"autoscaler": "keda"}, "autoscaler: keda counts requests in Prometheus; set keda.prometheus"),
+        ({"candidate": SHADOW["candidate"]}, "candidate: strategy canary has no candidate"),
+        ({"image": {"tag": ""}}, "image: registry.local/canario/churn needs a tag or a digest"),
+        ({"image": {"tag": "latest"}}, "image: tag latest names no image in particular"),
+    ],
+)
+def test_a_rule_between_two_keys_is_refused_in_a_sentence(
+    tmp_path: Path, differences: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(Refused, match=sentence):
+        rendered_text(tmp_path, differences)
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        {"gpus": 1, "pool": "gpu"},
+        {"scale": {"min": 3, "max": 3}},
+        {"scale": {"min": 1, "max": 1}, "rollout": {"strategy": "basic"}},
+        {"rollout": {"step_weight": 50}},
+        {"image": {"tag": "latest", "digest": VALUES["package"]}},
+    ],
+)
+def test_what_lies_just_inside_a_rule_is_taken(tmp_path: Path, differences: dict[str, Any]) -> None:
+    assert rendered(tmp_path, differences)
+
+
+@pytest.mark.parametrize(
+    ("differences", "place"),
+    [
+        ({"replicas": 3}, "replicas"),
+        ({"scale": {"minimum": 3}}, "/scale"),
+        ({"rollout": {"strategy": "bluegreen"}}, "/rollout/strategy"),
+        ({"package": "sha256:12"}, "/package"),
+        ({"route": {"host": "Churn_"}}, "/route/host"),
+        ({"scale": {"cpu_percent": 0}}, "/scale/cpu_percent"),
+    ],
+)
+def test_one_key_that_is_wrong_is_named_by_the_schema(tmp_path: Path, differences: dict[str, Any], place: str) -> None:
+    with pytest.raises(Refused, match=place):
+        rendered_text(tmp_path, differences)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_either_an_autoscaler_or_replicas(tmp_path: Path, scenario: str) -> None:
+    objects = rendered(tmp_path, SCENARIOS[scenario])
+    for (kind, name), deployment in objects.items():
+        if kind == "Deployment":
+            scalers = [k for k in ("HorizontalPodAutoscaler", "ScaledObject") if (k, name) in objects]
+            assert len(scalers) + ("replicas" in deployment["spec"]) == 1
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_pod_is_restricted_and_has_no_token(tmp_path: Path, scenario: str) -> None:
+    """What restricted Pod Security asks; the server itself is asked in the tests of a cluster."""
+    objects = rendered(tmp_path, SCENARIOS[scenario])
+    specs = [
+        pod(one) if kind == "Deployment" else one["spec"]
+        for (kind, _), one in objects.items()
+        if kind in ("Deployment", "Pod")
+    ]
+    assert specs
+    for spec in specs:
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        for container in spec["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_a_pod_ends_later_than_its_longest_request(tmp_path: Path) -> None:
+    spec = pod(rendered(tmp_path, {"requestSeconds": 40})["Deployment", "churn"])
+    before = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert (before, spec["terminationGracePeriodSeconds"]) == (5, 50)
+
+
+def test_the_start_may_take_as_long_as_loading_does(tmp_path: Path) -> None:
+    objects = rendered(tmp_path, {"startupSeconds": 200})
+    probe = pod(objects["Deployment", "churn"])["containers"][0]["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] == 200
+    assert objects["Deployment", "churn"]["spec"]["progressDeadlineSeconds"] > 200
+    assert objects["Canary", "churn"]["spec"]["progressDeadlineSeconds"] > 200
+
+
+def test_a_canary_has_no_route_or_service_of_the_chart(tmp_path: Path) -> None:
+    """Flagger makes and owns them; two owners would fight."""
+    objects = rendered(tmp_path, {})
+    assert [key for key in objects if key[0] in ("HTTPRoute", "Service")] == [("Service", "churn-peers")]
+    basic = rendered(tmp_path, {"rollout": {"strategy": "basic"}})
+    assert {("HTTPRoute", "churn"), ("Service", "churn")} <= set(basic)
+    assert ("Canary", "churn") not in basic
+
+
+def test_the_canary_asks_the_judge_only_what_it_answers(tmp_path: Path) -> None:
+    hooks = rendered(tmp_path, {})["Canary", "churn"]["spec"]["analysis"]["webhooks"]
+    app = build_app(cast("Judge", None), cast("Consequences", object()))
+    known = {route.path for route in app.routes if isinstance(route, Route) and "POST" in (route.methods or ())}
+    assert {hook["url"].removeprefix("http://judge.canario") for hook in hooks} <= known
+    assert {"rollback", "confirm-traffic-increase", "confirm-promotion", "event"} <= {hook["type"] for hook in hooks}
+
+
+@pytest.mark.parametrize(("step", "most"), [(10, 50), (25, 60), (50, 50), (1, 3), (30, 100)])
+def test_the_canary_steps_as_the_twin_does(tmp_path: Path, step: int, most: int) -> None:
+    differences = {"rollout": {"step_weight": step, "max_weight": most}}
+    spec = load_spec(ROOT / "services/churn/service.yaml").rollout
+    expected = weight_steps(spec.model_copy(update={"step_weight": step, "max_weight": most}))
+    assert rendered(tmp_path, differences)["Canary", "churn"]["spec"]["analysis"]["stepWeights"] == expected
+
+
+@pytest.mark.parametrize(
+    ("interval", "deadline", "shown", "looks"),
+    [(30, 60, "30s", 120), (2, 1, "10s", 6), (10.5, 1, "11s", 6), (60, 0.1, "60s", 1)],
+)
+def test_the_looks_without_a_judge_fill_the_deadline(
+    tmp_path: Path, interval: float, deadline: float, shown: str, looks: int
+) -> None:
+    rollout = {"interval_seconds": interval, "deadline_minutes": deadline}
+    analysis = rendered(tmp_path, {"rollout": rollout})["Canary", "churn"]["spec"]["analysis"]
+    assert (analysis["interval"], analysis["threshold"]) == (shown, looks)
+
+
+def test_a_candidate_is_asked_by_the_champion_and_by_nobody_else(tmp_path: Path) -> None:
+    objects = rendered(tmp_path, {**SHADOW, "rollout": {"strategy": "shadow", "shadow": {"ratio": 0.5}}})
+    champion = environment(objects["Deployment", "churn"])
+    candidate = environment(objects["Deployment", "churn-shadow"])
+    assert champion["CANARIO_SHADOW_URL"] == "http://churn-shadow/predict"
+    assert champion["CANARIO_SHADOW_RATIO"] == "0.5"
+    assert (champion["CANARIO_VERSION"], candidate["CANARIO_VERSION"]) == ("1", "2")
+    assert not [name for name in candidate if name.startswith("CANARIO_SHADOW")]
+    backends = objects["HTTPRoute", "churn"]["spec"]["rules"][0]["backendRefs"]
+    assert [one["name"] for one in backends] == ["churn"]
+
+
+def test_peers_are_the_replicas_of_both_versions(tmp_path: Path) -> None:
+    objects = rendered(tmp_path, {})
+    service, deployment = objects["Service", "churn-peers"], objects["Deployment", "churn"]
+    assert environment(deployment)["CANARIO_PEERS"] == f"churn-peers:{service['spec']['ports'][0]['port']}"
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    copied = {**labels, "app": "churn-primary"}  # as Flagger copies it
+    assert service["spec"]["clusterIP"] == "None"
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert service["spec"]["selector"].items() <= copied.items()
+
+
+def test_each_version_is_protected_and_scaled_alone(tmp_path: Path) -> None:
+    objects = rendered(tmp_path, KEDA)
+    budgets = {
+        name: one["spec"]["selector"]["matchLabels"]
+        for (kind, name), one in objects.items()
+        if kind == "PodDisruptionBudget"
+    }
+    assert budgets == {"churn": {"app": "churn-primary"}, "churn-canary": {"app": "churn"}}
+    query = objects["ScaledObject", "churn"]["spec"]["triggers"][0]["metadata"]["query"]
+    champions = objects["Canary", "churn"]["spec"]["autoscalerRef"]["primaryScalerQueries"]["requests"]
+    assert 'pod=~"churn-[a-z0-9]+-[a-z0-9]{5}"' in query
+    assert 'pod=~"churn-primary-[a-z0-9]+-[a-z0-9]{5}"' in champions
+
+
+def test_the_pool_and_its_gpus_are_asked_for(tmp_path: Path) -> None:
+    spec = pod(rendered(tmp_path, {"pool": "gpu", "gpus": 1})["Deployment", "churn"])
+    assert spec["nodeSelector"] == {"node.kubernetes.io/pool": "gpu"}
+    assert spec["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
+    plain = pod(rendered(tmp_path, {})["Deployment", "churn"])
+    assert "nodeSelector" not in plain
+    assert "tolerations" not in plain
+
+
+def test_nothing_comes_in_but_what_is_named(tmp_path: Path) -> None:
+    policy = rendered(tmp_path, {"callers": ["load"]})["NetworkPolicy", "churn"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    sources = [
+        one["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for one in policy["ingress"][0]["from"]
+        if "namespaceSelector" in one
+    ]
+    assert sources == ["gateway", "load", "monitoring"]
+
+
+def test_pods_are_scraped_in_one_way(tmp_path: Path) -> None:
+    annotated = rendered(tmp_path, {})
+    assert (
+        annotated["Deployment", "churn"]["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == "3000"
+    )
+    assert not [kind for kind, _ in annotated if kind == "ServiceMonitor"]
+    watched = rendered(tmp_path, {**WATCHED, "rollout": {"strategy": "basic"}})
+    assert "prometheus.io/scrape" not in watched["Deployment", "churn"]["spec"]["template"]["metadata"]["annotations"]
+    selector = watched["ServiceMonitor", "churn"]["spec"]["selector"]
+    components = selector["matchExpressions"][0]["values"]
+    found = [
+        name
+        for (kind, name), one in watched.items()
+        if kind == "Service" and one["metadata"]["labels"]["app.kubernetes.io/component"] in components
+    ]
+    assert found == ["churn-peers"]
+
+
+def test_a_newer_chart_alone_starts_no_rollout(tmp_path: Path) -> None:
+    template = yaml.safe_dump(rendered(tmp_path, {})["Deployment", "churn"]["spec"]["template"])
+    assert "helm.sh/chart" not in template
+    assert "managed-by" not in template
