@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -15,6 +13,7 @@ from typing import Any
 import psutil
 import yaml
 
+from components.files import replace_text
 from k8s.twin import loopback
 from k8s.twin.errors import GatewayError
 from k8s.twin.processes import DeathNotice, Process, Program
@@ -173,15 +172,6 @@ def find_traefik() -> str:
     if found is None:
         raise GatewayError("traefik is not installed; `make setup` installs it from requirements.txt")
     return found
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file in one step: a reader sees the old text or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).replace(path)
 
 
 def _tree(pid: int | None) -> list[psutil.Process]:

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 
-from k8s.twin.gateway import replace_text
+from components.files import replace_text
 from services import telemetry
 
 Role = Literal["champion", "canary", "rollout"]

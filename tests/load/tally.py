@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from k8s.twin.gateway import replace_text
+from components.files import replace_text
 
 #: What stands for the version when nobody answered.
 NOBODY = "none"

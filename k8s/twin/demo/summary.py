@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from components.files import replace_text
 from k8s.twin.demo.faults import Ending
 
 Fate = Literal["champion", "promoted", "rolled-back", "refused", "unfinished"]
@@ -126,6 +127,4 @@ def summary(story: Story) -> dict[str, Any]:
 
 def write_summary(story: Story, path: Path) -> None:
     """Writes the summary whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(summary(story), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    replace_text(path, json.dumps(summary(story), indent=2, ensure_ascii=False) + "\n")

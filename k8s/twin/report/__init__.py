@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from components.files import replace_text
 from k8s.twin.report.page import page
 
 __all__ = ["write_report"]
@@ -12,7 +13,4 @@ def write_report(home: Path) -> Path:
 
     Parts that the demo did not come to are named in the report; only a folder that is not there is an error.
     """
-    path = home / "report.html"
-    partial = path.with_suffix(".partial")
-    partial.write_text(page(home), encoding="utf-8")
-    return partial.replace(path)
+    return replace_text(home / "report.html", page(home))

@@ -16,7 +16,7 @@ import pytest
 
 from k8s.twin import loopback
 from k8s.twin.errors import GatewayError
-from k8s.twin.gateway import Gateway, replace_text, routes
+from k8s.twin.gateway import Gateway, routes
 from k8s.twin.ports import Ports
 from k8s.twin.processes import Process
 from tests.k8s.twin.tiny import Traffic, ask, tiny_program, traffic, wait_for
@@ -144,12 +144,3 @@ def test_without_a_version_there_is_only_the_probe() -> None:
         "routers": {"generation": ANY},
         "middlewares": {"generation": {"headers": {"customResponseHeaders": {"x-gateway-generation": "4"}}}},
     }
-
-
-def test_a_file_is_replaced_in_one_step_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    path = tmp_path / "below" / "file"
-    replace_text(path, "one")
-    inode = path.stat().st_ino
-    replace_text(path, "zwei ü")
-    assert (path.read_text(encoding="utf-8"), list(path.parent.iterdir())) == ("zwei ü", [path])
-    assert path.stat().st_ino != inode

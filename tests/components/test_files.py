@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from components.files import replace_text
+
+
+def test_a_file_is_replaced_in_one_step_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "below" / "file"
+    replace_text(path, "one")
+    inode = path.stat().st_ino
+    replace_text(path, "zwei ü")
+    assert (path.read_text(encoding="utf-8"), list(path.parent.iterdir())) == ("zwei ü", [path])
+    assert path.stat().st_ino != inode
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_draft(tmp_path: Path) -> None:
+    path = replace_text(tmp_path / "file", "old")
+    with pytest.raises(UnicodeEncodeError):
+        replace_text(path, "half\ud800")
+    assert (path.read_text(encoding="utf-8"), list(tmp_path.iterdir())) == ("old", [path])
