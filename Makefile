@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 SERVICE ?= churn
 FAULT ?= wrong-unit
+ENV ?= local
 PYTHON := $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 UV = $(shell command -v uv || echo .venv/bin/uv)
@@ -20,7 +21,7 @@ unexport VIRTUAL_ENV PYTHONHOME
 .PHONY: help
 help:  ## show this list
 	@echo "usage: make TARGET [SERVICE=churn] [FAULT=wrong-unit]"; echo
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14 | sed 's/^/  /'
+	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14 | sed 's/^/  /'
 
 # --- set-up -----------------------------------------------------------------
 
@@ -67,6 +68,20 @@ serve: setup  ## serve the newest package of SERVICE behind the gateway
 load: setup  ## put load on SERVICE and hold it to tests/load/budget.yaml
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.budget --spec $(SPEC)
 
+# --- on a cluster, the one that KUBECONFIG names ----------------------------------
+
+.PHONY: platform
+platform: setup  ## bring a cluster what it lacks: controllers, configs, the judge; ENV=local|staging|production
+	@$(PY) -m k8s.platform --env $(ENV)
+
+.PHONY: image
+image: setup  ## make the container image of SERVICE from its newest package
+	@$(PY) -m services.image --spec $(SPEC)
+
+.PHONY: deploy
+deploy: setup  ## bring SERVICE to the cluster as k8s/envs/ENV says; VERSION=N releases the newest image first
+	@$(PY) -m k8s.deploy --spec $(SPEC) --env $(ENV) $(if $(VERSION),--version $(VERSION))
+
 .PHONY: ui
 ui: setup  ## open the experiment tracker (MLflow) on the runs of this clone
 	@$(PY) -m mlflow ui --backend-store-uri sqlite:///build/mlflow/mlflow.db --host 127.0.0.1
@@ -75,11 +90,23 @@ ui: setup  ## open the experiment tracker (MLflow) on the runs of this clone
 
 .PHONY: test
 test: setup  ## the default tests
-	@$(PY) -m pytest -n 2 --dist worksteal -m "not slow and not e2e"
+	@$(PY) -m pytest -n 2 --dist worksteal -m "not slow and not e2e and not charts and not images"
 
 .PHONY: test-slow
 test-slow: setup  ## the tests that take longer than ten seconds each
 	@$(PY) -m pytest -m slow
+
+.PHONY: test-charts
+test-charts: setup  ## the tests of charts and manifests; needs helm and kubeconform on the PATH
+	@$(PY) -m pytest -m charts
+
+.PHONY: test-images
+test-images: setup  ## the tests that build container images; needs docker, podman, buildah or buildctl
+	@$(PY) -m pytest -m images
+
+.PHONY: e2e
+e2e: setup  ## the whole way on the cluster, after `make demo`, whose packages and decisions it takes
+	@$(PY) -m pytest -p no:randomly -m e2e tests/e2e
 
 .PHONY: check
 check: setup  ## lint, format and types
