@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Coroutine
@@ -18,6 +19,7 @@ from services.judge.revert import Environment, revert_reason, undo_release
 #: Waits between tries to reach the environment repository.
 _PAUSES_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0)
 _MOST_UNDER_WAY = 100
+_PATIENCE_SECONDS = 10.0
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -58,8 +60,10 @@ class Consequences:
 
     async def close(self) -> None:
         """Lets what is under way come to its end, for a while."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=5)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                while self._under_way:  # one may start another
+                    await asyncio.wait(self._under_way)
         for task in self._under_way:
             task.cancel()
 

@@ -138,9 +138,10 @@ class Repository:
         Raises:
             RepositoryError: it is not there, or cannot be reached in a minute.
         """
-        self._git(
-            "fetch", "--quiet", "--no-tags", url, f"+{self._reference}:{self._reference}", more=_configured(settings)
-        )
+        command = ("fetch", "--quiet", "--no-tags", url, f"+{self._reference}:{self._reference}")
+        answer = self._run(command, b"", _configured(settings))
+        if answer.returncode != 0:
+            raise RepositoryError(f"{url}: git fetch failed: {answer.stderr.decode(errors='replace').strip()}")
 
     def push(self, url: str, settings: Settings = ()) -> str:
         """Sends the branch to `url`; empty when it was taken, else why it was refused, as when others were faster.

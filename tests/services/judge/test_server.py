@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -54,11 +55,11 @@ def recorded(weight: float, canary_errors: float, requests: float) -> Series:
     return series
 
 
-def ask(series: Series, *calls: tuple[str, str, object]) -> list[httpx.Response]:
+def ask(series: Series, *calls: tuple[str, str, object], rollout: Rollout = ROLLOUT) -> list[httpx.Response]:
     """The answers of a judge with these samples to calls of (method, path, JSON)."""
 
     async def go() -> list[httpx.Response]:
-        app = build_app(Judge({"churn": ROLLOUT}, Recorded(series), lambda: NOW, 1.0))
+        app = build_app(Judge({"churn": rollout}, Recorded(series), lambda: NOW, 1.0))
         transport = httpx.ASGITransport(app=app)
         async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://j") as c:
             return [await _send(c, call) for call in calls]
@@ -109,6 +110,19 @@ def test_the_first_weight_is_given_when_both_sides_can_be_read() -> None:
     assert ask(idle, *QUESTIONS)[0].status_code == 200
     del idle.replicas["canary"]
     assert ask(idle, *QUESTIONS)[0].status_code == 403
+
+
+def test_flagger_counts_what_keeps_a_canary_from_its_first_weight() -> None:
+    looks = tuple(("POST", f"/{hook}", FLAGGER) for hook in ("confirm-rollout", "pre-rollout", "rollout"))
+    assert [answer.status_code for answer in ask(recorded(0, 0, 0), *looks)] == [200, 200, 200]
+    # A canary that its hold-out compared with nothing: nobody may say that its scores are those of the champion.
+    unknown = recorded(0, 0, 0)
+    last = unknown.replicas["canary"].readings[-1]
+    unknown.replicas["canary"].readings[-1] = replace(last, holdout=None)
+    _, answer, _ = ask(unknown, *looks, rollout=Rollout())
+    assert (answer.status_code, "what the hold-out showed between the two versions is missing" in answer.text) == (
+        403, True
+    )  # fmt: skip
 
 
 def test_nothing_to_read_is_no_to_everything() -> None:
