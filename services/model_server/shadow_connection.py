@@ -1,4 +1,4 @@
-"""A keep-alive connection to the candidate, with one request under way at a time.
+"""A keep-alive connection to the candidate: requests go out together, answers come in their order (pipelining).
 
 httptools parses; a client library's hundreds of microseconds a request would be taken from callers.
 """
@@ -18,15 +18,19 @@ _LARGEST_ANSWER_BYTES: Final = 16 * 1_048_576
 
 
 class Connection(asyncio.Protocol):
-    """Tells `answered` each answer's status and body, and `lost` that it is gone."""
+    """Tells `answered` the answers that came, each with status and body, and `lost` that it is gone."""
 
-    def __init__(self, answered: Callable[[Connection, int, bytes], None], lost: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        answered: Callable[[Connection, list[tuple[int, bytes]]], None],
+        lost: Callable[[Connection], None],
+    ) -> None:
         self._answered, self._lost = answered, lost
         self._chunks: list[bytes] = []
         self._size = 0
-        self._complete = False
+        self._complete: list[tuple[int, bytes]] = []
         self._parser = httptools.HttpResponseParser(self)
-        #: Whether another request may be sent.
+        #: Whether more requests may be sent.
         self.usable = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -35,7 +39,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def send(self, data: bytes) -> None:
-        """Sends a request."""
+        """Sends requests."""
         self._transport.write(data)
 
     def close(self) -> None:
@@ -44,18 +48,14 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Takes a part of an answer; a second answer to one request is none of HTTP's."""
+        """Takes a part of the answers."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self.close()
-            return
         if self._complete:
-            body = b"".join(self._chunks)
-            self._chunks, self._size, self._complete = [], 0, False
-            if not self._parser.should_keep_alive():
-                self.close()
-            self._answered(self, self._parser.get_status_code(), body)
+            complete, self._complete = self._complete, []
+            self._answered(self, complete)
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Nothing more can be sent."""
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._lost(self)
 
     def on_body(self, body: bytes) -> None:
-        """httptools: a part of the body."""
+        """httptools: a part of a body."""
         self._size += len(body)
         if self._size > _LARGEST_ANSWER_BYTES:
             self.close()
@@ -71,8 +71,11 @@ class Connection(asyncio.Protocol):
             self._chunks.append(body)
 
     def on_message_complete(self) -> None:
-        """httptools: the answer's end."""
-        self._complete = True
+        """httptools: an answer's end."""
+        self._complete.append((self._parser.get_status_code(), b"".join(self._chunks)))
+        self._chunks, self._size = [], 0
+        if not self._parser.should_keep_alive():
+            self.close()
 
 
 def request_head(host: str, path: str) -> bytes:

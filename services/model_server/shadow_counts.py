@@ -154,7 +154,9 @@ class ShadowExposition(Collector):
                 failed.add_metric((*self._labels, candidate, reason), values[_FAILED + place])
             for place, slice_ in enumerate(self._slices.labels):
                 for part, family in enumerate(slices):
-                    family.add_metric((*self._labels, candidate, *slice_), values[_SLICES + part * len(self._slices.labels) + place])
+                    family.add_metric(
+                        (*self._labels, candidate, *slice_), values[_SLICES + part * len(self._slices.labels) + place]
+                    )
         yield from (failed, *slices)
 
     def _totals(self) -> dict[str, list[float]]:

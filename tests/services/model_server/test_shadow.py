@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from components.package import Package
-from services.model_server.shadow import Allowance, Mirror, NoAnswerError, compare
+from services.model_server.shadow import Mirror, NoAnswerError, compare
 from services.model_server.shadow_counts import ShadowCounts, ShadowExposition, Slices, shadow_bytes
 
 YES = b'{"probability":0.7,"label":"Yes","version":"1"}'
@@ -52,21 +52,6 @@ def test_what_is_no_answer_is_said_to_be_none(theirs: bytes) -> None:
         compare(YES, theirs, 0.05)
 
 
-def test_an_allowance_gives_a_share_of_the_time_that_passes() -> None:
-    now = [0.0]
-    allowance = Allowance(0.1, 0.5, lambda: now[0])
-    assert allowance.wait_seconds() == 0
-    allowance.spend(1.5)
-    # One second is owed, and half a second is saved up before it goes on.
-    assert allowance.wait_seconds() == pytest.approx(10.5)
-    now[0] = 10.1
-    assert allowance.wait_seconds() == 0
-    now[0] = 1000.0
-    allowance.wait_seconds()
-    allowance.spend(0.6)
-    assert allowance.wait_seconds() > 0
-
-
 class Stage:
     """A mirror and its counts, while a candidate listens."""
 
@@ -91,6 +76,10 @@ class Stage:
             while not condition(found := self.counted()):  # noqa: ASYNC110 -- nobody tells when a number changes
                 await asyncio.sleep(0.005)
         return found
+
+
+def _compared(number: int) -> Callable[[dict[str, float]], bool]:
+    return lambda counted: counted.get("compared_total") == number
 
 
 def play(package: Package, handler: Handler, story: Callable[[Stage], Awaitable[None]], **settings: float) -> None:
@@ -151,7 +140,7 @@ def test_a_connection_is_kept_and_one_that_the_candidate_closes_is_replaced(pack
     async def story(stage: Stage) -> None:
         for number in range(1, 6):
             stage.mirror.offer(f"id-{number}", b"{}", YES, [ROW])
-            await stage.until(lambda counted, number=number: counted.get("compared_total") == number)
+            await stage.until(_compared(number))
 
     asked: list[tuple[str, bytes]] = []
     play(package, answering(answer(0.7), asked=asked), story)
