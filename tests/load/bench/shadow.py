@@ -1,6 +1,6 @@
 """What a candidate in the shadow costs callers: one server without and two with one, interleaved, as ratios.
 
-    python -m tests.load.bench.shadow               some two minutes: short rounds, for a machine is seldom quiet for long
+    python -m tests.load.bench.shadow               some two minutes of short rounds
     python -m tests.load.bench.shadow --rounds 60   more of them
 
 The candidate runs on the same machine: where cores are few, its own work slows whoever shares them. So the verdict
@@ -46,7 +46,7 @@ def shadowed(port: int, ratio: float) -> Contestant:
 
 
 def against_the_first(rounds: Sequence[Sequence[Measured]]) -> list[tuple[float, ...]]:
-    """For each server the medians, over rounds, of its requests, p50, p99 and processor time, beside the first server's."""
+    """For each server the medians over rounds of its requests, p50, p99 and processor time, beside the first's."""
 
     def median(place: int, field: str) -> float:
         return float(statistics.median(getattr(each[place], field) / getattr(each[0], field) for each in rounds))

@@ -28,7 +28,7 @@ def test_an_allowance_gives_a_share_of_the_time_that_passes() -> None:
 
 def test_own_time_passes_while_there_is_nothing_to_do_and_while_there_is() -> None:
     clock = own_time()
-    start, at = clock(), time.monotonic()
+    at, start = time.monotonic(), clock()
     time.sleep(0.02)
     while time.monotonic() < at + 0.04:
         pass

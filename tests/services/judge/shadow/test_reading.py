@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from services.judge.errors import SourceError
+from services.judge.shadow.reading import Compared, read_pages, read_prometheus, read_seen, total_of
+
+
+def page(version: str = "1", candidate: str = "2", compared: int = 10, different: int = 1) -> str:
+    who = f'service="churn",version="{version}",candidate="{candidate}"'
+    return (
+        f"canario_shadow_compared_total{{{who}}} {compared}\n"
+        f"canario_shadow_different_total{{{who}}} {different}\n"
+        f'canario_shadow_slice_compared_total{{{who},feature="plan",value="a"}} {compared}\n'
+        f'canario_shadow_slice_different_total{{{who},feature="plan",value="a"}} {different}\n'
+        f'canario_shadow_failed_total{{{who},reason="timeout"}} 2\n'
+        f"canario_shadow_dropped_total{{{who}}} 3\n"
+        'canario_requests_total{service="churn",version="1"} 99\n'
+    )
+
+
+def test_replicas_add_up() -> None:
+    found = read_seen(read_pages([page(), page(compared=5, different=0)]), "churn")
+    assert found is not None
+    assert (found.champion, found.candidate) == ("1", "2")
+    assert found.whole == Compared(15, 1)
+    assert found.slices == {("plan", "a"): Compared(15, 1)}
+    assert (found.failed, found.dropped) == ({"timeout": 4}, 6)
+
+
+def test_versions_are_never_mixed_and_the_pair_with_most_answers_counts() -> None:
+    found = read_seen(read_pages([page(), page(candidate="3", compared=50), page(version="0", compared=2)]), "churn")
+    assert found is not None
+    assert (found.champion, found.candidate, found.whole.total) == ("1", "3", 50)
+
+
+def test_pages_without_a_shadow_or_of_another_service_say_nothing() -> None:
+    assert read_seen(read_pages(['canario_requests_total{service="churn",version="1"} 9\n']), "churn") is None
+    assert read_seen(read_pages([page()]), "other") is None
+
+
+@pytest.mark.parametrize(("values", "total"), [([0, 5, 9], 9), ([5, 9, 2, 4], 13), ([3, 0, 0, 7, 1], 11), ([4], 4)])
+def test_a_counter_that_fell_was_restarted(values: list[float], total: float) -> None:
+    assert total_of(values) == total
+
+
+@contextmanager
+def prometheus(body: str, status: int = 200) -> Iterator[tuple[str, list[str]]]:
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(parse_qs(urlsplit(self.path).query)["query"][0])
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+def series(candidate: str, pod: str, values: list[tuple[float, float]]) -> dict[str, object]:
+    labels = {"service": "churn", "version": "1", "candidate": candidate, "pod": pod}
+    found = [[at, str(value)] for at, value in values]
+    return {"metric": {"__name__": "canario_shadow_compared_total", **labels}, "values": found}
+
+
+def test_prometheus_gives_the_pair_that_was_read_last_with_restarts_and_replicas_added() -> None:
+    result = [
+        series("2", "a", [(10, 900.0)]),
+        series("3", "a", [(20, 5.0), (30, 1.0)]),
+        series("3", "b", [(20, 7.0)]),
+    ]
+    with prometheus(json.dumps({"status": "success", "data": {"result": result}})) as (url, asked):
+        found = read_seen(read_prometheus(url, "churn", 100.0, 60.0, 5.0), "churn")
+    assert found is not None
+    assert (found.candidate, found.whole.total) == ("3", 13)
+    assert asked[0].endswith(',service="churn"}[60s]')
+
+
+@pytest.mark.parametrize(("body", "status"), [("{}", 200), ("rubbish", 200), ("no", 503)])
+def test_what_prometheus_does_not_say_is_an_error(body: str, status: int) -> None:
+    with prometheus(body, status) as (url, _), pytest.raises(SourceError, match=url):
+        read_prometheus(url, "churn", 100.0, 60.0, 5.0)
