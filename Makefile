@@ -36,7 +36,10 @@ setup: .venv/ready .venv-server/ready  ## install what the lock files name (othe
 .PHONY: lock
 lock: .venv/ready  ## resolve pyproject.toml anew into the lock files
 	$(UV) pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header pyproject.toml --group dev -o requirements.txt
-	$(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group server -c requirements.txt -o services/model_server/requirements.txt
+	for image in server:services/model_server judge:services/judge steps:components load:tests/load; do \
+	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group $${image%%:*} \
+	    -c requirements.txt -o $${image##*:}/requirements.txt; \
+	done
 
 # --- the way of one model -----------------------------------------------------
 
