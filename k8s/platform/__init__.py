@@ -1,0 +1,1 @@
+"""Brings the platform to a cluster: what it needs, where it lives, and its own services."""

@@ -1,0 +1,104 @@
+"""Brings the platform to the cluster that KUBECONFIG names: `python -m k8s.platform [--env local] [--with keda]`.
+
+In this order: the controllers that are missing (k8s/controllers), namespaces with their limits (k8s/configs),
+the chart helm/canario. Safe to repeat; a controller that is there is left alone, whoever installed it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from k8s.deploy.cluster import run
+from k8s.deploy.errors import DeployError
+from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers
+
+_ROOT = Path(__file__).resolve().parents[2]
+_CHART = _ROOT / "helm" / "canario"
+_CONFIGS = _ROOT / "k8s" / "configs"
+NAMESPACE = "canario"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status is 1 when something is not installed."""
+    asked = _parser().parse_args(arguments)
+    try:
+        _install(asked)
+    except DeployError as error:
+        print(f"the platform is not installed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; run it again to go on where it was", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _install(asked: argparse.Namespace) -> None:
+    run(["kubectl", "get", "--raw", "/readyz", "--request-timeout=10s"])
+    lacking = list(missing(read_controllers(), _found(), asked.with_controllers))
+    for controller in lacking:
+        _say(f"{controller.name}: is missing, is being installed")
+        _bring(controller)
+    _say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
+    run(["kubectl", "apply", "--server-side", "--kustomize", str(_CONFIGS)])
+    _say("namespaces: canario and models, with their limits")
+    run(platform_command(asked.env, asked.set, asked.timeout_seconds))
+    _say("canario: the judge is ready; next: make deploy SERVICE=churn ENV=local")
+
+
+def platform_command(environment: str, settings: list[str], timeout_seconds: float) -> list[str]:
+    """Helm's words for the platform's own chart; an environment's differences are optional."""
+    differences = _ROOT / "k8s" / "envs" / environment / "canario.yaml"
+    command = ["helm", "upgrade", "--install", NAMESPACE, str(_CHART), "--namespace", NAMESPACE]
+    command += ["--wait", "--timeout", f"{timeout_seconds:g}s"]
+    if differences.is_file():
+        command += ["--values", str(differences)]
+    return [*command, *(part for setting in settings for part in ("--set", setting))]
+
+
+def _found() -> Found:
+    crds = run(["kubectl", "get", "crds", "-o", "jsonpath={.items[*].metadata.name}"])
+    deployments = run(["kubectl", "get", "deployments", "-A", "-o", "jsonpath={.items[*].metadata.name}"])
+    return Found(frozenset(crds.split()), frozenset(deployments.split()))
+
+
+def _bring(controller: Controller) -> None:
+    for manifest in controller.manifests:
+        run(["kubectl", "apply", "--server-side", "--filename", manifest])
+    for folder in controller.kustomizations:
+        run(["kubectl", "apply", "--server-side", "--kustomize", folder])
+    if controller.chart is not None and controller.namespace is not None:
+        _bring_chart(controller.name, controller.namespace, controller.chart)
+
+
+def _bring_chart(name: str, namespace: str, chart: Chart) -> None:
+    with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
+        values = Path(folder) / "values.yaml"
+        values.write_text(json.dumps(chart.values), encoding="utf-8")
+        command = ["helm", "upgrade", "--install", name, chart.name, "--repo", chart.repository]
+        command += ["--version", chart.version, "--namespace", namespace, "--create-namespace"]
+        run([*command, "--values", str(values), "--wait", "--timeout", "5m"])
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m k8s.platform", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--env", default="local", help="its k8s/envs/<env>/canario.yaml is read if it is there")
+    parser.add_argument(
+        "--with", dest="with_controllers", nargs="*", default=[], metavar="NAME", help="controllers beyond the needed"
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of helm/canario")
+    parser.add_argument("--timeout-seconds", type=float, default=180, help="to wait for the judge (default 180)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""What a cluster needs under the platform, and which of it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from components.contract import Closed
+from components.strict_yaml import load_yaml
+from k8s.deploy.errors import EnvironmentFileError
+
+FILE = Path(__file__).resolve().parents[1] / "controllers" / "controllers.yaml"
+
+
+class Chart(Closed):
+    """A Helm chart in a public repository."""
+
+    repository: str = Field(pattern="^https://")
+    name: str
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="Pinned; never a range.")
+    values: dict[str, Any] = Field(default_factory=dict)
+
+
+class FoundBy(Closed):
+    """What shows that a controller is there; all that is named must be."""
+
+    crd: str | None = None
+    deployment: str | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (self.crd or self.deployment):
+            raise ValueError("name a crd or a deployment, or it would be installed each time")
+        return self
+
+
+class Controller(Closed):
+    """One of them, and where its release is."""
+
+    name: str
+    needed: bool
+    found_by: FoundBy
+    namespace: str | None = Field(default=None, description="Of a chart; made when it is not there.")
+    manifests: tuple[str, ...] = ()
+    kustomizations: tuple[str, ...] = ()
+    chart: Chart | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum(map(bool, (self.manifests, self.kustomizations, self.chart))) != 1:
+            raise ValueError("give manifests, kustomizations or a chart, and one of them only")
+        if bool(self.chart) != bool(self.namespace):
+            raise ValueError("a chart goes into a namespace, and manifests bring their own")
+        return self
+
+
+class _Controllers(Closed):
+    controllers: tuple[Controller, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The names that the API server gave."""
+
+    crds: frozenset[str]
+    deployments: frozenset[str]
+
+
+def read_controllers(path: Path = FILE) -> tuple[Controller, ...]:
+    """The controllers in the order of their installation.
+
+    Raises:
+        EnvironmentFileError: the file is wrong; every fault is named.
+    """
+    try:
+        return _Controllers.model_validate(load_yaml(path.read_text(encoding="utf-8"))).controllers
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
+        raise EnvironmentFileError("\n".join(f"{path}: {fault}" for fault in faults)) from error
+
+
+def missing(controllers: Iterable[Controller], found: Found, asked: Collection[str]) -> Iterator[Controller]:
+    """Those that are needed or asked for by name, and not there.
+
+    Raises:
+        EnvironmentFileError: one is asked for that is not known.
+    """
+    known = tuple(controllers)
+    names = [controller.name for controller in known]
+    if unknown := sorted(set(asked) - set(names)):
+        raise EnvironmentFileError(f"there is no controller {unknown[0]!r}; there are {', '.join(names)}")
+    for controller in known:
+        if (controller.needed or controller.name in asked) and not is_there(controller, found):
+            yield controller
+
+
+def is_there(controller: Controller, found: Found) -> bool:
+    """Whether all that shows it was found."""
+    by = controller.found_by
+    return (by.crd is None or by.crd in found.crds) and (by.deployment is None or by.deployment in found.deployments)

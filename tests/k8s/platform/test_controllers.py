@@ -1,0 +1,70 @@
+"""Which controllers are installed, and that their releases are pinned."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from k8s.deploy.errors import EnvironmentFileError
+from k8s.platform.controllers import Found, missing, read_controllers
+
+NEEDED = ["gateway-api", "traefik", "metrics-server", "prometheus", "flagger"]
+EVERYTHING = Found(
+    frozenset({"httproutes.gateway.networking.k8s.io", "canaries.flagger.app"}),
+    frozenset({"traefik", "metrics-server", "prometheus", "flagger", "shop"}),
+)
+
+
+def names(found: Found, *asked: str) -> list[str]:
+    return [controller.name for controller in missing(read_controllers(), found, asked)]
+
+
+def test_an_empty_cluster_gets_what_is_needed_in_order() -> None:
+    assert names(Found(frozenset(), frozenset())) == NEEDED
+
+
+def test_what_is_there_is_left_alone() -> None:
+    assert names(EVERYTHING) == []
+
+
+def test_definitions_without_their_controller_are_not_enough() -> None:
+    assert names(Found(EVERYTHING.crds, EVERYTHING.deployments - {"flagger"})) == ["flagger"]
+
+
+def test_more_is_installed_when_it_is_asked_for() -> None:
+    assert names(EVERYTHING, "flux", "keda") == ["keda", "flux"]
+    assert names(Found(EVERYTHING.crds | {"scaledobjects.keda.sh"}, EVERYTHING.deployments), "keda") == []
+
+
+def test_one_that_is_not_known_is_said() -> None:
+    with pytest.raises(EnvironmentFileError, match="no controller 'istio'; there are gateway-api, traefik"):
+        names(EVERYTHING, "istio")
+
+
+def test_every_release_is_pinned() -> None:
+    for controller in read_controllers():
+        for address in (*controller.manifests, *controller.kustomizations):
+            assert re.search(r"/v?\d+\.\d+\.\d+/|\?ref=v?\d+\.\d+\.\d+$", address), address
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{name: a, needed: true, found_by: {crd: b}}", "give manifests, kustomizations or a chart"),
+        ("{name: a, needed: true, found_by: {}, manifests: [b]}", "name a crd or a deployment"),
+        ("{name: a, needed: true, found_by: {crd: b}, manifests: [b], namespace: c}", "manifests bring their own"),
+        ("{name: a, needed: true, found_by: {crd: b}, manifest: [b]}", "manifest: Extra inputs"),
+        (
+            "{name: a, needed: true, found_by: {crd: b}, namespace: c,"
+            " chart: {repository: 'https://x', name: a, version: 1.x}}",
+            "version: String should match pattern",
+        ),
+    ],
+)
+def test_a_wrong_file_is_said(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "controllers.yaml").write_text(f"controllers:\n  - {text}\n", encoding="utf-8")
+    with pytest.raises(EnvironmentFileError) as caught:
+        read_controllers(tmp_path / "controllers.yaml")
+    assert words in str(caught.value)
