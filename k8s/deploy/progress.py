@@ -110,9 +110,10 @@ def is_done(service: Service, before: State, state: State, *, to_the_end: bool) 
         return all(_is_ready(deployment) for deployment in state.deployments.values())
     if before.phase in ("", "Initializing"):
         return state.phase in _AT_REST
-    if state.template == before.template:
+    same = state.template == before.template
+    if same and before.phase in _AT_REST:
         return True
-    moved = _checksum(state) != _checksum(before)
+    moved = same or _checksum(state) != _checksum(before)
     if moved and state.phase == "Failed":
         raise RolloutError(f"{service.name}: the rollout failed and the champion keeps serving\n{_next_step(service)}")
     begun = moved or state.phase == "Waiting"

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from starlette.routing import Route
 
+from components.contract import Rollout
 from components.spec import load_spec
 from k8s.deploy.schema import CHART
 from k8s.twin.rollout import weight_steps
@@ -179,6 +180,17 @@ def test_the_canary_asks_the_judge_only_what_it_answers(tmp_path: Path) -> None:
     known = {route.path for route in app.routes if isinstance(route, Route) and "POST" in (route.methods or ())}
     assert {hook["url"].removeprefix("http://judge.canario") for hook in hooks} <= known
     assert {"rollback", "confirm-traffic-increase", "confirm-promotion", "event"} <= {hook["type"] for hook in hooks}
+
+
+@pytest.mark.parametrize("harm", [{}, {"score_shift": None, "label_loss": None}, {"slow_ratio": 0.5}])
+def test_the_judge_is_told_the_rollout_of_the_spec(tmp_path: Path, harm: dict[str, float | None]) -> None:
+    """Also where a signal is not to be judged: Helm forgets what is null."""
+    spec = load_spec(ROOT / "services/churn/service.yaml")
+    rollout = Rollout.model_validate({**spec.rollout.model_dump(), "harm": {**spec.rollout.harm.model_dump(), **harm}})
+    values = spec_values(spec.model_copy(update={"rollout": rollout}))
+    hooks = rendered(tmp_path, values)["Canary", "churn"]["spec"]["analysis"]["webhooks"]
+    for hook in hooks:
+        assert Rollout.model_validate_json(hook["metadata"]["rollout"]) == rollout
 
 
 @pytest.mark.parametrize(("step", "most"), [(10, 50), (25, 60), (50, 50), (1, 3), (30, 100)])

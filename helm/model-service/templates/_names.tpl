@@ -47,3 +47,14 @@ app.kubernetes.io/component: {{ .component }}
 {{- toJson (append $weights (int .max_weight)) }}
 {{- end }}
 {{- end }}
+
+{{/* The spec's rollout as JSON. Helm drops keys that are null, and a signal without a margin would get the default one. */}}
+{{- define "model-service.rollout" -}}
+{{- $rollout := deepCopy .Values.rollout }}
+{{- range list "error_ratio" "slow_ratio" "score_shift" "label_loss" }}
+{{- if not (hasKey $rollout.harm .) }}
+{{- $_ := set $rollout.harm . nil }}
+{{- end }}
+{{- end }}
+{{- toJson $rollout }}
+{{- end }}

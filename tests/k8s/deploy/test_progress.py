@@ -105,6 +105,15 @@ def test_when_nothing_changed_there_is_nothing_to_wait_for() -> None:
     assert done(state("Succeeded"), state("Succeeded"))
 
 
+def test_a_rollout_that_is_under_way_already_is_followed_too() -> None:
+    before = state("Progressing", applied="2")
+    assert done(before, state("Progressing", applied="2", weight=10))
+    assert not done(before, state("Promoting", applied="2"), to_the_end=True)
+    assert done(before, state("Succeeded", applied="2"), to_the_end=True)
+    with pytest.raises(RolloutError, match="the champion keeps serving"):
+        done(before, state("Failed", applied="2"), to_the_end=True)
+
+
 def test_one_line_says_where_it_stands() -> None:
     found = State({}, (pod(), pod(ready=False)), state("Progressing", weight=20).canary)
     assert summary(CANARY, found) == "small: 1 of 2 replicas ready, rollout Progressing, 20 % of traffic"
