@@ -14,7 +14,7 @@ from services.image.engine import Engine, find_engine
 from services.image.errors import ImageError
 from services.image.model import model_image
 from services.image.program import PROGRAMS, program_image
-from services.image.recipe import ROOT, BuiltImage, base_image, fetch_base, write_record
+from services.image.recipe import BASE_VARIABLE, ROOT, BuiltImage, base_image, fetch_base, write_record
 from services.image.trained import trained_package
 from services.model_server.errors import ServerError
 
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--spec", type=Path, help="the model's service.yaml")
     what.add_argument("--component", choices=sorted(PROGRAMS), help="a program of the platform instead of a model")
     parser.add_argument("--package", type=Path, help="folder of a package; by default that of `make train`")
-    parser.add_argument("--base", help="image to start from; by default CANARIO_BASE_IMAGE, or services/image/base.txt")
+    parser.add_argument("--base", help=f"image to start from; by default {BASE_VARIABLE}, or the pinned one")
     parser.add_argument("--name", help="the image's name without a tag; by default registry.local/canario/<what>")
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="where bentos, logs and records go")
     return parser

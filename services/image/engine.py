@@ -1,7 +1,8 @@
-"""What builds and runs images here: docker, podman, buildah or buildctl, whichever answers first.
+"""What builds and runs images here: docker, podman or buildah, whichever answers first.
 
 Docker and Podman say the same with the same words. Buildah needs no daemon and
-runs an image in three steps. Buildctl only builds: its images leave as a file.
+runs an image in three steps. Buildctl is none of them: it cannot run what it
+built, and an image that was not checked gets no name.
 """
 
 from __future__ import annotations
@@ -111,6 +112,10 @@ class Engine:
     def rename(self, image: str, name: str) -> None:
         """Gives an image another name, in place of the one that it has."""
         self._answer(self.name, "tag", image, name)
+        self.remove(image)
+
+    def remove(self, image: str) -> None:
+        """Takes a name from an image; the image goes with its last name."""
         self._answer(self.name, "rmi", image)
 
     def pull(self, image: str) -> None:

@@ -19,14 +19,24 @@ _CONTAINERFILE: Final = _HERE / "program.Containerfile"
 
 @dataclass(frozen=True)
 class Program:
-    """What an image holds: a lock file's packages, sources (patterns below the root), and Debian's `packages`."""
+    """What an image holds: a lock file's packages, sources (patterns below the root), and Debian's `packages`.
+
+    `unbuilt` names packages of the lock file that come as sources only; every other is a wheel.
+    """
 
     title: str
     lock: str
     sources: tuple[str, ...]
     without: str | None
     packages: tuple[str, ...]
+    unbuilt: tuple[str, ...] = ()
 
+
+#: What reads a table as its spec says.
+_TABLES: Final = (
+    *("__init__", "contract", "encoding", "errors", "examples", "files", "requests"),
+    *("spec", "strict_yaml", "table", "table_files", "table_kinds"),
+)
 
 PROGRAMS: Final = {
     "judge": Program(
@@ -47,6 +57,19 @@ PROGRAMS: Final = {
         sources=("components/**/*.py", "requirements.txt"),
         without=None,
         packages=("ca-certificates", "git"),
+        unbuilt=("kfp-server-api",),
+    ),
+    "load": Program(
+        title="callers of a service that canario serves",
+        lock="tests/load/requirements.txt",
+        sources=(
+            *(f"components/{name}.py" for name in _TABLES),
+            "services/__init__.py",
+            "services/telemetry.py",
+            *(f"tests/load/{name}.py" for name in ("callers", "locustfile", "tally")),
+        ),
+        without=None,
+        packages=("ca-certificates",),
     ),
 }
 
@@ -64,14 +87,19 @@ def program_image(program: Program, name: str, base: str, engine: Engine, say: C
 
     def build(tag: str) -> None:
         with tempfile.TemporaryDirectory(prefix="canario-image-") as folder:
-            _stage(program, Path(folder))
-            options = engine.build_options({"BASE": base, "PACKAGES": " ".join(program.packages)}, labels)
+            stage(program, Path(folder))
+            arguments = {
+                "BASE": base,
+                "PACKAGES": " ".join(program.packages),
+                "SOURCES": ",".join(program.unbuilt) or ":none:",
+            }
+            options = engine.build_options(arguments, labels)
             engine.build(Path(folder), _CONTAINERFILE, tag, options)
 
     return make(engine, Wanted(name, version, labels, check), base, build, say)
 
 
-def _stage(program: Program, context: Path) -> None:
+def stage(program: Program, context: Path) -> None:
     """The files of the image and no other."""
     shutil.copyfile(ROOT / program.lock, context / "requirements.txt")
     for pattern in program.sources:

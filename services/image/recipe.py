@@ -15,6 +15,8 @@ from services.image.errors import EngineError, ImageError, RefusedImage
 ROOT: Final = Path(__file__).resolve().parents[2]
 #: Label with the digest of the model package in an image.
 PACKAGE_LABEL: Final = "canario.package"
+#: Names the base, where it is not the pinned one.
+BASE_VARIABLE: Final = "CANARIO_BASE_IMAGE"
 #: A model's image may have this many MB (10^6) uncompressed beyond its base.
 MODEL_LIMIT_MB: Final = 330
 #: Where an image stays until it has passed its check.
@@ -49,8 +51,8 @@ class BuiltImage:
 
 
 def base_image(given: str | None, environment: Mapping[str, str] = os.environ) -> str:
-    """The image to start from: what was given, CANARIO_BASE_IMAGE, or the pinned one."""
-    return given or environment.get("CANARIO_BASE_IMAGE") or _PIN.read_text(encoding="utf-8").strip()
+    """The image to start from: what was given, what the environment names, or the pinned one."""
+    return given or environment.get(BASE_VARIABLE) or _PIN.read_text(encoding="utf-8").strip()
 
 
 def fetch_base(engine: Engine, base: str) -> None:
@@ -64,7 +66,7 @@ def fetch_base(engine: Engine, base: str) -> None:
     except EngineError as error:
         raise ImageError(
             f"the base image {base} cannot be had ({engine.name} says so in {engine.log}). Where no registry is "
-            "reached, name one of the local store by --base or CANARIO_BASE_IMAGE; Python 3.11 on Debian is needed"
+            f"reached, name one of the local store by --base or {BASE_VARIABLE}; Python 3.11 on Debian is needed"
         ) from error
 
 
@@ -82,11 +84,14 @@ def make(engine: Engine, wanted: Wanted, base: str, build: Build, say: Callable[
     size = stored.size_bytes - engine.stored(base).size_bytes
     say(f"built by {engine.name}: {size / 1e6:.0f} MB beyond the base {base}")
     if wanted.limit_mb is not None and size > wanted.limit_mb * 1e6:
-        raise RefusedImage(f"{name} has {size / 1e6:.0f} MB beyond its base; allowed are {wanted.limit_mb}")
+        raise RefusedImage(
+            f"{name} is refused: it has {size / 1e6:.0f} MB beyond its base, and {wanted.limit_mb} are allowed. "
+            f"It stays as {unchecked}, to look at"
+        )
     try:
         said = engine.run(unchecked, wanted.check)
     except EngineError as error:
-        raise RefusedImage(f"{name} did not pass its check, so it did not get its name. {error}") from error
+        raise RefusedImage(f"{name} is refused; it stays as {unchecked}, to look at. {error}") from error
     say(f"checked in a container: {said.strip().splitlines()[-1]}")
     engine.rename(unchecked, name)
     package = wanted.labels.get(PACKAGE_LABEL)

@@ -1,0 +1,172 @@
+"""Real images from a real engine: good ones get their name, and no other does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from components.package import Package, write_package
+from services.image.engine import Engine, find_engine
+from services.image.errors import EngineError, RefusedImage
+from services.image.model import model_image
+from services.image.program import PROGRAMS, program_image
+from services.image.recipe import MODEL_LIMIT_MB, BuiltImage, Wanted, base_image, fetch_base, make
+from tests.small_package import write_small_package
+
+pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
+
+REGISTRY = f"localhost/canario-test-{os.getpid()}"
+#: What one file of a layer is, but for its times.
+Content = tuple[bytes, int, int, int, str, str]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    engine = find_engine(tmp_path_factory.mktemp("logs") / "engine.log")
+    fetch_base(engine, base_image(None))
+    return engine
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return write_small_package(tmp_path_factory.mktemp("packages") / "small")
+
+
+@pytest.fixture(scope="module")
+def built(engine: Engine, package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltImage]:
+    home = tmp_path_factory.mktemp("bento")
+    image = model_image(package, f"{REGISTRY}/small", base_image(None), engine, home, print)
+    yield image
+    engine.remove(_full(image))
+
+
+def _full(image: BuiltImage) -> str:
+    return f"{image.name}:{image.tag}"
+
+
+def test_a_models_image_is_small_labelled_and_names_its_package(
+    engine: Engine, built: BuiltImage, package: Package
+) -> None:
+    assert built.package == package.digest
+    assert built.tag == package.digest.removeprefix("sha256:")[:12]
+    assert 100 * 10**6 < built.size_bytes <= MODEL_LIMIT_MB * 10**6
+    labels = engine.stored(_full(built)).labels
+    assert labels["canario.package"] == package.digest
+    assert labels["org.opencontainers.image.title"] == package.contract.name
+    assert labels["org.opencontainers.image.revision"] == package.receipt.code
+
+
+def test_its_user_is_nobody_in_particular_and_writes_only_where_it_may(engine: Engine, built: BuiltImage) -> None:
+    assert engine.run(_full(built), ("id", "-u")).strip() == "1034"
+    engine.run(_full(built), ("touch", "/tmp/a"))
+    for place in ("/app/bento/src/package", "/app/.venv/lib", "/etc"):
+        with pytest.raises(EngineError, match=r"Permission denied|Read-only"):
+            engine.run(_full(built), ("touch", f"{place}/a"))
+
+
+def test_two_builds_of_one_package_are_the_same(
+    engine: Engine, built: BuiltImage, package: Package, tmp_path: Path
+) -> None:
+    anew = replace(engine, options=(*engine.options, "--no-cache"))
+    again = model_image(package, f"{REGISTRY}/again", base_image(None), anew, tmp_path / "bento", print)
+    try:
+        first, second = (_layers(engine, _full(image), tmp_path) for image in (built, again))
+    finally:
+        engine.remove(_full(again))
+    assert [len(layer) > 10 for layer in first[-2:]] == [True, True]
+    assert [sorted(set(one.items()) ^ set(two.items())) for one, two in zip(first, second, strict=True)] == [
+        [] for _ in first
+    ]
+
+
+def _layers(engine: Engine, image: str, folder: Path) -> list[dict[str, Content]]:
+    """Each layer's files by name."""
+    archive = folder / "image.tar"
+    archive.unlink(missing_ok=True)
+    save = {"buildah": ["buildah", "push", "-q", image, f"docker-archive:{archive}"]}
+    subprocess.run(save.get(engine.name, [engine.name, "save", "-o", str(archive), image]), check=True)
+    with tarfile.open(archive) as saved:
+        manifest: list[dict[str, Any]] = json.load(_member(saved, "manifest.json"))
+        return [_files(_member(saved, layer)) for layer in manifest[0]["Layers"]]
+
+
+def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+    member = archive.extractfile(name)
+    assert member is not None
+    return member
+
+
+def _files(layer: IO[bytes]) -> dict[str, Content]:
+    with tarfile.open(fileobj=layer) as files:
+        return {file.name: _content(files, file) for file in files}
+
+
+def _content(files: tarfile.TarFile, file: tarfile.TarInfo) -> Content:
+    member = files.extractfile(file) if file.isfile() else None
+    digest = hashlib.sha256(member.read()).hexdigest() if member else ""
+    return file.type, file.mode, file.uid, file.gid, file.linkname, digest
+
+
+def test_a_model_that_answers_wrong_gets_no_name(engine: Engine, package: Package, tmp_path: Path) -> None:
+    answer = package.golden[0].answer
+    shifted = answer.model_copy(update={"probability": 1 - answer.probability})
+    wrong = write_package(
+        tmp_path / "wrong",
+        model=(package.path / "model.onnx").read_bytes(),
+        contract=package.contract,
+        golden=(package.golden[0].model_copy(update={"answer": shifted}), *package.golden[1:]),
+        holdout=package.holdout,
+        receipt=package.receipt,
+    )
+    name = f"{REGISTRY}/wrong"
+    with pytest.raises(RefusedImage, match=r"golden request 1 is answered"):
+        model_image(wrong, name, base_image(None), engine, tmp_path / "bento", print)
+    tag = wrong.digest.removeprefix("sha256:")[:12]
+    with pytest.raises(EngineError):
+        engine.stored(f"{name}:{tag}")
+    engine.remove(f"localhost/canario-unchecked/wrong:{tag}")
+
+
+@pytest.fixture
+def build(engine: Engine, tmp_path: Path) -> Callable[[str], None]:
+    """Builds an image with 3 MB and no program of its own."""
+    (tmp_path / "Containerfile").write_text(f"FROM {base_image(None)}\nCOPY megabytes /\nUSER 1034\n")
+    (tmp_path / "megabytes").write_bytes(bytes(3_000_000))
+    return lambda tag: engine.build(tmp_path, tmp_path / "Containerfile", tag, engine.build_options({}, {}))
+
+
+@pytest.mark.parametrize(
+    ("limit_mb", "check", "reason"),
+    [
+        (2, ("true",), "has 3 MB beyond its base, and 2 are allowed"),
+        (4, ("sh", "-c", "echo it is broken; exit 1"), "it is broken"),
+    ],
+)
+def test_what_is_too_large_or_broken_gets_no_name(
+    engine: Engine, build: Callable[[str], None], limit_mb: int, check: tuple[str, ...], reason: str
+) -> None:
+    wanted = Wanted(f"{REGISTRY}/refused", str(limit_mb), {}, check, limit_mb)
+    with pytest.raises(RefusedImage, match=reason):
+        make(engine, wanted, base_image(None), build, print)
+    with pytest.raises(EngineError):
+        engine.stored(f"{REGISTRY}/refused:{limit_mb}")
+    engine.remove(f"localhost/canario-unchecked/refused:{limit_mb}")
+
+
+def test_the_judges_image_has_what_it_runs(engine: Engine) -> None:
+    image = program_image(PROGRAMS["judge"], f"{REGISTRY}/judge", base_image(None), engine, print)
+    try:
+        assert "--prometheus" in engine.run(_full(image), ("python", "-m", "services.judge", "--help"))
+        assert engine.run(_full(image), ("git", "--version")).startswith("git version 2.")
+        assert engine.run(_full(image), ("id", "-u")).strip() == "1034"
+    finally:
+        engine.remove(_full(image))

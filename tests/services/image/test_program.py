@@ -1,0 +1,49 @@
+"""Images of programs hold their sources, what these import, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.image.program import PROGRAMS, stage
+from tests.repo.tree import LAYERS, imports
+
+#: Packages by the names that Python imports, where these differ.
+_DISTRIBUTIONS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "google": "protobuf"}
+
+
+def _locked(lock: str) -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+)(?:\[[a-z0-9,-]+\])?==", lock, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS))
+def test_everything_that_an_image_imports_is_in_it(name: str, tmp_path: Path) -> None:
+    stage(PROGRAMS[name], tmp_path)
+    sources = {path.relative_to(tmp_path / "src"): path for path in (tmp_path / "src").rglob("*.py")}
+    modules = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in sources}
+    locked = _locked((tmp_path / "requirements.txt").read_text())
+    missing = set()
+    for path in sources.values():
+        for module in imports(path.read_text(encoding="utf-8")):
+            top = module.partition(".")[0]
+            if top in {*LAYERS, "tests"}:
+                missing |= set() if module in modules or module.rpartition(".")[0] in modules else {module}
+            elif top not in sys.stdlib_module_names:
+                distribution = _DISTRIBUTIONS.get(top, top.replace("_", "-"))
+                missing |= set() if distribution in locked else {distribution}
+    assert len(modules) > 10
+    assert missing == set()
+
+
+def test_the_judge_carries_neither_its_simulator_nor_anything_that_trains(tmp_path: Path) -> None:
+    stage(PROGRAMS["judge"], tmp_path)
+    assert not (tmp_path / "src" / "services" / "judge" / "simulate").exists()
+    assert not _locked((tmp_path / "requirements.txt").read_text()) & {"tensorflow", "scikit-learn", "pandas", "scipy"}
+
+
+def test_the_steps_carry_no_tools_of_the_development(tmp_path: Path) -> None:
+    stage(PROGRAMS["components"], tmp_path)
+    assert not _locked((tmp_path / "requirements.txt").read_text()) & {"pytest", "mypy", "ruff", "locust", "bentoml"}
