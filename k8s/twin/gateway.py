@@ -47,7 +47,7 @@ class Gateway:
         Raises:
             ProcessError: it does not come up.
         """
-        self._write({}, None)
+        self._write({})
         self._process.start()
         self._process.wait_ready()
 
@@ -55,19 +55,18 @@ class Gateway:
         """Ends the gateway; requests in flight are answered first."""
         self._process.stop()
 
-    def set_weights(self, weights: Mapping[str, int], mirror: str | None = None, timeout_seconds: float = 10.0) -> None:
+    def set_weights(self, weights: Mapping[str, int], timeout_seconds: float = 10.0) -> None:
         """Routes by weight from now on.
 
         Args:
             weights: base URL of a version -> its weight; one of weight 0 gets nothing.
-            mirror: base URL of a version that gets a copy of every request; its answers are thrown away.
 
         Raises:
             GatewayError: the gateway did not take the weights in time; what it does then is unknown.
         """
         with self._lock:
             self._generation += 1
-            self._write({url: weight for url, weight in weights.items() if weight > 0}, mirror)
+            self._write({url: weight for url, weight in weights.items() if weight > 0})
             deadline = time.monotonic() + timeout_seconds
             while not self._uses(self._generation):
                 if time.monotonic() > deadline:
@@ -103,8 +102,8 @@ class Gateway:
         answer = loopback.get(self.url + _GENERATION_PATH, timeout_seconds=1.0)
         return answer is not None and answer.headers.get(_GENERATION_HEADER) == str(generation)
 
-    def _write(self, weights: Mapping[str, int], mirror: str | None) -> None:
-        text = yaml.safe_dump({"http": routes(weights, mirror, self._generation)}, sort_keys=False)
+    def _write(self, weights: Mapping[str, int]) -> None:
+        text = yaml.safe_dump({"http": routes(weights, self._generation)}, sort_keys=False)
         replace_text(self._routes, text)
 
     def _program(self, port: int, home: Path) -> Program:
@@ -131,7 +130,7 @@ class Gateway:
         )
 
 
-def routes(weights: Mapping[str, int], mirror: str | None, generation: int) -> dict[str, Any]:
+def routes(weights: Mapping[str, int], generation: int) -> dict[str, Any]:
     """Traefik's dynamic configuration: one weighted service, and a probe that tells the generation."""
     probe = {
         "rule": f"Path(`{_GENERATION_PATH}`)",
@@ -143,15 +142,10 @@ def routes(weights: Mapping[str, int], mirror: str | None, generation: int) -> d
     found: dict[str, Any] = {"routers": {"generation": probe}, "middlewares": {"generation": told}}
     if not weights:
         return found
-    urls = [*weights, *([mirror] if mirror and mirror not in weights else [])]
-    names = {url: f"version-{number}" for number, url in enumerate(sorted(urls))}
-    services: dict[str, Any] = {names[url]: _server(url) for url in urls}
+    names = {url: f"version-{number}" for number, url in enumerate(sorted(weights))}
+    services: dict[str, Any] = {names[url]: _server(url) for url in weights}
     services["split"] = {"weighted": {"services": [{"name": names[url], "weight": w} for url, w in weights.items()]}}
-    entry = "split"
-    if mirror:
-        services["mirrored"] = {"mirroring": {"service": "split", "mirrors": [{"name": names[mirror], "percent": 100}]}}
-        entry = "mirrored"
-    found["routers"]["all"] = {"rule": "PathPrefix(`/`)", "priority": 1, "service": entry}
+    found["routers"]["all"] = {"rule": "PathPrefix(`/`)", "priority": 1, "service": "split"}
     found["services"] = services
     found["serversTransports"] = {"versions": {"forwardingTimeouts": {"idleConnTimeout": f"{_IDLE_SECONDS:g}s"}}}
     return found

@@ -73,13 +73,11 @@ class Rollout:
         self.weight = 0
         self.stop = threading.Event()
         self._steps = weight_steps(settings)
-        self._mirror_first = settings.strategy == "shadow"
         self._deadline_seconds, self._spare_seconds = settings.deadline_minutes * 60, spare_seconds
         self._versions, self._gateway, self._webhooks = versions, gateway, webhooks
         self._events, self._then = events, consequences
         self._wanted: Wanted | None = None
         self._applied: Release | None = None
-        self._mirrored = False
         self._deadline = 0.0
 
     def want(self, wanted: Wanted) -> None:
@@ -135,7 +133,6 @@ class Rollout:
         self._enter("Progressing", wanted.release, f"New revision detected! Scaling up {wanted.release.service}")
         self._deadline = time.monotonic() + self._deadline_seconds + self._spare_seconds
         self.canary = self._start(wanted)
-        self._mirrored = False
         self._then.routed(self.champion, self.canary, 0)
 
     def _start(self, wanted: Wanted) -> Version | None:
@@ -170,11 +167,11 @@ class Rollout:
         return ""
 
     def _take_step(self, wanted: Wanted, canary: Version) -> None:
-        check: HookType = "pre-rollout" if self.weight == 0 and not self._mirrored else "rollout"
+        check: HookType = "pre-rollout" if self.weight == 0 else "rollout"
         if not (said := self._ask(check, canary.release)).yes:
             self._decide("wait", said.reason, {})
             return
-        if not self._mirrored and self.phase != "WaitingPromotion":
+        if self.phase != "WaitingPromotion":
             said = self._ask("confirm-traffic-increase", canary.release)
             # A yes at either end is no decision: nothing was seen yet, or the promotion is asked for next.
             if not said.yes or 0 < self.weight < self._steps[-1]:
@@ -187,9 +184,6 @@ class Rollout:
             self._ask_for_promotion(wanted, canary)
 
     def _increase(self, canary: Version) -> None:
-        if self._mirror_first and self.weight == 0 and not self._mirrored:
-            self._route(0, mirror=True)
-            return
         self._route(next(step for step in self._steps if step > self.weight))
         self._tell(f"Advance {canary.release.service} canary weight {self.weight}", canary.release)
 
@@ -249,16 +243,14 @@ class Rollout:
 
     # --- the parts of a turn -------------------------------------------------------------
 
-    def _route(self, weight: int, *, mirror: bool = False) -> None:
+    def _route(self, weight: int) -> None:
         champion, canary = self.champion, self.canary
         if champion is None or canary is None:
             return
-        mirrored_to = canary.url if mirror else None
-        self._gateway.set_weights({champion.url: 100 - weight, canary.url: weight}, mirrored_to)
-        self.weight, self._mirrored = weight, mirror
+        self._gateway.set_weights({champion.url: 100 - weight, canary.url: weight})
+        self.weight = weight
         self._then.routed(champion, canary, weight)
-        reason = "a copy of every request" if mirror else ""
-        self._events.emit("weight", version=canary.release.version, weight=weight, phase=self.phase, reason=reason)
+        self._events.emit("weight", version=canary.release.version, weight=weight, phase=self.phase)
 
     def _retire(self, version: Version) -> None:
         """Stops a version without weight, once no request is under way to it."""

@@ -75,8 +75,11 @@ class Twin:
 
         Raises:
             SpecError: the spec cannot be used.
+            TwinError: its strategy is none of the twin's.
         """
         spec = load_spec(spec_path)
+        if spec.rollout.strategy == "shadow":
+            raise TwinError(f"{spec_path}: rollout.strategy: shadow needs a cluster; the twin has canary and basic")
         self.service, self.repository, self.home = spec.name, repository, home.resolve()
         self.file = release_file(environment, spec.name)
         self.events = Events(self.home / "events.jsonl", listener)

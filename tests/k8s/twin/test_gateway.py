@@ -14,7 +14,6 @@ from unittest.mock import ANY
 import psutil
 import pytest
 
-from k8s.twin import loopback
 from k8s.twin.errors import GatewayError
 from k8s.twin.gateway import Gateway, routes
 from k8s.twin.ports import Ports
@@ -110,18 +109,6 @@ def test_waiting_for_a_drain_ends_when_all_is_stopped(split: Split) -> None:
     assert not split.gateway.wait_drained(split.one, stop)
 
 
-def test_a_mirror_gets_a_copy_and_its_answers_are_thrown_away(split: Split) -> None:
-    def predictions(url: str) -> int:
-        answer = loopback.get(url + "/counts")
-        assert answer is not None
-        return int(answer.json()["requests"])
-
-    split.gateway.set_weights({split.one: 100, split.two: 0}, mirror=split.two)
-    before = predictions(split.two)
-    assert split.asked(20) == Counter({"1": 20})
-    assert wait_for(lambda: predictions(split.two) == before + 20)
-
-
 def test_a_gateway_that_dies_comes_back_with_its_weights(split: Split) -> None:
     split.gateway.set_weights({split.one: 50, split.two: 50})
     (traefik,) = psutil.Process(split.gateway.pid).children()
@@ -140,7 +127,7 @@ def test_a_gateway_that_does_not_take_weights_says_so(tmp_path: Path) -> None:
 
 
 def test_without_a_version_there_is_only_the_probe() -> None:
-    assert routes({}, None, 4) == {
+    assert routes({}, 4) == {
         "routers": {"generation": ANY},
         "middlewares": {"generation": {"headers": {"customResponseHeaders": {"x-gateway-generation": "4"}}}},
     }

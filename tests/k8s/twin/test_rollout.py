@@ -289,17 +289,6 @@ def test_a_release_that_cannot_be_served_fails_and_the_champion_goes_on(stage: S
     assert seen.failed == {}
 
 
-@pytest.mark.parametrize("settings", [contract.Rollout(strategy="shadow", step_weight=20, max_weight=20)])
-def test_a_shadow_gets_a_copy_before_it_gets_traffic(stage: Stage) -> None:
-    stage.started().want(release("2"))
-    asked = [stage.turn() for _ in range(3)]
-    assert asked[1:] == [["rollback", "pre-rollout", "confirm-traffic-increase"], ["rollback", "rollout"]]
-    assert [(e.weight, e.reason) for e in stage.events if e.kind == "weight"] == [
-        (0, "a copy of every request"),
-        (20, ""),
-    ]
-
-
 @pytest.mark.parametrize(
     ("settings", "steps"),
     [

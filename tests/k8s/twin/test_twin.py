@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from k8s.twin import loopback
-from k8s.twin.errors import ProcessError
+from k8s.twin.errors import ProcessError, TwinError
 from k8s.twin.events import Event
 from k8s.twin.processes import Program
 from k8s.twin.release import Release
@@ -144,3 +144,11 @@ def test_a_twin_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: py
     with pytest.raises(ProcessError, match=r"gateway ended(?s:.*)nothing: cannot be started"):
         twin.start()
     assert set(psutil.Process().children(recursive=True)) == before
+
+
+def test_a_strategy_that_needs_a_cluster_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    spec = tmp_path / "service.yaml"
+    spec.write_text(SPEC.format(deadline_minutes=1).replace("rollout:\n", "rollout:\n  strategy: shadow\n"))
+    repository = Repository.create(tmp_path / "environment.git")
+    with pytest.raises(TwinError, match="shadow needs a cluster; the twin has canary and basic"):
+        Twin(spec, tmp_path / "twin", repository, lambda _digest: None)
