@@ -66,7 +66,7 @@ class Stage:
         """Every number that is not zero, by metric and its last labels."""
         samples = [sample for family in self.exposition.collect() for sample in family.samples]
         return {
-            " ".join([sample.name.removeprefix("canario_shadow_"), *list(sample.labels.values())[3:]]): sample.value
+            " ".join([sample.name.partition("_shadow_")[2], *list(sample.labels.values())[3:]]): sample.value
             for sample in samples
             if sample.value
         }
