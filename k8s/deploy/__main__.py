@@ -50,16 +50,16 @@ def _deploy(asked: argparse.Namespace) -> int:
     platform = read_platform(asked.root / "k8s" / "envs" / asked.env / "platform.yaml")
     release = _release(asked, spec.name)
     namespace = asked.namespace or platform.namespace
-    values = values_text(chart_values(spec, release, platform))
+    values = chart_values(spec, release, platform)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "values.yaml")
-        file.write_text(values, encoding="utf-8")
+        file.write_text(values_text(values), encoding="utf-8")
         if asked.dry_run:
             sys.stdout.write(cluster.render(spec.name, namespace, file))
             return 0
         strategy = spec.rollout.strategy
         cluster.check(namespace, strategy)
-        service = progress.Service(spec.name, namespace, strategy)
+        service = progress.Service(spec.name, namespace, strategy, int(values["scale"]["min"]))
         before = progress.look(service)
         print(f"{spec.name}: version {release.version} to {asked.env} ({_image(release)})", flush=True)
         cluster.install(spec.name, namespace, file)

@@ -30,6 +30,7 @@ class Service:
     name: str
     namespace: str
     strategy: str
+    replicas: int
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def is_done(service: Service, before: State, state: State, *, to_the_end: bool) 
         RolloutError: Flagger rolled back.
     """
     if service.strategy != "canary":
-        return all(_is_ready(deployment) for deployment in state.deployments.values())
+        return all(_is_ready(deployment, service.replicas) for deployment in state.deployments.values())
     if before.phase in ("", "Initializing"):
         return state.phase in _AT_REST
     same = state.template == before.template
@@ -146,11 +147,12 @@ def _image(pod: Mapping[str, Any]) -> str:
     return str(pod["spec"]["containers"][0]["image"])
 
 
-def _is_ready(deployment: Mapping[str, Any]) -> bool:
+def _is_ready(deployment: Mapping[str, Any], least: int) -> bool:
+    """Whether every replica is new and ready, and the autoscaler has set as many as there have to be."""
     status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
     seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
     counts = (status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas"))
-    return bool(seen and all(count == wanted for count in counts))
+    return bool(seen and wanted >= least and all(count == wanted for count in counts))
 
 
 def _has(pod: Mapping[str, Any], condition: str) -> bool:

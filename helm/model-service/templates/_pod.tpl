@@ -53,6 +53,9 @@ spec:
     - name: server
       image: {{ include "model-service.image" .image | quote }}
       imagePullPolicy: IfNotPresent
+      # Longer than a gateway keeps an idle connection (Traefik: 90 s): it would else send a request on one that is
+      # closed that moment, and a POST is not sent again.
+      args: [--timeout-keep-alive, "180"]
       ports:
         - {name: http, containerPort: {{ $port }}}
       env:

@@ -9,8 +9,8 @@ import pytest
 from k8s.deploy.errors import RolloutError
 from k8s.deploy.progress import Service, State, hopeless, is_done, summary
 
-CANARY = Service("small", "models", "canary")
-BASIC = Service("small", "models", "basic")
+CANARY = Service("small", "models", "canary", 2)
+BASIC = Service("small", "models", "basic", 2)
 NEW, OLD = "registry.local/canario/small:2", "registry.local/canario/small:1"
 
 
@@ -57,6 +57,7 @@ def done(before: State, after: State, *, to_the_end: bool = False) -> bool:
         (deployment(updated=1), False),
         (deployment(available=1), False),
         (deployment(seen=3), False),
+        (deployment(wanted=1, updated=1, available=1), False),  # the autoscaler comes a moment later
     ],
 )
 def test_a_rolling_update_is_done_when_all_replicas_are_new_and_ready(one: dict[str, Any], ready: bool) -> None:
