@@ -36,7 +36,7 @@ def test_every_metric_is_one_that_is_exported(path: Path) -> None:
 
 
 def test_a_metric_that_is_not_exported_is_seen() -> None:
-    assert metrics("rate(canario_request_total[5m])") - METRICS == {"canario_request_total"}
+    assert metrics("rate(flagger_request_total[5m])") - METRICS == {"flagger_request_total"}
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:

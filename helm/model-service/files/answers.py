@@ -1,4 +1,4 @@
-"""What `helm test` runs in the model's own image: it needs the standard library and the package only."""
+"""What `helm test` runs in the model's own image, from the folder with the model and what serves it."""
 
 import json
 import os
@@ -6,30 +6,21 @@ import sys
 import urllib.request
 from pathlib import Path
 
-TOLERANCE = 1e-6
+from components.package import TOLERANCE
+from services.telemetry import RECEIPT_HEADER
 
 
 def ask(path, document=None):
     """The answer, its body and the package that gave it."""
     body = None if document is None else json.dumps(document).encode()
-    request = urllib.request.Request(
-        os.environ["URL"] + path, body, {"content-type": "application/json"}
-    )
+    request = urllib.request.Request(os.environ["URL"] + path, body, {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as response:
-        return json.load(response), response.headers["x-canario-receipt"]
-
-
-def golden():
-    """The golden requests of the image's package."""
-    found = [path for root in ("/home", "/app", "/opt", "/srv") for path in Path(root).glob("**/package/golden.jsonl")]
-    if not found:
-        sys.exit("the image has no package/golden.jsonl")
-    return [json.loads(line) for line in found[0].read_text().splitlines()]
+        return json.load(response), response.headers[RECEIPT_HEADER]
 
 
 ready, served = ask("/readyz")
 print("ready:", ready)
-rows = golden()
+rows = [json.loads(line) for line in Path("package/golden.jsonl").read_text().splitlines()]
 answers, served = ask("/predict", [row["request"] for row in rows])
 if served != os.environ["PACKAGE"]:
     # While a canary is on trial the Service answers with the champion, whose answers are its own.
