@@ -13,8 +13,8 @@ from services.telemetry import RECEIPT_HEADER
 def ask(path, document=None):
     """The answer, its body and the package that gave it."""
     body = None if document is None else json.dumps(document).encode()
-    request = urllib.request.Request(os.environ["URL"] + path, body, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as response:
+    request = urllib.request.Request(os.environ["URL"] + path, body, {"content-type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 -- the chart sets the address
         return json.load(response), response.headers[RECEIPT_HEADER]
 
 
