@@ -27,7 +27,7 @@ from services.model_server.shadow_counts import ShadowCounts
 
 #: Share of the event loop's time that sending and comparing may take, in seconds of processor, so that no caller is
 #: slowed by 5 %. What is timed is about a third of what it costs: the loop and the kernel have their part.
-_SHARE: Final = 0.012
+_SHARE: Final = 0.005
 #: Seconds of it that may be saved up.
 _SAVED_SECONDS: Final = 0.002
 _CONNECTIONS: Final = 4
