@@ -48,6 +48,8 @@ class _Load:
     #: (when, request id, labels): feedback that is still to come, soonest first.
     due: list[tuple[float, str, tuple[str, ...]]]
     ids: Iterator[str]
+    #: What every request has.
+    headers: dict[str, str]
 
 
 load = _Load()
@@ -61,6 +63,7 @@ def _options(parser: LocustArgumentParser) -> None:
     add("spec", Path, Path("services/churn/service.yaml"), "the service's spec")
     add("table", Path, None, "rows to send; by default the spec's own table")
     add("out", Path, Path("build/load"), "folder for the counts")
+    add("host-header", str, None, "name of the service, where the address is a gateway's")
     add("rate", float, 300.0, "requests a second, of all callers together")
     add("warm-up-seconds", float, 0.0, "how long latencies are left out of the totals")
     add("batch-share", float, 0.05, "share of requests with 2 to 20 rows")
@@ -76,6 +79,7 @@ def _prepare(environment: Environment, **_: object) -> None:
     load.requests = requests_from(rows, options.seed, options.batch_share, options.wrong_share)
     load.chance = random.Random(options.seed + 1)
     load.feedback_share, load.feedback_seconds, load.due = options.feedback_share, options.feedback_seconds, []
+    load.headers = {"host": options.host_header} if options.host_header else {}
     start = os.urandom(4).hex()
     load.ids = (f"{start}-{number}" for number in itertools.count())
     Caller.period_seconds = max(1, options.num_users - Teacher.fixed_count) / options.rate
@@ -131,7 +135,7 @@ class Caller(FastHttpUser):
     def predict(self) -> None:
         request = next(load.requests)
         identifier = next(load.ids)
-        headers = {"content-type": "application/json", telemetry.REQUEST_ID_HEADER: identifier}
+        headers = {**load.headers, "content-type": "application/json", telemetry.REQUEST_ID_HEADER: identifier}
         began = time.perf_counter()
         body: Any = request.body  # bytes are sent as they are; the annotation there knows only text
         with self.client.post("/predict", data=body, headers=headers, catch_response=True) as answer:
@@ -160,7 +164,7 @@ class Teacher(FastHttpUser):
         if not messages:
             return
         began = time.perf_counter()
-        with self.client.post("/feedback", json=messages, catch_response=True) as answer:
+        with self.client.post("/feedback", json=messages, headers=load.headers, catch_response=True) as answer:
             fault = "" if answer.status_code in (200, 202) else _fault(answer.status_code, answer.content)
             answer.failure(fault) if fault else answer.success()
         version = (answer.headers or {}).get(telemetry.VERSION_HEADER)

@@ -1,0 +1,97 @@
+"""From nothing to a champion, a good version promoted, and every bad one rolled back, under load and judged live.
+
+The tests build on each other and run in their order.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from services.judge.decisions import outline
+from tests.e2e.callers import Callers
+from tests.e2e.kube import Kube
+from tests.e2e.scenario import SERVICE, Environment, Version
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+_ROLLOUT_SECONDS = 300.0
+#: What is wrong with a version, which of the demo's packages it serves, and the signal that must show it.
+_FAULTS = [
+    ("errors", "2", {"CANARIO_FAULT_ERROR_RATIO": "0.05"}, "error_ratio"),
+    ("slow", "2", {"CANARIO_FAULT_SLOW_RATIO": "0.05"}, "slow_ratio"),
+    ("wrong-unit", "3", {}, "score_shift"),
+    ("worse", "2", {"CANARIO_FAULT_STALE_RATIO": "1"}, "label_loss"),
+]
+
+
+def phase(models: Kube) -> str:
+    """What Flagger says about the service."""
+    canary: Any = models.get("canary", SERVICE)
+    return str(canary.get("status", {}).get("phase", "")) if canary else ""
+
+
+def champion_pods(models: Kube) -> dict[str, int]:
+    """Restarts of the pods that serve the champion, by their identity."""
+    pods = models.get("pods", "--selector", f"app={SERVICE}-primary")
+    return {
+        pod["metadata"]["uid"]: sum(one["restartCount"] for one in pod["status"]["containerStatuses"]) for pod in pods
+    }
+
+
+def decided(version: str) -> list[str]:
+    """What the judges decided about a version, in its order."""
+    logs = Kube("canario").run("logs", "--selector", "app.kubernetes.io/name=judge", "--tail", "-1")
+    return [line for line in outline(logs.splitlines(), SERVICE) if line.startswith(f"{version}:")]
+
+
+def test_a_first_version_is_served(
+    models: Kube, environment: Environment, callers: Callers, packages: dict[str, str]
+) -> None:
+    environment.deploy(Version("1", packages["1"]))
+    assert phase(models) == "Initialized"
+    tested = subprocess.run(
+        ["helm", "test", SERVICE, "--namespace", models.namespace, "--logs"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    models.wait("an answer through the gateway", lambda: callers.look() and "1" in callers.requests, 60)
+
+
+def test_a_good_version_is_promoted_and_no_request_fails(
+    models: Kube, environment: Environment, callers: Callers, packages: dict[str, str]
+) -> None:
+    models.wait("an answer of version 1", lambda: callers.look() and "1" in callers.requests, 60)
+    environment.deploy(Version("2", packages["2"]), "--follow")
+    assert phase(models) == "Succeeded"
+    callers.stop()
+    assert {name: count.failed for name, count in callers.requests.items()} == {"1": 0, "2": 0}, callers.faults
+    assert decided("2")[-1].startswith("2: pass")
+
+
+@pytest.mark.parametrize(("fault", "package", "settings", "signal"), _FAULTS, ids=[fault[0] for fault in _FAULTS])
+def test_a_bad_version_is_rolled_back_for_the_right_reason(
+    models: Kube,
+    environment: Environment,
+    callers: Callers,
+    packages: dict[str, str],
+    fault: str,
+    package: str,
+    settings: dict[str, str],
+    signal: str,
+) -> None:
+    before = champion_pods(models)
+    assert sum(before.values()) == 0
+    environment.deploy(Version(fault, packages[package], settings))
+    models.wait("the bad version is rolled back", lambda: phase(models) == "Failed", _ROLLOUT_SECONDS)
+    callers.stop()
+    failed = {name: count.failed for name, count in callers.requests.items() if count.failed}
+    assert set(failed) <= ({fault} if fault == "errors" else set()), callers.faults
+    verdicts = decided(fault)
+    assert verdicts[-1].startswith(f"{fault}: fail")
+    assert signal in verdicts[-1]
+    assert champion_pods(models) == before
