@@ -118,6 +118,7 @@ def _cell_breach(column: str, check: str, cases: pd.DataFrame, examples: Example
     if check == "not_nullable":
         return f"column {column!r} is missing in {len(positions):,} rows ({name_rows(positions)}); allow it or fill it"
     value = examples.frame[column].iloc[positions[0]]
+    value = value.item() if isinstance(value, np.generic) else value
     shown = int(value) if isinstance(value, float) and value.is_integer() else value
     return f"column {column!r}: {shown!r} {check} ({name_rows(positions)})"
 

@@ -82,11 +82,15 @@ def _shuffle_labels(spec: Spec, path: Path) -> Path:
 
 
 def _in_hundredths(spec: Spec, feature: str | None) -> tuple[Spec, str]:
-    """A spec that says that the table has hundredths of what callers send; the table has not."""
+    """A spec that says that the table has hundredths of what callers send; the table has not.
+
+    Its bounds still hold what callers send, and what is in the table: nothing offline sees the mistake.
+    """
     before = spec.features[feature] if feature else None
     if feature is None or not isinstance(before, NumberFeature):
         raise SpecError(f"{spec.name} has no number to read in a wrong unit; choose another FAULT, such as worse")
-    after = before.model_copy(update={"factor": before.factor * 100})
+    bounds = {"min": min(before.min, before.min / 100), "max": max(before.max, before.max / 100)}
+    after = before.model_copy(update={"factor": before.factor * 100, **bounds})
     explanation = f"the model reads {feature} in {hundredths_of(before)}, and was trained on {before.unit or 'wholes'}"
     return spec.model_copy(update={"features": {**spec.features, feature: after}}), explanation
 

@@ -9,6 +9,7 @@ from components.contract import Harm, NumberFeature
 from components.errors import SpecError
 from components.spec import load_spec
 from components.table import read_table
+from components.units import table_bounds
 from k8s.twin.demo.faults import FAULTS, third_version, write_spec
 
 CHURN = Path("services/churn/service.yaml")
@@ -46,6 +47,18 @@ def test_a_wrong_unit_accepts_what_callers_send_and_reads_a_hundred_times_as_muc
     assert after.factor == 100
     assert (after.unit, after.min, after.max) == (before.unit, before.min, before.max)
     assert "monthly_charges in cents" in third.explanation
+
+
+def test_the_bounds_of_a_wrong_unit_hold_what_is_in_the_table(tmp_path: Path):
+    spec = load_spec(CHURN)
+    for bounds, within in (((15.0, 45.0), (15.0, 4500.0)), ((-50.0, -2.0), (-5000.0, -2.0))):
+        low, high = bounds
+        changed = NumberFeature(type="number", min=low, max=high)
+        changed_spec = spec.model_copy(update={"features": {**spec.features, "monthly_charges": changed}})
+        third = third_version("wrong-unit", changed_spec, "monthly_charges", tmp_path)
+        after = load_spec(third.spec).features["monthly_charges"]
+        assert isinstance(after, NumberFeature)
+        assert table_bounds(after) == pytest.approx(within)
 
 
 def test_shuffled_labels_keep_every_feature_and_the_share_of_positives(tmp_path: Path):
