@@ -104,7 +104,7 @@ test-charts: setup  ## the tests of charts and manifests; needs helm and kubecon
 	@$(PY) -m pytest -m charts
 
 .PHONY: test-images
-test-images: setup  ## the tests that build container images; needs docker, podman, buildah or buildctl
+test-images: setup  ## the tests that build container images; needs docker, podman or buildah
 	@$(PY) -m pytest -m images
 
 .PHONY: e2e

@@ -15,12 +15,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def targets(makefile: str) -> set[str]:
     """Targets that a person may call: those with an explanation."""
-    return set(re.findall(r"^([a-z][a-z-]*):.*## ", makefile, re.MULTILINE))
+    return set(re.findall(r"^([a-z][a-z0-9-]*):.*## ", makefile, re.MULTILINE))
 
 
 def commands(text: str) -> set[str]:
     """Targets of `make` that a text tells people to run, in backticks or indented as code, or in a script."""
-    called = re.findall(r"(?:`|^\s*|&& )make ((?:[A-Z]+=\S+ )*)([a-z][a-z-]*)\b", text, re.MULTILINE)
+    called = re.findall(r"(?:`|^\s*|&& )make ((?:[A-Z]+=\S+ )*)([a-z][a-z0-9-]*)\b", text, re.MULTILINE)
     return {target for _, target in called}
 
 
