@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from components.contract import SCORE_EDGES
 from services.judge.evidence import BINS, COLUMNS, Counts, Evidence, Holdout, Stratum
 from services.judge.exposition import Reading
 
@@ -178,6 +179,8 @@ def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple
     live = {replica.readings[-1].package for replica in champions}
     if len(live) > 1:
         return None, [f"the champion's replicas serve different packages: {', '.join(sorted(live))}"]
+    if canary.package in live:  # the champion's own package, under other settings: its scores must not move
+        return Holdout((0.0,) * len(SCORE_EDGES), (0.0,) * len(SCORE_EDGES)), []
     if canary.champion and canary.champion not in live:
         return None, [
             f"the canary was compared on the hold-out with {canary.champion}, but the champion that is live is"

@@ -56,7 +56,7 @@ class Callers:
 
     def stop(self) -> None:
         """Stops after the answers that are under way, and counts."""
-        self._kube.run("exec", "callers", "--", "kill", "-TERM", "1")
+        self._kube.run("exec", "callers", "--", "sh", "-c", "kill -TERM 1")
         self._kube.run("wait", "pod/callers", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
         self._read(self._kube.run("logs", "callers").rpartition("\n{")[2])
 

@@ -31,6 +31,9 @@ def platform(cluster: None) -> None:
         [sys.executable, "-m", "k8s.platform", "--env", "local"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    judges = Kube("canario")  # their image's tag stays while it is worked on
+    judges.run("rollout", "restart", "deployment/judge")
+    judges.run("rollout", "status", "deployment/judge", "--timeout=120s")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.contract import SCORE_EDGES
 from services.judge.evidence import Counts, Evidence, Holdout
 from services.judge.exposition import Reading
 from services.judge.series import Replica, Role, Series, evidence_at
@@ -156,6 +157,16 @@ def test_nothing_at_all_is_three_problems() -> None:
         "no canary is among the targets that could be read",
         "no champion is among the targets that could be read",
     )
+
+
+def test_a_canary_with_the_champions_own_package_must_not_score_differently() -> None:
+    known = steady(13)
+    known.replicas["canary"].add(14, reading(110, package="sha256:old", champion="sha256:older"))
+    found = evidence_at(known, 14, STALE)
+    assert found.problems == ()
+    assert found.holdout is not None
+    assert set(found.holdout.shift) == set(found.holdout.shift_error) == {0.0}
+    assert len(found.holdout.shift) == len(found.holdout.shift_error) == len(SCORE_EDGES)
 
 
 def test_a_canary_compared_with_another_champion_than_the_live_one_is_a_problem() -> None:
