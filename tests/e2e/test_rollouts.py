@@ -33,12 +33,11 @@ def phase(models: Kube) -> str:
     return str(canary.get("status", {}).get("phase", "")) if canary else ""
 
 
-def champion_pods(models: Kube) -> dict[str, int]:
-    """Restarts of the pods that serve the champion, by their identity."""
+def champion_restarts(models: Kube) -> list[int]:
+    """Restarts of each pod that serves the champion; the autoscaler may add pods, and take them away."""
     pods = models.get("pods", "--selector", f"app={SERVICE}-primary")
-    return {
-        pod["metadata"]["uid"]: sum(one["restartCount"] for one in pod["status"]["containerStatuses"]) for pod in pods
-    }
+    assert pods
+    return [sum(one["restartCount"] for one in pod["status"]["containerStatuses"]) for pod in pods]
 
 
 def decided(version: str) -> list[str]:
@@ -84,8 +83,6 @@ def test_a_bad_version_is_rolled_back_for_the_right_reason(
     settings: dict[str, str],
     signal: str,
 ) -> None:
-    before = champion_pods(models)
-    assert sum(before.values()) == 0
     environment.deploy(Version(fault, packages[package], settings))
     models.wait("the bad version is rolled back", lambda: phase(models) == "Failed", _ROLLOUT_SECONDS)
     callers.stop()
@@ -94,4 +91,4 @@ def test_a_bad_version_is_rolled_back_for_the_right_reason(
     verdicts = decided(fault)
     assert verdicts[-1].startswith(f"{fault}: fail")
     assert signal in verdicts[-1]
-    assert champion_pods(models) == before
+    assert not any(champion_restarts(models))
