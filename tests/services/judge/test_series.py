@@ -169,6 +169,13 @@ def test_a_canary_with_the_champions_own_package_must_not_score_differently() ->
     assert len(found.holdout.shift) == len(found.holdout.shift_error) == len(SCORE_EDGES)
 
 
+def test_packages_that_nobody_names_are_not_the_same_one() -> None:
+    known = steady(13)
+    known.replicas["canary"].add(14, reading(110, package="", champion="", holdout=None))
+    known.replicas["champion"].add(14, replace(champion_reading(110), package=""))
+    assert evidence_at(known, 14, STALE).holdout is None
+
+
 def test_a_canary_compared_with_another_champion_than_the_live_one_is_a_problem() -> None:
     known = steady(13)
     known.replicas["canary"].add(14, reading(110, champion="sha256:older"))
