@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from components.files import replace_text
 from services.image.engine import Engine
 from services.image.errors import EngineError, ImageError, RefusedImage
 
@@ -101,8 +102,4 @@ def make(engine: Engine, wanted: Wanted, base: str, build: Build, say: Callable[
 def write_record(folder: Path, image: BuiltImage) -> Path:
     """`<folder>/<last part of the name>.json`, replaced as a whole."""
     path = folder / f"{image.name.rpartition('/')[2]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(image), indent=2) + "\n", encoding="utf-8")
-    draft.replace(path)
-    return path
+    return replace_text(path, json.dumps(asdict(image), indent=2) + "\n")
