@@ -11,8 +11,8 @@ import yaml
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from components.contract import Closed, Spec
-from components.strict_yaml import load_yaml
 from k8s.deploy.errors import EnvironmentFileError
+from k8s.deploy.reading import read_file
 from k8s.deploy.values import Candidate, Host, Image, ObjectName
 from k8s.twin.errors import ReleaseError
 from k8s.twin.release import Release, parse_release_as
@@ -59,15 +59,10 @@ def read_platform(path: Path) -> Platform:
         EnvironmentFileError: the file is not there or wrong; every fault is named.
     """
     try:
-        platform = Platform.model_validate(load_yaml(path.read_text(encoding="utf-8")))
+        platform = read_file(Platform, path)
     except FileNotFoundError as error:
         known = sorted(found.parent.name for found in path.parents[1].glob("*/platform.yaml"))
         raise EnvironmentFileError(f"{path} is not there; environments are: {', '.join(known)}") from error
-    except ValidationError as error:
-        faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
-        raise EnvironmentFileError("\n".join(f"{path}: {fault}" for fault in faults)) from error
-    except ValueError as error:
-        raise EnvironmentFileError(f"{path}: {error}") from error
     decided = sorted(set(platform.values) & set(DECIDED))
     if decided:
         raise EnvironmentFileError(f"{path}: values.{decided[0]} is decided by the spec or the release; remove it")

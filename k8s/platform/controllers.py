@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from components.contract import Closed
-from components.strict_yaml import load_yaml
 from k8s.deploy.errors import EnvironmentFileError
+from k8s.deploy.reading import read_file
 
 FILE = Path(__file__).resolve().parents[1] / "controllers" / "controllers.yaml"
 
@@ -76,11 +76,7 @@ def read_controllers(path: Path = FILE) -> tuple[Controller, ...]:
     Raises:
         EnvironmentFileError: the file is wrong; every fault is named.
     """
-    try:
-        return _Controllers.model_validate(load_yaml(path.read_text(encoding="utf-8"))).controllers
-    except ValidationError as error:
-        faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
-        raise EnvironmentFileError("\n".join(f"{path}: {fault}" for fault in faults)) from error
+    return read_file(_Controllers, path).controllers
 
 
 def missing(controllers: Iterable[Controller], found: Found, asked: Collection[str]) -> Iterator[Controller]:
