@@ -179,9 +179,8 @@ def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple
     live = {replica.readings[-1].package for replica in champions}
     if len(live) > 1:
         return None, [f"the champion's replicas serve different packages: {', '.join(sorted(live))}"]
-    if (
-        canary.package and canary.package in live
-    ):  # the champion's own package, under other settings: its scores must not move
+    # The champion's own package, under other settings: its scores must not move.
+    if canary.package and canary.package in live:
         return Holdout((0.0,) * len(SCORE_EDGES), (0.0,) * len(SCORE_EDGES)), []
     if canary.champion and canary.champion not in live:
         return None, [
