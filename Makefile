@@ -85,6 +85,13 @@ image: setup  ## make the container image of SERVICE from its newest package
 deploy: setup  ## bring SERVICE to the cluster as k8s/envs/ENV says; VERSION=N releases the newest image first
 	@$(PY) -m k8s.deploy --spec $(SPEC) --env $(ENV) $(if $(VERSION),--version $(VERSION))
 
+.PHONY: verify
+verify: export HEADER ?=
+verify: export URL ?=
+verify: setup  ## follow SERVICE from an answer back to its data: [URL=http://...|HEADER=sha256:...] [EXCLUDE="chart ..."]
+	@$(PY) -m k8s.chain.verify --spec $(SPEC) --env $(ENV) $(if $(EXCLUDE),--exclude $(EXCLUDE)) \
+	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"}
+
 .PHONY: ui
 ui: setup  ## open the experiment tracker (MLflow) on the runs of this clone
 	@$(PY) -m mlflow ui --backend-store-uri sqlite:///build/mlflow/mlflow.db --host 127.0.0.1
