@@ -1,0 +1,40 @@
+variable "project" {
+  description = "Google Cloud project that everything is made in."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project must be a project id: 6 to 30 lower-case letters, digits and hyphens, a letter first."
+  }
+}
+
+variable "name" {
+  description = "Name of what is made, and prefix of its parts."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name))
+    error_message = "name must have 3 to 24 lower-case letters, digits and hyphens, a letter first."
+  }
+}
+
+variable "region" {
+  description = "Region, such as us-central1."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region must look like us-central1, without a zone."
+  }
+}
+
+variable "ranges" {
+  description = "Address ranges of nodes, pods and services."
+  type = object({
+    nodes    = optional(string, "10.0.0.0/20")
+    pods     = optional(string, "10.16.0.0/14")
+    services = optional(string, "10.32.0.0/20")
+  })
+  default = {}
+  validation {
+    condition     = alltrue([for range in values(var.ranges) : can(cidrhost(range, 0))])
+    error_message = "each of ranges must be a CIDR range, such as 10.0.0.0/20."
+  }
+}

@@ -1,0 +1,92 @@
+variable "project" {
+  description = "Google Cloud project that everything is made in."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project must be a project id: 6 to 30 lower-case letters, digits and hyphens, a letter first."
+  }
+}
+
+variable "name" {
+  description = "Name of what is made, and prefix of its parts."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name))
+    error_message = "name must have 3 to 24 lower-case letters, digits and hyphens, a letter first."
+  }
+}
+
+variable "region" {
+  description = "Region, such as us-central1."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region must look like us-central1, without a zone."
+  }
+}
+
+variable "cluster" {
+  description = "Name of the cluster."
+  type        = string
+}
+
+variable "service_account" {
+  description = "E-mail of the nodes' service account."
+  type        = string
+}
+
+variable "nodes" {
+  description = "The machines: kind, how many (in all zones together), disk, and whether they are spot."
+  type = object({
+    machine_type = string
+    min          = optional(number, 0)
+    max          = optional(number, 3)
+    disk_gb      = optional(number, 50)
+    spot         = optional(bool, false)
+  })
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*-[a-z0-9-]+$", var.nodes.machine_type))
+    error_message = "nodes.machine_type must look like e2-standard-4."
+  }
+  validation {
+    condition     = var.nodes.min >= 0 && var.nodes.min <= var.nodes.max && var.nodes.max >= 1
+    error_message = "nodes.min must be 0 or more and at most nodes.max, which must be 1 or more."
+  }
+  validation {
+    condition     = var.nodes.disk_gb >= 20
+    error_message = "nodes.disk_gb must be 20 or more."
+  }
+}
+
+variable "gpu" {
+  description = "GPUs of each node, their driver, and how many pods share one."
+  type = object({
+    type      = string
+    count     = optional(number, 1)
+    driver    = optional(string, "DEFAULT")
+    shared_by = optional(number, 1)
+  })
+  default = null
+  validation {
+    condition     = var.gpu == null || try(contains(["DEFAULT", "LATEST"], var.gpu.driver), false)
+    error_message = "gpu.driver must be DEFAULT or LATEST."
+  }
+  validation {
+    condition     = var.gpu == null || try(contains([1, 2, 4, 8, 16], var.gpu.count), false)
+    error_message = "gpu.count must be 1, 2, 4, 8 or 16."
+  }
+  validation {
+    condition     = var.gpu == null || try(var.gpu.shared_by >= 1 && var.gpu.shared_by <= 48, false)
+    error_message = "gpu.shared_by must be 1 to 48."
+  }
+}
+
+variable "tpu" {
+  description = "Topology of the TPU slice, such as 2x4."
+  type        = object({ topology = string })
+  default     = null
+  validation {
+    condition     = var.tpu == null || can(regex("^[0-9]+x[0-9]+(x[0-9]+)?$", var.tpu.topology))
+    error_message = "tpu.topology must look like 2x4 or 2x2x2."
+  }
+}
