@@ -122,7 +122,15 @@ e2e: setup  ## the whole way on the cluster, after `make demo`, whose packages a
 check: setup  ## lint, format and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy components pipelines services k8s tests
+	@$(PY) -m mypy components pipelines services k8s terraform tests
+
+.PHONY: tf-check
+tf-check: setup  ## the checks of Terraform; what cannot run is named, and with STRICT=1 refused
+	@$(PY) -m terraform.check
+
+.PHONY: costs
+costs: setup  ## what each environment costs a month, by pool
+	@$(PY) -m terraform.costs
 
 .PHONY: bench
 bench: setup  ## us and the peers on one model, interleaved, as ratios

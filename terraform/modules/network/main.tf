@@ -3,6 +3,11 @@ resource "google_compute_network" "this" {
   project                 = var.project
   name                    = var.name
   auto_create_subnetworks = false
+
+  # What a deleted cluster's controllers made goes a little later; until then the network cannot.
+  timeouts {
+    delete = "20m"
+  }
 }
 
 resource "google_compute_subnetwork" "nodes" {
@@ -20,6 +25,9 @@ resource "google_compute_subnetwork" "nodes" {
   secondary_ip_range {
     range_name    = "services"
     ip_cidr_range = var.ranges.services
+  }
+  timeouts {
+    delete = "20m"
   }
 }
 

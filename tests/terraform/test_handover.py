@@ -1,0 +1,59 @@
+"""What Terraform hands over is what the charts take."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.repo.tree import ROOT
+
+HANDED = {
+    "repository": "registry.local/canario",
+    "artifacts": "gs://example/mlflow",
+    "database": {"address": "10.0.0.5", "password": "secret"},
+    "pools": ["cpu"],
+}
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    if shutil.which("terraform") is None:
+        pytest.skip("terraform is not on the PATH")
+    place = shutil.copytree(ROOT / "terraform/modules/handover", tmp_path_factory.mktemp("tf") / "handover")
+    (place / "terraform.tfvars.json").write_text(json.dumps(HANDED))
+    for command in (["init", "-backend=false"], ["apply", "-auto-approve"]):
+        subprocess.run(["terraform", *command], cwd=place, check=True, capture_output=True)
+    told = subprocess.run(["terraform", "output", "-json"], cwd=place, check=True, capture_output=True)
+    return {name: output["value"] for name, output in json.loads(told.stdout).items()}
+
+
+def unknown(given: dict[str, Any], values: dict[str, Any], path: str = "") -> list[str]:
+    """Keys that a chart's values do not have."""
+    missing = [path + key for key in given if key not in values]
+    deeper = [key for key in given if isinstance(given[key], dict) and isinstance(values.get(key), dict)]
+    return missing + [name for key in deeper for name in unknown(given[key], values[key], f"{path}{key}.")]
+
+
+def test_each_key_is_one_of_the_chart(outputs: dict[str, Any]) -> None:
+    values = yaml.safe_load((ROOT / "helm/canario/values.yaml").read_text())
+    assert unknown(outputs["canario"], values) == []
+    assert unknown({"mlflow": {"bucket": "x"}}, values) == ["mlflow.bucket"]
+
+
+def test_the_secret_has_the_keys_that_the_chart_names(outputs: dict[str, Any]) -> None:
+    told = set(re.findall(r"MLFLOW_[A-Z_]+", (ROOT / "helm/canario/values.yaml").read_text()))
+    assert set(outputs["mlflow_secret"]) == told
+
+
+def test_a_pool_is_the_label_that_the_chart_selects(outputs: dict[str, Any]) -> None:
+    assert outputs["pools"] == ["cpu"]
+    label = "node.kubernetes.io/pool"
+    for file in ("helm/model-service/values.yaml", "terraform/modules/node-pool/main.tf"):
+        assert label in Path(ROOT / file).read_text()
