@@ -4,7 +4,8 @@ ComponentError
 ├── SpecError       the spec is wrong; a person mends service.yaml
 ├── DataError       the table is wrong; names the column and the rows
 ├── PackageError    a package's bytes are not what they say
-└── GateError       a candidate did not show what the spec demands
+├── GateError       a candidate did not show what the spec demands
+└── ReleaseError    an environment file is wrong; says which key
 """
 
 
@@ -26,3 +27,7 @@ class PackageError(ComponentError):
 
 class GateError(ComponentError):
     """A candidate was refused offline."""
+
+
+class ReleaseError(ComponentError):
+    """An environment file is wrong."""

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
 from kfp import dsl
 
+from components.environment import Image, Release, release_file, release_text
 from components.errors import ComponentError
 from components.step import step
 
@@ -28,6 +28,7 @@ class Proposal:
     Attributes:
         repository: path or URL of the environment repository.
         settings: environment variables of the served program.
+        image: the image that holds the package, for a cluster.
     """
 
     repository: str
@@ -36,22 +37,28 @@ class Proposal:
     version: str
     package: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    image: Image | None = None
 
     @property
     def file(self) -> str:
         """The proposal's place in the repository."""
-        return f"k8s/envs/{self.environment}/{self.service}.yaml"
+        return release_file(self.environment, self.service)
 
     @property
     def content(self) -> str:
-        """The proposal's file."""
+        """The proposal's file.
+
+        Raises:
+            ReleaseError: it would be no release; every fault is named.
+        """
         document = {
             "service": self.service,
             "version": self.version,
             "package": self.package,
             "settings": dict(self.settings),
+            "image": self.image,
         }
-        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        return release_text(Release.read(document, self.file))
 
 
 def release_version(proposal: Proposal, metrics: Mapping[str, float]) -> str:

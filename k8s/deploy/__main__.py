@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from components.environment import release_file, release_text
 from components.errors import SpecError
 from components.spec import load_spec
 from k8s.deploy import cluster, progress
@@ -20,11 +21,9 @@ from k8s.deploy.environment import (
     chart_values,
     read_platform,
     read_release,
-    release_text,
     values_text,
 )
 from k8s.deploy.errors import DeployError
-from k8s.twin.release import release_file
 
 _ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from components.contract import Closed, Spec
+from components.environment import Image, Release
+from components.errors import ReleaseError
 from k8s.deploy.errors import EnvironmentFileError
 from k8s.deploy.reading import read_file
-from k8s.deploy.values import Candidate, Host, Image, ObjectName
-from k8s.twin.errors import ReleaseError
-from k8s.twin.release import Release, parse_release_as
+from k8s.deploy.values import Host, ObjectName
+from k8s.twin.release import parse_release
 
 #: Keys of the values that no environment may change: the spec and the release decide them.
 DECIDED = ("name", "objectives", "rollout", "scale", "version", "package", "image", "settings", "candidate")
@@ -36,10 +36,9 @@ class Platform(Closed):
 
 
 class ClusterRelease(Release):
-    """`k8s/envs/<env>/<service>.yaml` as a cluster reads it: a release and the image that holds it."""
+    """A release as a cluster needs it: with the image that holds the package."""
 
     image: Image = Field(description="The image in which the package is.")
-    candidate: Candidate | None = Field(default=None, description="With strategy shadow, the version that is tried.")
 
 
 class BuiltImage(Closed):
@@ -76,7 +75,8 @@ def read_release(path: Path, service: str) -> ClusterRelease:
         EnvironmentFileError: the file is not there or wrong; every fault is named.
     """
     try:
-        return parse_release_as(ClusterRelease, path.read_text(encoding="utf-8"), str(path), service)
+        release = parse_release(path.read_text(encoding="utf-8"), str(path), service)
+        return ClusterRelease.read(release.model_dump(exclude_none=True), str(path))
     except FileNotFoundError as error:
         raise EnvironmentFileError(f"{path} is not there, so nothing is to run; `make image` first") from error
     except ReleaseError as error:
@@ -97,11 +97,6 @@ def built_release(record: Path, service: str, version: str) -> ClusterRelease:
     repository = built.name.removesuffix(f":{built.tag}")
     image = Image(repository=repository, tag=built.tag)
     return ClusterRelease(service=service, version=version, package=built.package, image=image)
-
-
-def release_text(release: ClusterRelease) -> str:
-    """The release as its file holds it."""
-    return yaml.safe_dump(release.model_dump(exclude_defaults=True), sort_keys=False, allow_unicode=True)
 
 
 def chart_values(spec: Spec, release: ClusterRelease, platform: Platform) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from components.contract import NAME_PATTERN, Closed, Objectives, Rollout, Scale
+from components.contract import NAME_PATTERN, Objectives, Rollout, Scale
+from components.environment import Candidate, Image
 from components.package import Digest
 
 #: An amount as Kubernetes writes it.
@@ -28,23 +29,6 @@ class Platform(BaseModel):
     """A part of the values that no spec has; its keys are written as Helm writes them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, allow_inf_nan=False)
-
-
-class Image(Closed):
-    """A container image; the digest wins when it is set."""
-
-    repository: str = Field(pattern=r"^[a-z0-9][a-z0-9._:/-]*$", description="Registry and name, without the tag.")
-    tag: str = Field(default="", pattern=r"^[\w.-]{0,128}$", description="Tag; one that never moves.")
-    digest: Literal[""] | Digest = Field(default="", description="Digest of the image; wins over the tag.")
-
-
-class Candidate(Closed):
-    """The version that answers in the shadow of the one that serves."""
-
-    version: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$", description="The candidate's version number.")
-    package: Digest = Field(description="Digest of the candidate's model package.")
-    image: Image = Field(description="The candidate's image.")
-    settings: dict[str, str] = Field(default_factory=dict, description="More settings of the candidate's server.")
 
 
 class Gateway(Platform):

@@ -2,8 +2,7 @@
 
 TwinError
 ├── ProcessError     a process does not start, or keeps dying; holds the end of its log
-├── GatewayError     the gateway does not take a configuration
-└── ReleaseError     an environment file is wrong; says which key
+└── GatewayError     the gateway does not take a configuration
 """
 
 
@@ -17,7 +16,3 @@ class ProcessError(TwinError):
 
 class GatewayError(TwinError):
     """The gateway does not take a configuration."""
-
-
-class ReleaseError(TwinError):
-    """An environment file is wrong."""

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import contract
-from k8s.twin.errors import ProcessError, ReleaseError
+from components.environment import Release
+from components.errors import ReleaseError
+from k8s.twin.errors import ProcessError
 from k8s.twin.events import Events
 from k8s.twin.gateway import Gateway
-from k8s.twin.release import Release
 from k8s.twin.versions import Version, Versions
 from k8s.twin.webhooks import HookType, Phase, Reply, Webhooks
 
@@ -275,7 +276,7 @@ class Rollout:
 
     def _end(self, release: Release, reason: str = "", evidence: dict[str, Any] | None = None) -> None:
         facts = {"version": release.version, "phase": self.phase, "reason": reason}
-        self._events.emit("ended", **facts, evidence=evidence or {})
+        self._events.emit("ended", **facts, evidence={**(evidence or {}), "package": release.package})
 
     def _decide(self, verdict: str, reason: str, evidence: dict[str, Any], weight: int | None = None) -> None:
         """Records what the rollout acts on; `weight` is the canary's at that moment."""

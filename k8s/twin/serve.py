@@ -13,11 +13,11 @@ from pathlib import Path
 from types import FrameType
 
 from components.contract import Spec
+from components.environment import Release
 from components.errors import ComponentError
 from components.package import Package, read_package
 from components.spec import load_spec
 from k8s.twin.errors import TwinError
-from k8s.twin.release import Release
 from k8s.twin.twin import Twin
 from services.image.trained import trained_package
 from services.judge.errors import JudgeError

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from components.errors import PackageError
+from components.environment import Release
+from components.errors import PackageError, ReleaseError
 from components.package import package_digest
-from k8s.twin.errors import ReleaseError
 from k8s.twin.processes import Program
-from k8s.twin.release import Release
 from services.model_server.build import build_bento, serve_command, serve_environment
 from services.model_server.errors import ServerError
 

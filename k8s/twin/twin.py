@@ -27,13 +27,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from components.environment import Release, release_file, release_text
+from components.errors import ComponentError
 from components.spec import load_spec
 from k8s.twin.errors import TwinError
 from k8s.twin.events import Event, Events, Listener
 from k8s.twin.gateway import Gateway
 from k8s.twin.ports import Ports
 from k8s.twin.processes import Process, Program
-from k8s.twin.release import Release, release_file, release_text
 from k8s.twin.rollout import Consequences, Failure, Rollout
 from k8s.twin.scraped import Target, WeightExporter, write_targets
 from k8s.twin.serving import BentoPrograms, FindPackage
@@ -200,7 +201,7 @@ class Twin:
         """Whatever goes wrong is told and tried again: a loop that ended in silence would look like a quiet day."""
         try:
             step()
-        except (TwinError, JudgeError) as error:
+        except (ComponentError, TwinError, JudgeError) as error:
             if not self._stop.is_set():
                 self.events.emit("error", reason=str(error))
         except Exception as error:  # noqa: BLE001 -- see above

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from components.environment import Release
 from k8s.twin.processes import DeathNotice, Process, Program
-from k8s.twin.release import Release
 
 #: From a release, its own port and both slots' addresses, the program that serves it.
 ProgramFor = Callable[[Release, int, tuple[str, ...]], Program]

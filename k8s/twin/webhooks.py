@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from components.environment import Release
 from k8s.twin import loopback
-from k8s.twin.release import Release
 
 #: In the order in which a rollout meets them.
 HookType = Literal[

@@ -11,9 +11,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from k8s.deploy.environment import ClusterRelease, release_text
-from k8s.deploy.values import Image
-from k8s.twin.release import release_file
+from components.environment import Image, release_file, release_text
+from k8s.deploy.environment import ClusterRelease
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "build" / "demo"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from components.champion import package_uri
 from components.contract import Spec
+from components.environment import Release
 from components.errors import ComponentError
 from components.examples import Examples, examples_of
 from components.package import read_package
@@ -24,7 +25,6 @@ from k8s.twin.demo.traffic import Traffic
 from k8s.twin.demo.training import Trained, Training
 from k8s.twin.errors import TwinError
 from k8s.twin.events import Event
-from k8s.twin.release import Release
 from k8s.twin.twin import Twin
 from services.judge.errors import JudgeError
 from services.judge.repository import Repository

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.contract import NumberFeature, Rollout, Scale, Spec
+from components.environment import Image, release_text
 from k8s.deploy.environment import (
     ClusterRelease,
     Platform,
@@ -16,10 +17,9 @@ from k8s.deploy.environment import (
     merged,
     read_platform,
     read_release,
-    release_text,
 )
 from k8s.deploy.errors import EnvironmentFileError
-from k8s.deploy.values import Image, Values
+from k8s.deploy.values import Values
 from k8s.twin.release import parse_release
 from tests.repo.tree import ROOT
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from components.environment import Image, Release, release_file, release_text
+from components.errors import ReleaseError
 from components.release import Proposal
-from k8s.twin.errors import ReleaseError
-from k8s.twin.release import ALLOWED_SETTINGS, Release, parse_release, release_file, release_text
+from k8s.twin.release import ALLOWED_SETTINGS, parse_release
 
 DIGEST = "sha256:" + "a1" * 32
 GOOD = f"service: churn\nversion: '3'\npackage: {DIGEST}\nsettings: {{CANARIO_FAULT_ERROR_RATIO: '0.05'}}\n"
@@ -38,6 +39,11 @@ def test_what_the_pipelines_last_step_commits_is_a_release() -> None:
         (("FAULT_ERROR_RATIO", "FAULT_EROR_RATIO"), "did you mean CANARIO_FAULT_ERROR_RATIO?"),
         (("CANARIO_FAULT_ERROR_RATIO", "PATH"), "PATH is no setting of the server; allowed: CANARIO_"),
         (("CANARIO_FAULT_ERROR_RATIO", "CANARIO_VERSION"), "CANARIO_VERSION is set from the release itself"),
+        (("CANARIO_FAULT_ERROR_RATIO", "CANARIO_SHADOW_URL"), "CANARIO_SHADOW_URL is set from the release itself"),
+        (
+            ("settings:", "image: {repository: r, tags: x}\nsettings:"),
+            "image.tags: unknown key; allowed: repository, tag, digest",
+        ),
         (("service: churn", "service: [churn"), "not YAML"),
         (("version: '3'", "version: '3'\nversion: '4'"), "stands twice"),
     ],
@@ -70,3 +76,9 @@ def test_every_difference_changes_the_checksum() -> None:
 def test_faults_can_be_set_and_identity_cannot() -> None:
     assert "CANARIO_FAULT_STALE_RATIO" in ALLOWED_SETTINGS
     assert "CANARIO_PACKAGE" not in ALLOWED_SETTINGS
+
+
+def test_a_release_with_an_image_serves_the_twin_and_a_cluster() -> None:
+    release = parse_release(GOOD + "image: {repository: registry.local/churn, tag: '3'}\n", "file", "churn")
+    assert release.image == Image(repository="registry.local/churn", tag="3")
+    assert parse_release(release_text(release), "file", "churn") == release

@@ -10,12 +10,12 @@ import psutil
 import pytest
 
 from components import contract
-from k8s.twin.errors import ReleaseError
+from components.environment import Release
+from components.errors import ReleaseError
 from k8s.twin.events import Event, Events
 from k8s.twin.gateway import Gateway
 from k8s.twin.ports import Ports
 from k8s.twin.processes import Program
-from k8s.twin.release import Release
 from k8s.twin.rollout import Consequences, Failure, Rollout, Wanted, weight_steps
 from k8s.twin.versions import Version, Versions
 from k8s.twin.webhooks import HOOK_TYPES, JUDGE_HOOKS, Webhooks

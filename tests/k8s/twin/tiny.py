@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from components.environment import Release
 from k8s.twin.processes import Program
-from k8s.twin.release import Release
 
 _SCRIPT = str(Path(__file__).with_name("tiny_version.py"))
 _T = TypeVar("_T")
