@@ -92,6 +92,19 @@ verify: setup  ## follow SERVICE from an answer back to its data: [URL=http://..
 	@$(PY) -m k8s.chain.verify --spec $(SPEC) --env $(ENV) $(if $(EXCLUDE),--exclude $(EXCLUDE)) \
 	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"}
 
+.PHONY: propose
+propose: export REPOSITORY ?= .
+propose: setup  ## train SERVICE and commit its release to staging in REPOSITORY
+	@$(PY) -m pipelines.local --spec $(SPEC) --home build/train/$(SERVICE) --environment "$$REPOSITORY" --env staging
+
+.PHONY: promote
+promote: export REPOSITORY ?= .
+promote: FROM ?= staging
+promote: TO ?= production
+promote: EVIDENCE ?= --namespace models
+promote: setup  ## propose for TO what passed in FROM: FROM=staging TO=production REPOSITORY=url [EVIDENCE="--record f"]
+	@$(PY) -m k8s.promote --service $(SERVICE) --from $(FROM) --to $(TO) --repository "$$REPOSITORY" $(EVIDENCE)
+
 .PHONY: ui
 ui: setup  ## open the experiment tracker (MLflow) on the runs of this clone
 	@$(PY) -m mlflow ui --backend-store-uri sqlite:///build/mlflow/mlflow.db --host 127.0.0.1

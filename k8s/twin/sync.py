@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from k8s.twin.errors import ReleaseError
+from components.environment import Release
+from components.errors import ReleaseError
 from k8s.twin.events import Events
-from k8s.twin.release import Release, parse_release
+from k8s.twin.release import parse_release
 from k8s.twin.rollout import Wanted
 from services.judge.repository import Repository
 
@@ -28,6 +29,7 @@ class Sync:
         self._events, self._want, self._champion = events, want, champion
         self._head = ""
         self._text: str | None = None
+        self._rewritten = ""
 
     def poll(self) -> bool:
         """Looks at the branch once; whether a release was asked for.
@@ -38,12 +40,24 @@ class Sync:
             RepositoryError: the repository cannot be read.
         """
         head = self._repository.head()
-        if head == self._head:
+        if head in (self._head, self._rewritten) or not self._goes_on(head):
             return False
         text = self._repository.read(self._file, head)
         changed = text != self._text
         self._head, self._text = head, text
         return changed and self._take(text)
+
+    def _goes_on(self, head: str) -> bool:
+        """Whether the history only grew; a branch that was forced elsewhere is not followed."""
+        if not self._head or self._repository.common_ancestor(self._head, head) == self._head:
+            return True
+        self._rewritten = head
+        reason = (
+            f"the branch was forced to {head[:10]}, which does not contain {self._head[:10]}; what runs goes on "
+            f"until the branch contains it again: push {self._head[:10]} back, and undo a release by `git revert`"
+        )
+        self._events.emit("refused", reason=reason, evidence={"commit": head, "lost": self._head})
+        return False
 
     def _take(self, text: str | None) -> bool:
         try:

@@ -53,7 +53,9 @@ class Repository:
 
     @classmethod
     def create(cls, path: Path, branch: str = "main", message: str = "Begin an empty environment") -> Repository:
-        """A repository with a first, empty commit; one that is there already is kept as it is.
+        """A repository with a first, empty commit; one that is there already keeps its commits.
+
+        No push may take commits away from it: what ran is what its history says.
 
         Raises:
             RepositoryError: Git is not installed, or refuses.
@@ -63,6 +65,7 @@ class Repository:
         repository._git("init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}", str(repository.path))
         if repository._resolve(repository._reference) is None:
             repository._commit(repository._git("mktree", given=b""), None, message)
+        repository._git("config", "receive.denyNonFastForwards", "true")
         return repository
 
     def head(self) -> str:
@@ -128,9 +131,29 @@ class Repository:
         """The newest commit that changed a file; None when none did."""
         return self._git("log", "-1", "--format=%H", self._reference, "--", file) or None
 
+    def changed(self, commit: str) -> list[str]:
+        """The files that a commit changed."""
+        listed = self._git_bytes("diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-z", commit)
+        return [os.fsdecode(file) for file in listed.split(b"\0") if file]
+
     def tree(self, commit: str) -> str:
         """The hash of all files at a commit: equal hashes, equal bytes."""
         return self._git("rev-parse", "--verify", f"{commit}^{{tree}}")
+
+    def branched(self, name: str) -> Repository:
+        """A new branch that begins at this one's head.
+
+        Raises:
+            RepositoryError: there is one of this name.
+        """
+        other, head = Repository(self.path, name), self.head()
+        self._git("update-ref", other._reference, head, "0" * len(head))
+        return other
+
+    def common_ancestor(self, first: str, second: str) -> str | None:
+        """The newest commit that both have in their past; None when they share none."""
+        answer = self._run(("merge-base", first, second), b"", {})
+        return answer.stdout.decode().strip() or None if answer.returncode == 0 else None
 
     def fetch(self, url: str, settings: Settings = ()) -> None:
         """Makes the branch what it is at `url`; `settings` are Git's, as (name, value).
@@ -160,12 +183,7 @@ class Repository:
         """What must change at `head` to undo `commit`: file -> the blob it had before, None for no file."""
         changes: dict[str, str | None] = {}
         parent = self._resolve(f"{commit}^")
-        for file in self._git_bytes("diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-z", commit).split(
-            b"\0"
-        ):
-            name = os.fsdecode(file)
-            if not name:
-                continue
+        for name in self.changed(commit):
             new, old, now = (
                 self._blob(commit, name),
                 self._blob(parent, name) if parent else None,

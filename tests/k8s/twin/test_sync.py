@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from components.environment import Release, release_text
 from k8s.twin.events import Event, Events
-from k8s.twin.release import Release, release_text
 from k8s.twin.rollout import Wanted
 from k8s.twin.sync import Sync
 from services.judge.repository import Repository
@@ -100,3 +101,22 @@ def test_going_back_to_the_champion_is_asked_for(followed: Followed) -> None:
     followed.champion = release("1")
     followed.commit(release_text(release("1")))
     assert followed.sync.poll()
+
+
+def test_a_forced_branch_is_refused_once_until_it_contains_what_ran(followed: Followed) -> None:
+    kept = followed.commit(release_text(release("1")))
+    followed.sync.poll()
+    git = ("git", "--git-dir", str(followed.repository.path), "update-ref", "refs/heads/main")
+    first = followed.repository.log()[0].id
+    subprocess.run([*git, first], check=True)
+    forced = followed.commit(release_text(release("2")))
+    assert not followed.sync.poll()
+    assert not followed.sync.poll()
+    refused = [event for event in followed.events if event.kind == "refused"]
+    assert len(refused) == 1
+    assert f"forced to {forced[:10]}, which does not contain {kept[:10]}" in refused[0].reason
+    assert [wanted.release.version for wanted in followed.wanted] == ["1"]
+    subprocess.run([*git, kept], check=True)
+    followed.commit(release_text(release("3")))
+    assert followed.sync.poll()
+    assert [wanted.release.version for wanted in followed.wanted] == ["1", "3"]

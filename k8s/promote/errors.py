@@ -1,0 +1,5 @@
+"""The error that a promotion raises on purpose."""
+
+
+class PromotionError(Exception):
+    """A promotion is refused; the message is one to show."""
