@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.callers import Callers
+from tests.e2e.git_server import PORT, GitServer
 from tests.e2e.kube import Kube
 from tests.e2e.scenario import DEMO, ROOT, SERVICE, Environment, build_image, demo_packages, model_image
 
@@ -24,16 +25,27 @@ def cluster() -> None:
 
 
 @pytest.fixture(scope="session")
-def platform(cluster: None) -> None:
-    """The controllers, the namespaces and the judge."""
-    build_image("--component", "judge")
-    done = subprocess.run(
-        [sys.executable, "-m", "k8s.platform", "--env", "local"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def repository(cluster: None) -> Iterator[GitServer]:
+    """The environment repository, in which each release is a commit."""
+    with GitServer(Kube("environment"), build_image("--component", "judge")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def platform(repository: GitServer) -> Iterator[None]:
+    """The controllers, the namespaces and the judge, which reverts in the repository as long as it is there."""
+    _install_platform("--set", f"environment.url={repository.url}", "--set", f"environment.port={PORT}")
     judges = Kube("canario")  # their image's tag stays while it is worked on
     judges.run("rollout", "restart", "deployment/judge")
     judges.run("rollout", "status", "deployment/judge", "--timeout=120s")
+    yield
+    _install_platform()
+
+
+def _install_platform(*settings: str) -> None:
+    command = [sys.executable, "-m", "k8s.platform", "--env", "local", *settings]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
@@ -52,18 +64,25 @@ def models(platform: None) -> Iterator[Kube]:
 
 
 @pytest.fixture(scope="session")
-def environment(models: Kube, packages: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def environment(
+    models: Kube, repository: GitServer, packages: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Environment:
     """Where releases of the demo's packages are written down, their images on the cluster."""
     images = {package: model_image(package) for package in packages.values()}
-    return Environment(tmp_path_factory.mktemp("environment"), models.namespace, images)
+    return Environment(tmp_path_factory.mktemp("environment"), models.namespace, images, repository)
+
+
+@pytest.fixture(scope="session")
+def load_image(cluster: None) -> str:
+    """What callers run."""
+    return build_image("--component", "load")
 
 
 @pytest.fixture
-def callers(models: Kube) -> Iterator[Callers]:
+def callers(models: Kube, load_image: str) -> Iterator[Callers]:
     """Traffic from inside the cluster, as long as a test lasts."""
-    image = build_image("--component", "load")
     kube = Kube(_CALLERS)
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _CALLERS}})
     rows = DEMO / "data" / "live.parquet"
-    with Callers(kube, HOST, DEMO / "service.yaml", rows, image) as running:
+    with Callers(kube, HOST, DEMO / "service.yaml", rows, load_image) as running:
         yield running

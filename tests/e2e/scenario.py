@@ -13,6 +13,7 @@ from pathlib import Path
 
 from components.environment import Image, release_file, release_text
 from k8s.deploy.environment import ClusterRelease
+from tests.e2e.git_server import GitServer
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "build" / "demo"
@@ -65,13 +66,13 @@ def model_image(package: str) -> Image:
 class Environment:
     """A folder with `k8s/envs/local`, from which `k8s.deploy` brings releases to the cluster."""
 
-    def __init__(self, root: Path, namespace: str, images: dict[str, Image]) -> None:
-        """`images` by package."""
-        self._root, self._namespace, self._images = root, namespace, images
+    def __init__(self, root: Path, namespace: str, images: dict[str, Image], repository: GitServer) -> None:
+        """`images` by package; `repository` is where each release is committed."""
+        self._root, self._namespace, self._images, self._repository = root, namespace, images, repository
         shutil.copytree(ROOT / "k8s" / "envs" / "local", root / "k8s" / "envs" / "local")
 
     def deploy(self, version: Version, *options: str) -> str:
-        """Writes the release and deploys it; what the command said."""
+        """Commits the release and deploys it; what the command said."""
         release = ClusterRelease(
             service=SERVICE,
             version=version.number,
@@ -79,7 +80,9 @@ class Environment:
             image=self._images[version.package],
             settings=version.settings,
         )
-        (self._root / release_file("local", SERVICE)).write_text(release_text(release), encoding="utf-8")
+        file, text = release_file("local", SERVICE), release_text(release)
+        self._repository.commit(file, text, f"{SERVICE}: release version {version.number} to local")
+        (self._root / file).write_text(text, encoding="utf-8")
         command = ["k8s.deploy", "--spec", str(DEMO / "service.yaml"), "--env", "local", "--root", str(self._root)]
         return _run(sys.executable, "-m", *command, "--namespace", self._namespace, *options)
 

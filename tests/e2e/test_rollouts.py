@@ -12,6 +12,7 @@ import pytest
 
 from services.judge.decisions import outline
 from tests.e2e.callers import Callers
+from tests.e2e.git_server import GitServer
 from tests.e2e.kube import Kube
 from tests.e2e.scenario import SERVICE, Environment, Version
 
@@ -46,6 +47,20 @@ def decided(version: str) -> list[str]:
     return [line for line in outline(logs.splitlines(), SERVICE) if line.startswith(f"{version}:")]
 
 
+def reverted(repository: GitServer, models: Kube, version: Version) -> str:
+    """The message of the one commit that undid the newest release, whose files are those of the release before."""
+    history = repository.history()
+    released = next(
+        at for at, (commit, _) in enumerate(history) if commit.message.endswith(f"{version.number} to local")
+    )
+    models.wait("the release is reverted in Git", lambda: len(repository.history()) > released + 1, 60)
+    (_, good), (bad, _), (revert, tree) = repository.history()[released - 1 :]
+    assert f"This reverts commit {bad.id}." in revert.message
+    assert f"Version {version.number} ({version.package}) of {SERVICE} was rolled back" in revert.message
+    assert tree == good
+    return revert.message
+
+
 def test_a_first_version_is_served(
     models: Kube, environment: Environment, callers: Callers, packages: dict[str, str]
 ) -> None:
@@ -76,6 +91,7 @@ def test_a_good_version_is_promoted_and_no_request_fails(
 def test_a_bad_version_is_rolled_back_for_the_right_reason(
     models: Kube,
     environment: Environment,
+    repository: GitServer,
     callers: Callers,
     packages: dict[str, str],
     fault: str,
@@ -83,7 +99,8 @@ def test_a_bad_version_is_rolled_back_for_the_right_reason(
     settings: dict[str, str],
     signal: str,
 ) -> None:
-    environment.deploy(Version(fault, packages[package], settings))
+    version = Version(fault, packages[package], settings)
+    environment.deploy(version)
     models.wait("the bad version is rolled back", lambda: phase(models) == "Failed", _ROLLOUT_SECONDS)
     callers.stop()
     failed = {name: count.failed for name, count in callers.requests.items() if count.failed}
@@ -92,3 +109,5 @@ def test_a_bad_version_is_rolled_back_for_the_right_reason(
     assert verdicts[-1].startswith(f"{fault}: fail")
     assert signal in verdicts[-1]
     assert not any(champion_restarts(models))
+    assert f"- {signal}: state harm" in reverted(repository, models, version)
+    assert models.get("events", "--field-selector", f"reason=Reverted,involvedObject.name={SERVICE}")
