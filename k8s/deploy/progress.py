@@ -114,7 +114,7 @@ def is_done(service: Service, before: State, state: State, *, to_the_end: bool) 
     same = state.template == before.template
     if same and before.phase in _AT_REST:
         return True
-    moved = same or _checksum(state) != _checksum(before)
+    moved = same or (_checksum(state) != _checksum(before) and not _is_still(before, state))
     if moved and state.phase == "Failed":
         raise RolloutError(f"{service.name}: the rollout failed and the champion keeps serving\n{_next_step(service)}")
     begun = moved or state.phase == "Waiting"
@@ -163,6 +163,16 @@ def _has(pod: Mapping[str, Any], condition: str) -> bool:
 def _checksum(state: State) -> str:
     """Flagger's own of the pod that it rolls out, or rolled out last."""
     return str(state.canary.get("status", {}).get("lastAppliedSpec", ""))
+
+
+def _is_still(before: State, state: State) -> bool:
+    """Whether a phase is that of the rollout before: Flagger writes the new checksum a second before its phase."""
+    return state.phase in _AT_REST and _turned(state) == _turned(before)
+
+
+def _turned(state: State) -> list[str]:
+    """When Flagger last changed its mind about the rollout."""
+    return [str(one.get("lastUpdateTime")) for one in state.canary.get("status", {}).get("conditions", ())]
 
 
 def _next_step(service: Service) -> str:

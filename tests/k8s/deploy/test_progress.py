@@ -41,9 +41,13 @@ def pod(image: str = NEW, *, ready: bool = True, waiting: str = "") -> dict[str,
     }
 
 
-def state(phase: str = "", *, applied: str = "1", image: str = NEW, weight: int = 0) -> State:
-    status = {"phase": phase, "lastAppliedSpec": applied, "canaryWeight": weight} if phase else {}
-    return State({"": deployment(image)}, (), {"status": status})
+def state(
+    phase: str = "", *, applied: str = "1", image: str = NEW, weight: int = 0, turned: str | None = None
+) -> State:
+    """By default a new checksum comes with a new phase; `turned` is the second in which the phase changed."""
+    conditions = [{"type": "Promoted", "lastUpdateTime": f"2026-01-01T00:00:0{turned or applied}Z"}]
+    status = {"phase": phase, "lastAppliedSpec": applied, "canaryWeight": weight, "conditions": conditions}
+    return State({"": deployment(image)}, (), {"status": status if phase else {}})
 
 
 def done(before: State, after: State, *, to_the_end: bool = False) -> bool:
@@ -102,6 +106,13 @@ def test_an_earlier_failure_is_not_taken_for_this_one() -> None:
     assert not done(state("Failed", image=OLD), state("Failed"))
 
 
+@pytest.mark.parametrize("phase", ["Initialized", "Succeeded", "Failed"])
+def test_a_checksum_that_comes_before_its_phase_is_no_end(phase: str) -> None:
+    before, after = state(phase, image=OLD, turned="1"), state(phase, applied="2", turned="1")
+    assert not done(before, after)
+    assert not done(before, after, to_the_end=True)
+
+
 def test_when_nothing_changed_there_is_nothing_to_wait_for() -> None:
     assert done(state("Succeeded"), state("Succeeded"))
 
@@ -112,7 +123,7 @@ def test_a_rollout_that_is_under_way_already_is_followed_too() -> None:
     assert not done(before, state("Promoting", applied="2"), to_the_end=True)
     assert done(before, state("Succeeded", applied="2"), to_the_end=True)
     with pytest.raises(RolloutError, match="the champion keeps serving"):
-        done(before, state("Failed", applied="2"), to_the_end=True)
+        done(before, state("Failed", applied="2", turned="3"), to_the_end=True)
 
 
 def test_one_line_says_where_it_stands() -> None:
