@@ -1,0 +1,1 @@
+"""A local cluster for those who have none."""

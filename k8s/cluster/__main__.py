@@ -1,0 +1,87 @@
+"""Makes a local cluster with kind: `python -m k8s.cluster`. One that exists is kept."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from k8s.deploy.errors import DeployError, ToolError
+
+NAME: Final = "canario"
+CONFIG: Final = Path(__file__).with_name("kind.yaml")
+#: The first release of kind whose own node image is Kubernetes 1.33.1.
+#: https://github.com/kubernetes-sigs/kind/releases/tag/v0.29.0
+OLDEST_KIND: Final = (0, 29)
+_INSTALL: Final = {
+    "docker": "https://docs.docker.com/engine/install",
+    "kind": "https://kind.sigs.k8s.io/docs/user/quick-start/#installation",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status is 1 when there is no cluster afterwards."""
+    parser = argparse.ArgumentParser(prog="python -m k8s.cluster", description=__doc__)
+    parser.add_argument("--kubeconfig", type=Path, default=Path("build/cluster/kubeconfig"), help="(%(default)s)")
+    kubeconfig = parser.parse_args(arguments).kubeconfig.resolve()
+    try:
+        _check()
+        _bring(kubeconfig)
+    except DeployError as error:
+        print(f"there is no cluster: {error}", file=sys.stderr)
+        return 1
+    print(
+        f"next, with cloud-provider-kind running (https://github.com/kubernetes-sigs/cloud-provider-kind;"
+        f" it gives the gateway its address):\n  export KUBECONFIG={kubeconfig}\n  make platform"
+    )
+    return 0
+
+
+def kind_release(words: str) -> tuple[int, int]:
+    """Major and minor of what `kind version` says.
+
+    Raises:
+        ToolError: there is none in it.
+    """
+    found = re.search(r"\bv(\d+)\.(\d+)\.", words)
+    if found is None:
+        raise ToolError(f"kind does not say its release but {words.strip()!r}; {_INSTALL['kind']}")
+    return int(found[1]), int(found[2])
+
+
+def _check() -> None:
+    for name in ("docker", "kind"):
+        if shutil.which(name) is None:
+            raise ToolError(f"{name} is not on the PATH; {_INSTALL[name]} says how to install it")
+    _ask(["docker", "info"], "docker does not answer; start it, and see that you may use it (`docker info`)")
+    release = kind_release(_ask(["kind", "version"], "kind does not run"))
+    if release < OLDEST_KIND:
+        told, oldest = (".".join(map(str, pair)) for pair in (release, OLDEST_KIND))
+        raise ToolError(f"kind {told} brings a Kubernetes before 1.33; {oldest} or later is needed: {_INSTALL['kind']}")
+
+
+def _bring(kubeconfig: Path) -> None:
+    kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+    there = ["--name", NAME, "--kubeconfig", str(kubeconfig)]
+    if NAME in _ask(["kind", "get", "clusters"], "kind does not list its clusters").split():
+        _ask(["kind", "export", "kubeconfig", *there], f"the cluster {NAME} is there and cannot be used")
+        print(f"the cluster {NAME} is there; it is kept (`kind delete cluster --name {NAME}` removes it)")
+        return
+    print(f"the cluster {NAME} is being made, which takes a few minutes", flush=True)
+    _ask(["kind", "create", "cluster", *there, "--config", str(CONFIG), "--wait", "180s"], "kind could not make it")
+
+
+def _ask(command: Sequence[str], fault: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolError(f"{fault}\n{(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())

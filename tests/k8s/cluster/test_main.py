@@ -1,0 +1,71 @@
+"""What is said where a tool is missing, and the shape of the configuration. kind itself does not run here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from k8s.cluster.__main__ import CONFIG, kind_release, main
+from k8s.deploy.errors import ToolError
+from k8s.platform.controllers import read_controllers
+
+#: kind's v1alpha4: https://github.com/kubernetes-sigs/kind/blob/main/pkg/apis/config/v1alpha4/types.go
+NODE = {"role", "image", "labels", "extraMounts", "extraPortMappings", "gpus", "kubeadmConfigPatches"}
+PORT = {"containerPort", "hostPort", "listenAddress", "protocol"}
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ({}, "docker is not on the PATH; https://docs.docker.com"),
+        ({"docker": "exit 0"}, "kind is not on the PATH; https://kind.sigs.k8s.io"),
+        ({"docker": "echo no daemon >&2; exit 1", "kind": "exit 0"}, "docker does not answer; start it"),
+        ({"docker": "exit 0", "kind": "echo kind v0.27.0 go1.24"}, "0.29 or later is needed"),
+        ({"docker": "exit 0", "kind": "echo hello"}, "kind does not say its release but 'hello'"),
+    ],
+)
+def test_what_is_missing_is_said_with_the_next_step(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    there: dict[str, str],
+    said: str,
+) -> None:
+    for name, script in there.items():
+        program(tmp_path, name, script)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["--kubeconfig", str(tmp_path / "kubeconfig")]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("there is no cluster: ")
+    assert said in err
+
+
+def test_releases_are_compared_as_numbers() -> None:
+    assert kind_release("kind v0.33.0 go1.26.0 linux/amd64") == (0, 33)
+    with pytest.raises(ToolError, match="does not say its release"):
+        kind_release("")
+
+
+def test_the_configuration_has_two_nodes_in_fields_that_kind_knows() -> None:
+    told = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    assert (told["kind"], told["apiVersion"]) == ("Cluster", "kind.x-k8s.io/v1alpha4")
+    assert [node["role"] for node in told["nodes"]] == ["control-plane", "worker"]
+    assert told["nodes"][1]["labels"] == {"node.kubernetes.io/pool": "gpu"}
+    assert all(set(node) <= NODE for node in told["nodes"])
+    assert all(set(port) <= PORT for node in told["nodes"] for port in node.get("extraPortMappings", []))
+
+
+def test_the_mapped_port_is_the_gateways() -> None:
+    told = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    gateway = next(one for one in read_controllers() if one.name == "traefik")
+    assert gateway.chart is not None
+    mapped = [port["containerPort"] for port in told["nodes"][0]["extraPortMappings"]]
+    assert mapped == [gateway.chart.values["ports"]["web"]["nodePort"]]
