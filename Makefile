@@ -63,6 +63,12 @@ train: setup  ## train, judge offline, package and register SERVICE
 compile: setup  ## write the pipeline of SERVICE for Kubeflow Pipelines
 	@$(PY) -m pipelines.compile --spec $(SPEC) --output build/$(SERVICE)-pipeline.yaml
 
+.PHONY: submit
+submit: export STORE ?=
+submit: export DATA ?=
+submit: setup  ## run SERVICE's pipeline on Kubeflow Pipelines (KFP_ENDPOINT) and wait: STORE=s3://... DATA=s3://...
+	@$(PY) -m pipelines.submit --spec $(SPEC) --store "$$STORE" $${DATA:+--data "$$DATA"}
+
 .PHONY: serve
 serve: setup  ## serve the newest package of SERVICE behind the gateway
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m k8s.twin.serve --spec $(SPEC)
@@ -72,6 +78,10 @@ load: setup  ## put load on SERVICE and hold it to tests/load/budget.yaml
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.budget --spec $(SPEC)
 
 # --- on a cluster, the one that KUBECONFIG names ----------------------------------
+
+.PHONY: cluster
+cluster: setup  ## a local cluster of two nodes, with kind and docker
+	@$(PY) -m k8s.cluster
 
 .PHONY: platform
 platform: setup  ## bring a cluster what it lacks: controllers, configs, the judge; ENV=local|staging|production
