@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-import kfp_server_api
+import kfp_server_api  # type: ignore[import-untyped]
 import urllib3
 
 #: One question to the server may take this long: the client itself would wait for ever on one that hangs.

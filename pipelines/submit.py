@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import kfp
-import kfp_server_api
+import kfp_server_api  # type: ignore[import-untyped]
 import urllib3
 import yaml
 
@@ -162,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--spec", type=Path, required=True)
     parser.add_argument("--store", required=True, help="snapshots and packages, as the cluster reaches them")
     parser.add_argument("--data", default="", help="a table instead of the spec's")
-    parser.add_argument("--mlflow", default="http://mlflow.canario:5000", help="(%(default)s)")
+    parser.add_argument("--mlflow", default="http://mlflow.canario", help="(%(default)s)")
     parser.add_argument("--name", help="the run's name")
     parser.add_argument("--image", default=IMAGE, help="the image of every step (%(default)s)")
     parser.add_argument("--host", default=os.environ.get("KFP_ENDPOINT", ""), help="default $KFP_ENDPOINT")

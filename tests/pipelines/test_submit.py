@@ -54,7 +54,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.looked.set()
         if look is None:
             return self.connection.close()
-        return self._answer(look, {}) if isinstance(look, int) else self._answer(200, look)
+        status, body = (look, {}) if isinstance(look, int) else (200, look)
+        return self._answer(status, body)
 
     def do_POST(self) -> None:
         path = self._note()
@@ -146,7 +147,7 @@ def test_the_server_gets_the_graph_with_its_parameters(play: Any, spec: Path) ->
     assert body["runtime_config"]["parameters"] == {
         "data": "s3://data/t.csv",
         "run": "one",
-        "mlflow": "http://mlflow.canario:5000",
+        "mlflow": "http://mlflow.canario",
         "store": "s3://canario/store",
     }
     assert "train" in body["pipeline_spec"]["pipeline_spec"]["root"]["dag"]["tasks"]
