@@ -1,0 +1,1 @@
+"""The train step as a Job on a cluster: on the pool that the spec names, by one worker or by several."""

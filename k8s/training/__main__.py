@@ -1,0 +1,83 @@
+"""Trains one model on the cluster that KUBECONFIG names, by one worker or by several.
+
+    python -m k8s.training --spec services/churn/service.yaml --train train.parquet --trials trials.json
+        --out build/model [--workers 2] [--pool gpu] [--namespace models]
+
+`--train` and `--trials` are what the steps split and tune wrote. The Job runs on nodes of the pool, with the
+accelerator that the spec names; its log is shown, `model.onnx` and `fit.json` come back to OUT, and nothing
+stays on the cluster. Exit status: 0, 1 when the Job failed or no cluster is reached, 2 for a bad spec.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from pathlib import Path
+
+from components.errors import SpecError
+from components.spec import load_spec
+from k8s.deploy.errors import DeployError
+from k8s.training.following import Training
+from k8s.training.manifests import Inputs, Wanted, objects
+
+_LONGEST_NAME = 40
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    asked = _parser().parse_args(arguments)
+    try:
+        _train(asked)
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (DeployError, OSError) as error:
+        print(f"not trained: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; nothing of it is left on the cluster", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _train(asked: argparse.Namespace) -> None:
+    spec = load_spec(asked.spec)
+    inputs = Inputs(spec, asked.train.read_bytes(), asked.trials.read_bytes())
+    name = f"{spec.name[:_LONGEST_NAME]}-train-{secrets.token_hex(3)}"
+    wanted = Wanted(name, asked.image, asked.workers, asked.pool, asked.memory, spec.training)
+    training = Training(name, asked.namespace, _say)
+    with training.brought(objects(wanted, inputs)):
+        _say(f"job {name} in {asked.namespace}: {asked.workers} worker(s), {spec.training.accelerator}")
+        training.model(asked.out, 60 * spec.training.timeout_minutes)
+    _say(f"the model is in {asked.out}")
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of workers; 1 or more are allowed")
+    return int(text)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m k8s.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spec", type=Path, required=True, help="a service.yaml")
+    parser.add_argument("--train", type=Path, required=True, help="the training part, as split wrote it")
+    parser.add_argument("--trials", type=Path, required=True, help="the trials, as tune wrote them")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the model")
+    parser.add_argument("--workers", type=_workers, default=1, help="pods that train one network (%(default)s)")
+    parser.add_argument("--namespace", default="models", help="(%(default)s)")
+    parser.add_argument("--pool", default="", help="only nodes with this node.kubernetes.io/pool")
+    parser.add_argument("--image", default="registry.local/canario/components:0.1.0", help="(%(default)s)")
+    parser.add_argument("--memory", default="4Gi", help="limit of a worker (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+"""The errors that a training on a cluster raises on purpose; kubectl's own are `k8s.deploy.errors`.
+
+DeployError
+└── TrainingError  what was given cannot be trained on a cluster, or the Job failed
+"""
+
+from k8s.deploy.errors import DeployError
+
+
+class TrainingError(DeployError):
+    """No model came back; its message is one to show."""

@@ -1,0 +1,200 @@
+"""What the cluster is given to train a model: an indexed Job, its inputs, and what lets its workers talk."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from components.contract import Spec, Training
+from components.on_a_pool import PORT
+from components.trained import FIT
+from k8s.training.errors import TrainingError
+from pipelines.training import GPU_LABEL, GPU_RESOURCE, TPU_LABEL, TPU_RESOURCE, TPU_TOPOLOGY_LABEL
+
+#: The label by which a pool of nodes is chosen.
+POOL_LABEL: Final = "node.kubernetes.io/pool"
+#: By it the objects of one training are found.
+INSTANCE: Final = "app.kubernetes.io/instance"
+#: Where worker 0 leaves the model, in the pod.
+MODEL_FOLDER: Final = "/tmp/model"  # noqa: S108 -- a volume of the pod's own
+#: What a ConfigMap may hold: https://kubernetes.io/docs/concepts/configuration/configmap
+LARGEST_INPUT_BYTES: Final = 1_048_576
+
+_INPUTS: Final = "/inputs"
+#: A Python program that is process 1 does not end by a TERM, so it need not be waited for.
+_GRACE_SECONDS: Final = 2
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the train step reads: the spec, and the files that the steps before it wrote."""
+
+    spec: Spec
+    train: bytes
+    trials: bytes
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One training; `pool` is a value of `POOL_LABEL`, empty for any node."""
+
+    name: str
+    image: str
+    workers: int
+    pool: str
+    memory: str
+    training: Training
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """On every object."""
+        return {"app.kubernetes.io/name": "training", INSTANCE: self.name, "app.kubernetes.io/part-of": "canario"}
+
+
+def objects(wanted: Wanted, inputs: Inputs) -> list[dict[str, Any]]:
+    """The objects, the Job last.
+
+    Raises:
+        TrainingError: the inputs are too large for the cluster's own store.
+    """
+    shared = [_inputs(wanted, inputs), _policy(wanted)]
+    return [*shared, *([_service(wanted)] if wanted.workers > 1 else []), _job(wanted)]
+
+
+def _inputs(wanted: Wanted, inputs: Inputs) -> dict[str, Any]:
+    spec = inputs.spec.model_dump_json().encode()
+    files = {"spec.json": spec, "train.parquet": inputs.train, "trials.json": inputs.trials}
+    size = sum(map(len, files.values()))
+    if size > LARGEST_INPUT_BYTES:
+        raise TrainingError(
+            f"the inputs of the train step have {size:,} bytes, at most {LARGEST_INPUT_BYTES:,} fit in a ConfigMap; "
+            "put the table in an object store, name it in data.uri (such as s3://bucket/table.parquet), and run the "
+            "whole graph on Kubeflow Pipelines, whose steps hand their files on through that store"
+        )
+    data = {name: base64.b64encode(content).decode() for name, content in files.items()}
+    return {**_head("v1", "ConfigMap", wanted), "immutable": True, "binaryData": data}
+
+
+def _service(wanted: Wanted) -> dict[str, Any]:
+    """Names for the workers, which look for each other before any of them is ready."""
+    spec = {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": {INSTANCE: wanted.name},
+        "ports": [{"name": "grpc", "port": PORT}],
+    }
+    return {**_head("v1", "Service", wanted), "spec": spec}
+
+
+def _policy(wanted: Wanted) -> dict[str, Any]:
+    """Workers reach each other (NCCL chooses its ports itself) and the names; nothing else comes in or goes out."""
+    names = {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}
+    others = [{"podSelector": {"matchLabels": {INSTANCE: wanted.name}}}] if wanted.workers > 1 else []
+    spec = {
+        "podSelector": {"matchLabels": {INSTANCE: wanted.name}},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": others}] if others else [],
+        "egress": [{"to": others}, names] if others else [],
+    }
+    return {**_head("networking.k8s.io/v1", "NetworkPolicy", wanted), "spec": spec}
+
+
+def _job(wanted: Wanted) -> dict[str, Any]:
+    """One completion a worker; they train one network, so the first that fails fails them all."""
+    spec = {
+        "completionMode": "Indexed",
+        "completions": wanted.workers,
+        "parallelism": wanted.workers,
+        "backoffLimitPerIndex": 0,
+        "maxFailedIndexes": 0,
+        "activeDeadlineSeconds": 60 * wanted.training.timeout_minutes,
+        "ttlSecondsAfterFinished": 3600,
+        "template": {"metadata": {"labels": wanted.labels}, "spec": _pod(wanted)},
+    }
+    return {**_head("batch/v1", "Job", wanted), "spec": spec}
+
+
+def _pod(wanted: Wanted) -> dict[str, Any]:
+    pod: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": _GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 1034,
+            "runAsGroup": 1034,
+            "fsGroup": 1034,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "nodeSelector": _nodes(wanted),
+        "tolerations": [
+            {"key": resource, "operator": "Exists", "effect": "NoSchedule"} for resource in _devices(wanted.training)
+        ],
+        "containers": [_container(wanted)],
+        "volumes": [{"name": "inputs", "configMap": {"name": wanted.name}}, {"name": "tmp", "emptyDir": {}}],
+    }
+    if wanted.workers > 1:
+        pod |= {"subdomain": wanted.name, "topologySpreadConstraints": [_spread(wanted)]}
+    return pod
+
+
+def _spread(wanted: Wanted) -> dict[str, Any]:
+    """Each worker on a node of its own where there are enough; the wait for one is not worth a deadlock."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {INSTANCE: wanted.name}},
+    }
+
+
+def _nodes(wanted: Wanted) -> dict[str, str]:
+    asked = wanted.training
+    kind = TPU_LABEL if asked.accelerator == "tpu" else GPU_LABEL
+    labels = {POOL_LABEL: wanted.pool}
+    if asked.accelerator != "cpu":
+        labels |= {kind: asked.accelerator_type or "", TPU_TOPOLOGY_LABEL: asked.tpu_topology or ""}
+    return {label: value for label, value in labels.items() if value}
+
+
+def _devices(asked: Training) -> Mapping[str, str]:
+    resource = {"gpu": GPU_RESOURCE, "tpu": TPU_RESOURCE}.get(asked.accelerator)
+    return {resource: str(asked.accelerator_count)} if resource else {}
+
+
+def _container(wanted: Wanted) -> dict[str, Any]:
+    """The worker; ready when there is a model to take."""
+    return {
+        "name": "worker",
+        "image": wanted.image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": _arguments(wanted),
+        "readinessProbe": {"exec": {"command": ["test", "-f", f"{MODEL_FOLDER}/{FIT}"]}, "periodSeconds": 1},
+        "resources": {
+            "requests": {"cpu": "250m", "memory": "1Gi"},
+            "limits": {"memory": wanted.memory, **_devices(wanted.training)},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "inputs", "mountPath": _INPUTS, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 -- a volume of the pod's own
+        ],
+    }
+
+
+def _arguments(wanted: Wanted) -> list[str]:
+    together = ["--workers", str(wanted.workers), "--job", wanted.name, "--service", wanted.name]
+    files = {"spec": "spec.json", "train": "train.parquet", "trials": "trials.json"}
+    given = [word for option, file in files.items() for word in (f"--{option}", f"{_INPUTS}/{file}")]
+    return ["components.on_a_pool", *given, "--out", MODEL_FOLDER, *(together if wanted.workers > 1 else [])]
+
+
+def _head(version: str, kind: str, wanted: Wanted) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": wanted.name, "labels": wanted.labels}}
