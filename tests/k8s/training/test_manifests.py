@@ -1,0 +1,79 @@
+"""What the cluster is given for one worker and for two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.contract import Training
+from k8s.training.errors import TrainingError
+from k8s.training.manifests import Inputs, Wanted, objects
+from tests.components.small_table import small_spec
+
+
+def made(workers: int = 1, pool: str = "", train: bytes = b"rows", **training: Any) -> dict[str, Any]:
+    wanted = Wanted("small-train-1", "steps:1", workers, pool, "4Gi", Training(**training))
+    return {each["kind"]: each for each in objects(wanted, Inputs(small_spec(), train, b"{}"))}
+
+
+def pod(**asked: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = made(**asked)["Job"]["spec"]["template"]["spec"]
+    return spec
+
+
+def test_the_first_worker_that_fails_fails_the_job_and_the_spec_says_how_long_it_may_take() -> None:
+    job = made(workers=2, timeout_minutes=3)["Job"]["spec"]
+    assert {name: job[name] for name in ("completionMode", "completions", "parallelism")} == {
+        "completionMode": "Indexed",
+        "completions": 2,
+        "parallelism": 2,
+    }
+    assert (job["backoffLimitPerIndex"], job["maxFailedIndexes"], job["activeDeadlineSeconds"]) == (0, 0, 180)
+
+
+def test_an_accelerator_is_asked_for_on_its_pool_and_its_taint_is_borne() -> None:
+    asked = pod(pool="gpu", accelerator="gpu", accelerator_count=2, accelerator_type="nvidia-l4")
+    assert asked["containers"][0]["resources"]["limits"] == {"memory": "4Gi", "nvidia.com/gpu": "2"}
+    assert asked["nodeSelector"] == {
+        "node.kubernetes.io/pool": "gpu",
+        "cloud.google.com/gke-accelerator": "nvidia-l4",
+    }
+    assert asked["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+
+
+def test_a_tpu_is_chosen_by_its_topology() -> None:
+    asked = pod(accelerator="tpu", accelerator_type="tpu-v5-lite-podslice", tpu_topology="2x2")
+    assert asked["nodeSelector"] == {
+        "cloud.google.com/gke-tpu-accelerator": "tpu-v5-lite-podslice",
+        "cloud.google.com/gke-tpu-topology": "2x2",
+    }
+    assert asked["containers"][0]["resources"]["limits"]["google.com/tpu"] == "1"
+
+
+def test_a_processor_asks_for_no_device() -> None:
+    asked = pod()
+    assert (asked["nodeSelector"], asked["tolerations"]) == ({}, [])
+    assert asked["containers"][0]["resources"]["limits"] == {"memory": "4Gi"}
+
+
+def test_workers_find_each_other_before_they_are_ready_and_nobody_else_reaches_them() -> None:
+    two = made(workers=2)
+    assert two["Service"]["spec"]["clusterIP"] == "None"
+    assert two["Service"]["spec"]["publishNotReadyAddresses"] is True
+    peers = [{"podSelector": {"matchLabels": {"app.kubernetes.io/instance": "small-train-1"}}}]
+    policy = two["NetworkPolicy"]["spec"]
+    assert policy["ingress"] == [{"from": peers}]
+    assert policy["egress"][0] == {"to": peers}
+    assert two["Job"]["spec"]["template"]["spec"]["subdomain"] == two["Service"]["metadata"]["name"]
+
+
+def test_one_worker_has_nobody_to_talk_to() -> None:
+    one = made()
+    assert "Service" not in one
+    assert (one["NetworkPolicy"]["spec"]["ingress"], one["NetworkPolicy"]["spec"]["egress"]) == ([], [])
+
+
+def test_inputs_that_do_not_fit_are_refused_with_where_they_would() -> None:
+    with pytest.raises(TrainingError, match=r"at most 1,048,576 fit in a ConfigMap; put the table in an object store"):
+        made(train=b"x" * 1_048_576)
