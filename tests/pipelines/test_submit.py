@@ -48,14 +48,16 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self._note()
         if path == "/apis/v2beta1/experiments":
-            return self._answer(200, {})
+            self._answer(200, {})
+            return
         assert path == f"/apis/v2beta1/runs/{RUN}"
         look = self.server.looks.pop(0) if len(self.server.looks) > 1 else self.server.looks[0]
         self.server.looked.set()
         if look is None:
-            return self.connection.close()
+            self.connection.close()
+            return
         status, body = (look, {}) if isinstance(look, int) else (200, look)
-        return self._answer(status, body)
+        self._answer(status, body)
 
     def do_POST(self) -> None:
         path = self._note()
