@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.e2e.kube import Kube
 
+#: Where the gateway listens inside the cluster.
 GATEWAY = os.environ.get("CANARIO_GATEWAY", "http://traefik.gateway")
 #: Requests a second; a cluster of one small machine has its own work, too.
 RATE = "100"
@@ -35,8 +36,9 @@ class Count:
 class Callers:
     """Sends the rows of a table to a service; `with` starts them and clears up."""
 
-    def __init__(self, kube: Kube, host: str, spec: Path, rows: Path, image: str) -> None:
-        self._kube, self._host, self._image = kube, host, image
+    def __init__(self, kube: Kube, host: str, spec: Path, rows: Path, image: str, address: str = GATEWAY) -> None:
+        """`host` is the service's name at the `address`, the gateway's or one of its own in the cluster."""
+        self._kube, self._host, self._image, self._address = kube, host, image, address
         self._files = {"service.yaml": spec.read_bytes(), "rows.parquet": rows.read_bytes()}
         self.requests: dict[str, Count] = {}
         self.faults: list[str] = []
@@ -73,13 +75,14 @@ class Callers:
         self.faults = document["faults"]
 
     def _pod(self) -> dict[str, Any]:
-        load = ["--host", GATEWAY, "--host-header", self._host, "--users", "16", "--spawn-rate", "100", "--rate", RATE]
+        where = ["--host", self._address, "--host-header", self._host]
+        load = ["--users", "16", "--spawn-rate", "100", "--rate", RATE]
         kept = ["--spec", "/rows/service.yaml", "--table", "/rows/rows.parquet"]
         shares = ["--feedback-share", "1", "--batch-share", "0.01"]
         container = {
             "name": "locust",
             "image": self._image,
-            "command": ["sh", "-c", _SCRIPT, "sh", *load, *kept, *shares],
+            "command": ["sh", "-c", _SCRIPT, "sh", *where, *load, *kept, *shares],
             "volumeMounts": [{"name": "rows", "mountPath": "/rows"}, {"name": "tmp", "mountPath": "/tmp"}],
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }

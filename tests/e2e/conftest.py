@@ -5,17 +5,48 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.callers import Callers
+from components.environment import Image
+from tests.e2e.callers import GATEWAY, Callers
 from tests.e2e.git_server import PORT, GitServer
 from tests.e2e.kube import Kube
-from tests.e2e.scenario import DEMO, ROOT, SERVICE, Environment, build_image, demo_packages, model_image
+from tests.e2e.scenario import (
+    CALLERS,
+    DEMO,
+    ROOT,
+    SERVICE,
+    Environment,
+    Version,
+    build_image,
+    demo_packages,
+    model_image,
+)
 
 HOST = f"{SERVICE}.canario.local"
-_CALLERS = "callers"
+#: Makes callers, of an address in the cluster and a host name there.
+Calling = Callable[..., Callers]
+#: The tests build on each other: first a champion from nothing, at last nothing again.
+_ORDER = ("chart_is_admitted", "rollouts", "disturbances", "scaling", "shadow", "uninstall")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Brings the files of this folder into their order; those that it does not name stand on their own."""
+    places = {f"test_{name}": place for place, name in enumerate(_ORDER)}
+    items.sort(key=lambda item: places.get(item.path.stem, -1) if item.path.parent == Path(__file__).parent else -2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows what the cluster looked like."""
+    report = yield
+    if report.failed and item.path.parent == Path(__file__).parent:
+        for namespace in ("models", "canario"):
+            report.sections.append((f"namespace {namespace}", Kube(namespace).described()))
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,21 +86,39 @@ def packages() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def models(platform: None) -> Iterator[Kube]:
-    """The namespace in which services run; what these tests brought is gone afterwards."""
+def images(cluster: None, packages: dict[str, str]) -> dict[str, Image]:
+    """The images of the demo's packages, on the cluster's nodes."""
+    return {package: model_image(package) for package in packages.values()}
+
+
+@pytest.fixture(scope="session")
+def bare(platform: None) -> frozenset[str]:
+    """What is in the namespace of the services before the first of them."""
     kube = Kube("models")
     assert kube.get("deployment", SERVICE) is None, f"{SERVICE} runs in {kube.namespace} already; uninstall it first"
+    return kube.everything()
+
+
+@pytest.fixture(scope="session")
+def models(bare: frozenset[str]) -> Iterator[Kube]:
+    """The namespace in which services run; what these tests brought is gone afterwards."""
+    kube = Kube("models")
     yield kube
     subprocess.run(["helm", "uninstall", SERVICE, "--namespace", kube.namespace, "--ignore-not-found"], check=True)
 
 
 @pytest.fixture(scope="session")
 def environment(
-    models: Kube, repository: GitServer, packages: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    models: Kube, repository: GitServer, images: dict[str, Image], tmp_path_factory: pytest.TempPathFactory
 ) -> Environment:
-    """Where releases of the demo's packages are written down, their images on the cluster."""
-    images = {package: model_image(package) for package in packages.values()}
+    """Where releases of the demo's packages are written down."""
     return Environment(tmp_path_factory.mktemp("environment"), models.namespace, images, repository)
+
+
+@pytest.fixture(scope="session")
+def champion(environment: Environment, packages: dict[str, str]) -> None:
+    """The demo's first version is served; the tests before may have promoted another by now."""
+    environment.deploy(Version("1", packages["1"]))
 
 
 @pytest.fixture(scope="session")
@@ -79,10 +128,20 @@ def load_image(cluster: None) -> str:
 
 
 @pytest.fixture
-def callers(models: Kube, load_image: str) -> Iterator[Callers]:
-    """Traffic from inside the cluster, as long as a test lasts."""
-    kube = Kube(_CALLERS)
-    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _CALLERS}})
-    rows = DEMO / "data" / "live.parquet"
-    with Callers(kube, HOST, DEMO / "service.yaml", rows, load_image) as running:
+def calling(platform: None, load_image: str) -> Calling:
+    """Traffic from inside the cluster, as long as a `with` lasts."""
+    kube = Kube(CALLERS)
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CALLERS}})
+
+    def call(address: str = GATEWAY, host: str = HOST) -> Callers:
+        rows = DEMO / "data" / "live.parquet"
+        return Callers(kube, host, DEMO / "service.yaml", rows, load_image, address)
+
+    return call
+
+
+@pytest.fixture
+def callers(models: Kube, calling: Calling) -> Iterator[Callers]:
+    """Traffic through the gateway, as long as a test lasts."""
+    with calling() as running:
         yield running

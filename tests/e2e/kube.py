@@ -61,6 +61,12 @@ class Kube:
             time.sleep(_LOOK_SECONDS)
         raise AssertionError(f"{what}: not within {seconds:g} s\n{self.described()}")
 
+    def everything(self) -> frozenset[str]:
+        """Kind and name of every object, but for those that only tell what happened, and measurements."""
+        kinds = self.run("api-resources", "--namespaced", "--verbs=list", "-o", "name").split()
+        kept = [kind for kind in kinds if not kind.startswith("events") and not kind.endswith("metrics.k8s.io")]
+        return frozenset(self.run("get", ",".join(kept), "-o", "name").split())
+
     def described(self) -> str:
         """What a person would look at first: objects, events, and the ends of the logs."""
         parts = [

@@ -10,16 +10,23 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from components.environment import Image, release_file, release_text
-from k8s.deploy.environment import ClusterRelease
+from k8s.deploy.environment import ClusterRelease, built_release
 from tests.e2e.git_server import GitServer
+from tests.e2e.kube import Kube
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "build" / "demo"
 SERVICE = "churn"
 #: How an image of the local store gets to the cluster's nodes.
 LOADER = os.environ.get("CANARIO_LOAD_IMAGE", "kind load docker-image")
+#: The namespace from which traffic comes.
+CALLERS = "callers"
+_OUT = ROOT / "build" / "e2e"
 
 
 @dataclass(frozen=True)
@@ -48,19 +55,38 @@ def demo_packages() -> dict[str, str]:
 
 def build_image(*what: str) -> str:
     """Makes an image and brings it to the cluster; its name with the tag."""
-    out = ROOT / "build" / "e2e"
-    done = _run(sys.executable, "-m", "services.image", *what, "--out", str(out))
-    record = json.loads(Path(done.rpartition("; ")[2].split(" says so")[0]).read_text(encoding="utf-8"))
-    name = f"{record['name']}:{record['tag']}"
-    _run(*shlex.split(LOADER), name)
-    return name
+    _run(sys.executable, "-m", "services.image", *what, "--out", str(_OUT))
+    name = SERVICE if what[0] == "--spec" else what[1]
+    record = json.loads((_OUT / "images" / f"{name}.json").read_text(encoding="utf-8"))
+    image = f"{record['name']}:{record['tag']}"
+    _load(image, record["digest"])
+    return image
 
 
 def model_image(package: str) -> Image:
     """The image of one of the demo's packages."""
     folder = DEMO / "store" / "packages" / package.removeprefix("sha256:")
-    repository, _, tag = build_image("--spec", str(DEMO / "service.yaml"), "--package", str(folder)).rpartition(":")
-    return Image(repository=repository, tag=tag)
+    build_image("--spec", str(DEMO / "service.yaml"), "--package", str(folder))
+    return built_release(_OUT / "images" / f"{SERVICE}.json", SERVICE, "0").image
+
+
+def _load(image: str, digest: str) -> None:
+    """Brings an image to the cluster, once: it takes half a minute, and a suite is run often."""
+    uid = Kube("kube-system").get("namespace", "kube-system")["metadata"]["uid"]
+    loaded = _OUT / "loaded" / uid / digest.removeprefix("sha256:")
+    if not loaded.exists():
+        _run(*shlex.split(LOADER), image)
+        loaded.parent.mkdir(parents=True, exist_ok=True)
+        loaded.write_text(image + "\n", encoding="utf-8")
+
+
+def spec_with(folder: Path, **rollout: Any) -> Path:
+    """The demo's spec, judged otherwise."""
+    document = yaml.safe_load((DEMO / "service.yaml").read_text(encoding="utf-8"))
+    document["rollout"] |= rollout
+    path = folder / "service.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    return path
 
 
 class Environment:
@@ -69,9 +95,9 @@ class Environment:
     def __init__(self, root: Path, namespace: str, images: dict[str, Image], repository: GitServer) -> None:
         """`images` by package; `repository` is where each release is committed."""
         self._root, self._namespace, self._images, self._repository = root, namespace, images, repository
-        shutil.copytree(ROOT / "k8s" / "envs" / "local", root / "k8s" / "envs" / "local")
+        write_platform(root, callers=[CALLERS])
 
-    def deploy(self, version: Version, *options: str) -> str:
+    def deploy(self, version: Version, *options: str, spec: Path = DEMO / "service.yaml") -> str:
         """Commits the release and deploys it; what the command said."""
         release = ClusterRelease(
             service=SERVICE,
@@ -82,9 +108,23 @@ class Environment:
         )
         file, text = release_file("local", SERVICE), release_text(release)
         self._repository.commit(file, text, f"{SERVICE}: release version {version.number} to local")
-        (self._root / file).write_text(text, encoding="utf-8")
-        command = ["k8s.deploy", "--spec", str(DEMO / "service.yaml"), "--env", "local", "--root", str(self._root)]
-        return _run(sys.executable, "-m", *command, "--namespace", self._namespace, *options)
+        return deploy(self._root, self._namespace, spec, release, *options)
+
+
+def write_platform(root: Path, **values: Any) -> None:
+    """The local environment in a folder, with more values of the chart."""
+    shutil.copytree(ROOT / "k8s" / "envs" / "local", root / "k8s" / "envs" / "local")
+    path = root / "k8s" / "envs" / "local" / "platform.yaml"
+    platform = yaml.safe_load(path.read_text(encoding="utf-8"))
+    platform["values"] |= values
+    path.write_text(yaml.safe_dump(platform, sort_keys=False), encoding="utf-8")
+
+
+def deploy(root: Path, namespace: str, spec: Path, release: ClusterRelease, *options: str) -> str:
+    """Writes a release into the local environment of a folder and deploys it; what the command said."""
+    (root / release_file("local", SERVICE)).write_text(release_text(release), encoding="utf-8")
+    command = ["k8s.deploy", "--spec", str(spec), "--env", "local", "--root", str(root)]
+    return _run(sys.executable, "-m", *command, "--namespace", namespace, *options)
 
 
 def _run(*command: str) -> str:

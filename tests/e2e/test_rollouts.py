@@ -6,7 +6,6 @@ The tests build on each other and run in their order.
 from __future__ import annotations
 
 import subprocess
-from typing import Any
 
 import pytest
 
@@ -14,37 +13,20 @@ from services.judge.decisions import outline
 from tests.e2e.callers import Callers
 from tests.e2e.git_server import GitServer
 from tests.e2e.kube import Kube
-from tests.e2e.scenario import SERVICE, Environment, Version
+from tests.e2e.observed import champion_restarts, decided, phase, told
+from tests.e2e.scenario import DEMO, SERVICE, Environment, Version
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 _ROLLOUT_SECONDS = 300.0
-#: What is wrong with a version, which of the demo's packages it serves, and the signal that must show it.
+#: What is wrong with a version, its number, which of the demo's packages it serves, and the signal that must show it.
+#: The wrong unit is that of the demo, in its third version.
 _FAULTS = [
-    ("errors", "2", {"CANARIO_FAULT_ERROR_RATIO": "0.05"}, "error_ratio"),
-    ("slow", "2", {"CANARIO_FAULT_SLOW_RATIO": "0.05"}, "slow_ratio"),
-    ("wrong-unit", "3", {}, "score_shift"),
-    ("worse", "2", {"CANARIO_FAULT_STALE_RATIO": "1"}, "label_loss"),
+    ("wrong-unit", "3", "3", {}, "score_shift"),
+    ("errors", "4", "2", {"CANARIO_FAULT_ERROR_RATIO": "0.05"}, "error_ratio"),
+    ("slow", "5", "2", {"CANARIO_FAULT_SLOW_RATIO": "0.05"}, "slow_ratio"),
+    ("worse", "6", "2", {"CANARIO_FAULT_STALE_RATIO": "1"}, "label_loss"),
 ]
-
-
-def phase(models: Kube) -> str:
-    """What Flagger says about the service."""
-    canary: Any = models.get("canary", SERVICE)
-    return str(canary.get("status", {}).get("phase", "")) if canary else ""
-
-
-def champion_restarts(models: Kube) -> list[int]:
-    """Restarts of each pod that serves the champion; the autoscaler may add pods, and take them away."""
-    pods = models.get("pods", "--selector", f"app={SERVICE}-primary")
-    assert pods
-    return [sum(one["restartCount"] for one in pod["status"]["containerStatuses"]) for pod in pods]
-
-
-def decided(version: str) -> list[str]:
-    """What the judges decided about a version, in its order."""
-    logs = Kube("canario").run("logs", "--selector", "app.kubernetes.io/name=judge", "--tail", "-1")
-    return [line for line in outline(logs.splitlines(), SERVICE) if line.startswith(f"{version}:")]
 
 
 def reverted(repository: GitServer, models: Kube, version: Version) -> str:
@@ -61,10 +43,7 @@ def reverted(repository: GitServer, models: Kube, version: Version) -> str:
     return revert.message
 
 
-def test_a_first_version_is_served(
-    models: Kube, environment: Environment, callers: Callers, packages: dict[str, str]
-) -> None:
-    environment.deploy(Version("1", packages["1"]))
+def test_a_first_version_is_served(models: Kube, champion: None, callers: Callers) -> None:
     assert phase(models) == "Initialized"
     tested = subprocess.run(
         ["helm", "test", SERVICE, "--namespace", models.namespace, "--logs"],
@@ -87,7 +66,9 @@ def test_a_good_version_is_promoted_and_no_request_fails(
     assert decided("2")[-1].startswith("2: pass")
 
 
-@pytest.mark.parametrize(("fault", "package", "settings", "signal"), _FAULTS, ids=[fault[0] for fault in _FAULTS])
+@pytest.mark.parametrize(
+    ("fault", "number", "package", "settings", "signal"), _FAULTS, ids=[fault[0] for fault in _FAULTS]
+)
 def test_a_bad_version_is_rolled_back_for_the_right_reason(
     models: Kube,
     environment: Environment,
@@ -95,19 +76,26 @@ def test_a_bad_version_is_rolled_back_for_the_right_reason(
     callers: Callers,
     packages: dict[str, str],
     fault: str,
+    number: str,
     package: str,
     settings: dict[str, str],
     signal: str,
 ) -> None:
-    version = Version(fault, packages[package], settings)
+    version = Version(number, packages[package], settings)
     environment.deploy(version)
     models.wait("the bad version is rolled back", lambda: phase(models) == "Failed", _ROLLOUT_SECONDS)
     callers.stop()
     failed = {name: count.failed for name, count in callers.requests.items() if count.failed}
-    assert set(failed) <= ({fault} if fault == "errors" else set()), callers.faults
-    verdicts = decided(fault)
-    assert verdicts[-1].startswith(f"{fault}: fail")
+    assert set(failed) <= ({number} if fault == "errors" else set()), callers.faults
+    verdicts = decided(number)
+    assert verdicts[-1].startswith(f"{number}: fail")
     assert signal in verdicts[-1]
     assert not any(champion_restarts(models))
     assert f"- {signal}: state harm" in reverted(repository, models, version)
-    assert models.get("events", "--field-selector", f"reason=Reverted,involvedObject.name={SERVICE}")
+    assert told(models, "Reverted")
+
+
+def test_the_cluster_decided_as_the_twin_did(models: Kube) -> None:
+    """The demo's versions 2 and 3, line by line: which verdict at which weight, and for which signal."""
+    twin = (DEMO / "twin" / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert decided("2", "3") == outline(twin, SERVICE)
