@@ -138,8 +138,8 @@ test-images: setup  ## the tests that build container images; needs docker, podm
 	@$(PY) -m pytest -m images
 
 .PHONY: e2e
-e2e: setup  ## the whole way on the cluster, after `make demo`, whose packages and decisions it takes
-	@$(PY) -m pytest -p no:randomly -m e2e tests/e2e
+e2e: setup  ## the whole way on the cluster, after `make demo`, whose packages and decisions it takes; PART=rollouts
+	@$(PY) -m pytest -p no:randomly -m e2e tests/e2e$(if $(PART),/test_$(PART).py)
 
 .PHONY: check
 check: setup  ## lint, format and types
