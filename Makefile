@@ -91,6 +91,11 @@ platform: setup  ## bring a cluster what it lacks: controllers, configs, the jud
 image: setup  ## make the container image of SERVICE from its newest package
 	@$(PY) -m services.image --spec $(SPEC)
 
+.PHONY: sign
+sign: export KEY ?=
+sign: setup  ## sign the newest package of SERVICE, for its image: KEY=private-key.pem, or keyless in a workflow
+	@$(PY) -m services.signing --spec $(SPEC) $${KEY:+--key "$$KEY"}
+
 .PHONY: deploy
 deploy: setup  ## bring SERVICE to the cluster as k8s/envs/ENV says; VERSION=N releases the newest image first
 	@$(PY) -m k8s.deploy --spec $(SPEC) --env $(ENV) $(if $(VERSION),--version $(VERSION))

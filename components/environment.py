@@ -15,7 +15,10 @@ from components.package import Digest
 from components.strict_yaml import load_yaml
 
 #: Settings that whoever serves a release gives the server by itself; a release must not.
-OWN_SETTINGS = ("CANARIO_PACKAGE", "CANARIO_SERVICE", "CANARIO_VERSION", "CANARIO_PEERS", "CANARIO_LOG_DIR")
+OWN_SETTINGS = (
+    *("CANARIO_PACKAGE", "CANARIO_PUBLIC_KEY", "CANARIO_SERVICE", "CANARIO_VERSION", "CANARIO_PEERS"),
+    "CANARIO_LOG_DIR",
+)
 #: The same, by how their names begin: the spec decides how a shadow is asked.
 OWN_PREFIX = "CANARIO_SHADOW_"
 _VERSION = r"^[A-Za-z0-9_.:-]{1,64}$"

@@ -4,6 +4,7 @@ ComponentError
 ├── SpecError       the spec is wrong; a person mends service.yaml
 ├── DataError       the table is wrong; names the column and the rows
 ├── PackageError    a package's bytes are not what they say
+│   └── SignatureError  nobody who may has signed them
 ├── GateError       a candidate did not show what the spec demands
 └── ReleaseError    an environment file is wrong; says which key
 """
@@ -23,6 +24,10 @@ class DataError(ComponentError):
 
 class PackageError(ComponentError):
     """A model package is incomplete or was changed."""
+
+
+class SignatureError(PackageError):
+    """A package's signature is missing, wrong or somebody else's."""
 
 
 class GateError(ComponentError):

@@ -19,7 +19,7 @@ import json
 import shutil
 import tempfile
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
@@ -225,8 +225,12 @@ def _read_files(path: Path) -> dict[str, bytes]:
 
 
 def _digest_of(contents: dict[str, bytes]) -> str:
-    lines = sorted(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items())
-    return _sha256("".join(lines).encode())
+    return digest_of_hashes({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
+
+
+def digest_of_hashes(hashes: Mapping[str, str]) -> str:
+    """The identity of the package whose files have these SHA-256 hashes in hexadecimal, by name."""
+    return _sha256("".join(sorted(f"{digest}  {name}\n" for name, digest in hashes.items())).encode())
 
 
 def _sha256(content: bytes) -> str:

@@ -13,21 +13,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from components.errors import PackageError
 from components.package import Package, read_package
+from components.signature import signature_file
 from services.model_server.errors import ServerError
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _REQUIREMENTS: Final = "services/model_server/requirements.txt"
+#: What a bento's environment holds, hash by hash.
+LOCK_FILE: Final = _ROOT / _REQUIREMENTS
 #: In a bento, what its image is built from.
 _RECIPE: Final = "Containerfile"
 #: The sources that serve; everything else stays at home.
 _SOURCES: Final = (
     "components/__init__.py", "components/contract.py", "components/encoding.py", "components/errors.py",
-    "components/package.py", "services/__init__.py", "services/telemetry.py",
+    "components/package.py", "components/signature.py", "services/__init__.py", "services/telemetry.py",
 )  # fmt: skip
 
 
@@ -47,7 +51,8 @@ def build_bento(package_dir: Path, out_dir: Path, containerfile: Path | None = N
     """
     package = read_package(package_dir)
     recipe = containerfile.read_bytes() if containerfile else b""
-    name, version = package.contract.name, _version(package, recipe)
+    papers = _papers(package)
+    name, version = package.contract.name, _version(package, recipe, papers)
     out_dir = out_dir.resolve()
     bento = out_dir / "bentos" / name / version
     if bento.is_dir():
@@ -56,7 +61,7 @@ def build_bento(package_dir: Path, out_dir: Path, containerfile: Path | None = N
     with tempfile.TemporaryDirectory(prefix="build-", dir=out_dir) as scratch:
         context, home = Path(scratch, "context"), Path(scratch, "home")
         home.mkdir()
-        _stage(package, context, recipe)
+        _stage(package, context, recipe, papers)
         _bentoml_build(context, home, name, version)
         bento.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -73,26 +78,41 @@ def _sources() -> list[str]:
     return [*_SOURCES, *sorted(str(path.relative_to(_ROOT)) for path in here.glob("*.py")), _REQUIREMENTS]
 
 
-def _version(package: Package, recipe: bytes) -> str:
-    """Names the package and the program that serves it."""
-    program = hashlib.sha256(b"".join((_ROOT / source).read_bytes() for source in _sources()) + recipe)
+def materials_file(package: Path) -> Path:
+    """Where the bill of materials of a package's image lies: beside the package, as its signature does."""
+    return package.with_name(f"{package.name}.cdx.json")
+
+
+def _papers(package: Package) -> dict[str, bytes]:
+    """What is said about a package beside it, by the name that it has in a bento: signature, bill of materials."""
+    beside = (signature_file, materials_file)
+    baked_in = Path("package")
+    return {str(at(baked_in)): at(package.path).read_bytes() for at in beside if at(package.path).is_file()}
+
+
+def _version(package: Package, recipe: bytes, papers: Mapping[str, bytes]) -> str:
+    """Names the package, what is said about it, and the program that serves it."""
+    parts = [(_ROOT / source).read_bytes() for source in _sources()] + [recipe, *papers.values()]
+    program = hashlib.sha256(b"".join(parts))
     return f"{package.digest.removeprefix('sha256:')[:16]}-{program.hexdigest()[:8]}"
 
 
-def _stage(package: Package, context: Path, recipe: bytes) -> None:
+def _stage(package: Package, context: Path, recipe: bytes, papers: Mapping[str, bytes]) -> None:
     """The files of the bento and no other."""
     for source in _sources():
         (context / source).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_ROOT / source, context / source)
     shutil.copytree(package.path, context / "package")
+    for name, content in papers.items():
+        (context / name).write_bytes(content)
     bentofile: dict[str, object] = {
         "service": "services.model_server.service:ModelServer",
         "labels": {"package": package.digest},
         "description": f"{package.contract.name}: {package.contract.description}".strip(": "),
-        "include": ["components/", "services/", "package/"],
+        "include": ["components/", "services/", "package/", *papers],
         # Hash-locked already, so that BentoML need not look up anything; as
         # lines, because it refuses a file below a folder whose name starts with a dot.
-        "python": {"packages": (_ROOT / _REQUIREMENTS).read_text().splitlines(), "lock_packages": False},
+        "python": {"packages": LOCK_FILE.read_text().splitlines(), "lock_packages": False},
     }
     if recipe:
         (context / _RECIPE).write_bytes(recipe)

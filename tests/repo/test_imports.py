@@ -10,8 +10,8 @@ import pytest
 
 from tests.repo.tree import LAYERS, ROOT, imports, modules
 
-#: Of the components, what a service may use: the spec, the package, how a request becomes numbers, whole files.
-FOR_SERVICES = ("contract", "encoding", "errors", "files", "package", "spec")
+#: Of the components, what a service may use: the spec, the package, how a request becomes numbers, files, digests.
+FOR_SERVICES = ("contract", "digest", "encoding", "errors", "files", "package", "signature", "spec")
 #: What training needs and a server must not carry.
 FOR_TRAINING = ("sklearn", "tensorflow", "keras", "pandas", "scipy", "mlflow", "kfp", "yaml", "pyarrow")
 

@@ -1,0 +1,1 @@
+"""Signs packages, and lists what their images hold."""

@@ -1,0 +1,51 @@
+"""Signs a package and lists what its image will hold: `python -m services.signing --spec services/churn/service.yaml`.
+
+Both files lie beside the package, and `make image` takes them into the image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from components.errors import ComponentError
+from components.files import replace_text
+from components.package import read_package
+from components.spec import load_spec
+from services.image.recipe import ROOT
+from services.image.trained import trained_package
+from services.model_server.build import materials_file
+from services.signing.errors import SigningError
+from services.signing.sbom import bill_of_materials
+from services.signing.signer import key_signer, sign_package, workflow_signer
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status is 1 when nothing was signed."""
+    asked = _parser().parse_args(arguments)
+    try:
+        spec = load_spec(asked.spec)
+        package = read_package(asked.package or trained_package(asked.out / "train" / spec.name))
+        if package.contract.name != spec.name:
+            raise SigningError(f"{package.path}: is a package of {package.contract.name}, not of {spec.name}")
+        signature = sign_package(package, key_signer(asked.key) if asked.key else workflow_signer())
+        materials = replace_text(materials_file(package.path), bill_of_materials(package))
+    except (ComponentError, SigningError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{package.digest} is signed; beside it lie {signature.name} and {materials.name} ({signature.parent})")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.signing", description=__doc__)
+    parser.add_argument("--spec", type=Path, required=True, help="the model's service.yaml")
+    parser.add_argument("--package", type=Path, help="folder of a package; by default that of `make train`")
+    parser.add_argument("--key", type=Path, help="ECDSA private key (PEM); without one the workflow signs as itself")
+    parser.add_argument("--out", type=Path, default=ROOT / "build", help="where `make train` left its record")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Signs a package with a key, or as the workflow that runs this; model-signing does it, in sigstore's format."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from id import AmbientCredentialError, detect_credential
+from model_signing import hashing
+from model_signing.signing import Config
+
+from components.files import replace_text
+from components.package import Package
+from components.signature import signature_file
+from services.signing.errors import SigningError
+
+#: Who a workflow's token is for, as sigstore asks.
+_AUDIENCE = "sigstore"
+
+
+def key_signer(key: Path) -> Config:
+    """Signs with an ECDSA private key, a PEM file without a password.
+
+    Raises:
+        SigningError: it is not there or no such key.
+    """
+    try:
+        return _config().use_elliptic_key_signer(private_key=key)
+    except FileNotFoundError as error:
+        raise SigningError(
+            f"{key}: is not there; `openssl ecparam -name prime256v1 -genkey -noout` makes one"
+        ) from error
+    except (AttributeError, OSError, TypeError, ValueError) as error:
+        raise SigningError(f"{key}: is no ECDSA private key in PEM without a password ({error})") from error
+
+
+def workflow_signer() -> Config:
+    """Signs keyless, as the workflow whose identity this machine has; needs sigstore's public service.
+
+    Raises:
+        SigningError: there is no identity here. Nobody is asked for one in a browser.
+    """
+    try:
+        token = detect_credential(_AUDIENCE)
+    except AmbientCredentialError as error:
+        raise SigningError(f"the workflow gives no identity: {error}. Let its job have `id-token: write`") from error
+    if token is None:
+        raise SigningError("no KEY was given, and this is no workflow with an identity; give KEY=private-key.pem")
+    return _config().use_sigstore_signer(identity_token=token)
+
+
+def sign_package(package: Package, signer: Config) -> Path:
+    """Writes the signature beside the package, in place of one that is there; where it is.
+
+    Raises:
+        SigningError: the signer failed.
+    """
+    path = signature_file(package.path)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        signer.sign(package.path, draft)
+        return replace_text(path, draft.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SigningError(f"{package.path}: cannot be signed: {error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _config() -> Config:
+    """Signs every file of a folder."""
+    config = Config()  # type: ignore[no-untyped-call]
+    every_file = hashing.Config()  # type: ignore[no-untyped-call]
+    return config.set_hashing_config(every_file.set_ignored_paths(paths=(), ignore_git_paths=False))
