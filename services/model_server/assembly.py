@@ -11,7 +11,8 @@ import sys
 from collections.abc import MutableMapping
 from types import FrameType
 
-from components.package import Contract, read_package
+from components.package import Contract
+from services.model_server.admission import admitted_package
 from services.model_server.app import Application, ModelApp, Receive, Scope, Send
 from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
 from services.model_server.decoding import RowDecoder
@@ -50,10 +51,10 @@ class Server:
         """Puts everything together; nothing runs yet.
 
         Raises:
-            PackageError: the package is broken or its graph cannot be loaded.
+            PackageError: the package is broken or not signed as it must be, or its graph cannot be loaded.
             SettingsError: a setting names what the package's contract has not.
         """
-        package = read_package(settings.package)
+        package = admitted_package(settings)
         contract = package.contract
         service = settings.service or contract.name
         shared = join(environment, slot_bytes(settings, contract))

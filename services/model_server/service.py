@@ -15,7 +15,7 @@ from typing import Any
 import bentoml
 
 from components.errors import PackageError
-from components.package import read_package
+from services.model_server.admission import admitted_package
 from services.model_server.assembly import Server, die_with_parent, slot_bytes
 from services.model_server.errors import SettingsError
 from services.model_server.faults import planned_faults
@@ -31,7 +31,7 @@ def _prepare() -> Settings:
     try:
         settings = read_settings(os.environ, _BAKED_IN)
         if not is_offered(os.environ):
-            contract = read_package(settings.package).contract
+            contract = admitted_package(settings).contract
             planned_faults(settings, contract, random.Random())  # noqa: S311 -- only to see that they can be planned
             offer(os.environ, settings.workers, slot_bytes(settings, contract))
             if settings.die_with_parent:

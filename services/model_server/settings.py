@@ -21,6 +21,7 @@ class Settings(Closed):
     """One field a variable: `CANARIO_LOG_DIR` is `log_dir`."""
 
     package: Path = Field(description="Folder of the model package; the bento has its own baked in.")
+    public_key: str | None = Field(default=None, description="PEM: only packages that its owner signed are served.")
     service: str | None = Field(default=None, description="Label of the metrics; the contract's name if not set.")
     version: str = Field(default="1", pattern=r"^[\w.:-]{1,64}$", description="The model's version number.")
     workers: int = Field(default=1, ge=1, le=64, description="Serving processes that share the port.")
