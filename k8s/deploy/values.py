@@ -25,6 +25,13 @@ ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$
 Host = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")]
 
 
+#: An ECDSA public key.
+PublicKey = Annotated[
+    str,
+    Field(pattern=r"^-----BEGIN PUBLIC KEY-----\n([A-Za-z0-9+/=]{1,64}\n){2,4}-----END PUBLIC KEY-----\n?$"),
+]
+
+
 class Platform(BaseModel):
     """A part of the values that no spec has; its keys are written as Helm writes them."""
 
@@ -60,6 +67,14 @@ class Amounts(Platform):
 
     cpu: Quantity = Field(default="250m", description="CPU that a replica asks for; the autoscaler's 100 %.")
     memory: Quantity = Field(default="320Mi", description="Memory that a replica asks for, and may not exceed.")
+
+
+class Signing(Platform):
+    """Whose packages are served."""
+
+    public_key: Literal[""] | PublicKey = Field(
+        default="", description="PEM: only packages that its owner signed are served; empty: signatures are not asked."
+    )
 
 
 class Keda(Platform):
@@ -104,6 +119,7 @@ class Values(Platform):
         default=(), description="Namespaces whose pods may call the service past the gateway."
     )
     judge: Judge = Field(default=Judge(), description="Who judges canaries.")
+    signing: Signing = Field(default=Signing(), description="Whose packages are served.")
     autoscaler: Literal["hpa", "keda", "none"] = Field(
         default="hpa", description="Who sets replicas: by CPU, by requests as well, or nobody (`scale.min` then)."
     )

@@ -1,7 +1,8 @@
 """Brings the platform to the cluster that KUBECONFIG names: `python -m k8s.platform [--env local] [--with keda]`.
 
-In this order: the controllers that are missing (k8s/controllers), namespaces with their limits (k8s/configs),
-the chart helm/canario. Safe to repeat; a controller that is there is left alone, whoever installed it.
+In this order: the controllers that are missing (k8s/controllers), namespaces with their limits and the door of models
+(k8s/envs/<env>/configs), the chart helm/canario. Safe to repeat; a controller that is there is left alone, whoever
+installed it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import tempfile
 from pathlib import Path
 
 from k8s.deploy.cluster import run
-from k8s.deploy.errors import DeployError
+from k8s.deploy.errors import DeployError, EnvironmentFileError
 from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CHART = _ROOT / "helm" / "canario"
-_CONFIGS = _ROOT / "k8s" / "configs"
+_ENVIRONMENTS = _ROOT / "k8s" / "envs"
 NAMESPACE = "canario"
 
 
@@ -43,15 +44,28 @@ def _install(asked: argparse.Namespace) -> None:
         _say(f"{controller.name}: is missing, is being installed")
         _bring(controller)
     _say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
-    run(["kubectl", "apply", "--server-side", "--kustomize", str(_CONFIGS)])
-    _say("namespaces: canario and models, with their limits")
+    run(["kubectl", "apply", "--server-side", "--kustomize", str(configs(asked.env))])
+    _say("namespaces: canario and models, with their limits, and what models lets in")
     run(platform_command(asked.env, asked.set, asked.timeout_seconds))
     _say("canario: the judge is ready; next: make deploy SERVICE=churn ENV=local")
 
 
+def configs(environment: str) -> Path:
+    """The folder of what an environment has of k8s/configs.
+
+    Raises:
+        EnvironmentFileError: there is none, so that nobody knows what is let in.
+    """
+    folder = _ENVIRONMENTS / environment / "configs"
+    if not (folder / "kustomization.yaml").is_file():
+        known = sorted(found.parents[1].name for found in _ENVIRONMENTS.glob("*/configs/kustomization.yaml"))
+        raise EnvironmentFileError(f"{folder} has no kustomization.yaml; environments are: {', '.join(known)}")
+    return folder
+
+
 def platform_command(environment: str, settings: list[str], timeout_seconds: float) -> list[str]:
     """Helm's words for the platform's own chart; an environment's differences are optional."""
-    differences = _ROOT / "k8s" / "envs" / environment / "canario.yaml"
+    differences = _ENVIRONMENTS / environment / "canario.yaml"
     command = ["helm", "upgrade", "--install", NAMESPACE, str(_CHART), "--namespace", NAMESPACE]
     command += ["--wait", "--timeout", f"{timeout_seconds:g}s"]
     if differences.is_file():
@@ -91,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m k8s.platform", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--env", default="local", help="its k8s/envs/<env>/canario.yaml is read if it is there")
+    parser.add_argument("--env", default="local", help="a folder of k8s/envs (default local)")
     parser.add_argument(
         "--with", dest="with_controllers", nargs="*", default=[], metavar="NAME", help="controllers beyond the needed"
     )

@@ -15,7 +15,9 @@ from k8s.deploy.schema import CHART
 from k8s.twin.rollout import weight_steps
 from services.judge.server import build_app
 from tests.helm.charts import (
+    DIGEST,
     KEDA,
+    OTHER_DIGEST,
     SCENARIOS,
     SHADOW,
     VALUES,
@@ -29,6 +31,7 @@ from tests.helm.charts import (
     values_file,
 )
 from tests.repo.tree import ROOT, files
+from tests.signing_keys import write_keys
 
 if TYPE_CHECKING:
     from services.judge.consequences import Consequences
@@ -114,6 +117,8 @@ def test_what_lies_just_inside_a_rule_is_taken(tmp_path: Path, differences: dict
         ({"package": "sha256:12"}, "/package"),
         ({"route": {"host": "Churn_"}}, "/route/host"),
         ({"scale": {"cpu_percent": 0}}, "/scale/cpu_percent"),
+        ({"signing": {"publicKey": "key.pem"}}, "/signing/publicKey"),
+        ({"signing": {"key": ""}}, "/signing"),
     ],
 )
 def test_one_key_that_is_wrong_is_named_by_the_schema(tmp_path: Path, differences: dict[str, Any], place: str) -> None:
@@ -149,6 +154,31 @@ def test_every_pod_is_restricted_and_has_no_token(tmp_path: Path, scenario: str)
             assert container["securityContext"]["allowPrivilegeEscalation"] is False
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert container["resources"]["limits"]["memory"]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_pod_carries_the_receipt_of_its_own_package(tmp_path: Path, scenario: str) -> None:
+    objects = rendered(tmp_path, SCENARIOS[scenario])
+    receipts = {
+        name: (one["spec"]["template"] if kind == "Deployment" else one)["metadata"]["annotations"]["canario/package"]
+        for (kind, name), one in objects.items()
+        if kind in ("Deployment", "Pod")
+    }
+    shadow = {"churn-shadow": OTHER_DIGEST} if "candidate" in SCENARIOS[scenario] else {}
+    assert receipts == {"churn": DIGEST, "churn-answers": DIGEST, **shadow}
+
+
+def test_signatures_are_asked_where_a_key_is_set_and_no_setting_takes_its_place(tmp_path: Path) -> None:
+    def keys(differences: dict[str, Any]) -> list[str]:
+        env = pod(rendered(tmp_path, differences)["Deployment", "churn"])["containers"][0]["env"]
+        return [one["value"] for one in env if one["name"] == "CANARIO_PUBLIC_KEY"]
+
+    key = write_keys(tmp_path).public
+    assert keys({}) == []
+    assert keys({"signing": {"publicKey": key}}) == [key]
+    # Kubernetes takes the last of two.
+    other = {"settings": {"CANARIO_PUBLIC_KEY": "another"}}
+    assert keys({"signing": {"publicKey": key}, **other})[-1] == key
 
 
 def test_a_pod_ends_later_than_its_longest_request(tmp_path: Path) -> None:

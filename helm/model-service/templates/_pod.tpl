@@ -12,6 +12,7 @@ metadata:
     {{- include "model-service.selector" . | nindent 4 }}
     app.kubernetes.io/version: {{ .version | quote }}
   annotations:
+    # The receipt: which package this is. k8s/configs/admission.yaml lets no pod in without it.
     canario/package: {{ .package | quote }}
     {{- if not $values.monitoring.serviceMonitor }}
     prometheus.io/scrape: "true"
@@ -73,6 +74,10 @@ spec:
         - {name: BENTOML_HOME, value: /tmp/bentoml}
         {{- range $name, $value := .settings }}
         - {name: {{ $name }}, value: {{ $value | quote }}}
+        {{- end }}
+        {{- with $values.signing.publicKey }}
+        # Last, because the last one counts: no release's setting takes its place.
+        - {name: CANARIO_PUBLIC_KEY, value: {{ . | quote }}}
         {{- end }}
       startupProbe:
         httpGet: {path: /readyz, port: http}
