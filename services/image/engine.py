@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +34,13 @@ _LINES_SHOWN: Final = 25
 
 @dataclass(frozen=True)
 class Stored:
-    """An image in the engine's store: its manifest's digest, uncompressed bytes and labels."""
+    """An image in the engine's store: its manifest's digest, its configuration's, uncompressed bytes and labels.
+
+    A registry gives it another manifest, because it packs the layers; `id` is the same wherever the image is.
+    """
 
     digest: str
+    id: str
     size_bytes: int
     labels: Mapping[str, str]
 
@@ -109,6 +114,21 @@ class Engine:
         finally:
             self._answer("buildah", "rm", container)
 
+    def export(self, image: str, folder: Path) -> None:
+        """Writes an image as an OCI layout into a folder that is there.
+
+        Raises:
+            EngineError: it is not in the store, or cannot be written.
+        """
+        if self.name != "docker":
+            self._answer(self.name, "push", "--quiet", image, f"oci:{folder}")
+            return
+        archive = folder / "image.tar"
+        self._answer("docker", "save", "--output", str(archive), image)
+        with tarfile.open(archive) as saved:
+            saved.extractall(folder, filter="data")
+        archive.unlink()
+
     def rename(self, image: str, name: str) -> None:
         """Gives an image another name, in place of the one that it has."""
         self._answer(self.name, "tag", image, name)
@@ -166,6 +186,7 @@ def _buildah_stored(document: Mapping[str, Any]) -> Stored:
     manifest = json.loads(document["Manifest"])
     return Stored(
         digest=document["FromImageDigest"],
+        id=f"sha256:{document['FromImageID']}",
         size_bytes=sum(layer["size"] for layer in manifest["layers"]),
         labels=document["OCIv1"]["config"].get("Labels") or {},
     )
@@ -173,6 +194,10 @@ def _buildah_stored(document: Mapping[str, Any]) -> Stored:
 
 def _docker_stored(document: Mapping[str, Any]) -> Stored:
     """Docker without a registry knows an image by the digest of its configuration only."""
-    digest = document.get("Digest") or document["Id"]
-    digest = digest if digest.startswith("sha256:") else f"sha256:{digest}"
-    return Stored(digest, int(document["Size"]), (document.get("Config") or {}).get("Labels") or {})
+    known = f"sha256:{document['Id'].removeprefix('sha256:')}"
+    return Stored(
+        document.get("Digest") or known,
+        known,
+        int(document["Size"]),
+        (document.get("Config") or {}).get("Labels") or {},
+    )

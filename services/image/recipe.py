@@ -41,11 +41,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image that is good: `size_bytes` is uncompressed, beyond its base; `digest` as the engine's store has it."""
+    """An image that is good: `size_bytes` is uncompressed, beyond its base; `digest` as the engine's store has it.
+
+    `id` is its configuration's digest, the same in every store, registry and node.
+    """
 
     name: str
     tag: str
     digest: str
+    id: str
     package: str | None
     size_bytes: int
     base: str
@@ -96,7 +100,7 @@ def make(engine: Engine, wanted: Wanted, base: str, build: Build, say: Callable[
     say(f"checked in a container: {said.strip().splitlines()[-1]}")
     engine.rename(unchecked, name)
     package = wanted.labels.get(PACKAGE_LABEL)
-    return BuiltImage(wanted.name, wanted.tag, stored.digest, package, size, base)
+    return BuiltImage(wanted.name, wanted.tag, stored.digest, stored.id, package, size, base)
 
 
 def write_record(folder: Path, image: BuiltImage) -> Path:

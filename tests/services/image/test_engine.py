@@ -78,10 +78,12 @@ def test_a_build_that_fails_shows_the_end_of_its_log(programs: Path) -> None:
 def test_what_buildah_knows_is_read() -> None:
     document = {
         "FromImageDigest": "sha256:1",
+        "FromImageID": "7",
         "Manifest": '{"layers": [{"size": 200}, {"size": 30}]}',
         "OCIv1": {"config": {"Labels": {"a": "b"}}},
     }
     stored = _buildah_stored(document)
+    assert stored.id == "sha256:7"
     assert (stored.digest, stored.size_bytes, stored.labels) == ("sha256:1", 230, {"a": "b"})
 
 

@@ -21,13 +21,14 @@ def test_a_base_that_is_given_wins_over_the_environments_and_that_over_the_pin()
 
 
 def test_the_record_stands_under_the_last_part_of_the_name(tmp_path: Path) -> None:
-    image = BuiltImage("registry.local/canario/churn", "0123", "sha256:1", "sha256:2", 5, "python")
+    image = BuiltImage("registry.local/canario/churn", "0123", "sha256:1", "sha256:3", "sha256:2", 5, "python")
     path = write_record(tmp_path / "images", image)
     assert path == tmp_path / "images" / "churn.json"
     assert json.loads(path.read_text()) == {
         "name": "registry.local/canario/churn",
         "tag": "0123",
         "digest": "sha256:1",
+        "id": "sha256:3",
         "package": "sha256:2",
         "size_bytes": 5,
         "base": "python",
