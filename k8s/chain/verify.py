@@ -4,27 +4,42 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
+import yaml
 
+from components.contract import Spec
+from components.environment import release_file
 from components.errors import ComponentError
 from components.provenance import ROOT
 from components.spec import load_spec
 from k8s.chain.links import Link, Places, follow
+from k8s.chain.live import Object
+from k8s.deploy import cluster
+from k8s.deploy.environment import Platform, chart_values, read_platform, read_release, values_text
+from k8s.deploy.errors import DeployError
 from services import telemetry
+from services.image.engine import find_engine
 from services.image.trained import trained_package
 
-_LINKS = ("answer", "deployment", "chart", "image", "code", "lock", "run", "snapshot")
+_LINKS = (
+    *("answer", "live", "chart", "deployment", "image", "materials"),
+    *("signature", "code", "lock", "run", "snapshot"),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints each link; 0 when every one that was not excluded is ok."""
     asked = _parser().parse_args(arguments)
     try:
-        service = load_spec(asked.spec).name
-        links = follow(service, _places(service, asked))
-    except (ComponentError, OSError, httpx.HTTPError, httpx.InvalidURL) as error:
+        spec = load_spec(asked.spec)
+        platform = read_platform(ROOT / "k8s" / "envs" / asked.env / "platform.yaml")
+        with tempfile.TemporaryDirectory(prefix="canario-verify-") as scratch:
+            links = follow(spec.name, _places(spec, platform, asked, Path(scratch)))
+    except (ComponentError, DeployError, OSError, httpx.HTTPError, httpx.InvalidURL) as error:
         print(error, file=sys.stderr)
         return 1
     for link in links:
@@ -37,16 +52,41 @@ def _line(link: Link, *, excluded: bool) -> str:
     return f"{link.name:<11} {state:<9} {link.fault or link.says}"
 
 
-def _places(service: str, asked: argparse.Namespace) -> Places:
+def _places(spec: Spec, platform: Platform, asked: argparse.Namespace, scratch: Path) -> Places:
+    release = asked.release or ROOT / release_file(asked.env, spec.name)
+    namespace = asked.namespace or platform.namespace
     return Places(
-        package=asked.package or trained_package(asked.build / "train" / service),
-        release=ROOT / "k8s" / "envs" / asked.env / f"{service}.yaml",
-        image=asked.build / "images" / f"{service}.json",
+        package=asked.package or trained_package(asked.build / "train" / spec.name),
+        release=release,
+        image=asked.record or asked.build / "images" / f"{spec.name}.json",
         code=ROOT,
         store=asked.build / "store",
         mlflow=f"sqlite:///{(asked.build / 'mlflow' / 'mlflow.db').resolve()}",
         served=asked.header or (_header_at(asked.url) if asked.url else None),
+        public_key=asked.key.read_text(encoding="utf-8") if asked.key else _public_key(platform),
+        pulled=asked.layout,
+        export=lambda image: _exported(image, scratch),
+        running=lambda: cluster.objects(namespace, "deployments,pods", spec.name),
+        rendered=lambda: _rendered(spec, platform, release, namespace, scratch),
     )
+
+
+def _public_key(platform: Platform) -> str:
+    signing = platform.values.get("signing")
+    return str(signing.get("publicKey", "")) if isinstance(signing, dict) else ""
+
+
+def _exported(image: str, scratch: Path) -> Path:
+    folder = scratch / "image"
+    folder.mkdir()
+    find_engine(scratch / "engine.log").export(image, folder)
+    return folder
+
+
+def _rendered(spec: Spec, platform: Platform, release: Path, namespace: str, scratch: Path) -> Sequence[Object]:
+    values = scratch / "values.yaml"
+    values.write_text(values_text(chart_values(spec, read_release(release, spec.name), platform)), encoding="utf-8")
+    return [one for one in yaml.safe_load_all(cluster.render(spec.name, namespace, values)) if one]
 
 
 def _header_at(url: str) -> str:
@@ -59,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--spec", type=Path, required=True)
     parser.add_argument("--env", default="local", help="the environment whose release is followed (%(default)s)")
     parser.add_argument("--package", type=Path, help="folder of a package; by default that of `make train`")
+    parser.add_argument("--release", type=Path, help="a release file instead of the environment's")
+    parser.add_argument("--record", type=Path, help="an image's record instead of that of `make image`")
+    parser.add_argument(
+        "--layout", type=Path, help="OCI layout of the image as its registry has it; else it is exported"
+    )
+    parser.add_argument("--key", type=Path, help="PEM public key of who signs, instead of the environment's")
+    parser.add_argument("--namespace", help="where the service runs, instead of the environment's")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--url", help="a server to ask")
     source.add_argument("--header", help=f"what an answer's {telemetry.RECEIPT_HEADER} said")
