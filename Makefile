@@ -103,9 +103,10 @@ deploy: setup  ## bring SERVICE to the cluster as k8s/envs/ENV says; VERSION=N r
 .PHONY: verify
 verify: export HEADER ?=
 verify: export URL ?=
-verify: setup  ## follow SERVICE from an answer back to its data: [URL=http://...|HEADER=sha256:...] [EXCLUDE="chart ..."]
+verify: export PUBLIC_KEY ?=
+verify: setup  ## follow SERVICE from an answer to its data: [URL=http://...|HEADER=sha256:...] [PUBLIC_KEY=f] [EXCLUDE="run"]
 	@$(PY) -m k8s.chain.verify --spec $(SPEC) --env $(ENV) $(if $(EXCLUDE),--exclude $(EXCLUDE)) \
-	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"}
+	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"}
 
 .PHONY: propose
 propose: export REPOSITORY ?= .
