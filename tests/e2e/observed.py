@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from services.judge.decisions import outline
@@ -50,6 +51,17 @@ def told(models: Kube, reason: str) -> list[str]:
     """Messages of the service's Events with a reason, such as JudgeFail."""
     events = models.get("events", "--field-selector", f"reason={reason},involvedObject.name={SERVICE}")
     return [str(event["message"]) for event in events]
+
+
+def flagger_said(since: str) -> list[str]:
+    """Lines of Flagger's log about the service since a moment; of its Events the API drops some, by their rate."""
+    logs = Kube("flagger-system").run("logs", "deployment/flagger", "--since-time", since)
+    return [line for line in logs.splitlines() if f'"{SERVICE}.models"' in line]
+
+
+def now() -> str:
+    """This moment as the API writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _rollout(models: Kube) -> dict[str, Any]:

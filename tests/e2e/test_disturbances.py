@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.callers import Callers
 from tests.e2e.kube import Kube
-from tests.e2e.observed import OVER, phase, pods, told, weight
+from tests.e2e.observed import OVER, flagger_said, now, phase, pods, told, weight
 from tests.e2e.scenario import SERVICE, Environment, Version, spec_with
 from tests.load.tally import NOBODY
 
@@ -80,10 +80,10 @@ def test_a_rollout_ends_right_whatever_is_killed(
 
 
 @pytest.mark.parametrize(
-    ("number", "namespace", "deployment", "selector"),
+    ("number", "namespace", "deployment", "selector", "reason"),
     [
-        ("8", "monitoring", "prometheus", "app=prometheus"),
-        ("9", "canario", "judge", "app.kubernetes.io/name=judge"),
+        ("8", "monitoring", "prometheus", "app=prometheus", "http://prometheus.monitoring"),
+        ("9", "canario", "judge", "app.kubernetes.io/name=judge", "POST http://judge"),
     ],
     ids=["prometheus", "judge"],
 )
@@ -98,10 +98,12 @@ def test_without_evidence_no_version_is_promoted(
     namespace: str,
     deployment: str,
     selector: str,
+    reason: str,
 ) -> None:
     """After the deadline, a minute here, it is rolled back, and callers have seen nothing of it."""
     environment.deploy(Version(number, packages["2"]), spec=spec_with(tmp_path, deadline_minutes=1))
     reached(models, 10)
+    since = now()
     with stopped(Kube(namespace), deployment, selector):
         seen = [weight(models)]
 
@@ -112,6 +114,7 @@ def test_without_evidence_no_version_is_promoted(
         models.wait("the rollout is over", failed, _ROLLOUT_SECONDS)
         assert phase(models) == "Failed"
         assert max(seen) == seen[0]
-        assert any("failed checks threshold reached" in message for message in told(models, "Synced"))
+        assert any("failed checks threshold reached" in line for line in flagger_said(since))
+        assert any(reason in line for line in [*flagger_said(since), *told(models, "JudgeWait")]), flagger_said(since)
     callers.stop()
     assert {name for name, count in callers.requests.items() if count.failed} == set(), callers.faults

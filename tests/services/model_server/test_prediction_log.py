@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -143,8 +144,12 @@ def test_a_disk_that_does_not_answer_never_holds_up_and_the_queue_stays_small(
     assert log._put_bytes - log._taken_bytes <= 200_000
     log.close()
     assert log._thread.is_alive()
+    # An end of its own, for the reader must not wait for more once all is read, and the writer must.
+    reader = os.open(tmp_path / "slow", os.O_RDONLY | os.O_NONBLOCK)
     while log._thread.is_alive():
-        os.read(pipe, 65536)
+        with contextlib.suppress(BlockingIOError):
+            os.read(reader, 65536)
+    os.close(reader)
 
 
 def test_the_log_has_all_that_a_later_look_needs(serve: StartServer, tmp_path: Path) -> None:
