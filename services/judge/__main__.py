@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--interval-seconds", type=float, default=1.0, help="between two scrapes")
     parser.add_argument("--events", action="store_true", help="write Kubernetes Events beside the Canary")
+    parser.add_argument(
+        "--namespace", default=[], action="append", help="where rollbacks are looked for; may stand repeatedly"
+    )
     parser.add_argument("--environment", help="address of the Git repository in which a failed release is reverted")
     parser.add_argument("--branch", default="main", help="the branch of it that is deployed")
     parser.add_argument("--path", default="k8s/envs/local", help="the folder in it with a file for each service")
@@ -71,7 +74,7 @@ def _consequences(settings: argparse.Namespace, judge: Judge) -> Consequences:
     cluster = own_cluster(time.time) if settings.events else None
     url = settings.environment
     environment = Environment(url, settings.branch, settings.path, settings.credentials) if url else None
-    return Consequences(judge, cluster, environment)
+    return Consequences(judge, cluster, environment, settings.namespace)
 
 
 async def _serve(settings: argparse.Namespace, judge: Judge) -> None:

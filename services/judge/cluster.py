@@ -1,4 +1,4 @@
-"""The little that the judge wants from Kubernetes: to write an Event beside a Canary.
+"""The little that the judge wants from Kubernetes: to write an Event beside a Canary, and to look at Canaries.
 
 Plain HTTPS with the pod's own token (kubernetes.io/docs/tasks/run-application/access-api-from-pod).
 """
@@ -21,6 +21,7 @@ from services.judge.errors import ClusterError
 from services.judge.question import Subject
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_CANARIES = "/apis/flagger.app/v1beta1/namespaces/{namespace}/canaries"
 _TIMEOUT_SECONDS = 5.0
 _LONGEST_MESSAGE = 1024
 _EXISTS = 409
@@ -46,13 +47,22 @@ class Cluster:
         self._context = ssl.create_default_context(cafile=ca_file) if ca_file else None
         self._token, self._clock = token, clock
 
+    async def canaries(self, namespace: str) -> list[dict[str, Any]]:
+        """The Canaries of a namespace.
+
+        Raises:
+            ClusterError: the API server cannot be asked, or says no.
+        """
+        found = await self._call("GET", _CANARIES.format(namespace=namespace), None)
+        return list(found.get("items") or [])
+
     async def write_event(self, subject: Subject, notice: Notice) -> None:
         """Writes an Event beside the Canary of this name; one that is there already stays as it is.
 
         Raises:
             ClusterError: the API server cannot be asked, or says no.
         """
-        home = f"/apis/flagger.app/v1beta1/namespaces/{subject.namespace}/canaries/{subject.service}"
+        home = f"{_CANARIES.format(namespace=subject.namespace)}/{subject.service}"
         canary = await self._call("GET", home, None)
         event = _event(subject, canary["metadata"]["uid"], notice, self._clock())
         await self._call("POST", f"/api/v1/namespaces/{subject.namespace}/events", event)

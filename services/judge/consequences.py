@@ -6,20 +6,23 @@ import asyncio
 import contextlib
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from services.judge.cluster import Cluster, Notice
 from services.judge.errors import ClusterError, RepositoryError
 from services.judge.judge import Judge, UnknownSubjectError
 from services.judge.log import log
-from services.judge.question import Question, Subject
+from services.judge.missed import failure
+from services.judge.question import Question, QuestionError, Subject
 from services.judge.revert import Environment, revert_reason, undo_release
 
 #: Waits between tries to reach the environment repository.
 _PAUSES_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0)
 _MOST_UNDER_WAY = 100
 _PATIENCE_SECONDS = 10.0
+#: Between two looks for rollbacks that nobody was told of.
+_LOOK_SECONDS = 60.0
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -32,12 +35,18 @@ class Consequences:
         judge: Judge,
         cluster: Cluster | None = None,
         environment: Environment | None = None,
+        namespaces: Iterable[str] = (),
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """Without a cluster there are no Events, without an environment nothing is reverted."""
+        """Without a cluster there are no Events, without an environment nothing is reverted.
+
+        In `namespaces` it is looked for rollbacks of which no judge was told.
+        """
         self._judge, self._cluster, self._environment, self._sleep = judge, cluster, environment, sleep
+        self._namespaces = tuple(namespaces)
+        self._settled: dict[Subject, str] = {}
         self._noticed: set[str] = set()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[object]] = set()
 
     def decided(self, subject: Subject, record: dict[str, Any]) -> None:
         """Writes an Event, once for each verdict and reason at each weight of a rollout."""
@@ -57,6 +66,16 @@ class Consequences:
         """Reverts the commit of a release that was rolled back."""
         if self._environment is not None:
             self._start(self._revert(self._environment, question))
+
+    async def watch(self) -> None:
+        """Looks for rollbacks that Flagger told nobody, for it tells once: now, then every minute."""
+        cluster, environment = self._cluster, self._environment
+        if cluster is None or environment is None or not self._namespaces:
+            return
+        while True:
+            for namespace in self._namespaces:
+                await self._look(cluster, environment, namespace)
+            await self._sleep(_LOOK_SECONDS)
 
     async def close(self) -> None:
         """Lets what is under way come to its end, for a while."""
@@ -80,7 +99,25 @@ class Consequences:
             self._noticed.discard(notice.key)
             log("error", service=subject.service, reason=str(error))
 
-    async def _revert(self, environment: Environment, question: Question) -> None:
+    async def _look(self, cluster: Cluster, environment: Environment, namespace: str) -> None:
+        try:
+            canaries = await cluster.canaries(namespace)
+        except ClusterError as error:
+            log("error", namespace=namespace, reason=str(error))
+            return
+        for canary in canaries:
+            try:
+                found = failure(canary)
+            except QuestionError as error:
+                log("error", namespace=namespace, service=canary["metadata"]["name"], reason=str(error))
+                continue
+            if found is None or self._settled.get(found.question.subject) == found.at:
+                continue
+            if await self._revert(environment, found.question):
+                self._settled[found.question.subject] = found.at
+
+    async def _revert(self, environment: Environment, question: Question) -> bool:
+        """Whether the branch does not ask for the release any more."""
         service, version = question.name, question.metadata.version
         reason = self._reason(question)
         for pause in (*_PAUSES_SECONDS, None):
@@ -95,7 +132,8 @@ class Consequences:
             if made is not None:
                 log("reverted", service=service, version=version, commit=made.id, reason=made.subject)
                 self._tell(question, "Reverted", f"{made.subject}: commit {made.id}")
-            return
+            return True
+        return False
 
     def _tell(self, question: Question, title: str, message: str, *, warning: bool = False) -> None:
         key = _digest((question.subject, question.metadata.version, title, message))
@@ -112,7 +150,7 @@ class Consequences:
             pass  # it failed before anybody asked
         return revert_reason(question.name, metadata.version, metadata.package, reason, signals)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, object]) -> None:
         if len(self._under_way) >= _MOST_UNDER_WAY:
             work.close()
             log("error", reason=f"{_MOST_UNDER_WAY} consequences are under way; one was dropped")

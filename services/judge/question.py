@@ -7,7 +7,7 @@ answer needs, and the judge keeps no list of services.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -80,6 +80,22 @@ def read_question(body: bytes) -> Question:
     try:
         return Question.model_validate_json(body)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise QuestionError(f"{place}: {fault['msg']}; {_HELP}" if place else _HELP) from error
+        raise _refusal(error) from error
+
+
+def question_of(payload: dict[str, Any]) -> Question:
+    """The question in a payload that was read already.
+
+    Raises:
+        QuestionError: it is none.
+    """
+    try:
+        return Question.model_validate(payload)
+    except ValidationError as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: ValidationError) -> QuestionError:
+    fault = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    return QuestionError(f"{place}: {fault['msg']}; {_HELP}" if place else _HELP)

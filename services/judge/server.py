@@ -55,11 +55,13 @@ def build_app(judge: Judge, consequences: Consequences | None = None) -> Starlet
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    app.state.watcher = asyncio.create_task(app.state.judge.watch())
+    watchers = [asyncio.create_task(watcher.watch()) for watcher in (app.state.judge, app.state.consequences)]
+    app.state.watcher = watchers[0]
     yield
-    app.state.watcher.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await app.state.watcher
+    for watcher in watchers:
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher
     await app.state.consequences.close()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.callers import Callers
+from tests.e2e.git_server import GitServer
 from tests.e2e.kube import Kube
 from tests.e2e.observed import OVER, flagger_said, now, phase, pods, told, weight
 from tests.e2e.scenario import SERVICE, Environment, Version, spec_with
@@ -91,6 +92,7 @@ def test_without_evidence_no_version_is_promoted(
     models: Kube,
     champion: None,
     environment: Environment,
+    repository: GitServer,
     callers: Callers,
     packages: dict[str, str],
     tmp_path: Path,
@@ -100,10 +102,10 @@ def test_without_evidence_no_version_is_promoted(
     selector: str,
     reason: str,
 ) -> None:
-    """After the deadline, a minute here, it is rolled back, and callers have seen nothing of it."""
+    """After the deadline, a minute here, it is rolled back, also in Git; callers have seen nothing of it."""
     environment.deploy(Version(number, packages["2"]), spec=spec_with(tmp_path, deadline_minutes=1))
     reached(models, 10)
-    since = now()
+    since, released = now(), len(repository.history())
     with stopped(Kube(namespace), deployment, selector):
         seen = [weight(models)]
 
@@ -116,5 +118,9 @@ def test_without_evidence_no_version_is_promoted(
         assert max(seen) == seen[0]
         assert any("failed checks threshold reached" in line for line in flagger_said(since))
         assert any(reason in line for line in [*flagger_said(since), *told(models, "JudgeWait")]), flagger_said(since)
+    # Nobody heard of it where the judge was away: it looks by itself.
+    models.wait("the release is reverted in Git", lambda: len(repository.history()) > released, 120)
+    assert len(repository.history()) == released + 1
+    assert f"Version {number} (sha256:" in repository.history()[-1][0].message
     callers.stop()
     assert {name for name, count in callers.requests.items() if count.failed} == set(), callers.faults

@@ -67,13 +67,13 @@ def test_values_that_make_no_sense_are_refused(tmp_path: Path, values: dict[str,
 
 
 @pytest.mark.charts
-def test_the_judge_may_write_events_beside_canaries_and_nothing_else(tmp_path: Path) -> None:
+def test_the_judge_may_look_at_canaries_and_write_events_beside_them_and_nothing_else(tmp_path: Path) -> None:
     found = objects(tmp_path, ALL)
     roles = [one for (kind, _), one in found.items() if kind == "Role"]
     assert [role["metadata"]["namespace"] for role in roles] == ["models", "trials"]
     for role in roles:
         assert role["rules"] == [
-            {"apiGroups": ["flagger.app"], "resources": ["canaries"], "verbs": ["get"]},
+            {"apiGroups": ["flagger.app"], "resources": ["canaries"], "verbs": ["get", "list"]},
             {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
         ]
     assert not any(kind.startswith("Cluster") for kind, _ in found)

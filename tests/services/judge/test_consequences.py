@@ -30,6 +30,19 @@ ASKED = {"name": "churn", "namespace": "models", "phase": "Progressing", "metada
 FAILED = {"eventMessage": "Canary failed! Scaling down churn.models", "eventType": "Warning", **TOLD}
 ROLLED_BACK = {**ASKED, "phase": "Failed", "metadata": FAILED}
 
+CANARIES = "/apis/flagger.app/v1beta1/namespaces/models/canaries"
+
+
+def failed_canary(**status: Any) -> dict[str, Any]:
+    """As Flagger leaves it; the release was written before it failed."""
+    written = {"manager": "helm", "operation": "Update", "time": "2026-01-01T00:00:00Z"}
+    kept = {"manager": "flagger", "operation": "Update", "subresource": "status", "time": "2026-01-01T00:05:00Z"}
+    return {
+        "metadata": {"name": "churn", "namespace": "models", "managedFields": [written, kept]},
+        "spec": {"analysis": {"webhooks": [{"type": "rollback"}, {"type": "event", "metadata": TOLD}]}},
+        "status": {"phase": "Failed", "lastTransitionTime": "2026-01-01T00:05:00Z"} | status,
+    }
+
 
 class ApiServer:
     """Takes Events as Kubernetes does: a name may stand once."""
@@ -37,13 +50,16 @@ class ApiServer:
     def __init__(self) -> None:
         self.events: dict[str, dict[str, Any]] = {}
         self.posts = 0
+        self.canaries: list[dict[str, Any]] = []
         self.status = 201
         self.token = ""
         self.url = ""
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if (method, path) == ("GET", CANARIES):
+            return 200, {"items": self.canaries}
         if method == "GET":
-            assert path == "/apis/flagger.app/v1beta1/namespaces/models/canaries/churn"
+            assert path == f"{CANARIES}/churn"
             return 200, {"metadata": {"uid": "a-b-c"}}
         assert path == "/api/v1/namespaces/models/events"
         self.posts += 1
@@ -94,7 +110,7 @@ def tell(series: Series, url: str, environment: Environment | None, *calls: tupl
     async def go() -> list[int]:
         judge = Judge({}, Recorded(series), lambda: NOW, 1.0)
         cluster = Cluster(url, lambda: "secret", lambda: NOW, None) if url else None
-        app = build_app(judge, Consequences(judge, cluster, environment, _no_pause))
+        app = build_app(judge, Consequences(judge, cluster, environment, sleep=_no_pause))
         transport = httpx.ASGITransport(app=app)
         async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://j") as c:
             return [(await c.post(path, content=json.dumps(body))).status_code for path, body in calls]
