@@ -16,6 +16,7 @@ SPEC := services/$(SERVICE)/service.yaml
 
 # Nothing that runs here needs the network, looks at another project, or leaves bytecode of an older tree behind.
 export PYTHONPATH := $(CURDIR)
+export PATH := $(CURDIR)/build/tools:$(PATH)
 unexport VIRTUAL_ENV PYTHONHOME
 
 .PHONY: help
@@ -88,13 +89,31 @@ platform: setup  ## bring a cluster what it lacks: controllers, configs, the jud
 	@$(PY) -m k8s.platform --env $(ENV)
 
 .PHONY: image
-image: setup  ## make the container image of SERVICE from its newest package
-	@$(PY) -m services.image --spec $(SPEC)
+image: export REGISTRY ?=
+image: setup  ## make the container image of SERVICE from its newest package: [REGISTRY=host/folder]
+	@$(PY) -m services.image --spec $(SPEC) $${REGISTRY:+--name "$$REGISTRY/$(SERVICE)"}
 
 .PHONY: sign
 sign: export KEY ?=
 sign: setup  ## sign the newest package of SERVICE, for its image: KEY=private-key.pem, or keyless in a workflow
 	@$(PY) -m services.signing --spec $(SPEC) $${KEY:+--key "$$KEY"}
+
+.PHONY: platform-images
+platform-images: export REGISTRY ?=
+platform-images: setup  ## make the images of the platform's own programs: [REGISTRY=host/folder]
+	@for part in judge components; do \
+	  $(PY) -m services.image --component $$part $${REGISTRY:+--name "$$REGISTRY/$$part"} || exit 1; done
+
+.PHONY: publish
+publish: PART ?= $(SERVICE)
+publish: export KEY ?=
+publish: setup  ## push and sign the newest image of SERVICE, or PART of the platform, to the registry of its name: [KEY=f]
+	@$(PY) -m services.image.publish --record build/images/$(PART).json $${KEY:+--key "$$KEY"}
+
+.PHONY: publish-charts
+publish-charts: export KEY ?=
+publish-charts:  ## push and sign the charts: REGISTRY=host/folder [KEY=f]; needs helm and cosign
+	@bash .ci/publish-charts
 
 .PHONY: deploy
 deploy: setup  ## bring SERVICE to the cluster as k8s/envs/ENV says; VERSION=N releases the newest image first
@@ -120,6 +139,54 @@ promote: TO ?= production
 promote: EVIDENCE ?= --namespace models
 promote: setup  ## propose for TO what passed in FROM: FROM=staging TO=production REPOSITORY=url [EVIDENCE="--record f"]
 	@$(PY) -m k8s.promote --service $(SERVICE) --from $(FROM) --to $(TO) --repository "$$REPOSITORY" $(EVIDENCE)
+
+# --- what workflows call beside these (.github/workflows/README.md) --------------------------
+
+.PHONY: tools
+tools: TOOLS ?= actionlint cosign helm kubeconform kind
+tools:  ## programs that checks need and that are no Python packages, into build/tools: [TOOLS="helm kind"]
+	@bash .ci/tools $(TOOLS)
+
+.PHONY: trigger
+trigger: setup  ## which services an event asks to train, and why: EVENT=push PAYLOAD=event.json
+	@$(PY) -m pipelines.trigger --event "$(EVENT)" --payload "$(PAYLOAD)"
+
+.PHONY: request
+request: export REASON ?= somebody asked for it
+request: setup  ## write the newest image of SERVICE as a release to ENV, and what its pull request says: [REASON=...]
+	@$(PY) -m k8s.deploy.request --spec $(SPEC) --env $(ENV) --reason "$$REASON" --out build/request
+
+.PHONY: open-request
+open-request:  ## open the pull request that request wrote; needs gh
+	@bash .ci/open-request
+
+.PHONY: merged
+merged: setup  ## which releases a merge changed: PAYLOAD=event.json, or one: ONLY_ENV=staging ONLY_SERVICE=churn
+	@$(PY) -m k8s.deploy.merged --payload "$(PAYLOAD)" --env "$(ONLY_ENV)" --service "$(ONLY_SERVICE)"
+
+.PHONY: follow
+follow: setup  ## deploy SERVICE to ENV, wait for the rollout's end and write the verdict: COMMIT=id
+	@$(PY) -m k8s.deploy.verdict --spec $(SPEC) --env $(ENV) --commit "$(COMMIT)" --out build/verdict
+
+.PHONY: tell-verdict
+tell-verdict: export COMMIT ?=
+tell-verdict:  ## say what follow found as a check and a comment: COMMIT=id; needs gh
+	@bash .ci/tell-verdict
+
+.PHONY: kind
+kind:  ## a cluster in containers of this machine, for KUBECONFIG
+	@kind create cluster --kubeconfig "$${KUBECONFIG:?names the file to write}" --wait 180s
+
+.PHONY: tf-plan
+tf-plan:  ## plan what Terraform would change in ENV, and save it
+	@mkdir -p build/terraform
+	@terraform -chdir=terraform/envs/$(ENV) init -input=false -lockfile=readonly $(if $(STATE),-backend-config=bucket=$(STATE))
+	@terraform -chdir=terraform/envs/$(ENV) plan -input=false -lock-timeout=5m -out=$(CURDIR)/build/terraform/$(ENV).tfplan
+
+.PHONY: tf-apply
+tf-apply:  ## apply the plan of ENV that was saved, and nothing else
+	@terraform -chdir=terraform/envs/$(ENV) init -input=false -lockfile=readonly $(if $(STATE),-backend-config=bucket=$(STATE))
+	@terraform -chdir=terraform/envs/$(ENV) apply -input=false -lock-timeout=5m $(CURDIR)/build/terraform/$(ENV).tfplan
 
 .PHONY: ui
 ui: setup  ## open the experiment tracker (MLflow) on the runs of this clone
@@ -147,11 +214,17 @@ test-images: setup  ## the tests that build container images; needs docker, podm
 e2e: setup  ## the whole way on the cluster, after `make demo`, whose packages and decisions it takes; PART=rollouts
 	@$(PY) -m pytest -p no:randomly -m e2e tests/e2e$(if $(PART),/test_$(PART).py)
 
+.PHONY: e2e-list
+e2e-list:  ## the parts of e2e, as a workflow's output
+	@ls tests/e2e/test_*.py | sed 's,.*/test_,,; s,\.py$$,,' | jq --raw-input . | jq --slurp --compact-output . | sed 's/^/parts=/'
+
 .PHONY: check
-check: setup  ## lint, format and types
+check: export STRICT ?=
+check: setup  ## lint, format, types and workflows; what cannot run is named, and with STRICT=1 refused
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy components pipelines services k8s terraform tests
+	@bash .ci/lint-workflows
 
 .PHONY: tf-check
 tf-check: setup  ## the checks of Terraform; what cannot run is named, and with STRICT=1 refused

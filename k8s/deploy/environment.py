@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from components.contract import Closed, Spec
 from components.environment import Image, Release
 from components.errors import ReleaseError
+from components.package import Digest
 from k8s.deploy.errors import EnvironmentFileError
 from k8s.deploy.reading import read_file
 from k8s.deploy.values import Host, ObjectName
@@ -49,6 +50,7 @@ class BuiltImage(Closed):
     name: str = Field(description="Registry and name, without the tag.")
     tag: str
     package: str
+    published: Literal[""] | Digest = Field(default="", description="Its digest in the registry; `make publish`.")
 
 
 def read_platform(path: Path) -> Platform:
@@ -95,7 +97,7 @@ def built_release(record: Path, service: str, version: str) -> ClusterRelease:
         reason = "is not there" if isinstance(error, FileNotFoundError) else "is broken"
         raise EnvironmentFileError(f"{record} {reason}; `make image SERVICE={service}` writes it") from error
     repository = built.name.removesuffix(f":{built.tag}")
-    image = Image(repository=repository, tag=built.tag)
+    image = Image(repository=repository, tag=built.tag, digest=built.published)
     return ClusterRelease(service=service, version=version, package=built.package, image=image)
 
 

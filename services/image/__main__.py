@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 def _make(asked: argparse.Namespace) -> BuiltImage:
     spec = load_spec(asked.spec) if asked.spec else None
     what = spec.name if spec else asked.component
-    name = asked.name or f"{os.environ.get('CANARIO_REGISTRY', 'registry.local/canario')}/{what}"
+    name = asked.name or f"registry.local/canario/{what}"
     engine = _engine(asked.out / "images" / f"{what}.log")
     base = base_image(asked.base)
     if spec is None:

@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +129,28 @@ class Engine:
         with tarfile.open(archive) as saved:
             saved.extractall(folder, filter="data")
         archive.unlink()
+
+    def push(self, image: str) -> str:
+        """Brings an image to the registry of its name.
+
+        Returns:
+            The digest under which the registry has it.
+
+        Raises:
+            EngineError: it is not in the store, or the registry does not take it.
+        """
+        if self.name == "docker":
+            self._answer("docker", "push", image)
+            known = json.loads(self._answer("docker", "image", "inspect", "--format", "{{json .RepoDigests}}", image))
+            name = image.rpartition(":")[0]
+            found = [entry.partition("@")[2] for entry in known if entry.startswith(f"{name}@")]
+            if len(found) != 1:
+                raise EngineError(f"docker does not say under which digest {image} was pushed: {known}")
+            return str(found[0])
+        with tempfile.TemporaryDirectory(prefix="canario-push-") as folder:
+            digest = Path(folder) / "digest"
+            self._answer(self.name, "push", "--digestfile", str(digest), image)
+            return digest.read_text(encoding="utf-8").strip()
 
     def rename(self, image: str, name: str) -> None:
         """Gives an image another name, in place of the one that it has."""

@@ -1,0 +1,113 @@
+"""Publishes an image that `make image` made: `python -m services.image.publish --record build/images/churn.json`.
+
+It is pushed to the registry of its name, signed there under its digest, and the package's bill of materials is
+attested beside it. Only then does the record name the digest, so no release can name what is not signed. Without
+--key the signature is keyless, by the identity of the workflow that runs; cosign has to be on the PATH.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from components.errors import ComponentError
+from components.files import replace_text
+from services.image.engine import find_engine
+from services.image.errors import ImageError
+from services.image.recipe import ROOT
+from services.model_server.build import materials_file
+
+_SECONDS: Final = 300
+#: The name that an image has while it is meant for no registry.
+_NOWHERE: Final = "registry.local/"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status is 1 when it was not published whole."""
+    asked = _parser().parse_args(arguments)
+    try:
+        reference = publish(asked.record, asked.out, asked.key)
+    except (ComponentError, ImageError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{reference} is published and signed; {asked.record} names its digest")
+    return 0
+
+
+def publish(record: Path, out: Path, key: Path | None) -> str:
+    """Pushes and signs the image of a record; `<out>/published/checksums.txt` has a line for it afterwards.
+
+    Returns:
+        The image's name with its digest.
+
+    Raises:
+        ImageError: there is no such image, no registry in its name, no bill of materials, or a command failed.
+    """
+    built = _record(record)
+    if built["name"].startswith(_NOWHERE):
+        raise ImageError(f"{built['name']} names no registry; `make image REGISTRY=host/folder` makes one to publish")
+    materials = _materials(out, built["package"]) if built["package"] else None
+    engine = find_engine(out / "images" / "publish.log")
+    digest = engine.push(f"{built['name']}:{built['tag']}")
+    reference = f"{built['name']}@{digest}"
+    how = ["--yes", *(["--key", str(key), "--tlog-upload=false"] if key else [])]
+    _cosign("sign", *how, reference)
+    if materials:
+        _cosign("attest", *how, "--type", "cyclonedx", "--predicate", str(materials), reference)
+    _note(out / "published" / "checksums.txt", digest, built["name"])
+    replace_text(record, json.dumps({**built, "published": digest}, indent=2) + "\n")
+    return reference
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        built = json.loads(path.read_text(encoding="utf-8"))
+        return {**built, "name": str(built["name"]), "tag": str(built["tag"]), "package": built["package"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ImageError(f"{path} cannot be read ({error!r}); `make image` writes it") from error
+
+
+def _materials(out: Path, package: str) -> Path:
+    path = materials_file(out / "store" / "packages" / package.removeprefix("sha256:"))
+    if not path.is_file():
+        raise ImageError(f"{path} is not there; `make sign` writes the bill of materials, before `make image`")
+    return path
+
+
+def _cosign(*arguments: str) -> None:
+    try:
+        done = subprocess.run(["cosign", *arguments], capture_output=True, text=True, check=False, timeout=_SECONDS)
+    except FileNotFoundError as error:
+        raise ImageError("cosign is not on the PATH; `make tools TOOLS=cosign` puts it into build/tools") from error
+    except subprocess.TimeoutExpired as error:
+        raise ImageError(f"cosign {arguments[0]} had no end within {_SECONDS} s") from error
+    if done.returncode:
+        raise ImageError(f"cosign {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-1000:]}")
+
+
+def _note(path: Path, digest: str, name: str) -> None:
+    """A line as sha256sum writes them, in place of an older one for the same name."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    kept = [line for line in lines if line.partition("  ")[2] != name]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(path, "\n".join([*kept, f"{digest.removeprefix('sha256:')}  {name}"]) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.image.publish",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--record", type=Path, required=True, help="what `make image` wrote of the image")
+    parser.add_argument("--key", type=Path, help="a private key of cosign's; by default it is signed without a key")
+    parser.add_argument("--out", type=Path, default=ROOT / "build", help="where packages and records are")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""The workflows call make and nothing else, may little, wait not for ever, and trust no event's text."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.github.workflows import FOLDER, called, jobs, runs, workflows
+from tests.repo.test_makefile import MAKEFILE, targets
+
+ACTION = re.compile(r"^\s*-?\s*(?:- )?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
+#: The one thing that no target does: whether all jobs of a run succeeded is known to the workflow alone.
+GATE = """jq --exit-status 'length > 0 and all(.result == "success")' <<< "$NEEDS\""""
+
+
+def test_the_six_workflows_are_there() -> None:
+    assert set(workflows()) == {"ci", "deploy", "e2e", "release", "terraform", "train"}
+
+
+def test_every_target_that_a_workflow_calls_is_in_the_makefile() -> None:
+    wanted = {name: {target for command in runs(job) for target in called(command)} for name, job in jobs()}
+    missing = {name: sorted(asked - targets(MAKEFILE)) for name, asked in wanted.items() if asked - targets(MAKEFILE)}
+    assert missing == {}
+
+
+def test_workflows_run_make_and_nothing_else() -> None:
+    other = {name: [run for run in runs(job) if not called(run) and run != GATE] for name, job in jobs()}
+    assert {name: commands for name, commands in other.items() if commands} == {}
+
+
+def test_no_expression_stands_in_a_command() -> None:
+    assert {name: run for name, job in jobs() for run in runs(job) if "${{" in run} == {}
+
+
+def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it() -> None:
+    used = [found for path in FOLDER.glob("*.yml") for found in ACTION.findall(path.read_text(encoding="utf-8"))]
+    assert len(used) > 20
+    loose = [(name, tag) for name, tag in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", name) or not tag]
+    assert loose == []
+    assert len(set(used)) == len({name.partition("@")[0] for name, _ in used}), "one version of each action"
+
+
+def test_every_job_has_an_end_and_its_own_permissions() -> None:
+    assert [name for name, job in jobs() if "timeout-minutes" not in job or "permissions" not in job] == []
+    assert [name for name, workflow in workflows().items() if workflow["permissions"] != {}] == []
+
+
+def test_every_permission_has_its_reason_beside_it() -> None:
+    granted = re.compile(r"^ {6}[a-z-]+: (?:read|write)(.*)$", re.MULTILINE)
+    for path in FOLDER.glob("*.yml"):
+        reasons = granted.findall(path.read_text(encoding="utf-8"))
+        assert reasons, path.name
+        assert all(reason.startswith(" # to ") for reason in reasons), path.name
+
+
+def test_no_workflow_has_a_secret() -> None:
+    """Whoever needs the cloud is known by its identity; the token of a run is the only one there is."""
+    assert [path.name for path in FOLDER.glob("*.yml") if "secrets." in path.read_text(encoding="utf-8")] == []
+
+
+def test_the_five_triggers_of_a_training() -> None:
+    on = workflows()["train"][True]
+    assert set(on) == {"schedule", "push", "repository_dispatch", "workflow_dispatch"}
+    assert on["repository_dispatch"]["types"] == ["train", "data-changed"]
+    assert {"services/*/**", "services/telemetry.py", "components/**", "pipelines/**"} <= set(on["push"]["paths"])
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        ("make check", {"check"}),
+        ('make sbom sign SERVICE="$SERVICE"', {"sbom", "sign"}),
+        ('make trigger EVENT="$A" >> "$GITHUB_OUTPUT"', {"trigger"}),
+        ('make tools TOOLS="helm kind"', {"tools"}),
+        ("curl x && make check", set()),
+    ],
+)
+def test_targets_are_seen(command: str, found: set[str]) -> None:
+    assert called(command) == found
+
+
+def test_the_table_for_other_systems_names_the_targets() -> None:
+    """`.github/workflows/README.md` is what GitLab and Jenkins are set up from."""
+    table = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for name in workflows():
+        row = next(line for line in table.splitlines() if line.startswith(f"| `{name}` "))
+        asked = {
+            target for each, job in jobs() if each.startswith(f"{name}/") for run in runs(job) for target in called(run)
+        }
+        assert asked - {"setup", "tools"} <= set(re.findall(r"`make ([a-z0-9-]+)", row)), name
