@@ -34,6 +34,10 @@ _UNREACHED: Final = (
 )
 
 
+#: Nothing here waits for a rollout; an answer takes a second.
+_SECONDS = 120
+
+
 def tool(name: str) -> str:
     """Where a program is.
 
@@ -50,9 +54,13 @@ def run(command: Sequence[str]) -> str:
     """What a program writes.
 
     Raises:
-        ClusterError: it failed; its last words.
+        ClusterError: it failed, by its last words, or had no end.
     """
-    done = subprocess.run([tool(command[0]), *command[1:]], capture_output=True, text=True, check=False)
+    words = [tool(command[0]), *command[1:]]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise ClusterError(f"{command[0]} had no answer within {_SECONDS} s; is KUBECONFIG the right one?") from error
     if done.returncode:
         raise ClusterError(explained(done.stderr.strip() or done.stdout.strip()))
     return done.stdout
