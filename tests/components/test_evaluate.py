@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from components.contract import SCORE_EDGES
 from components.errors import DataError
-from components.evaluate import score_shift
+from components.evaluate import TIMED_ROUNDS, score_shift, time_rows
 from components.examples import Examples
 from components.metrics import roc_auc
+from components.trained import Trained
 from tests.components.small_table import small_spec
 from tests.components.trained_small import evaluated, packaged, small_model, small_sides, trained
 
@@ -83,3 +87,30 @@ def test_a_shift_of_scores_by_hand() -> None:
     assert [shift[at[edge]] for edge in (0.05, 0.1, 0.2, 0.3, 1.0)] == [0, -0.25, -0.25, 0, 0]
     assert error[at[0.1]] == pytest.approx(np.std([1, 0, 0, 0]) / 2)
     assert error[at[0.3]] == 0
+
+
+@dataclass
+class Disturbed:
+    """A model on a machine that is busy: in each round but one, another fifth of the rows has to wait."""
+
+    model: Trained
+    rows: int
+    slow_row: int | None = None
+    asked: int = 0
+
+    def probabilities(self, encoded: NDArray[Any]) -> NDArray[np.float64]:
+        turn, row = divmod(self.asked, self.rows)
+        self.asked += 1
+        if (row + turn) % TIMED_ROUNDS == 0 or row == self.slow_row:
+            time.sleep(0.02)
+        return self.model.probabilities(encoded)
+
+
+@pytest.mark.parametrize(("slow_row", "slow"), [(None, False), (3, True)])
+def test_a_busy_machine_is_not_the_models_fault_and_a_row_that_is_always_slow_is(
+    slow_row: int | None, slow: bool
+) -> None:
+    model, holdout = trained(small_model()), small_sides().holdout.take(np.arange(40))
+    found = time_rows(Disturbed(model, len(holdout), slow_row), model.encoding, holdout, small_spec())  # type: ignore[arg-type]
+    assert (found.p99_ms > 10) is slow
+    assert found.p50_ms < 10
