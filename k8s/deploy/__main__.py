@@ -11,10 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from components.environment import release_file, release_text
+from components.environment import Image, release_file, release_text
 from components.errors import SpecError
 from components.spec import load_spec
-from k8s.deploy import cluster, progress
+from k8s.deploy import cluster, nodes, progress
 from k8s.deploy.environment import (
     ClusterRelease,
     built_release,
@@ -58,9 +58,11 @@ def _deploy(asked: argparse.Namespace) -> int:
             return 0
         strategy = spec.rollout.strategy
         cluster.check(namespace, strategy)
+        for image in _images(release):
+            nodes.bring(image, _say)
         service = progress.Service(spec.name, namespace, strategy, int(values["scale"]["min"]))
         before = progress.look(service)
-        print(f"{spec.name}: version {release.version} to {asked.env} ({_image(release)})", flush=True)
+        print(f"{spec.name}: version {release.version} to {asked.env} ({_image(release.image)})", flush=True)
         cluster.install(spec.name, namespace, file)
         if before.phase == "Initializing":
             cluster.forget_champion(spec.name, namespace)
@@ -82,8 +84,13 @@ def _release(asked: argparse.Namespace, service: str) -> ClusterRelease:
     return release
 
 
-def _image(release: ClusterRelease) -> str:
-    image = release.image
+def _images(release: ClusterRelease) -> list[str]:
+    """The images that pods of a release run."""
+    candidate = [release.candidate.image] if release.candidate else []
+    return [_image(image) for image in (release.image, *candidate)]
+
+
+def _image(image: Image) -> str:
     return f"{image.repository}@{image.digest}" if image.digest else f"{image.repository}:{image.tag}"
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -16,14 +14,12 @@ import yaml
 
 from components.environment import Image, release_file, release_text
 from k8s.deploy.environment import ClusterRelease, built_release
+from k8s.deploy.nodes import bring
 from tests.e2e.git_server import GitServer
-from tests.e2e.kube import Kube
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "build" / "demo"
 SERVICE = "churn"
-#: How an image of the local store gets to the cluster's nodes.
-LOADER = os.environ.get("CANARIO_LOAD_IMAGE", "kind load docker-image")
 #: The namespace from which traffic comes.
 CALLERS = "callers"
 _OUT = ROOT / "build" / "e2e"
@@ -59,7 +55,7 @@ def build_image(*what: str) -> str:
     name = SERVICE if what[0] == "--spec" else what[1]
     record = json.loads((_OUT / "images" / f"{name}.json").read_text(encoding="utf-8"))
     image = f"{record['name']}:{record['tag']}"
-    _load(image, record["digest"])
+    bring(image, print)
     return image
 
 
@@ -68,16 +64,6 @@ def model_image(package: str) -> Image:
     folder = DEMO / "store" / "packages" / package.removeprefix("sha256:")
     build_image("--spec", str(DEMO / "service.yaml"), "--package", str(folder))
     return built_release(_OUT / "images" / f"{SERVICE}.json", SERVICE, "0").image
-
-
-def _load(image: str, digest: str) -> None:
-    """Brings an image to the cluster, once: it takes half a minute, and a suite is run often."""
-    uid = Kube("kube-system").get("namespace", "kube-system")["metadata"]["uid"]
-    loaded = _OUT / "loaded" / uid / digest.removeprefix("sha256:")
-    if not loaded.exists():
-        _run(*shlex.split(LOADER), image)
-        loaded.parent.mkdir(parents=True, exist_ok=True)
-        loaded.write_text(image + "\n", encoding="utf-8")
 
 
 def spec_with(folder: Path, **rollout: Any) -> Path:
