@@ -143,7 +143,7 @@ promote: setup  ## propose for TO what passed in FROM: FROM=staging TO=productio
 # --- what workflows call beside these (.github/workflows/README.md) --------------------------
 
 .PHONY: tools
-tools: TOOLS ?= actionlint cosign helm kubeconform kind
+tools: TOOLS ?= actionlint cosign helm kubeconform promtool kind
 tools:  ## programs that checks need and that are no Python packages, into build/tools: [TOOLS="helm kind"]
 	@bash .ci/tools $(TOOLS)
 
@@ -203,7 +203,7 @@ test-slow: setup  ## the tests that take longer than ten seconds each
 	@$(PY) -m pytest -m slow
 
 .PHONY: test-charts
-test-charts: setup  ## the tests of charts and manifests; needs helm and kubeconform on the PATH
+test-charts: setup  ## the tests of charts and manifests; needs helm, kubeconform and promtool on the PATH
 	@$(PY) -m pytest -m charts
 
 .PHONY: test-images

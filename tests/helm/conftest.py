@@ -11,5 +11,5 @@ import pytest
 def _programs(request: pytest.FixtureRequest) -> None:
     """A check that cannot run is no check that passed."""
     if request.node.get_closest_marker("charts"):
-        missing = [name for name in ("helm", "kubeconform") if shutil.which(name) is None]
-        assert not missing, f"{', '.join(missing)} not on the PATH: these tests need helm 4 and kubeconform 0.8"
+        missing = [name for name in ("helm", "kubeconform", "promtool") if shutil.which(name) is None]
+        assert not missing, f"{', '.join(missing)} not on the PATH; `make tools TOOLS='{' '.join(missing)}'`"
