@@ -127,6 +127,16 @@ verify: setup  ## follow SERVICE from an answer to its data: [URL=http://...|HEA
 	@$(PY) -m k8s.chain.verify --spec $(SPEC) --env $(ENV) $(if $(EXCLUDE),--exclude $(EXCLUDE)) \
 	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"}
 
+.PHONY: replay
+replay: RECORDS ?= build
+replay: setup  ## make a version of SERVICE again from its receipt, without a network: VERSION=n [RECORDS=build/demo]
+	@$(PY) -m k8s.replay --service $(SERVICE) --version "$(VERSION)" --build $(RECORDS)
+
+.PHONY: audit
+audit: RECORDS ?= build
+audit: setup  ## write the dossier of a version of SERVICE, or check it: VERSION=n [RECORDS=build/demo] [CHECK=1]
+	@$(PY) -m k8s.audit --service $(SERVICE) --version "$(VERSION)" --build $(RECORDS) $(if $(CHECK),--check)
+
 .PHONY: propose
 propose: export REPOSITORY ?= .
 propose: setup  ## train SERVICE and commit its release to staging in REPOSITORY

@@ -338,6 +338,10 @@ class Spec(Closed):
     rollout: Rollout = Field(default=Rollout(), description="How a new version gets traffic.")
     scale: Scale = Field(default=Scale(), description="How many replicas serve.")
     limits: Limits = Field(default=Limits(), description="How much one request may carry.")
+    purpose: str = Field(default="", description="What its answers are used for and what they must not be used for.")
+    owner: str = Field(
+        default="", description="Who answers for the model: a team or a person, as the dossier names it."
+    )
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:

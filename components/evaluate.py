@@ -143,6 +143,7 @@ def evaluate(
     size = Path(model.path, MODEL).stat().st_size
     known = read_package(Path(champion.path)) if Path(champion.path).is_dir() else None
     found = evaluate_model(fit.candidate, trained, size, load_examples(Path(holdout.path), asked), asked, known)
+    found = found.model_copy(update={"machine": fit.machine})
     Path(evaluation.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
     evaluation.metadata = {"passed": found.passed}
     for artifact in (metrics, curve):

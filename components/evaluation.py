@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.contract import Closed
+from components.machine import Machine
 from components.package import Digest
 
 
@@ -89,7 +90,7 @@ class GateResult(Closed):
 
 
 class Evaluation(Closed):
-    """`evaluation.json`."""
+    """`evaluation.json`; `machine` is where the model was fitted, None when it was not fitted by `train`."""
 
     candidate: str
     rows: int
@@ -105,6 +106,7 @@ class Evaluation(Closed):
     speed: Speed
     package_mib: float
     gates: tuple[GateResult, ...] = ()
+    machine: Machine | None = None
 
     @property
     def passed(self) -> bool:

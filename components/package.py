@@ -126,11 +126,18 @@ class Receipt(Closed):
     data: Digest = Field(description="Digest of the data snapshot.")
     code: str = Field(description="Commit that trained it.")
     lock: Digest = Field(description="Digest of the lock file.")
+    spec: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="The spec, without the table's place and without what is decided after packaging.",
+    )
     candidate: str
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     champion: Digest | None = Field(default=None, description="Package that it was compared with.")
     run: str = Field(description="Name of the training run.")
+    tolerance: float = Field(
+        default=TOLERANCE, gt=0, description="How far a rebuilt model's golden answers may lie off."
+    )
     files: dict[str, Digest] = Field(
         default_factory=dict, description="Each other file's; `write_package` fills it in."
     )

@@ -29,6 +29,7 @@ from components.package import (
 from components.requests import requests_of
 from components.step import step
 from components.trained import Fit, Trained, graph_runner
+from components.units import recorded_spec
 
 GOLDEN_ROWS = 50
 
@@ -135,6 +136,7 @@ def _receipt(spec: Spec, fit: Fit, evaluation: Evaluation, origin: Origin) -> Re
         data=origin.snapshot,
         code=origin.code,
         lock=origin.lock,
+        spec=recorded_spec(spec),
         candidate=fit.candidate,
         parameters=fit.parameters,
         metrics={name: evaluation.metrics[name].value for name in RECEIPT_METRICS},

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from kfp import dsl
 
@@ -19,13 +20,17 @@ from components.registry import (
 from components.step import step
 from components.tracking import RunRecord, artifact_folder, record_run
 
+#: The artifact of a run that says what validation found in its data.
+VALIDATION: Final = "validation.md"
+
 
 @dataclass(frozen=True)
 class Source:
-    """The data of a run: the snapshot, and the bytes that it was taken from."""
+    """The data of a run: the snapshot, the bytes that it was taken from, and what validation found, in Markdown."""
 
     snapshot_uri: str
     source_digest: str
+    findings: str
 
 
 def register_package(uri: str, record: RunRecord, folder: Path, source: Source) -> Registered:
@@ -40,6 +45,7 @@ def register_package(uri: str, record: RunRecord, folder: Path, source: Source) 
     run_id = record_run(client, record, tags)
     if version_of(client, record.service, package.digest) is None:
         client.log_artifacts(run_id, str(folder), "package")
+        client.log_text(run_id, source.findings, VALIDATION)
     place = f"{artifact_folder(client, run_id)}/package"
     version = register_version(client, record.service, place, run_id, tags)
     client.set_terminated(run_id, "FINISHED")
@@ -74,6 +80,7 @@ def register(
     evaluation: dsl.Input[dsl.Artifact],
     trials: dsl.Input[dsl.Artifact],
     figures: dsl.Input[dsl.Artifact],
+    findings: dsl.Input[dsl.Markdown],
     registration: dsl.Output[dsl.Artifact],
 ) -> str:
     """Records the run in MLflow and registers the package; returns the version."""
@@ -85,7 +92,9 @@ def register(
     from components.tracking import read_record
 
     record = read_record(service, run, evaluation.path, trials.path, figures.path)
-    version = register_package(mlflow, record, Path(package.path), Source(snapshot.uri, source_digest))
+    found = Path(findings.path).read_text(encoding="utf-8")
+    source = Source(snapshot.uri, source_digest, found)
+    version = register_package(mlflow, record, Path(package.path), source)
     Path(registration.path).write_text(json.dumps(asdict(version), indent=2), encoding="utf-8")
     print(f"version {version.version} of {service}, run {version.run_id}")
     return version.version

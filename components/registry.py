@@ -115,6 +115,14 @@ def version_of(client: MlflowClient, name: str, package: str) -> Registered | No
     return _registered(found[0]) if found else None
 
 
+def numbered(client: MlflowClient, name: str, version: str) -> Registered | None:
+    """The version of a model with a number, or None."""
+    if not version.isdigit():
+        return None
+    found = client.search_model_versions(f"name = '{name}' and version_number = {version}")
+    return _registered(found[0]) if found else None
+
+
 def register_version(
     client: MlflowClient, name: str, package_uri: str, run_id: str, tags: Mapping[str, str]
 ) -> Registered:

@@ -11,6 +11,7 @@ from components.contract import Candidate, Spec, Strategy
 from components.encoding import encode_table, fit_encoding
 from components.errors import PackageError
 from components.examples import Examples
+from components.machine import this_machine
 from components.package import TOLERANCE
 from components.step import step
 from components.strategy import choose_strategy
@@ -51,6 +52,7 @@ def train_candidate(examples: Examples, spec: Spec, trial: Trial) -> TrainedMode
         strategy=strategy,
         parity=parity,
         rows=len(examples),
+        machine=this_machine(),
     )
     return TrainedModel(model, fit)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from components.contract import Candidate, Closed
 from components.encoding import Encoding, encode_table
+from components.machine import Machine
 from components.package import INPUT_NAME, MODEL, OUTPUT_NAME, Package, open_graph
 
 #: The file beside `model.onnx` in the folder that `train` writes.
@@ -23,6 +24,7 @@ class Fit(Closed):
 
     Attributes:
         parity: largest distance of the graph from the training-time model over the training rows.
+        machine: where it was fitted.
     """
 
     candidate: Candidate
@@ -31,6 +33,7 @@ class Fit(Closed):
     strategy: str
     parity: float
     rows: int
+    machine: Machine
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from components.contract import DateFeature, Feature, NumberFeature, Spec, days_since_epoch
 
@@ -23,6 +24,16 @@ def table_view(spec: Spec) -> Spec:
     features = {name: _in_table_unit(feature) for name, feature in spec.features.items()}
     data = spec.data.model_copy(update={"uri": "snapshot", "source": None})
     return spec.model_copy(update={"features": features, "data": data})
+
+
+def recorded_spec(spec: Spec) -> dict[str, Any]:
+    """The spec as a receipt keeps it, so that the package can be made again.
+
+    Without the table's place, which is another on every machine, and without what is decided after packaging:
+    another rollout of the same model is not another model.
+    """
+    data = spec.data.model_copy(update={"uri": "snapshot"})
+    return spec.model_copy(update={"data": data}).model_dump(mode="json", exclude={"rollout", "scale"})
 
 
 def learning_view(spec: Spec) -> Spec:

@@ -108,6 +108,7 @@ def training_pipeline(spec: Spec, image: str = IMAGE, retries: int = RETRIES) ->
                 source_digest=taken.outputs["Output"],
                 package=packed.outputs["package"],
                 snapshot=snapshot,
+                findings=checked.outputs["findings"],
                 **told_of,
             ),
             OUTSIDE,

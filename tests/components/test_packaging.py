@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.contract import Rollout, Scale, Spec
 from components.encoding import encode_rows
 from components.errors import PackageError
 from components.package import TOLERANCE, open_graph, read_package
 from components.packaging import keep_package
 from components.requests import requests_of
-from components.units import table_view
+from components.units import learning_view, table_view
 from tests.components.small_table import DOCUMENT, small_spec
 from tests.components.trained_small import ORIGIN, packaged, small_model, small_sides, trained
 
@@ -97,3 +98,21 @@ def test_a_kept_package_stays_and_a_changed_one_is_noticed(tmp_path: Path) -> No
     packaged(home, small_model(c=0.1))
     with pytest.raises(PackageError, match="remove it and package again"):
         keep_package(draft, home)
+
+
+def test_a_receipt_keeps_what_the_package_can_be_made_again_from(tmp_path: Path) -> None:
+    elsewhere = SPEC.model_copy(
+        update={
+            "data": SPEC.data.model_copy(update={"uri": "elsewhere.csv"}),
+            "rollout": Rollout(step_weight=5),
+            "scale": Scale(min=3),
+        }
+    )
+    first, second = packaged(tmp_path / "a", small_model()), packaged(tmp_path / "b", small_model(), elsewhere)
+    assert first.digest == second.digest
+    again = Spec.model_validate(first.receipt.spec)
+    assert learning_view(again) == learning_view(SPEC)
+    assert (again.purpose, again.gates, again.limits) == (SPEC.purpose, SPEC.gates, SPEC.limits)
+    owned = packaged(tmp_path / "c", small_model(), small_spec(owner="somebody"))
+    assert owned.receipt.spec["owner"] == "somebody"
+    assert owned.digest != first.digest

@@ -48,7 +48,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
 
 def source(tmp_path: Path) -> Source:
     (tmp_path / "s.parquet").touch()
-    return Source(str(tmp_path / "s.parquet"), "sha256:" + "c" * 64)
+    return Source(str(tmp_path / "s.parquet"), "sha256:" + "c" * 64, "100 rows")
 
 
 def test_before_the_first_run_there_is_no_champion_and_no_store(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_run_is_told_whole_and_only_once(uri: str, record: RunRecord, tmp_path
     assert parent.data.metrics["roc_auc"] == record.evaluation.metrics["roc_auc"].value
     assert len(client.get_metric_history(first.run_id, "roc_auc")) == 1
     names = {file.path for file in client.list_artifacts(first.run_id)}
-    assert names == {"evaluation.json", "figures", "package"}
+    assert names == {"evaluation.json", "figures", "package", "validation.md"}
     assert len(client.search_model_versions("name = 'small'")) == 1
 
 

@@ -1,0 +1,128 @@
+"""`make replay`: makes a registered version again from its receipt, and asks both models its golden requests.
+
+    python -m k8s.replay --service churn --version 2 [--build build/demo]
+
+Exits 0 when the package is equal to the last byte, or answers within the recorded tolerance for a cause that is
+named; 1 when it does not, or when something that the receipt names is not here; 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from components.errors import ComponentError
+from components.files import replace_text
+from components.provenance import ROOT
+from k8s.replay.alone import isolation
+from k8s.replay.comparison import Answers, Comparison, answers, compare
+from k8s.replay.errors import ReplayError
+from k8s.replay.libraries import interpreter_for
+from k8s.replay.materials import Kept, Materials, find_kept, gather
+from k8s.replay.rebuild import checked_out, rebuild
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status."""
+    asked = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return _replay(asked.service, asked.version, asked.build.resolve(), asked.code)
+    except (ComponentError, ReplayError) as error:
+        print(f"not replayed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; nothing is left behind", file=sys.stderr)
+        return 130
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _replay(service: str, version: str, build: Path, code: Path) -> int:
+    kept, client = find_kept(f"sqlite:///{build / 'mlflow' / 'mlflow.db'}", service, version)
+    _tell("package", kept.package.digest)
+    _tell("data", kept.package.receipt.data)
+    _check_kept(answers(kept.package, kept.package))
+    found = gather(kept, client, code)
+    _tell("code", found.kept.package.receipt.code)
+    compared = _rebuilt(found, code)
+    written = _write(build / "replay" / f"{service}-{version}.json", kept, compared)
+    return _conclude(service, version, compared, written)
+
+
+def _check_kept(now: Answers) -> None:
+    if not now.agree:
+        raise ReplayError(
+            f"the kept model itself answers otherwise than was recorded ({now.says}); onnxruntime here is another than "
+            "the one that packaged it, or the package was made wrong"
+        )
+    _tell("kept", now.says)
+
+
+def _rebuilt(found: Materials, code: Path) -> Comparison:
+    with tempfile.TemporaryDirectory(prefix="canario-replay-") as folder:
+        scratch = Path(folder)
+        python, libraries = interpreter_for(found.lock, scratch)
+        _tell("lock", libraries)
+        alone = isolation()
+        _tell("network", alone.says)
+        with checked_out(code, found.kept.package.receipt.code, scratch / "tree") as tree:
+            made = rebuild(found, tree, python, alone, scratch)
+            return compare(found.kept.package, made.package, found.machine, made.machine)
+
+
+def _write(path: Path, kept: Kept, compared: Comparison) -> Path:
+    """The record of a replay, which a dossier links to."""
+    record = {
+        "service": kept.registered.name,
+        "version": kept.registered.version,
+        "at": round(time.time(), 3),
+        "package": kept.package.digest,
+        "rebuilt": compared.digest,
+        "verdict": compared.verdict,
+        "different": compared.different,
+        "causes": compared.causes,
+        "furthest": compared.rebuilt.furthest,
+        "tolerance": compared.rebuilt.tolerance,
+    }
+    return replace_text(path, json.dumps(record, indent=2) + "\n")
+
+
+def _conclude(service: str, version: str, compared: Comparison, written: Path) -> int:
+    _tell("rebuilt", compared.rebuilt.says)
+    what = f"version {version} of {service}"
+    if compared.verdict == "equal":
+        print(f"{what} was made again to the last byte: {compared.digest} ({written})")
+        return 0
+    print(f"{what} was made again as {compared.digest}; different: {', '.join(compared.different)}")
+    causes = "; ".join(compared.causes) or "no cause that may excuse it was recorded"
+    print(f"because of: {causes}")
+    within = compared.verdict == "within tolerance"
+    print(f"{'its answers are within the tolerance' if within else 'REFUSED'} ({written})")
+    return 0 if within else 1
+
+
+def _tell(name: str, says: str) -> None:
+    print(f"{name:<9} {says}", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m k8s.replay", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--service", required=True)
+    parser.add_argument("--version", required=True, help="the registry's number, as `make ui` shows it")
+    parser.add_argument("--build", type=Path, default=ROOT / "build", help="where records are; build/demo for a demo's")
+    parser.add_argument("--code", type=Path, default=ROOT, help="the Git repository that has its commit")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

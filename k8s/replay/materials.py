@@ -1,0 +1,163 @@
+"""What a version is made again from: every part is found and checked against its digest before anything is run."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mlflow.exceptions import MlflowException
+
+from components.digest import sha256
+from components.errors import PackageError
+from components.evaluation import Evaluation
+from components.machine import Machine
+from components.package import Package, read_package
+from components.provenance import LOCK_FILE
+from components.registry import Registered, connect, is_empty, local_package, numbered, version_of
+from k8s.replay.errors import ReplayError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_CHANGED: Final = "-changed"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A registered version whose every byte was checked.
+
+    Attributes:
+        snapshot: the file with the table that it learned from.
+    """
+
+    registered: Registered
+    package: Package
+    snapshot: Path
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Everything that a replay reads.
+
+    Attributes:
+        champion: the version that it was compared with, if there was one.
+        lock: the lock file of its commit.
+        machine: where it was trained; None when that was not recorded.
+    """
+
+    kept: Kept
+    champion: Kept | None
+    lock: bytes
+    machine: Machine | None
+
+
+def find_kept(mlflow: str, service: str, version: str) -> tuple[Kept, MlflowClient]:
+    """A version of the registry with its package and its data.
+
+    Raises:
+        ReplayError: the registry, the version, the package or the data is not there, or was changed.
+    """
+    if is_empty(mlflow):
+        raise ReplayError(
+            f"{mlflow} is not there, so no version is registered; `make train SERVICE={service}` makes one"
+        )
+    client = connect(mlflow)
+    registered = numbered(client, service, version)
+    if registered is None:
+        raise ReplayError(f"version {version} of {service} is not in {mlflow}; `make ui` shows which there are")
+    return _kept(registered), client
+
+
+def gather(kept: Kept, client: MlflowClient, code: Path) -> Materials:
+    """What the receipt of a version names, from the Git repository at `code` and the registry.
+
+    Raises:
+        ReplayError: something is not there, or is not what the receipt names.
+    """
+    receipt = kept.package.receipt
+    if not receipt.spec:
+        raise ReplayError(
+            f"{kept.package.path}: its receipt keeps no spec, so nothing says how to train; train it again"
+        )
+    _check_commit(receipt.code, code)
+    return Materials(kept, _champion(kept, client), _lock(receipt.code, receipt.lock, code), _machine(kept, client))
+
+
+def _kept(registered: Registered) -> Kept:
+    try:
+        package = read_package(local_package(registered))
+    except (PackageError, MlflowException) as error:
+        raise ReplayError(f"the package of version {registered.version} is not to be had: {error}") from error
+    return Kept(registered, package, _snapshot(registered, package.receipt.data))
+
+
+def _snapshot(registered: Registered, digest: str) -> Path:
+    path = Path(registered.snapshot_uri.removeprefix("file://"))
+    try:
+        with path.open("rb") as file:
+            found = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise ReplayError(
+            f"{path}: the data cannot be read ({error.strerror}); bring the snapshot {digest} back"
+        ) from error
+    if found != digest:
+        raise ReplayError(f"{path}: the data was changed: it is {found} now; bring the snapshot {digest} back")
+    return path
+
+
+def _check_commit(commit: str, code: Path) -> None:
+    if commit.endswith(_CHANGED):
+        raise ReplayError(
+            f"it was trained by files that differed from commit {commit.removesuffix(_CHANGED)} and are in no commit, "
+            "so nothing makes it again exactly; commit them and train again"
+        )
+    if commit.startswith("sha256:"):
+        raise ReplayError(f"it was trained by code outside of Git ({commit}), so no commit has it; train it in a clone")
+    try:
+        _git(code, "cat-file", "-e", "--end-of-options", f"{commit}^{{commit}}")
+    except ReplayError as error:
+        raise ReplayError(f"{code}: commit {commit} is not in this repository; `git fetch` it, then replay") from error
+
+
+def _lock(commit: str, digest: str, code: Path) -> bytes:
+    content = _git(code, "show", "--end-of-options", f"{commit}:{LOCK_FILE}")
+    found = sha256(content)
+    if found != digest:
+        raise ReplayError(
+            f"{LOCK_FILE} of commit {commit} is {found}, and the receipt names {digest}: other libraries trained it "
+            "than its commit locks; train it again"
+        )
+    return content
+
+
+def _champion(kept: Kept, client: MlflowClient) -> Kept | None:
+    digest = kept.package.receipt.champion
+    if digest is None:
+        return None
+    found = version_of(client, kept.registered.name, digest)
+    if found is None:
+        raise ReplayError(
+            f"the champion that it was compared with ({digest}) is not registered; bring its version back"
+        )
+    return _kept(found)
+
+
+def _machine(kept: Kept, client: MlflowClient) -> Machine | None:
+    """Where it was trained, as its run in the registry says."""
+    from mlflow.artifacts import load_text
+
+    uri = f"{client.get_run(kept.registered.run_id).info.artifact_uri}/evaluation.json"
+    try:
+        return Evaluation.model_validate_json(load_text(uri)).machine
+    except (MlflowException, OSError, ValueError) as error:
+        raise ReplayError(f"{uri}: the record of its run cannot be read: {error}") from error
+
+
+def _git(repository: Path, *arguments: str) -> bytes:
+    done = subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, check=False)
+    if done.returncode:
+        raise ReplayError(f"{repository}: git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
