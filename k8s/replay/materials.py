@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from components.machine import Machine
 from components.package import Package, read_package
 from components.provenance import LOCK_FILE
 from components.registry import Registered, connect, is_empty, local_package, numbered, version_of
+from k8s.git import GitError, git
 from k8s.replay.errors import ReplayError
 
 if TYPE_CHECKING:
@@ -117,13 +117,16 @@ def _check_commit(commit: str, code: Path) -> None:
     if commit.startswith("sha256:"):
         raise ReplayError(f"it was trained by code outside of Git ({commit}), so no commit has it; train it in a clone")
     try:
-        _git(code, "cat-file", "-e", "--end-of-options", f"{commit}^{{commit}}")
-    except ReplayError as error:
+        git(code, "cat-file", "-e", "--end-of-options", f"{commit}^{{commit}}")
+    except GitError as error:
         raise ReplayError(f"{code}: commit {commit} is not in this repository; `git fetch` it, then replay") from error
 
 
 def _lock(commit: str, digest: str, code: Path) -> bytes:
-    content = _git(code, "show", "--end-of-options", f"{commit}:{LOCK_FILE}")
+    try:
+        content = git(code, "show", "--end-of-options", f"{commit}:{LOCK_FILE}")
+    except GitError as error:
+        raise ReplayError(f"commit {commit} has no {LOCK_FILE}, so no library of it is known: {error}") from error
     found = sha256(content)
     if found != digest:
         raise ReplayError(
@@ -154,10 +157,3 @@ def _machine(kept: Kept, client: MlflowClient) -> Machine | None:
         return Evaluation.model_validate_json(load_text(uri)).machine
     except (MlflowException, OSError, ValueError) as error:
         raise ReplayError(f"{uri}: the record of its run cannot be read: {error}") from error
-
-
-def _git(repository: Path, *arguments: str) -> bytes:
-    done = subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, check=False)
-    if done.returncode:
-        raise ReplayError(f"{repository}: git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout

@@ -14,6 +14,7 @@ from components.errors import PackageError
 from components.machine import Machine
 from components.package import Package, read_package
 from components.registry import PACKAGE_TAG, RUN_TAG, SNAPSHOT_TAG, SNAPSHOT_URI_TAG
+from k8s.git import GitError, git
 from k8s.replay import seed
 from k8s.replay.alone import Isolation, bare_environment, guard_python
 from k8s.replay.errors import ReplayError
@@ -35,12 +36,15 @@ def checked_out(code: Path, commit: str, folder: Path) -> Iterator[Path]:
     Raises:
         ReplayError: Git refuses.
     """
-    _git(code, "worktree", "prune")
-    _git(code, "worktree", "add", "--quiet", "--detach", str(folder), commit)
+    try:
+        git(code, "worktree", "prune")
+        git(code, "worktree", "add", "--quiet", "--detach", str(folder), commit)
+    except GitError as error:
+        raise ReplayError(f"commit {commit} cannot be checked out: {error}") from error
     try:
         yield folder
     finally:
-        _git(code, "worktree", "remove", "--force", str(folder))
+        git(code, "worktree", "remove", "--force", str(folder))
 
 
 def rebuild(materials: Materials, tree: Path, python: Path, isolation: Isolation, scratch: Path) -> Rebuilt:
@@ -118,13 +122,6 @@ def _result(home: Path, status: int) -> Rebuilt:
     except PackageError as error:
         raise ReplayError(f"the rebuilt package cannot be read: {error}") from error
     return Rebuilt(package, Machine.model_validate(machine) if machine else None)
-
-
-def _git(repository: Path, *arguments: str) -> None:
-    command = ["git", "-C", str(repository), "-c", "core.hooksPath=/dev/null", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ReplayError(f"{repository}: git {' '.join(arguments[:2])} failed: {done.stderr.strip()}")
 
 
 def _last(text: str) -> str:

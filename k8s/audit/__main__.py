@@ -1,0 +1,73 @@
+"""`make audit`: writes the dossier of a registered version, or checks one that was written.
+
+    python -m k8s.audit --service churn --version 2 [--build build/demo] [--repository R] [--check]
+
+Files afterwards: `<build>/audit/churn-2.html`, and beside it the folder `churn-2` with every record and `index.json`.
+Exits 0 when it is written, or holds; 1 when a record cannot be had, or anything of it was changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from components.digest import sha256
+from components.provenance import ROOT, commit
+from k8s.audit.dossier import Dossier, check_dossier, index_of, write_dossier
+from k8s.audit.errors import AuditError
+from k8s.audit.gathering import Places, gather
+from k8s.audit.page import page
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status."""
+    asked = _parser().parse_args(arguments)
+    folder = asked.build.resolve() / "audit" / f"{asked.service}-{asked.version}"
+    try:
+        return _check(folder) if asked.check else _write(asked, folder)
+    except AuditError as error:
+        print(f"{'does not hold' if asked.check else 'not written'}: {error}", file=sys.stderr)
+        return 1
+
+
+def _check(folder: Path) -> int:
+    dossier = check_dossier(folder, page)
+    print(f"{_named(dossier, folder)} holds: {len(dossier.records)} records, every byte and every sentence")
+    return 0
+
+
+def _write(asked: argparse.Namespace, folder: Path) -> int:
+    build = asked.build.resolve()
+    own = build / "environment.git"
+    places = Places(
+        build=build,
+        repository=asked.repository or (own if own.is_dir() else ROOT),
+        events=asked.events or build / "twin" / "events.jsonl",
+    )
+    written = write_dossier(
+        folder, lambda draft: gather(asked.service, asked.version, places, draft), page, time.time(), commit()
+    )
+    print(f"{_named(check_dossier(folder, page), folder)} is written: {written}")
+    return 0
+
+
+def _named(dossier: Dossier, folder: Path) -> str:
+    """The dossier with the digest of its index, which names everything in it."""
+    return f"dossier {sha256(index_of(folder).read_bytes())} of {dossier.service} version {dossier.version}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m k8s.audit", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--service", required=True)
+    parser.add_argument("--version", required=True, help="the registry's number, as `make ui` shows it")
+    parser.add_argument("--build", type=Path, default=ROOT / "build", help="where records are; build/demo for a demo's")
+    parser.add_argument("--repository", type=Path, help="the environment repository; by default the records' own")
+    parser.add_argument("--events", type=Path, help="a twin's events.jsonl instead of that of the records")
+    parser.add_argument("--check", action="store_true", help="check the dossier that was written, byte by byte")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""What the environment repository says of a version: the commits that asked for it, and those that took it back."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from components.environment import release_file
+from k8s.audit.records import History, Step, commit_record, release_record
+from k8s.git import git
+
+_REVERTS: Final = re.compile(r"^This reverts commit ([0-9a-f]{40,64})\.", re.MULTILINE)
+
+
+def read_history(repository: Path, service: str, package: str, folder: Path) -> History:
+    """The steps of a package, oldest first; each one's commit and release file are written below `folder`.
+
+    Raises:
+        GitError: the repository cannot be read.
+    """
+    head = git(repository, "rev-parse", "--verify", "HEAD").decode().strip()
+    environments = release_file("*", service)
+    listed = git(repository, "log", "--reverse", "--format=%H", head, "--", f":(glob){environments}").decode().split()
+    steps: list[Step] = []
+    for commit in listed:
+        for environment in _changed(repository, commit, service):
+            kind = _kind(repository, commit, environment, service, package, steps)
+            if kind:
+                steps.append(
+                    Step(commit=commit, kind=kind, environment=environment, merge=_merge(repository, commit, head))
+                )
+    for step in steps:
+        _keep(repository, step, service, folder)
+    return History(head=head, steps=tuple(steps))
+
+
+def _changed(repository: Path, commit: str, service: str) -> list[str]:
+    """The environments whose release of the service a commit changed."""
+    shape = re.compile(re.escape(release_file("*", service)).replace(r"\*", "([a-z0-9-]+)"))
+    names = git(repository, "diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-m", "-z", commit)
+    found = [shape.fullmatch(name) for name in names.decode(errors="replace").split("\0")]
+    return sorted({match[1] for match in found if match})
+
+
+def _kind(repository: Path, commit: str, environment: str, service: str, package: str, before: list[Step]) -> str:
+    """What a commit does to the package in an environment; nothing when it is about another."""
+    if _named(repository, commit, environment, service) == package:
+        return "release"
+    message = git(repository, "show", "--no-patch", "--format=%B", commit).decode(errors="replace")
+    reverted = _REVERTS.findall(message)
+    return "revert" if any(step.commit in reverted and step.environment == environment for step in before) else ""
+
+
+def _named(repository: Path, commit: str, environment: str, service: str) -> Any:
+    """The package that the release names at a commit, or None."""
+    try:
+        release = yaml.safe_load(_text(repository, commit, environment, service))
+    except yaml.YAMLError:
+        return None
+    return release.get("package") if isinstance(release, dict) else None
+
+
+def _text(repository: Path, commit: str, environment: str, service: str) -> bytes:
+    """The release file at a commit; nothing when the commit removed it."""
+    file = release_file(environment, service)
+    there = git(repository, "ls-tree", "--name-only", commit, "--", file).strip()
+    return git(repository, "show", f"{commit}:{file}") if there else b""
+
+
+def _merge(repository: Path, commit: str, head: str) -> str | None:
+    """The merge that brought a commit to the branch; None for one that was made on the branch itself."""
+    if commit in git(repository, "rev-list", "--first-parent", head).decode().split():
+        return None
+    way = ("rev-list", "--first-parent", "--merges", "--reverse", "--ancestry-path", f"{commit}..{head}")
+    merges = git(repository, *way).decode().split()
+    return merges[0] if merges else None
+
+
+def _keep(repository: Path, step: Step, service: str, folder: Path) -> None:
+    for commit in filter(None, (step.commit, step.merge)):
+        path = folder / commit_record(commit)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(git(repository, "cat-file", "commit", commit))
+    (folder / release_record(step)).write_bytes(_text(repository, step.commit, step.environment, service))

@@ -1,0 +1,189 @@
+"""The records of a dossier, as they lie in its folder; reading them checks what checks itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from components.contract import Closed
+from components.errors import PackageError
+from components.evaluation import Evaluation
+from components.package import Package, read_package
+from k8s.audit.errors import AuditError
+
+#: Names of the records in a dossier's folder.
+PACKAGE: Final = "package"
+RUN: Final = "run.json"
+EVALUATION: Final = "evaluation.json"
+VALIDATION: Final = "validation.md"
+SNAPSHOT: Final = "snapshot.json"
+HISTORY: Final = "history.json"
+COMMITS: Final = "commits"
+EVENTS: Final = "events.jsonl"
+VERDICT: Final = "verdict.json"
+REPLAY: Final = "replay.json"
+IMAGE: Final = "image.json"
+SIGNATURE: Final = "package.sigstore.json"
+MATERIALS: Final = "package.cdx.json"
+
+
+class Step(Closed):
+    """A commit of the environment repository that is about the version.
+
+    Attributes:
+        kind: a release asks for it, a revert takes it back.
+        merge: the commit that brought it to the branch, if it was made on another.
+    """
+
+    commit: str
+    kind: str
+    environment: str
+    merge: str | None
+
+
+class History(Closed):
+    """What the environment repository says of the version, oldest first, as of a commit."""
+
+    head: str
+    steps: tuple[Step, ...]
+
+
+class Kept(Closed):
+    """What was found of the snapshot when the dossier was written: `digest` is None when the store has it no more."""
+
+    named: str
+    digest: str | None
+    rows: int | None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit, read from its own bytes."""
+
+    author: str
+    when: int
+    message: str
+
+    @property
+    def subject(self) -> str:
+        """The message's first line."""
+        return self.message.partition("\n")[0]
+
+
+_Model = TypeVar("_Model", bound=Closed)
+
+
+class Records:
+    """The folder's records; each is read once and only when it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a record."""
+        return (self.folder / name).is_file()
+
+    def json(self, name: str) -> Any:
+        """A JSON record.
+
+        Raises:
+            AuditError: it is not JSON.
+        """
+        try:
+            return json.loads((self.folder / name).read_bytes())
+        except (OSError, ValueError) as error:
+            raise AuditError(f"{self.folder / name}: cannot be read: {error}") from error
+
+    @cached_property
+    def package(self) -> Package:
+        """The package, every byte checked."""
+        try:
+            return read_package(self.folder / PACKAGE)
+        except PackageError as error:
+            raise AuditError(str(error)) from error
+
+    @cached_property
+    def run(self) -> Mapping[str, Any]:
+        """The run in the registry; see `k8s.audit.gathering.run_record`."""
+        found: Mapping[str, Any] = self.json(RUN)
+        return found
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """What the model showed on the hold-out."""
+        return self._model(EVALUATION, Evaluation)
+
+    @cached_property
+    def history(self) -> History:
+        """What Git says."""
+        return self._model(HISTORY, History)
+
+    @cached_property
+    def snapshot(self) -> Kept:
+        """What was found of the data."""
+        return self._model(SNAPSHOT, Kept)
+
+    @cached_property
+    def events(self) -> tuple[Mapping[str, Any], ...]:
+        """The rollout's events about this version, in the order in which they were written."""
+        if not self.has(EVENTS):
+            return ()
+        lines = (self.folder / EVENTS).read_text(encoding="utf-8").splitlines()
+        try:
+            found = [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise AuditError(f"{self.folder / EVENTS}: a line is not JSON: {error}") from error
+        mine = tuple(event for event in found if event.get("version") == self.run["version"])
+        asked = {event["evidence"].get("commit") for event in mine if event["kind"] == "commit"}
+        # Another clone's rollouts may have had a version of this number; the commit tells which is which.
+        return mine if asked & {step.commit for step in self.history.steps} else ()
+
+    def release(self, step: Step) -> Mapping[str, Any]:
+        """The release file that a step left."""
+        found = yaml.safe_load((self.folder / release_record(step)).read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+
+    def commit(self, commit: str) -> Commit:
+        """A commit whose bytes are what its name says.
+
+        Raises:
+            AuditError: they are not.
+        """
+        content = (self.folder / commit_record(commit)).read_bytes()
+        if commit_id(content, commit) != commit:
+            raise AuditError(f"{self.folder / commit_record(commit)}: is not the commit that it is named after")
+        head, _, message = content.decode(errors="replace").partition("\n\n")
+        written = next(line for line in head.splitlines() if line.startswith("author "))
+        who, when, _zone = written.removeprefix("author ").rsplit(" ", 2)
+        return Commit(who, int(when), message)
+
+    def _model(self, name: str, model: type[_Model]) -> _Model:
+        try:
+            return model.model_validate_json((self.folder / name).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise AuditError(f"{self.folder / name}: cannot be read: {error}") from error
+
+
+def commit_record(commit: str) -> str:
+    """The name of a commit's record: the commit as Git stores it."""
+    return f"{COMMITS}/{commit}"
+
+
+def release_record(step: Step) -> str:
+    """The name of the record of the release file as a step left it."""
+    return f"{COMMITS}/{step.commit}.{step.environment}.yaml"
+
+
+def commit_id(content: bytes, like: str) -> str:
+    """The name that Git gives a commit's bytes; `like` has the length of the repository's hash."""
+    made = hashlib.sha1(usedforsecurity=False) if len(like) == 40 else hashlib.sha256()
+    made.update(b"commit %d\0" % len(content) + content)
+    return made.hexdigest()
