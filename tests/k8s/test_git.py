@@ -23,5 +23,5 @@ def test_a_commit_is_its_own_bytes_and_not_what_replaces_it(tmp_path: Path) -> N
 
 
 def test_what_git_refuses_is_an_error_with_its_reason(tmp_path: Path) -> None:
-    with pytest.raises(GitError, match="git rev-parse --verify failed: .*not a git repository"):
+    with pytest.raises(GitError, match=r"git rev-parse --verify failed: .*not a git repository"):
         git(tmp_path, "rev-parse", "--verify", "HEAD")
