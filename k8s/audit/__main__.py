@@ -30,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     except AuditError as error:
         print(f"{'does not hold' if asked.check else 'not written'}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nstopped; an older dossier stays as it was", file=sys.stderr)
+        return 130
 
 
 def _check(folder: Path) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -148,5 +147,5 @@ def _read(path: Path) -> Dossier:
         return Dossier.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise AuditError(f"{path}: is not there; `make audit VERSION=n` writes it") from error
-    except (ValidationError, json.JSONDecodeError) as error:
+    except ValidationError as error:
         raise AuditError(f"{path}: is no dossier's index any more: {error}") from error

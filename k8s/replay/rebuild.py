@@ -37,7 +37,6 @@ def checked_out(code: Path, commit: str, folder: Path) -> Iterator[Path]:
         ReplayError: Git refuses.
     """
     try:
-        git(code, "worktree", "prune")
         git(code, "worktree", "add", "--quiet", "--detach", str(folder), commit)
     except GitError as error:
         raise ReplayError(f"commit {commit} cannot be checked out: {error}") from error
