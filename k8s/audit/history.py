@@ -23,7 +23,8 @@ def read_history(repository: Path, service: str, package: str, folder: Path) -> 
     """
     head = git(repository, "rev-parse", "--verify", "HEAD").decode().strip()
     environments = release_file("*", service)
-    listed = git(repository, "log", "--reverse", "--format=%H", head, "--", f":(glob){environments}").decode().split()
+    every = ("log", "--full-history", "--topo-order", "--reverse", "--format=%H", head)
+    listed = git(repository, *every, "--", f":(glob){environments}").decode().split()
     steps: list[Step] = []
     for commit in listed:
         for environment in _changed(repository, commit, service):
@@ -38,9 +39,9 @@ def read_history(repository: Path, service: str, package: str, folder: Path) -> 
 
 
 def _changed(repository: Path, commit: str, service: str) -> list[str]:
-    """The environments whose release of the service a commit changed."""
+    """The environments whose release of the service a commit changed; a merge, only where it is unlike all parents."""
     shape = re.compile(re.escape(release_file("*", service)).replace(r"\*", "([a-z0-9-]+)"))
-    names = git(repository, "diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-m", "-z", commit)
+    names = git(repository, "diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-c", "-z", commit)
     found = [shape.fullmatch(name) for name in names.decode(errors="replace").split("\0")]
     return sorted({match[1] for match in found if match})
 
@@ -51,7 +52,8 @@ def _kind(repository: Path, commit: str, environment: str, service: str, package
         return "release"
     message = git(repository, "show", "--no-patch", "--format=%B", commit).decode(errors="replace")
     reverted = _REVERTS.findall(message)
-    return "revert" if any(step.commit in reverted and step.environment == environment for step in before) else ""
+    here = [step for step in before if step.environment == environment]
+    return "revert" if any(step.commit in reverted or step.merge in reverted for step in here) else ""
 
 
 def _named(repository: Path, commit: str, environment: str, service: str) -> Any:

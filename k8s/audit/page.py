@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from k8s.audit.dossier import Dossier
 from k8s.twin import report
@@ -15,6 +16,8 @@ from k8s.twin.report import words
 
 _HERE: Final = Path(__file__).parent
 _REPORT: Final = Path(report.__file__).parent
+#: A digest or a commit, as a sentence spells it out.
+_DIGEST: Final = re.compile(r"\b(?:sha256:[0-9a-f]{64}|[0-9a-f]{40})\b")
 
 
 def page(dossier: Dossier, folder: str) -> str:
@@ -24,7 +27,7 @@ def page(dossier: Dossier, folder: str) -> str:
         loader=FileSystemLoader([_HERE, _REPORT]), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters.update(short=words.short, day=words.day, count=words.count)
+    environment.filters.update(short=words.short, day=words.day, count=words.count, spelled=_spelled)
     environment.globals.update(link=lambda name: quote(f"{folder}/{name}"))
     statements = [one for section in dossier.sections for one in section.statements]
     return environment.get_template("dossier.html.j2").render(
@@ -34,3 +37,8 @@ def page(dossier: Dossier, folder: str) -> str:
         failed=sum(one.mark == "fail" for one in statements),
         said=len(statements),
     )
+
+
+def _spelled(text: str) -> Markup:
+    """A sentence whose digests are set as such; everything else of it is escaped."""
+    return Markup(_DIGEST.sub(r"<code>\g<0></code>", str(escape(text))))  # noqa: S704 -- escaped, and digests are hex

@@ -21,7 +21,7 @@ from k8s.audit.page import page
 from k8s.audit.statements import Section
 from tests.k8s.audit.known_version import ANN, BOB, Known, git, make, write_replay
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
@@ -216,3 +216,13 @@ def test_the_command_writes_checks_and_refuses(known: Known, capsys: pytest.Capt
     assert main([*asked, "--version", "9"]) == 1
     assert "version 9 of small is not in" in capsys.readouterr().err
     assert sorted(path.name for path in (known.places.build / "audit").iterdir()) == ["small-1", "small-1.html"]
+
+
+def test_words_of_a_record_are_never_markup(kept: Path) -> None:
+    found = check_dossier(kept, page)
+    purpose = (
+        found.sections[0].statements[0].model_copy(update={"text": "<script>alert(1)</script> sha256:" + "a" * 64})
+    )
+    changed = found.sections[0].model_copy(update={"statements": (purpose,)})
+    text = page(found.model_copy(update={"sections": (changed, *found.sections[1:])}), "small-1")
+    assert f"&lt;script&gt;alert(1)&lt;/script&gt; <code>sha256:{'a' * 64}</code>" in text
