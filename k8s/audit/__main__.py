@@ -50,7 +50,7 @@ def _write(asked: argparse.Namespace, folder: Path) -> int:
         events=asked.events or build / "twin" / "events.jsonl",
     )
     written = write_dossier(
-        folder, lambda draft: gather(asked.service, asked.version, places, draft), page, time.time(), commit()
+        folder, lambda draft: gather(asked.service, str(asked.version), places, draft), page, time.time(), commit()
     )
     print(f"{_named(check_dossier(folder, page), folder)} is written: {written}")
     return 0
@@ -64,7 +64,7 @@ def _named(dossier: Dossier, folder: Path) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m k8s.audit", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--service", required=True)
-    parser.add_argument("--version", required=True, help="the registry's number, as `make ui` shows it")
+    parser.add_argument("--version", required=True, type=int, help="the registry's number, as `make ui` shows it")
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="where records are; build/demo for a demo's")
     parser.add_argument("--repository", type=Path, help="the environment repository; by default the records' own")
     parser.add_argument("--events", type=Path, help="a twin's events.jsonl instead of that of the records")

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        return _replay(asked.service, asked.version, asked.build.resolve(), asked.code)
+        return _replay(asked.service, str(asked.version), asked.build.resolve(), asked.code)
     except (ComponentError, ReplayError) as error:
         print(f"not replayed: {error}", file=sys.stderr)
         return 1
@@ -118,7 +118,7 @@ def _tell(name: str, says: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m k8s.replay", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--service", required=True)
-    parser.add_argument("--version", required=True, help="the registry's number, as `make ui` shows it")
+    parser.add_argument("--version", required=True, type=int, help="the registry's number, as `make ui` shows it")
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="where records are; build/demo for a demo's")
     parser.add_argument("--code", type=Path, default=ROOT, help="the Git repository that has its commit")
     return parser

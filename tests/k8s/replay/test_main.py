@@ -23,7 +23,7 @@ from k8s.replay.rebuild import checked_out, rebuild
 from tests.components.small_table import csv_of, small_frame, small_spec
 from tests.k8s.audit.known_version import git
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @dataclass(frozen=True)
