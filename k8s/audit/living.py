@@ -8,7 +8,7 @@ from typing import Any, Final
 from components.package import RECEIPT
 from k8s.audit import records
 from k8s.audit.records import Records, Step, commit_record, release_record
-from k8s.audit.statements import Section, Statement, said, unrecorded
+from k8s.audit.statements import Mark, Section, Statement, said, unrecorded
 from k8s.twin.report.words import count, day, listed, short
 
 _RECEIPT: Final = f"{records.PACKAGE}/{RECEIPT}"
@@ -89,7 +89,7 @@ def rollouts(known: Records) -> Section:
     if known.has(records.VERDICT):
         output = known.json(records.VERDICT)["output"]
         good = known.json(records.VERDICT)["conclusion"] == "success"
-        mark = "pass" if good else "fail"
+        mark: Mark = "pass" if good else "fail"
         statements.append(said(f"{output['title']}.", records.VERDICT, mark=mark, quote=output["summary"]))
     statements += _rollout(known.events)
     return Section(
@@ -111,7 +111,7 @@ def _rollout(events: Iterable[Mapping[str, Any]]) -> list[Statement]:
             found.append(_decision(event, waits))
             waits = 0
         elif event["kind"] == "phase" and event["phase"] in _ENDS:
-            mark = "fail" if event["phase"] == "Failed" else "pass"
+            mark: Mark = "fail" if event["phase"] == "Failed" else "pass"
             found.append(said(f"{_ENDS[event['phase']]} ({day(event['at'])})", records.EVENTS, mark=mark))
     return found
 
