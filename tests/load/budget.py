@@ -159,9 +159,8 @@ def compare(totals: dict[str, Any], limits: Limits) -> list[Line]:
     """Each limit beside what was measured; what was not measured keeps no limit."""
     measured = totals["measured"]
     lines = [_at_most(name, measured[name], getattr(limits, name)) for name in ("p50_ms", "p95_ms", "p99_ms")]
-    sent = sum(version["sent"] for version in totals["versions"].values())
-    failed = sum(version["failed"] for version in totals["versions"].values())
-    lines.append(_at_most("failed_ratio", failed / sent if sent else None, limits.failed_ratio))
+    failed_ratio = measured["failed"] / measured["sent"] if measured["sent"] else None
+    lines.append(_at_most("failed_ratio", failed_ratio, limits.failed_ratio))
     rate = measured["requests"] / measured["seconds"] if measured["seconds"] else 0.0
     least = limits.min_requests_per_second
     return [*lines, Line("requests_per_second", rate, least, rate >= least)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,10 +59,15 @@ def wrong_bodies(row: dict[str, Any], features: dict[str, Feature]) -> Iterator[
     yield json.dumps(row | {"no such field": 1}).encode()
     name, feature = next(iter(features.items()))
     yield json.dumps(row | {name: {"a": "mapping"}}).encode()
+    yield json.dumps(row | {name: _outside(feature)}).encode()
+
+
+def _outside(feature: Feature) -> float | str:
+    """A value that the feature does not allow; a number above its range, where JSON has such a number."""
     if isinstance(feature, NumberFeature):
-        yield json.dumps(row | {name: feature.max + 1}).encode()
-    else:
-        yield json.dumps(row | {name: "no such value"}).encode()
+        above = feature.max + max(1.0, abs(feature.max))  # adding 1 alone changes no number beyond 2**53
+        return above if math.isfinite(above) else "no such value"
+    return "no such value"
 
 
 def requests_from(rows: Rows, seed: int, batch_share: float, wrong_share: float) -> Iterator[Request]:

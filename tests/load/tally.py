@@ -32,7 +32,7 @@ class Tally:
     """`totals.json` is replaced every second, `seconds.jsonl` grows by one line a second."""
 
     def __init__(self, folder: Path, warm_up_seconds: float = 0) -> None:
-        """Latencies of the first `warm_up_seconds` are shown in the series and left out of the totals."""
+        """What the first `warm_up_seconds` brought is counted and shown, and left out of what is `measured`."""
         folder.mkdir(parents=True, exist_ok=True)
         self._totals, self._series = folder / "totals.json", folder / "seconds.jsonl"
         self._began = self._written = time.time()
@@ -40,6 +40,8 @@ class Tally:
         self._sent: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
+        # Of the warm part, feedback included.
+        self._warm_sent = self._warm_failed = 0
         self._latencies_ms: list[float] = []
         self._faults: list[str] = []
         self._second: dict[str, _Second] = {}
@@ -58,8 +60,11 @@ class Tally:
         self._sent[name] += 1
         self._kinds[kind] += 1
         now.requests += 1
+        warm = time.time() >= self._warm_at
+        self._warm_sent += warm
         if fault:
             self._failed[name] += 1
+            self._warm_failed += warm
             now.failed += 1
             if len(self._faults) < _FAULTS_KEPT:
                 self._faults.append(f"{kind} by version {name}: {fault}")
@@ -67,7 +72,7 @@ class Tally:
             return
         now.latencies_ms.append(latency_ms)
         now.probabilities.extend(probabilities)
-        if time.time() >= self._warm_at:
+        if warm:
             self._latencies_ms.append(latency_ms)
 
     def write(self, *, final: bool = False) -> None:
@@ -93,6 +98,7 @@ class Tally:
             "versions": {name: {"sent": self._sent[name], "failed": self._failed[name]} for name in names},
             "kinds": dict(sorted(self._kinds.items())),
             "measured": {"seconds": round(measured, 3), "requests": len(self._latencies_ms)}
+            | {"sent": self._warm_sent, "failed": self._warm_failed}
             | _percentiles(self._latencies_ms, (50, 95, 99)),
             "faults": self._faults,
         }

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from components.contract import Spec
+from components.contract import NumberFeature, Spec
+from components.encoding import fit_encoding
 from components.errors import DataError
+from components.package import Contract, Target
 from components.spec import load_spec, parse_spec
-from tests.load.callers import Request, load_rows, requests_from
+from services.model_server.decoding import RowDecoder
+from services.model_server.errors import Refused
+from tests.load.callers import Request, load_rows, requests_from, wrong_bodies
 
 _SPEC = """
 name: pay
@@ -72,13 +76,23 @@ def test_wrong_requests_are_wrong_in_different_ways(spec: Spec) -> None:
     bodies = {request.body for request in _some(spec, 200, wrong_share=1.0)}
     assert b"[]" in bodies
     assert any(b"no such field" in body for body in bodies)
-    assert any(b"900001" in body for body in bodies)
+    assert any(b"1800000" in body for body in bodies)
     assert len(bodies) == 5
 
 
 def test_a_first_feature_that_is_a_category_gets_a_value_that_does_not_exist() -> None:
     features = parse_spec(_SPEC.replace("wage: {", "z: {").replace("  kind", "  a"), "spec").features
-    from tests.load.callers import wrong_bodies
-
     reversed_features = dict(reversed(features.items()))
     assert any(b"no such value" in body for body in wrong_bodies({"z": 1, "a": "a"}, reversed_features))
+
+
+@pytest.mark.parametrize("largest", [-5.0, 0.0, 2.0**53, 1e20, 1.7e308])
+def test_the_server_refuses_every_wrong_request_however_large_the_numbers_are(largest: float) -> None:
+    features = {"x": NumberFeature(type="number", min=-1e300, max=largest)}
+    contract = Contract(
+        name="n", features=features, encoding=fit_encoding(features, {"x": [0.0, -9.0]}),
+        target=Target(name="y", positive="1", negative="0"),
+    )  # fmt: skip
+    for body in wrong_bodies({"x": largest}, {**features}):
+        with pytest.raises(Refused):
+            RowDecoder(contract).decode(body)

@@ -31,6 +31,7 @@ def test_requests_are_counted_by_the_version_that_answered(tmp_path: Path) -> No
     assert totals["kinds"] == {"batch": 1, "feedback": 1, "single": 3}
     assert totals["faults"] == ["single by version 2: 500 broken", "single by version none: no answer"]
     assert (totals["measured"]["requests"], totals["measured"]["p50_ms"]) == (4, 3.0)
+    assert (totals["measured"]["sent"], totals["measured"]["failed"]) == (5, 2)
     assert totals["final"]
     (line,) = (tmp_path / "seconds.jsonl").read_text().splitlines()
     assert json.loads(line)["versions"]["1"] == {
@@ -58,5 +59,6 @@ def test_the_warm_up_is_left_out_of_what_is_measured_but_not_of_what_is_counted(
     tally.count("1", "single", 900.0, "no answer")
     tally.write()
     totals = _totals(tmp_path)
-    assert totals["measured"] == {"seconds": 0.0, "requests": 0, "p50_ms": None, "p95_ms": None, "p99_ms": None}
+    nothing = {"seconds": 0.0, "requests": 0, "sent": 0, "failed": 0}
+    assert totals["measured"] == nothing | {"p50_ms": None, "p95_ms": None, "p99_ms": None}
     assert totals["versions"] == {"1": {"sent": 1, "failed": 1}}
