@@ -199,8 +199,11 @@ tf-apply:  ## apply the plan of ENV that was saved, and nothing else
 	@terraform -chdir=terraform/envs/$(ENV) apply -input=false -lock-timeout=5m $(CURDIR)/build/terraform/$(ENV).tfplan
 
 .PHONY: ui
-ui: setup  ## open the experiment tracker (MLflow) on the runs of this clone
-	@$(PY) -m mlflow ui --backend-store-uri sqlite:///build/mlflow/mlflow.db --host 127.0.0.1
+ui: RUNS ?= $(shell ls -t build/mlflow/mlflow.db build/demo/mlflow/mlflow.db 2>/dev/null | head -1)
+ui: setup  ## open the experiment tracker (MLflow) on the newest runs, of train or of demo: [RUNS=build/demo/mlflow/mlflow.db]
+	@test -f "$(RUNS)" || { echo "there are no runs to show$(RUNS:%= in %): make train or make demo makes some" >&2; exit 2; }
+	@echo "the runs in $(RUNS):"
+	@MLFLOW_DISABLE_TELEMETRY=true $(PY) -m mlflow ui --backend-store-uri sqlite:///$(RUNS) --host 127.0.0.1
 
 # --- proofs ---------------------------------------------------------------------
 

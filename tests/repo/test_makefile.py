@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -53,6 +54,26 @@ def test_every_target_explains_itself_and_is_listed_by_make() -> None:
     assert phony == targets(MAKEFILE)
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {line.split()[0] for line in listed.splitlines() if line.startswith("  ")} == phony
+
+
+def _make_ui(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """`make ui` in a folder that holds nothing but runs; the set-up is taken for done."""
+    command = ["make", "-f", str(ROOT / "Makefile"), "-o", "setup", "ui", *more]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_tracker_opens_on_the_newest_runs_be_they_of_train_or_of_demo(tmp_path: Path) -> None:
+    none = _make_ui(tmp_path)
+    assert none.returncode == 2
+    assert "there are no runs to show: make train or make demo makes some" in none.stderr
+    for age, place in enumerate(("build/demo/mlflow/mlflow.db", "build/mlflow/mlflow.db")):
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).touch()
+        os.utime(tmp_path / place, (1000 - age, 1000 - age))
+    assert "sqlite:///build/demo/mlflow/mlflow.db" in _make_ui(tmp_path, "-n").stdout
+    assert "sqlite:///build/mlflow/mlflow.db" in _make_ui(tmp_path, "-n", "RUNS=build/mlflow/mlflow.db").stdout
+    os.utime(tmp_path / "build/mlflow/mlflow.db", (2000, 2000))
+    assert "sqlite:///build/mlflow/mlflow.db" in _make_ui(tmp_path, "-n").stdout
 
 
 def test_every_module_that_make_starts_is_there() -> None:
