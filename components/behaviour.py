@@ -18,14 +18,17 @@ THRESHOLD = 0.5
 
 
 def flips(model: Trained, examples: Examples, spec: Spec, feature: str) -> Flips:
-    """The largest share of rows whose label changes when all rows are given one other value of a feature."""
+    """The largest share of rows whose label changes when all rows are given one other value of a feature.
+
+    Where there is no value to give, nothing was shown, and that counts as every label changed.
+    """
     labels = model.score(examples.columns) >= THRESHOLD
     rule = spec.features[feature]
     ratios = [
         float(np.mean((model.score({**examples.columns, feature: cells}) >= THRESHOLD) != labels))
         for cells in _others(rule, feature, examples.columns)
     ]
-    return Flips(feature=feature, ratio=max(ratios, default=0.0))
+    return Flips(feature=feature, ratio=max(ratios, default=1.0))
 
 
 def _others(rule: Feature, name: str, columns: Columns) -> list[NDArray[Any]]:
@@ -43,17 +46,21 @@ def _others(rule: Feature, name: str, columns: Columns) -> list[NDArray[Any]]:
 def trend(model: Trained, examples: Examples, spec: Spec, feature: str, raises: bool) -> Trend:
     """The share of rows whose score moves the demanded way, or stays, when a number or date is raised.
 
-    It is raised by its standard deviation, at most to the largest value that the spec allows.
+    It is raised by its standard deviation, at most to the largest value that the spec allows. Of a
+    feature that is never known or never differs nothing can be shown; its share is 0.
     """
     rule = spec.features[feature]
     if isinstance(rule, CategoryFeature):
         raise TypeError(f"{feature!r} is a category; the spec refuses it here")
     values = numbers(rule, feature, examples.columns)
-    raised = np.minimum(values + np.nanstd(values), max(table_bounds(rule)[1], float(np.nanmax(values))))
-    moved = model.score({**examples.columns, feature: _as_cells(raised, rule)}) - model.score(examples.columns)
     known = ~np.isnan(values)
+    spread = float(np.std(values[known])) if known.any() else 0.0
+    if not spread:
+        return Trend(feature=feature, raises=raises, share=0.0)
+    raised = np.minimum(values + spread, max(table_bounds(rule)[1], float(np.nanmax(values))))
+    moved = model.score({**examples.columns, feature: _as_cells(raised, rule)}) - model.score(examples.columns)
     right = moved >= 0 if raises else moved <= 0
-    return Trend(feature=feature, raises=raises, share=float(right[known].mean()) if known.any() else 0.0)
+    return Trend(feature=feature, raises=raises, share=float(right[known].mean()))
 
 
 def _as_cells(values: NDArray[np.float64], rule: Feature) -> NDArray[Any]:

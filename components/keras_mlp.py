@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from components.contract import Strategy
 from components.graphs import finished
 from components.package import INPUT_NAME, OUTPUT_NAME
+from components.parameter_servers import run_steps
 from components.spaces import Matrix, Parameters
 from components.strategy import open_strategy
 
@@ -78,8 +80,29 @@ def _train(
     build the network), and takes three times as long for a network as small as this.
     """
     batch = min(len(encoded), int(np.clip(len(encoded) // 16, SMALLEST_BATCH, LARGEST_BATCH)))
-    rows = tf.data.Dataset.from_tensor_slices((encoded, labels)).shuffle(len(encoded), seed)
-    batches = distribution.experimental_distribute_dataset(rows.repeat(EPOCHS).batch(batch, drop_remainder=True))
+    step = _step(network, optimizer, batch)
+
+    def batches() -> Any:
+        rows = tf.data.Dataset.from_tensor_slices((encoded, labels)).shuffle(len(encoded), seed)
+        return rows.repeat(EPOCHS).batch(batch, drop_remainder=True)
+
+    if isinstance(distribution, tf.distribute.ParameterServerStrategy):
+        # No worker can run out of batches: were it alone, it would do all the steps.
+        run_steps(distribution, batches, step, EPOCHS * len(encoded) // batch)
+        return
+
+    shares = distribution.experimental_distribute_dataset(batches())
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def run() -> None:
+        for inputs, answers in shares:
+            distribution.run(step, args=(inputs, answers))
+
+    run()
+
+
+def _step(network: Any, optimizer: Any, batch: int) -> Callable[[Any, Any], None]:
+    """One step of a replica on its share of a batch of so many rows."""
 
     def step(inputs: Any, answers: Any) -> None:
         with tf.GradientTape() as tape:
@@ -88,12 +111,7 @@ def _train(
         variables = network.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
-    @tf.function  # type: ignore[untyped-decorator]
-    def run() -> None:
-        for inputs, answers in batches:
-            distribution.run(step, args=(inputs, answers))
-
-    run()
+    return step
 
 
 def _network(parameters: Parameters, width: int) -> Any:

@@ -3,7 +3,7 @@
 | strategy | when `auto` takes it |
 | --- | --- |
 | tpu | the spec's accelerator is `tpu` |
-| parameter_server | `TF_CONFIG` names parameter servers |
+| parameter_server | `TF_CONFIG` names parameter servers; see `parameter_servers.py` |
 | multi_worker_mirrored | `TF_CONFIG` names more than one worker |
 | mirrored | this machine has more than one GPU |
 | none | otherwise |
@@ -28,10 +28,9 @@ def choose_strategy(asked: Strategy, accelerator: str, gpus: int, environ: Mappi
         SpecError: what the spec names cannot run here.
     """
     cluster = _cluster(environ)
-    if asked == "auto":
-        return _fitting(accelerator, gpus, cluster)
-    _refuse_impossible(asked, cluster)
-    return asked
+    chosen = _fitting(accelerator, gpus, cluster) if asked == "auto" else asked
+    _refuse_impossible(chosen, cluster)
+    return chosen
 
 
 def _fitting(accelerator: str, gpus: int, cluster: Mapping[str, Any]) -> Strategy:
@@ -44,13 +43,20 @@ def _fitting(accelerator: str, gpus: int, cluster: Mapping[str, Any]) -> Strateg
     return "mirrored" if gpus > 1 else "none"
 
 
-def _refuse_impossible(asked: Strategy, cluster: Mapping[str, Any]) -> None:
-    needed = {"multi_worker_mirrored": "worker", "parameter_server": "ps"}.get(asked)
-    if needed and not cluster.get(needed):
-        raise SpecError(
-            f"training.strategy: {asked} needs TF_CONFIG with a {needed!r} list in its cluster, and there is none; "
-            "run the step under a training operator that sets it, or use auto"
-        )
+#: The roles without which a strategy cannot run.
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "multi_worker_mirrored": ("worker",),
+    "parameter_server": ("chief", "worker", "ps"),
+}
+
+
+def _refuse_impossible(chosen: Strategy, cluster: Mapping[str, Any]) -> None:
+    for role in _NEEDED.get(chosen, ()):
+        if not cluster.get(role):
+            raise SpecError(
+                f"training.strategy: {chosen} needs TF_CONFIG with a {role!r} list in its cluster, and there is none; "
+                "run the step under a training operator that sets it, or use another strategy"
+            )
 
 
 def _cluster(environ: Mapping[str, str]) -> Mapping[str, Any]:

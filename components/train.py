@@ -13,6 +13,7 @@ from components.errors import PackageError
 from components.examples import Examples
 from components.machine import this_machine
 from components.package import TOLERANCE
+from components.parameter_servers import serve, task_of
 from components.step import step
 from components.strategy import choose_strategy
 from components.trained import Fit, graph_runner
@@ -28,7 +29,7 @@ class TrainedModel:
 
 
 def train_candidate(examples: Examples, spec: Spec, trial: Trial) -> TrainedModel:
-    """Fits a trial's candidate to all examples.
+    """Fits a trial's candidate to all examples. On parameter servers only the chief returns.
 
     Raises:
         PackageError: the graph does not answer what the fitted model answers.
@@ -37,6 +38,8 @@ def train_candidate(examples: Examples, spec: Spec, trial: Trial) -> TrainedMode
     encoding = fit_encoding(spec.features, examples.columns)
     encoded = encode_table(encoding, examples.columns)
     strategy = _strategy(trial.candidate, spec)
+    if strategy == "parameter_server" and (task := task_of(os.environ)).serves:
+        serve(task)
     fitted = fit_candidate(trial.candidate, trial.parameters, encoded, examples.labels, spec.training.seed, strategy)
     model = fitted.onnx(encoding.width)
     parity = float(np.abs(graph_runner(model)(encoded) - fitted.positive(encoded)).max())

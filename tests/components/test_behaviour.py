@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,3 +38,16 @@ def test_a_score_that_stays_is_never_wrong() -> None:
     model = known_model(EXAMPLES, lambda rows, names: np.full(len(rows), 0.3))
     assert trend(model, EXAMPLES, SPEC, "spend", raises=True).share == 1.0
     assert trend(model, EXAMPLES, SPEC, "spend", raises=False).share == 1.0
+
+
+@pytest.mark.parametrize("cell", [np.nan, 20.0])
+def test_a_feature_that_is_never_known_or_never_differs_shows_no_direction(cell: float) -> None:
+    model = known_model(EXAMPLES, lambda rows, names: np.full(len(rows), 0.3))
+    alike = replace(EXAMPLES, columns={**EXAMPLES.columns, "spend": np.full(len(EXAMPLES), cell)})
+    assert trend(model, alike, SPEC, "spend", raises=True).share == 0.0
+
+
+def test_a_feature_that_is_never_known_shows_no_invariance() -> None:
+    model = known_model(EXAMPLES, lambda rows, names: np.full(len(rows), 0.3))
+    unknown = replace(EXAMPLES, columns={**EXAMPLES.columns, "spend": np.full(len(EXAMPLES), np.nan)})
+    assert flips(model, unknown, SPEC, "spend").ratio == 1.0

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from components.contract import Strategy
 from components.errors import SpecError
 from components.strategy import choose_strategy
+from tests.components.free_ports import free_ports
 
 
 def cluster(**roles: list[str]) -> dict[str, str]:
@@ -28,7 +28,7 @@ def cluster(**roles: list[str]) -> dict[str, str]:
         ("gpu", 2, cluster(worker=["a:1", "b:1"]), "multi_worker_mirrored"),
         ("gpu", 1, cluster(chief=["a:1"], worker=["b:1"]), "multi_worker_mirrored"),
         ("cpu", 0, cluster(worker=["a:1"]), "none"),
-        ("gpu", 2, cluster(worker=["a:1", "b:1"], ps=["c:1"]), "parameter_server"),
+        ("gpu", 2, cluster(chief=["d:1"], worker=["a:1", "b:1"], ps=["c:1"]), "parameter_server"),
     ],
 )
 def test_auto_takes_what_the_machine_calls_for(
@@ -40,27 +40,28 @@ def test_auto_takes_what_the_machine_calls_for(
 def test_what_the_spec_names_is_taken() -> None:
     assert choose_strategy("central_storage", "gpu", 2, {}) == "central_storage"
     assert choose_strategy("none", "tpu", 0, {}) == "none"
-    assert choose_strategy("parameter_server", "cpu", 0, cluster(ps=["a:1"])) == "parameter_server"
+    servers = cluster(chief=["a:1"], worker=["b:1"], ps=["c:1"])
+    assert choose_strategy("parameter_server", "cpu", 0, servers) == "parameter_server"
 
 
-@pytest.mark.parametrize(("asked", "role"), [("multi_worker_mirrored", "worker"), ("parameter_server", "ps")])
+@pytest.mark.parametrize(("asked", "role"), [("multi_worker_mirrored", "worker"), ("parameter_server", "chief")])
 def test_what_needs_a_cluster_is_refused_without_one(asked: Strategy, role: str) -> None:
     with pytest.raises(SpecError, match=f"{asked} needs TF_CONFIG with a {role!r} list"):
         choose_strategy(asked, "cpu", 0, {})
+
+
+@pytest.mark.parametrize("lacking", ["chief", "worker"])
+@pytest.mark.parametrize("asked", ["auto", "parameter_server"])
+def test_parameter_servers_without_a_chief_or_a_worker_are_refused(asked: Strategy, lacking: str) -> None:
+    roles = {role: ["a:1"] for role in ("chief", "worker", "ps") if role != lacking}
+    with pytest.raises(SpecError, match=f"parameter_server needs TF_CONFIG with a '{lacking}' list"):
+        choose_strategy(asked, "cpu", 0, cluster(**roles))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"'])
 def test_a_tf_config_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SpecError, match="TF_CONFIG is not a JSON object"):
         choose_strategy("auto", "cpu", 0, {"TF_CONFIG": text})
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 FIT = """
