@@ -9,9 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: Cells that say that there is no value, after white space round them is removed.
+#: Cells that say that there is no value, after white space round them is removed. Infinity is one
+#: because no request can hold it (JSON has none); it is spelled as pandas, numpy and R write it.
 MISSING_MARKERS = (
     "", "?", "-", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "NULL", "null", "None",
+    "inf", "-inf", "Inf", "-Inf", "Infinity", "-Infinity",
 )  # fmt: skip
 #: Whole numbers up to this are exact as float64.
 LARGEST_EXACT = 2.0**53
@@ -56,7 +58,7 @@ def _as_text(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _of_floats(column: pa.ChunkedArray, note: str = "") -> Column:
-    """Infinity cannot stand in a request (JSON has none), so it counts as missing."""
+    """Infinity counts as missing, as its spellings do in a text."""
     values = column.to_pandas().astype("float64")
     infinite = np.isinf(values.to_numpy())
     if infinite.any():

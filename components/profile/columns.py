@@ -220,6 +220,8 @@ def _is_date(cell: str, spelling: str) -> bool:
 def _text_key(facts: _Facts) -> Column | None:
     if not facts.is_key:
         return None
+    if not _KEY_NAME.search(facts.name) and 0.5 < _numeric_share(facts.known) < 1:
+        return None  # numbers, of which some are mistyped, differ from each other as well
     return Column(facts.name, "id", remark="looks like an identifier: another text in each row")
 
 

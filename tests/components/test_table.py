@@ -144,6 +144,14 @@ def test_missing_markers_leave_a_column_numeric(marker: str) -> None:
     assert frame["a"].isna().tolist() == [False, True]
 
 
+def test_infinity_is_missing_in_a_csv_as_in_parquet() -> None:
+    values = [1.5, np.inf, -np.inf, 2.0]
+    written = pd.DataFrame({"a": values, "b": ["x"] * 4}).to_csv(index=False)
+    in_parquet = parse_table(parquet_of(a=values, b=["x"] * 4), "t").frame
+    pd.testing.assert_frame_equal(frame_of(written), in_parquet)
+    assert in_parquet["a"].isna().tolist() == [False, True, True, False]
+
+
 def test_notes_tell_what_was_read() -> None:
     table = parse_table(b'a,b,c,d\n?,"1,234",1e999,x\nNA,"5",2,\n', "t.csv")
     assert table.notes == (

@@ -106,6 +106,8 @@ DAYS = [date(2024, 1, 1) + timedelta(days=i) for i in range(60)]
         ("zip code", [str(10000 + 7 * i) for i in range(80)], "ignore", "looks like a postal code with 80 values"),
         ("x", [f"note {i}" for i in range(100)], "ignore", "100 different texts, such as 'note 0'"),
         ("x", [*numbered(70), "unknown"], "ignore", "mostly numbers, but not 'unknown'"),
+        ("x", [f"{i}.5" for i in range(239)] + ["7,5 EUR"], "ignore", "mostly numbers, but not '7,5 EUR'"),
+        ("customer_id", [*numbered(239), "7b"], "id", "another text in each row"),
         ("x", [day.strftime("%d.%m.%Y") for day in DAYS], "ignore", "looks like a date such as '01.01.2024'"),
         ("x", [day.strftime("%m/%d/%Y") for day in DAYS], "ignore", "looks like a date such as '01/01/2024'"),
         ("x", [day.strftime("%Y%m%d") for day in DAYS], "ignore", "looks like a date such as '20240101'"),
