@@ -20,9 +20,9 @@ Problem = dict[str, Any]
 MAX_QUOTE = 80
 #: Once so many problems are listed, a further wrong row gets one only; so the answer stays short and quick.
 MAX_LISTED = 100
-#: So many categories are listed in a message; `/schema` has all of them.
+#: So many categories or fields are listed in a message; `/schema` has all of them.
 MAX_CATEGORIES = 20
-#: So many unknown fields of a request get a guess what was meant.
+#: So many unknown fields of a row get a guess what was meant, and only until so many problems are known.
 MAX_GUESSES = 3
 
 
@@ -33,6 +33,7 @@ class Examiner:
         self._features = contract.features
         self._checks = {name: _check(feature) for name, feature in contract.features.items()}
         self._allowed = {name: allowed_text(feature) for name, feature in contract.features.items()}
+        self._fields = f"the fields {_listed(list(contract.features))}"
 
     def rows(self, rows: list[Any]) -> list[tuple[Any, ...]]:
         """The values of each row in the contract's order.
@@ -53,8 +54,7 @@ class Examiner:
 
     def _row(self, place: int, row: Any, *, guess: bool) -> list[Problem]:
         if not isinstance(row, dict):
-            allowed = f"an object with the fields {', '.join(self._features)}"
-            return [_problem(place, None, row, "is not an object", allowed)]
+            return [_problem(place, None, row, "is not an object", f"an object with {self._fields}")]
         problems = []
         for name, check in self._checks.items():
             if name in row:
@@ -63,13 +63,15 @@ class Examiner:
                 fault = None if self._features[name].missing == "allowed" else "is missing"
             if fault:
                 problems.append(_problem(place, name, row.get(name), fault, self._allowed[name]))
-        unknown = [name for name in row if name not in self._checks]
-        return problems + [self._unknown(place, name, row[name], guess=guess) for name in unknown[:MAX_LISTED]]
+        unknown = [name for name in row if name not in self._checks][:MAX_LISTED]
+        # A guess compares a name with every field's, which takes longer than all the rest.
+        guessed = set(unknown[:MAX_GUESSES]) if guess else set()
+        return problems + [self._unknown(place, name, row[name], guess=name in guessed) for name in unknown]
 
     def _unknown(self, place: int, name: str, value: Any, *, guess: bool) -> Problem:
         close = difflib.get_close_matches(name[:MAX_QUOTE], self._checks, n=1) if guess else []
         fault = f"is no field; did you mean {close[0]!r}?" if close else "is no field"
-        return _problem(place, _short(name), value, fault, f"the fields {', '.join(self._features)}")
+        return _problem(place, _short(name), value, fault, self._fields)
 
 
 def _problem(row: int, field: str | None, value: Any, problem: str, allowed: str) -> Problem:
@@ -105,9 +107,12 @@ def _allowed(feature: Feature) -> str:
         return f"a number from {feature.min:g} to {feature.max:g}{unit}"
     if isinstance(feature, DateFeature):
         return f"an ISO 8601 date from {feature.min.isoformat()} to {feature.max.isoformat()}"
-    spelled = [json.dumps(value, ensure_ascii=False) for value in feature.values]
-    more = f" and {len(spelled) - MAX_CATEGORIES} more, see /schema" if len(spelled) > MAX_CATEGORIES else ""
-    return f"one of {', '.join(spelled[:MAX_CATEGORIES])}{more}"
+    return f"one of {_listed([json.dumps(value, ensure_ascii=False) for value in feature.values])}"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MAX_CATEGORIES} more, see /schema" if len(names) > MAX_CATEGORIES else ""
+    return f"{', '.join(names[:MAX_CATEGORIES])}{more}"
 
 
 def _check(feature: Feature) -> Callable[[Any], str | None]:

@@ -12,7 +12,7 @@ from components.encoding import fit_encoding
 from components.package import Contract, Target
 from services.model_server.decoding import RowDecoder
 from services.model_server.errors import Refused
-from services.model_server.problems import Examiner
+from services.model_server.problems import MAX_GUESSES, Examiner
 from tests.small_package import FEATURES, GOOD, small_contract
 
 DECODER = RowDecoder(small_contract())
@@ -116,6 +116,25 @@ def test_a_batch_full_of_errors_names_every_row_but_stays_short() -> None:
     found = problems([{"nothing": 1}] * 100)
     assert {row for row, *_ in found} == set(range(100))
     assert len(found) < 220
+
+
+def test_only_a_few_unknown_fields_get_a_guess_which_is_dear_where_there_are_many_fields() -> None:
+    found = problems({**GOOD, **{f"tenure{place}": 1 for place in range(300)}})
+    assert [said for *_, said, _ in found].count("is no field; did you mean 'tenure'?") == MAX_GUESSES
+
+
+def test_a_contract_of_many_fields_is_not_told_whole_with_every_problem() -> None:
+    features: dict[str, Feature] = {f"f{n}": NumberFeature(type="number", min=0, max=1) for n in range(500)}
+    contract = Contract(
+        name="wide",
+        features=features,
+        encoding=fit_encoding(features, {name: [0.0, 1.0] for name in features}),
+        target=Target(name="y", positive="1", negative="0"),
+    )
+    row = dict.fromkeys(features, 1) | {"g": 1}
+    (problem,) = refusal(row, RowDecoder(contract)).details["problems"]
+    assert problem["allowed"].startswith("the fields f0, f1, ")
+    assert problem["allowed"].endswith("f19 and 480 more, see /schema")
 
 
 def test_a_row_of_very_many_unknown_fields_stays_short() -> None:
