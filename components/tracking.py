@@ -152,7 +152,8 @@ def _record_trial(client: MlflowClient, run: Run, record: RunRecord, trial: Tria
     metrics = [Metric(record.search.metric, trial.mean, now, 0), Metric("seconds", trial.seconds, now, 0)]
     metrics += [Metric(f"{record.search.metric}_by_fold", score, now, fold) for fold, score in enumerate(trial.scores)]
     params = [Param("candidate", trial.candidate), *(Param(key, str(value)) for key, value in trial.parameters.items())]
-    client.log_batch(child.info.run_id, metrics=metrics, params=params)
+    told = child.data.metrics  # by a run that was killed before it could end this one
+    client.log_batch(child.info.run_id, metrics=[one for one in metrics if one.key not in told], params=params)
     client.set_terminated(child.info.run_id, "FINISHED")
 
 

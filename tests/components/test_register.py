@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +79,56 @@ def test_a_run_is_told_whole_and_only_once(uri: str, record: RunRecord, tmp_path
     names = {file.path for file in client.list_artifacts(first.run_id)}
     assert names == {"evaluation.json", "figures", "package", "validation.md"}
     assert len(client.search_model_versions("name = 'small'")) == 1
+
+
+class Killed(BaseException):
+    """As abrupt as a SIGKILL: nothing on the way catches it."""
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
+    """Ends the process, as it were, when MLflow has taken so many writes."""
+    from mlflow import MlflowClient
+
+    taken = iter(range(1, 1000))
+
+    def killing(method: Callable[..., Any]) -> Callable[..., Any]:
+        def write(*given: Any, **named: Any) -> Any:
+            answer = method(*given, **named)
+            if next(taken) == writes:
+                raise Killed
+            return answer
+
+        return write
+
+    for name in WRITES:
+        monkeypatch.setattr(MlflowClient, name, killing(getattr(MlflowClient, name)))
+
+
+WRITES = ("create_experiment", "create_run", "log_batch", "log_artifacts", "log_text", "set_terminated")
+WRITES += ("create_registered_model", "create_model_version", "set_registered_model_alias")
+
+
+@pytest.mark.parametrize(
+    "writes", [3, 5, 14, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 17) if n not in (3, 5, 14))]
+)
+def test_a_run_that_was_killed_after_any_write_is_told_once(
+    uri: str, record: RunRecord, tmp_path: Path, writes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = packaged(tmp_path / "p", small_model())
+    with monkeypatch.context() as killing:
+        kill_after(killing, writes)
+        with pytest.raises(Killed):
+            register_package(uri, record, package.path, source(tmp_path))
+    version = register_package(uri, record, package.path, source(tmp_path))
+    client = connect(uri)
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert [run.info.status for run in runs] == ["FINISHED"] * 3
+    assert [len(client.get_metric_history(run.info.run_id, "roc_auc")) for run in runs] == [1, 1, 1]
+    assert [str(each.version) for each in client.search_model_versions("name = 'small'")] == ["1"]
+    assert aliased(client, "small", "challenger") == version
+    assert {file.path for file in client.list_artifacts(version.run_id)} == {"evaluation.json", "figures", "package"}
 
 
 def test_a_version_resolves_to_everything_in_the_receipt(uri: str, record: RunRecord, tmp_path: Path) -> None:
