@@ -248,8 +248,8 @@ costs: setup  ## what each environment costs a month, by pool
 	@$(PY) -m terraform.costs
 
 .PHONY: bench
-bench: setup  ## us and the peers on one model, interleaved, as ratios
-	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.bench
+bench: setup  ## us and the peers on one model of SERVICE's table, interleaved, as ratios
+	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.bench --spec $(SPEC)
 
 .PHONY: simulate
 simulate: setup  ## the judge over thousands of simulated rollouts

@@ -2,6 +2,7 @@
 
     python -m tests.load.bench                 everything, some 15 minutes
     python -m tests.load.bench --quick         one short round, to see that it works
+    python -m tests.load.bench --spec services/attrition/service.yaml
     python -m tests.load.bench --only FastAPI  with this peer only (us and our core always run)
 
 Writes build/bench/bench.json. Exits 1 when the must row is not reached.
@@ -22,11 +23,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from components.errors import ComponentError
 from components.package import TOLERANCE
+from components.spec import load_spec
 from tests.load.bench import report
 from tests.load.bench.contestants import CEILING, CONTESTANTS, CORE, US, Contestant, us
-from tests.load.bench.running import BenchError, Measured, Running, free_space
-from tests.load.bench.subject import MODELS, Subject, prepare
+from tests.load.bench.errors import BenchError
+from tests.load.bench.running import Measured, Running, free_space
+from tests.load.bench.subject import CHURN, MODELS, Subject, prepare
 
 _HOME: Final = Path("build/bench")
 _CONNECTIONS: Final = 8
@@ -124,6 +128,7 @@ def _workers(subject: Subject, plan: Plan) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spec", type=Path, default=CHURN, help="the service whose table is taken (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="one short round of everything")
     parser.add_argument("--only", action="append", default=[], help="only this peer; may be given again")
     parser.add_argument("--model", action="append", default=[], choices=MODELS, help="only this model")
@@ -138,11 +143,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: dict[str, Any] = {"cores": os.cpu_count(), "load_average": os.getloadavg()[0], "models": {}}
     missing: list[str] = []
     try:
+        spec = load_spec(chosen.spec)
+        results["service"] = spec.name
         for model in chosen.model or MODELS:
-            found, short = bench_model(prepare(model, _HOME / model), contestants, plan)
+            found, short = bench_model(prepare(model, _HOME / model, spec), contestants, plan)
             results["models"][model] = found
             missing += short
-    except BenchError as error:
+    except (BenchError, ComponentError) as error:
         print(error, file=sys.stderr)
         return 1
     finally:

@@ -17,14 +17,11 @@ from typing import Any, Final
 import psutil
 
 from tests.load.bench.contestants import Contestant, Rows
+from tests.load.bench.errors import BenchError
 from tests.load.bench.subject import Subject
 
 _START_SECONDS: Final = 180
 _MIB: Final = 1_048_576
-
-
-class BenchError(Exception):
-    """A contestant does not start or answers wrongly, so that nothing can be compared."""
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from components.spec import load_spec
 from tests.load.bench.contestants import Contestant, Started, us
 from tests.load.bench.running import Measured, Running, free_space
-from tests.load.bench.subject import Subject, prepare
+from tests.load.bench.subject import CHURN, Subject, prepare
 
 _HOME: Final = Path("build/bench-shadow")
 _RATIOS: Final = (0.0, 0.2, 1.0)
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     shutil.rmtree(_HOME, ignore_errors=True)
     try:
-        rounds = measure(prepare("logistic_regression", _HOME), chosen.rounds)
+        rounds = measure(prepare("logistic_regression", _HOME, load_spec(CHURN)), chosen.rounds)
     finally:
         free_space(_HOME)
     print(f"{'ratio':>6}{'requests/s':>12}{'beside none':>13}{'p50':>7}{'p99':>7}{'cpu':>7}{'failed':>8}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +18,21 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from components.contract import CategoryFeature, Feature
+from components.contract import CategoryFeature, DateFeature, Feature, Spec
 from components.encoding import fit_encoding
+from components.examples import examples_of
 from components.package import Answer, Contract, Golden, Holdout, Receipt, Target, score_bin, write_package
+from components.requests import requests_of
 from components.sklearn_models import SklearnModel
-from components.spec import load_spec
+from components.table import read_table
+from tests.load.bench.errors import BenchError
 
 MODELS: Final = ("logistic_regression", "random_forest")
-_SPEC: Final = Path("services/churn/service.yaml")
+#: The table whose ratios the project claims.
+CHURN: Final = Path("services/churn/service.yaml")
 #: Rows that answers are compared on and that load is made of.
 _ROWS: Final = 500
+_FEWEST_ROWS: Final = 100
 
 
 @dataclass(frozen=True)
@@ -43,23 +47,48 @@ class Subject:
     expected: NDArray[np.float64]
 
 
-def prepare(model: str, folder: Path) -> Subject:
-    """Trains, and writes the pipeline, MLflow's form of it, MLServer's settings, and our package."""
-    spec = load_spec(_SPEC)
-    # The transformer puts numbers first; so does the contract, and the columns agree.
-    features = dict(sorted(spec.features.items(), key=lambda item: isinstance(item[1], CategoryFeature)))
-    table = pd.read_csv(spec.data.uri)
+def prepare(model: str, folder: Path, spec: Spec) -> Subject:
+    """Trains on the service's table, and writes the pipeline, MLflow's form of it, MLServer's settings, our package.
+
+    Raises:
+        BenchError: the service has what no peer takes as it is, or too few rows.
+    """
+    features = _peers_features(spec)
+    examples = examples_of(read_table(spec.data.uri), spec.model_copy(update={"features": features}))
+    requests = requests_of(examples, features)
+    frame = pd.DataFrame(requests)
+    whole = frame.dropna(subset=[name for name, feature in features.items() if isinstance(feature, CategoryFeature)])
     pipeline = _pipeline(model, features)
-    frame = table[list(features)]
-    pipeline.fit(frame, table[spec.data.target] == spec.data.positive)
-    sample = frame.dropna().sample(_ROWS, random_state=7)
+    pipeline.fit(whole, examples.labels[whole.index])
+    complete = whole.dropna()
+    if len(complete) < _FEWEST_ROWS:
+        raise BenchError(f"{spec.data.uri}: {len(complete)} rows have no gap; at least {_FEWEST_ROWS} are needed")
+    sample = complete.sample(min(_ROWS, len(complete)), random_state=7)
     expected = np.asarray(pipeline.predict_proba(sample)[:, 1], dtype=np.float64)
-    rows: list[dict[str, Any]] = json.loads(sample.to_json(orient="records"))
+    rows: list[dict[str, Any]] = [requests[place] for place in sample.index]
     folder.mkdir(parents=True, exist_ok=True)
     joblib.dump(pipeline, folder / "model.joblib")
     _write_mlflow(pipeline, folder / "mlflow")
-    package = _write_package(folder / "package", model, features, frame, pipeline, rows, expected)
+    package = _write_package(folder / "package", model, features, whole, pipeline, rows, expected)
     return Subject(model, folder, package, rows, expected)
+
+
+def _peers_features(spec: Spec) -> dict[str, Feature]:
+    """The features in the caller's unit as scikit-learn's transformer takes them, numbers first, as it puts them.
+
+    Raises:
+        BenchError: a feature is a date, or a category of values of two types.
+    """
+    for name, feature in spec.features.items():
+        kinds = {type(value) for value in feature.values} if isinstance(feature, CategoryFeature) else {float}
+        if isinstance(feature, DateFeature) or len(kinds) > 1:
+            raise BenchError(
+                f"{spec.name}: {name!r} is {feature.type} that scikit-learn's encoders do not take as callers send it; "
+                "choose a service without dates and without categories of mixed types"
+            )
+    changes: dict[str, dict[str, object]] = {"number": {"factor": 1.0}, "category": {"missing": "refused"}}
+    numbers_first = sorted(spec.features.items(), key=lambda item: isinstance(item[1], CategoryFeature))
+    return {name: feature.model_copy(update=changes[feature.type]) for name, feature in numbers_first}
 
 
 def _pipeline(model: str, features: dict[str, Feature]) -> Pipeline:
@@ -110,7 +139,7 @@ def _write_package(
         name="bench",
         features=features,
         encoding=fit_encoding(features, {name: frame[name].to_numpy() for name in features}),
-        target=Target(name="churn", positive="Yes", negative="No"),
+        target=Target(name="target", positive="1", negative="0"),
     )
     graph = SklearnModel(pipeline.named_steps["classifier"]).onnx(contract.encoding.width)
     golden = [
