@@ -167,7 +167,7 @@ def test_an_alert_of_the_platform_rings(tmp_path: Path, alert: str, case: Case) 
 
 def test_a_rule_that_would_never_ring_is_seen(tmp_path: Path) -> None:
     rules = _rules(rendered(tmp_path, WATCHED), "churn")
-    silenced = json.loads(json.dumps(rules).replace("canario_model_info", "canario_model_infos"))
+    silenced = json.loads(json.dumps(rules).replace("canario_model_info", "canario_requests_total"))
     (case,) = MODEL_SERVICE["PredictionLogDrops"]
     assert played(tmp_path, silenced, "PredictionLogDrops", case) == ""
     assert "expr" in played(tmp_path, silenced, "ScaledToTheLimit", *MODEL_SERVICE["ScaledToTheLimit"])
