@@ -98,7 +98,7 @@ class Disturbed:
     slow_row: int | None = None
     asked: int = 0
 
-    def probabilities(self, encoded: NDArray[Any]) -> NDArray[np.float64]:
+    def probabilities(self, encoded: NDArray[Any]) -> NDArray[Any]:
         turn, row = divmod(self.asked, self.rows)
         self.asked += 1
         if (row + turn) % TIMED_ROUNDS == 0 or row == self.slow_row:

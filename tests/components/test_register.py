@@ -104,8 +104,10 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
         monkeypatch.setattr(MlflowClient, name, killing(getattr(MlflowClient, name)))
 
 
-WRITES = ("create_experiment", "create_run", "log_batch", "log_artifacts", "log_text", "set_terminated")
-WRITES += ("create_registered_model", "create_model_version", "set_registered_model_alias")
+WRITES = (
+    *("create_experiment", "create_run", "log_batch", "log_artifacts", "log_text", "set_terminated"),
+    *("create_registered_model", "create_model_version", "set_registered_model_alias"),
+)
 
 
 @pytest.mark.parametrize(

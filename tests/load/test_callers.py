@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components.contract import NumberFeature, Spec
+from components.contract import Feature, NumberFeature, Spec
 from components.encoding import fit_encoding
 from components.errors import DataError
 from components.package import Contract, Target
@@ -88,11 +88,11 @@ def test_a_first_feature_that_is_a_category_gets_a_value_that_does_not_exist() -
 
 @pytest.mark.parametrize("largest", [-5.0, 0.0, 2.0**53, 1e20, 1.7e308])
 def test_the_server_refuses_every_wrong_request_however_large_the_numbers_are(largest: float) -> None:
-    features = {"x": NumberFeature(type="number", min=-1e300, max=largest)}
+    features: dict[str, Feature] = {"x": NumberFeature(type="number", min=-1e300, max=largest)}
     contract = Contract(
         name="n", features=features, encoding=fit_encoding(features, {"x": [0.0, -9.0]}),
         target=Target(name="y", positive="1", negative="0"),
     )  # fmt: skip
-    for body in wrong_bodies({"x": largest}, {**features}):
+    for body in wrong_bodies({"x": largest}, features):
         with pytest.raises(Refused):
             RowDecoder(contract).decode(body)
