@@ -85,8 +85,8 @@ cluster: setup  ## a local cluster of two nodes, with kind and docker
 	@$(PY) -m k8s.cluster
 
 .PHONY: platform
-platform: setup  ## bring a cluster what it lacks: controllers, configs, the judge; ENV=local|staging|production
-	@$(PY) -m k8s.platform --env $(ENV)
+platform: setup  ## bring a cluster what it lacks: controllers, configs, the judge; ENV=local [WITH="flux keda"]
+	@$(PY) -m k8s.platform --env $(ENV) $(if $(WITH),--with $(WITH))
 
 .PHONY: image
 image: export REGISTRY ?=

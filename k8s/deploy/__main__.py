@@ -24,6 +24,7 @@ from k8s.deploy.environment import (
     values_text,
 )
 from k8s.deploy.errors import DeployError
+from k8s.deploy.schema import CHART
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,7 +55,7 @@ def _deploy(asked: argparse.Namespace) -> int:
         file = Path(folder, "values.yaml")
         file.write_text(values_text(values), encoding="utf-8")
         if asked.dry_run:
-            sys.stdout.write(cluster.render(spec.name, namespace, file))
+            sys.stdout.write(cluster.render(CHART, spec.name, namespace, "--values", str(file)))
             return 0
         strategy = spec.rollout.strategy
         cluster.check(namespace, strategy)

@@ -90,13 +90,13 @@ def check(namespace: str, strategy: str) -> None:
         raise ClusterError(f"the cluster has no namespace {namespace}; `make platform` makes it")
 
 
-def render(name: str, namespace: str, values: Path) -> str:
-    """The manifests; needs no cluster.
+def render(chart: Path, name: str, namespace: str, *options: str) -> str:
+    """A chart's manifests; needs no cluster.
 
     Raises:
         ClusterError: the chart refuses the values.
     """
-    return run(["helm", "template", name, str(CHART), "--namespace", namespace, "--values", str(values)])
+    return run(["helm", "template", name, str(chart), "--namespace", namespace, *options])
 
 
 def install(name: str, namespace: str, values: Path) -> None:

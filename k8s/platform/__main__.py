@@ -2,7 +2,8 @@
 
 In this order: the controllers that are missing (k8s/controllers), namespaces with their limits and the door of models
 (k8s/envs/<env>/configs), the chart helm/canario. Safe to repeat; a controller that is there is left alone, whoever
-installed it.
+installed it. With flux, for an environment that has a folder `flux`, that folder is brought instead of the rest: the
+rest comes from Git then.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from k8s.deploy.cluster import run
 from k8s.deploy.errors import DeployError, EnvironmentFileError
+from k8s.deploy.render import PLATFORM, platform_settings
 from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers
 
 _ROOT = Path(__file__).resolve().parents[2]
-_CHART = _ROOT / "helm" / "canario"
+_CHART = _ROOT / "helm" / PLATFORM
 _ENVIRONMENTS = _ROOT / "k8s" / "envs"
-NAMESPACE = "canario"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,15 +41,29 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _install(asked: argparse.Namespace) -> None:
     run(["kubectl", "get", "--raw", "/readyz", "--request-timeout=10s"])
-    lacking = list(missing(read_controllers(), _found(), asked.with_controllers))
-    for controller in lacking:
-        _say(f"{controller.name}: is missing, is being installed")
-        _bring(controller)
-    _say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
+    bring_controllers(asked.with_controllers)
+    flux = _ENVIRONMENTS / asked.env / "flux"
+    if "flux" in asked.with_controllers and flux.is_dir():
+        run(["kubectl", "apply", "--server-side", "--kustomize", str(flux)])
+        _say(f"flux: follows k8s/envs/{asked.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
+        return
     run(["kubectl", "apply", "--server-side", "--kustomize", str(configs(asked.env))])
     _say("namespaces: canario and models, with their limits, and what models lets in")
     run(platform_command(asked.env, asked.set, asked.timeout_seconds))
     _say("canario: the judge is ready; next: make deploy SERVICE=churn ENV=local")
+
+
+def bring_controllers(asked: Sequence[str] = ()) -> None:
+    """Installs the controllers that are missing: those that are needed, and those that are asked for by name.
+
+    Raises:
+        DeployError: one is not known, or is not installed.
+    """
+    lacking = list(missing(read_controllers(), _found(), asked))
+    for controller in lacking:
+        _say(f"{controller.name}: is missing, is being installed")
+        _bring(controller)
+    _say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
 
 
 def configs(environment: str) -> Path:
@@ -65,9 +81,9 @@ def configs(environment: str) -> Path:
 
 def platform_command(environment: str, settings: list[str], timeout_seconds: float) -> list[str]:
     """Helm's words for the platform's own chart; an environment's differences are optional."""
-    differences = _ENVIRONMENTS / environment / "canario.yaml"
-    command = ["helm", "upgrade", "--install", NAMESPACE, str(_CHART), "--namespace", NAMESPACE]
-    command += ["--wait", "--timeout", f"{timeout_seconds:g}s"]
+    differences = _ENVIRONMENTS / environment / f"{PLATFORM}.yaml"
+    command = ["helm", "upgrade", "--install", PLATFORM, str(_CHART), "--namespace", PLATFORM]
+    command += ["--wait", "--timeout", f"{timeout_seconds:g}s", *platform_settings(environment)]
     if differences.is_file():
         command += ["--values", str(differences)]
     return [*command, *(part for setting in settings for part in ("--set", setting))]

@@ -13,7 +13,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from components.errors import ReleaseError
+from components.errors import ComponentError
+from k8s.deploy.errors import DeployError
 from k8s.promote.errors import PromotionError
 from k8s.promote.promotion import Promotion, merge, propose
 from k8s.promote.standing import Standing, standing_in_cluster, standing_of_twin
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         return _promote(asked)
-    except (PromotionError, ReleaseError, RepositoryError) as error:
+    except (PromotionError, ComponentError, DeployError, RepositoryError) as error:
         print(f"not promoted: {error}", file=sys.stderr)
         return 1
 

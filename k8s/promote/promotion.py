@@ -1,7 +1,8 @@
 """Proposes for one environment what has proven itself in another, and merges such a proposal.
 
 A proposal is a branch with one commit, so that a person or a pull request decides. It copies version,
-package and image; the settings are the environment's own. Nothing is ever pushed by force.
+package and image; the settings are the environment's own. Where a cluster follows the target by Flux, the
+objects that it applies are in the same commit. Nothing is ever pushed by force.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.environment import Release, release_file, release_text
+from components.environment import Release, release_file
+from k8s.deploy.render import release_changes
 from k8s.promote.errors import PromotionError
 from k8s.promote.standing import Standing
 from k8s.twin.release import parse_release
@@ -51,7 +53,8 @@ def propose(promotion: Promotion, standing: Standing) -> Proposal | None:
     Raises:
         PromotionError: the release has not proven itself, or failed in the target before.
         RepositoryError: the repository cannot be read or written.
-        ReleaseError: an environment's file is wrong.
+        ComponentError: an environment's file or a spec is wrong.
+        DeployError: the release cannot run in the target.
     """
     with _fetched(promotion.url, promotion.branch) as main:
         source = _needed(main, promotion)
@@ -63,12 +66,12 @@ def propose(promotion: Promotion, standing: Standing) -> Proposal | None:
         _check_history(main, promotion, wanted)
         name = f"promote/{promotion.target}/{promotion.service}-{wanted.version}"
         branch = main.branched(name)
-        commit = branch.write(promotion.file, release_text(wanted), _message(promotion, wanted, standing))
+        commit = branch.write_all(_changes(main, promotion, wanted), _message(promotion, wanted, standing))
         return Proposal(name, _pushed(branch, commit, promotion, name))
 
 
 def merge(promotion: Promotion, proposal: str, standing: Standing | None) -> Commit:
-    """Brings a proposal's file to the branch that the environments follow.
+    """Brings a proposal's release to the branch that the environments follow, and takes the proposal's branch away.
 
     Args:
         proposal: the branch that `propose` made.
@@ -77,6 +80,7 @@ def merge(promotion: Promotion, proposal: str, standing: Standing | None) -> Com
     Raises:
         PromotionError: the target's file changed since, or a canary is under way in it.
         RepositoryError: the repository cannot be read or written.
+        DeployError: the release cannot run in the target any more.
     """
     for _ in range(_ATTEMPTS):
         with _fetched(promotion.url, promotion.branch) as main:
@@ -84,8 +88,10 @@ def merge(promotion: Promotion, proposal: str, standing: Standing | None) -> Com
             branch.fetch(promotion.url)
             _check_mergeable(main, branch, promotion, standing)
             asked = branch.show(branch.head())
-            made = main.write(promotion.file, branch.read(promotion.file) or "", asked.message)
+            wanted = parse_release(branch.read(promotion.file) or "", promotion.file, promotion.service)
+            made = main.write_all(_changes(main, promotion, wanted), asked.message)
             if not main.push(promotion.url):
+                branch.delete(promotion.url, asked.id)
                 return made
     raise PromotionError(f"{promotion.url}: others pushed {_ATTEMPTS} times while we tried to merge; try again")
 
@@ -96,6 +102,13 @@ def _fetched(url: str, branch: str) -> Iterator[Repository]:
         repository = Repository.create(Path(folder) / "environment.git", branch)
         repository.fetch(url)
         yield repository
+
+
+def _changes(main: Repository, promotion: Promotion, wanted: Release) -> dict[str, str]:
+    """What the promotion writes, made from the branch's own charts and specs."""
+    with tempfile.TemporaryDirectory(prefix="canario-promote-") as folder:
+        main.export(Path(folder))
+        return release_changes(Path(folder), promotion.target, wanted)
 
 
 def _release(main: Repository, environment: str, service: str) -> Release | None:

@@ -71,38 +71,56 @@ def standing_in_cluster(service: str, namespace: str, context: str = "") -> Stan
         PromotionError: the cluster cannot be asked, or what it says cannot be understood.
     """
     try:
-        canary = _object("canary", service, namespace, context)
-        primary = _object("deployment", f"{service}-primary", namespace, context)
-        environment = {
-            each["name"]: each.get("value", "") for each in primary["spec"]["template"]["spec"]["containers"][0]["env"]
-        }
-        annotations = primary["spec"]["template"]["metadata"]["annotations"]
-        phase = canary["status"]["phase"]
-        package = annotations["canario/package"]
-        return Standing(environment["CANARIO_VERSION"], package, phase == "Succeeded", phase not in _ENDED)
+        canary = _asked(f"canary/{service}", namespace, context)
+        champion = _asked(f"deployment/{service}-primary", namespace, context)
+        kept = _asked("replicasets", namespace, context, "--selector", f"app={service}-primary")["items"]
+        return standing_of_objects(canary, champion, kept)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise PromotionError(
             f"{namespace}/{service}: its state is not understood ({error!r}); nothing is promoted"
         ) from error
 
 
-def _object(kind: str, name: str, namespace: str, context: str) -> dict[str, Any]:
-    command = [
-        "kubectl",
-        *(["--context", context] if context else []),
-        "-n",
-        namespace,
-        "get",
-        kind,
-        name,
-        "-o",
-        "json",
-    ]
+def standing_of_objects(
+    canary: dict[str, Any], champion: dict[str, Any], kept: Iterable[dict[str, Any]]
+) -> Standing:
+    """How a service stands by its Canary, the champion's Deployment and its ReplicaSets.
+
+    After a canary that failed, the champion is one that passed if it took over from another: only Flagger changes
+    its Deployment, and only when a canary passed; Kubernetes keeps the ReplicaSets of what a Deployment ran before.
+
+    Raises:
+        KeyError, IndexError, TypeError: the objects are not as the chart and Flagger make them.
+    """
+    phase, name = canary["status"]["phase"], identity(champion["spec"]["template"])
+    owned = [one for one in kept if champion["metadata"]["uid"] in _owners(one)]
+    took_over = any(identity(one["spec"]["template"]) != name for one in owned)
+    passed = phase == "Succeeded" or (phase == "Failed" and took_over)
+    return Standing(*name, passed=passed, under_way=phase not in _ENDED)
+
+
+def identity(pod: dict[str, Any]) -> tuple[str, str]:
+    """Version and package of a pod, or of a template of one.
+
+    Raises:
+        KeyError: it is none of a model.
+    """
+    settings = {one["name"]: one.get("value", "") for one in pod["spec"]["containers"][0]["env"]}
+    return settings["CANARIO_VERSION"], pod["metadata"]["annotations"]["canario/package"]
+
+
+def _owners(replicas: dict[str, Any]) -> list[str]:
+    return [one["uid"] for one in replicas["metadata"].get("ownerReferences", ())]
+
+
+def _asked(what: str, namespace: str, context: str, *options: str) -> dict[str, Any]:
+    place = [*(["--context", context] if context else []), "--namespace", namespace]
+    command = ["kubectl", *place, "get", what, *options, "-o", "json"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise PromotionError(f"kubectl cannot ask for {kind} {name}: {error}; nothing is promoted") from error
+        raise PromotionError(f"kubectl cannot ask for {what}: {error}; nothing is promoted") from error
     if done.returncode:
-        raise PromotionError(f"kubectl cannot ask for {kind} {name}: {done.stderr.strip()}; nothing is promoted")
+        raise PromotionError(f"kubectl cannot ask for {what}: {done.stderr.strip()}; nothing is promoted")
     found: dict[str, Any] = json.loads(done.stdout)
     return found

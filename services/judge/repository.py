@@ -8,10 +8,12 @@ configuration, hooks and signing keys play no part.
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
+import tarfile
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,13 +89,19 @@ class Repository:
         return self._git_bytes("cat-file", "blob", f"{at}:{file}").decode("utf-8", errors="replace")
 
     def write(self, file: str, text: str, message: str) -> Commit:
-        """Commits one file's new text. A text that is there already makes no commit; the newest one is returned.
+        """Commits one file's new text, as `write_all` does."""
+        return self.write_all({file: text}, message)
+
+    def write_all(self, texts: Mapping[str, str], message: str) -> Commit:
+        """Commits the new texts of files at once. What is there already makes no commit; the newest one is returned.
 
         Raises:
             RepositoryError: Git refuses, or others commit faster than we can.
         """
-        blob = self._git("hash-object", "-w", "--stdin", given=text.encode())
-        return self._commit_changes(lambda head: {file: blob} if self._blob(head, file) != blob else {}, message)
+        blobs = {file: self._git("hash-object", "-w", "--stdin", given=text.encode()) for file, text in texts.items()}
+        return self._commit_changes(
+            lambda head: {file: blob for file, blob in blobs.items() if self._blob(head, file) != blob}, message
+        )
 
     def revert(self, commit: str, reason: str) -> Commit | None:
         """Undoes a commit by a new one, whose message names it and says why.
@@ -172,12 +180,28 @@ class Repository:
         Raises:
             RepositoryError: there is no answer, or we may not write.
         """
-        command = ("push", "--porcelain", url, f"{self._reference}:{self._reference}")
-        answer = self._run(command, b"", _configured(settings))
+        return self._pushed(url, f"{self._reference}:{self._reference}", settings)
+
+    def _pushed(self, url: str, what: str, settings: Settings, *options: str) -> str:
+        answer = self._run(("push", "--porcelain", *options, url, what), b"", _configured(settings))
         refused = [line for line in answer.stdout.decode(errors="replace").splitlines() if line.startswith("!")]
         if answer.returncode != 0 and not refused:
             raise RepositoryError(f"{url}: git push failed: {answer.stderr.decode(errors='replace').strip()}")
         return "; ".join(refused)
+
+    def delete(self, url: str, commit: str) -> str:
+        """Takes the branch away at `url`, if it still ends with `commit`; empty when it went, else why it stays.
+
+        Raises:
+            RepositoryError: there is no answer, or we may not write.
+        """
+        return self._pushed(url, f":{self._reference}", (), f"--force-with-lease={self._reference}:{commit}")
+
+    def export(self, folder: Path) -> None:
+        """Writes the files of the newest commit into a folder."""
+        archive = self._git_bytes("archive", "--format=tar", self.head())
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(folder, filter="data")
 
     def _undoing(self, commit: str, head: str) -> dict[str, str | None]:
         """What must change at `head` to undo `commit`: file -> the blob it had before, None for no file."""

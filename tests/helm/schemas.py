@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).parent / "kinds"
-#: What the charts use; (group, version, kind).
+#: What the charts and the environments use; (group, version, kind).
 KUBERNETES = (
     ("", "v1", "ConfigMap"),
     ("", "v1", "Pod"),
@@ -38,8 +38,13 @@ KUBERNETES = (
     ("rbac.authorization.k8s.io", "v1", "RoleBinding"),
     ("rbac.authorization.k8s.io", "v1", "ClusterRole"),
     ("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding"),
+    ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy"),
+    ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding"),
 )
-CUSTOM = ("Canary", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule")
+CUSTOM = (
+    *("Canary", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
+    *("GitRepository", "HelmRelease", "HelmRepository", "Kustomization"),
+)
 #: What says something about a value.
 KEPT = ("type", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "format")
 PARTS = ("oneOf", "anyOf", "allOf")

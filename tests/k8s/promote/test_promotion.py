@@ -74,6 +74,8 @@ def test_a_proposal_copies_the_release_and_not_the_differences_and_merges_to_one
     assert place.repository.head() == merged.id
     assert place.repository.changed(merged.id) == ["k8s/envs/production/churn.yaml"]
     assert place.runs() == release("2", CANARIO_LOG_FILES="9")
+    with pytest.raises(RepositoryError, match="there is no branch promote/production/churn-2"):
+        Repository(place.repository.path, proposal.branch).head()
     assert propose(place.promotion, standing("2")) is None, "it is there already"
 
 
@@ -176,7 +178,6 @@ def test_a_revert_of_a_revert_is_undone_again_and_the_version_is_not_proposed_an
     assert place.undo("production", "2"), "it failed again"
     assert not place.undo("production", "2")
     assert place.repository.tree(place.repository.head()) == good
-    place.repository.path.joinpath("refs/heads/promote/production/churn-2").unlink()
     with pytest.raises(PromotionError, match="version 2 was reverted in production by"):
         place.propose("2")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from k8s.promote.errors import PromotionError
-from k8s.promote.standing import Standing, standing_in_cluster, standing_of_twin
+from k8s.promote.standing import Standing, standing_in_cluster, standing_of_objects, standing_of_twin
 
 
 def record(folder: Path, *events: tuple[str, str, str]) -> Path:
@@ -55,5 +56,37 @@ def test_no_record_and_no_cluster_are_no_pass(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(PromotionError, match="nothing is promoted"):
         standing_of_twin(tmp_path / "nothing")
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nothing"))
-    with pytest.raises(PromotionError, match="kubectl cannot ask for canary churn"):
+    with pytest.raises(PromotionError, match="kubectl cannot ask for canary/churn"):
         standing_in_cluster("churn", "models")
+
+
+def template(version: str) -> dict[str, Any]:
+    container = {"env": [{"name": "CANARIO_VERSION", "value": version}, {"name": "POD", "valueFrom": {}}]}
+    return {
+        "metadata": {"annotations": {"canario/package": f"package {version}"}},
+        "spec": {"containers": [container]},
+    }
+
+
+def kept(version: str, owner: str = "mine") -> dict[str, Any]:
+    return {"metadata": {"ownerReferences": [{"uid": owner}]}, "spec": {"template": template(version)}}
+
+
+@pytest.mark.parametrize(
+    ("phase", "before", "passed", "under_way"),
+    [
+        ("Initialized", [], False, False),
+        ("Succeeded", [kept("1")], True, False),
+        ("Progressing", [kept("1")], False, True),
+        ("Waiting", [kept("1")], False, True),
+        ("Failed", [], False, False),
+        ("Failed", [kept("1", owner="another")], False, False),
+        ("Failed", [kept("1")], True, False),
+    ],
+)
+def test_in_a_cluster_a_champion_has_passed_when_it_took_over(
+    phase: str, before: list[dict[str, Any]], passed: bool, under_way: bool
+) -> None:
+    champion = {"metadata": {"uid": "mine"}, "spec": {"template": template("2")}}
+    found = standing_of_objects({"status": {"phase": phase}}, champion, [kept("2"), *before])
+    assert found == Standing("2", "package 2", passed=passed, under_way=under_way)

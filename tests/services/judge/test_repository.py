@@ -45,6 +45,40 @@ def test_writing_what_is_there_makes_no_commit(repository: Repository) -> None:
     assert len(repository.log()) == 2
 
 
+def test_files_that_are_written_together_are_one_commit_and_are_undone_together(repository: Repository) -> None:
+    rendered = "k8s/envs/demo/rendered/churn.yaml"
+    good = repository.write_all({FILE: "version: 1\n", rendered: "one\n"}, "Deploy 1")
+    bad = repository.write_all({FILE: "version: 2\n", rendered: "two\n"}, "Deploy 2")
+    assert repository.changed(bad.id) == [FILE, rendered]
+    made = repository.revert(bad.id, "5 % errors against 0 %.")
+    assert made is not None
+    assert repository.changed(made.id) == [FILE, rendered]
+    assert repository.tree(made.id) == repository.tree(good.id)
+
+
+def test_the_newest_files_are_exported(repository: Repository, tmp_path: Path) -> None:
+    repository.write(FILE, "version: 1\n", "Deploy 1")
+    repository.write_all({FILE: "version: 2 ü\n", "README": ""}, "Deploy 2")
+    repository.export(tmp_path / "files")
+    found = {str(path.relative_to(tmp_path / "files")): path.read_text() for path in (tmp_path / "files").rglob("*.*")}
+    assert found == {FILE: "version: 2 ü\n"}
+    assert (tmp_path / "files" / "README").read_text() == ""
+
+
+def test_a_branch_is_deleted_at_the_remote_only_as_it_was_known(repository: Repository, tmp_path: Path) -> None:
+    repository.branched("proposal").write(FILE, "version: 2\n", "Propose 2")
+    mine = Repository(Repository.create(tmp_path / "mine.git").path, "proposal")
+    mine.fetch(str(repository.path))
+    known = mine.head()
+    there = Repository(repository.path, "proposal")
+    there.write(FILE, "version: 3\n", "Propose 3")
+    assert "stale" in mine.delete(str(repository.path), known)
+    assert there.read(FILE) == "version: 3\n"
+    assert mine.delete(str(repository.path), there.head()) == ""
+    with pytest.raises(RepositoryError, match="there is no branch proposal"):
+        there.head()
+
+
 def test_a_revert_names_the_commit_and_the_reason_and_brings_back_the_tree(repository: Repository) -> None:
     good = repository.write(FILE, "version: 1\n", "Deploy 1")
     bad = repository.write(FILE, "version: 2\n", "Deploy 2")
