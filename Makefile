@@ -137,13 +137,20 @@ audit: RECORDS ?= build
 audit: setup  ## write the dossier of a version of SERVICE, or check it: VERSION=n [RECORDS=build/demo] [CHECK=1]
 	@$(PY) -m k8s.audit --service $(SERVICE) --version "$(VERSION)" --build $(RECORDS) $(if $(CHECK),--check)
 
+.PHONY: render
+render: setup  ## write what Flux applies anew, after a change of a chart, a spec or an environment
+	@$(PY) -m k8s.platform.flux
+	@$(PY) -m k8s.deploy.render
+
 .PHONY: propose
-propose: export REPOSITORY ?= .
-propose: setup  ## train SERVICE and commit its release to staging in REPOSITORY
-	@$(PY) -m pipelines.local --spec $(SPEC) --home build/train/$(SERVICE) --environment "$$REPOSITORY" --env staging
+propose: export REPOSITORY ?= $(shell git remote get-url origin)
+propose: setup  ## train SERVICE, make its image, commit its release to staging: [REPOSITORY=url] [REGISTRY=host/folder]
+	@$(MAKE) train
+	@$(MAKE) image
+	@$(PY) -m k8s.deploy.propose --spec $(SPEC) --env staging --repository "$$REPOSITORY"
 
 .PHONY: promote
-promote: export REPOSITORY ?= .
+promote: export REPOSITORY ?= $(shell git remote get-url origin)
 promote: FROM ?= staging
 promote: TO ?= production
 promote: EVIDENCE ?= --namespace models
@@ -233,11 +240,12 @@ e2e-list:  ## the parts of e2e, as a workflow's output
 
 .PHONY: check
 check: export STRICT ?=
-check: setup  ## lint, format, types and workflows; what cannot run is named, and with STRICT=1 refused
+check: setup  ## lint, format, types, workflows, what Flux applies; what cannot run is named, and with STRICT=1 refused
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy components pipelines services k8s terraform tests
 	@bash .ci/lint-workflows
+	@$(PY) -m k8s.deploy.render --check
 
 .PHONY: tf-check
 tf-check: setup  ## the checks of Terraform; what cannot run is named, and with STRICT=1 refused

@@ -21,6 +21,7 @@ from k8s.chain.live import Object
 from k8s.deploy import cluster
 from k8s.deploy.environment import Platform, chart_values, read_platform, read_release, values_text
 from k8s.deploy.errors import DeployError
+from k8s.deploy.schema import CHART
 from services import telemetry
 from services.image.engine import find_engine
 from services.image.trained import trained_package
@@ -86,7 +87,8 @@ def _exported(image: str, scratch: Path) -> Path:
 def _rendered(spec: Spec, platform: Platform, release: Path, namespace: str, scratch: Path) -> Sequence[Object]:
     values = scratch / "values.yaml"
     values.write_text(values_text(chart_values(spec, read_release(release, spec.name), platform)), encoding="utf-8")
-    return [one for one in yaml.safe_load_all(cluster.render(spec.name, namespace, values)) if one]
+    manifests = cluster.render(CHART, spec.name, namespace, "--values", str(values))
+    return [one for one in yaml.safe_load_all(manifests) if one]
 
 
 def _header_at(url: str) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from components.environment import Image, release_file, release_text
 from components.errors import SpecError
+from components.files import replace_text
 from components.spec import load_spec
-from k8s.deploy import cluster, nodes, progress
+from k8s.deploy import cluster, nodes, progress, synced
 from k8s.deploy.environment import (
     ClusterRelease,
     built_release,
@@ -23,7 +24,7 @@ from k8s.deploy.environment import (
     read_release,
     values_text,
 )
-from k8s.deploy.errors import DeployError
+from k8s.deploy.errors import ClusterError, DeployError
 from k8s.deploy.schema import CHART
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _deploy(asked: argparse.Namespace) -> int:
     spec = load_spec(asked.spec)
+    if not asked.dry_run and synced.is_followed(asked.env):
+        raise ClusterError(
+            f"Flux follows k8s/envs/{asked.env} in this cluster, so Git alone decides what runs; merge a release there "
+            "by `make request`, `make propose` or `make promote`"
+        )
     platform = read_platform(asked.root / "k8s" / "envs" / asked.env / "platform.yaml")
     release = _release(asked, spec.name)
     namespace = asked.namespace or platform.namespace
@@ -79,8 +85,7 @@ def _release(asked: argparse.Namespace, service: str) -> ClusterRelease:
         return read_release(path, service)
     release = built_release(asked.root / "build" / "images" / f"{service}.json", service, asked.version or "1")
     if not asked.dry_run:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(release_text(release), encoding="utf-8")
+        replace_text(path, release_text(release))
         print(f"{path.relative_to(asked.root)} names version {release.version} now; commit it to keep it")
     return release
 

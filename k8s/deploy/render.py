@@ -144,7 +144,7 @@ def _is_hook(document: dict[str, Any]) -> bool:
 class _Dumper(yaml.SafeDumper):
     """Writes a text of several lines as such, so that a review sees which of them changed."""
 
-    def ignore_aliases(self, data: object) -> bool:
+    def ignore_aliases(self, _data: object) -> bool:
         """Every object says all of itself."""
         return True
 

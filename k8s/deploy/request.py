@@ -1,7 +1,7 @@
 """Writes the release that a pull request asks for: `python -m k8s.deploy.request --spec S --env staging --reason R`.
 
-It takes what `make train` and `make image` made last. `k8s/envs/<env>/<service>.yaml` names it then, and
---out has `branch`, `title` and `body.md` for whoever opens the pull request.
+It takes what `make train` and `make image` made last. `k8s/envs/<env>/<service>.yaml` names it then, beside it
+are the objects that Flux applies, and --out has `branch`, `title` and `body.md` for whoever opens the pull request.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.environment import Release, release_file, release_text
-from components.errors import SpecError
+from components.environment import Release
+from components.errors import ComponentError, SpecError
 from components.files import replace_text
 from components.spec import load_spec
-from k8s.deploy.environment import built_release
+from k8s.deploy.environment import ClusterRelease, built_release
 from k8s.deploy.errors import DeployError, EnvironmentFileError
+from k8s.deploy.render import release_changes
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,17 +35,7 @@ class PullRequest:
 
 
 def pull_request(release: Release, environment: str, result: Mapping[str, Any], reason: str) -> PullRequest:
-    """The pull request for a release; `result` is that of its training.
-
-    Raises:
-        EnvironmentFileError: the training did not end well, or made another package.
-    """
-    if result.get("status") != "ok":
-        raise EnvironmentFileError(f"training {release.service} ended with {result.get('message')!r}; mend that first")
-    if result.get("digest") != release.package:
-        raise EnvironmentFileError(
-            f"the image holds {release.package[:19]} and training made {str(result.get('digest'))[:19]}; `make image`"
-        )
+    """The pull request for a release; `result` is that of its training."""
     named = f"{release.service}-{release.version}-{release.package.removeprefix('sha256:')[:12]}"
     title = f"{release.service}: release version {release.version} to {environment}"
     return PullRequest(f"release/{environment}/{named}", title, _body(release, environment, result, reason))
@@ -61,6 +52,24 @@ def _body(release: Release, environment: str, result: Mapping[str, Any], reason:
     )
 
 
+def newest(root: Path, service: str) -> tuple[ClusterRelease, dict[str, Any]]:
+    """The release of what was trained and made an image last, and the result of its training.
+
+    Raises:
+        EnvironmentFileError: one of them is not there, the training did not end well, or made another package.
+    """
+    result = _result(root / "build" / "train" / service / "result.json")
+    version = str(result.get("model_version"))
+    release = built_release(root / "build" / "images" / f"{service}.json", service, version)
+    if result.get("status") != "ok":
+        raise EnvironmentFileError(f"training {service} ended with {result.get('message')!r}; mend that first")
+    if result.get("digest") != release.package:
+        raise EnvironmentFileError(
+            f"the image holds {release.package[:19]} and training made {str(result.get('digest'))[:19]}; `make image`"
+        )
+    return release, result
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status is 1 when there is nothing to ask for, 2 for a wrong spec."""
     asked = _parser().parse_args(arguments)
@@ -69,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
-    except DeployError as error:
+    except (DeployError, ComponentError) as error:
         print(f"no release: {error}", file=sys.stderr)
         return 1
     print(f"{written.title}: branch {written.branch}")
@@ -78,20 +87,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _request(asked: argparse.Namespace) -> PullRequest:
     service = load_spec(asked.spec).name
-    result = _result(asked.root / "build" / "train" / service / "result.json")
-    version = str(result.get("model_version"))
-    release = built_release(asked.root / "build" / "images" / f"{service}.json", service, version)
+    release, result = newest(asked.root, service)
     if not release.image.digest:
         raise EnvironmentFileError(
             f"{release.image.repository} is in no registry yet; `make publish SERVICE={service}`"
         )
     request = pull_request(release, asked.env, result, asked.reason)
-    asked.out.mkdir(parents=True, exist_ok=True)
+    changes = release_changes(asked.root, asked.env, release)
     for name, text in (("branch", request.branch), ("title", request.title), ("body.md", request.body)):
         replace_text(asked.out / name, text.rstrip("\n") + "\n")
-    file = asked.root / release_file(asked.env, service)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(file, release_text(release))
+    for file, text in changes.items():
+        replace_text(asked.root / file, text)
     return request
 
 

@@ -1,4 +1,6 @@
-"""Brings a release to its cluster, waits for its end, and writes what a pull request is told of it.
+"""Waits for the end of a release that was merged, and writes what a pull request is told of it.
+
+Where no Flux follows the environment, the release is brought to its cluster first.
 
     python -m k8s.deploy.verdict --spec services/churn/service.yaml --env staging --commit ID --out build/verdict
 
@@ -23,6 +25,7 @@ from components.environment import Release, release_file
 from components.errors import SpecError
 from components.files import replace_text
 from components.spec import load_spec
+from k8s.deploy import synced
 from k8s.deploy.__main__ import main as deploy
 from k8s.deploy.environment import read_platform, read_release
 from k8s.deploy.errors import DeployError
@@ -115,18 +118,30 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         service = load_spec(asked.spec).name
-        release = read_release(_ROOT / release_file(asked.env, service), service)
-        namespace = read_platform(_ROOT / "k8s" / "envs" / asked.env / "platform.yaml").namespace
+        release = read_release(asked.root / release_file(asked.env, service), service)
+        namespace = read_platform(asked.root / "k8s" / "envs" / asked.env / "platform.yaml").namespace
     except (SpecError, DeployError) as error:
         print(error, file=sys.stderr)
         return 2
     began = datetime.now(UTC).replace(microsecond=0)
-    told = ["--spec", str(asked.spec), "--env", asked.env, "--follow", "--timeout-seconds", str(asked.timeout_seconds)]
-    status = deploy(told)
-    found = _looked(release, asked.env, namespace, began, deployed=status == 0)
+    deployed = _deployed(release, namespace, asked)
+    found = _looked(release, asked.env, namespace, began, deployed=deployed)
     _write(found, asked.out, f"rollout of {service} to {asked.env}", asked.commit)
     print(found.comment())
     return 0 if found.good else 1
+
+
+def _deployed(release: Release, namespace: str, asked: argparse.Namespace) -> bool:
+    """Whether the release came to its end; by itself where Flux brings it."""
+    try:
+        if synced.is_followed(asked.env):
+            synced.follow(release, namespace, asked.timeout_seconds, lambda line: print(line, flush=True))
+            return True
+    except DeployError as error:
+        print(error, file=sys.stderr)
+        return False
+    told = ["--spec", str(asked.spec), "--env", asked.env, "--follow", "--timeout-seconds", str(asked.timeout_seconds)]
+    return deploy([*told, "--root", str(asked.root)]) == 0
 
 
 def _looked(release: Release, environment: str, namespace: str, began: datetime, *, deployed: bool) -> Report:
@@ -156,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--commit", required=True, help="the commit that the check is of")
     parser.add_argument("--out", type=Path, required=True, help="folder for the two files")
     parser.add_argument("--timeout-seconds", type=float, default=4500, help="to wait for the end (default 4500)")
+    parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
     return parser
 
 

@@ -2,8 +2,8 @@
 
     python -m k8s.platform.flux
 
-What is no chart there, the definitions of the Gateway API and metrics-server, comes with a cluster of a cloud; elsewhere
-`make platform` brings it before Flux.
+What is no chart there, the definitions of the Gateway API and metrics-server, comes with a cluster of a cloud;
+elsewhere `make platform` brings it before Flux.
 """
 
 from __future__ import annotations

@@ -81,9 +81,7 @@ def standing_in_cluster(service: str, namespace: str, context: str = "") -> Stan
         ) from error
 
 
-def standing_of_objects(
-    canary: dict[str, Any], champion: dict[str, Any], kept: Iterable[dict[str, Any]]
-) -> Standing:
+def standing_of_objects(canary: dict[str, Any], champion: dict[str, Any], kept: Iterable[dict[str, Any]]) -> Standing:
     """How a service stands by its Canary, the champion's Deployment and its ReplicaSets.
 
     After a canary that failed, the champion is one that passed if it took over from another: only Flagger changes
