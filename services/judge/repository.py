@@ -199,7 +199,7 @@ class Repository:
 
     def export(self, folder: Path) -> None:
         """Writes the files of the newest commit into a folder."""
-        archive = self._git_bytes("archive", "--format=tar", self.head())
+        archive = self._git_bytes("archive", "--format=tar", f"{self.head()}^{{tree}}")
         with tarfile.open(fileobj=io.BytesIO(archive)) as files:
             files.extractall(folder, filter="data")
 

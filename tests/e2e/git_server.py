@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from services.judge.repository import Commit, Repository
@@ -14,8 +16,16 @@ from tests.e2e.kube import Kube
 
 PORT = 9418
 _NAME = "environment"
+_HTTP_PORT = 8418
+_MIRROR_SECONDS = 1.0
+#: Judges push by Git's own protocol; Flux reads by HTTP only.
 _SERVE = """
 git init --quiet --bare --initial-branch=main /srv/environment.git
+mkdir -p /srv/http/cgi-bin
+printf '#!/bin/sh\\nexec git http-backend\\n' > /srv/http/cgi-bin/git
+chmod 755 /srv/http/cgi-bin/git
+export GIT_PROJECT_ROOT=/srv GIT_HTTP_EXPORT_ALL=1
+python -m http.server --cgi --directory /srv/http 8418 &
 exec git daemon --export-all --enable=receive-pack --base-path=/srv --port=9418
 """
 
@@ -27,6 +37,7 @@ class GitServer:
         """`image` has Git in it, as the judge's has."""
         self._kube, self._image = kube, image
         self.url = f"git://{_NAME}.{kube.namespace}/environment.git"
+        self.http_url = f"http://{_NAME}.{kube.namespace}:{_HTTP_PORT}/cgi-bin/git/environment.git"
 
     def __enter__(self) -> GitServer:
         self._kube.apply(
@@ -35,30 +46,60 @@ class GitServer:
             self._pod(),
         )
         self._kube.run("wait", f"pod/{_NAME}", "--for=condition=Ready", "--timeout=120s")
-        with self._reached() as (repository, url):
+        with self.reached() as (repository, url):
             assert repository.push(url) == ""
         return self
 
     def __exit__(self, *_: object) -> None:
         self._kube.run("delete", "namespace", self._kube.namespace, "--wait=false")
 
-    def commit(self, file: str, text: str, message: str) -> Commit:
-        """Commits a file's new text to the branch main."""
-        with self._reached() as (repository, url):
+    def commit(self, texts: Mapping[str, str], message: str) -> Commit:
+        """Commits the new texts of files to the branch main."""
+        with self.reached() as (repository, url):
             repository.fetch(url)
-            made = repository.write(file, text, message)
+            made = repository.write_all(texts, message)
             refused = repository.push(url)
         assert not refused, refused
         return made
 
     def history(self) -> list[tuple[Commit, str]]:
         """Each commit with the hash of its tree, oldest first."""
-        with self._reached() as (repository, url):
+        with self.reached() as (repository, url):
             repository.fetch(url)
             return [(commit, repository.tree(commit.id)) for commit in repository.log()]
 
+    def changed(self) -> list[str]:
+        """The files of the newest commit."""
+        with self.reached() as (repository, url):
+            repository.fetch(url)
+            return repository.changed(repository.head())
+
+    def branches(self) -> list[str]:
+        """The names of its branches."""
+        script = ("git", "--git-dir=/srv/environment.git", "branch", "--format=%(refname:short)")
+        return self._kube.run("exec", _NAME, "--", *script).split()
+
     @contextmanager
-    def _reached(self) -> Iterator[tuple[Repository, str]]:
+    def mirrored(self) -> Iterator[Path]:
+        """A repository on this machine whose branch main is the server's, at most some seconds later."""
+        ended = Event()
+        with self.reached() as (repository, url):
+
+            def follow() -> None:
+                while not ended.wait(_MIRROR_SECONDS):
+                    repository.fetch(url)
+
+            repository.fetch(url)
+            with ThreadPoolExecutor(1) as pool:
+                following = pool.submit(follow)
+                try:
+                    yield repository.path
+                finally:
+                    ended.set()
+                    following.result()
+
+    @contextmanager
+    def reached(self) -> Iterator[tuple[Repository, str]]:
         """A repository on this machine, and a URL of the server's as long as this lasts."""
         forward = ["kubectl", "--namespace", self._kube.namespace, "port-forward", f"pod/{_NAME}", f":{PORT}"]
         with (
@@ -79,7 +120,10 @@ class GitServer:
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": _NAME, "namespace": self._kube.namespace},
-            "spec": {"selector": {"app": _NAME}, "ports": [{"port": PORT}]},
+            "spec": {
+                "selector": {"app": _NAME},
+                "ports": [{"name": "git", "port": PORT}, {"name": "http", "port": _HTTP_PORT}],
+            },
         }
 
     def _pod(self) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Environment:
             settings=version.settings,
         )
         file, text = release_file("local", SERVICE), release_text(release)
-        self._repository.commit(file, text, f"{SERVICE}: release version {version.number} to local")
+        self._repository.commit({file: text}, f"{SERVICE}: release version {version.number} to local")
         return deploy(self._root, self._namespace, spec, release, *options)
 
 

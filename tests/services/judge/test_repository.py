@@ -57,6 +57,7 @@ def test_files_that_are_written_together_are_one_commit_and_are_undone_together(
 
 
 def test_the_newest_files_are_exported(repository: Repository, tmp_path: Path) -> None:
+    repository.export(tmp_path / "none")
     repository.write(FILE, "version: 1\n", "Deploy 1")
     repository.write_all({FILE: "version: 2 ü\n", "README": ""}, "Deploy 2")
     repository.export(tmp_path / "files")

@@ -1,0 +1,190 @@
+"""Two environments in one cluster, each a namespace with a judge of its own; Flux follows both in one repository."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.environment import Image
+from k8s.deploy.environment import ClusterRelease
+from k8s.deploy.render import PLATFORM, platform_objects, release_changes, rendered_file
+from services.judge.repository import Commit
+from tests.e2e.git_server import PORT, GitServer
+from tests.e2e.git_source import FLUX, published
+from tests.e2e.kube import Kube
+from tests.e2e.scenario import DEMO, ROOT, SERVICE, Version
+from tests.k8s.followed import ENVIRONMENTS, texts_of, write_tree
+
+#: One step of half the traffic and wide margins: what the statistics can do is shown elsewhere, this has to be quick.
+ROLLOUT = {
+    "step_weight": 50,
+    "max_weight": 50,
+    "interval_seconds": 10,
+    "harm": {"error_ratio": 0.05, "slow_ratio": 0.3, "score_shift": 0.3, "label_loss": 0.3},
+}
+
+
+@dataclass(frozen=True)
+class GitOps:
+    """The tree of the repository on this machine, and the server that has it."""
+
+    root: Path
+    server: GitServer
+    images: Mapping[str, Image]
+
+    def kube(self, environment: str) -> Kube:
+        """The namespace of an environment."""
+        return Kube(f"gitops-{environment}")
+
+    def host(self, environment: str) -> str:
+        """Where callers of an environment find the service at the gateway."""
+        return f"{SERVICE}.{environment}.gitops.local"
+
+    def changes(self, environment: str, version: Version) -> dict[str, str]:
+        """What a release of a version writes."""
+        image = self.images[version.package]
+        release = ClusterRelease(
+            service=SERVICE, version=version.number, package=version.package, image=image, settings=version.settings
+        )
+        return release_changes(self.root, environment, release)
+
+    def merge(self, environment: str, version: Version) -> Commit:
+        """Commits a release to the branch that everything follows."""
+        texts = self.changes(environment, version)
+        _write(self.root, texts)
+        return self.server.commit(texts, f"{SERVICE}: release version {version.number} to {environment}")
+
+    def deploy(self, environment: str) -> subprocess.CompletedProcess[str]:
+        """Asks to deploy by hand, as `make deploy` does."""
+        spec = self.root / "services" / SERVICE / "service.yaml"
+        return _python("k8s.deploy", "--spec", str(spec), "--env", environment, "--root", str(self.root))
+
+    def promote(self, *more: str) -> subprocess.CompletedProcess[str]:
+        """Asks to promote from staging to production, as `make promote` does."""
+        with self.server.reached() as (_, url):
+            places = ("--from", "staging", "--to", "production", "--repository", url)
+            namespace = ("--namespace", self.kube("staging").namespace)
+            return _python("k8s.promote", "--service", SERVICE, *places, *namespace, *more)
+
+    @contextmanager
+    def verdict(self, environment: str, commit: Commit, out: Path) -> Iterator[subprocess.Popen[str]]:
+        """Follows a merged release to its end, as the workflow does; the command runs meanwhile."""
+        spec = self.root / "services" / SERVICE / "service.yaml"
+        command = [sys.executable, "-m", "k8s.deploy.verdict", "--spec", str(spec), "--env", environment]
+        command += ["--commit", commit.id, "--out", str(out), "--root", str(self.root), "--timeout-seconds", "240"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=subprocess.STDOUT, text=True) as running:
+            try:
+                yield running
+            finally:
+                running.kill()
+
+    def reconcile(self, environment: str) -> None:
+        """Has Flux compare the cluster with Git now, and waits until it has."""
+        name = f"{environment}-canario-workloads"
+        before = _handled(name)
+        word = f"reconcile.fluxcd.io/requestedAt=after {before or 'nothing'}"
+        FLUX.run("annotate", "--overwrite", "kustomization", name, word)
+        FLUX.wait("a reconciliation", lambda: _handled(name) != before and _is_ready(name), 60)
+
+
+@contextmanager
+def environments(
+    root: Path, judge: Image, images: Mapping[str, Image], server: GitServer, first: Version
+) -> Iterator[GitOps]:
+    """Both environments as Flux makes them from a repository in which `first` is released; gone afterwards."""
+    _write_files(write_tree(root), judge, server)
+    gitops = GitOps(root, server, images)
+    for environment in ENVIRONMENTS:
+        _write(root, {rendered_file(environment, PLATFORM): _platform(root, environment)})
+        _write(root, gitops.changes(environment, first))
+    server.commit(texts_of(root), "Begin with two environments")
+    with published(server, "gitops") as source:
+        syncs = [one for environment in ENVIRONMENTS for one in _syncs(root, environment, source)]
+        try:
+            FLUX.apply(*syncs)
+            yield gitops
+        finally:
+            _clear(syncs)
+
+
+def _write_files(root: Path, judge: Image, server: GitServer) -> None:
+    spec = yaml.safe_load((DEMO / "service.yaml").read_text(encoding="utf-8"))
+    spec["rollout"] |= ROLLOUT
+    _write(root, {f"services/{SERVICE}/service.yaml": yaml.safe_dump(spec, sort_keys=False)})
+    for environment in ENVIRONMENTS:
+        namespace, folder = f"gitops-{environment}", f"k8s/envs/{environment}"
+        values = {"resources": {"cpu": "50m"}, "judge": {"url": f"http://judge.{namespace}"}}
+        platform = {
+            "domain": f"{environment}.gitops.local",
+            "namespace": namespace,
+            "max_replicas": 2,
+            "values": values,
+        }
+        canario = {
+            "judge": {"image": judge.model_dump(), "replicas": 1},
+            "namespaces": [namespace],
+            "environment": {"url": server.url, "port": PORT},
+            "prometheus": {"scrapeSeconds": 2},
+        }
+        labels = {"canario/admission": "models", "pod-security.kubernetes.io/enforce": "restricted"}
+        metadata = {"name": namespace, "labels": labels, "annotations": {"canario/registry": "registry.local/canario"}}
+        documents = {
+            "platform.yaml": platform,
+            "canario.yaml": canario,
+            "configs/kustomization.yaml": {"resources": ["namespace.yaml"]},
+            "configs/namespace.yaml": {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata},
+        }
+        _write(root, {f"{folder}/{name}": yaml.safe_dump(one) for name, one in documents.items()})
+
+
+def _platform(root: Path, environment: str) -> str:
+    return platform_objects(root, environment, f"gitops-{environment}")
+
+
+def _syncs(root: Path, environment: str, source: dict[str, str]) -> list[dict[str, Any]]:
+    """The Kustomizations of an environment, under names of their own; controllers are there."""
+    made = Kube("default").run("kustomize", str(root / "k8s" / "envs" / environment / "flux"))
+    syncs = [one for one in yaml.safe_load_all(made) if one["kind"] == "Kustomization"]
+    kept = [one for one in syncs if one["metadata"]["name"] != "canario-controllers"]
+    for one in kept:
+        one["metadata"]["name"] = f"{environment}-{one['metadata']['name']}"
+        before = [f"{environment}-{each['name']}" for each in one["spec"].pop("dependsOn", ())]
+        one["spec"]["dependsOn"] = [{"name": name} for name in before if not name.endswith("-controllers")]
+        one["spec"] |= {"sourceRef": source, "retryInterval": "5s"}
+    return kept
+
+
+def _clear(syncs: list[dict[str, Any]]) -> None:
+    """Workloads first, as long as their namespaces are there."""
+    for one in sorted(syncs, key=lambda one: str(one["metadata"]["name"]), reverse=True):
+        FLUX.run("delete", "kustomization", one["metadata"]["name"], "--ignore-not-found", "--timeout=90s")
+    for environment in ENVIRONMENTS:
+        FLUX.run("delete", "namespace", f"gitops-{environment}", "--ignore-not-found", "--wait=false")
+
+
+def _handled(name: str) -> str:
+    return str(FLUX.get("kustomization", name)["status"].get("lastHandledReconcileAt", ""))
+
+
+def _is_ready(name: str) -> bool:
+    conditions = FLUX.get("kustomization", name)["status"]["conditions"]
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def _write(root: Path, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+
+
+def _python(module: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

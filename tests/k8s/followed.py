@@ -1,0 +1,34 @@
+"""A tree with environments that clusters follow, as a clone of this repository has them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from components.environment import Image
+from k8s.deploy.environment import ClusterRelease
+from tests.repo.tree import ROOT
+
+ENVIRONMENTS = ("staging", "production")
+
+
+def write_tree(root: Path) -> Path:
+    """What releases are rendered from: charts, churn's spec and the environments; no release yet."""
+    for folder in ("helm", "k8s/flux", "k8s/configs", *(f"k8s/envs/{name}" for name in ENVIRONMENTS)):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("rendered"))
+    (root / "services" / "churn").mkdir(parents=True)
+    shutil.copy(ROOT / "services" / "churn" / "service.yaml", root / "services" / "churn")
+    return root
+
+
+def texts_of(root: Path) -> dict[str, str]:
+    """Every file of a tree."""
+    files = (path for path in root.rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): path.read_text(encoding="utf-8") for path in files}
+
+
+def release(version: str, **settings: str) -> ClusterRelease:
+    """A release with an image that was published."""
+    image = Image(repository="registry.local/canario/churn", digest=f"sha256:{int(version) + 100:064d}")
+    package = f"sha256:{int(version):064d}"
+    return ClusterRelease(service="churn", version=version, package=package, settings=settings, image=image)
