@@ -122,12 +122,7 @@ def _write_files(root: Path, judge: Image, server: GitServer) -> None:
     for environment in ENVIRONMENTS:
         namespace, folder = f"gitops-{environment}", f"k8s/envs/{environment}"
         values = {"resources": {"cpu": "50m"}, "judge": {"url": f"http://judge.{namespace}"}}
-        platform = {
-            "domain": f"{environment}.gitops.local",
-            "namespace": namespace,
-            "max_replicas": 2,
-            "values": values,
-        }
+        where = {"domain": f"{environment}.gitops.local", "namespace": namespace}
         canario = {
             "judge": {"image": judge.model_dump(), "replicas": 1},
             "namespaces": [namespace],
@@ -137,7 +132,7 @@ def _write_files(root: Path, judge: Image, server: GitServer) -> None:
         labels = {"canario/admission": "models", "pod-security.kubernetes.io/enforce": "restricted"}
         metadata = {"name": namespace, "labels": labels, "annotations": {"canario/registry": "registry.local/canario"}}
         documents = {
-            "platform.yaml": platform,
+            "platform.yaml": {**where, "max_replicas": 2, "values": values},
             "canario.yaml": canario,
             "configs/kustomization.yaml": {"resources": ["namespace.yaml"]},
             "configs/namespace.yaml": {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata},

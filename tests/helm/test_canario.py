@@ -126,4 +126,4 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
 
 def test_an_environments_differences_are_read_where_there_are_any() -> None:
     assert str(ROOT / "k8s/envs/local/canario.yaml") in platform_command("local", [], 60)
-    assert platform_command("none", ["a=b"], 60)[-3:] == ["60s", "--set", "a=b"]
+    assert platform_command("none", ["a=b"], 60)[-4:] == ["--set", "environment.path=k8s/envs/none", "--set", "a=b"]
