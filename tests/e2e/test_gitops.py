@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,10 @@ def phase(kube: Kube) -> str:
     return str((kube.get("canary", SERVICE) or {}).get("status", {}).get("phase", ""))
 
 
+def serves(kube: Kube) -> bool:
+    return phase(kube) == "Initialized"
+
+
 def asked(kube: Kube) -> tuple[str, str]:
     """Version and package that Flux asks for."""
     return identity(kube.get("deployment", SERVICE)["spec"]["template"])
@@ -93,7 +98,7 @@ def asked(kube: Kube) -> tuple[str, str]:
 def test_what_is_in_git_runs(gitops: GitOps) -> None:
     for environment in ENVIRONMENTS:
         kube = gitops.kube(environment)
-        kube.wait(f"{environment} serves", lambda kube=kube: phase(kube) == "Initialized", _SECONDS)
+        kube.wait(f"{environment} serves", partial(serves, kube), _SECONDS)
         assert (stands(gitops, environment).version, stands(gitops, environment).passed) == ("1", False)
 
 
