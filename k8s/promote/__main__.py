@@ -16,7 +16,7 @@ from pathlib import Path
 from components.errors import ComponentError
 from k8s.deploy.errors import DeployError
 from k8s.promote.errors import PromotionError
-from k8s.promote.promotion import Promotion, merge, propose
+from k8s.promote.promotion import Promotion, merge, propose, withdraw
 from k8s.promote.standing import Standing, standing_in_cluster, standing_of_twin
 from services.judge.errors import RepositoryError
 
@@ -44,6 +44,8 @@ def _promote(asked: argparse.Namespace) -> int:
     if asked.merge:
         there = _standing(asked.service, asked.target_record, asked.target_namespace, asked.target_context)
         print(f"merged: {merge(promotion, proposal.branch, there).id}")
+        if left := withdraw(promotion, proposal):
+            print(f"{proposal.branch} stays: {left}")
     return 0
 
 

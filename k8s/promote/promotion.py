@@ -18,6 +18,7 @@ from k8s.deploy.render import release_changes
 from k8s.promote.errors import PromotionError
 from k8s.promote.standing import Standing
 from k8s.twin.release import parse_release
+from services.judge.errors import RepositoryError
 from services.judge.repository import Commit, Repository
 
 _ATTEMPTS = 8
@@ -71,7 +72,7 @@ def propose(promotion: Promotion, standing: Standing) -> Proposal | None:
 
 
 def merge(promotion: Promotion, proposal: str, standing: Standing | None) -> Commit:
-    """Brings a proposal's release to the branch that the environments follow, and takes the proposal's branch away.
+    """Brings a proposal's release to the branch that the environments follow.
 
     Args:
         proposal: the branch that `propose` made.
@@ -91,9 +92,18 @@ def merge(promotion: Promotion, proposal: str, standing: Standing | None) -> Com
             wanted = parse_release(branch.read(promotion.file) or "", promotion.file, promotion.service)
             made = main.write_all(_changes(main, promotion, wanted), asked.message)
             if not main.push(promotion.url):
-                branch.delete(promotion.url, asked.id)
                 return made
     raise PromotionError(f"{promotion.url}: others pushed {_ATTEMPTS} times while we tried to merge; try again")
+
+
+def withdraw(promotion: Promotion, proposal: Proposal) -> str:
+    """Takes away the branch of a proposal, if nobody changed it; empty when it went, else why it stays."""
+    with tempfile.TemporaryDirectory(prefix="canario-promote-") as folder:
+        branch = Repository.create(Path(folder) / "environment.git", proposal.branch)
+        try:
+            return branch.delete(promotion.url, proposal.commit.id)
+        except RepositoryError as error:
+            return str(error)
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from k8s.deploy.errors import EnvironmentFileError
-from k8s.platform.__main__ import configs
+from k8s.platform.__main__ import configs, main
 from tests.repo.tree import ROOT
 
 ENVIRONMENTS = sorted(path.parent.name for path in ROOT.glob("k8s/envs/*/platform.yaml"))
@@ -30,3 +32,29 @@ def test_only_a_local_environment_lets_in_images_without_a_digest() -> None:
 def test_another_environment_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(EnvironmentFileError, match="environments are: local, production, staging"):
         configs("laptop")
+
+
+@pytest.fixture
+def asked_of_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What kubectl is asked, a line each, on a machine whose cluster has every controller and that has no helm."""
+    crds = "httproutes.gateway.networking.k8s.io canaries.flagger.app kustomizations.kustomize.toolkit.fluxcd.io"
+    said, program = tmp_path / "said", tmp_path / "kubectl"
+    deployments = "traefik metrics-server prometheus flagger"
+    found = f'case "$*" in *crds*) echo "{crds}" ;; *deployments*) echo "{deployments}" ;; esac'
+    program.write_text(f'#!/bin/sh\necho "$@" >> {said}\n{found}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return said
+
+
+def test_with_flux_the_rest_comes_from_git(asked_of_kubectl: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--env", "staging", "--with", "flux"]) == 0
+    applied = [line for line in asked_of_kubectl.read_text().splitlines() if line.startswith("apply")]
+    assert applied == [f"apply --server-side --kustomize {ROOT}/k8s/envs/staging/flux"]
+    assert "flux: follows k8s/envs/staging in Git" in capsys.readouterr().out
+
+
+def test_an_environment_of_ones_own_is_not_followed(asked_of_kubectl: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--env", "local", "--with", "flux"]) == 1
+    assert f"--kustomize {ROOT}/k8s/envs/local/configs" in asked_of_kubectl.read_text()
+    assert "helm is not on the PATH" in capsys.readouterr().err, "the chart is brought by Helm there"

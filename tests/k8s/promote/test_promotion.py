@@ -8,7 +8,7 @@ import pytest
 
 from components.environment import Image, Release, release_file, release_text
 from k8s.promote.errors import PromotionError
-from k8s.promote.promotion import Promotion, Proposal, merge, propose
+from k8s.promote.promotion import Promotion, Proposal, merge, propose, withdraw
 from k8s.promote.standing import Standing
 from k8s.twin.release import parse_release
 from services.judge.errors import RepositoryError
@@ -74,9 +74,19 @@ def test_a_proposal_copies_the_release_and_not_the_differences_and_merges_to_one
     assert place.repository.head() == merged.id
     assert place.repository.changed(merged.id) == ["k8s/envs/production/churn.yaml"]
     assert place.runs() == release("2", CANARIO_LOG_FILES="9")
-    with pytest.raises(RepositoryError, match="there is no branch promote/production/churn-2"):
-        Repository(place.repository.path, proposal.branch).head()
     assert propose(place.promotion, standing("2")) is None, "it is there already"
+
+
+def test_the_branch_of_a_merged_proposal_goes_unless_somebody_changed_it(place: Place) -> None:
+    proposal = place.propose("2")
+    there = Repository(place.repository.path, proposal.branch)
+    there.write("README", "not yet\n", "Look at this first")
+    assert "stale" in withdraw(place.promotion, proposal)
+    assert withdraw(place.promotion, Proposal(proposal.branch, there.show(there.head()))) == ""
+    with pytest.raises(RepositoryError, match=f"there is no branch {proposal.branch}"):
+        there.head()
+    nowhere = Promotion(f"{place.promotion.url}-gone", "churn", "staging", "production")
+    assert "git push failed" in withdraw(nowhere, proposal)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +188,7 @@ def test_a_revert_of_a_revert_is_undone_again_and_the_version_is_not_proposed_an
     assert place.undo("production", "2"), "it failed again"
     assert not place.undo("production", "2")
     assert place.repository.tree(place.repository.head()) == good
+    place.repository.path.joinpath("refs/heads/promote/production/churn-2").unlink()
     with pytest.raises(PromotionError, match="version 2 was reverted in production by"):
         place.propose("2")
 
