@@ -37,7 +37,8 @@ setup: .venv/ready .venv-server/ready  ## install what the lock files name (othe
 .PHONY: lock
 lock: .venv/ready  ## resolve pyproject.toml anew into the lock files
 	$(UV) pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header pyproject.toml --group dev -o requirements.txt
-	for image in server:services/model_server judge:services/judge steps:components load:tests/load; do \
+	for image in server:services/model_server judge:services/judge mlflow:services/mlflow stores:services/stores \
+	  steps:components load:tests/load; do \
 	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group $${image%%:*} \
 	    -c requirements.txt -o $${image##*:}/requirements.txt; \
 	done
@@ -101,7 +102,7 @@ sign: setup  ## sign the newest package of SERVICE, for its image: KEY=private-k
 .PHONY: platform-images
 platform-images: export REGISTRY ?=
 platform-images: setup  ## make the images of the platform's own programs: [REGISTRY=host/folder]
-	@for part in judge components; do \
+	@for part in judge mlflow stores components; do \
 	  $(PY) -m services.image --component $$part $${REGISTRY:+--name "$$REGISTRY/$$part"} || exit 1; done
 
 .PHONY: publish

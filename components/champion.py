@@ -63,7 +63,7 @@ def find_champion(
         return ""
     package.uri = package_uri(store, found.package)
     package.metadata = {"digest": found.package}
-    copy_package(local_package(found), Path(package.path))
+    copy_package(local_package(found, mlflow), Path(package.path))
     reference.uri = require_snapshot(found)
     reference.metadata = {"digest": found.snapshot}
     print(f"champion is version {found.version}, package {found.package}")

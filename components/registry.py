@@ -150,17 +150,19 @@ def _registered(version: ModelVersion) -> Registered:
     )
 
 
-def local_package(registered: Registered) -> Path:
-    """The folder of a registered package on this machine, every byte checked.
+def local_package(registered: Registered, uri: str) -> Path:
+    """The folder of a registered package on this machine, every byte checked; `uri` is of the store that told of it.
 
     Raises:
         PackageError: it is not the package that was registered.
     """
-    path = Path(unquote(urlparse(registered.package_uri).path))
-    if registered.package_uri.split("://")[0] not in {"file", registered.package_uri}:
+    place = urlparse(registered.package_uri)
+    path = Path(unquote(place.path))
+    if place.scheme not in {"", "file"}:
         from mlflow.artifacts import download_artifacts
 
-        path = Path(download_artifacts(artifact_uri=registered.package_uri))
+        # A server keeps its artifacts itself: theirs is an address without a host.
+        path = Path(download_artifacts(artifact_uri=registered.package_uri, tracking_uri=uri))
     found = read_package(path).digest
     if found != registered.package:
         raise PackageError(f"{path}: holds {found}, but version {registered.version} is {registered.package}")

@@ -34,8 +34,8 @@ _UNREACHED: Final = (
 )
 
 
-#: Nothing here waits for a rollout; an answer takes a second.
-_SECONDS = 120
+#: An answer takes a second, where nothing is waited for.
+_SECONDS: Final = 120.0
 
 
 def tool(name: str) -> str:
@@ -50,17 +50,17 @@ def tool(name: str) -> str:
     return found
 
 
-def run(command: Sequence[str]) -> str:
-    """What a program writes.
+def run(command: Sequence[str], seconds: float = _SECONDS) -> str:
+    """What a program writes; `seconds` is more than it may itself wait.
 
     Raises:
         ClusterError: it failed, by its last words, or had no end.
     """
     words = [tool(command[0]), *command[1:]]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=_SECONDS)
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=seconds)
     except subprocess.TimeoutExpired as error:
-        raise ClusterError(f"{command[0]} had no answer within {_SECONDS} s; is KUBECONFIG the right one?") from error
+        raise ClusterError(f"{command[0]} had no answer within {seconds:g} s; is KUBECONFIG the right one?") from error
     if done.returncode:
         raise ClusterError(explained(done.stderr.strip() or done.stdout.strip()))
     return done.stdout

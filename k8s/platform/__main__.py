@@ -1,9 +1,9 @@
 """Brings the platform to the cluster that KUBECONFIG names: `python -m k8s.platform [--env local] [--with keda]`.
 
 In this order: the controllers that are missing (k8s/controllers), namespaces with their limits and the door of models
-(k8s/envs/<env>/configs), the chart helm/canario. Safe to repeat; a controller that is there is left alone, whoever
-installed it. With flux, for an environment that has a folder `flux`, that folder is brought instead of the rest: the
-rest comes from Git then.
+(k8s/envs/<env>/configs), the secret of the stores that the chart brings itself, the chart helm/canario. Safe to repeat;
+a controller or a secret that is there is left alone, whoever made it. With flux, for an environment that has a folder
+`flux`, that folder is brought instead of the rest: the rest comes from Git then.
 """
 
 from __future__ import annotations
@@ -14,11 +14,16 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from k8s.deploy.cluster import run
-from k8s.deploy.errors import DeployError, EnvironmentFileError
+from k8s.deploy.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.deploy.render import PLATFORM, platform_settings
 from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers
+from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_size, tracking
+from k8s.platform.waiting import waiting
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CHART = _ROOT / "helm" / PLATFORM
@@ -40,17 +45,53 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _install(asked: argparse.Namespace) -> None:
-    run(["kubectl", "get", "--raw", "/readyz", "--request-timeout=10s"])
-    bring_controllers(asked.with_controllers)
     flux = _ENVIRONMENTS / asked.env / "flux"
     if "flux" in asked.with_controllers and flux.is_dir():
+        _reach()
+        bring_controllers(asked.with_controllers)
         run(["kubectl", "apply", "--server-side", "--kustomize", str(flux)])
         _say(f"flux: follows k8s/envs/{asked.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
         return
+    wanted = tracking(rendered(asked.env, asked.set))
+    _reach()
+    require_secret(wanted, PLATFORM)
+    bring_controllers(asked.with_controllers)
     run(["kubectl", "apply", "--server-side", "--kustomize", str(configs(asked.env))])
     _say("namespaces: canario and models, with their limits, and what models lets in")
-    run(platform_command(asked.env, asked.set, asked.timeout_seconds))
-    _say("canario: the judge is ready; next: make deploy SERVICE=churn ENV=local")
+    bring_secret(wanted, PLATFORM, _say)
+    _bring_platform(asked, [*_stored(wanted), *asked.set])
+    _say(f"{_brought(wanted)}; next: make deploy SERVICE=churn ENV={asked.env}")
+
+
+def _reach() -> None:
+    run(["kubectl", "get", "--raw", "/readyz", "--request-timeout=10s"])
+
+
+def _bring_platform(asked: argparse.Namespace, settings: list[str]) -> None:
+    """Brings the chart and waits for its pods; who does not get ready is named with the reason."""
+    seconds = asked.timeout_seconds
+    try:
+        run([*platform_command(asked.env, settings), "--wait", "--timeout", f"{seconds:g}s"], seconds + 30)
+    except ClusterError as error:
+        pods = json.loads(run(["kubectl", "-n", PLATFORM, "get", "pods", "-o", "json"]))["items"]
+        raise ClusterError("\n".join([str(error), *waiting(pods)])) from error
+
+
+def _stored(wanted: Tracking) -> list[str]:
+    if not wanted.stores:
+        return []
+    size = store_size(PLATFORM)
+    _say(
+        f"stores: each claims {size}"
+        if size
+        else "stores: this cluster has no default StorageClass, so what they hold goes when their pods go"
+    )
+    return [f"stores.size={size}"]
+
+
+def _brought(wanted: Tracking) -> str:
+    parts = ["the judge", *(["MLflow"] if wanted.secret else []), *(["its stores"] if wanted.stores else [])]
+    return f"{', '.join(parts)}: ready"
 
 
 def bring_controllers(asked: Sequence[str] = ()) -> None:
@@ -79,14 +120,27 @@ def configs(environment: str) -> Path:
     return folder
 
 
-def platform_command(environment: str, settings: list[str], timeout_seconds: float) -> list[str]:
-    """Helm's words for the platform's own chart; an environment's differences are optional."""
+def rendered(environment: str, settings: list[str]) -> list[dict[str, Any]]:
+    """The objects of the platform's own chart.
+
+    Raises:
+        ClusterError: the chart refuses a value.
+    """
+    text = run(["helm", "template", *_chart(environment, settings)])
+    return [one for one in yaml.safe_load_all(text) if one]
+
+
+def platform_command(environment: str, settings: list[str]) -> list[str]:
+    """Helm's words that bring the platform's own chart."""
+    return ["helm", "upgrade", "--install", *_chart(environment, settings)]
+
+
+def _chart(environment: str, settings: list[str]) -> list[str]:
+    """The chart's name, place and values; an environment's differences are optional."""
     differences = _ENVIRONMENTS / environment / f"{PLATFORM}.yaml"
-    command = ["helm", "upgrade", "--install", PLATFORM, str(_CHART), "--namespace", PLATFORM]
-    command += ["--wait", "--timeout", f"{timeout_seconds:g}s", *platform_settings(environment)]
-    if differences.is_file():
-        command += ["--values", str(differences)]
-    return [*command, *(part for setting in settings for part in ("--set", setting))]
+    words = [PLATFORM, str(_CHART), "--namespace", PLATFORM, *platform_settings(environment)]
+    words += ["--values", str(differences)] if differences.is_file() else []
+    return [*words, *(part for setting in settings for part in ("--set", setting))]
 
 
 def _found() -> Found:
@@ -126,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
         "--with", dest="with_controllers", nargs="*", default=[], metavar="NAME", help="controllers beyond the needed"
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of helm/canario")
-    parser.add_argument("--timeout-seconds", type=float, default=180, help="to wait for the judge (default 180)")
+    parser.add_argument("--timeout-seconds", type=float, default=300, help="to wait for the pods (default 300)")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Images of the platform's own programs: the judge, and the pipeline's steps."""
+"""Images of the platform's own programs: the judge, the pipeline's steps, MLflow, and what stands for a cloud."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from services.image.recipe import ROOT, BuiltImage, Wanted, make
 
 _HERE: Final = Path(__file__).parent
 _CONTAINERFILE: Final = _HERE / "program.Containerfile"
+_IMPORTS: Final = ("python", "-c", (_HERE / "imports.py").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
 class Program:
     """What an image holds: a lock file's packages, sources (patterns below the root), and Debian's `packages`.
 
-    `unbuilt` names packages of the lock file that come as sources only; every other is a wheel.
+    `unbuilt` names packages of the lock file that come as sources only; every other is a wheel. `check` is run in a
+    container of it and has to succeed; without a word of its own it imports every source.
     """
 
     title: str
@@ -30,6 +32,7 @@ class Program:
     without: str | None
     packages: tuple[str, ...]
     unbuilt: tuple[str, ...] = ()
+    check: tuple[str, ...] = _IMPORTS
 
 
 #: What reads a table as its spec says.
@@ -59,6 +62,22 @@ PROGRAMS: Final = {
         packages=("ca-certificates", "git"),
         unbuilt=("kfp-server-api",),
     ),
+    "mlflow": Program(
+        title="MLflow's server, as canario runs it",
+        lock="services/mlflow/requirements.txt",
+        sources=(),
+        without=None,
+        packages=("ca-certificates",),
+        check=("python", "-c", "import boto3, google.cloud.storage, mlflow.server, psycopg; print(mlflow.__version__)"),
+    ),
+    "stores": Program(
+        title="a PostgreSQL and an S3-compatible store, which stand for a cloud's",
+        lock="services/stores/requirements.txt",
+        sources=(),
+        without=None,
+        packages=("postgresql",),
+        check=("bash", "-ec", "id --name --user; rclone --config= version; /usr/lib/postgresql/*/bin/postgres -V"),
+    ),
     "load": Program(
         title="callers of a service that canario serves",
         lock="tests/load/requirements.txt",
@@ -83,7 +102,6 @@ def program_image(program: Program, name: str, base: str, engine: Engine, say: C
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     about = {"title": program.title, "version": version, "licenses": "Apache-2.0", "base.name": base}
     labels = {f"org.opencontainers.image.{key}": value for key, value in about.items()}
-    check = ("python", "-c", (_HERE / "imports.py").read_text(encoding="utf-8"))
 
     def build(tag: str) -> None:
         with tempfile.TemporaryDirectory(prefix="canario-image-") as folder:
@@ -96,12 +114,13 @@ def program_image(program: Program, name: str, base: str, engine: Engine, say: C
             options = engine.build_options(arguments, labels)
             engine.build(Path(folder), _CONTAINERFILE, tag, options)
 
-    return make(engine, Wanted(name, version, labels, check), base, build, say)
+    return make(engine, Wanted(name, version, labels, program.check), base, build, say)
 
 
 def stage(program: Program, context: Path) -> None:
     """The files of the image and no other."""
     shutil.copyfile(ROOT / program.lock, context / "requirements.txt")
+    (context / "src").mkdir()
     for pattern in program.sources:
         for source in sorted(ROOT.glob(pattern)):
             path = source.relative_to(ROOT)

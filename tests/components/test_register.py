@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,10 @@ from components.register import Source, register_package
 from components.registry import aliased, champion, connect, local_package, promote
 from components.tracking import REFUSED_TAG, RunRecord, record_refusal
 from components.trials import Search, Trial
+from k8s.twin.loopback import get
 from tests.components.small_table import small_spec
 from tests.components.trained_small import evaluated, packaged, small_model, small_sides, trained
+from tests.services.model_server.served import free_port, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -146,15 +151,15 @@ def test_a_version_resolves_to_everything_in_the_receipt(uri: str, record: RunRe
         receipt.data,
     )
     assert tags["canario.file.model.onnx"] == receipt.files["model.onnx"]
-    assert read_registered(version) == package.digest
+    assert read_registered(version, uri) == package.digest
 
 
-def read_registered(version: object) -> str:
+def read_registered(version: object, uri: str) -> str:
     from components.package import package_digest
     from components.registry import Registered
 
     assert isinstance(version, Registered)
-    return package_digest(local_package(version))
+    return package_digest(local_package(version, uri))
 
 
 def test_the_aliases_move(uri: str, record: RunRecord, tmp_path: Path) -> None:
@@ -169,9 +174,9 @@ def test_the_aliases_move(uri: str, record: RunRecord, tmp_path: Path) -> None:
 
 def test_a_registered_package_that_was_changed_is_refused(uri: str, record: RunRecord, tmp_path: Path) -> None:
     version = register_package(uri, record, packaged(tmp_path / "p", small_model()).path, source(tmp_path))
-    (local_package(version) / "golden.jsonl").write_text("{}\n")
+    (local_package(version, uri) / "golden.jsonl").write_text("{}\n")
     with pytest.raises(PackageError, match="was changed"):
-        local_package(version)
+        local_package(version, uri)
 
 
 def test_data_of_the_champion_that_is_gone_stops_the_comparison(uri: str, record: RunRecord, tmp_path: Path) -> None:
@@ -196,3 +201,34 @@ def test_another_result_under_the_same_name_is_another_run(uri: str, record: Run
     changed = record.evaluation.model_copy(update={"package_mib": 9.0})
     other = RunRecord(record.service, record.run, changed, record.search, record.figures)
     assert record_refusal(uri, other, "x") != first
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[str]:
+    """The URI of an MLflow server on this machine, which keeps artifacts for its callers."""
+    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    shutil.copyfile(empty_store / "m.db", folder / "m.db")
+    command = [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1"]
+    command += [f"--backend-store-uri=sqlite:///{folder}/m.db", f"--artifacts-destination={folder}/artifacts"]
+    quiet = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env=quiet, stdout=log, stderr=log)
+    uri = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: get(f"{uri}/health") is not None, 100)
+        yield uri
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.mark.slow
+def test_a_server_gives_back_the_package_that_it_was_given(server: str, record: RunRecord, tmp_path: Path) -> None:
+    package = packaged(tmp_path / "p", small_model())
+    version = register_package(server, record, package.path, source(tmp_path))
+    assert version.package_uri.startswith("mlflow-artifacts:/")
+    promote(server, "small", version.version)
+    kept = champion(server, "small")
+    assert kept == version
+    assert local_package(kept, server) != package.path
+    assert read_registered(kept, server) == package.digest

@@ -19,6 +19,7 @@ from tests.e2e.scenario import (
     DEMO,
     ROOT,
     SERVICE,
+    WITHOUT_TRACKING,
     Environment,
     Version,
     build_image,
@@ -74,7 +75,7 @@ def platform(repository: GitServer) -> Iterator[None]:
 
 
 def _install_platform(*settings: str) -> None:
-    command = [sys.executable, "-m", "k8s.platform", "--env", "local", *settings]
+    command = [sys.executable, "-m", "k8s.platform", "--env", "local", *WITHOUT_TRACKING, *settings]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -30,6 +30,7 @@ KUBERNETES = (
     ("", "v1", "LimitRange"),
     ("", "v1", "ResourceQuota"),
     ("apps", "v1", "Deployment"),
+    ("apps", "v1", "StatefulSet"),
     ("batch", "v1", "Job"),
     ("autoscaling", "v2", "HorizontalPodAutoscaler"),
     ("networking.k8s.io", "v1", "NetworkPolicy"),

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from k8s.platform.__main__ import platform_command
+from k8s.platform.__main__ import platform_command, rendered
+from k8s.platform.tracking import Tracking, local_secret, tracking
 from services.judge.__main__ import main as judge_main
 from services.judge.prometheus import PrometheusSource
 from tests.helm.charts import Refused, helm, invalid
@@ -24,7 +25,14 @@ ALL = {
     "environment": {"url": "https://git.example/env.git", "secret": "git"},
     "namespaces": ["models", "trials"],
 }
-SCENARIOS: dict[str, dict[str, Any]] = {"as it comes": {}, "everything": ALL, "one judge": {"judge": {"replicas": 1}}}
+LOCAL = {**ALL, "stores": {"enabled": True}}
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "as it comes": {},
+    "everything": ALL,
+    "one judge": {"judge": {"replicas": 1}},
+    "its own stores": LOCAL,
+    "its own stores, kept": {**ALL, "stores": {"enabled": True, "size": "5Gi", "storageClass": "fast"}},
+}
 
 
 def template(folder: Path, values: dict[str, Any]) -> str:
@@ -58,6 +66,8 @@ def test_it_is_linted_valid_and_the_same_each_time(tmp_path: Path, scenario: str
         {"namespaces": []},
         {"prometheus": {"url": "prometheus:9090"}},
         {"environment": {"url": "ssh://git.example/env.git"}},
+        {"mlflow": {"workers": 0}},
+        {"stores": {"size": "much"}},
     ],
     ids=str,
 )
@@ -80,13 +90,16 @@ def test_the_judge_may_look_at_canaries_and_write_events_beside_them_and_nothing
 
 
 @pytest.mark.charts
-@pytest.mark.parametrize("name", ["judge", "mlflow"])
-def test_pods_are_restricted(tmp_path: Path, name: str) -> None:
-    pod = objects(tmp_path, ALL)["Deployment", name]["spec"]["template"]["spec"]
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("Deployment", "judge"), ("Deployment", "mlflow"), ("StatefulSet", "postgresql"), ("StatefulSet", "object-store")],
+)
+def test_pods_are_restricted(tmp_path: Path, kind: str, name: str) -> None:
+    pod = objects(tmp_path, LOCAL)[kind, name]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert isinstance(pod["securityContext"]["runAsUser"], int)
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    for container in pod["containers"]:
+    for container in (*pod.get("initContainers", ()), *pod["containers"]):
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
         }  # fmt: skip
@@ -124,6 +137,72 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
         assert headings == ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 
 
+def reached(policy: dict[str, Any]) -> set[tuple[str | None, int]]:
+    """Whose pods a policy lets be called, None for anybody's, and at which port; but for names."""
+    rules = [rule for rule in policy["spec"]["egress"] if {"protocol": "UDP", "port": 53} not in rule["ports"]]
+    return {
+        (place.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/name"), port["port"])
+        for rule in rules
+        for place in rule.get("to", [{}])
+        for port in rule["ports"]
+    }
+
+
+@pytest.mark.charts
+def test_mlflow_reaches_its_stores_and_nobody_else_does(tmp_path: Path) -> None:
+    assert reached(objects(tmp_path, ALL)["NetworkPolicy", "mlflow"]) == {(None, 5432), (None, 443)}
+    found = objects(tmp_path, LOCAL)
+    ports = {name: found["Service", name]["spec"]["ports"][0]["port"] for name in ("postgresql", "object-store")}
+    assert reached(found["NetworkPolicy", "mlflow"]) == set(ports.items())
+    for name, port in ports.items():
+        policy = found["NetworkPolicy", name]["spec"]
+        container = found["StatefulSet", name]["spec"]["template"]["spec"]["containers"][0]
+        assert container["ports"] == [{"name": "store", "containerPort": port}]
+        assert policy["policyTypes"] == ["Ingress", "Egress"]
+        assert "egress" not in policy
+        assert [rule["ports"] for rule in policy["ingress"]] == [[{"protocol": "TCP", "port": port}]]
+        callers = policy["ingress"][0]["from"][0]["podSelector"]["matchLabels"]
+        assert callers == found["Deployment", "mlflow"]["spec"]["selector"]["matchLabels"]
+
+
+@pytest.mark.charts
+def test_the_secret_that_is_made_says_where_the_stores_are_and_has_each_key_that_they_ask_for(tmp_path: Path) -> None:
+    found, secret = objects(tmp_path, LOCAL), local_secret()
+    for name, key in (("postgresql", "MLFLOW_BACKEND_STORE_URI"), ("object-store", "MLFLOW_S3_ENDPOINT_URL")):
+        port = found["Service", name]["spec"]["ports"][0]["port"]
+        assert f"{name}:{port}" in secret[key]
+    text = json.dumps([one for (kind, _), one in found.items() if kind == "StatefulSet"], sort_keys=True)
+    asked = set(re.findall(r'"secretKeyRef": {"key": "(\w+)", "name": "mlflow"}', text))
+    assert asked == {"PGPASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert asked < secret.keys()
+    bucket = secret["MLFLOW_ARTIFACTS_DESTINATION"].removeprefix("s3://")
+    assert f'"/data/buckets/{bucket}"' in text
+
+
+@pytest.mark.charts
+@pytest.mark.parametrize(
+    ("scenario", "storage_class", "volumes"),
+    [("its own stores", None, ["data", "tmp"]), ("its own stores, kept", "fast", ["tmp"])],
+)
+def test_what_stores_hold_is_claimed_when_a_size_is_given(
+    tmp_path: Path, scenario: str, storage_class: str | None, volumes: list[str]
+) -> None:
+    for name in ("postgresql", "object-store"):
+        spec = objects(tmp_path, SCENARIOS[scenario])["StatefulSet", name]["spec"]
+        claim = spec.get("volumeClaimTemplates", [{}])[0].get("spec", {})
+        assert claim.get("storageClassName") == storage_class
+        assert sorted(one["name"] for one in spec["template"]["spec"]["volumes"]) == volumes
+
+
+@pytest.mark.charts
+def test_only_the_local_environment_brings_stores_of_its_own() -> None:
+    wanted = {name: tracking(rendered(name, [])) for name in ("local", "staging", "production")}
+    nothing = Tracking(None, stores=False)
+    assert wanted == {"local": Tracking("mlflow", stores=True), "staging": nothing, "production": nothing}
+    assert tracking(rendered("staging", ["mlflow.enabled=true", "mlflow.secret=s"])) == Tracking("s", stores=False)
+
+
 def test_an_environments_differences_are_read_where_there_are_any() -> None:
-    assert str(ROOT / "k8s/envs/local/canario.yaml") in platform_command("local", [], 60)
-    assert platform_command("none", ["a=b"], 60)[-4:] == ["--set", "environment.path=k8s/envs/none", "--set", "a=b"]
+    assert str(ROOT / "k8s/envs/local/canario.yaml") in platform_command("local", [])
+    assert platform_command("none", ["a=b"])[-4:] == ["--set", "environment.path=k8s/envs/none", "--set", "a=b"]
+    assert "--values" not in platform_command("none", [])

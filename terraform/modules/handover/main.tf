@@ -47,7 +47,7 @@ output "canario" {
     judge = { image = { repository = "${var.repository}/judge" } }
     mlflow = {
       enabled = true
-      image   = { repository = "${var.repository}/components" }
+      image   = { repository = "${var.repository}/mlflow" }
     }
   }
 }

@@ -19,7 +19,11 @@ def _locked(lock: str) -> set[str]:
     return set(re.findall(r"^([a-z0-9-]+)(?:\[[a-z0-9,-]+\])?==", lock, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", sorted(PROGRAMS))
+#: Those that run programs of ours; the others hold what their lock file and Debian bring.
+_OURS = sorted(name for name, program in PROGRAMS.items() if program.sources)
+
+
+@pytest.mark.parametrize("name", _OURS)
 def test_everything_that_an_image_imports_is_in_it(name: str, tmp_path: Path) -> None:
     stage(PROGRAMS[name], tmp_path)
     sources = {path.relative_to(tmp_path / "src"): path for path in (tmp_path / "src").rglob("*.py")}
@@ -47,3 +51,11 @@ def test_the_judge_carries_neither_its_simulator_nor_anything_that_trains(tmp_pa
 def test_the_steps_carry_no_tools_of_the_development(tmp_path: Path) -> None:
     stage(PROGRAMS["components"], tmp_path)
     assert not _locked((tmp_path / "requirements.txt").read_text()) & {"pytest", "mypy", "ruff", "locust", "bentoml"}
+
+
+def test_what_serves_mlflow_neither_trains_nor_carries_a_source_of_ours(tmp_path: Path) -> None:
+    stage(PROGRAMS["mlflow"], tmp_path)
+    assert list((tmp_path / "src").iterdir()) == []
+    locked = _locked((tmp_path / "requirements.txt").read_text())
+    assert {"mlflow", "psycopg", "boto3", "google-cloud-storage"} <= locked
+    assert not locked & {"tensorflow", "kfp", "bentoml", "optuna"}

@@ -12,7 +12,7 @@ run "the_charts_get_values_in_their_own_words" {
     error_message = "the judge's image is not in the registry"
   }
   assert {
-    condition     = output.canario.mlflow.enabled && output.canario.mlflow.image.repository == "registry.local/canario/components"
+    condition     = output.canario.mlflow.enabled && output.canario.mlflow.image.repository == "registry.local/canario/mlflow"
     error_message = "MLflow's image is not in the registry"
   }
   assert {

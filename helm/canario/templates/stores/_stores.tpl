@@ -1,0 +1,47 @@
+{{/* What a store's StatefulSet has beside its containers; (dict "root" $ "component" NAME). */}}
+{{- define "canario.storeSet" -}}
+replicas: 1
+serviceName: {{ .component }}
+selector:
+  matchLabels:
+    {{- include "canario.selector" . | nindent 4 }}
+{{- with .root.Values.stores }}
+{{- if .size }}
+volumeClaimTemplates:
+  - metadata: {name: data}
+    spec:
+      accessModes: [ReadWriteOnce]
+      {{- with .storageClass }}
+      storageClassName: {{ . }}
+      {{- end }}
+      resources:
+        requests: {storage: {{ .size }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What a store's pod has beside its containers. */}}
+{{- define "canario.storePod" -}}
+automountServiceAccountToken: false
+securityContext:
+  {{- include "canario.podSecurity" . | nindent 2 }}
+volumes:
+  - name: tmp
+    emptyDir: {sizeLimit: 1Gi}
+  {{- if not .Values.stores.size }}
+  - name: data
+    emptyDir: {}
+  {{- end }}
+{{- end }}
+
+{{/* What every container of a store has. */}}
+{{- define "canario.storeContainer" -}}
+image: {{ include "canario.image" .Values.stores.image }}
+resources:
+  {{- include "canario.resources" .Values.stores.resources | nindent 2 }}
+securityContext:
+  {{- include "canario.containerSecurity" . | nindent 2 }}
+volumeMounts:
+  - {name: data, mountPath: /data}
+  - {name: tmp, mountPath: /tmp}
+{{- end }}

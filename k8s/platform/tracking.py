@@ -1,0 +1,109 @@
+"""What MLflow stands on: a secret from outside, or one made here for the stores that the chart itself brings."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from k8s.deploy.cluster import run
+from k8s.deploy.errors import ClusterError
+
+_DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
+#: Of each local store, where the cluster can keep it.
+_SIZE: Final = "5Gi"
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """What the chart will bring: MLflow with a secret of this name, if any, and stores beside it."""
+
+    secret: str | None
+    stores: bool
+
+
+def tracking(objects: Iterable[Mapping[str, Any]]) -> Tracking:
+    """What a rendered chart has of it."""
+    named = {(one["kind"], one["metadata"]["name"]): one for one in objects}
+    server = named.get(("Deployment", "mlflow"))
+    container = server["spec"]["template"]["spec"]["containers"][0] if server else None
+    secret = container["envFrom"][0]["secretRef"]["name"] if container else None
+    return Tracking(secret, ("StatefulSet", "postgresql") in named)
+
+
+def require_secret(wanted: Tracking, namespace: str) -> None:
+    """Sees that a secret from outside is there, before anything is installed that would wait for it.
+
+    Raises:
+        ClusterError: it is not.
+    """
+    if wanted.secret and not wanted.stores and not _is_there(wanted.secret, namespace):
+        raise ClusterError(
+            f"namespace {namespace} has no secret {wanted.secret}, from which MLflow takes its database and its "
+            "artifact store; helm/canario/README.md says what it holds (Terraform's output mlflow_secret has it)"
+        )
+
+
+def bring_secret(wanted: Tracking, namespace: str, say: Callable[[str], None]) -> None:
+    """Makes the secret of our own stores the first time; one that is there stays as it is."""
+    if wanted.secret is None or not wanted.stores:
+        return
+    if _is_there(wanted.secret, namespace):
+        say(f"secret {wanted.secret}: is there, and is kept")
+        return
+    _make(wanted.secret, namespace)
+    say(f"secret {wanted.secret}: was made, with new passwords for the stores")
+
+
+def _is_there(secret: str, namespace: str) -> bool:
+    return bool(run(["kubectl", "-n", namespace, "get", "secret", secret, "--ignore-not-found", "-o", "name"]).strip())
+
+
+def _make(name: str, namespace: str) -> None:
+    """From a file that only its owner reads, because other programs see a command's words."""
+    document = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "canario"}},
+        "stringData": local_secret(),
+    }
+    with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
+        path = Path(folder) / "secret.json"
+        path.write_text(json.dumps(document), encoding="utf-8")
+        run(["kubectl", "-n", namespace, "create", "--filename", str(path)])
+
+
+def local_secret() -> dict[str, str]:
+    """Where the chart's own stores are, with new passwords."""
+    return {
+        "MLFLOW_BACKEND_STORE_URI": "postgresql://mlflow@postgresql:5432/mlflow",
+        "PGPASSWORD": secrets.token_urlsafe(24),
+        "MLFLOW_ARTIFACTS_DESTINATION": "s3://mlflow",
+        "MLFLOW_S3_ENDPOINT_URL": "http://object-store:9000",
+        "AWS_ACCESS_KEY_ID": "mlflow",
+        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(24),
+    }
+
+
+def store_size(namespace: str) -> str:
+    """The size of a store's claim, "" for none: that of the store that is there, else what the cluster can meet."""
+    there = run(["kubectl", "-n", namespace, "get", "statefulset", "postgresql", "--ignore-not-found", "-o", "json"])
+    if there.strip():
+        return size_of(json.loads(there))
+    return new_size(json.loads(run(["kubectl", "get", "storageclasses", "-o", "json"])))
+
+
+def size_of(statefulset: Mapping[str, Any]) -> str:
+    """What a store claims; Kubernetes lets nobody change that."""
+    claims = statefulset["spec"].get("volumeClaimTemplates", ())
+    return str(claims[0]["spec"]["resources"]["requests"]["storage"]) if claims else ""
+
+
+def new_size(storage_classes: Mapping[str, Any]) -> str:
+    """What a new store claims: nothing where no default StorageClass would meet it."""
+    annotations = (one["metadata"].get("annotations", {}) for one in storage_classes["items"])
+    return _SIZE if any(one.get(_DEFAULT_CLASS) == "true" for one in annotations) else ""
