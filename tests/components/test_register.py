@@ -215,7 +215,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Itera
         process = subprocess.Popen(command, cwd=folder, env=quiet, stdout=log, stderr=log)
     uri = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: get(f"{uri}/health") is not None, 100)
+        wait_for(lambda: get(f"{uri}/health") is not None, 300)
         yield uri
     finally:
         process.terminate()
@@ -223,6 +223,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Itera
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_server_gives_back_the_package_that_it_was_given(server: str, record: RunRecord, tmp_path: Path) -> None:
     package = packaged(tmp_path / "p", small_model())
     version = register_package(server, record, package.path, source(tmp_path))
