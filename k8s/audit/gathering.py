@@ -57,7 +57,7 @@ def gather(service: str, version: str, places: Places, folder: Path) -> None:
     if registered is None:
         raise AuditError(f"version {version} of {service} is not in {uri}; `make ui` shows which there are")
     try:
-        _package(registered, folder, places)
+        _package(registered, uri, folder, places)
         _run(client, registered, folder)
         history = read_history(places.repository, service, registered.package, folder)
     except (PackageError, MlflowException, GitError) as error:
@@ -67,8 +67,8 @@ def gather(service: str, version: str, places: Places, folder: Path) -> None:
     _rollouts(service, version, places, folder)
 
 
-def _package(registered: Registered, folder: Path, places: Places) -> None:
-    path = local_package(registered)
+def _package(registered: Registered, uri: str, folder: Path, places: Places) -> None:
+    path = local_package(registered, uri)
     shutil.copytree(path, folder / records.PACKAGE)
     stored = places.build / "store" / "packages" / registered.package.removeprefix("sha256:")
     for beside, name in ((signature_file, records.SIGNATURE), (materials_file, records.MATERIALS)):

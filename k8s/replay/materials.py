@@ -68,7 +68,7 @@ def find_kept(mlflow: str, service: str, version: str) -> tuple[Kept, MlflowClie
     registered = numbered(client, service, version)
     if registered is None:
         raise ReplayError(f"version {version} of {service} is not in {mlflow}; `make ui` shows which there are")
-    return _kept(registered), client
+    return _kept(registered, mlflow), client
 
 
 def gather(kept: Kept, client: MlflowClient, code: Path) -> Materials:
@@ -86,9 +86,9 @@ def gather(kept: Kept, client: MlflowClient, code: Path) -> Materials:
     return Materials(kept, _champion(kept, client), _lock(receipt.code, receipt.lock, code), _machine(kept, client))
 
 
-def _kept(registered: Registered) -> Kept:
+def _kept(registered: Registered, mlflow: str) -> Kept:
     try:
-        package = read_package(local_package(registered))
+        package = read_package(local_package(registered, mlflow))
     except (PackageError, MlflowException) as error:
         raise ReplayError(f"the package of version {registered.version} is not to be had: {error}") from error
     return Kept(registered, package, _snapshot(registered, package.receipt.data))

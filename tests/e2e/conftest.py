@@ -45,7 +45,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """A test that fails shows what the cluster looked like."""
     report = yield
     if report.failed and item.path.parent == Path(__file__).parent:
-        for namespace in getattr(item.module, "NAMESPACES", ("models", "canario")):
+        named = getattr(item.module, "NAMESPACES", None) if isinstance(item, pytest.Function) else None
+        for namespace in named or ("models", "canario"):
             report.sections.append((f"namespace {namespace}", Kube(namespace).described()))
     return report
 

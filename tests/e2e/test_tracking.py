@@ -110,7 +110,9 @@ def registered(server: Server, package: Package, tmp_path_factory: pytest.TempPa
     search = Search(metric="roc_auc", rows=100, planned=1, trials=(trial,))
     record = RunRecord("small", "small-1", evaluation, search, figures)
     with server.reached() as uri:
-        version = register_package(uri, record, package.path, Source("s3://x/y", sha256(b"source")))
+        version = register_package(
+            uri, record, package.path, Source("s3://x/y", sha256(b"source"), "nothing was found")
+        )
         return promote(uri, "small", version.version)
 
 
