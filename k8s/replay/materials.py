@@ -30,9 +30,11 @@ class Kept:
     """A registered version whose every byte was checked.
 
     Attributes:
+        mlflow: the store that tells of it.
         snapshot: the file with the table that it learned from.
     """
 
+    mlflow: str
     registered: Registered
     package: Package
     snapshot: Path
@@ -91,7 +93,7 @@ def _kept(registered: Registered, mlflow: str) -> Kept:
         package = read_package(local_package(registered, mlflow))
     except (PackageError, MlflowException) as error:
         raise ReplayError(f"the package of version {registered.version} is not to be had: {error}") from error
-    return Kept(registered, package, _snapshot(registered, package.receipt.data))
+    return Kept(mlflow, registered, package, _snapshot(registered, package.receipt.data))
 
 
 def _snapshot(registered: Registered, digest: str) -> Path:
@@ -145,7 +147,7 @@ def _champion(kept: Kept, client: MlflowClient) -> Kept | None:
         raise ReplayError(
             f"the champion that it was compared with ({digest}) is not registered; bring its version back"
         )
-    return _kept(found)
+    return _kept(found, kept.mlflow)
 
 
 def _machine(kept: Kept, client: MlflowClient) -> Machine | None:

@@ -110,9 +110,7 @@ def registered(server: Server, package: Package, tmp_path_factory: pytest.TempPa
     search = Search(metric="roc_auc", rows=100, planned=1, trials=(trial,))
     record = RunRecord("small", "small-1", evaluation, search, figures)
     with server.reached() as uri:
-        version = register_package(
-            uri, record, package.path, Source("s3://x/y", sha256(b"source"), "nothing was found")
-        )
+        version = register_package(uri, record, package.path, Source("s3://x/y", sha256(b"source"), "all is well"))
         return promote(uri, "small", version.version)
 
 
@@ -132,7 +130,7 @@ def test_what_was_registered_is_still_there_when_mlflows_pod_was_not(
     with server.reached() as uri:
         before = stored(uri)
     assert before[:3] == (registered, package.digest, "FINISHED")
-    assert before[4] == ["evaluation.json", "figures", "package"]
+    assert before[4] == ["evaluation.json", "figures", "package", "validation.md"]
     pod = server.pod()
     server.kube.run("delete", "pod", pod)
     assert server.pod() != pod
