@@ -86,7 +86,8 @@ cluster: setup  ## a local cluster of two nodes, with kind and docker
 	@$(PY) -m k8s.cluster
 
 .PHONY: platform
-platform: setup  ## bring a cluster what it lacks: controllers, configs, the judge; ENV=local [WITH="flux keda"]
+platform: setup  ## bring a cluster what it lacks: controllers, configs, the judge, MLflow; ENV=local [WITH="flux keda"]
+	@$(if $(filter local,$(ENV)),$(MAKE) platform-images PARTS="judge mlflow stores")
 	@$(PY) -m k8s.platform --env $(ENV) $(if $(WITH),--with $(WITH))
 
 .PHONY: image
@@ -101,8 +102,9 @@ sign: setup  ## sign the newest package of SERVICE, for its image: KEY=private-k
 
 .PHONY: platform-images
 platform-images: export REGISTRY ?=
-platform-images: setup  ## make the images of the platform's own programs: [REGISTRY=host/folder]
-	@for part in judge mlflow stores components; do \
+platform-images: PARTS ?= judge mlflow stores components
+platform-images: setup  ## make the images of the platform's own programs: [REGISTRY=host/folder] [PARTS="judge mlflow"]
+	@for part in $(PARTS); do \
 	  $(PY) -m services.image --component $$part $${REGISTRY:+--name "$$REGISTRY/$$part"} || exit 1; done
 
 .PHONY: publish

@@ -68,7 +68,7 @@ def _stored(image: str) -> str:
             return find_engine(Path(folder, "log")).stored(image).digest
         except EngineError as error:
             raise ClusterError(
-                f"{image} is not in the store of this machine; `make image` makes it\n{error}"
+                f"{image} is not in the store of this machine; `make image` or `make platform-images` makes it\n{error}"
             ) from error
 
 

@@ -12,12 +12,13 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from k8s.deploy import nodes
 from k8s.deploy.cluster import run
 from k8s.deploy.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.deploy.render import PLATFORM, platform_settings
@@ -52,13 +53,16 @@ def _install(asked: argparse.Namespace) -> None:
         run(["kubectl", "apply", "--server-side", "--kustomize", str(flux)])
         _say(f"flux: follows k8s/envs/{asked.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
         return
-    wanted = tracking(rendered(asked.env, asked.set))
+    objects = rendered(asked.env, asked.set)
+    wanted = tracking(objects)
     _reach()
     require_secret(wanted, PLATFORM)
     bring_controllers(asked.with_controllers)
     run(["kubectl", "apply", "--server-side", "--kustomize", str(configs(asked.env))])
     _say("namespaces: canario and models, with their limits, and what models lets in")
     bring_secret(wanted, PLATFORM, _say)
+    for image in images(objects):
+        nodes.bring(image, _say)
     _bring_platform(asked, [*_stored(wanted), *asked.set])
     _say(f"{_brought(wanted)}; next: make deploy SERVICE=churn ENV={asked.env}")
 
@@ -75,6 +79,13 @@ def _bring_platform(asked: argparse.Namespace, settings: list[str]) -> None:
     except ClusterError as error:
         pods = json.loads(run(["kubectl", "-n", PLATFORM, "get", "pods", "-o", "json"]))["items"]
         raise ClusterError("\n".join([str(error), *waiting(pods)])) from error
+
+
+def images(objects: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The images that the pods of some objects run, each once."""
+    pods = [one["spec"]["template"]["spec"] for one in objects if "template" in one.get("spec", {})]
+    containers = [container for pod in pods for container in (*pod.get("initContainers", ()), *pod["containers"])]
+    return sorted({container["image"] for container in containers})
 
 
 def _stored(wanted: Tracking) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from k8s.platform.__main__ import platform_command, rendered
+from k8s.platform.__main__ import images, platform_command, rendered
 from k8s.platform.tracking import Tracking, local_secret, tracking
+from services.image.program import PROGRAMS
 from services.judge.__main__ import main as judge_main
 from services.judge.prometheus import PrometheusSource
 from tests.helm.charts import Refused, helm, invalid
@@ -200,6 +201,15 @@ def test_only_the_local_environment_brings_stores_of_its_own() -> None:
     nothing = Tracking(None, stores=False)
     assert wanted == {"local": Tracking("mlflow", stores=True), "staging": nothing, "production": nothing}
     assert tracking(rendered("staging", ["mlflow.enabled=true", "mlflow.secret=s"])) == Tracking("s", stores=False)
+
+
+@pytest.mark.charts
+def test_every_image_that_runs_is_one_that_can_be_made() -> None:
+    found = {image.rpartition("/")[2].partition(":")[0] for image in images(rendered("local", []))}
+    assert found == {"judge", "mlflow", "stores"} < PROGRAMS.keys()
+    made = re.search(r'platform-images PARTS="([a-z ]+)"', (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert made
+    assert set(made[1].split()) == found
 
 
 def test_an_environments_differences_are_read_where_there_are_any() -> None:

@@ -60,7 +60,9 @@ def test_of_an_unknown_cluster_it_is_said_that_its_nodes_need_the_image(machine:
 
 
 def test_an_image_that_was_not_made_is_no_image_that_was_brought(machine: Path) -> None:
-    with pytest.raises(ClusterError, match="is not in the store of this machine; `make image` makes it"):
+    with pytest.raises(
+        ClusterError, match="is not in the store of this machine; `make image` or `make platform-images` makes it"
+    ):
         bring("registry.local/canario/other:1", print, machine / "brought")
     assert not (machine / "brought").exists()
 
