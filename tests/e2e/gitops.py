@@ -129,8 +129,8 @@ def _write_files(root: Path, judge: Image, server: GitServer) -> None:
             "environment": {"url": server.url, "port": PORT},
             "prometheus": {"scrapeSeconds": 2},
         }
-        labels = {"canario/admission": "models", "pod-security.kubernetes.io/enforce": "restricted"}
-        metadata = {"name": namespace, "labels": labels, "annotations": {"canario/registry": "registry.local/canario"}}
+        # The door is for models alone, and the judge is here, too.
+        metadata = {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
         documents = {
             "platform.yaml": {**where, "max_replicas": 2, "values": values},
             "canario.yaml": canario,
