@@ -110,8 +110,9 @@ platform-images: setup  ## make the images of the platform's own programs: [REGI
 .PHONY: publish
 publish: PART ?= $(SERVICE)
 publish: export KEY ?=
-publish: setup  ## push and sign the newest image of SERVICE, or PART of the platform, to the registry of its name: [KEY=f]
-	@$(PY) -m services.image.publish --record build/images/$(PART).json $${KEY:+--key "$$KEY"}
+publish: setup  ## push and sign the newest image of SERVICE, or each PART of the platform, to the registry of its name: [KEY=f]
+	@for part in $(PART); do \
+	  $(PY) -m services.image.publish --record build/images/$$part.json $${KEY:+--key "$$KEY"} || exit 1; done
 
 .PHONY: publish-charts
 publish-charts: export KEY ?=
@@ -164,7 +165,7 @@ promote: setup  ## propose for TO what passed in FROM: FROM=staging TO=productio
 
 .PHONY: tools
 tools: TOOLS ?= actionlint cosign helm kubeconform promtool kind
-tools:  ## programs that checks need and that are no Python packages, into build/tools: [TOOLS="helm kind"]
+tools:  ## programs that checks need beyond the environments, into build/tools: [TOOLS="helm kind"]
 	@bash .ci/tools $(TOOLS)
 
 .PHONY: trigger
@@ -197,16 +198,36 @@ tell-verdict:  ## say what follow found as a check and a comment: COMMIT=id; nee
 kind:  ## a cluster in containers of this machine, for KUBECONFIG
 	@kind create cluster --kubeconfig "$${KUBECONFIG:?names the file to write}" --wait 180s
 
+.PHONY: tf-lock
+tf-lock:  ## note which provider ENV takes, with its checksums, for a commit; again after a change of version
+	@terraform -chdir=terraform/envs/$(ENV) providers lock \
+	  -platform=linux_amd64 -platform=linux_arm64 -platform=darwin_amd64 -platform=darwin_arm64
+	@echo "commit terraform/envs/$(ENV)/.terraform.lock.hcl"
+
 .PHONY: tf-plan
-tf-plan:  ## plan what Terraform would change in ENV, and save it
+tf-plan: export STATE ?=
+tf-plan:  ## plan what Terraform would change in ENV, and save it: STATE=bucket
 	@mkdir -p build/terraform
-	@terraform -chdir=terraform/envs/$(ENV) init -input=false -lockfile=readonly $(if $(STATE),-backend-config=bucket=$(STATE))
+	@bash .ci/tf-init "$(ENV)"
 	@terraform -chdir=terraform/envs/$(ENV) plan -input=false -lock-timeout=5m -out=$(CURDIR)/build/terraform/$(ENV).tfplan
 
 .PHONY: tf-apply
-tf-apply:  ## apply the plan of ENV that was saved, and nothing else
-	@terraform -chdir=terraform/envs/$(ENV) init -input=false -lockfile=readonly $(if $(STATE),-backend-config=bucket=$(STATE))
+tf-apply: export STATE ?=
+tf-apply:  ## apply the plan of ENV that was saved, and nothing else: STATE=bucket
+	@bash .ci/tf-init "$(ENV)"
 	@terraform -chdir=terraform/envs/$(ENV) apply -input=false -lock-timeout=5m $(CURDIR)/build/terraform/$(ENV).tfplan
+
+.PHONY: tf-handover
+tf-handover: setup  ## bring what Terraform made of ENV to k8s/envs and to its cluster; needs gcloud and kubectl
+	@$(PY) -m terraform.hand_over --env $(ENV)
+
+.PHONY: tf-destroy
+tf-destroy: export STATE ?=
+tf-destroy: setup  ## take ENV away, and before it what its cluster's controllers made: STATE=bucket
+	@bash .ci/tf-init "$(ENV)"
+	@$(PY) -m terraform.drain --env $(ENV)
+	@terraform -chdir=terraform/envs/$(ENV) apply -var deletion_protection=false
+	@terraform -chdir=terraform/envs/$(ENV) destroy -var deletion_protection=false
 
 .PHONY: ui
 ui: RUNS ?= $(shell ls -t build/mlflow/mlflow.db build/demo/mlflow/mlflow.db 2>/dev/null | head -1)
@@ -253,6 +274,10 @@ check: setup  ## lint, format, types, workflows, what Flux applies; what cannot 
 .PHONY: tf-check
 tf-check: setup  ## the checks of Terraform; what cannot run is named, and with STRICT=1 refused
 	@$(PY) -m terraform.check
+
+.PHONY: tf-documents
+tf-documents: setup  ## write the READMEs of Terraform's modules from their variables, outputs and examples
+	@$(PY) -m terraform.documents
 
 .PHONY: costs
 costs: setup  ## what each environment costs a month, by pool

@@ -1,8 +1,7 @@
-"""Checks of the Terraform code: format, then for each folder whether it is valid and what its tests say.
+"""Checks of the Terraform code: format, rules, then for each folder whether it is valid and what its tests say.
 
-Run as `python -m terraform.check`, with STRICT=1 where everything must be there. A folder whose provider cannot
-be had is named as not checked: that is no pass, and under STRICT it is a failure. A copy is checked, so that
-nothing is left in the tree.
+Run as `python -m terraform.check`, with STRICT=1 where everything must be there. What could not run is named, with the
+reason: that is no pass, and under STRICT it is a failure. A copy is checked, so that nothing is left in the tree.
 """
 
 from __future__ import annotations
@@ -16,7 +15,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
+
+from terraform.order import wrong
 
 HERE = Path(__file__).parent
 #: What `terraform init` says when a provider is out of reach, and not when the code is wrong.
@@ -25,12 +26,19 @@ UNREACHABLE = re.compile(
     r"was not found in any of the search locations|could not query the provider registry",
     re.IGNORECASE,
 )
+#: What else looks at the whole tree; `make tools` brings it.
+LINTERS: Final = {
+    "tflint": ("--recursive", "--no-color"),
+    "checkov": ("--directory=.", "--framework=terraform", "--compact", "--quiet", "--skip-download"),
+}
+#: The folder in which everything comes together.
+WHOLE: Final = "modules/platform"
 Outcome = Literal["passed", "failed", "not run"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command of terraform said: `code` is its exit status."""
+    """What a command said: `code` is its exit status."""
 
     code: int
     text: str
@@ -46,39 +54,60 @@ class Finding:
     why: str = ""
 
 
-Terraform = Callable[[Path, tuple[str, ...]], Answer]
+#: Runs a program with arguments in a folder; None where it is not on the PATH.
+Program = Callable[[Path, tuple[str, ...]], Answer | None]
 
 
-def terraform(folder: Path, arguments: tuple[str, ...]) -> Answer:
-    """Run terraform in a folder."""
-    done = subprocess.run(["terraform", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+def program(folder: Path, command: tuple[str, ...]) -> Answer | None:
+    """Run a command in a folder."""
+    if shutil.which(command[0]) is None:
+        return None
+    done = subprocess.run([*command], cwd=folder, capture_output=True, text=True, check=False)
     return Answer(done.returncode, done.stdout + done.stderr)
 
 
-def check(tree: Path, run: Terraform) -> Iterator[Finding]:
+def check(tree: Path, run: Program) -> Iterator[Finding]:
     """Every check of a tree of Terraform code."""
-    yield _finding("fmt", ".", run(tree, ("fmt", "-check", "-diff", "-recursive", "-no-color")))
+    if (formatted := run(tree, ("terraform", "fmt", "-check", "-diff", "-recursive", "-no-color"))) is None:
+        yield Finding("terraform", ".", "not run", "terraform is not on the PATH: nothing was checked")
+        return
+    yield _finding("fmt", ".", formatted)
+    for name, arguments in LINTERS.items():
+        answer = run(tree, (name, *arguments))
+        missing = Finding(name, ".", "not run", f"{name} is not on the PATH; `make tools TOOLS={name}` brings it")
+        yield missing if answer is None else _finding(name, ".", answer)
     for folder in folders(tree):
         yield from check_folder(tree, folder, run)
 
 
 def folders(tree: Path) -> list[Path]:
-    """Folders that hold a configuration: modules and environments."""
-    return sorted({file.parent for file in tree.rglob("main.tf")})
+    """Folders that hold a configuration: modules and environments. Examples are planned by their module's tests."""
+    return sorted({file.parent for file in tree.rglob("main.tf") if file.parent.name != "examples"})
 
 
-def check_folder(tree: Path, folder: Path, run: Terraform) -> Iterator[Finding]:
+def check_folder(tree: Path, folder: Path, run: Program) -> Iterator[Finding]:
     """One folder: it has to be initialised before it can be looked at."""
     name = str(folder.relative_to(tree))
-    answer = run(folder, ("init", "-backend=false", "-input=false", "-no-color"))
+    answer = _terraform(run, folder, "init", "-backend=false", "-input=false", "-no-color")
     if answer.code:
         unreachable = UNREACHABLE.search(" ".join(answer.text.split())) is not None
         why = "its provider cannot be had here" if unreachable else answer.text.strip()
         yield Finding("validate, test", name, "not run" if unreachable else "failed", why)
         return
-    yield _finding("validate", name, run(folder, ("validate", "-no-color")))
+    yield _finding("validate", name, _terraform(run, folder, "validate", "-no-color"))
     if list(folder.glob("tests/*.tftest.hcl")):
-        yield _finding("test", name, run(folder, ("test", "-no-color")))
+        yield _finding("test", name, _terraform(run, folder, "test", "-no-color"))
+    if name == WHOLE:
+        yield _order(name, _terraform(run, folder, "graph"))
+
+
+def _order(name: str, graph: Answer) -> Finding:
+    faults = [graph.text.strip()] if graph.code else wrong(graph.text)
+    return Finding("destroy order", name, "failed" if faults else "passed", "\n  ".join(faults))
+
+
+def _terraform(run: Program, folder: Path, *arguments: str) -> Answer:
+    return run(folder, ("terraform", *arguments)) or Answer(127, "terraform is not on the PATH any more")
 
 
 def _finding(what: str, folder: str, answer: Answer) -> Finding:
@@ -86,25 +115,23 @@ def _finding(what: str, folder: str, answer: Answer) -> Finding:
 
 
 def verdict(findings: list[Finding], strict: bool) -> int:
-    """Exit status: 1 for what failed, and under `strict` for what could not run; nothing found is a failure too."""
+    """Exit status: 1 for what failed, and under `strict` for what could not run; also when nothing passed."""
     bad = {"failed", "not run"} if strict else {"failed"}
-    return int(not findings or any(finding.outcome in bad for finding in findings))
+    passed = any(finding.outcome == "passed" for finding in findings)
+    return int(not passed or any(finding.outcome in bad for finding in findings))
 
 
 def main() -> int:
-    """Print each finding; 1 when something failed, 2 when terraform itself is missing."""
-    if shutil.which("terraform") is None:
-        print("terraform is not on the PATH: nothing was checked", file=sys.stderr)
-        return 2
+    """Print each finding as it comes; 1 when something failed or nothing could run."""
+    findings: list[Finding] = []
     with tempfile.TemporaryDirectory() as place:
-        tree = shutil.copytree(HERE, Path(place) / "terraform", ignore=shutil.ignore_patterns(".terraform*"))
-        findings = list(check(tree, terraform))
-    for finding in findings:
-        print(
-            f"{finding.outcome:8} {finding.check:15} {finding.folder}" + (f"\n  {finding.why}" if finding.why else "")
-        )
+        tree = shutil.copytree(HERE, Path(place) / "terraform", ignore=shutil.ignore_patterns(".terraform", "*.py"))
+        for finding in check(tree, program):
+            findings.append(finding)
+            why = f"\n  {finding.why}" if finding.why else ""
+            print(f"{finding.outcome:8} {finding.check:15} {finding.folder}{why}", flush=True)
     return verdict(findings, strict=os.environ.get("STRICT") == "1")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -10,7 +10,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -57,22 +57,15 @@ class Nodes(_Strict):
     max: int
     disk_gb: float
     spot: bool
-
-
-class Gpu(_Strict):
-    """GPUs; a G2 machine's price has them in it, so that they cost nothing more."""
-
-    type: Literal["nvidia-l4"]
-    count: int = 1
-    driver: str = "DEFAULT"
-    shared_by: int = 1
+    zones: tuple[str, ...] = ()
 
 
 class Pool(_Strict):
-    """A node pool. A TPU pool has no price yet and is refused as an unknown key."""
+    """A node pool, as modules/node-pool wants it: a machine's price has its GPUs and TPUs in it."""
 
     nodes: Nodes
-    gpu: Gpu | None = None
+    gpu: dict[str, Any] | None = None
+    tpu: dict[str, Any] | None = None
 
 
 class Database(_Strict):

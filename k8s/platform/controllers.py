@@ -97,4 +97,9 @@ def missing(controllers: Iterable[Controller], found: Found, asked: Collection[s
 def is_there(controller: Controller, found: Found) -> bool:
     """Whether all that shows it was found."""
     by = controller.found_by
-    return (by.crd is None or by.crd in found.crds) and (by.deployment is None or by.deployment in found.deployments)
+    return (by.crd is None or by.crd in found.crds) and (by.deployment is None or _runs(by.deployment, found))
+
+
+def _runs(name: str, found: Found) -> bool:
+    """Whether a deployment is there, also by the name with its version that a cloud's own add-on has."""
+    return any(one == name or one.startswith(f"{name}-v") for one in found.deployments)

@@ -7,18 +7,35 @@ from pathlib import Path
 
 import pytest
 
-from terraform.check import HERE, Answer, Finding, check, terraform, verdict
+from terraform.check import HERE, LINTERS, Answer, Finding, Program, check, folders, program, verdict
 
 GOOD = 'output "one" {\n  value = 1\n}\n'
 needs_terraform = pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not on the PATH")
 
 
+def without_linters(folder: Path, command: tuple[str, ...]) -> Answer | None:
+    """Terraform as it is here, and nothing else."""
+    return None if command[0] in LINTERS else program(folder, command)
+
+
+def answers(**codes: int) -> Program:
+    """A program that is there and ends with 0, or with what is given for terraform's command or the linter."""
+
+    def run(_: Path, command: tuple[str, ...]) -> Answer | None:
+        name = command[1] if command[0] == "terraform" else command[0]
+        return Answer(codes.get(name, 0), "what it said")
+
+    return run
+
+
 @needs_terraform
 def test_what_needs_no_provider_really_runs(tmp_path: Path) -> None:
     shutil.copytree(HERE / "modules" / "handover", tmp_path / "handover")
-    findings = list(check(tmp_path, terraform))
+    findings = list(check(tmp_path, without_linters))
     assert [(found.check, found.outcome) for found in findings] == [
         ("fmt", "passed"),
+        ("tflint", "not run"),
+        ("checkov", "not run"),
         ("validate", "passed"),
         ("test", "passed"),
     ]
@@ -31,25 +48,62 @@ def test_what_needs_no_provider_really_runs(tmp_path: Path) -> None:
 )
 def test_wrong_code_fails(tmp_path: Path, text: str, failed: str) -> None:
     (tmp_path / "main.tf").write_text(text)
-    assert [found.check for found in check(tmp_path, terraform) if found.outcome == "failed"] == [failed]
+    assert [found.check for found in check(tmp_path, without_linters) if found.outcome == "failed"] == [failed]
+
+
+@pytest.mark.parametrize("linter", LINTERS)
+def test_a_linter_that_finds_something_fails(tmp_path: Path, linter: str) -> None:
+    (tmp_path / "main.tf").write_text(GOOD)
+    assert [found.check for found in check(tmp_path, answers(**{linter: 2})) if found.outcome == "failed"] == [linter]
+
+
+def test_a_program_that_is_missing_is_no_pass_and_says_where_it_comes_from(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(GOOD)
+    findings = list(
+        check(tmp_path, lambda folder, command: answers()(folder, command) if command[0] == "terraform" else None)
+    )
+    assert [found.why.partition(";")[2] for found in findings if found.outcome == "not run"] == [
+        " `make tools TOOLS=tflint` brings it",
+        " `make tools TOOLS=checkov` brings it",
+    ]
+    assert (verdict(findings, strict=False), verdict(findings, strict=True)) == (0, 1)
+
+
+def test_without_terraform_nothing_passes(tmp_path: Path) -> None:
+    findings = list(check(tmp_path, lambda _, command: None))
+    assert [found.outcome for found in findings] == ["not run"]
+    assert verdict(findings, strict=False) == 1
 
 
 def test_a_provider_out_of_reach_is_not_run_and_no_pass(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text(GOOD)
     offline = "Error: Failed to query available provider packages\nCould not connect to\nthe registry"
-    findings = list(check(tmp_path, lambda _, command: Answer(int(command[0] == "init"), offline)))
-    assert [found.outcome for found in findings] == ["passed", "not run"]
+    findings = list(check(tmp_path, lambda _, command: Answer(int(command[1] == "init"), offline)))
+    assert findings[-1].outcome == "not run"
     assert verdict(findings, strict=False) == 0
     assert verdict(findings, strict=True) == 1
 
 
 def test_another_failure_of_init_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text(GOOD)
-    findings = list(
-        check(tmp_path, lambda _, command: Answer(int(command[0] == "init"), "Unreadable module directory"))
-    )
+    findings = list(check(tmp_path, answers(init=1)))
     assert findings[-1].outcome == "failed"
     assert verdict(findings, strict=False) == 1
+
+
+def test_the_order_of_destruction_is_looked_at_where_everything_comes_together(tmp_path: Path) -> None:
+    shutil.copytree(HERE / "modules", tmp_path / "modules")
+    found = [one for one in check(tmp_path, answers()) if one.check == "destroy order"]
+    assert [(one.folder, one.outcome) for one in found] == [("modules/platform", "failed")]
+    assert "may go after" in found[0].why
+
+
+def test_examples_are_left_to_the_tests_of_their_module() -> None:
+    names = {str(folder.relative_to(HERE)) for folder in folders(HERE)}
+    assert {"modules/cluster", "modules/platform", "envs/staging", "envs/production"} <= names
+    assert not any("examples" in name for name in names)
+    for folder in folders(HERE / "modules"):
+        assert 'source = "./examples"' in (folder / "tests" / "behaviour.tftest.hcl").read_text()
 
 
 def test_nothing_checked_is_a_failure() -> None:

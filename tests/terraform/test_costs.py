@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from terraform.costs import CostsError, Prices, Sizes, costs, read_prices, read_sizes, table
+from terraform.costs import CostsError, Database, Nodes, Pool, Prices, Sizes, costs, read_prices, read_sizes, table
 from tests.repo.tree import ROOT
 
 PRICES = Prices.model_validate(
@@ -50,6 +52,50 @@ def test_spot_and_a_standby_change_the_price() -> None:
 def test_what_has_no_price_is_refused(wrong: Sizes, said: str) -> None:
     with pytest.raises(CostsError, match=said):
         costs(wrong, PRICES)
+
+
+def test_a_pool_with_accelerators_costs_what_its_machine_does() -> None:
+    nodes = {
+        "machine_type": "ct5lp-hightpu-4t",
+        "min": 0,
+        "max": 4,
+        "disk_gb": 100,
+        "spot": True,
+        "zones": ["us-central1-a"],
+    }
+    plain = sizes(nodes=nodes)
+    slice_of_16 = plain.model_copy(
+        update={"pools": {"cpu": Pool.model_validate({"nodes": nodes, "tpu": {"topology": "4x4"}})}}
+    )
+    # 4 machines x (4.8 x 730 hours x 0.4, as they are spot, + 100 x 0.1)
+    assert [round(line.most, 2) for line in costs(slice_of_16, read_prices()) if line.name == "cpu"] == [5646.4]
+    assert costs(slice_of_16, read_prices()) == costs(plain, read_prices())
+
+
+@pytest.mark.parametrize("environment", sorted(read_sizes()))
+def test_moving_a_size_moves_the_table(environment: str) -> None:
+    prices, before = read_prices(), read_sizes()[environment]
+    told = table({environment: costs(before, prices)}, prices)
+    for name, pool in before.pools.items():
+        for moved in (
+            {"max": pool.nodes.max + 1},
+            {"spot": not pool.nodes.spot},
+            {"disk_gb": pool.nodes.disk_gb + 50},
+            {"machine_type": "ct5lp-hightpu-4t"},
+        ):
+            larger = pool.model_copy(update={"nodes": pool.nodes.model_copy(update=moved)})
+            after = before.model_copy(update={"pools": before.pools | {name: larger}})
+            assert table({environment: costs(after, prices)}, prices) != told, (name, moved)
+
+
+def test_sizes_are_what_the_module_takes_and_no_more() -> None:
+    text = (ROOT / "terraform" / "modules" / "platform" / "variables.tf").read_text(encoding="utf-8")
+    block = text.partition('variable "pools"')[2].partition("  validation")[0]
+    nodes = block.partition("nodes = object({")[2].partition("})")[0]
+    assert set(re.findall(r"^ +(\w+) +=", nodes, re.MULTILINE)) == set(Nodes.model_fields)
+    assert set(re.findall(r"^    (\w+) += ", block, re.MULTILINE)) == set(Pool.model_fields)
+    database = text.partition('variable "database"')[2].partition("\n}\n")[0]
+    assert set(re.findall(r"^    (\w+) += ", database, re.MULTILINE)) == set(Database.model_fields)
 
 
 def test_every_environment_can_be_priced_and_has_settings_for_its_cluster() -> None:

@@ -15,9 +15,10 @@ import yaml
 from tests.repo.tree import ROOT
 
 HANDED = {
+    "cluster": {"name": "canario-staging", "location": "us-central1", "account": "example"},
     "repository": "registry.local/canario",
-    "artifacts": "gs://example/mlflow",
     "database": {"address": "10.0.0.5", "password": "secret"},
+    "mlflow": {"artifacts": "gs://example/mlflow", "annotations": {"example.com/account": "mlflow"}},
     "pools": ["cpu"],
 }
 
@@ -35,9 +36,11 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def unknown(given: dict[str, Any], values: dict[str, Any], path: str = "") -> list[str]:
-    """Keys that a chart's values do not have."""
+    """Keys that a chart's values do not have; an empty mapping is open, and its schema says to what."""
     missing = [path + key for key in given if key not in values]
-    deeper = [key for key in given if isinstance(given[key], dict) and isinstance(values.get(key), dict)]
+    deeper = [
+        key for key in given if isinstance(given[key], dict) and values.get(key) and isinstance(values[key], dict)
+    ]
     return missing + [name for key in deeper for name in unknown(given[key], values[key], f"{path}{key}.")]
 
 

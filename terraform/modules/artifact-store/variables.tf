@@ -36,11 +36,17 @@ variable "keep_old_days" {
 }
 
 variable "kms_key" {
-  description = "Id of a Cloud KMS key, or null for Google's."
+  description = "Id of a Cloud KMS key of the same region, or null for Google's."
   type        = string
   default     = null
   validation {
-    condition     = var.kms_key == null || can(regex("^projects/.+/locations/.+/keyRings/.+/cryptoKeys/.+$", var.kms_key))
+    condition     = var.kms_key == null || can(regex("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$", var.kms_key))
     error_message = "kms_key must look like projects/P/locations/L/keyRings/R/cryptoKeys/K."
   }
+}
+
+variable "deletion_protection" {
+  description = "Whether terraform refuses to delete the bucket; one that holds something is never deleted."
+  type        = bool
+  default     = true
 }

@@ -36,18 +36,14 @@ variable "subnetwork" {
 }
 
 variable "control_plane" {
-  description = "The control plane's own range (a /28), and who may call it, by name."
+  description = "Who reaches the control plane from outside: ranges of addresses, by a name; and by its DNS name whoever IAM lets in. By default nobody."
   type = object({
-    range   = optional(string, "172.16.0.0/28")
     callers = optional(map(string), {})
+    by_name = optional(bool, false)
   })
   default = {}
   validation {
-    condition     = can(cidrhost(var.control_plane.range, 0)) && endswith(var.control_plane.range, "/28")
-    error_message = "control_plane.range must be a CIDR range of size /28."
-  }
-  validation {
-    condition     = alltrue([for range in values(var.control_plane.callers) : can(cidrhost(range, 0)) && range != "0.0.0.0/0"])
+    condition     = alltrue([for range in values(var.control_plane.callers) : can(cidrhost(range, 0)) && !endswith(range, "/0")])
     error_message = "each of control_plane.callers must be a CIDR range, and not everybody (0.0.0.0/0)."
   }
 }
@@ -59,6 +55,39 @@ variable "release_channel" {
   validation {
     condition     = contains(["RAPID", "REGULAR", "STABLE", "EXTENDED"], var.release_channel)
     error_message = "release_channel must be RAPID, REGULAR, STABLE or EXTENDED."
+  }
+}
+
+variable "maintenance" {
+  description = "When the control plane and nodes may be upgraded: days, first hour (UTC), and for how long."
+  type = object({
+    days  = optional(set(string), ["SA", "SU"])
+    start = optional(string, "00:00")
+    hours = optional(number, 8)
+  })
+  default = {}
+  validation {
+    condition     = alltrue([for day in var.maintenance.days : contains(["MO", "TU", "WE", "TH", "FR", "SA", "SU"], day)])
+    error_message = "maintenance.days must be some of MO, TU, WE, TH, FR, SA and SU."
+  }
+  validation {
+    condition     = can(regex("^([01][0-9]|2[0-3]):[0-5][0-9]$", var.maintenance.start))
+    error_message = "maintenance.start must look like 02:00."
+  }
+  # GKE wants 48 hours in each 32 days, four whole weeks at least.
+  validation {
+    condition     = var.maintenance.hours >= 4 && var.maintenance.hours <= 24 && length(var.maintenance.days) * var.maintenance.hours >= 12
+    error_message = "maintenance.hours must be 4 to 24, and all days together 12 hours a week or more."
+  }
+}
+
+variable "labels" {
+  description = "Labels, such as the environment: they are on the bill."
+  type        = map(string)
+  default     = {}
+  validation {
+    condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))])
+    error_message = "labels must be lower-case letters, digits, _ and -, at most 63 of them; a key begins with a letter."
   }
 }
 

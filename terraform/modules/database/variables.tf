@@ -53,14 +53,25 @@ variable "instance" {
     condition     = can(regex("^db-custom-[0-9]+-[0-9]+$", var.instance.tier))
     error_message = "instance.tier must look like db-custom-1-3840: virtual CPUs, then memory in MiB."
   }
+  # What Cloud SQL has machines for; what the check above refused is not looked at again.
   validation {
-    condition     = var.instance.disk_gb >= 10 && var.instance.backups >= 7
-    error_message = "instance.disk_gb must be 10 or more, instance.backups 7 or more."
+    condition = try([for cpus, mib in { (split("-", var.instance.tier)[2]) = split("-", var.instance.tier)[3] } :
+      (cpus == "1" || cpus % 2 == 0) && mib % 256 == 0 && mib >= 3840 && mib >= cpus * 922 && mib <= cpus * 6656
+    ][0], true)
+    error_message = "instance.tier must have 1 or an even number of CPUs, and 922 to 6,656 MiB for each: 3,840 or more, in steps of 256."
+  }
+  validation {
+    condition     = var.instance.disk_gb >= 10
+    error_message = "instance.disk_gb must be 10 or more."
+  }
+  validation {
+    condition     = var.instance.backups >= 7
+    error_message = "instance.backups must be 7 or more: recovery to a moment needs the backup before it."
   }
 }
 
 variable "deletion_protection" {
-  description = "Whether the instance refuses to be deleted."
+  description = "Whether the instance refuses to be deleted, by terraform and by anything else."
   type        = bool
   default     = true
 }

@@ -34,7 +34,15 @@ variable "ranges" {
   })
   default = {}
   validation {
-    condition     = alltrue([for range in values(var.ranges) : can(cidrhost(range, 0))])
-    error_message = "each of ranges must be a CIDR range, such as 10.0.0.0/20."
+    condition     = alltrue([for range in values(var.ranges) : can(cidrhost(range, 0)) && try(cidrhost(range, 0) == split("/", range)[0], false)])
+    error_message = "each of ranges must be a CIDR range that begins at its first address, such as 10.0.0.0/20."
+  }
+  # Two ranges overlap when both lie in the same range of the larger one's size.
+  validation {
+    condition = !anytrue(flatten([for i, a in values(var.ranges) : [for j, b in values(var.ranges) : try(
+      cidrhost(format("%s/%s", split("/", a)[0], min(split("/", a)[1], split("/", b)[1])), 0)
+      == cidrhost(format("%s/%s", split("/", b)[0], min(split("/", a)[1], split("/", b)[1])), 0),
+    false) if i < j]]))
+    error_message = "ranges must not overlap."
   }
 }

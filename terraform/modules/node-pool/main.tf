@@ -1,13 +1,26 @@
+# Nodes of one kind; pods ask for them by the label node.kubernetes.io/pool.
 locals {
-  accelerated = var.gpu != null || var.tpu != null
+  # The machines that are made for a GPU; their price has it in it.
+  gpu_machines = {
+    nvidia-l4         = "g2-standard-"
+    nvidia-tesla-a100 = "a2-highgpu-"
+    nvidia-a100-80gb  = "a2-ultragpu-"
+    nvidia-h100-80gb  = "a3-highgpu-"
+  }
+  # The name of a machine with TPUs ends in its chips, as ct5lp-hightpu-4t. A topology of more chips than one machine
+  # has is a slice of several: they come and go together, next to each other.
+  chips     = try(tonumber(regex("^ct[a-z0-9]+-hightpu-([0-9]+)t$", var.nodes.machine_type)[0]), 0)
+  sides     = try([for side in split("x", var.tpu.topology) : tonumber(side)], [0, 0])
+  tpu_nodes = local.chips == 0 ? 0 : local.sides[0] * local.sides[1] * try(local.sides[2], 1) / local.chips
 }
 
-# Nodes of one kind; pods ask for them by the label node.kubernetes.io/pool.
 resource "google_container_node_pool" "this" {
-  project  = var.project
-  name     = var.name
-  cluster  = var.cluster
-  location = var.region
+  # checkov:skip=CKV_GCP_68:it is on but for GPUs, whose drivers are not signed
+  project        = var.project
+  name           = var.name
+  cluster        = var.cluster
+  location       = var.region
+  node_locations = length(var.nodes.zones) == 0 ? null : var.nodes.zones
 
   autoscaling {
     total_min_node_count = var.nodes.min
@@ -18,16 +31,20 @@ resource "google_container_node_pool" "this" {
     auto_repair  = true
     auto_upgrade = true
   }
+  network_config {
+    enable_private_nodes = true
+  }
   dynamic "placement_policy" {
-    for_each = var.tpu[*]
+    for_each = local.tpu_nodes > 1 ? [var.tpu.topology] : []
     content {
       type         = "COMPACT"
-      tpu_topology = placement_policy.value.topology
+      tpu_topology = placement_policy.value
     }
   }
 
   node_config {
     machine_type    = var.nodes.machine_type
+    image_type      = "COS_CONTAINERD"
     disk_size_gb    = var.nodes.disk_gb
     disk_type       = "pd-balanced"
     spot            = var.nodes.spot
@@ -44,27 +61,35 @@ resource "google_container_node_pool" "this" {
           gpu_driver_version = guest_accelerator.value.driver
         }
         dynamic "gpu_sharing_config" {
-          for_each = guest_accelerator.value.shared_by > 1 ? [guest_accelerator.value.shared_by] : []
+          for_each = guest_accelerator.value.shared_by > 1 ? [guest_accelerator.value] : []
           content {
-            gpu_sharing_strategy       = "TIME_SHARING"
-            max_shared_clients_per_gpu = gpu_sharing_config.value
+            gpu_sharing_strategy       = gpu_sharing_config.value.sharing
+            max_shared_clients_per_gpu = gpu_sharing_config.value.shared_by
           }
         }
       }
     }
     # Only pods that ask for the accelerator are put on its nodes.
     dynamic "taint" {
-      for_each = local.accelerated ? [var.gpu != null ? "nvidia.com/gpu" : "google.com/tpu"] : []
+      for_each = concat(var.gpu == null ? [] : ["nvidia.com/gpu"], var.tpu == null ? [] : ["google.com/tpu"])
       content {
         key    = taint.value
         value  = "present"
         effect = "NO_SCHEDULE"
       }
     }
+    # An image's layers are read as they are needed: a model is up before all of it was pulled.
+    gcfs_config {
+      enabled = true
+    }
+    kubelet_config {
+      insecure_kubelet_readonly_port_enabled = "FALSE"
+    }
     workload_metadata_config {
       mode = "GKE_METADATA"
     }
     shielded_instance_config {
+      # The drivers that are installed are not signed.
       enable_secure_boot          = var.gpu == null
       enable_integrity_monitoring = true
     }
@@ -74,6 +99,24 @@ resource "google_container_node_pool" "this" {
     precondition {
       condition     = var.gpu == null || var.tpu == null
       error_message = "A pool has GPUs or TPUs, not both."
+    }
+    precondition {
+      condition     = var.gpu == null || startswith(var.nodes.machine_type, try(local.gpu_machines[var.gpu.type], "-"))
+      error_message = "gpu.type goes with another machine than nodes.machine_type (${var.nodes.machine_type})."
+    }
+    precondition {
+      condition     = (var.tpu != null) == (local.chips > 0)
+      error_message = "A machine with TPUs, such as ct5lp-hightpu-4t, wants tpu.topology, and the other way round."
+    }
+    precondition {
+      condition     = var.tpu == null || local.tpu_nodes >= 1 && floor(local.tpu_nodes) == local.tpu_nodes
+      error_message = "The chips of tpu.topology must be those of one machine or of several (${var.nodes.machine_type})."
+    }
+    precondition {
+      condition = local.tpu_nodes <= 1 || (
+        contains([0, local.tpu_nodes], var.nodes.min) && var.nodes.max == local.tpu_nodes && length(var.nodes.zones) == 1
+      )
+      error_message = "A slice of several machines is whole, in one zone: nodes.max its machines, nodes.min as many or 0."
     }
   }
 }

@@ -31,18 +31,23 @@ variable "cluster" {
 }
 
 variable "service_account" {
-  description = "E-mail of the nodes' service account."
+  description = "E-mail of the nodes' service account, never Google's default one, which may edit the project."
   type        = string
+  validation {
+    condition     = can(regex("^[a-z0-9-]+@.+[.]iam[.]gserviceaccount[.]com$", var.service_account))
+    error_message = "service_account must be an account of yours, such as nodes@example-project.iam.gserviceaccount.com."
+  }
 }
 
 variable "nodes" {
-  description = "The machines: kind, how many (in all zones together), disk, and whether they are spot."
+  description = "The machines: kind, how many (in all zones together), disk, whether they are spot, and in which zones (none named: all)."
   type = object({
     machine_type = string
     min          = optional(number, 0)
     max          = optional(number, 3)
     disk_gb      = optional(number, 50)
     spot         = optional(bool, false)
+    zones        = optional(set(string), [])
   })
   validation {
     condition     = can(regex("^[a-z][a-z0-9]*-[a-z0-9-]+$", var.nodes.machine_type))
@@ -56,17 +61,26 @@ variable "nodes" {
     condition     = var.nodes.disk_gb >= 20
     error_message = "nodes.disk_gb must be 20 or more."
   }
+  validation {
+    condition     = alltrue([for zone in var.nodes.zones : can(regex("^${var.region}-[a-z]$", zone))])
+    error_message = "nodes.zones must be zones of the region, such as us-central1-a of us-central1."
+  }
 }
 
 variable "gpu" {
-  description = "GPUs of each node, their driver, and how many pods share one."
+  description = "GPUs of each node, their driver, and how many pods share one, in turns (TIME_SHARING) or at once (MPS)."
   type = object({
     type      = string
     count     = optional(number, 1)
     driver    = optional(string, "DEFAULT")
     shared_by = optional(number, 1)
+    sharing   = optional(string, "TIME_SHARING")
   })
   default = null
+  validation {
+    condition     = var.gpu == null || try(contains(["nvidia-l4", "nvidia-tesla-a100", "nvidia-a100-80gb", "nvidia-h100-80gb"], var.gpu.type), false)
+    error_message = "gpu.type must be nvidia-l4, nvidia-tesla-a100, nvidia-a100-80gb or nvidia-h100-80gb."
+  }
   validation {
     condition     = var.gpu == null || try(contains(["DEFAULT", "LATEST"], var.gpu.driver), false)
     error_message = "gpu.driver must be DEFAULT or LATEST."
@@ -78,6 +92,10 @@ variable "gpu" {
   validation {
     condition     = var.gpu == null || try(var.gpu.shared_by >= 1 && var.gpu.shared_by <= 48, false)
     error_message = "gpu.shared_by must be 1 to 48."
+  }
+  validation {
+    condition     = var.gpu == null || try(contains(["TIME_SHARING", "MPS"], var.gpu.sharing), false)
+    error_message = "gpu.sharing must be TIME_SHARING or MPS."
   }
 }
 

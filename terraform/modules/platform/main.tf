@@ -10,7 +10,8 @@ module "network" {
   name    = local.name
 }
 
-# The network goes last: nothing of the cluster's may still be in it.
+# What is used here of a module is what has to be there before, and goes after: pools before their cluster, cluster
+# and database before the network.
 module "cluster" {
   source              = "../cluster"
   project             = var.project
@@ -18,22 +19,9 @@ module "cluster" {
   name                = local.name
   network             = module.network.network
   subnetwork          = module.network.subnetwork
-  control_plane       = { callers = var.control_plane_callers }
+  control_plane       = var.control_plane
+  labels              = { application = "canario", environment = var.environment }
   deletion_protection = var.deletion_protection
-}
-
-resource "google_service_account" "nodes" {
-  project      = var.project
-  account_id   = "${local.name}-nodes"
-  display_name = "Nodes of ${local.name}"
-}
-
-# What a node's agents do: write logs and metrics, pull images.
-resource "google_project_iam_member" "nodes" {
-  for_each = toset(["roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader"])
-  project  = var.project
-  role     = each.key
-  member   = google_service_account.nodes.member
 }
 
 module "pool" {
@@ -43,24 +31,26 @@ module "pool" {
   region          = var.region
   name            = each.key
   cluster         = module.cluster.name
-  service_account = google_service_account.nodes.email
+  service_account = module.cluster.nodes_account
   nodes           = each.value.nodes
   gpu             = each.value.gpu
   tpu             = each.value.tpu
 }
 
 module "artifact_store" {
-  source  = "../artifact-store"
-  project = var.project
-  region  = var.region
-  name    = "${local.name}-artifacts"
+  source              = "../artifact-store"
+  project             = var.project
+  region              = var.region
+  name                = "${local.name}-artifacts"
+  deletion_protection = var.deletion_protection
 }
 
 module "registry" {
-  source  = "../registry"
-  project = var.project
-  region  = var.region
-  name    = local.name
+  source              = "../registry"
+  project             = var.project
+  region              = var.region
+  name                = local.name
+  deletion_protection = var.deletion_protection
 }
 
 module "database" {
@@ -75,17 +65,22 @@ module "database" {
 }
 
 module "mlflow_identity" {
-  source   = "../workload-identity"
-  project  = var.project
-  name     = "${local.name}-mlflow"
-  workload = { namespace = "canario", service_account = "mlflow" }
-  buckets  = { (module.artifact_store.name) = "roles/storage.objectUser" }
+  source        = "../workload-identity"
+  project       = var.project
+  name          = "${local.name}-mlflow"
+  workload_pool = module.cluster.workload_pool
+  workload      = { namespace = "canario", service_account = "mlflow" }
+  buckets       = { (module.artifact_store.name) = "roles/storage.objectUser" }
 }
 
 module "handover" {
   source     = "../handover"
+  cluster    = { name = module.cluster.name, location = module.cluster.location, account = var.project }
   repository = module.registry.repository
-  artifacts  = "gs://${module.artifact_store.name}/mlflow"
-  database   = { address = module.database.address, password = var.database_password }
   pools      = keys(module.pool)
+  database   = { address = module.database.address, password = var.database_password }
+  mlflow = {
+    artifacts   = "gs://${module.artifact_store.name}/mlflow"
+    annotations = module.mlflow_identity.annotations
+  }
 }

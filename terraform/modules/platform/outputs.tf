@@ -1,10 +1,20 @@
+output "cluster" {
+  description = "The cluster (name and location are CLUSTER and LOCATION of the workflow deploy), and whose it is."
+  value       = module.handover.cluster
+}
+
+output "repository" {
+  description = "What images' names begin with: REGISTRY of make, and what k8s/envs/<env>/configs lets in."
+  value       = module.handover.repository
+}
+
 output "canario" {
-  description = "Values of the chart canario."
+  description = "Values of the chart canario: k8s/envs/<env>/canario.yaml."
   value       = module.handover.canario
 }
 
 output "mlflow_secret" {
-  description = "What MLflow's secret must hold."
+  description = "What the secret that mlflow.secret of the chart canario names must hold."
   value       = module.handover.mlflow_secret
   sensitive   = true
 }

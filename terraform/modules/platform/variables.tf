@@ -7,7 +7,7 @@ variable "environment" {
   }
 }
 
-# The format of these two is checked by the modules that use them.
+# The format of what is not checked here is checked by the modules that use it.
 variable "project" {
   description = "Google Cloud project."
   type        = string
@@ -18,10 +18,13 @@ variable "region" {
   type        = string
 }
 
-variable "control_plane_callers" {
-  description = "Ranges that may call the control plane, by name."
-  type        = map(string)
-  default     = {}
+variable "control_plane" {
+  description = "Who reaches the control plane from outside, as the module cluster wants it."
+  type = object({
+    callers = optional(map(string), {})
+    by_name = optional(bool, false)
+  })
+  default = {}
 }
 
 variable "pools" {
@@ -33,18 +36,24 @@ variable "pools" {
       max          = number
       disk_gb      = number
       spot         = bool
+      zones        = optional(set(string))
     })
     gpu = optional(object({
       type      = string
-      count     = optional(number, 1)
-      driver    = optional(string, "DEFAULT")
-      shared_by = optional(number, 1)
+      count     = optional(number)
+      driver    = optional(string)
+      shared_by = optional(number)
+      sharing   = optional(string)
     }))
     tpu = optional(object({ topology = string }))
   }))
   validation {
-    condition     = contains(keys(var.pools), "cpu")
-    error_message = "pools must have one named cpu: the platform's own services run there."
+    condition     = try(var.pools["cpu"].gpu == null && var.pools["cpu"].tpu == null, false)
+    error_message = "pools must have one named cpu, without accelerators: the platform's own services run there."
+  }
+  validation {
+    condition     = try(var.pools["cpu"].nodes.min >= 1, true)
+    error_message = "pools.cpu.nodes.min must be 1 or more: the judge has to be up before a canary is."
   }
 }
 
@@ -64,7 +73,7 @@ variable "database_password" {
 }
 
 variable "deletion_protection" {
-  description = "Whether cluster and database refuse to be deleted."
+  description = "Whether cluster, database, bucket and registry refuse to be deleted."
   type        = bool
   default     = true
 }

@@ -1,13 +1,17 @@
 # Images; a tag once given is never moved, and what nobody needs is cleaned up.
 resource "google_artifact_registry_repository" "this" {
-  project       = var.project
-  location      = var.region
-  repository_id = var.name
-  format        = "DOCKER"
+  # checkov:skip=CKV_GCP_84:images are signed and hold no secrets, so that Google's own key is enough
+  project         = var.project
+  location        = var.region
+  repository_id   = var.name
+  description     = "Images of ${var.name}"
+  format          = "DOCKER"
+  deletion_policy = var.deletion_protection ? "PREVENT" : "DELETE"
 
   docker_config {
     immutable_tags = true
   }
+  cleanup_policy_dry_run = false
   cleanup_policies {
     id     = "delete-old-untagged"
     action = "DELETE"
@@ -16,6 +20,7 @@ resource "google_artifact_registry_repository" "this" {
       older_than = "${var.clean_up.untagged_days * 86400}s"
     }
   }
+  # A policy that keeps wins over one that deletes.
   cleanup_policies {
     id     = "keep-newest"
     action = "KEEP"

@@ -37,3 +37,9 @@ variable "clean_up" {
     error_message = "clean_up.untagged_days must be 1 or more, clean_up.keep 2 or more: a roll-back needs the image before."
   }
 }
+
+variable "deletion_protection" {
+  description = "Whether terraform refuses to delete the registry."
+  type        = bool
+  default     = true
+}

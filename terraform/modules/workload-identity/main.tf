@@ -8,7 +8,7 @@ resource "google_service_account" "this" {
 resource "google_service_account_iam_member" "this" {
   service_account_id = google_service_account.this.name
   role               = "roles/iam.workloadIdentityUser"
-  member             = "serviceAccount:${var.project}.svc.id.goog[${var.workload.namespace}/${var.workload.service_account}]"
+  member             = "serviceAccount:${var.workload_pool}[${var.workload.namespace}/${var.workload.service_account}]"
 }
 
 resource "google_storage_bucket_iam_member" "this" {

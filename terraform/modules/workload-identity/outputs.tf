@@ -1,4 +1,4 @@
-output "email" {
-  description = "The account, as the annotation iam.gke.io/gcp-service-account wants it."
-  value       = google_service_account.this.email
+output "annotations" {
+  description = "What the cluster's service account is annotated with, to be this one."
+  value       = { "iam.gke.io/gcp-service-account" = google_service_account.this.email }
 }

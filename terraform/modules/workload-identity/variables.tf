@@ -16,6 +16,15 @@ variable "name" {
   }
 }
 
+variable "workload_pool" {
+  description = "The cluster's pool of identities, PROJECT.svc.id.goog; taken from the cluster, as there is none before one."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9][.]svc[.]id[.]goog$", var.workload_pool))
+    error_message = "workload_pool must look like example-project.svc.id.goog."
+  }
+}
+
 variable "workload" {
   description = "The cluster's service account."
   type        = object({ namespace = string, service_account = string })

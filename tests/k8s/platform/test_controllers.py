@@ -29,6 +29,12 @@ def test_what_is_there_is_left_alone() -> None:
     assert names(EVERYTHING) == []
 
 
+def test_a_clouds_own_add_on_is_one_too() -> None:
+    deployments = EVERYTHING.deployments - {"metrics-server"}
+    assert names(Found(EVERYTHING.crds, deployments | {"metrics-server-v1.33.0"})) == []
+    assert names(Found(EVERYTHING.crds, deployments | {"metrics-server-exporter"})) == ["metrics-server"]
+
+
 def test_definitions_without_their_controller_are_not_enough() -> None:
     assert names(Found(EVERYTHING.crds, EVERYTHING.deployments - {"flagger"})) == ["flagger"]
 

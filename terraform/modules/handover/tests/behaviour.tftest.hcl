@@ -1,8 +1,9 @@
 variables {
+  cluster    = { name = "canario-staging", location = "us-central1", account = "example" }
   repository = "registry.local/canario"
-  artifacts  = "gs://example-artifacts/mlflow"
-  database   = { address = "10.0.0.5", password = "secret" }
   pools      = ["cpu", "gpu"]
+  database   = { address = "10.0.0.5", password = "secret" }
+  mlflow     = { artifacts = "gs://example-artifacts/mlflow", annotations = { "example.com/account" = "mlflow" } }
 }
 
 run "the_charts_get_values_in_their_own_words" {
@@ -14,6 +15,10 @@ run "the_charts_get_values_in_their_own_words" {
   assert {
     condition     = output.canario.mlflow.enabled && output.canario.mlflow.image.repository == "registry.local/canario/mlflow"
     error_message = "MLflow's image is not in the registry"
+  }
+  assert {
+    condition     = output.canario.mlflow.serviceAccount.annotations["example.com/account"] == "mlflow"
+    error_message = "MLflow would not be let in to its artifacts"
   }
   assert {
     condition     = output.pools == tolist(["cpu", "gpu"])
@@ -29,34 +34,17 @@ run "mlflow_speaks_to_its_database_encrypted" {
   }
 }
 
-run "a_repository_with_a_scheme_is_refused" {
-  command         = plan
-  expect_failures = [var.repository]
-  variables {
-    repository = "https://registry.local/canario"
+run "workflows_find_the_cluster_and_the_registry" {
+  command = plan
+  assert {
+    condition     = output.cluster.name == "canario-staging" && output.cluster.location == "us-central1" && output.repository == "registry.local/canario"
+    error_message = "they are not handed over"
   }
 }
 
-run "artifacts_on_a_local_disk_are_refused" {
-  command         = plan
-  expect_failures = [var.artifacts]
-  variables {
-    artifacts = "/var/mlflow"
-  }
-}
-
-run "a_database_address_with_a_port_is_refused" {
-  command         = plan
-  expect_failures = [var.database]
-  variables {
-    database = { address = "10.0.0.5:5432", password = "secret" }
-  }
-}
-
-run "no_pools_are_refused" {
-  command         = plan
-  expect_failures = [var.pools]
-  variables {
-    pools = []
+run "its_example_can_be_planned" {
+  command = plan
+  module {
+    source = "./examples"
   }
 }

@@ -1,0 +1,38 @@
+mock_provider "google" {
+  override_during = plan
+  mock_resource "google_service_account" {
+    defaults = {
+      email = "account@example-project.iam.gserviceaccount.com"
+    }
+  }
+  mock_resource "google_sql_database_instance" {
+    defaults = {
+      private_ip_address = "10.0.0.5"
+    }
+  }
+}
+
+variables {
+  project           = "example-project"
+  database_password = "aaaaaaaaaaaaaaaaaaaaaaaa"
+}
+
+run "what_it_hands_over_is_its_own" {
+  command = plan
+  assert {
+    condition     = output.cluster == { name = "canario-staging", location = "us-central1", account = "example-project" }
+    error_message = "the cluster is another's"
+  }
+  assert {
+    condition     = output.canario.judge.image.repository == "us-central1-docker.pkg.dev/example-project/canario-staging/judge"
+    error_message = "the registry is another's"
+  }
+  assert {
+    condition     = nonsensitive(output.mlflow_secret.MLFLOW_ARTIFACTS_DESTINATION) == "gs://example-project-canario-staging-artifacts/mlflow"
+    error_message = "the bucket is another's"
+  }
+  assert {
+    condition     = output.pools == tolist(["cpu"])
+    error_message = "the pools are others"
+  }
+}

@@ -1,0 +1,103 @@
+"""Hands over what Terraform made: `python -m terraform.hand_over --env staging`.
+
+kubectl and helm speak to the environment's cluster afterwards; `k8s/envs/<env>` names its registry and the values of
+the chart canario; the cluster has the namespaces, and the secret by which MLflow finds its database and its artifacts.
+Safe to repeat. The files are for a commit; the secret is in none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from components.files import replace_text
+from terraform.commands import CloudError, Outputs, Run, enter, outputs, run
+
+_ROOT = Path(__file__).resolve().parents[1]
+_MARK: Final = "# What Terraform handed over; `make tf-handover` writes what follows.\n"
+_REGISTRY: Final = re.compile(r"(/metadata/annotations/canario~1registry, value: )[^\s},]+")
+_NAMESPACE: Final = "canario"
+
+
+def hand_over(environment: str, root: Path, run: Run) -> None:
+    """Brings an environment's outputs to where they are needed.
+
+    Raises:
+        CloudError: a program failed, or a file has no place for them.
+    """
+    found = outputs(environment, run)
+    folder = root / "k8s" / "envs" / environment
+    changed = [write_values(folder / "canario.yaml", found), write_registry(folder / "configs", found.repository)]
+    _say(f"{' and '.join(str(path.relative_to(root)) for path in changed)} are written; commit them")
+    enter(found.cluster, run)
+    run(["kubectl", "apply", "--server-side", "--kustomize", str(folder / "configs")])
+    apply_secret(found, run)
+    _say(f"{found.cluster.name} has the namespaces and MLflow's secret; next: make platform ENV={environment}")
+
+
+def write_values(file: Path, found: Outputs) -> Path:
+    """Writes the chart's values below what people wrote in the file, and leaves that as it is.
+
+    Raises:
+        CloudError: people's part has one of the keys already.
+    """
+    kept = file.read_text(encoding="utf-8").partition(_MARK)[0] if file.is_file() else ""
+    if both := sorted(set(yaml.safe_load(kept) or {}) & set(found.canario)):
+        raise CloudError(
+            f"{file}: {', '.join(both)} stands there and is Terraform's to say; move it below or remove it"
+        )
+    return replace_text(file, kept + _MARK + yaml.safe_dump(found.canario, sort_keys=False))
+
+
+def write_registry(folder: Path, repository: str) -> Path:
+    """Writes which registry's images the namespace of models lets in.
+
+    Raises:
+        CloudError: the file does not say it in the way that is looked for.
+    """
+    file = folder / "kustomization.yaml"
+    text, count = _REGISTRY.subn(rf"\g<1>{repository}", file.read_text(encoding="utf-8"))
+    if count != 1:
+        raise CloudError(f"{file}: names the registry {count} times in place of once")
+    return replace_text(file, text)
+
+
+def apply_secret(found: Outputs, run: Run) -> None:
+    """Applies MLflow's secret from a file that only this user reads: a command line would show it to others."""
+    with tempfile.TemporaryDirectory(prefix="canario-secret-") as place:
+        file = Path(place, "secret.json")
+        file.write_text(json.dumps(secret(found)), encoding="utf-8")
+        run(["kubectl", "apply", "--server-side", "--filename", str(file)])
+
+
+def secret(found: Outputs) -> dict[str, Any]:
+    """The secret that the chart's mlflow.secret names."""
+    metadata = {"name": "mlflow", "namespace": _NAMESPACE}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": found.mlflow_secret}
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 1 with a sentence where something was not handed over."""
+    parser = argparse.ArgumentParser(prog="python -m terraform.hand_over", description=__doc__)
+    parser.add_argument("--env", required=True, help="a folder of terraform/envs")
+    try:
+        hand_over(parser.parse_args(arguments).env, _ROOT, run)
+    except CloudError as error:
+        print(f"not handed over: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

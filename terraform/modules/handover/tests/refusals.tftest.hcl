@@ -1,0 +1,39 @@
+variables {
+  cluster    = { name = "canario-staging", location = "us-central1", account = "example" }
+  repository = "registry.local/canario"
+  pools      = ["cpu", "gpu"]
+  database   = { address = "10.0.0.5", password = "secret" }
+  mlflow     = { artifacts = "gs://example-artifacts/mlflow", annotations = { "example.com/account" = "mlflow" } }
+}
+
+run "a_repository_with_a_scheme_is_refused" {
+  command         = plan
+  expect_failures = [var.repository]
+  variables {
+    repository = "https://registry.local/canario"
+  }
+}
+
+run "artifacts_on_a_local_disk_are_refused" {
+  command         = plan
+  expect_failures = [var.mlflow]
+  variables {
+    mlflow = { artifacts = "/var/mlflow" }
+  }
+}
+
+run "a_database_address_with_a_port_is_refused" {
+  command         = plan
+  expect_failures = [var.database]
+  variables {
+    database = { address = "10.0.0.5:5432", password = "secret" }
+  }
+}
+
+run "no_pools_are_refused" {
+  command         = plan
+  expect_failures = [var.pools]
+  variables {
+    pools = []
+  }
+}

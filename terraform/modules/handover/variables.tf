@@ -1,0 +1,44 @@
+variable "cluster" {
+  description = "The cluster, where it is, and the cloud's project, account or subscription, as the cloud's own tool wants them."
+  type        = object({ name = string, location = string, account = string })
+}
+
+variable "repository" {
+  description = "What images' names begin with, such as registry.local/canario."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z0-9.:-]+(/[a-z0-9._-]+)+$", var.repository))
+    error_message = "repository must look like registry.local/canario, without a scheme or a slash at its end."
+  }
+}
+
+variable "pools" {
+  description = "Names of the node pools."
+  type        = set(string)
+  validation {
+    condition     = length(var.pools) >= 1
+    error_message = "pools must name one pool at least: nothing runs without a node."
+  }
+}
+
+variable "database" {
+  description = "MLflow's PostgreSQL."
+  type        = object({ address = string, password = string })
+  sensitive   = true
+  validation {
+    condition     = can(regex("^[A-Za-z0-9.-]+$", var.database.address))
+    error_message = "database.address must be a host name or an IPv4 address, without a port."
+  }
+}
+
+variable "mlflow" {
+  description = "Where MLflow keeps artifacts (gs://bucket/folder, s3://..., wasbs://...), and how its service account is annotated to be let in there."
+  type = object({
+    artifacts   = string
+    annotations = optional(map(string), {})
+  })
+  validation {
+    condition     = can(regex("^(gs|s3|wasbs)://.+[^/]$", var.mlflow.artifacts))
+    error_message = "mlflow.artifacts must be a gs://, s3:// or wasbs:// address, without a slash at its end."
+  }
+}

@@ -1,0 +1,67 @@
+mock_provider "google" {
+  override_during = plan
+  mock_resource "google_service_account" {
+    defaults = {
+      email = "account@example-project.iam.gserviceaccount.com"
+    }
+  }
+  mock_resource "google_sql_database_instance" {
+    defaults = {
+      private_ip_address = "10.0.0.5"
+    }
+  }
+}
+
+variables {
+  environment       = "staging"
+  project           = "example-project"
+  region            = "us-central1"
+  database_password = "aaaaaaaaaaaaaaaaaaaaaaaa"
+  pools             = { cpu = { nodes = { machine_type = "e2-standard-4", min = 2, max = 4, disk_gb = 50, spot = true } } }
+  database          = { tier = "db-custom-1-3840", disk_gb = 20, highly_available = false }
+}
+
+run "what_is_handed_over_is_of_this_environment" {
+  command = plan
+  assert {
+    condition     = output.cluster == { name = "canario-staging", location = "us-central1", account = "example-project" }
+    error_message = "the cluster is another"
+  }
+  assert {
+    condition     = output.repository == "us-central1-docker.pkg.dev/example-project/canario-staging"
+    error_message = "the registry is another"
+  }
+  assert {
+    condition     = nonsensitive(output.mlflow_secret.MLFLOW_ARTIFACTS_DESTINATION) == "gs://example-project-canario-staging-artifacts/mlflow"
+    error_message = "the bucket is another"
+  }
+  assert {
+    condition     = strcontains(nonsensitive(output.mlflow_secret.MLFLOW_BACKEND_STORE_URI), "@10.0.0.5:5432/")
+    error_message = "the database is another"
+  }
+  assert {
+    condition     = output.canario.mlflow.serviceAccount.annotations["iam.gke.io/gcp-service-account"] == "account@example-project.iam.gserviceaccount.com"
+    error_message = "MLflow has no identity"
+  }
+}
+
+run "a_pool_keeps_the_defaults_of_its_module" {
+  command = plan
+  variables {
+    pools = { cpu = { nodes = { machine_type = "e2-standard-4", min = 2, max = 4, disk_gb = 50, spot = true } }, gpu = { nodes = { machine_type = "g2-standard-4", min = 0, max = 2, disk_gb = 100, spot = true }, gpu = { type = "nvidia-l4" } } }
+  }
+  assert {
+    condition     = output.pools == tolist(["cpu", "gpu"])
+    error_message = "the pools are others"
+  }
+}
+
+run "its_example_can_be_planned" {
+  command = plan
+  module {
+    source = "./examples"
+  }
+  variables {
+    password = "aaaaaaaaaaaaaaaaaaaaaaaa"
+  }
+}

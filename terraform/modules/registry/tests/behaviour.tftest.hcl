@@ -1,0 +1,54 @@
+mock_provider "google" {}
+
+variables {
+  project = "example-project"
+  name    = "canario-staging"
+  region  = "us-central1"
+}
+
+run "a_tag_is_never_moved" {
+  command = plan
+  assert {
+    condition     = google_artifact_registry_repository.this.docker_config[0].immutable_tags
+    error_message = "a tag could name another image tomorrow"
+  }
+}
+
+run "old_images_without_a_tag_go_and_the_newest_stay" {
+  command = plan
+  assert {
+    condition     = one([for policy in google_artifact_registry_repository.this.cleanup_policies : policy if policy.action == "DELETE"]).condition[0].older_than == "2592000s"
+    error_message = "they stay"
+  }
+  assert {
+    condition     = one([for policy in google_artifact_registry_repository.this.cleanup_policies : policy if policy.action == "KEEP"]).most_recent_versions[0].keep_count == 20
+    error_message = "the newest go"
+  }
+  assert {
+    condition     = google_artifact_registry_repository.this.cleanup_policy_dry_run == false
+    error_message = "nothing is cleaned up"
+  }
+}
+
+run "it_is_not_deleted_by_default" {
+  command = plan
+  assert {
+    condition     = google_artifact_registry_repository.this.deletion_policy == "PREVENT"
+    error_message = "terraform would delete it"
+  }
+}
+
+run "images_names_begin_with_its_address" {
+  command = plan
+  assert {
+    condition     = output.repository == "us-central1-docker.pkg.dev/example-project/canario-staging"
+    error_message = "they begin with something else"
+  }
+}
+
+run "its_example_can_be_planned" {
+  command = plan
+  module {
+    source = "./examples"
+  }
+}

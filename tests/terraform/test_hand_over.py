@@ -1,0 +1,140 @@
+"""What Terraform made comes to where it is needed, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from terraform.commands import CloudError, outputs
+from terraform.hand_over import hand_over, write_registry, write_values
+from tests.repo.tree import ROOT
+
+HANDED = {
+    "cluster": {"name": "canario-staging", "location": "us-central1", "account": "example-project"},
+    "repository": "us-central1-docker.pkg.dev/example-project/canario-staging",
+    "canario": {"mlflow": {"enabled": True}},
+    "mlflow_secret": {"MLFLOW_BACKEND_STORE_URI": "postgresql://mlflow:topsecret@10.0.0.5:5432/mlflow?sslmode=require"},
+    "pools": ["cpu"],
+}
+CONTEXT = "gke_example-project_us-central1_canario-staging"
+
+
+class Programs:
+    """Answers as terraform, gcloud and kubectl do, and keeps what they were told."""
+
+    def __init__(self, handed: dict[str, Any] = HANDED, context: str = CONTEXT) -> None:
+        self.handed, self.context = handed, context
+        self.commands: list[str] = []
+        self.applied: dict[str, Any] = {}
+
+    def __call__(self, command: Sequence[str]) -> str:
+        self.commands.append(" ".join(command))
+        if command[0] == "terraform":
+            return json.dumps({name: {"value": value} for name, value in self.handed.items()})
+        if command[:3] == ["kubectl", "config", "current-context"]:
+            return self.context + "\n"
+        if "--filename" in command:
+            self.applied = json.loads(Path(command[-1]).read_text())
+        return ""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A tree with the files of staging that are written to, as they are here."""
+    folder = tmp_path / "k8s" / "envs" / "staging"
+    (folder / "configs").mkdir(parents=True)
+    config = ROOT / "k8s" / "envs" / "staging" / "configs" / "kustomization.yaml"
+    (folder / "configs" / "kustomization.yaml").write_text(config.read_text())
+    return tmp_path
+
+
+def test_files_name_it_and_the_cluster_gets_the_secret(root: Path) -> None:
+    programs = Programs()
+    hand_over("staging", root, programs)
+    folder = root / "k8s" / "envs" / "staging"
+    assert yaml.safe_load((folder / "canario.yaml").read_text()) == HANDED["canario"]
+    assert (
+        f"canario~1registry, value: {HANDED['repository']}}}" in (folder / "configs" / "kustomization.yaml").read_text()
+    )
+    assert programs.applied["stringData"] == HANDED["mlflow_secret"]
+    assert programs.applied["metadata"] == {"name": "mlflow", "namespace": "canario"}
+
+
+def test_namespaces_are_there_before_the_secret_and_the_right_cluster_before_both(root: Path) -> None:
+    programs = Programs()
+    hand_over("staging", root, programs)
+    told = [line for line in programs.commands if not line.startswith("terraform")]
+    assert (
+        told[0]
+        == "gcloud container clusters get-credentials canario-staging --project example-project --location us-central1 --dns-endpoint"
+    )
+    assert ["--kustomize" in line for line in told] == [False, False, True, False]
+    assert "--filename" in told[-1]
+
+
+def test_the_password_is_on_no_command_line_and_in_no_file_of_the_tree(root: Path) -> None:
+    programs = Programs()
+    hand_over("staging", root, programs)
+    assert not any("topsecret" in line for line in programs.commands)
+    assert not any("topsecret" in file.read_text() for file in root.rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize(
+    "other", ["gke_example-project_us-central1_canario-production", "gke_another_us-central1_canario-staging"]
+)
+def test_another_cluster_is_left_alone(root: Path, other: str) -> None:
+    programs = Programs(context=other)
+    with pytest.raises(CloudError, match="which is not canario-staging"):
+        hand_over("staging", root, programs)
+    assert not any("apply" in line for line in programs.commands)
+
+
+def test_handed_over_twice_is_as_once_and_leaves_what_people_wrote(root: Path) -> None:
+    file = root / "k8s" / "envs" / "staging" / "canario.yaml"
+    file.write_text("# Ours.\nenvironment: {branch: main}\n")
+    hand_over("staging", root, Programs())
+    once = file.read_text()
+    hand_over("staging", root, Programs())
+    assert file.read_text() == once
+    assert once.startswith("# Ours.\nenvironment: {branch: main}\n")
+    assert yaml.safe_load(once) == {"environment": {"branch": "main"}, **HANDED["canario"]}  # type: ignore[dict-item]
+
+
+def test_what_people_wrote_is_not_overruled(root: Path) -> None:
+    file = root / "canario.yaml"
+    file.write_text("mlflow: {enabled: false}\n")
+    with pytest.raises(CloudError, match="mlflow stands there"):
+        write_values(file, outputs("staging", Programs()))
+    assert file.read_text() == "mlflow: {enabled: false}\n"
+
+
+def test_a_file_without_a_place_for_the_registry_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("resources: []\n")
+    with pytest.raises(CloudError, match="names the registry 0 times"):
+        write_registry(tmp_path, "registry.local/canario")
+
+
+@pytest.mark.parametrize(
+    ("environment", "handed", "said"),
+    [
+        ("moon", HANDED, "no environment of terraform/envs; there are production, staging"),
+        ("staging", {}, "nothing was applied; next: make tf-plan ENV=staging"),
+        ("staging", HANDED | {"bucket": "x"}, "apply it first"),
+    ],
+)
+def test_what_cannot_be_handed_over_is_said(environment: str, handed: dict[str, Any], said: str) -> None:
+    with pytest.raises(CloudError, match=said):
+        outputs(environment, Programs(handed))
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_each_environment_has_a_place_for_its_registry(environment: str, tmp_path: Path) -> None:
+    folder = ROOT / "k8s" / "envs" / environment / "configs"
+    (tmp_path / "kustomization.yaml").write_text((folder / "kustomization.yaml").read_text())
+    write_registry(tmp_path, "registry.example/canario")
+    assert "value: registry.example/canario}" in (tmp_path / "kustomization.yaml").read_text()
