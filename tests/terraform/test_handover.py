@@ -60,3 +60,28 @@ def test_a_pool_is_the_label_that_the_chart_selects(outputs: dict[str, Any]) -> 
     label = "node.kubernetes.io/pool"
     for file in ("helm/model-service/values.yaml", "terraform/modules/node-pool/main.tf"):
         assert label in Path(ROOT / file).read_text()
+
+
+def test_images_have_the_names_that_the_chart_gives_them(outputs: dict[str, Any]) -> None:
+    values = yaml.safe_load((ROOT / "helm/canario/values.yaml").read_text())
+    for part in ("judge", "mlflow"):
+        handed, named = (tree[part]["image"]["repository"] for tree in (outputs["canario"], values))
+        assert handed.rpartition("/")[2] == named.rpartition("/")[2]
+
+
+def test_what_others_say_of_an_output_is_one(outputs: dict[str, Any]) -> None:
+    named = set()
+    for file in (ROOT / "k8s/envs").glob("*/configs/kustomization.yaml"):
+        named |= set(re.findall(r"Terraform's output `(\w+)`", file.read_text()))
+    assert named == {"repository"}
+    assert named | {"cluster"} <= set(outputs)
+    workflow = (ROOT / ".github/workflows/README.md").read_text()
+    assert all(f"`{name}`" in workflow for name in ("CLUSTER", "LOCATION", "REGISTRY"))
+
+
+@pytest.mark.parametrize("place", ["modules/platform", "envs/staging", "envs/production"])
+def test_the_outputs_pass_through_unchanged(outputs: dict[str, Any], place: str) -> None:
+    text = (ROOT / "terraform" / place / "outputs.tf").read_text()
+    assert dict(re.findall(r'output "(\w+)" \{.*?value += module\.\w+\.(\w+)', text, re.DOTALL)) == {
+        name: name for name in outputs
+    }
