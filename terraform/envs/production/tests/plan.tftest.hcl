@@ -1,15 +1,6 @@
 mock_provider "google" {
+  source          = "../../mocks"
   override_during = plan
-  mock_resource "google_service_account" {
-    defaults = {
-      email = "account@example-project.iam.gserviceaccount.com"
-    }
-  }
-  mock_resource "google_sql_database_instance" {
-    defaults = {
-      private_ip_address = "10.0.0.5"
-    }
-  }
 }
 
 variables {

@@ -1,4 +1,6 @@
-mock_provider "google" {}
+mock_provider "google" {
+  source = "../../mocks"
+}
 
 variables {
   project = "example-project"
@@ -80,5 +82,8 @@ run "its_example_can_be_planned" {
   command = plan
   module {
     source = "./examples"
+  }
+  providers = {
+    google = google
   }
 }

@@ -10,5 +10,6 @@ module "cluster" {
     by_name = true
     callers = { office = "192.0.2.0/24" }
   }
+  labels      = { environment = "staging" }
   maintenance = { days = ["SA"], start = "06:00", hours = 12 }
 }

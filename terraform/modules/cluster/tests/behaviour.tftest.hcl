@@ -119,4 +119,7 @@ run "its_example_can_be_planned" {
   module {
     source = "./examples"
   }
+  providers = {
+    google = google
+  }
 }

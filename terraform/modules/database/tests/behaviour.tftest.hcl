@@ -72,6 +72,9 @@ run "its_example_can_be_planned" {
   module {
     source = "./examples"
   }
+  providers = {
+    google = google
+  }
   variables {
     password = "aaaaaaaaaaaaaaaaaaaaaaaa"
   }

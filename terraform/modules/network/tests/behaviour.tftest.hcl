@@ -63,4 +63,7 @@ run "its_example_can_be_planned" {
   module {
     source = "./examples"
   }
+  providers = {
+    google = google
+  }
 }

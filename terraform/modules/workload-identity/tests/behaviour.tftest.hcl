@@ -1,10 +1,6 @@
 mock_provider "google" {
+  source          = "../../mocks"
   override_during = plan
-  mock_resource "google_service_account" {
-    defaults = {
-      email = "canario-mlflow@example-project.iam.gserviceaccount.com"
-    }
-  }
 }
 
 variables {
@@ -48,7 +44,7 @@ run "it_may_what_is_said_of_a_bucket" {
 run "the_cluster_names_it_by_an_annotation" {
   command = plan
   assert {
-    condition     = output.annotations["iam.gke.io/gcp-service-account"] == "canario-mlflow@example-project.iam.gserviceaccount.com"
+    condition     = output.annotations["iam.gke.io/gcp-service-account"] == "account@example-project.iam.gserviceaccount.com"
     error_message = "the annotation is another"
   }
 }
@@ -57,5 +53,8 @@ run "its_example_can_be_planned" {
   command = plan
   module {
     source = "./examples"
+  }
+  providers = {
+    google = google
   }
 }

@@ -1,0 +1,20 @@
+# What Google would answer, where a plan has to have it in the form that the provider takes.
+mock_resource "google_service_account" {
+  defaults = {
+    email  = "account@example-project.iam.gserviceaccount.com"
+    member = "serviceAccount:account@example-project.iam.gserviceaccount.com"
+    name   = "projects/example-project/serviceAccounts/account@example-project.iam.gserviceaccount.com"
+  }
+}
+
+mock_resource "google_sql_database_instance" {
+  defaults = {
+    private_ip_address = "10.0.0.5"
+  }
+}
+
+mock_data "google_storage_project_service_account" {
+  defaults = {
+    member = "serviceAccount:service-1@gs-project-accounts.iam.gserviceaccount.com"
+  }
+}
