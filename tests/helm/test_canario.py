@@ -216,3 +216,22 @@ def test_an_environments_differences_are_read_where_there_are_any() -> None:
     assert str(ROOT / "k8s/envs/local/canario.yaml") in platform_command("local", [])
     assert platform_command("none", ["a=b"])[-4:] == ["--set", "environment.path=k8s/envs/none", "--set", "a=b"]
     assert "--values" not in platform_command("none", [])
+
+
+    assert str(ROOT / "k8s/envs/local/canario.yaml") in platform_command("local", [], 60)
+    assert platform_command("none", ["a=b"], 60)[-3:] == ["60s", "--set", "a=b"]
+
+
+@pytest.mark.charts
+def test_mlflow_has_the_identity_that_a_cloud_gives_it_and_reaches_who_tells_it(tmp_path: Path) -> None:
+    annotations = {"iam.gke.io/gcp-service-account": "mlflow@example.iam.gserviceaccount.com"}
+    rendered = objects(tmp_path, {"mlflow": {"enabled": True, "serviceAccount": {"annotations": annotations}}})
+    assert rendered["ServiceAccount", "mlflow"]["metadata"]["annotations"] == annotations
+    assert rendered["Deployment", "mlflow"]["spec"]["template"]["spec"]["serviceAccountName"] == "mlflow"
+    reached = [
+        to["ipBlock"]["cidr"]
+        for rule in rendered["NetworkPolicy", "mlflow"]["spec"]["egress"]
+        for to in rule.get("to", ())
+        if "ipBlock" in to
+    ]
+    assert reached == ["169.254.169.254/32", "169.254.169.252/32"]

@@ -5,6 +5,7 @@ output "network" {
 }
 
 output "subnetwork" {
-  description = "Id of the nodes' subnetwork."
+  description = "Id of the nodes' subnetwork; known once nodes in it reach the internet, and gone before they cannot."
   value       = google_compute_subnetwork.nodes.id
+  depends_on  = [google_compute_router_nat.this]
 }

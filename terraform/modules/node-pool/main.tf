@@ -96,10 +96,7 @@ resource "google_container_node_pool" "this" {
   }
 
   lifecycle {
-    precondition {
-      condition     = var.gpu == null || var.tpu == null
-      error_message = "A pool has GPUs or TPUs, not both."
-    }
+    # A machine is made for GPUs or for TPUs, so that no pool has both.
     precondition {
       condition     = var.gpu == null || startswith(var.nodes.machine_type, try(local.gpu_machines[var.gpu.type], "-"))
       error_message = "gpu.type goes with another machine than nodes.machine_type (${var.nodes.machine_type})."
