@@ -218,10 +218,6 @@ def test_an_environments_differences_are_read_where_there_are_any() -> None:
     assert "--values" not in platform_command("none", [])
 
 
-    assert str(ROOT / "k8s/envs/local/canario.yaml") in platform_command("local", [], 60)
-    assert platform_command("none", ["a=b"], 60)[-3:] == ["60s", "--set", "a=b"]
-
-
 @pytest.mark.charts
 def test_mlflow_has_the_identity_that_a_cloud_gives_it_and_reaches_who_tells_it(tmp_path: Path) -> None:
     annotations = {"iam.gke.io/gcp-service-account": "mlflow@example.iam.gserviceaccount.com"}
