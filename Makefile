@@ -218,8 +218,9 @@ tf-apply:  ## apply the plan of ENV that was saved, and nothing else: STATE=buck
 	@terraform -chdir=terraform/envs/$(ENV) apply -input=false -lock-timeout=5m $(CURDIR)/build/terraform/$(ENV).tfplan
 
 .PHONY: tf-handover
-tf-handover: setup  ## bring what Terraform made of ENV to k8s/envs and to its cluster; needs gcloud and kubectl
+tf-handover: setup  ## bring what Terraform made of ENV to k8s/envs and to its cluster; needs gcloud, kubectl and helm
 	@$(PY) -m terraform.hand_over --env $(ENV)
+	@$(MAKE) render
 
 .PHONY: tf-destroy
 tf-destroy: export STATE ?=

@@ -1,8 +1,8 @@
 """Hands over what Terraform made: `python -m terraform.hand_over --env staging`.
 
-kubectl and helm speak to the environment's cluster afterwards; `k8s/envs/<env>` names its registry and the values of
-the chart canario; the cluster has the namespaces, and the secret by which MLflow finds its database and its artifacts.
-Safe to repeat. The files are for a commit; the secret is in none.
+Afterwards docker may push to the environment's registry, and kubectl and helm speak to its cluster; `k8s/envs/<env>`
+names its registry and the values of the chart canario; the cluster has the namespaces, and the secret by which MLflow
+finds its database and its artifacts. Safe to repeat. The files are for a commit; the secret is in none.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def hand_over(environment: str, root: Path, run: Run) -> None:
     folder = root / "k8s" / "envs" / environment
     changed = [write_values(folder / "canario.yaml", found), write_registry(folder / "configs", found.repository)]
     _say(f"{' and '.join(str(path.relative_to(root)) for path in changed)} are written; commit them")
+    run(["gcloud", "auth", "configure-docker", found.repository.partition("/")[0], "--quiet"])
     enter(found.cluster, run)
     run(["kubectl", "apply", "--server-side", "--kustomize", str(folder / "configs")])
     apply_secret(found, run)

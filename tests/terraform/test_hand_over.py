@@ -70,6 +70,7 @@ def test_namespaces_are_there_before_the_secret_and_the_right_cluster_before_bot
     hand_over("staging", root, programs)
     told = [line for line in programs.commands if not line.startswith("terraform")]
     asked = ["--project", "example-project", "--location", "us-central1", "--dns-endpoint"]
+    assert told.pop(0) == "gcloud auth configure-docker us-central1-docker.pkg.dev --quiet"
     assert told[0].split() == ["gcloud", "container", "clusters", "get-credentials", "canario-staging", *asked]
     assert ["--kustomize" in line for line in told] == [False, False, True, False]
     assert "--filename" in told[-1]
