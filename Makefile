@@ -68,8 +68,9 @@ compile: setup  ## write the pipeline of SERVICE for Kubeflow Pipelines
 .PHONY: submit
 submit: export STORE ?=
 submit: export DATA ?=
-submit: setup  ## run SERVICE's pipeline on Kubeflow Pipelines (KFP_ENDPOINT) and wait: STORE=s3://... DATA=s3://...
-	@$(PY) -m pipelines.submit --spec $(SPEC) --store "$$STORE" $${DATA:+--data "$$DATA"}
+submit: export IMAGE ?=
+submit: setup  ## run SERVICE's pipeline on Kubeflow Pipelines (KFP_ENDPOINT): STORE=s3://... DATA=s3://... [IMAGE=name:tag]
+	@$(PY) -m pipelines.submit --spec $(SPEC) --store "$$STORE" $${DATA:+--data "$$DATA"} $${IMAGE:+--image "$$IMAGE"}
 
 .PHONY: serve
 serve: setup  ## serve the newest package of SERVICE behind the gateway

@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from kfp import dsl
 
-#: The image of every step; `pipelines.compile --image` and the local runner set their own on each task.
-#: The local runner demands that its name says python.
-IMAGE: Final = "canario/python-steps:latest"
+#: The image of every step, as `make platform-images` makes it; `pipelines.compile --image` sets another on each task.
+IMAGE: Final = "registry.local/canario/components:0.1.0"
 
 
 def step(function: Callable[..., Any]) -> Any:

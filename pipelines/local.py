@@ -178,7 +178,8 @@ def train(request: Request) -> int:
 def _graph(spec: Spec) -> Any:
     """The graph without retries: on one machine a step that failed fails again.
 
-    The image's tag is the digest of the code, so an answer of other code is never reused.
+    The image's tag is the digest of the code, so an answer of other code is never reused. No image has this name: the
+    local runner only demands that it says python.
     """
     return training_pipeline(spec, image=f"canario/python-steps:{code_digest().removeprefix('sha256:')}", retries=0)
 

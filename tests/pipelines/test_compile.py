@@ -59,7 +59,7 @@ def test_every_step_has_a_machine_a_time_out_and_retries_and_installs_nothing(ma
     assert sorted(tasks) == sorted(STEPS)
     for step in STEPS:
         container = executors[f"exec-{step}"]["container"]
-        assert container["image"] == "canario/python-steps:latest"
+        assert container["image"] == "registry.local/canario/components:0.1.0"
         assert {"cpuLimit", "memoryLimit", "cpuRequest", "memoryRequest"} <= container["resources"].keys()
         assert "pip install" not in str(container["command"])
         assert tasks[step]["retryPolicy"]["maxRetryCount"] == 2

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from components.step import IMAGE
 from services.image.program import PROGRAMS, stage
-from tests.repo.tree import LAYERS, imports
+from tests.repo.tree import LAYERS, ROOT, imports
 
 #: Packages by the names that Python imports, where these differ.
 _DISTRIBUTIONS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "google": "protobuf"}
@@ -59,3 +61,9 @@ def test_what_serves_mlflow_neither_trains_nor_carries_a_source_of_ours(tmp_path
     locked = _locked((tmp_path / "requirements.txt").read_text())
     assert {"mlflow", "psycopg", "boto3", "google-cloud-storage"} <= locked
     assert not locked & {"tensorflow", "kfp", "bentoml", "optuna"}
+
+
+def test_a_compiled_step_runs_on_the_image_that_is_made_for_it() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"registry.local/canario/components:{version}" == IMAGE
+    assert PROGRAMS["components"].sources
