@@ -75,7 +75,7 @@ class Server:
 
 def install(*options: str) -> str:
     """What `make platform` says."""
-    command = [sys.executable, "-m", "k8s.platform", "--env", "local", *options]
+    command = [sys.executable, "-m", "k8s.platform", "--env", "local", "--timeout-seconds", "600", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
