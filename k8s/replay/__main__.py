@@ -21,6 +21,7 @@ from typing import NoReturn
 from components.errors import ComponentError
 from components.files import replace_text
 from components.provenance import ROOT
+from k8s.git import GitError
 from k8s.replay.alone import isolation
 from k8s.replay.comparison import Answers, Comparison, answers, compare
 from k8s.replay.errors import ReplayError
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _stop)
     try:
         return _replay(asked.service, str(asked.version), asked.build.resolve(), asked.code)
-    except (ComponentError, ReplayError) as error:
+    except (ComponentError, GitError, ReplayError) as error:
         print(f"not replayed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
