@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import joblib
 import numpy as np
+import onnx
 import pandas as pd
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import MissingIndicator, SimpleImputer
@@ -18,10 +20,20 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from components.contract import CategoryFeature, DateFeature, Feature, Spec
+from components.contract import CategoryFeature, DateFeature, Feature, Spec, category_text
 from components.encoding import fit_encoding
 from components.examples import examples_of
-from components.package import Answer, Contract, Golden, Holdout, Receipt, Target, score_bin, write_package
+from components.package import (
+    INPUT_NAME,
+    Answer,
+    Contract,
+    Golden,
+    Holdout,
+    Receipt,
+    Target,
+    score_bin,
+    write_package,
+)
 from components.requests import requests_of
 from components.sklearn_models import SklearnModel
 from components.table import read_table
@@ -126,6 +138,27 @@ def _write_mlflow(pipeline: Pipeline, folder: Path) -> None:
     )
 
 
+def _transformed(features: dict[str, Feature]) -> list[str]:
+    """The columns of scikit-learn's transformer by their names in our encoding: all gaps stand behind all numbers."""
+    numbers = [name for name, feature in features.items() if not isinstance(feature, CategoryFeature)]
+    gaps = [f"{name} is missing" for name in numbers if features[name].missing == "allowed"]
+    categories = {name: feature for name, feature in features.items() if isinstance(feature, CategoryFeature)}
+    values = [f"{name}={category_text(v)}" for name, feature in categories.items() for v in feature.values]
+    return [*numbers, *gaps, *values]
+
+
+def _ordered(graph: bytes, places: list[int]) -> bytes:
+    """The graph that reads its columns from these places; where they are in order already, the graph itself."""
+    if places == sorted(places):
+        return graph
+    model = onnx.load_from_string(graph)
+    for node in model.graph.node:
+        node.input[:] = ["ordered" if name == INPUT_NAME else name for name in node.input]
+    model.graph.initializer.append(numpy_helper.from_array(np.array(places), "places"))
+    model.graph.node.insert(0, helper.make_node("Gather", [INPUT_NAME, "places"], ["ordered"], axis=1))
+    return bytes(model.SerializeToString())
+
+
 def _write_package(
     folder: Path,
     model: str,
@@ -142,6 +175,7 @@ def _write_package(
         target=Target(name="target", positive="1", negative="0"),
     )
     graph = SklearnModel(pipeline.named_steps["classifier"]).onnx(contract.encoding.width)
+    graph = _ordered(graph, [contract.encoding.columns.index(name) for name in _transformed(features)])
     golden = [
         Golden(request=row, answer=Answer(probability=score, label=contract.label(score)))
         for row, score in zip(rows[:50], expected.tolist(), strict=False)
