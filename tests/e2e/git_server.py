@@ -6,11 +6,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+from services.judge.errors import RepositoryError
 from services.judge.repository import Commit, Repository
 from tests.e2e.kube import Kube
 
@@ -83,20 +84,23 @@ class GitServer:
     def mirrored(self) -> Iterator[Path]:
         """A repository on this machine whose branch main is the server's, at most some seconds later."""
         ended = Event()
-        with self.reached() as (repository, url):
 
-            def follow() -> None:
-                while not ended.wait(_MIRROR_SECONDS):
-                    repository.fetch(url)
+        def follow(mirror: Repository) -> None:
+            while not ended.is_set():
+                with suppress(RepositoryError), self.reached() as (_, url):  # a connection may be lost
+                    while not ended.wait(_MIRROR_SECONDS):
+                        mirror.fetch(url)
 
-            repository.fetch(url)
-            with ThreadPoolExecutor(1) as pool:
-                following = pool.submit(follow)
-                try:
-                    yield repository.path
-                finally:
-                    ended.set()
-                    following.result()
+        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
+            mirror = Repository.create(Path(folder) / "mirror.git")
+            with self.reached() as (_, url):
+                mirror.fetch(url)
+            following = pool.submit(follow, mirror)
+            try:
+                yield mirror.path
+            finally:
+                ended.set()
+                following.result()
 
     @contextmanager
     def reached(self) -> Iterator[tuple[Repository, str]]:

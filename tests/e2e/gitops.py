@@ -78,7 +78,7 @@ class GitOps:
         """Follows a merged release to its end, as the workflow does; the command runs meanwhile."""
         spec = self.root / "services" / SERVICE / "service.yaml"
         command = [sys.executable, "-m", "k8s.deploy.verdict", "--spec", str(spec), "--env", environment]
-        command += ["--commit", commit.id, "--out", str(out), "--root", str(self.root), "--timeout-seconds", "240"]
+        command += ["--commit", commit.id, "--out", str(out), "--root", str(self.root), "--timeout-seconds", "300"]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=subprocess.STDOUT, text=True) as running:
             try:
@@ -121,7 +121,7 @@ def _write_files(root: Path, judge: Image, server: GitServer) -> None:
     _write(root, {f"services/{SERVICE}/service.yaml": yaml.safe_dump(spec, sort_keys=False)})
     for environment in ENVIRONMENTS:
         namespace, folder = f"gitops-{environment}", f"k8s/envs/{environment}"
-        values = {"resources": {"cpu": "50m"}, "judge": {"url": f"http://judge.{namespace}"}}
+        values = {"resources": {"cpu": "50m"}, "startupSeconds": 180, "judge": {"url": f"http://judge.{namespace}"}}
         where = {"domain": f"{environment}.gitops.local", "namespace": namespace}
         canario = {
             "judge": {"image": judge.model_dump(), "replicas": 1},
@@ -158,11 +158,10 @@ def _syncs(root: Path, environment: str, source: dict[str, str]) -> list[dict[st
 
 
 def _clear(syncs: list[dict[str, Any]]) -> None:
-    """Workloads first, as long as their namespaces are there."""
-    for one in sorted(syncs, key=lambda one: str(one["metadata"]["name"]), reverse=True):
-        FLUX.run("delete", "kustomization", one["metadata"]["name"], "--ignore-not-found", "--timeout=90s")
-    for environment in ENVIRONMENTS:
-        FLUX.run("delete", "namespace", f"gitops-{environment}", "--ignore-not-found", "--wait=false")
+    names = [one["metadata"]["name"] for one in syncs]
+    FLUX.run("delete", "kustomizations", *names, "--ignore-not-found", "--timeout=120s")
+    spaces = [f"gitops-{environment}" for environment in ENVIRONMENTS]
+    FLUX.run("delete", "namespaces", *spaces, "--ignore-not-found", "--wait=false")
 
 
 def _handled(name: str) -> str:

@@ -27,11 +27,11 @@ from tests.e2e.kube import Kube
 from tests.e2e.scenario import DEMO, SERVICE, Version, build_image
 from tests.k8s.followed import ENVIRONMENTS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 #: What is shown when a test fails.
 NAMESPACES = tuple(f"gitops-{environment}" for environment in ENVIRONMENTS)
-_SECONDS = 180.0
+_SECONDS = 300.0
 #: What Flux or Flagger may write.
 _KINDS = "deployments,services,hpa,canaries,httproutes,networkpolicies,poddisruptionbudgets,serviceaccounts,configmaps"
 
