@@ -159,9 +159,11 @@ def _syncs(root: Path, environment: str, source: dict[str, str]) -> list[dict[st
 
 def _clear(syncs: list[dict[str, Any]]) -> None:
     names = [one["metadata"]["name"] for one in syncs]
-    FLUX.run("delete", "kustomizations", *names, "--ignore-not-found", "--timeout=120s")
     spaces = [f"gitops-{environment}" for environment in ENVIRONMENTS]
-    FLUX.run("delete", "namespaces", *spaces, "--ignore-not-found", "--wait=false")
+    try:
+        FLUX.run("delete", "kustomizations", *names, "--ignore-not-found", "--timeout=120s")
+    finally:
+        FLUX.run("delete", "namespaces", *spaces, "--ignore-not-found", "--wait=false")
 
 
 def _handled(name: str) -> str:
