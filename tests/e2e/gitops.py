@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ ROLLOUT = {
 }
 
 
+_MINE = {"canario/test": "gitops"}
+
+
 @dataclass(frozen=True)
 class GitOps:
     """The tree of the repository on this machine, and the server that has it."""
@@ -38,6 +41,11 @@ class GitOps:
     root: Path
     server: GitServer
     images: Mapping[str, Image]
+    source: Mapping[str, str] = field(default_factory=dict)
+
+    def begin(self, environment: str) -> None:
+        """Has Flux follow an environment."""
+        FLUX.apply(*_syncs(self.root, environment, self.source))
 
     def kube(self, environment: str) -> Kube:
         """The namespace of an environment."""
@@ -99,7 +107,7 @@ class GitOps:
 def environments(
     root: Path, judge: Image, images: Mapping[str, Image], server: GitServer, first: Version
 ) -> Iterator[GitOps]:
-    """Both environments as Flux makes them from a repository in which `first` is released; gone afterwards."""
+    """A repository in which `first` is released to both environments; what Flux makes of it is gone afterwards."""
     _write_files(write_tree(root), judge, server)
     gitops = GitOps(root, server, images)
     for environment in ENVIRONMENTS:
@@ -107,12 +115,10 @@ def environments(
         _write(root, gitops.changes(environment, first))
     server.commit(texts_of(root), "Begin with two environments")
     with published(server, "gitops") as source:
-        syncs = [one for environment in ENVIRONMENTS for one in _syncs(root, environment, source)]
         try:
-            FLUX.apply(*syncs)
-            yield gitops
+            yield replace(gitops, source=source)
         finally:
-            _clear(syncs)
+            _clear()
 
 
 def _write_files(root: Path, judge: Image, server: GitServer) -> None:
@@ -144,7 +150,7 @@ def _platform(root: Path, environment: str) -> str:
     return platform_objects(root, environment, f"gitops-{environment}")
 
 
-def _syncs(root: Path, environment: str, source: dict[str, str]) -> list[dict[str, Any]]:
+def _syncs(root: Path, environment: str, source: Mapping[str, str]) -> list[dict[str, Any]]:
     """The Kustomizations of an environment, under names of their own; controllers are there."""
     made = Kube("default").run("kustomize", str(root / "k8s" / "envs" / environment / "flux"))
     syncs = [one for one in yaml.safe_load_all(made) if one["kind"] == "Kustomization"]
@@ -153,15 +159,16 @@ def _syncs(root: Path, environment: str, source: dict[str, str]) -> list[dict[st
         one["metadata"]["name"] = f"{environment}-{one['metadata']['name']}"
         before = [f"{environment}-{each['name']}" for each in one["spec"].pop("dependsOn", ())]
         one["spec"]["dependsOn"] = [{"name": name} for name in before if not name.endswith("-controllers")]
-        one["spec"] |= {"sourceRef": source, "retryInterval": "5s"}
+        one["metadata"]["labels"] |= _MINE
+        one["spec"] |= {"sourceRef": dict(source), "retryInterval": "5s"}
     return kept
 
 
-def _clear(syncs: list[dict[str, Any]]) -> None:
-    names = [one["metadata"]["name"] for one in syncs]
+def _clear() -> None:
     spaces = [f"gitops-{environment}" for environment in ENVIRONMENTS]
     try:
-        FLUX.run("delete", "kustomizations", *names, "--ignore-not-found", "--timeout=120s")
+        mine = ",".join(f"{key}={value}" for key, value in _MINE.items())
+        FLUX.run("delete", "kustomizations", "--selector", mine, "--ignore-not-found", "--timeout=120s")
     finally:
         FLUX.run("delete", "namespaces", *spaces, "--ignore-not-found", "--wait=false")
 

@@ -106,6 +106,7 @@ def unproven(done: subprocess.CompletedProcess[str]) -> bool:
 
 def test_what_is_in_git_runs(gitops: GitOps) -> None:
     for environment in ENVIRONMENTS:
+        gitops.begin(environment)
         kube = gitops.kube(environment)
         kube.wait(f"{environment} serves", partial(serves, kube), _SECONDS)
         assert (stands(gitops, environment).version, stands(gitops, environment).passed) == ("1", False)
