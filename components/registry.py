@@ -31,6 +31,15 @@ SNAPSHOT_TAG: Final = "canario.snapshot"
 SNAPSHOT_URI_TAG: Final = "canario.snapshot_uri"
 RUN_TAG: Final = "canario.run"
 
+#: A server's artifacts are asked of the server: the bucket behind it need not be reached from here, and MLflow would
+#: try it, without an end, as soon as it is an S3 one.
+_SETTINGS: Final = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+}
+
 
 @dataclass(frozen=True)
 class Registered:
@@ -59,14 +68,19 @@ def connect(uri: str) -> MlflowClient:
     """A client of the store at an MLflow URI; the folder of a new SQLite file is made."""
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    _set_defaults()
     with _quiet():
         from mlflow import MlflowClient
 
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_registered_models(max_results=1)
     return client
+
+
+def _set_defaults() -> None:
+    """What MLflow does where its environment does not say otherwise."""
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 @contextlib.contextmanager
@@ -159,6 +173,7 @@ def local_package(registered: Registered, uri: str) -> Path:
     place = urlparse(registered.package_uri)
     path = Path(unquote(place.path))
     if place.scheme not in {"", "file"}:
+        _set_defaults()
         from mlflow.artifacts import download_artifacts
 
         # A server keeps its artifacts itself: theirs is an address without a host.

@@ -162,6 +162,18 @@ def read_registered(version: object, uri: str) -> str:
     return package_digest(local_package(version, uri))
 
 
+def test_a_bucket_behind_a_server_is_never_asked_directly(empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.environment_variables import (
+        MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD,
+        MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD,
+    )
+
+    for setting in (MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD):
+        monkeypatch.delenv(setting.name, raising=False)
+        connect(f"sqlite:///{empty_store}/m.db")
+        assert (setting.is_set(), setting.get()) == (True, False)
+
+
 def test_the_aliases_move(uri: str, record: RunRecord, tmp_path: Path) -> None:
     first = register_package(uri, record, packaged(tmp_path / "a", small_model()).path, source(tmp_path))
     assert champion(uri, "small") is None
