@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from terraform.order import wrong
+from terraform import order
 
 HERE = Path(__file__).parent
 #: What `terraform init` says when a provider is out of reach, and not when the code is wrong.
@@ -26,11 +26,9 @@ UNREACHABLE = re.compile(
     r"was not found in any of the search locations|could not query the provider registry",
     re.IGNORECASE,
 )
-#: What else looks at the whole tree; `make tools` brings it.
-LINTERS: Final = {
-    "tflint": ("--recursive", "--no-color"),
-    "checkov": ("--directory=.", "--framework=terraform", "--compact", "--quiet", "--skip-download"),
-}
+#: What else looks at the code; `make tools` brings it.
+LINTERS: Final = ("tflint", "checkov")
+_CHECKOV: Final = ("checkov", "--directory=.", "--framework=terraform", "--compact", "--quiet", "--skip-download")
 #: The folder in which everything comes together.
 WHOLE: Final = "modules/platform"
 Outcome = Literal["passed", "failed", "not run"]
@@ -72,12 +70,20 @@ def check(tree: Path, run: Program) -> Iterator[Finding]:
         yield Finding("terraform", ".", "not run", "terraform is not on the PATH: nothing was checked")
         return
     yield _finding("fmt", ".", formatted)
-    for name, arguments in LINTERS.items():
-        answer = run(tree, (name, *arguments))
-        missing = Finding(name, ".", "not run", f"{name} is not on the PATH; `make tools TOOLS={name}` brings it")
-        yield missing if answer is None else _finding(name, ".", answer)
+    # An example is a fragment to be quoted, and needs no version of its own.
+    rules = ("tflint", "--no-color", f"--config={tree.resolve() / '.tflint.hcl'}")
+    yield _linted("tflint", [run(folder, rules) for folder in folders(tree)])
+    yield _linted("checkov", [run(tree, _CHECKOV)])
     for folder in folders(tree):
         yield from check_folder(tree, folder, run)
+
+
+def _linted(name: str, answers: list[Answer | None]) -> Finding:
+    there = [answer for answer in answers if answer is not None]
+    if len(there) < len(answers):
+        return Finding(name, ".", "not run", f"{name} is not on the PATH; `make tools TOOLS={name}` brings it")
+    wrong = [answer for answer in there if answer.code]
+    return _finding(name, ".", Answer(len(wrong), "\n".join(answer.text.strip() for answer in wrong)))
 
 
 def folders(tree: Path) -> list[Path]:
@@ -102,7 +108,7 @@ def check_folder(tree: Path, folder: Path, run: Program) -> Iterator[Finding]:
 
 
 def _order(name: str, graph: Answer) -> Finding:
-    faults = [graph.text.strip()] if graph.code else wrong(graph.text)
+    faults = [graph.text.strip()] if graph.code else order.wrong(graph.text)
     return Finding("destroy order", name, "failed" if faults else "passed", "\n  ".join(faults))
 
 
