@@ -50,7 +50,7 @@ class Server:
 
     def pod(self) -> str:
         """The name of its pod that is ready."""
-        return self.kube.wait("MLflow's pod", self._ready, 180)
+        return self.kube.wait("MLflow's pod", self._ready, 600)
 
     def _ready(self) -> str | None:
         pods = self.kube.get("pods", "--selector", "app.kubernetes.io/name=mlflow")
