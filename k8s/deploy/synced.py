@@ -82,8 +82,7 @@ def look(service: str, namespace: str) -> Seen:
     Raises:
         ClusterError: it is not reached, or says what is not understood.
     """
-    found = cluster.objects(namespace, "deployments,canaries.flagger.app", service)
-    named = {(one["kind"], one["metadata"]["name"]): one for one in found}
+    named = {(one["kind"], one["metadata"]["name"]): one for one in _objects(service, namespace)}
     target, canary = named.get(("Deployment", service)), named.get(("Canary", service), {})
     try:
         return Seen(
@@ -95,6 +94,15 @@ def look(service: str, namespace: str) -> Seen:
         )
     except (KeyError, IndexError, TypeError) as error:
         raise ClusterError(f"{namespace}/{service}: its objects are not understood ({error!r})") from error
+
+
+def _objects(service: str, namespace: str) -> list[dict[str, Any]]:
+    """By their names: Flagger gives the champion no labels of the service's."""
+    names = [f"deployments/{service}", f"deployments/{service}-primary", f"canaries.flagger.app/{service}"]
+    options = ["--ignore-not-found", "--show-managed-fields", "-o", "json"]
+    found = cluster.run(["kubectl", "-n", namespace, "get", *names, *options])
+    document = json.loads(found) if found.strip() else {"items": []}
+    return list(document.get("items", [document]))
 
 
 def _identity(deployment: dict[str, Any] | None) -> tuple[str, str] | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from k8s.deploy.synced import Seen, has_ended
+from k8s.deploy.synced import Seen, has_ended, look
 
 ONE, TWO = ("1", "package 1"), ("2", "package 2")
 
@@ -32,3 +35,32 @@ ONE, TWO = ("1", "package 1"), ("2", "package 2")
 )  # fmt: skip
 def test_the_end(seen: Seen, was_asked: bool, ended: bool) -> None:
     assert has_ended(seen, TWO, was_asked=was_asked) is ended
+
+
+def test_what_kubectl_says_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of the champion's Deployment, to which Flagger gives no label of the service's."""
+
+    def deployment(name: str, version: str, **metadata: object) -> dict[str, object]:
+        container = {"env": [{"name": "CANARIO_VERSION", "value": version}]}
+        annotations = {"canario/package": f"package {version}"}
+        pod = {"metadata": {"annotations": annotations}, "spec": {"containers": [container]}}
+        return {"kind": "Deployment", "metadata": {"name": name, **metadata}, "spec": {"template": pod}}
+
+    written = [
+        {"manager": "kustomize-controller", "time": "2026-01-01T00:00:05Z"},
+        {"manager": "flagger", "time": "2026-01-01T00:00:09Z"},
+    ]
+    turned = {"phase": "Failed", "lastTransitionTime": "2026-01-01T00:01:00Z"}
+    items = [
+        deployment("churn", "2", managedFields=written),
+        deployment("churn-primary", "1"),
+        {"kind": "Canary", "metadata": {"name": "churn"}, "status": turned},
+    ]
+    (tmp_path / "said.json").write_text(json.dumps({"kind": "List", "items": items}))
+    program = tmp_path / "kubectl"
+    program.write_text(f'#!/bin/sh\ncase "$*" in *--show-managed-fields*) exec /bin/cat {tmp_path}/said.json ;; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert look("churn", "models") == Seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:01:00Z")
+    (tmp_path / "said.json").write_text("")
+    assert look("churn", "models") == Seen(None, None, "")
