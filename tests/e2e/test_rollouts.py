@@ -9,12 +9,11 @@ import subprocess
 
 import pytest
 
-from services.judge.decisions import outline
 from tests.e2e.callers import Callers
 from tests.e2e.git_server import GitServer
 from tests.e2e.kube import Kube
 from tests.e2e.observed import champion_restarts, decided, phase, told
-from tests.e2e.scenario import DEMO, SERVICE, Environment, Version
+from tests.e2e.scenario import SERVICE, Environment, Version
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -93,9 +92,3 @@ def test_a_bad_version_is_rolled_back_for_the_right_reason(
     assert not any(champion_restarts(models))
     assert f"- {signal}: state harm" in reverted(repository, models, version)
     assert told(models, "Reverted")
-
-
-def test_the_cluster_decided_as_the_twin_did(models: Kube) -> None:
-    """The demo's versions 2 and 3, line by line: which verdict at which weight, and for which signal."""
-    twin = (DEMO / "twin" / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    assert decided("2", "3") == outline(twin, SERVICE)
