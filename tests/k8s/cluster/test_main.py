@@ -10,16 +10,11 @@ import yaml
 from k8s.cluster.__main__ import CONFIG, kind_release, main
 from k8s.deploy.errors import ToolError
 from k8s.platform.controllers import read_controllers
+from tests.programs import program
 
 #: kind's v1alpha4: https://github.com/kubernetes-sigs/kind/blob/main/pkg/apis/config/v1alpha4/types.go
 NODE = {"role", "image", "labels", "extraMounts", "extraPortMappings", "gpus", "kubeadmConfigPatches"}
 PORT = {"containerPort", "hostPort", "listenAddress", "protocol"}
-
-
-def program(folder: Path, name: str, script: str) -> None:
-    path = folder / name
-    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    path.chmod(0o755)
 
 
 @pytest.mark.parametrize(

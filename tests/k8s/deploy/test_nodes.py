@@ -8,15 +8,9 @@ import pytest
 
 from k8s.deploy.errors import ClusterError, ToolError
 from k8s.deploy.nodes import bring, loader
+from tests.programs import program
 
 _IMAGE = "registry.local/canario/churn:0123"
-
-
-def program(folder: Path, name: str, script: str) -> Path:
-    path = folder / name
-    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    path.chmod(0o755)
-    return path
 
 
 @pytest.fixture
