@@ -25,6 +25,9 @@ CALLERS = "callers"
 #: The platform without MLflow and what it stands on, which would only take its time from what is measured.
 WITHOUT_TRACKING = ("--set", "mlflow.enabled=false", "--set", "stores.enabled=false")
 _OUT = ROOT / "build" / "e2e"
+#: Half the traffic at once, and then all of it. By steps a canary may be both harmful and safe enough for a
+#: little more traffic, and which of the two is shown first is chance; here what is not safe is harm.
+AT_ONCE = {"step_weight": 50, "max_weight": 50}
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,26 @@ class Version:
     number: str
     package: str
     settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BadVersion:
+    """A version with one of the demo's faults, and the signal that must show it."""
+
+    fault: str
+    version: Version
+    signal: str
+
+
+def bad_versions(packages: dict[str, str]) -> list[BadVersion]:
+    """The faults that only live traffic shows; the wrong unit is that of the demo, in its third version."""
+    good = packages["2"]
+    return [
+        BadVersion("wrong-unit", Version("3", packages["3"]), "score_shift"),
+        BadVersion("errors", Version("4", good, {"CANARIO_FAULT_ERROR_RATIO": "0.05"}), "error_ratio"),
+        BadVersion("slow", Version("5", good, {"CANARIO_FAULT_SLOW_RATIO": "0.05"}), "slow_ratio"),
+        BadVersion("worse", Version("6", good, {"CANARIO_FAULT_STALE_RATIO": "1"}), "label_loss"),
+    ]
 
 
 def demo_packages() -> dict[str, str]:
@@ -61,10 +84,14 @@ def build_image(*what: str) -> str:
     return image
 
 
+def package_folder(package: str) -> Path:
+    """Where the demo keeps a package."""
+    return DEMO / "store" / "packages" / package.removeprefix("sha256:")
+
+
 def model_image(package: str) -> Image:
     """The image of one of the demo's packages."""
-    folder = DEMO / "store" / "packages" / package.removeprefix("sha256:")
-    build_image("--spec", str(DEMO / "service.yaml"), "--package", str(folder))
+    build_image("--spec", str(DEMO / "service.yaml"), "--package", str(package_folder(package)))
     return built_release(_OUT / "images" / f"{SERVICE}.json", SERVICE, "0").image
 
 

@@ -6,6 +6,7 @@ The tests build on each other and run in their order.
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -13,19 +14,11 @@ from tests.e2e.callers import Callers
 from tests.e2e.git_server import GitServer
 from tests.e2e.kube import Kube
 from tests.e2e.observed import champion_restarts, decided, phase, told
-from tests.e2e.scenario import SERVICE, Environment, Version
+from tests.e2e.scenario import AT_ONCE, SERVICE, Environment, Version, bad_versions, spec_with
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 _ROLLOUT_SECONDS = 300.0
-#: What is wrong with a version, its number, which of the demo's packages it serves, and the signal that must show it.
-#: The wrong unit is that of the demo, in its third version.
-_FAULTS = [
-    ("wrong-unit", "3", "3", {}, "score_shift"),
-    ("errors", "4", "2", {"CANARIO_FAULT_ERROR_RATIO": "0.05"}, "error_ratio"),
-    ("slow", "5", "2", {"CANARIO_FAULT_SLOW_RATIO": "0.05"}, "slow_ratio"),
-    ("worse", "6", "2", {"CANARIO_FAULT_STALE_RATIO": "1"}, "label_loss"),
-]
 
 
 def reverted(repository: GitServer, models: Kube, version: Version) -> str:
@@ -65,9 +58,7 @@ def test_a_good_version_is_promoted_and_no_request_fails(
     assert decided("2")[-1].startswith("2: pass")
 
 
-@pytest.mark.parametrize(
-    ("fault", "number", "package", "settings", "signal"), _FAULTS, ids=[fault[0] for fault in _FAULTS]
-)
+@pytest.mark.parametrize("fault", ["wrong-unit", "errors", "slow", "worse"])
 def test_a_bad_version_is_rolled_back_for_the_right_reason(
     models: Kube,
     environment: Environment,
@@ -75,20 +66,18 @@ def test_a_bad_version_is_rolled_back_for_the_right_reason(
     callers: Callers,
     packages: dict[str, str],
     fault: str,
-    number: str,
-    package: str,
-    settings: dict[str, str],
-    signal: str,
+    tmp_path: Path,
 ) -> None:
-    version = Version(number, packages[package], settings)
-    environment.deploy(version)
+    bad = next(one for one in bad_versions(packages) if one.fault == fault)
+    number = bad.version.number
+    environment.deploy(bad.version, spec=spec_with(tmp_path, **AT_ONCE))
     models.wait("the bad version is rolled back", lambda: phase(models) == "Failed", _ROLLOUT_SECONDS)
     callers.stop()
     failed = {name: count.failed for name, count in callers.requests.items() if count.failed}
     assert set(failed) <= ({number} if fault == "errors" else set()), callers.faults
     verdicts = decided(number)
     assert verdicts[-1].startswith(f"{number}: fail")
-    assert signal in verdicts[-1]
+    assert bad.signal in verdicts[-1]
     assert not any(champion_restarts(models))
-    assert f"- {signal}: state harm" in reverted(repository, models, version)
+    assert f"- {bad.signal}: state harm" in reverted(repository, models, bad.version)
     assert told(models, "Reverted")
