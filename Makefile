@@ -266,11 +266,11 @@ e2e-list:  ## the parts of e2e, as a workflow's output
 
 .PHONY: check
 check: export STRICT ?=
-check: setup  ## lint, format, types, workflows, what Flux applies; what cannot run is named, and with STRICT=1 refused
+check: setup  ## lint, format, types, workflows, charts, Terraform, what Flux applies; what cannot run is named, and with STRICT=1 refused
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy components pipelines services k8s terraform tests
-	@bash .ci/lint-workflows
+	@bash .ci/lint
 	@$(PY) -m k8s.deploy.render --check
 
 .PHONY: tf-check

@@ -61,6 +61,8 @@ def _head(draft: Draft) -> list[str]:
         f"# A first spec, written from {draft.rows:,} rows. Look at each TODO and each line with a remark.",
         f"name: {draft.name}",
         f"description: {scalar(question)}  # TODO the question, in your words",
+        'purpose: ""  # TODO what its answers are used for, and what they must not be used for',
+        'owner: ""  # TODO who answers for the model: a team or a person',
     ]
 
 

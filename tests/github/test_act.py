@@ -1,7 +1,7 @@
 """Workflows run by act on this machine: no container, no network; only what needs a cloud or a cluster is left out.
 
-`actions/checkout` is passed over by act itself, which runs in a copy of the tree; for `actions/setup-python` stands
-the action in `setup-python/`.
+`actions/checkout` is passed over by act itself, which runs in a copy of the tree; for the actions that set a program
+up stand those in the folders of their names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from tests.github.workflows import FOLDER
 from tests.repo.tree import ROOT, files
 
 ACT = Path(sys.executable).parent / "act"
-STAND_IN = Path(__file__).parent / "setup-python"
 _SECONDS = 110
 
 
@@ -52,12 +51,14 @@ def tree(tmp_path: Path) -> Path:
 def act(tree: Path, event: str, workflow: str, *options: str, payload: dict[str, Any], path: str = "") -> Any:
     """Runs jobs of a workflow; what act said is in the result."""
     (tree.parent / "event.json").write_text(json.dumps(payload))
-    pin = re.search(r"uses: (actions/setup-python@[0-9a-f]{40})", (FOLDER / "ci.yml").read_text(encoding="utf-8"))
-    assert pin
+    used = (FOLDER / "ci.yml").read_text(encoding="utf-8")
+    pins = set(re.findall(r"uses: (\S+/(setup-[a-z]+)@[0-9a-f]{40})", used))
+    assert pins
+    stand_ins = [f"--local-repository={pin}={Path(__file__).parent / name}" for pin, name in pins]
     command = [
         str(ACT), event, "--workflows", f".github/workflows/{workflow}.yml", "--platform",
         "ubuntu-latest=-self-hosted", "--pull=false", "--use-gitignore=false", "--no-cache-server",
-        "--local-repository", f"{pin[1]}={STAND_IN}", "--action-cache-path", str(tree.parent / "cache"),
+        *stand_ins, "--action-cache-path", str(tree.parent / "cache"),
         "--eventpath", str(tree.parent / "event.json"), *options,
     ]  # fmt: skip
     environment = {**os.environ, "HOME": str(tree.parent), "PATH": f"{path}{os.environ['PATH']}"}
