@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 from components.digest import sha256
+from components.git import GitError, git
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK_FILE = "requirements.txt"
@@ -22,16 +22,11 @@ def commit(root: Path = ROOT) -> str:
     if given:
         return given
     try:
-        head = _git(root, "rev-parse", "HEAD").strip()
-        changed = _git(root, "status", "--porcelain", "--", "components", "pipelines", LOCK_FILE).strip()
-    except (OSError, subprocess.CalledProcessError):
+        head = git(root, "rev-parse", "HEAD").decode().strip()
+        changed = git(root, "status", "--porcelain", "--", "components", "pipelines", LOCK_FILE).strip()
+    except GitError:
         return code_digest(root)
     return f"{head}-changed" if changed else head
-
-
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "-c", "safe.directory=*", "-C", str(root), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def lock_digest(root: Path = ROOT) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.errors import ComponentError, SpecError
+from components.git import GitError, git
 from components.provenance import ROOT
 
 #: Whatever is below these decides what a model learns.
@@ -28,7 +28,6 @@ _CODE: Final = ("components/", "pipelines/", "requirements.txt")
 _APPLICATION: Final = ("services/model_server/", "services/telemetry.py")
 _NOBODY: Final = "0" * 40
 _MESSAGES: Final = {"train": "a message asked for it", "data-changed": "a message said that its data changed"}
-_GIT_SECONDS: Final = 60
 
 
 @dataclass(frozen=True)
@@ -105,10 +104,11 @@ def changed_files(payload: Mapping[str, Any], root: Path) -> list[str]:
     if not all(len(commit) == 40 and commit.isalnum() for commit in (before, after)):
         raise ComponentError(f"the push names no commits (before: {before!r}, after: {after!r})")
     asked = ["ls-tree", "-r", "-z", "--name-only", after] if before == _NOBODY else _difference(before, after)
-    done = subprocess.run(["git", *asked], cwd=root, capture_output=True, text=True, check=False, timeout=_GIT_SECONDS)
-    if done.returncode:
-        raise ComponentError(f"what changed is not known, fetch the whole history: {done.stderr.strip()}")
-    return [file for file in done.stdout.split("\0") if file]
+    try:
+        names = git(root, *asked).decode()
+    except GitError as error:
+        raise ComponentError(f"what changed is not known, fetch the whole history: {error}") from error
+    return [file for file in names.split("\0") if file]
 
 
 def _difference(before: str, after: str) -> list[str]:

@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from components.digest import sha256
 from components.errors import PackageError
+from components.git import GitError
 from components.package import read_package
 from components.register import VALIDATION as FOUND_BY_VALIDATION
 from components.registry import Registered, connect, is_empty, local_package, numbered
@@ -21,7 +22,6 @@ from components.tracking import TRIAL_TAG
 from k8s.audit import records
 from k8s.audit.errors import AuditError
 from k8s.audit.history import read_history
-from k8s.git import GitError
 from services.model_server.build import materials_file
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any, Final
 import yaml
 
 from components.environment import release_file
+from components.git import git
 from k8s.audit.records import History, Step, commit_record, release_record
-from k8s.git import git
 
 _REVERTS: Final = re.compile(r"^This reverts commit ([0-9a-f]{40,64})\.", re.MULTILINE)
 

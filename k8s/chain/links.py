@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.digest import sha256
 from components.errors import PackageError
+from components.git import GitError, git
 from components.ingest import snapshot_uri
 from components.package import Package, read_package
 from components.provenance import LOCK_FILE
@@ -202,10 +202,10 @@ def _lock(package: Package, places: Places) -> str:
 
 
 def _git(repository: Path, *arguments: str) -> bytes:
-    done = subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, check=False)
-    if done.returncode:
-        raise Broken(f"{repository}: git {' '.join(arguments)} failed: {done.stderr.decode().strip()}")
-    return done.stdout
+    try:
+        return git(repository, *arguments)
+    except GitError as error:
+        raise Broken(str(error)) from error
 
 
 def _run(package: Package, places: Places) -> str:

@@ -42,5 +42,5 @@ def guard_python(folder: Path) -> None:
 def bare_environment(python_path: Path) -> dict[str, str]:
     """The environment variables of a process that is kept from the network."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    # As in `k8s.git`: the training asks Git for its commit, and is to see that commit's own bytes.
+    # As in `components.git`: the training asks Git for its commit, and is to see that commit's own bytes.
     return {**kept, "PYTHONPATH": str(python_path), "GIT_NO_REPLACE_OBJECTS": "1"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -105,19 +104,8 @@ class GitServer:
     @contextmanager
     def reached(self) -> Iterator[tuple[Repository, str]]:
         """A repository on this machine, and a URL of the server's as long as this lasts."""
-        forward = ["kubectl", "--namespace", self._kube.namespace, "port-forward", f"pod/{_NAME}", f":{PORT}"]
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            subprocess.Popen(forward, stdout=subprocess.PIPE, text=True) as process,
-        ):
-            try:
-                assert process.stdout is not None
-                said = process.stdout.readline()
-                port = said.removeprefix("Forwarding from 127.0.0.1:").partition(" ")[0]
-                assert port.isdigit(), f"kubectl port-forward said {said!r}"
-                yield Repository.create(Path(folder) / "here.git"), f"git://127.0.0.1:{port}/environment.git"
-            finally:
-                process.terminate()
+        with tempfile.TemporaryDirectory() as folder, self._kube.forwarded(f"pod/{_NAME}", PORT) as port:
+            yield Repository.create(Path(folder) / "here.git"), f"git://127.0.0.1:{port}/environment.git"
 
     def _service(self) -> dict[str, Any]:
         return {

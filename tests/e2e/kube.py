@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -46,6 +48,20 @@ class Kube:
     def apply(self, *objects: dict[str, Any]) -> None:
         """Makes objects, or makes them so."""
         self.run("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+    @contextmanager
+    def forwarded(self, target: str, port: int) -> Iterator[int]:
+        """The port of this machine behind which `pod/NAME` or `service/NAME` listens at `port`, as long as it lasts."""
+        command = ["kubectl", "--namespace", self.namespace, "port-forward", target, f":{port}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forward:
+            try:
+                assert forward.stdout is not None
+                said = forward.stdout.readline()
+                found = re.search(r"127\.0\.0\.1:(\d+)", said)
+                assert found, f"kubectl port-forward said {said!r}"
+                yield int(found[1])
+            finally:
+                forward.terminate()
 
     def wait(self, what: str, look: Callable[[], Seen | None], seconds: float) -> Seen:
         """Looks until there is something to see.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,16 +36,8 @@ class Server:
     @contextlib.contextmanager
     def reached(self) -> Iterator[str]:
         """Its URI, as long as a `with` lasts."""
-        command = ["kubectl", "-n", self.kube.namespace, "port-forward", "service/mlflow", ":80"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forward:
-            try:
-                assert forward.stdout is not None
-                line = forward.stdout.readline()
-                found = re.search(r"127\.0\.0\.1:(\d+)", line)
-                assert found, line
-                yield f"http://localhost:{found[1]}"
-            finally:
-                forward.terminate()
+        with self.kube.forwarded("service/mlflow", 80) as port:
+            yield f"http://localhost:{port}"
 
     def pod(self) -> str:
         """The name of its pod that is ready."""

@@ -7,10 +7,12 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from components.errors import ComponentError
+
 _ALONE: Final = ("-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false")
 
 
-class GitError(Exception):
+class GitError(ComponentError):
     """Git refused; says why."""
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s.git import GitError, git
+from components.git import GitError, git
 from tests.k8s.audit.known_version import git as person
 
 
