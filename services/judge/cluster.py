@@ -56,14 +56,21 @@ class Cluster:
         found = await self._call("GET", _CANARIES.format(namespace=namespace), None)
         return list(found.get("items") or [])
 
+    async def canary(self, subject: Subject) -> dict[str, Any]:
+        """The Canary of this name.
+
+        Raises:
+            ClusterError: the API server cannot be asked, or says no.
+        """
+        return await self._call("GET", f"{_CANARIES.format(namespace=subject.namespace)}/{subject.service}", None)
+
     async def write_event(self, subject: Subject, notice: Notice) -> None:
         """Writes an Event beside the Canary of this name; one that is there already stays as it is.
 
         Raises:
             ClusterError: the API server cannot be asked, or says no.
         """
-        home = f"{_CANARIES.format(namespace=subject.namespace)}/{subject.service}"
-        canary = await self._call("GET", home, None)
+        canary = await self.canary(subject)
         event = _event(subject, canary["metadata"]["uid"], notice, self._clock())
         await self._call("POST", f"/api/v1/namespaces/{subject.namespace}/events", event)
 

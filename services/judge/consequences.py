@@ -13,7 +13,7 @@ from services.judge.cluster import Cluster, Notice
 from services.judge.errors import ClusterError, RepositoryError
 from services.judge.judge import Judge, UnknownSubjectError
 from services.judge.log import log
-from services.judge.missed import failure
+from services.judge.missed import Failure, failure
 from services.judge.question import Question, QuestionError, Subject
 from services.judge.revert import Environment, revert_reason, undo_release
 
@@ -21,6 +21,8 @@ from services.judge.revert import Environment, revert_reason, undo_release
 _PAUSES_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0)
 _MOST_UNDER_WAY = 100
 _PATIENCE_SECONDS = 10.0
+#: Waits before looks whether a Canary says itself that it failed: Flagger tells it, and writes it down then.
+_CONFIRM_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 #: Between two looks for rollbacks that nobody was told of.
 _LOOK_SECONDS = 60.0
 
@@ -63,9 +65,16 @@ class Consequences:
         self._notice(subject, Notice(f"Judge{word.capitalize()}", reason, _digest(about), warning=bad))
 
     def failed(self, question: Question) -> None:
-        """Reverts the commit of a release that was rolled back."""
-        if self._environment is not None:
+        """Reverts the commit of a release that was rolled back, once its Canary says so itself.
+
+        Without a cluster to ask, whoever tells it is believed.
+        """
+        if self._environment is None:
+            return
+        if self._cluster is None:
             self._start(self._revert(self._environment, question))
+        else:
+            self._start(self._confirm(self._cluster, self._environment, question.subject))
 
     async def watch(self) -> None:
         """Looks for rollbacks that Flagger told nobody, for it tells once: now, then every minute."""
@@ -99,6 +108,31 @@ class Consequences:
             self._noticed.discard(notice.key)
             log("error", service=subject.service, reason=str(error))
 
+    async def _confirm(self, cluster: Cluster, environment: Environment, subject: Subject) -> None:
+        """Reverts what a Canary says of itself: anybody who reaches the judge may tell that it failed."""
+        for pause in _CONFIRM_SECONDS:
+            await self._sleep(pause)
+            try:
+                found = failure(await cluster.canary(subject))
+            except (ClusterError, QuestionError) as error:
+                log("error", namespace=subject.namespace, service=subject.service, reason=str(error))
+                continue
+            if found is not None:
+                await self._settle(environment, found)
+                return
+        log(
+            "error",
+            namespace=subject.namespace,
+            service=subject.service,
+            reason="it was told that this canary failed, and the Canary does not say so; nothing is reverted",
+        )
+
+    async def _settle(self, environment: Environment, found: Failure) -> None:
+        """Reverts a rollback once."""
+        subject = found.question.subject
+        if self._settled.get(subject) != found.at and await self._revert(environment, found.question):
+            self._settled[subject] = found.at
+
     async def _look(self, cluster: Cluster, environment: Environment, namespace: str) -> None:
         try:
             canaries = await cluster.canaries(namespace)
@@ -111,18 +145,16 @@ class Consequences:
             except QuestionError as error:
                 log("error", namespace=namespace, service=canary["metadata"]["name"], reason=str(error))
                 continue
-            if found is None or self._settled.get(found.question.subject) == found.at:
-                continue
-            if await self._revert(environment, found.question):
-                self._settled[found.question.subject] = found.at
+            if found is not None:
+                await self._settle(environment, found)
 
     async def _revert(self, environment: Environment, question: Question) -> bool:
         """Whether the branch does not ask for the release any more."""
-        service, version = question.name, question.metadata.version
+        service, version, package = question.name, question.metadata.version, question.metadata.package
         reason = self._reason(question)
         for pause in (*_PAUSES_SECONDS, None):
             try:
-                made = await asyncio.to_thread(undo_release, environment, service, version, reason)
+                made = await asyncio.to_thread(undo_release, environment, service, version, package, reason)
             except RepositoryError as error:
                 log("error", service=service, version=version, reason=str(error))
                 self._tell(question, "RevertFailed", f"version {version} is not reverted yet: {error}", warning=True)

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -33,13 +34,26 @@ class Environment:
         return f"{self.path.strip('/')}/{service}.yaml"
 
 
-def undo_release(environment: Environment, service: str, version: str, reason: str) -> Commit | None:
-    """Reverts the commit that asked for a version, at the remote repository.
+class _Failed(NamedTuple):
+    """A release that was rolled back."""
+
+    service: str
+    version: str
+    package: str
+
+    @property
+    def sentence(self) -> str:
+        """How the revert's message begins to tell why."""
+        return f"Version {self.version} ({self.package}) of {self.service} was rolled back:"
+
+
+def undo_release(environment: Environment, service: str, version: str, package: str, reason: str) -> Commit | None:
+    """Reverts the commit that asked for a version with this package, at the remote repository.
 
     Two judges may do it at once, and one may do it again: whoever comes second finds another version there.
 
     Returns:
-        The new commit; None when the branch does not ask for that version (any more).
+        The new commit; None when the branch does not ask for that release (any more).
 
     Raises:
         RepositoryError: the repository cannot be read or written, or the file was changed again since.
@@ -50,7 +64,7 @@ def undo_release(environment: Environment, service: str, version: str, reason: s
         refused = ""
         for _ in range(_ATTEMPTS):
             local.fetch(environment.url, settings)
-            commit = _asking(local, environment.file(service), version)
+            commit = _asking(local, environment.file(service), _Failed(service, version, package))
             made = local.revert(commit, reason) if commit else None
             if made is None:
                 return None
@@ -60,14 +74,20 @@ def undo_release(environment: Environment, service: str, version: str, reason: s
     raise RepositoryError(f"{environment.url}: the revert was refused {_ATTEMPTS} times: {refused}")
 
 
-def _asking(repository: Repository, file: str, version: str) -> str | None:
-    """The commit by which the branch asks for this version of the file's service; None if it asks for another."""
+def _asking(repository: Repository, file: str, failed: _Failed) -> str | None:
+    """The commit by which the branch asks for this release; None if it asks for another.
+
+    The release before may have the same version and package, and other settings: then what asks for it is the revert.
+    """
     try:
         release = yaml.safe_load(repository.read(file) or "")
     except yaml.YAMLError as error:
         raise RepositoryError(f"{file}: is not YAML: {error}") from error
-    wanted = release.get("version") if isinstance(release, dict) else None
-    return repository.last_change(file) if str(wanted) == version else None
+    wanted = release if isinstance(release, dict) else {}
+    commit = repository.last_change(file)
+    if commit is None or (str(wanted.get("version")), str(wanted.get("package"))) != (failed.version, failed.package):
+        return None
+    return None if failed.sentence in repository.show(commit).message else commit
 
 
 def _credential_settings(folder: Path | None) -> list[tuple[str, str]]:
@@ -84,7 +104,7 @@ def revert_reason(service: str, version: str, package: str, reason: str, signals
 
     `signals` are findings as `Verdict.to_dict` gives them; none is fine where nothing was measured.
     """
-    head = f"Version {version} ({package}) of {service} was rolled back:\n{reason}"
+    head = f"{_Failed(service, version, package).sentence}\n{reason}"
     lines = [_signal_line(signal) for signal in signals if isinstance(signal, dict)]
     return "\n\n".join([head, "\n".join(lines)]) if lines else head
 

@@ -155,5 +155,5 @@ def test_a_promotion_writes_both_files_at_once_and_a_revert_undoes_both(tree: Pa
     assert repository.read(files[1]) == release_changes(tree, "production", release("2"))[files[1]]
     reason = revert_reason("churn", "2", release("2").package, "fail: errors", [])
     where = Environment(promotion.url, path="k8s/envs/production")
-    assert undo_release(where, "churn", "2", reason)
+    assert undo_release(where, "churn", "2", release("2").package, reason)
     assert repository.tree(repository.head()) == good

@@ -52,7 +52,7 @@ class Place:
     def undo(self, environment: str, version: str) -> bool:
         reason = revert_reason("churn", version, package(version), "fail: errors", [])
         where = Environment(self.promotion.url, path=f"k8s/envs/{environment}")
-        return undo_release(where, "churn", version, reason) is not None
+        return undo_release(where, "churn", version, package(version), reason) is not None
 
 
 @pytest.fixture

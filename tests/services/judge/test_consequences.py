@@ -33,15 +33,23 @@ ROLLED_BACK = {**ASKED, "phase": "Failed", "metadata": FAILED}
 CANARIES = "/apis/flagger.app/v1beta1/namespaces/models/canaries"
 
 
+def asking(version: str) -> str:
+    return f"service: churn\nversion: '{version}'\npackage: sha256:new\n"
+
+
 def failed_canary(**status: Any) -> dict[str, Any]:
     """As Flagger leaves it; the release was written before it failed."""
     written = {"manager": "helm", "operation": "Update", "time": "2026-01-01T00:00:00Z"}
     kept = {"manager": "flagger", "operation": "Update", "subresource": "status", "time": "2026-01-01T00:05:00Z"}
     return {
-        "metadata": {"name": "churn", "namespace": "models", "managedFields": [written, kept]},
+        "metadata": {"name": "churn", "namespace": "models", "uid": "a-b-c", "managedFields": [written, kept]},
         "spec": {"analysis": {"webhooks": [{"type": "rollback"}, {"type": "event", "metadata": TOLD}]}},
         "status": {"phase": "Failed", "lastTransitionTime": "2026-01-01T00:05:00Z"} | status,
     }
+
+
+def progressing_canary() -> dict[str, Any]:
+    return failed_canary(phase="Progressing")
 
 
 class ApiServer:
@@ -51,6 +59,10 @@ class ApiServer:
         self.events: dict[str, dict[str, Any]] = {}
         self.posts = 0
         self.canaries: list[dict[str, Any]] = []
+        self.canary = failed_canary()
+        self.looks = 0
+        #: Looks at the Canary before it is what it will be.
+        self.late = 0
         self.status = 201
         self.token = ""
         self.url = ""
@@ -60,7 +72,8 @@ class ApiServer:
             return 200, {"items": self.canaries}
         if method == "GET":
             assert path == f"{CANARIES}/churn"
-            return 200, {"metadata": {"uid": "a-b-c"}}
+            self.looks += 1
+            return 200, self.canary if self.looks > self.late else progressing_canary()
         assert path == "/api/v1/namespaces/models/events"
         self.posts += 1
         if self.status != 201:
@@ -165,7 +178,7 @@ def test_an_api_server_that_says_no_or_is_gone_changes_no_answer(capsys: pytest.
 def remote(tmp_path: Path) -> Repository:
     repository = Repository.create(tmp_path / "remote.git")
     for version in ("1", "2"):
-        repository.write(FILE, f"service: churn\nversion: '{version}'\n", f"Deploy churn {version}")
+        repository.write(FILE, asking(version), f"Deploy churn {version}")
     return repository
 
 
@@ -179,8 +192,34 @@ def test_a_rollback_is_reverted_with_the_evidence_also_when_its_traffic_is_gone(
     assert message.startswith('Revert "Deploy churn 2"')
     assert "Version 2 (sha256:new) of churn was rolled back:\nfail: 16.7 % of the canary's 600 requests" in message
     assert "- error_ratio: state harm, canary 0.1667, champion 0, excess 0.1667, margin 0.005" in message
-    assert remote.read(FILE) == "service: churn\nversion: '1'\n"
+    assert remote.read(FILE) == asking("1")
     assert (event["reason"], event["message"].partition(":")[0]) == ("Reverted", 'Revert "Deploy churn 2"')
+
+
+def test_flagger_tells_a_rollback_before_it_writes_it_down(remote: Repository) -> None:
+    with api_server() as api:
+        api.late = 3
+        tell(Series(), api.url, Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK))
+    assert remote.log()[-1].message.startswith('Revert "Deploy churn 2"')
+
+
+def test_a_rollback_that_the_canary_does_not_say_itself_is_not_believed(
+    remote: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with api_server() as api:
+        api.canary = progressing_canary()
+        tell(Series(), api.url, Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK))
+        assert not api.events
+    assert len(remote.log()) == 3
+    assert "the Canary does not say so; nothing is reverted" in capsys.readouterr().out
+
+
+def test_what_is_reverted_is_what_the_canary_says_and_not_what_was_told(remote: Repository) -> None:
+    remote.write(FILE, asking("3"), "Deploy churn 3")
+    lie = {**ROLLED_BACK, "metadata": {**FAILED, "version": "3"}}
+    with api_server() as api:
+        tell(Series(), api.url, Environment(f"file://{remote.path}"), ("/event", lie))
+    assert len(remote.log()) == 4
 
 
 def test_a_rollback_without_evidence_is_reverted_too(remote: Repository) -> None:
@@ -190,7 +229,7 @@ def test_a_rollback_without_evidence_is_reverted_too(remote: Repository) -> None
 
 
 def test_a_rollback_of_a_version_that_is_not_asked_for_any_more_changes_nothing(remote: Repository) -> None:
-    remote.write(FILE, "service: churn\nversion: '3'\n", "Deploy churn 3")
+    remote.write(FILE, asking("3"), "Deploy churn 3")
     tell(Series(), "", Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK))
     assert len(remote.log()) == 4
 

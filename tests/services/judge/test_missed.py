@@ -16,7 +16,7 @@ from services.judge.question import QuestionError
 from services.judge.repository import Repository
 from services.judge.revert import Environment
 from services.judge.series import Series
-from tests.services.judge.test_consequences import FILE, TOLD, ApiServer, api_server, failed_canary
+from tests.services.judge.test_consequences import FILE, TOLD, ApiServer, api_server, asking, failed_canary
 from tests.services.judge.test_server import NOW, Recorded
 
 
@@ -24,7 +24,7 @@ from tests.services.judge.test_server import NOW, Recorded
 def remote(tmp_path: Path) -> Repository:
     repository = Repository.create(tmp_path / "remote.git")
     for version in ("1", "2"):
-        repository.write(FILE, f"service: churn\nversion: '{version}'\n", f"Deploy churn {version}")
+        repository.write(FILE, asking(version), f"Deploy churn {version}")
     return repository
 
 
@@ -58,13 +58,13 @@ def test_what_failed_while_no_judge_listened_is_reverted_once_by_whoever_starts(
         (event,) = api.events.values()
     assert [commit.subject for commit in remote.log()][3:] == ['Revert "Deploy churn 2"']
     assert "Version 2 (sha256:new) of churn was rolled back:\nFlagger rolled it back" in remote.log()[-1].message
-    assert remote.read(FILE) == "service: churn\nversion: '1'\n"
+    assert remote.read(FILE) == asking("1")
     assert event["reason"] == "Reverted"
 
 
 def test_what_was_released_again_by_hand_is_not_reverted_for_the_same_rollback(remote: Repository) -> None:
     def again(_: float) -> None:
-        remote.write(FILE, "service: churn\nversion: '2'\n", "Try churn 2 again")
+        remote.write(FILE, asking("2"), "Try churn 2 again")
 
     with api_server() as api:
         api.canaries = [failed_canary()]
