@@ -24,6 +24,7 @@ from services.judge.errors import JudgeError
 from services.judge.judge import Judge
 from services.judge.log import log
 from services.judge.prometheus import PrometheusSource
+from services.judge.registry import Registry
 from services.judge.revert import Environment
 from services.judge.server import build_app
 from services.judge.sources import FileDiscoverySource, Source
@@ -61,11 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--interval-seconds", type=float, default=1.0, help="between two scrapes")
     parser.add_argument("--events", action="store_true", help="write Kubernetes Events beside the Canary")
     parser.add_argument(
-        "--namespace", default=[], action="append", help="where rollbacks are looked for; may stand repeatedly"
+        "--namespace", default=[], action="append", help="where ends of rollouts are looked for; may stand repeatedly"
     )
     parser.add_argument("--environment", help="address of the Git repository in which a failed release is reverted")
     parser.add_argument("--branch", default="main", help="the branch of it that is deployed")
     parser.add_argument("--path", default="k8s/envs/local", help="the folder in it with a file for each service")
+    parser.add_argument("--mlflow", help="address of the MLflow server in which what serves is made champion")
     parser.add_argument("--credentials", type=Path, help="a folder with the files username and password for it")
     return parser
 
@@ -74,7 +76,8 @@ def _consequences(settings: argparse.Namespace, judge: Judge) -> Consequences:
     cluster = own_cluster(time.time) if settings.events else None
     url = settings.environment
     environment = Environment(url, settings.branch, settings.path, settings.credentials) if url else None
-    return Consequences(judge, cluster, environment, settings.namespace)
+    registry = Registry(settings.mlflow) if settings.mlflow else None
+    return Consequences(judge, cluster, environment, settings.namespace, registry)
 
 
 async def _serve(settings: argparse.Namespace, judge: Judge) -> None:

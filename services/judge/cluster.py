@@ -6,8 +6,6 @@ Plain HTTPS with the pod's own token (kubernetes.io/docs/tasks/run-application/a
 from __future__ import annotations
 
 import asyncio
-import http.client
-import json
 import os
 import ssl
 from collections.abc import Callable
@@ -15,14 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from services.judge import rest
 from services.judge.errors import ClusterError
 from services.judge.question import Subject
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _CANARIES = "/apis/flagger.app/v1beta1/namespaces/{namespace}/canaries"
-_TIMEOUT_SECONDS = 5.0
 _LONGEST_MESSAGE = 1024
 _EXISTS = 409
 
@@ -42,8 +39,7 @@ class Cluster:
 
     def __init__(self, url: str, token: Callable[[], str], clock: Callable[[], float], ca_file: Path | None) -> None:
         """`token` is asked for each call, since it is renewed; `clock` gives Unix seconds."""
-        parts = urlsplit(url)
-        self._host, self._secure = parts.netloc, parts.scheme == "https"
+        self._url = url
         self._context = ssl.create_default_context(cafile=ca_file) if ca_file else None
         self._token, self._clock = token, clock
 
@@ -76,28 +72,15 @@ class Cluster:
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         try:
-            status, document = await asyncio.to_thread(self._exchange, method, path, body)
-        except (OSError, ValueError, http.client.HTTPException) as error:
+            headers = {"authorization": f"Bearer {self._token()}"}
+            status, document = await asyncio.to_thread(
+                rest.call, method, f"{self._url}{path}", body, headers, self._context
+            )
+        except rest.FAULTS as error:
             raise ClusterError(f"{method} {path}: Kubernetes cannot be asked: {error}") from error
         if status >= 300 and status != _EXISTS:
             raise ClusterError(f"{method} {path}: Kubernetes says {status}: {document.get('message', '')}")
         return document
-
-    def _exchange(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
-        connection = self._connection()
-        try:
-            headers = {"authorization": f"Bearer {self._token()}", "content-type": "application/json"}
-            connection.request(method, path, json.dumps(body) if body else None, headers)
-            response = connection.getresponse()
-            document: dict[str, Any] = json.loads(response.read())
-            return response.status, document
-        finally:
-            connection.close()
-
-    def _connection(self) -> http.client.HTTPConnection:
-        if self._secure:
-            return http.client.HTTPSConnection(self._host, timeout=_TIMEOUT_SECONDS, context=self._context)
-        return http.client.HTTPConnection(self._host, timeout=_TIMEOUT_SECONDS)
 
 
 def own_cluster(clock: Callable[[], float]) -> Cluster:

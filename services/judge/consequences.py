@@ -1,4 +1,4 @@
-"""What follows from an answer, after it was given: an Event in the cluster, and the revert in Git."""
+"""What follows from an answer, after it was given: Events, the revert in Git, the champion's alias in MLflow."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from services.judge.cluster import Cluster, Notice
-from services.judge.errors import ClusterError, RepositoryError
+from services.judge.ending import Ending, ending
+from services.judge.errors import ClusterError, RegistryError, RepositoryError, UnregisteredError
 from services.judge.judge import Judge, UnknownSubjectError
 from services.judge.log import log
-from services.judge.missed import Failure, failure
 from services.judge.question import Question, QuestionError, Subject
+from services.judge.registry import Registry
 from services.judge.revert import Environment, revert_reason, undo_release
 
 #: Waits between tries to reach the environment repository.
@@ -38,13 +39,15 @@ class Consequences:
         cluster: Cluster | None = None,
         environment: Environment | None = None,
         namespaces: Iterable[str] = (),
+        registry: Registry | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """Without a cluster there are no Events, without an environment nothing is reverted.
+        """Without a cluster there are no Events, without an environment no reverts, without a registry no alias.
 
-        In `namespaces` it is looked for rollbacks of which no judge was told.
+        In `namespaces` it is looked for rollouts of whose end no judge was told.
         """
         self._judge, self._cluster, self._environment, self._sleep = judge, cluster, environment, sleep
+        self._registry = registry
         self._namespaces = tuple(namespaces)
         self._settled: dict[Subject, str] = {}
         self._noticed: set[str] = set()
@@ -64,26 +67,24 @@ class Consequences:
         bad = word == "fail" or bool(self._judge.problems(subject))
         self._notice(subject, Notice(f"Judge{word.capitalize()}", reason, _digest(about), warning=bad))
 
-    def failed(self, question: Question) -> None:
-        """Reverts the commit of a release that was rolled back, once its Canary says so itself.
+    def ended(self, question: Question) -> None:
+        """Does what follows from a rollout's end, once its Canary says so itself.
 
-        Without a cluster to ask, whoever tells it is believed.
+        Without a cluster to ask, whoever tells of a rollback is believed.
         """
-        if self._environment is None:
-            return
-        if self._cluster is None:
+        if self._cluster is not None:
+            self._start(self._confirm(self._cluster, question.subject))
+        elif question.says_failed and self._environment is not None:
             self._start(self._revert(self._environment, question))
-        else:
-            self._start(self._confirm(self._cluster, self._environment, question.subject))
 
     async def watch(self) -> None:
-        """Looks for rollbacks that Flagger told nobody, for it tells once: now, then every minute."""
-        cluster, environment = self._cluster, self._environment
-        if cluster is None or environment is None or not self._namespaces:
+        """Looks for ends of rollouts that Flagger told nobody, for it tells once: now, then every minute."""
+        cluster = self._cluster
+        if cluster is None or not self._namespaces:
             return
         while True:
             for namespace in self._namespaces:
-                await self._look(cluster, environment, namespace)
+                await self._look(cluster, namespace)
             await self._sleep(_LOOK_SECONDS)
 
     async def close(self) -> None:
@@ -108,32 +109,51 @@ class Consequences:
             self._noticed.discard(notice.key)
             log("error", service=subject.service, reason=str(error))
 
-    async def _confirm(self, cluster: Cluster, environment: Environment, subject: Subject) -> None:
-        """Reverts what a Canary says of itself: anybody who reaches the judge may tell that it failed."""
+    async def _confirm(self, cluster: Cluster, subject: Subject) -> None:
+        """Believes the Canary alone: anybody who reaches the judge may tell that its rollout ended."""
         for pause in _CONFIRM_SECONDS:
             await self._sleep(pause)
             try:
-                found = failure(await cluster.canary(subject))
+                found = ending(await cluster.canary(subject))
             except (ClusterError, QuestionError) as error:
                 log("error", namespace=subject.namespace, service=subject.service, reason=str(error))
                 continue
             if found is not None:
-                await self._settle(environment, found)
+                await self._settle(found)
                 return
         log(
             "error",
             namespace=subject.namespace,
             service=subject.service,
-            reason="it was told that this canary failed, and the Canary does not say so; nothing is reverted",
+            reason="it was told that this rollout ended, and the Canary does not say so; nothing is done",
         )
 
-    async def _settle(self, environment: Environment, found: Failure) -> None:
-        """Reverts a rollback once."""
-        subject = found.question.subject
-        if self._settled.get(subject) != found.at and await self._revert(environment, found.question):
-            self._settled[subject] = found.at
+    async def _settle(self, found: Ending) -> None:
+        """Does what follows from an end, once."""
+        question = found.question
+        if self._settled.get(question.subject) == found.at:
+            return
+        if found.failed:
+            done = self._environment is None or await self._revert(self._environment, question)
+        else:
+            done = self._registry is None or await self._crown(self._registry, question)
+        if done:
+            self._settled[question.subject] = found.at
 
-    async def _look(self, cluster: Cluster, environment: Environment, namespace: str) -> None:
+    async def _crown(self, registry: Registry, question: Question) -> bool:
+        """Whether nothing is left to try: the version that serves is MLflow's champion now, or MLflow never knew it."""
+        service, version, package = question.name, question.metadata.version, question.metadata.package
+        try:
+            if await registry.promote(service, version, package):
+                log("champion", service=service, version=version, package=package)
+                self._tell(question, "Champion", f"version {version} is champion in MLflow")
+        except RegistryError as error:
+            log("error", service=service, version=version, reason=str(error))
+            self._tell(question, "ChampionUnknown", f"the alias champion was not moved: {error}", warning=True)
+            return isinstance(error, UnregisteredError)
+        return True
+
+    async def _look(self, cluster: Cluster, namespace: str) -> None:
         try:
             canaries = await cluster.canaries(namespace)
         except ClusterError as error:
@@ -141,12 +161,12 @@ class Consequences:
             return
         for canary in canaries:
             try:
-                found = failure(canary)
+                found = ending(canary)
             except QuestionError as error:
                 log("error", namespace=namespace, service=canary["metadata"]["name"], reason=str(error))
                 continue
             if found is not None:
-                await self._settle(environment, found)
+                await self._settle(found)
 
     async def _revert(self, environment: Environment, question: Question) -> bool:
         """Whether the branch does not ask for the release any more."""

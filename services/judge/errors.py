@@ -3,6 +3,8 @@
 JudgeError
 ├── SourceError      samples cannot be had; says from where and why
 ├── RepositoryError  Git refuses; holds what it said
+├── RegistryError    MLflow refuses or cannot be asked
+│   └── UnregisteredError  it does not know the version, or knows another package by its number
 └── ClusterError     Kubernetes refuses or cannot be asked
 """
 
@@ -17,6 +19,14 @@ class SourceError(JudgeError):
 
 class RepositoryError(JudgeError):
     """Git refuses."""
+
+
+class RegistryError(JudgeError):
+    """MLflow refuses or cannot be asked."""
+
+
+class UnregisteredError(RegistryError):
+    """The version that serves was registered elsewhere."""
 
 
 class ClusterError(JudgeError):

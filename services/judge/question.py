@@ -70,6 +70,11 @@ class Question(BaseModel):
         """
         return self.phase == "Failed" and self.metadata.event_message.startswith("Canary failed!")
 
+    @property
+    def says_serving(self) -> bool:
+        """Whether Flagger tells that a version was promoted, or that the first one serves."""
+        return self.metadata.event_message.startswith(("Promotion completed!", "Initialization done!"))
+
 
 def read_question(body: bytes) -> Question:
     """The question in a request's body.

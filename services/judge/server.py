@@ -153,7 +153,7 @@ def _record(request: Request, subject: Subject, question: Question, name: str, g
 
 
 async def _event(request: Request) -> Response:
-    """What Flagger did. The commit of a release that it rolled back is reverted, after the answer."""
+    """What Flagger did. What follows from a rollout's end is done after the answer."""
     try:
         question = read_question(await request.body())
     except QuestionError as error:
@@ -163,7 +163,8 @@ async def _event(request: Request) -> Response:
         judge: Judge = request.app.state.judge
         with contextlib.suppress(UnknownSubjectError):  # then there is no evidence to name
             await judge.meet(question)
-        request.app.state.consequences.failed(question)
+    if question.says_failed or question.says_serving:
+        request.app.state.consequences.ended(question)
     return Response(status_code=202)
 
 

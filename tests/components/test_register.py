@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +16,9 @@ from components.register import Source, register_package
 from components.registry import aliased, champion, connect, local_package, promote
 from components.tracking import REFUSED_TAG, RunRecord, record_refusal
 from components.trials import Search, Trial
-from k8s.twin.loopback import get
+from tests.components.mlflow_server import running_server
 from tests.components.small_table import small_spec
 from tests.components.trained_small import evaluated, packaged, small_model, small_sides, trained
-from tests.services.model_server.served import free_port, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -218,20 +214,10 @@ def test_another_result_under_the_same_name_is_another_run(uri: str, record: Run
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[str]:
     """The URI of an MLflow server on this machine, which keeps artifacts for its callers."""
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    folder = tmp_path_factory.mktemp("server")
     shutil.copyfile(empty_store / "m.db", folder / "m.db")
-    command = [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1"]
-    command += [f"--backend-store-uri=sqlite:///{folder}/m.db", f"--artifacts-destination={folder}/artifacts"]
-    quiet = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, env=quiet, stdout=log, stderr=log)
-    uri = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(lambda: get(f"{uri}/health") is not None, 300)
+    with running_server(folder) as uri:
         yield uri
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 @pytest.mark.slow

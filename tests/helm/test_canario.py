@@ -119,6 +119,16 @@ def test_the_judge_understands_its_arguments(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.charts
+def test_the_judge_makes_champion_in_the_mlflow_that_is_there_and_may_reach_it(tmp_path: Path) -> None:
+    found = objects(tmp_path, ALL)
+    arguments = found["Deployment", "judge"]["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert "--mlflow=http://mlflow.canario" in arguments
+    assert ("mlflow", 5000) in reached(found["NetworkPolicy", "judge"])
+    without = objects(tmp_path, {})
+    assert "mlflow" not in json.dumps([without["Deployment", "judge"], without["NetworkPolicy", "judge"]])
+
+
+@pytest.mark.charts
 def test_without_a_repository_nothing_is_said_of_one(tmp_path: Path) -> None:
     deployment = objects(tmp_path, {})["Deployment", "judge"]
     assert "environment" not in json.dumps(deployment)

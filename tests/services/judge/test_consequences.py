@@ -211,7 +211,7 @@ def test_a_rollback_that_the_canary_does_not_say_itself_is_not_believed(
         tell(Series(), api.url, Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK))
         assert not api.events
     assert len(remote.log()) == 3
-    assert "the Canary does not say so; nothing is reverted" in capsys.readouterr().out
+    assert "the Canary does not say so; nothing is done" in capsys.readouterr().out
 
 
 def test_what_is_reverted_is_what_the_canary_says_and_not_what_was_told(remote: Repository) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from services.judge.cluster import Cluster
 from services.judge.consequences import Consequences
+from services.judge.ending import ending
 from services.judge.judge import Judge
-from services.judge.missed import failure
 from services.judge.question import QuestionError
 from services.judge.repository import Repository
 from services.judge.revert import Environment
@@ -42,7 +42,7 @@ def watch(api: ApiServer, environment: Environment, looks: int) -> None:
 
         judge = Judge({}, Recorded(Series()), lambda: NOW, 1.0)
         cluster = Cluster(api.url, lambda: "secret", lambda: NOW, None)
-        consequences = Consequences(judge, cluster, environment, ["models"], pause)
+        consequences = Consequences(judge, cluster, environment, ["models"], sleep=pause)
         with pytest.raises(asyncio.CancelledError):
             await consequences.watch()
         await consequences.close()
@@ -78,7 +78,7 @@ def test_what_was_released_again_by_hand_is_not_reverted_for_the_same_rollback(r
                 raise asyncio.CancelledError
             again(seconds)
 
-        watcher = Consequences(judge, cluster, Environment(f"file://{remote.path}"), ["models"], pause)
+        watcher = Consequences(judge, cluster, Environment(f"file://{remote.path}"), ["models"], sleep=pause)
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(watcher.watch())
     assert looks == [60.0, 60.0]
@@ -93,8 +93,8 @@ def _without_times(canary: dict[str, Any]) -> None:
     del canary["metadata"]["managedFields"]
 
 
-def _promoted(canary: dict[str, Any]) -> None:
-    canary["status"]["phase"] = "Succeeded"
+def _under_way(canary: dict[str, Any]) -> None:
+    canary["status"]["phase"] = "Progressing"
 
 
 def _new(canary: dict[str, Any]) -> None:
@@ -105,12 +105,12 @@ def _of_somebody_else(canary: dict[str, Any]) -> None:
     canary["spec"]["analysis"] = {"webhooks": [{"type": "event"}]}
 
 
-@pytest.mark.parametrize("change", [_written_since, _without_times, _promoted, _new, _of_somebody_else])
-def test_a_canary_that_does_not_say_which_release_failed_is_left_alone(change: Any) -> None:
+@pytest.mark.parametrize("change", [_written_since, _without_times, _under_way, _new, _of_somebody_else])
+def test_a_canary_that_does_not_say_which_release_ended_is_left_alone(change: Any) -> None:
     canary = failed_canary()
-    assert failure(canary) is not None
+    assert ending(canary) is not None
     change(canary)
-    assert failure(canary) is None
+    assert ending(canary) is None
 
 
 def test_metadata_that_cannot_be_read_is_refused_and_holds_up_nobody(
@@ -119,7 +119,7 @@ def test_metadata_that_cannot_be_read_is_refused_and_holds_up_nobody(
     broken = failed_canary()
     broken["spec"]["analysis"]["webhooks"] = [{"type": "event", "metadata": TOLD | {"rollout": "{"}}]
     with pytest.raises(QuestionError, match=r"metadata\.rollout"):
-        failure(broken)
+        ending(broken)
     with api_server() as api:
         api.canaries = [broken, failed_canary()]
         watch(api, Environment(f"file://{remote.path}"), looks=1)
@@ -141,7 +141,7 @@ def test_a_repository_that_is_down_is_tried_again_at_the_next_look(remote: Repos
         api.canaries = [failed_canary()]
         judge = Judge({}, Recorded(Series()), lambda: NOW, 1.0)
         cluster = Cluster(api.url, lambda: "secret", lambda: NOW, None)
-        watcher = Consequences(judge, cluster, Environment(f"file://{home}"), ["models"], pause)
+        watcher = Consequences(judge, cluster, Environment(f"file://{home}"), ["models"], sleep=pause)
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(watcher.watch())
     assert remote.log()[-1].subject == 'Revert "Deploy churn 2"'
