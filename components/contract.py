@@ -229,6 +229,7 @@ class Gates(Closed):
     roc_auc: MinimumGate | None = Field(default=None, description="Area under the ROC curve on the hold-out.")
     average_precision: MinimumGate | None = Field(default=None, description="Average precision on the hold-out.")
     versus_champion: VersusChampionGate = Field(default=VersusChampionGate(), description="Against the champion.")
+    breaks_callers: bool = Field(default=False, description="Whether it may refuse requests that the champion takes.")
     calibration_error: SizeGate | None = Field(default=None, description="Expected calibration error, 0 to 1.")
     fairness: FairnessGate | None = Field(default=None, description="True positive ratios by group.")
     latency_p99_ms: LatencyGate | None = Field(default=None, description="Time to answer one row, in milliseconds.")

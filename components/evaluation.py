@@ -18,7 +18,8 @@ class Interval(Closed):
 class Comparison(Closed):
     """This model minus the champion, on the same hold-out rows and the same bootstrap samples.
 
-    For `roc_auc`, `average_precision` and `accuracy` positive is better, for the others negative.
+    For `roc_auc`, `average_precision` and `accuracy` positive is better, for the others negative. `refused` has what
+    callers of the champion may send and this model refuses.
     """
 
     package: Digest
@@ -26,6 +27,7 @@ class Comparison(Closed):
     difference: dict[str, Interval]
     shift: tuple[float, ...]
     shift_error: tuple[float, ...]
+    refused: tuple[str, ...] = ()
 
 
 class CalibrationBin(Closed):

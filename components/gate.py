@@ -13,7 +13,7 @@ from components.step import step
 def judge(evaluation: Evaluation, spec: Spec) -> tuple[GateResult, ...]:
     """Every gate of a spec; what could not be measured does not pass."""
     checks: tuple[Callable[[Evaluation, Spec], list[GateResult]], ...] = (
-        _minima, _versus_champion, _maxima, _fairness, _behaviour,
+        _minima, _versus_champion, _callers, _maxima, _fairness, _behaviour,
     )  # fmt: skip
     return tuple(result for check in checks for result in check(evaluation, spec))
 
@@ -71,6 +71,14 @@ def _versus_champion(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
             detail=f"loss of {metric} against the champion, 95 % from {low:.4f} to {high:.4f}",
         )
     ]
+
+
+def _callers(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
+    if evaluation.champion is None or spec.gates.breaks_callers:
+        return []
+    refused = evaluation.champion.refused
+    detail = f"{'; '.join(refused)}: mend the spec, or say gates.breaks_callers" if refused else ""
+    return [GateResult(gate="callers", value=len(refused), limit="at most 0", passed=not refused, detail=detail)]
 
 
 def _fairness(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
