@@ -10,6 +10,12 @@ from components.git import GitError, git
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK_FILE = "requirements.txt"
+_COMMIT = "CANARIO_COMMIT"
+
+
+def hold_commit() -> None:
+    """What `commit` says from now on, here and in the processes that are started: a run may outlast a commit."""
+    os.environ.setdefault(_COMMIT, commit())
 
 
 def commit(root: Path = ROOT) -> str:
@@ -18,7 +24,7 @@ def commit(root: Path = ROOT) -> str:
     An image has no Git history; there it is what the variable CANARIO_COMMIT says.
     Code that is in no commit is named by its own digest.
     """
-    given = os.environ.get("CANARIO_COMMIT")
+    given = os.environ.get(_COMMIT)
     if given:
         return given
     try:

@@ -6,9 +6,8 @@ from typing import Final
 
 from kfp import dsl
 
-from components.package import read_package
+from components.package import PACKAGE_TAG, read_package
 from components.registry import (
-    PACKAGE_TAG,
     RUN_TAG,
     SNAPSHOT_TAG,
     SNAPSHOT_URI_TAG,

@@ -16,17 +16,15 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlparse
 
 from components.errors import PackageError
-from components.package import read_package
+from components.package import CHAMPION, PACKAGE_TAG, read_package
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 
-#: Tags of a model version; together they resolve to everything in the receipt.
-PACKAGE_TAG: Final = "canario.package"
+#: Tags of a model version; with that of its package they resolve to everything in the receipt.
 SNAPSHOT_TAG: Final = "canario.snapshot"
 SNAPSHOT_URI_TAG: Final = "canario.snapshot_uri"
 RUN_TAG: Final = "canario.run"

@@ -47,7 +47,7 @@ import psutil
 from components.contract import Spec
 from components.digest import sha256
 from components.errors import ComponentError, DataError, SpecError
-from components.provenance import ROOT, code_digest, commit
+from components.provenance import ROOT, code_digest, hold_commit
 from components.spec import load_spec
 from pipelines.outcome import BAD_INPUT, exit_status, write_json, write_outcome
 from pipelines.training import training_pipeline
@@ -202,8 +202,7 @@ def _prepare_environment() -> None:
     # Threads that spin while they wait take the cores from whatever else runs on a small machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # The package is made last, and somebody may commit in the meantime.
-    os.environ.setdefault("CANARIO_COMMIT", commit())
+    hold_commit()
 
 
 # --- a run's name ------------------------------------------------------------------------

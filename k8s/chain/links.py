@@ -12,9 +12,9 @@ from components.digest import sha256
 from components.errors import PackageError
 from components.git import GitError, git
 from components.ingest import snapshot_uri
+from components.package import PACKAGE_TAG as REGISTERED
 from components.package import Package, read_package
 from components.provenance import LOCK_FILE
-from components.registry import PACKAGE_TAG as REGISTERED
 from components.registry import RUN_TAG, SNAPSHOT_TAG, connect, is_empty
 from components.signature import check_signature, signature_file
 from k8s.chain.errors import Broken, same

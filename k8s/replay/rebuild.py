@@ -13,8 +13,8 @@ from typing import Any
 from components.errors import PackageError
 from components.git import GitError, git
 from components.machine import Machine
-from components.package import Package, read_package
-from components.registry import PACKAGE_TAG, RUN_TAG, SNAPSHOT_TAG, SNAPSHOT_URI_TAG
+from components.package import PACKAGE_TAG, Package, read_package
+from components.registry import RUN_TAG, SNAPSHOT_TAG, SNAPSHOT_URI_TAG
 from k8s.replay import seed
 from k8s.replay.alone import Isolation, bare_environment, guard_python
 from k8s.replay.errors import ReplayError

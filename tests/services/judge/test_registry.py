@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from components.package import PACKAGE_TAG
 from components.registry import (
-    PACKAGE_TAG,
     RUN_TAG,
     SNAPSHOT_TAG,
     SNAPSHOT_URI_TAG,
