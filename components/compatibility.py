@@ -7,7 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from components.contract import CategoryFeature, DateFeature, Feature, NumberFeature, category_text, days_since_epoch
+from components.contract import (
+    CategoryFeature,
+    DateFeature,
+    Feature,
+    NumberFeature,
+    Spec,
+    category_text,
+    days_since_epoch,
+)
+from components.errors import GateError
+
+
+def refuse_narrower(champion: Mapping[str, Feature], spec: Spec) -> None:
+    """Nothing, when a spec takes what its champion's features take, or says that it need not.
+
+    The spec is the callers': it has their units and bounds.
+
+    Raises:
+        GateError: lists what callers may not send any more.
+    """
+    found = () if spec.gates.breaks_callers else refused(champion, spec.features)
+    if found:
+        lines = "\n".join(f"- {sentence}" for sentence in found)
+        way = "mend the spec, or say `breaks_callers: true` in its gates"
+        raise GateError(f"callers of the champion would be refused; {way}:\n{lines}")
 
 
 def refused(champion: Mapping[str, Feature], candidate: Mapping[str, Feature]) -> tuple[str, ...]:
@@ -32,8 +56,7 @@ def _narrower(name: str, before: Feature, after: Feature) -> Iterator[str]:
     if before.type != after.type:
         yield f"{name} is a {after.type}, and was a {before.type}"
     elif isinstance(before, NumberFeature) and isinstance(after, NumberFeature):
-        if before.min < after.min or before.max > after.max:
-            yield f"{name} {_range(f'{after.min:g}', f'{after.max:g}', f'{before.min:g}', f'{before.max:g}')}"
+        yield from _other_numbers(name, before, after)
     elif isinstance(before, DateFeature) and isinstance(after, DateFeature):
         early = days_since_epoch(before.min) < days_since_epoch(after.min)
         if early or days_since_epoch(before.max) > days_since_epoch(after.max):
@@ -43,6 +66,13 @@ def _narrower(name: str, before: Feature, after: Feature) -> Iterator[str]:
         gone = [text for text in map(category_text, before.values) if text not in allowed]
         if gone:
             yield f"{name} may not be {', '.join(map(repr, gone))} any more"
+
+
+def _other_numbers(name: str, before: NumberFeature, after: NumberFeature) -> Iterator[str]:
+    if before.unit and after.unit and before.unit != after.unit:
+        yield f"{name} is in {after.unit}, and was in {before.unit}"
+    if before.min < after.min or before.max > after.max:
+        yield f"{name} {_range(f'{after.min:g}', f'{after.max:g}', f'{before.min:g}', f'{before.max:g}')}"
 
 
 def _range(low: object, high: object, low_before: object, high_before: object) -> str:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from components.behaviour import flips, trend
 from components.bootstrap import differences, intervals, resample
-from components.compatibility import refused
 from components.contract import SCORE_EDGES, Behaviour, Spec
 from components.encoding import Encoding, RowEncoder
 from components.evaluation import CalibrationBin, Comparison, Evaluation, Fairness, Speed
@@ -44,7 +43,7 @@ def evaluate_model(
         rows=len(holdout),
         positives=int(holdout.labels.sum()),
         metrics=intervals(holdout.labels, scores, weights),
-        champion=_compare(scores, holdout, champion, spec, weights) if champion else None,
+        champion=_compare(scores, holdout, champion, weights) if champion else None,
         calibration=_calibration(holdout.labels, scores),
         roc=_roc(holdout.labels, scores),
         scores=tuple(np.bincount(score_bin(scores), minlength=len(SCORE_EDGES)).tolist()),
@@ -62,7 +61,7 @@ def _fairness(holdout: Examples, scores: NDArray[np.float64], spec: Spec) -> tup
     return tuple(fairness(holdout, scores, by, gate.min_group_positives) for by in gate.by) if gate else ()
 
 
-def _compare(scores: NDArray[np.float64], holdout: Examples, champion: Package, spec: Spec, weights: Any) -> Comparison:
+def _compare(scores: NDArray[np.float64], holdout: Examples, champion: Package, weights: Any) -> Comparison:
     columns = typed_columns(holdout.frame, champion.contract.features)
     theirs = trained_package(champion).score(columns)
     shift, error = score_shift(scores, theirs)
@@ -72,7 +71,6 @@ def _compare(scores: NDArray[np.float64], holdout: Examples, champion: Package, 
         difference=differences(holdout.labels, scores, theirs, weights),
         shift=shift,
         shift_error=error,
-        refused=refused(champion.contract.features, spec.features),
     )
 
 

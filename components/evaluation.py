@@ -18,8 +18,7 @@ class Interval(Closed):
 class Comparison(Closed):
     """This model minus the champion, on the same hold-out rows and the same bootstrap samples.
 
-    For `roc_auc`, `average_precision` and `accuracy` positive is better, for the others negative. `refused` has what
-    callers of the champion may send and this model refuses.
+    For `roc_auc`, `average_precision` and `accuracy` positive is better, for the others negative.
     """
 
     package: Digest
@@ -27,7 +26,6 @@ class Comparison(Closed):
     difference: dict[str, Interval]
     shift: tuple[float, ...]
     shift_error: tuple[float, ...]
-    refused: tuple[str, ...] = ()
 
 
 class CalibrationBin(Closed):

@@ -13,7 +13,7 @@ from components.step import step
 def judge(evaluation: Evaluation, spec: Spec) -> tuple[GateResult, ...]:
     """Every gate of a spec; what could not be measured does not pass."""
     checks: tuple[Callable[[Evaluation, Spec], list[GateResult]], ...] = (
-        _minima, _versus_champion, _callers, _maxima, _fairness, _behaviour,
+        _minima, _versus_champion, _maxima, _fairness, _behaviour,
     )  # fmt: skip
     return tuple(result for check in checks for result in check(evaluation, spec))
 
@@ -71,14 +71,6 @@ def _versus_champion(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
             detail=f"loss of {metric} against the champion, 95 % from {low:.4f} to {high:.4f}",
         )
     ]
-
-
-def _callers(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
-    if evaluation.champion is None or spec.gates.breaks_callers:
-        return []
-    refused = evaluation.champion.refused
-    detail = f"{'; '.join(refused)}: mend the spec, or say gates.breaks_callers" if refused else ""
-    return [GateResult(gate="callers", value=len(refused), limit="at most 0", passed=not refused, detail=detail)]
 
 
 def _fairness(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
@@ -145,9 +137,10 @@ def breach(gate: GateResult) -> str:
 
 @step
 def gate(
-    service: str,
+    spec: str,
     run: str,
     mlflow: str,
+    champion: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
     trials: dsl.Input[dsl.Artifact],
     figures: dsl.Input[dsl.Artifact],
@@ -155,16 +148,23 @@ def gate(
     """Stops a run whose model breaks a gate, after the refused run was recorded in MLflow."""
     from pathlib import Path
 
+    from components.compatibility import refuse_narrower
+    from components.contract import Spec
     from components.errors import GateError
     from components.evaluation import Evaluation
     from components.gate import refuse_breaches
+    from components.package import read_package
 
+    asked = Spec.model_validate_json(spec)
+    known = read_package(Path(champion.path)) if Path(champion.path).is_dir() else None
     found = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
     try:
         refuse_breaches(found)
+        if known:
+            refuse_narrower(known.contract.features, asked)
     except GateError as error:
         from components.tracking import read_record, record_refusal
 
-        record_refusal(mlflow, read_record(service, run, evaluation.path, trials.path, figures.path), str(error))
+        record_refusal(mlflow, read_record(asked.name, run, evaluation.path, trials.path, figures.path), str(error))
         raise
     print(f"{len(found.gates)} gates passed")

@@ -112,7 +112,9 @@ def _is_released_in_another_unit(place: Workplace, first: dict[str, Any]) -> Non
     features["spend"] |= {"unit": "USD", "max": 500, "factor": 1}
     subprocess.run(["git", "init", "--quiet", "--bare", str(place.folder / "env.git")], check=True)
     release = ["--environment", str(place.folder / "env.git"), "--env", "demo", "--settings", '{"A": "1"}']
-    result = place.run("v2", place.spec("usd", features=features), "--name", "usd", *release)
+    result = place.run(
+        "v2", place.spec("usd", features=features, gates={"breaks_callers": True}), "--name", "usd", *release
+    )
     assert {step for step, ran in result["steps"].items() if ran["reused"]} >= {"split", "tune", "train"}
     assert (result["run"], result["model_version"], result["champion"]) == ("usd", "2", first["digest"])
     models = [read_package(Path(each["package"])).receipt.files["model.onnx"] for each in (first, result)]

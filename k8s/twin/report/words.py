@@ -42,7 +42,6 @@ METRICS = {
 
 GATES = {
     "versus_champion": "loss against the champion",
-    "callers": "what callers may not send any more",
     "latency_p99_ms": "milliseconds for one row, 99 of 100",
     "package_mib": "MiB of the model file",
     **METRICS,
