@@ -25,6 +25,7 @@ class Machine(Closed):
 
     Attributes:
         threads: how many a library may use that asks for all.
+        kernels: the processors for which the linear algebra libraries chose their code.
         libraries: version by name, of those in `DECIDING` that are installed.
     """
 
@@ -32,12 +33,13 @@ class Machine(Closed):
     architecture: str
     processor: str
     threads: int
+    kernels: str = ""
     python: str
     libraries: dict[str, str]
 
     def differences(self, other: Machine) -> list[str]:
         """What is different on another machine, a phrase each."""
-        plain = ("system", "architecture", "processor", "threads", "python")
+        plain = ("system", "architecture", "processor", "threads", "kernels", "python")
         pairs = [(name, str(getattr(self, name)), str(getattr(other, name))) for name in plain]
         names = sorted(self.libraries | other.libraries)
         pairs += [(name, self.libraries.get(name, "none"), other.libraries.get(name, "none")) for name in names]
@@ -51,6 +53,7 @@ def this_machine() -> Machine:
         architecture=platform.machine(),
         processor=_processor(),
         threads=_threads(),
+        kernels=_kernels(),
         python=platform.python_version(),
         libraries={name: found for name in DECIDING if (found := _installed(name))},
     )
@@ -70,6 +73,14 @@ def _threads() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return int(asked) if asked.isdigit() else allowed
+
+
+def _kernels() -> str:
+    """What OpenBLAS and its like found the processor to be, or were told by a variable such as OPENBLAS_CORETYPE."""
+    import numpy as np  # noqa: F401 -- a library is found once it is loaded
+    from threadpoolctl import threadpool_info
+
+    return ", ".join(sorted({found["architecture"] for found in threadpool_info() if found.get("architecture")}))
 
 
 def _installed(name: str) -> str:

@@ -13,6 +13,8 @@ from k8s.replay import no_network
 
 #: What a training may know of the machine around it; whatever names a server, a proxy or a credential stays out.
 _KEPT: Final = ("HOME", "LANG", "LC_ALL", "OMP_NUM_THREADS", "PATH", "TMPDIR", "TZ")
+#: By which a user chooses the kernels of the libraries that compute, and so the last bits.
+_KEPT_PREFIXES: Final = ("OPENBLAS_", "MKL_")
 #: A user's own namespace in which he is himself, with no interface but a loopback that is down.
 _UNSHARE: Final = ("unshare", "--map-root-user", "--net", "--")
 
@@ -41,6 +43,6 @@ def guard_python(folder: Path) -> None:
 
 def bare_environment(python_path: Path) -> dict[str, str]:
     """The environment variables of a process that is kept from the network."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    kept = {name: text for name, text in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
     # As in `components.git`: the training asks Git for its commit, and is to see that commit's own bytes.
     return {**kept, "PYTHONPATH": str(python_path), "GIT_NO_REPLACE_OBJECTS": "1"}
