@@ -58,8 +58,9 @@ new: setup  ## first spec for a table: NAME=attrition DATA=table.csv TARGET=Attr
 	@$(PY) -m components.profile --name "$$NAME" --data "$$DATA" --target "$$TARGET" $${POSITIVE:+--positive "$$POSITIVE"}
 
 .PHONY: train
-train: setup  ## train, judge offline, package and register SERVICE
-	@$(PY) -m pipelines.local --spec $(SPEC) --home build/train/$(SERVICE)
+train: export MLFLOW ?=
+train: setup  ## train, judge offline, package and register SERVICE: [MLFLOW=uri of the registry]
+	@$(PY) -m pipelines.local --spec $(SPEC) --home build/train/$(SERVICE) $${MLFLOW:+--mlflow "$$MLFLOW"}
 
 .PHONY: compile
 compile: setup  ## write the pipeline of SERVICE for Kubeflow Pipelines
@@ -128,19 +129,24 @@ deploy: setup  ## bring SERVICE to the cluster as k8s/envs/ENV says; VERSION=N r
 verify: export HEADER ?=
 verify: export URL ?=
 verify: export PUBLIC_KEY ?=
-verify: setup  ## follow SERVICE from an answer to its data: [URL=http://...|HEADER=sha256:...] [PUBLIC_KEY=f] [EXCLUDE="run"]
+verify: export MLFLOW ?=
+verify: setup  ## follow SERVICE from an answer to its data: [URL=http://...|HEADER=sha256:...] [PUBLIC_KEY=f] [MLFLOW=uri] [EXCLUDE="run"]
 	@$(PY) -m k8s.chain.verify --spec $(SPEC) --env $(ENV) $(if $(EXCLUDE),--exclude $(EXCLUDE)) \
-	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"}
+	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"} \
+	  $${MLFLOW:+--mlflow "$$MLFLOW"}
 
 .PHONY: replay
 replay: RECORDS ?= build
-replay: setup  ## make a version of SERVICE again from its receipt, without a network: VERSION=n [RECORDS=build/demo]
-	@$(PY) -m k8s.replay --service $(SERVICE) --version "$(VERSION)" --build $(RECORDS)
+replay: export MLFLOW ?=
+replay: setup  ## make a version of SERVICE again from its receipt, without a network: VERSION=n [RECORDS=build/demo] [MLFLOW=uri]
+	@$(PY) -m k8s.replay --service $(SERVICE) --version "$(VERSION)" --build $(RECORDS) $${MLFLOW:+--mlflow "$$MLFLOW"}
 
 .PHONY: audit
 audit: RECORDS ?= build
-audit: setup  ## write the dossier of a version of SERVICE, or check it: VERSION=n [RECORDS=build/demo] [CHECK=1]
-	@$(PY) -m k8s.audit --service $(SERVICE) --version "$(VERSION)" --build $(RECORDS) $(if $(CHECK),--check)
+audit: export MLFLOW ?=
+audit: setup  ## write the dossier of a version of SERVICE, or check it: VERSION=n [RECORDS=build/demo] [MLFLOW=uri] [CHECK=1]
+	@$(PY) -m k8s.audit --service $(SERVICE) --version "$(VERSION)" --build $(RECORDS) \
+	  $${MLFLOW:+--mlflow "$$MLFLOW"} $(if $(CHECK),--check)
 
 .PHONY: render
 render: setup  ## write what Flux applies anew, after a change of a chart, a spec or an environment
@@ -149,7 +155,7 @@ render: setup  ## write what Flux applies anew, after a change of a chart, a spe
 
 .PHONY: propose
 propose: export REPOSITORY ?= $(shell git remote get-url origin)
-propose: setup  ## train SERVICE, make its image, commit its release to staging: [REPOSITORY=url] [REGISTRY=host/folder]
+propose: setup  ## train SERVICE, make its image, commit its release to staging: [REPOSITORY=url] [REGISTRY=host/folder] [MLFLOW=uri]
 	@$(MAKE) train
 	@$(MAKE) image
 	@$(PY) -m k8s.deploy.propose --spec $(SPEC) --env staging --repository "$$REPOSITORY"
@@ -168,6 +174,10 @@ promote: setup  ## propose for TO what passed in FROM: FROM=staging TO=productio
 tools: TOOLS ?= actionlint cosign helm kubeconform promtool kind
 tools:  ## programs that checks need beyond the environments, into build/tools: [TOOLS="helm kind"]
 	@bash .ci/tools $(TOOLS)
+
+.PHONY: require
+require:  ## refuse when one of the settings that a workflow needs is empty: NAMES="MLFLOW REGISTRY"
+	@bash .ci/require $(NAMES)
 
 .PHONY: trigger
 trigger: setup  ## which services an event asks to train, and why: EVENT=push PAYLOAD=event.json

@@ -1,6 +1,6 @@
 """`make audit`: writes the dossier of a registered version, or checks one that was written.
 
-    python -m k8s.audit --service churn --version 2 [--build build/demo] [--repository R] [--check]
+    python -m k8s.audit --service churn --version 2 [--build build/demo] [--mlflow URI] [--repository R] [--check]
 
 Files afterwards: `<build>/audit/churn-2.html`, and beside it the folder `churn-2` with every record and `index.json`.
 Exits 0 when it is written, or holds; 1 when a record cannot be had, or anything of it was changed.
@@ -46,6 +46,7 @@ def _write(asked: argparse.Namespace, folder: Path) -> int:
     own = build / "environment.git"
     places = Places(
         build=build,
+        mlflow=asked.mlflow or f"sqlite:///{build / 'mlflow' / 'mlflow.db'}",
         repository=asked.repository or (own if own.is_dir() else ROOT),
         events=asked.events or build / "twin" / "events.jsonl",
     )
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--service", required=True)
     parser.add_argument("--version", required=True, type=int, help="the registry's number, as `make ui` shows it")
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="where records are; build/demo for a demo's")
+    parser.add_argument("--mlflow", help="the registry's URI; by default that of the records")
     parser.add_argument("--repository", type=Path, help="the environment repository; by default the records' own")
     parser.add_argument("--events", type=Path, help="a twin's events.jsonl instead of that of the records")
     parser.add_argument("--check", action="store_true", help="check the dossier that was written, byte by byte")

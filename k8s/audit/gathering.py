@@ -33,12 +33,14 @@ class Places:
     """Where the records of a version are.
 
     Attributes:
-        build: folder with `mlflow`, `store`, and what other commands left.
+        build: folder with `store`, and what other commands left.
+        mlflow: URI of the registry.
         repository: the environment repository.
         events: the twin's record of rollouts.
     """
 
     build: Path
+    mlflow: str
     repository: Path
     events: Path
 
@@ -49,7 +51,7 @@ def gather(service: str, version: str, places: Places, folder: Path) -> None:
     Raises:
         AuditError: the version is not registered, its package is broken, or a record cannot be read.
     """
-    uri = f"sqlite:///{places.build / 'mlflow' / 'mlflow.db'}"
+    uri = places.mlflow
     if is_empty(uri):
         raise AuditError(f"{uri} is not there, so no version is registered; `make train SERVICE={service}` makes one")
     client = connect(uri)

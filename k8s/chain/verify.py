@@ -62,7 +62,7 @@ def _places(spec: Spec, platform: Platform, asked: argparse.Namespace, scratch: 
         image=asked.record or asked.build / "images" / f"{spec.name}.json",
         code=ROOT,
         store=asked.build / "store",
-        mlflow=f"sqlite:///{(asked.build / 'mlflow' / 'mlflow.db').resolve()}",
+        mlflow=asked.mlflow or f"sqlite:///{(asked.build / 'mlflow' / 'mlflow.db').resolve()}",
         served=asked.header or (_header_at(asked.url) if asked.url else None),
         public_key=asked.key.read_text(encoding="utf-8") if asked.key else _public_key(platform),
         pulled=asked.layout,
@@ -107,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         "--layout", type=Path, help="OCI layout of the image as its registry has it; else it is exported"
     )
     parser.add_argument("--key", type=Path, help="PEM public key of who signs, instead of the environment's")
+    parser.add_argument("--mlflow", help="the registry's URI; by default that of `make train`")
     parser.add_argument("--namespace", help="where the service runs, instead of the environment's")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--url", help="a server to ask")

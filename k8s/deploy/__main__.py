@@ -20,6 +20,7 @@ from k8s.deploy.environment import (
     ClusterRelease,
     built_release,
     chart_values,
+    check_version_is_free,
     read_platform,
     read_release,
     values_text,
@@ -84,6 +85,7 @@ def _release(asked: argparse.Namespace, service: str) -> ClusterRelease:
     if path.exists() and not asked.version:
         return read_release(path, service)
     release = built_release(asked.root / "build" / "images" / f"{service}.json", service, asked.version or "1")
+    check_version_is_free(path, release)
     if not asked.dry_run:
         replace_text(path, release_text(release))
         print(f"{path.relative_to(asked.root)} names version {release.version} now; commit it to keep it")

@@ -85,6 +85,25 @@ def read_release(path: Path, service: str) -> ClusterRelease:
         raise EnvironmentFileError(str(error)) from error
 
 
+def check_version_is_free(file: Path, release: Release) -> None:
+    """A version's number stays with its package: verdicts, dossiers and reverts know a version by it.
+
+    Raises:
+        EnvironmentFileError: the environment's release file names it with another package.
+        ReleaseError: what is there is no release.
+    """
+    if not file.is_file():
+        return
+    there = parse_release(file.read_text(encoding="utf-8"), str(file), release.service)
+    for named in (there, *([there.candidate] if there.candidate else [])):
+        if named.version == release.version and named.package != release.package:
+            raise EnvironmentFileError(
+                f"{file} names version {release.version} already, with package {named.package[:19]}, and this one is "
+                f"{release.package[:19]}; give it a number of its own: train with the MLflow that knows the others "
+                "(`make train MLFLOW=uri`), or deploy with another VERSION"
+            )
+
+
 def built_release(record: Path, service: str, version: str) -> ClusterRelease:
     """A release of what `make image` built last.
 

@@ -26,7 +26,14 @@ from components.files import replace_text
 from components.spec import load_spec
 from components.strict_yaml import load_yaml
 from k8s.deploy import cluster
-from k8s.deploy.environment import ClusterRelease, chart_values, read_platform, read_release, values_text
+from k8s.deploy.environment import (
+    ClusterRelease,
+    chart_values,
+    check_version_is_free,
+    read_platform,
+    read_release,
+    values_text,
+)
 from k8s.deploy.errors import DeployError, EnvironmentFileError, ToolError
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -48,10 +55,12 @@ def release_changes(root: Path, environment: str, release: Release) -> dict[str,
     """What a release writes, by its paths in a tree: its own file, and the objects if the environment is followed.
 
     Raises:
-        DeployError: the release cannot run in this environment, or helm is not there.
+        DeployError: the release cannot run in this environment, its version is another package's there, or helm is
+            not there.
         ComponentError: the release or the service's spec is wrong.
     """
     file = release_file(environment, release.service)
+    check_version_is_free(root / file, release)
     texts = {file: release_text(release)}
     if environment in followed(root):
         whole = ClusterRelease.read(release.model_dump(exclude_none=True), file)

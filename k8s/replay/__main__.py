@@ -1,6 +1,6 @@
 """`make replay`: makes a registered version again from its receipt, and asks both models its golden requests.
 
-    python -m k8s.replay --service churn --version 2 [--build build/demo]
+    python -m k8s.replay --service churn --version 2 [--build build/demo] [--mlflow URI]
 
 Exits 0 when the package is equal to the last byte, or answers within the recorded tolerance for a cause that is
 named; 1 when it does not, or when something that the receipt names is not here; 130 for Ctrl-C.
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        return _replay(asked.service, str(asked.version), asked.build.resolve(), asked.code)
+        return _replay(asked.service, str(asked.version), asked.build.resolve(), asked.mlflow, asked.code)
     except (ComponentError, GitError, ReplayError) as error:
         print(f"not replayed: {error}", file=sys.stderr)
         return 1
@@ -48,8 +48,8 @@ def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _replay(service: str, version: str, build: Path, code: Path) -> int:
-    kept, client = find_kept(f"sqlite:///{build / 'mlflow' / 'mlflow.db'}", service, version)
+def _replay(service: str, version: str, build: Path, mlflow: str | None, code: Path) -> int:
+    kept, client = find_kept(mlflow or f"sqlite:///{build / 'mlflow' / 'mlflow.db'}", service, version)
     _tell("package", kept.package.digest)
     _tell("data", kept.package.receipt.data)
     _check_kept(answers(kept.package, kept.package))
@@ -121,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--service", required=True)
     parser.add_argument("--version", required=True, type=int, help="the registry's number, as `make ui` shows it")
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="where records are; build/demo for a demo's")
+    parser.add_argument("--mlflow", help="the registry's URI; by default that of the records")
     parser.add_argument("--code", type=Path, default=ROOT, help="the Git repository that has its commit")
     return parser
 

@@ -89,3 +89,10 @@ def test_the_table_for_other_systems_names_the_targets() -> None:
             target for each, job in jobs() if each.startswith(f"{name}/") for run in runs(job) for target in called(run)
         }
         assert asked - {"setup", "tools"} <= set(re.findall(r"`make ([a-z0-9-]+)", row)), name
+
+
+def test_a_training_is_refused_where_no_registry_is_named_that_outlives_it() -> None:
+    steps = workflows()["train"]["jobs"]["train"]["steps"]
+    commands = [step.get("run", "") for step in steps]
+    assert commands.index('make require NAMES="MLFLOW REGISTRY"') < commands.index('make train SERVICE="$SERVICE"')
+    assert workflows()["train"]["jobs"]["train"]["env"]["MLFLOW"] == "${{ vars.MLFLOW_TRACKING_URI }}"

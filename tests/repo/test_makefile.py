@@ -7,7 +7,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from k8s.twin.demo.faults import Fault
+from tests.programs import program
 from tests.repo.tree import ROOT, modules, texts
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -74,6 +77,35 @@ def test_the_tracker_opens_on_the_newest_runs_be_they_of_train_or_of_demo(tmp_pa
     assert "sqlite:///build/mlflow/mlflow.db" in _make_ui(tmp_path, "-n", "RUNS=build/mlflow/mlflow.db").stdout
     os.utime(tmp_path / "build/mlflow/mlflow.db", (2000, 2000))
     assert "sqlite:///build/mlflow/mlflow.db" in _make_ui(tmp_path, "-n").stdout
+
+
+@pytest.mark.parametrize(
+    ("target", "module"),
+    [
+        ("train", "pipelines.local"),
+        ("audit", "k8s.audit"),
+        ("replay", "k8s.replay"),
+        ("verify", "k8s.chain.verify"),
+    ],
+)
+def test_a_registry_elsewhere_is_asked_only_where_it_is_named(target: str, module: str, tmp_path: Path) -> None:
+    program(tmp_path, "python", 'echo "$@"')
+    command = ["make", "-o", "setup", target, f"PY={tmp_path / 'python'}", "VERSION=2"]
+    for more, ending in ([], ""), (["MLFLOW=http://mlflow.example/$$(touch x)"], "--mlflow http://mlflow.example/$"):
+        done = subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith(f"-m {module} ")
+        assert ("--mlflow" in done.stdout) is bool(more)
+        assert ending in done.stdout
+
+
+def test_a_setting_that_is_empty_is_refused_by_its_name() -> None:
+    command = [str(ROOT / ".ci" / "require"), "MLFLOW", "REGISTRY"]
+    settings = {"PATH": os.environ["PATH"], "MLFLOW": "http://mlflow.example", "REGISTRY": "registry.example/models"}
+    assert subprocess.run(command, env=settings, check=False).returncode == 0
+    done = subprocess.run(command, env=settings | {"MLFLOW": ""}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("MLFLOW is empty; .github/workflows/README.md says")
+    assert "REGISTRY" not in done.stderr
 
 
 def test_every_module_that_make_starts_is_there() -> None:

@@ -65,7 +65,9 @@ def make(home: Path, code: str = "c" * 40, lock: bytes = b"numpy==2\n") -> Known
         build, home, evaluation, package, Source(uri, snapshot.source_digest, "600 rows, 0.0% copies.\n\n- a note")
     )
     commits = _release(home / "environments", package.digest)
-    places = Places(build, home / "environments", build / "twin" / "events.jsonl")
+    places = Places(
+        build, f"sqlite:///{build / 'mlflow' / 'mlflow.db'}", home / "environments", build / "twin" / "events.jsonl"
+    )
     _roll_out(places.events, commits["production"], package.digest)
     return Known(places, package, commits)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from components.contract import NumberFeature, Rollout, Scale, Spec
-from components.environment import Image, release_text
+from components.environment import Candidate, Image, release_text
 from k8s.deploy.environment import (
     ClusterRelease,
     Platform,
     built_release,
     chart_values,
+    check_version_is_free,
     merged,
     read_platform,
     read_release,
@@ -164,3 +165,17 @@ def test_without_a_built_image_the_next_step_is_named(tmp_path: Path, text: str 
         record.write_text(text)
     with pytest.raises(EnvironmentFileError, match=f"{word}; `make image SERVICE=small`"):
         built_release(record, "small", "1")
+
+
+def test_a_version_stays_with_its_package(tmp_path: Path) -> None:
+    file, another = tmp_path / "small.yaml", "sha256:" + "02" * 32
+    check_version_is_free(file, RELEASE)
+    tried = Candidate(version="4", package=another, image=IMAGE)
+    file.write_text(release_text(RELEASE.model_copy(update={"candidate": tried})))
+    check_version_is_free(file, RELEASE)
+    check_version_is_free(file, RELEASE.model_copy(update={"version": "4", "package": another}))
+    check_version_is_free(file, RELEASE.model_copy(update={"version": "5", "package": another}))
+    with pytest.raises(EnvironmentFileError, match=r"small.yaml names version 3 already, with package sha256:0101"):
+        check_version_is_free(file, RELEASE.model_copy(update={"package": another}))
+    with pytest.raises(EnvironmentFileError, match=r"names version 4 already, with package sha256:0202"):
+        check_version_is_free(file, RELEASE.model_copy(update={"version": "4"}))

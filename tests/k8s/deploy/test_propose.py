@@ -78,3 +78,12 @@ def test_a_branch_that_others_hold_is_said(
     hook.chmod(0o755)
     assert proposed(tmp_path, repository.path) == 1
     assert "refused the commit 8 times" in capsys.readouterr().err
+
+
+def test_a_version_that_stands_there_with_another_package_is_not_proposed(
+    repository: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository.write(FILE, f"service: churn\nversion: '7'\npackage: sha256:{'11' * 32}\n", "release")
+    assert proposed(tmp_path, repository.path) == 1
+    assert "names version 7 already, with package sha256:1111" in capsys.readouterr().err
+    assert repository.log()[-1].subject == "release"

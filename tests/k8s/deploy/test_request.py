@@ -64,3 +64,15 @@ def test_what_is_not_asked_for_leaves_no_file(
     assert message in capsys.readouterr().err
     assert not (tmp_path / "k8s").exists()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_version_that_stands_there_with_another_package_is_not_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "k8s" / "envs" / "staging" / "churn.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(before := f"service: churn\nversion: '7'\npackage: sha256:{'11' * 32}\n")
+    assert asked(tmp_path, RESULT, IMAGE) == 1
+    assert "names version 7 already, with package sha256:1111" in capsys.readouterr().err
+    assert file.read_text() == before
+    assert not (tmp_path / "out").exists()
