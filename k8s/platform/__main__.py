@@ -22,6 +22,7 @@ from k8s.deploy import nodes
 from k8s.deploy.cluster import run
 from k8s.deploy.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.deploy.render import PLATFORM, platform_settings
+from k8s.platform.address import check_followed, check_reverted
 from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers
 from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_size, tracking
 from k8s.platform.waiting import waiting
@@ -48,12 +49,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _install(asked: argparse.Namespace) -> None:
     flux = _ENVIRONMENTS / asked.env / "flux"
     if "flux" in asked.with_controllers and flux.is_dir():
+        check_followed(_ROOT, asked.env)
         _reach()
         bring_controllers(asked.with_controllers)
         run(["kubectl", "apply", "--server-side", "--kustomize", str(flux)])
         _say(f"flux: follows k8s/envs/{asked.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
         return
     objects = rendered(asked.env, asked.set)
+    check_reverted(objects, asked.env)
     wanted = tracking(objects)
     _reach()
     require_secret(wanted, PLATFORM)

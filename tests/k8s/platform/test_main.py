@@ -9,8 +9,10 @@ import yaml
 
 from k8s.deploy.errors import EnvironmentFileError
 from k8s.platform.__main__ import configs, main
+from tests.k8s.followed import write_tree
 from tests.repo.tree import ROOT
 
+PLACEHOLDER = yaml.safe_load((ROOT / "k8s" / "flux" / "source.yaml").read_text())["spec"]["url"]
 ENVIRONMENTS = sorted(path.parent.name for path in ROOT.glob("k8s/envs/*/platform.yaml"))
 
 
@@ -47,11 +49,36 @@ def asked_of_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return said
 
 
-def test_with_flux_the_rest_comes_from_git(asked_of_kubectl: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def own_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tree with the address of somebody's own repository in place of the placeholder."""
+    root = write_tree(tmp_path / "tree")
+    for file in ("k8s/flux/source.yaml", "k8s/envs/staging/canario.yaml"):
+        text = (root / file).read_text()
+        (root / file).write_text(text.replace(PLACEHOLDER, "https://git.example.com/ours"))
+    monkeypatch.setattr("k8s.platform.__main__._ROOT", root)
+    monkeypatch.setattr("k8s.platform.__main__._ENVIRONMENTS", root / "k8s" / "envs")
+    return root
+
+
+def test_with_flux_the_rest_comes_from_git(
+    own_repository: Path, asked_of_kubectl: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["--env", "staging", "--with", "flux"]) == 0
     applied = [line for line in asked_of_kubectl.read_text().splitlines() if line.startswith("apply")]
-    assert applied == [f"apply --server-side --kustomize {ROOT}/k8s/envs/staging/flux"]
+    assert applied == [f"apply --server-side --kustomize {own_repository}/k8s/envs/staging/flux"]
     assert "flux: follows k8s/envs/staging in Git" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("file", ["k8s/flux/source.yaml", "k8s/envs/staging/canario.yaml"])
+def test_flux_is_not_brought_while_nobody_owns_what_it_would_follow(
+    own_repository: Path, asked_of_kubectl: Path, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    (own_repository / file).write_text((ROOT / file).read_text())
+    assert main(["--env", "staging", "--with", "flux"]) == 1
+    assert f"{PLACEHOLDER} is no repository but a placeholder" in (said := capsys.readouterr().err)
+    assert "write the address of yours into k8s/flux/source.yaml and into k8s/envs/staging/canario.yaml" in said
+    assert not asked_of_kubectl.exists(), "nothing was begun"
 
 
 def test_an_environment_of_ones_own_is_not_followed(asked_of_kubectl: Path, capsys: pytest.CaptureFixture[str]) -> None:

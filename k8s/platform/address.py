@@ -1,0 +1,50 @@
+"""The address of the environments' repository: whoever it belongs to decides what runs in the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from components.strict_yaml import load_yaml
+from k8s.deploy.errors import EnvironmentFileError
+from k8s.deploy.render import PLATFORM
+
+#: Below it there is no host and never will be (RFC 2606), so nobody can put a repository there.
+_NOWHERE: Final = ".invalid"
+_ARGUMENT: Final = "--environment="
+
+
+def check_followed(root: Path, environment: str) -> None:
+    """Whether Flux and the judge of an environment would be told of a repository of somebody's own.
+
+    Raises:
+        EnvironmentFileError: one of them has the placeholder still.
+    """
+    source = load_yaml((root / "k8s" / "flux" / "source.yaml").read_text(encoding="utf-8"))
+    judge = load_yaml((root / "k8s" / "envs" / environment / f"{PLATFORM}.yaml").read_text(encoding="utf-8"))
+    _check(source["spec"]["url"], environment)
+    _check(judge["environment"]["url"], environment)
+
+
+def check_reverted(objects: Iterable[Mapping[str, Any]], environment: str) -> None:
+    """Whether the judge among an environment's objects, where it reverts at all, would do so in one of somebody's own.
+
+    Raises:
+        EnvironmentFileError: it has the placeholder still.
+    """
+    pods = [one["spec"]["template"]["spec"] for one in objects if one["kind"] == "Deployment"]
+    for words in [container.get("args", ()) for pod in pods for container in pod["containers"]]:
+        for word in words:
+            if word.startswith(_ARGUMENT):
+                _check(word.removeprefix(_ARGUMENT), environment)
+
+
+def _check(address: str, environment: str) -> None:
+    if (urlsplit(address).hostname or "").endswith(_NOWHERE):
+        raise EnvironmentFileError(
+            f"{address} is no repository but a placeholder, and whoever owns the one that Flux follows rules the "
+            f"cluster; write the address of yours into k8s/flux/source.yaml and into k8s/envs/{environment}/"
+            f"{PLATFORM}.yaml, then `make render`, and commit all of it"
+        )
