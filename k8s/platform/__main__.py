@@ -11,8 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from k8s.deploy.cluster import run
 from k8s.deploy.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.deploy.render import PLATFORM, platform_settings
 from k8s.platform.address import check_followed, check_reverted
-from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers
+from k8s.platform.installing import bring_controllers
 from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_size, tracking
 from k8s.platform.waiting import waiting
 
@@ -51,7 +50,7 @@ def _install(asked: argparse.Namespace) -> None:
     if "flux" in asked.with_controllers and flux.is_dir():
         check_followed(_ROOT, asked.env)
         _reach()
-        bring_controllers(asked.with_controllers)
+        bring_controllers(asked.with_controllers, _say)
         run(["kubectl", "apply", "--server-side", "--kustomize", str(flux)])
         _say(f"flux: follows k8s/envs/{asked.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
         return
@@ -60,7 +59,7 @@ def _install(asked: argparse.Namespace) -> None:
     wanted = tracking(objects)
     _reach()
     require_secret(wanted, PLATFORM)
-    bring_controllers(asked.with_controllers)
+    bring_controllers(asked.with_controllers, _say)
     run(["kubectl", "apply", "--server-side", "--kustomize", str(configs(asked.env))])
     _say("namespaces: canario and models, with their limits, and what models lets in")
     bring_secret(wanted, PLATFORM, _say)
@@ -108,19 +107,6 @@ def _brought(wanted: Tracking) -> str:
     return f"{', '.join(parts)}: ready"
 
 
-def bring_controllers(asked: Sequence[str] = ()) -> None:
-    """Installs the controllers that are missing: those that are needed, and those that are asked for by name.
-
-    Raises:
-        DeployError: one is not known, or is not installed.
-    """
-    lacking = list(missing(read_controllers(), _found(), asked))
-    for controller in lacking:
-        _say(f"{controller.name}: is missing, is being installed")
-        _bring(controller)
-    _say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
-
-
 def configs(environment: str) -> Path:
     """The folder of what an environment has of k8s/configs.
 
@@ -155,30 +141,6 @@ def _chart(environment: str, settings: list[str]) -> list[str]:
     words = [PLATFORM, str(_CHART), "--namespace", PLATFORM, *platform_settings(environment)]
     words += ["--values", str(differences)] if differences.is_file() else []
     return [*words, *(part for setting in settings for part in ("--set", setting))]
-
-
-def _found() -> Found:
-    crds = run(["kubectl", "get", "crds", "-o", "jsonpath={.items[*].metadata.name}"])
-    deployments = run(["kubectl", "get", "deployments", "-A", "-o", "jsonpath={.items[*].metadata.name}"])
-    return Found(frozenset(crds.split()), frozenset(deployments.split()))
-
-
-def _bring(controller: Controller) -> None:
-    for manifest in controller.manifests:
-        run(["kubectl", "apply", "--server-side", "--filename", manifest])
-    for folder in controller.kustomizations:
-        run(["kubectl", "apply", "--server-side", "--kustomize", folder])
-    if controller.chart is not None and controller.namespace is not None:
-        _bring_chart(controller.name, controller.namespace, controller.chart)
-
-
-def _bring_chart(name: str, namespace: str, chart: Chart) -> None:
-    with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
-        values = Path(folder) / "values.yaml"
-        values.write_text(json.dumps(chart.values), encoding="utf-8")
-        command = ["helm", "upgrade", "--install", name, chart.name, "--repo", chart.repository]
-        command += ["--version", chart.version, "--namespace", namespace, "--create-namespace"]
-        run([*command, "--values", str(values), "--wait", "--timeout", "5m"])
 
 
 def _say(line: str) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,7 @@ from k8s.deploy.errors import EnvironmentFileError
 from k8s.deploy.reading import read_file
 
 FILE = Path(__file__).resolve().parents[1] / "controllers" / "controllers.yaml"
+_DEPLOYED: Final = "deployed"
 
 
 class Chart(Closed):
@@ -64,10 +65,20 @@ class _Controllers(Closed):
 
 @dataclass(frozen=True)
 class Found:
-    """The names that the API server gave."""
+    """The names that the API server gave.
+
+    Attributes:
+        releases: the newest state of each release of Helm's, by namespace/name.
+    """
 
     crds: frozenset[str]
     deployments: frozenset[str]
+    releases: Mapping[str, str] = field(default_factory=dict)
+
+    def wreck(self, controller: Controller) -> str:
+        """In which state an installation of it came to an end before its time; empty where none did."""
+        state = self.releases.get(f"{controller.namespace}/{controller.name}", _DEPLOYED)
+        return "" if state == _DEPLOYED else state
 
 
 def read_controllers(path: Path = FILE) -> tuple[Controller, ...]:
@@ -95,9 +106,13 @@ def missing(controllers: Iterable[Controller], found: Found, asked: Collection[s
 
 
 def is_there(controller: Controller, found: Found) -> bool:
-    """Whether all that shows it was found."""
+    """Whether all that shows it was found, and is not what an installation left that came to no end."""
     by = controller.found_by
-    return (by.crd is None or by.crd in found.crds) and (by.deployment is None or _runs(by.deployment, found))
+    return (
+        not found.wreck(controller)
+        and (by.crd is None or by.crd in found.crds)
+        and (by.deployment is None or _runs(by.deployment, found))
+    )
 
 
 def _runs(name: str, found: Found) -> bool:

@@ -18,7 +18,7 @@ import pytest
 
 from components.environment import Image, release_file
 from k8s.deploy.render import rendered_file
-from k8s.platform.__main__ import bring_controllers
+from k8s.platform.installing import bring_controllers
 from k8s.promote.standing import Standing, identity, standing_in_cluster
 from tests.e2e.callers import Callers
 from tests.e2e.git_server import GitServer
@@ -49,7 +49,7 @@ def versions(packages: dict[str, str]) -> dict[str, Version]:
 def gitops(
     cluster: None, images: dict[str, Image], versions: dict[str, Version], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GitOps]:
-    bring_controllers(["flux"])
+    bring_controllers(["flux"], print)
     judge = build_image("--component", "judge")
     repository, _, tag = judge.rpartition(":")
     image = Image(repository=repository, tag=tag)

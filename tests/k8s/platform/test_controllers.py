@@ -39,6 +39,13 @@ def test_definitions_without_their_controller_are_not_enough() -> None:
     assert names(Found(EVERYTHING.crds, EVERYTHING.deployments - {"flagger"})) == ["flagger"]
 
 
+def test_the_wreck_of_an_installation_is_no_controller() -> None:
+    for state in ("failed", "pending-install", "uninstalling"):
+        assert names(Found(EVERYTHING.crds, EVERYTHING.deployments, {"gateway/traefik": state})) == ["traefik"]
+    states = {"gateway/traefik": "deployed", "elsewhere/traefik": "failed", "keda/keda": "failed"}
+    assert names(Found(EVERYTHING.crds, EVERYTHING.deployments, states)) == []
+
+
 def test_more_is_installed_when_it_is_asked_for() -> None:
     assert names(EVERYTHING, "flux", "keda") == ["keda", "flux"]
     assert names(Found(EVERYTHING.crds | {"scaledobjects.keda.sh"}, EVERYTHING.deployments), "keda") == []

@@ -1,0 +1,75 @@
+"""Installs the controllers that a cluster lacks: what shows that one is there, and the commands that bring it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from k8s.deploy.cluster import run
+from k8s.deploy.errors import ClusterError
+from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers
+
+#: What Helm itself waits for a chart's pods, and what it may take beside that to fetch the chart and to give up.
+_WAIT_SECONDS: Final = 300
+_SLACK_SECONDS: Final = 60
+#: Each state of a release of Helm's is a secret with these labels. Its own list would need it where nothing is lacking.
+_RELEASES: Final = (
+    "jsonpath={range .items[*]}{.metadata.labels.version} {.metadata.namespace}/{.metadata.labels.name} "
+    '{.metadata.labels.status}{"\\n"}{end}'
+)
+
+
+def bring_controllers(asked: Sequence[str], say: Callable[[str], None]) -> None:
+    """Installs the controllers that are missing: those that are needed, and those that are asked for by name.
+
+    Raises:
+        DeployError: one is not known, or is not installed.
+    """
+    found = _found()
+    lacking = list(missing(read_controllers(), found, asked))
+    for controller in lacking:
+        wreck = found.wreck(controller)
+        if wreck.startswith("pending-"):
+            raise ClusterError(_pending(controller, wreck))
+        say(f"{controller.name}: {f'its release is {wreck}' if wreck else 'is missing'}, is being installed")
+        _bring(controller)
+    say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
+
+
+def _pending(controller: Controller, state: str) -> str:
+    """Helm touches no release that another Helm is at, or was at when it was killed; a person knows which."""
+    word = "uninstall" if state == "pending-install" else "rollback"
+    return (
+        f"{controller.name}: its release is {state}, so another helm is at it, or was killed; wait for it, or "
+        f"`helm {word} {controller.name} --namespace {controller.namespace}`, then again"
+    )
+
+
+def _found() -> Found:
+    crds = run(["kubectl", "get", "crds", "-o", "jsonpath={.items[*].metadata.name}"])
+    deployments = run(["kubectl", "get", "deployments", "-A", "-o", "jsonpath={.items[*].metadata.name}"])
+    states = run(["kubectl", "get", "secrets", "-A", "--selector", "owner=helm", "-o", _RELEASES])
+    rows = sorted((line.split() for line in states.splitlines()), key=lambda row: int(row[0]))
+    return Found(frozenset(crds.split()), frozenset(deployments.split()), {name: state for _, name, state in rows})
+
+
+def _bring(controller: Controller) -> None:
+    for manifest in controller.manifests:
+        run(["kubectl", "apply", "--server-side", "--filename", manifest])
+    for folder in controller.kustomizations:
+        run(["kubectl", "apply", "--server-side", "--kustomize", folder])
+    if controller.chart is not None and controller.namespace is not None:
+        _bring_chart(controller.name, controller.namespace, controller.chart)
+
+
+def _bring_chart(name: str, namespace: str, chart: Chart) -> None:
+    with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
+        values = Path(folder) / "values.yaml"
+        values.write_text(json.dumps(chart.values), encoding="utf-8")
+        command = ["helm", "upgrade", "--install", name, chart.name, "--repo", chart.repository]
+        command += ["--version", chart.version, "--namespace", namespace, "--create-namespace"]
+        command += ["--values", str(values), "--wait", "--timeout", f"{_WAIT_SECONDS}s"]
+        run(command, _WAIT_SECONDS + _SLACK_SECONDS)

@@ -1,0 +1,79 @@
+"""What is lacking is installed with the time that it needs, and what came to no end is installed again."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from k8s.deploy.errors import ClusterError
+from k8s.platform.installing import bring_controllers
+from tests.programs import program
+
+CRDS = "httproutes.gateway.networking.k8s.io canaries.flagger.app"
+THERE = "traefik metrics-server prometheus flagger"
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubectl that answers from files, and a helm that writes down what it is told; their folder."""
+    for name, text in (("crds", CRDS), ("deployments", THERE), ("secrets", "")):
+        (tmp_path / name).write_text(text)
+    program(
+        tmp_path, "kubectl", f'printf "%s\\n" "kubectl $*" >> {tmp_path}/told; [ "$1" != get ] || cat {tmp_path}/$2'
+    )
+    program(tmp_path, "helm", f'echo "helm $@" >> {tmp_path}/told')
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path
+
+
+def told(folder: Path) -> list[str]:
+    """What changed the cluster."""
+    return [line for line in (folder / "told").read_text().splitlines() if line.startswith(("helm", "kubectl apply"))]
+
+
+def brought(*asked: str) -> list[str]:
+    said: list[str] = []
+    bring_controllers(asked, said.append)
+    return said
+
+
+def test_what_is_there_is_left_alone(programs: Path) -> None:
+    (programs / "secrets").write_text("1 gateway/traefik deployed\n")
+    assert brought() == ["controllers: all are there"]
+    assert told(programs) == []
+
+
+def test_a_release_that_failed_is_said_and_installed_again(programs: Path) -> None:
+    (programs / "secrets").write_text("10 gateway/traefik failed\n9 gateway/traefik deployed\n")
+    assert brought() == ["traefik: its release is failed, is being installed", "controllers: 1 were installed"]
+    (command,) = told(programs)
+    assert command.startswith("helm upgrade --install traefik traefik --repo https://traefik.github.io/charts ")
+    (programs / "secrets").write_text("10 gateway/traefik failed\n11 gateway/traefik deployed\n")
+    assert brought() == ["controllers: all are there"]
+
+
+@pytest.mark.parametrize(("state", "word"), [("pending-install", "uninstall"), ("pending-upgrade", "rollback")])
+def test_a_release_that_another_helm_may_be_at_is_left_to_a_person(programs: Path, state: str, word: str) -> None:
+    (programs / "secrets").write_text(f"1 gateway/traefik {state}\n")
+    with pytest.raises(ClusterError, match=rf"release is {state}.*`helm {word} traefik --namespace gateway`"):
+        brought()
+    assert told(programs) == []
+
+
+def test_helm_is_given_more_time_than_it_waits_itself(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (programs / "deployments").write_text(THERE.replace("traefik", ""))
+    given: dict[str, float] = {}
+    real = subprocess.run
+
+    def noted(words: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        given[Path(words[0]).name] = options["timeout"]
+        return real(words, **options)
+
+    monkeypatch.setattr(subprocess, "run", noted)
+    assert brought()[0] == "traefik: is missing, is being installed"
+    (command,) = told(programs)
+    assert "--wait --timeout 300s" in command
+    assert given["helm"] > 300
