@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from components.contract import Closed, Spec
-from components.environment import Image, Release
+from components.environment import Candidate, Image, Release
 from components.errors import ReleaseError
 from components.package import Digest
 from k8s.deploy.errors import EnvironmentFileError
@@ -95,6 +95,7 @@ def check_version_is_free(file: Path, release: Release) -> None:
     if not file.is_file():
         return
     there = parse_release(file.read_text(encoding="utf-8"), str(file), release.service)
+    named: Release | Candidate
     for named in (there, *([there.candidate] if there.candidate else [])):
         if named.version == release.version and named.package != release.package:
             raise EnvironmentFileError(
