@@ -50,7 +50,7 @@ def _install(asked: argparse.Namespace) -> None:
     if "flux" in asked.with_controllers and flux.is_dir():
         check_followed(_ROOT, asked.env)
         _reach()
-        bring_controllers(asked.with_controllers, _say)
+        bring_controllers(asked.env, asked.with_controllers, _say)
         run(["kubectl", "apply", "--server-side", "--kustomize", str(flux)])
         _say(f"flux: follows k8s/envs/{asked.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
         return
@@ -59,7 +59,7 @@ def _install(asked: argparse.Namespace) -> None:
     wanted = tracking(objects)
     _reach()
     require_secret(wanted, PLATFORM)
-    bring_controllers(asked.with_controllers, _say)
+    bring_controllers(asked.env, asked.with_controllers, _say)
     run(["kubectl", "apply", "--server-side", "--kustomize", str(configs(asked.env))])
     _say("namespaces: canario and models, with their limits, and what models lets in")
     bring_secret(wanted, PLATFORM, _say)

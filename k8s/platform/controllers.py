@@ -47,6 +47,9 @@ class Controller(Closed):
     found_by: FoundBy
     namespace: str | None = Field(default=None, description="Of a chart; made when it is not there.")
     manifests: tuple[str, ...] = ()
+    local_patches: tuple[dict[str, Any], ...] = Field(
+        default=(), description="Kustomize's patches of the manifests, for a cluster of one's own (ENV=local) alone."
+    )
     kustomizations: tuple[str, ...] = ()
     chart: Chart | None = None
 
@@ -56,6 +59,8 @@ class Controller(Closed):
             raise ValueError("give manifests, kustomizations or a chart, and one of them only")
         if bool(self.chart) != bool(self.namespace):
             raise ValueError("a chart goes into a namespace, and manifests bring their own")
+        if self.local_patches and not self.manifests:
+            raise ValueError("local_patches are of manifests; a chart has values")
         return self
 
 

@@ -15,6 +15,8 @@ from k8s.platform.controllers import Chart, Controller, Found, missing, read_con
 #: What Helm itself waits for a chart's pods, and what it may take beside that to fetch the chart and to give up.
 _WAIT_SECONDS: Final = 300
 _SLACK_SECONDS: Final = 60
+#: The environment that is a cluster of one's own, made by `make cluster`.
+_LOCAL: Final = "local"
 #: Each state of a release of Helm's is a secret with these labels. Its own list would need it where nothing is lacking.
 _RELEASES: Final = (
     "jsonpath={range .items[*]}{.metadata.labels.version} {.metadata.namespace}/{.metadata.labels.name} "
@@ -22,7 +24,7 @@ _RELEASES: Final = (
 )
 
 
-def bring_controllers(asked: Sequence[str], say: Callable[[str], None]) -> None:
+def bring_controllers(environment: str, asked: Sequence[str], say: Callable[[str], None]) -> None:
     """Installs the controllers that are missing: those that are needed, and those that are asked for by name.
 
     Raises:
@@ -35,7 +37,7 @@ def bring_controllers(asked: Sequence[str], say: Callable[[str], None]) -> None:
         if wreck.startswith("pending-"):
             raise ClusterError(_pending(controller, wreck))
         say(f"{controller.name}: {f'its release is {wreck}' if wreck else 'is missing'}, is being installed")
-        _bring(controller)
+        _bring(controller, local=environment == _LOCAL)
     say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
 
 
@@ -56,13 +58,24 @@ def _found() -> Found:
     return Found(frozenset(crds.split()), frozenset(deployments.split()), {name: state for _, name, state in rows})
 
 
-def _bring(controller: Controller) -> None:
+def _bring(controller: Controller, *, local: bool) -> None:
+    if local and controller.local_patches:
+        _bring_patched(controller)
+        return
     for manifest in controller.manifests:
         run(["kubectl", "apply", "--server-side", "--filename", manifest])
     for folder in controller.kustomizations:
         run(["kubectl", "apply", "--server-side", "--kustomize", folder])
     if controller.chart is not None and controller.namespace is not None:
         _bring_chart(controller.name, controller.namespace, controller.chart)
+
+
+def _bring_patched(controller: Controller) -> None:
+    """Brings manifests and their patches at once, so that nothing is there without what it needs."""
+    with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
+        wanted = {"resources": controller.manifests, "patches": controller.local_patches}
+        (Path(folder) / "kustomization.yaml").write_text(json.dumps(wanted), encoding="utf-8")
+        run(["kubectl", "apply", "--server-side", "--kustomize", folder])
 
 
 def _bring_chart(name: str, namespace: str, chart: Chart) -> None:

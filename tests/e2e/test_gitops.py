@@ -49,7 +49,7 @@ def versions(packages: dict[str, str]) -> dict[str, Version]:
 def gitops(
     cluster: None, images: dict[str, Image], versions: dict[str, Version], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GitOps]:
-    bring_controllers(["flux"], print)
+    bring_controllers("local", ["flux"], print)
     judge = build_image("--component", "judge")
     repository, _, tag = judge.rpartition(":")
     image = Image(repository=repository, tag=tag)

@@ -70,6 +70,10 @@ def test_every_release_is_pinned() -> None:
         ("{name: a, needed: true, found_by: {crd: b}, manifests: [b], namespace: c}", "manifests bring their own"),
         ("{name: a, needed: true, found_by: {crd: b}, manifest: [b]}", "manifest: Extra inputs"),
         (
+            "{name: a, needed: true, found_by: {crd: b}, kustomizations: [b], local_patches: [{patch: c}]}",
+            "local_patches are of manifests",
+        ),
+        (
             "{name: a, needed: true, found_by: {crd: b}, namespace: c,"
             " chart: {repository: 'https://x', name: a, version: 1.x}}",
             "version: String should match pattern",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from k8s.deploy.errors import ClusterError
 from k8s.platform.installing import bring_controllers
 from tests.programs import program
+from tests.repo.tree import ROOT
 
 CRDS = "httproutes.gateway.networking.k8s.io canaries.flagger.app"
+ENVIRONMENTS = sorted(path.parent.name for path in ROOT.glob("k8s/envs/*/platform.yaml"))
 THERE = "traefik metrics-server prometheus flagger"
 
 
@@ -34,9 +37,9 @@ def told(folder: Path) -> list[str]:
     return [line for line in (folder / "told").read_text().splitlines() if line.startswith(("helm", "kubectl apply"))]
 
 
-def brought(*asked: str) -> list[str]:
+def brought(environment: str = "local") -> list[str]:
     said: list[str] = []
-    bring_controllers(asked, said.append)
+    bring_controllers(environment, [], said.append)
     return said
 
 
@@ -77,3 +80,28 @@ def test_helm_is_given_more_time_than_it_waits_itself(programs: Path, monkeypatc
     (command,) = told(programs)
     assert "--wait --timeout 300s" in command
     assert given["helm"] > 300
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_kubelet_is_believed_without_a_certificate_on_a_cluster_of_ones_own_alone(
+    programs: Path, environment: str
+) -> None:
+    (programs / "deployments").write_text(THERE.replace("metrics-server", ""))
+    keep = f'for last; do :; done; [ ! -d "$last" ] || cp "$last/kustomization.yaml" {programs}'
+    kubectl = programs / "kubectl"
+    kubectl.write_text(f"{kubectl.read_text()}{keep}\n")
+    brought(environment)
+    (command,) = told(programs)
+    kustomization = programs / "kustomization.yaml"
+    assert kustomization.exists() is (environment == "local")
+    if environment != "local":
+        assert "--filename https://github.com/kubernetes-sigs/metrics-server/" in command
+        return
+    wanted = json.loads(kustomization.read_text())
+    assert "metrics-server" in wanted["resources"][0]
+    assert "--kubelet-insecure-tls" in wanted["patches"][0]["patch"]
+
+
+def test_flux_brings_no_metrics_server_of_ours() -> None:
+    flux = [path.read_text() for path in (ROOT / "k8s" / "flux").rglob("*.yaml")]
+    assert not [text for text in flux if "kubelet-insecure-tls" in text]
