@@ -222,6 +222,17 @@ tf-plan:  ## plan what Terraform would change in ENV, and save it: STATE=bucket
 	@bash .ci/tf-init "$(ENV)"
 	@terraform -chdir=terraform/envs/$(ENV) plan -input=false -lock-timeout=5m -out=$(CURDIR)/build/terraform/$(ENV).tfplan
 
+.PHONY: tf-keep
+tf-keep: export STATE ?=
+tf-keep:  ## keep the saved plan of ENV in the state's bucket, and say its digest: STATE=bucket COMMIT=id; needs gcloud
+	@bash .ci/tf-saved keep "$(ENV)" "$(COMMIT)"
+
+.PHONY: tf-fetch
+tf-fetch: export STATE ?=
+tf-fetch: export DIGEST ?=
+tf-fetch:  ## fetch the plan of ENV that was kept: STATE=bucket COMMIT=id DIGEST=sha256; needs gcloud
+	@bash .ci/tf-saved fetch "$(ENV)" "$(COMMIT)" "$$DIGEST"
+
 .PHONY: tf-apply
 tf-apply: export STATE ?=
 tf-apply:  ## apply the plan of ENV that was saved, and nothing else: STATE=bucket

@@ -95,8 +95,8 @@ def check_version_is_free(file: Path, release: Release) -> None:
     if not file.is_file():
         return
     there = parse_release(file.read_text(encoding="utf-8"), str(file), release.service)
-    named: Release | Candidate
-    for named in (there, *([there.candidate] if there.candidate else [])):
+    stand: list[Release | Candidate] = [there, *([there.candidate] if there.candidate else [])]
+    for named in stand:
         if named.version == release.version and named.package != release.package:
             raise EnvironmentFileError(
                 f"{file} names version {release.version} already, with package {named.package[:19]}, and this one is "

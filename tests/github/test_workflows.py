@@ -10,6 +10,7 @@ from tests.github.workflows import FOLDER, called, jobs, runs, workflows
 from tests.repo.test_makefile import MAKEFILE, targets
 
 ACTION = re.compile(r"^\s*-?\s*(?:- )?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
+SECRET = re.compile(r"\bsecrets\.(\w+)")
 #: The one thing that no target does: whether all jobs of a run succeeded is known to the workflow alone.
 GATE = """jq --exit-status 'length > 0 and all(.result == "success")' <<< "$NEEDS\""""
 
@@ -54,9 +55,27 @@ def test_every_permission_has_its_reason_beside_it() -> None:
         assert all(reason.startswith(" # to ") for reason in reasons), path.name
 
 
-def test_no_workflow_has_a_secret() -> None:
-    """Whoever needs the cloud is known by its identity; the token of a run is the only one there is."""
-    assert [path.name for path in FOLDER.glob("*.yml") if "secrets." in path.read_text(encoding="utf-8")] == []
+def test_the_one_secret_is_the_password_that_a_plan_is_made_with() -> None:
+    """Whoever needs the cloud is known by its identity; a database knows nobody by it when it is made."""
+    used = {(path.stem, name) for path in FOLDER.glob("*.yml") for name in SECRET.findall(path.read_text("utf-8"))}
+    assert used == {("terraform", "DATABASE_PASSWORD")}
+    plan = workflows()["terraform"]["jobs"]["plan"]
+    holders = [step["run"] for step in plan["steps"] if "secrets." in str(step)]
+    assert [sorted(called(run)) for run in holders] == [["require", "tf-plan"]]
+    assert "secrets." not in str({key: value for key, value in plan.items() if key != "steps"})
+
+
+def test_a_plan_leaves_the_run_only_for_the_bucket_of_the_state() -> None:
+    actions = [step.get("uses", "") for name, job in jobs() if name.startswith("terraform/") for step in job["steps"]]
+    assert actions
+    assert not [action for action in actions if "artifact" in action or "cache" in action]
+    for environment in ("staging", "production"):
+        job = workflows()["terraform"]["jobs"][f"apply-{environment}"]
+        commands = runs(job)
+        fetched = f'make tf-fetch ENV={environment} COMMIT="$GITHUB_SHA" DIGEST="$DIGEST"'
+        assert commands.index(fetched) < commands.index(f"make tf-apply ENV={environment}")
+        digests = [step["env"]["DIGEST"] for step in job["steps"] if step.get("run") == fetched]
+        assert digests == [f"${{{{ needs.plan.outputs.{environment} }}}}"]
 
 
 def test_the_five_triggers_of_a_training() -> None:
