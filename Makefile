@@ -179,6 +179,16 @@ tools:  ## programs that checks need beyond the environments, into build/tools: 
 require:  ## refuse when one of the settings that a workflow needs is empty: NAMES="MLFLOW REGISTRY"
 	@bash .ci/require $(NAMES)
 
+.PHONY: registry-login
+registry-login: export REGISTRY ?=
+registry-login:  ## have docker, cosign and helm be known to a registry of Google Cloud: REGISTRY=host/folder; needs gcloud
+	@bash .ci/registry-login
+
+.PHONY: release-version
+release-version: export TAG ?=
+release-version:  ## refuse a tag that is not the version of the project and of both charts: TAG=vX.Y.Z
+	@bash .ci/release-version
+
 .PHONY: trigger
 trigger: setup  ## which services an event asks to train, and why: EVENT=push PAYLOAD=event.json
 	@$(PY) -m pipelines.trigger --event "$(EVENT)" --payload "$(PAYLOAD)"

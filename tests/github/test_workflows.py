@@ -115,3 +115,16 @@ def test_a_training_is_refused_where_no_registry_is_named_that_outlives_it() -> 
     commands = [step.get("run", "") for step in steps]
     assert commands.index('make require NAMES="MLFLOW REGISTRY"') < commands.index('make train SERVICE="$SERVICE"')
     assert workflows()["train"]["jobs"]["train"]["env"]["MLFLOW"] == "${{ vars.MLFLOW_TRACKING_URI }}"
+
+
+def test_who_publishes_is_known_to_the_registry_before() -> None:
+    for name, job in jobs():
+        targets_of_steps = [called(run) for run in runs(job)]
+        published = [place for place, asked in enumerate(targets_of_steps) if {"publish", "publish-charts"} & asked]
+        assert bool(published) is (name in ("train/train", "release/release")), name
+        assert all({"registry-login"} in targets_of_steps[:place] for place in published), name
+
+
+def test_a_release_is_checked_against_its_tag_before_anything_is_built() -> None:
+    first = runs(workflows()["release"]["jobs"]["release"])[0]
+    assert called(first) == {"require", "release-version"}
