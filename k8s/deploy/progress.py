@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from k8s.deploy import cluster
-from k8s.deploy.errors import RolloutError
+from k8s.deploy.errors import ClusterError, RolloutError
+from k8s.deploy.patience import patiently
 
 #: Why a container waits when it will not come by itself.
 _HOPELESS: Final = (
@@ -82,10 +83,11 @@ def follow(
 
     Raises:
         RolloutError: it does not get ready, or was rolled back.
+        ClusterError: the cluster is not reached, time after time.
     """
     said, limit = "", time.monotonic() + timeout_seconds
     while True:
-        state = look(service)
+        state = patiently(lambda: look(service), ClusterError, limit, say)
         line = summary(service, state)
         if line != said:
             say(line)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from components.environment import Release
 from k8s.deploy import cluster
 from k8s.deploy.errors import ClusterError, RolloutError
+from k8s.deploy.patience import patiently
 from k8s.promote.standing import identity
 
 _KIND: Final = "kustomizations.kustomize.toolkit.fluxcd.io"
@@ -49,12 +50,12 @@ def follow(release: Release, namespace: str, timeout_seconds: float, say: Callab
 
     Raises:
         RolloutError: it has not ended by then, or Flux does not ask for it.
-        ClusterError: the cluster is not reached.
+        ClusterError: the cluster is not reached, time after time.
     """
     wanted = (release.version, release.package)
     said, was_asked, limit = "", False, time.monotonic() + timeout_seconds
     while True:
-        seen = look(release.service, namespace)
+        seen = patiently(lambda: look(release.service, namespace), ClusterError, limit, say)
         was_asked = was_asked or seen.asked == wanted
         line = _line(release, seen)
         if line != said:

@@ -15,6 +15,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +29,8 @@ from components.spec import load_spec
 from k8s.deploy import synced
 from k8s.deploy.__main__ import main as deploy
 from k8s.deploy.environment import read_platform, read_release
-from k8s.deploy.errors import DeployError
+from k8s.deploy.errors import ClusterError, DeployError
+from k8s.deploy.patience import patiently
 from k8s.promote.errors import PromotionError
 from k8s.promote.standing import Standing, standing_in_cluster
 
@@ -37,6 +39,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 _WORDS: Final = "Judge"
 _SHOWN: Final = 5
 _KUBECTL_SECONDS: Final = 30
+#: How long the cluster may be asked how it ended.
+_LAST_SECONDS: Final = 120.0
 
 Outcome = Literal["promoted", "first", "rolled back", "undecided", "not known"]
 
@@ -134,8 +138,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _deployed(release: Release, namespace: str, asked: argparse.Namespace) -> bool:
     """Whether the release came to its end; by itself where Flux brings it."""
     try:
-        if synced.is_followed(asked.env):
-            synced.follow(release, namespace, asked.timeout_seconds, lambda line: print(line, flush=True))
+        limit = time.monotonic() + asked.timeout_seconds
+        if patiently(lambda: synced.is_followed(asked.env), ClusterError, limit, _say):
+            synced.follow(release, namespace, asked.timeout_seconds, _say)
             return True
     except DeployError as error:
         print(error, file=sys.stderr)
@@ -147,13 +152,20 @@ def _deployed(release: Release, namespace: str, asked: argparse.Namespace) -> bo
 def _looked(release: Release, environment: str, namespace: str, began: datetime, *, deployed: bool) -> Report:
     """How it ended; who answers is asked for even after a failed deployment, but cannot make it good."""
     try:
-        words = judges_words(_events(release.service, namespace), began)
-        found = report(release, environment, standing_in_cluster(release.service, namespace), words)
+        limit = time.monotonic() + _LAST_SECONDS
+        events = patiently(lambda: _events(release.service, namespace), PromotionError, limit, _say)
+        words = judges_words(events, began)
+        standing = patiently(lambda: standing_in_cluster(release.service, namespace), PromotionError, limit, _say)
+        found = report(release, environment, standing, words)
     except PromotionError as error:
         return report(release, environment, str(error), ())
     if found.good and not deployed:
         return report(release, environment, "the deployment failed, see its log", words)
     return found
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _write(found: Report, folder: Path, name: str, commit: str) -> None:

@@ -128,3 +128,11 @@ def test_who_publishes_is_known_to_the_registry_before() -> None:
 def test_a_release_is_checked_against_its_tag_before_anything_is_built() -> None:
     first = runs(workflows()["release"]["jobs"]["release"])[0]
     assert called(first) == {"require", "release-version"}
+
+
+def test_a_rollout_is_followed_by_who_gets_a_new_token_when_the_first_ends() -> None:
+    job = workflows()["deploy"]["jobs"]["deploy"]
+    assert job["timeout-minutes"] > 60
+    given = {step["uses"].partition("@")[0].rpartition("/")[2]: step["with"] for step in job["steps"] if "uses" in step}
+    assert given["get-gke-credentials"]["use_auth_provider"] is True
+    assert given["setup-gcloud"] == {"install_components": "gke-gcloud-auth-plugin"}
