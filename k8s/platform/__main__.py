@@ -61,7 +61,7 @@ def _install(asked: argparse.Namespace) -> None:
     require_secret(wanted, PLATFORM)
     bring_controllers(asked.env, asked.with_controllers, _say)
     run(["kubectl", "apply", "--server-side", "--kustomize", str(configs(asked.env))])
-    _say("namespaces: canario and models, with their limits, and what models lets in")
+    _say("namespaces: canario, models and training, with their limits, and what models lets in")
     bring_secret(wanted, PLATFORM, _say)
     for image in images(objects):
         nodes.bring(image, _say)

@@ -1,7 +1,7 @@
 """Trains one model on the cluster that KUBECONFIG names, by one worker or by several.
 
     python -m k8s.training --spec services/churn/service.yaml --train train.parquet --trials trials.json
-        --out build/model [--workers 2] [--pool gpu] [--namespace models]
+        --out build/model [--workers 2] [--pool gpu] [--namespace training]
 
 `--train` and `--trials` are what the steps split and tune wrote. The Job runs on nodes of the pool, with the
 accelerator that the spec names; its log is shown, `model.onnx` and `fit.json` come back to OUT, and nothing
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trials", type=Path, required=True, help="the trials, as tune wrote them")
     parser.add_argument("--out", type=Path, required=True, help="folder for the model")
     parser.add_argument("--workers", type=_workers, default=1, help="pods that train one network (%(default)s)")
-    parser.add_argument("--namespace", default="models", help="(%(default)s)")
+    parser.add_argument("--namespace", default="training", help="(%(default)s)")
     parser.add_argument("--pool", default="", help="only nodes with this node.kubernetes.io/pool")
     parser.add_argument("--image", default="registry.local/canario/components:0.1.0", help="(%(default)s)")
     parser.add_argument("--memory", default="4Gi", help="limit of a worker (%(default)s)")

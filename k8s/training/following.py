@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import tarfile
 import time
@@ -26,6 +27,10 @@ _LOG_SECONDS: Final = 5.0
 _SLACK_SECONDS: Final = 60.0
 
 
+#: The reason of a Job's Event when the API server refuses one of its pods.
+_REFUSED: Final = "FailedCreate"
+
+
 class Training:
     """The objects of one training in a namespace."""
 
@@ -33,6 +38,7 @@ class Training:
         self._name, self._say = name, say
         self._kubectl = [tool("kubectl"), "--namespace", namespace]
         self._told: dict[str, str] = {}
+        self._refused: set[str] = set()
         self._logs: dict[str, subprocess.Popen[bytes]] = {}
         self._model = b""
 
@@ -66,7 +72,10 @@ class Training:
         while time.monotonic() < deadline:
             pods = self._get("pods", "--selector", f"{INSTANCE}={self._name}")["items"]
             self._tell(pods)
-            if verdict(self._get("job", self._name), pods):
+            job = self._get("job", self._name)
+            if len(pods) < job["spec"]["parallelism"]:
+                self._tell_refusals()
+            if verdict(job, pods):
                 _unpack(self._model, out)
                 return
             self._take(pods)
@@ -82,6 +91,14 @@ class Training:
                 self._say(f"{name}: {state}")
             if name not in self._logs and pod["status"]["phase"] in ("Running", "Succeeded", "Failed"):
                 self._logs[name] = subprocess.Popen([*self._kubectl, "logs", "--follow", "--prefix", f"pod/{name}"])
+
+    def _tell_refusals(self) -> None:
+        """Why the cluster makes no pod, where it says so; it goes on trying, so that the wait has a reason."""
+        about = f"involvedObject.kind=Job,involvedObject.name={self._name},reason={_REFUSED}"
+        for why in refusals(self._get("events", "--field-selector", about)["items"]):
+            if why not in self._refused:
+                self._refused.add(why)
+                self._say(f"job {self._name}: no pod is made: {why}")
 
     def _take(self, pods: Sequence[Mapping[str, Any]]) -> None:
         """The model from the worker that has one, and word to it that it may end."""
@@ -115,6 +132,12 @@ def verdict(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool:
         ends = "; ".join(f"{pod['metadata']['name']}: {pod_state(pod)}" for pod in pods) or "no pod is left"
         raise TrainingError(f"job {name} failed ({why}); {ends}")
     return "Complete" in conditions
+
+
+def refusals(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why pods were refused, each reason once: every try has a name of its own, which tells nothing."""
+    said = (re.sub(r'pods? "[^"]*"', "its pod", event["message"]) for event in events)
+    return list(dict.fromkeys(said))
 
 
 def pod_state(pod: Mapping[str, Any]) -> str:

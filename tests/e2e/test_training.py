@@ -75,7 +75,7 @@ class Ground:
 
 @pytest.fixture(scope="module")
 def ground(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    kube, folder = Kube("training"), tmp_path_factory.mktemp("training")
+    kube, folder = Kube("e2e-training"), tmp_path_factory.mktemp("training")
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kube.namespace, "labels": labels}})
     spec = load_spec(_SERVICE)

@@ -9,6 +9,7 @@ import yaml
 
 from k8s.deploy.errors import EnvironmentFileError
 from k8s.platform.__main__ import configs, main
+from k8s.training.__main__ import _parser as training_parser
 from tests.k8s.followed import write_tree
 from tests.repo.tree import ROOT
 
@@ -29,6 +30,22 @@ def test_only_a_local_environment_lets_in_images_without_a_digest() -> None:
     rules = list(yaml.safe_load_all((ROOT / "k8s" / "configs" / "admission.yaml").read_text()))
     actions = [one["spec"]["validationActions"] for one in rules if one["kind"].endswith("Binding")]
     assert actions == [["Deny"], ["Deny"]]
+
+
+def test_a_training_has_a_namespace_as_strict_as_the_others_and_without_the_door_of_models() -> None:
+    objects = [
+        one
+        for file in ("namespaces", "limits", "policies")
+        for one in yaml.safe_load_all((ROOT / "k8s" / "configs" / f"{file}.yaml").read_text())
+    ]
+    labels = {one["metadata"]["name"]: one["metadata"]["labels"] for one in objects if one["kind"] == "Namespace"}
+    door = {"canario/admission": "models"}
+    assert labels["training"] == labels["canario"]
+    assert labels["models"] == labels["training"] | door
+    for namespace in labels:
+        has = {one["kind"] for one in objects if one["metadata"].get("namespace") == namespace}
+        assert has == {"LimitRange", "ResourceQuota", "NetworkPolicy"}, namespace
+    assert training_parser().get_default("namespace") == "training"
 
 
 def test_another_environment_is_refused_with_those_that_there_are() -> None:
