@@ -20,6 +20,7 @@ from services.model_server.events import log_event
 from services.model_server.faults import planned_faults
 from services.model_server.feedback import FeedbackDesk
 from services.model_server.model import Model
+from services.model_server.peers import Peers
 from services.model_server.prediction_log import LineLog
 from services.model_server.recent import RecentAnswers, recent_bytes
 from services.model_server.settings import Settings
@@ -61,6 +62,7 @@ class Server:
         counters = Counters(shared.slots[shared.own], contract.objectives.latency_p99_ms / 1000)
         recent = RecentAnswers(shared, COUNTER_BYTES, settings.recent_requests)
         self._settings = settings
+        self._peers = Peers(settings.peers)
         self._logs = _open_logs(settings, counters)
         shadow = _shadow(settings, contract, shared, service)
         self._mirror: Mirror | None = shadow[0]
@@ -73,7 +75,7 @@ class Server:
             counters=counters,
             exposition=Exposition(shared.slots, package, service, settings.version, shadow[1]),
             recent=recent,
-            feedback=FeedbackDesk(contract.target, recent, counters, self._logs.get("feedback"), settings.peers),
+            feedback=FeedbackDesk(contract.target, recent, counters, self._logs.get("feedback"), self._peers),
             log=self._logs.get("predictions"),
             faults=planned_faults(settings, contract, random.Random()),  # noqa: S311 -- no secret
             mirror=self._mirror,
@@ -100,6 +102,7 @@ class Server:
             if message["type"] == "lifespan.startup.complete":
                 self.start()
             elif message["type"] == "lifespan.shutdown.complete":
+                await self._peers.close()
                 self.stop()
             await send(message)
 

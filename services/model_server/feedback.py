@@ -7,15 +7,10 @@ feedback log, where a later join with the prediction log finds it.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-
-import httpx
 
 from components.contract import category_text
 from components.package import Target
@@ -23,12 +18,11 @@ from services import telemetry
 from services.model_server.counters import Counters
 from services.model_server.decoding import json_document
 from services.model_server.errors import Refused
-from services.model_server.events import log_event
+from services.model_server.peers import Peers
 from services.model_server.prediction_log import LineLog
 from services.model_server.problems import quote
 from services.model_server.recent import RecentAnswers
 
-_PEER_TIMEOUT_SECONDS: Final = 2.0
 #: Messages of one feedback request.
 _MAX_MESSAGES: Final = 1000
 
@@ -50,11 +44,11 @@ class FeedbackDesk:
     """Takes feedback for one version."""
 
     def __init__(
-        self, target: Target, recent: RecentAnswers, counters: Counters, log: LineLog | None, peers: Sequence[str]
+        self, target: Target, recent: RecentAnswers, counters: Counters, log: LineLog | None, peers: Peers
     ) -> None:
         self._words = {target.negative: False, target.positive: True}
         self._recent, self._counters, self._log = recent, counters, log
-        self._peers = tuple(peers)
+        self._peers = peers
 
     async def receive(self, body: bytes, *, forwarded: bool) -> tuple[int, Any]:
         """Status and answer for the body of a feedback request; nothing counts if a part of it is wrong.
@@ -67,7 +61,7 @@ class FeedbackDesk:
         matched = {message.request_id for message in messages if self._count(message)}
         unknown = [message for message in messages if message.request_id not in matched]
         if unknown and self._peers and not forwarded:
-            matched |= await self._ask_peers(unknown)
+            matched |= await self._peers.known([message.document() for message in unknown])
         if not forwarded:
             missed = sum(len(message.labels) for message in messages if message.request_id not in matched)
             self._counters.feedback(missed, matched=False)
@@ -128,41 +122,6 @@ class FeedbackDesk:
             line = {"time": round(time.time(), 6), **message.document(), "matched": known}
             self._log.put(json.dumps(line).encode() + b"\n", len(message.labels))
 
-    async def _ask_peers(self, messages: Sequence[Message]) -> set[str]:
-        """The ids that some peer knows."""
-        addresses = await _resolve(self._peers)
-        body = json.dumps([message.document() for message in messages]).encode()
-        async with httpx.AsyncClient(timeout=_PEER_TIMEOUT_SECONDS, trust_env=False) as client:
-            known = await asyncio.gather(*(_ask(client, address, body) for address in addresses))
-        return set().union(*known)
-
 
 def _fault(field: str | None, value: Any, problem: str, allowed: str) -> dict[str, Any]:
     return {"field": field, "value": quote(value), "problem": problem, "allowed": allowed}
-
-
-async def _ask(client: httpx.AsyncClient, address: str, body: bytes) -> set[str]:
-    headers = {telemetry.FORWARDED_HEADER: "1", "content-type": "application/json"}
-    try:
-        response = await client.post(f"http://{address}/feedback", content=body, headers=headers)
-        answers = response.json() if response.is_success else []
-    except Exception as error:  # noqa: BLE001 -- anyio lets an AttributeError out when a peer closes at once
-        log_event("peer_did_not_answer", peer=address, error=type(error).__name__)
-        return set()
-    return {answer["request_id"] for answer in answers if answer.get("matched")}
-
-
-async def _resolve(peers: Sequence[str]) -> set[str]:
-    """Every address that the names stand for, as host:port."""
-    loop = asyncio.get_running_loop()
-    addresses: set[str] = set()
-    for peer in peers:
-        host, _, port = peer.rpartition(":")
-        try:
-            found = await loop.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
-        except OSError as error:
-            log_event("peer_has_no_address", peer=peer, error=str(error))
-            continue
-        hosts = {str(address[0]) for *_, address in found}
-        addresses |= {f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts}
-    return addresses

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import uvicorn
 
 from components.package import Package
 from services.model_server.app import ModelApp
@@ -146,3 +149,20 @@ def serve(package: Package) -> Iterator[StartServer]:
 @pytest.fixture
 def server(serve: StartServer) -> Caller:
     return serve()
+
+
+@contextmanager
+def listening(app: ModelApp) -> Iterator[int]:
+    """The application on a port of this machine, in a thread."""
+    config = uvicorn.Config(app, port=0, lifespan="off", log_level="critical", loop="asyncio", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server._serve()))
+    thread.start()
+    pause = threading.Event()
+    while not server.started:
+        pause.wait(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(10)

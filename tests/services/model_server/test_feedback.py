@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import struct
@@ -11,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
-from services.model_server.app import ModelApp
 from services.model_server.prediction_log import WRITE_INTERVAL
-from tests.services.model_server.conftest import Caller, StartServer
+from tests.services.model_server.conftest import Caller, StartServer, listening
 from tests.small_package import GOOD
 
 LOW, HIGH = {**GOOD, "tenure": 0}, {**GOOD, "tenure": 120}
@@ -127,23 +124,6 @@ def wait_for_lines(folder: Path, name: str, count: int) -> None:
             return
         pause.wait(WRITE_INTERVAL)
     raise AssertionError(f"{folder} has no {count} lines of {name}")
-
-
-@contextmanager
-def listening(app: ModelApp) -> Iterator[int]:
-    """The application on a port of this machine, in a thread."""
-    config = uvicorn.Config(app, port=0, lifespan="off", log_level="critical", loop="asyncio", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: asyncio.run(server._serve()))
-    thread.start()
-    pause = threading.Event()
-    while not server.started:
-        pause.wait(0.01)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 def test_a_request_that_another_replica_answered_is_passed_on_once(serve: StartServer) -> None:

@@ -1,0 +1,86 @@
+"""Asks the other replicas which of some feedback they know: the traffic is split, so another may have answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Sequence
+from typing import Any, Final
+
+import httpx
+
+from services import telemetry
+from services.model_server.events import log_event
+
+_TIMEOUT_SECONDS: Final = 2.0
+#: So many feedback requests ask at a time; others wait, so that a flood of unknown ids opens no flood of connections.
+_ASKING: Final = 8
+
+
+class Peers:
+    """The other replicas, for one worker."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """`names` are host:port; a host may stand for many addresses."""
+        self._names = tuple(names)
+        self._client: httpx.AsyncClient | None = None
+        self._asking = asyncio.Semaphore(_ASKING)
+
+    def __bool__(self) -> bool:
+        """Whether there is anyone to ask."""
+        return bool(self._names)
+
+    async def known(self, messages: Sequence[dict[str, Any]]) -> set[str]:
+        """The ids that some peer knows; who does not answer knows none."""
+        body = json.dumps(messages).encode()
+        async with self._asking:
+            addresses = await _resolve(self._names)
+            known = await asyncio.gather(*(self._ask(address, body) for address in addresses))
+        return set().union(*known)
+
+    async def close(self) -> None:
+        """Asks no more."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def _ask(self, address: str, body: bytes) -> set[str]:
+        headers = {telemetry.FORWARDED_HEADER: "1", "content-type": "application/json"}
+        if self._client is None:
+            self._client = _client()
+        try:
+            response = await self._client.post(f"http://{address}/feedback", content=body, headers=headers)
+            answers = response.json() if response.is_success else []
+        except Exception as error:  # noqa: BLE001 -- anyio lets an AttributeError out when a peer closes at once
+            log_event("peer_did_not_answer", peer=address, error=type(error).__name__)
+            return set()
+        return {answer["request_id"] for answer in answers if answer.get("matched")}
+
+
+def _client() -> httpx.AsyncClient:
+    """One for all messages: to make one takes the event loop longer than a thousand predictions."""
+    return httpx.AsyncClient(
+        timeout=_TIMEOUT_SECONDS,
+        trust_env=False,
+        # Peers speak plain http, so there is no certificate to verify; to load the authorities takes 20 ms and more.
+        verify=False,  # noqa: S501
+        # A connection that a peer closes while it is idle would lose a label now and then; to open one is cheap.
+        limits=httpx.Limits(max_keepalive_connections=0),
+    )
+
+
+async def _resolve(names: Sequence[str]) -> set[str]:
+    """Every address that the names stand for, as host:port."""
+    loop = asyncio.get_running_loop()
+    addresses: set[str] = set()
+    for name in names:
+        host, _, port = name.rpartition(":")
+        try:
+            found = await loop.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+        except OSError as error:
+            log_event("peer_has_no_address", peer=name, error=str(error))
+            continue
+        hosts = {str(address[0]) for *_, address in found}
+        addresses |= {f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts}
+    return addresses
