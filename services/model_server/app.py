@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, Final
 
 from components.package import Package
@@ -43,6 +43,9 @@ _FORWARDED: Final = telemetry.FORWARDED_HEADER.encode()
 _SHADOW: Final = telemetry.SHADOW_HEADER.encode()
 #: A request id is kept if it can stand in a header, a log line and a URL as it is.
 _KEEPABLE: Final = re.compile(rb"[\w.:/+=@~-]{1,128}").fullmatch
+#: Bytes of a request id that is made here, and how many are made together.
+_ID_BYTES: Final = 16
+_IDS_AT_A_TIME: Final = 256
 #: Seconds that a body may take to arrive.
 _BODY_TIMEOUT: Final = 10.0
 #: A body that is too large is read and thrown away up to so many times the limit, so that its sender reads the answer.
@@ -88,8 +91,7 @@ class ModelApp:
         ]
         self._log_middle = f'","version":{json.dumps(version)},"package":"{package.digest}","inputs":'.encode()
         self._shadow_middle = self._log_middle.replace(b'"inputs":', b'"shadow":true,"inputs":')
-        # Ids made here: a random start for this process, then a count.
-        self._id_start, self._id_count = os.urandom(8).hex(), 0
+        self._ids = _unguessable_ids()
         self._static = _static_answers(package, service, version)
         self._gets: dict[str, Callable[[], Answer]] = {
             "/healthz": lambda: (200, b'{"alive":true}', _JSON),
@@ -154,8 +156,7 @@ class ModelApp:
             elif name == _SHADOW:
                 shadow = True
         if not request_id:
-            self._id_count += 1
-            request_id = b"%s%012x" % (self._id_start.encode(), self._id_count)
+            request_id = next(self._ids)
         return request_id, shadow
 
     async def _predict(self, receive: Receive, request_id: bytes, *, shadow: bool) -> Answer:
@@ -269,6 +270,17 @@ class ModelApp:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def _unguessable_ids() -> Iterator[bytes]:
+    """Request ids: who knows one could label that answer, so none may be told from another.
+
+    Randomness is taken for many at a time, because a system call for each would cost more than all the rest of an id.
+    """
+    while True:
+        block = os.urandom(_ID_BYTES * _IDS_AT_A_TIME).hex().encode()
+        for start in range(0, len(block), 2 * _ID_BYTES):
+            yield block[start : start + 2 * _ID_BYTES]
 
 
 _ROUTES: Final = (

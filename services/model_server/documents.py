@@ -160,7 +160,7 @@ def _feedback(package: Package) -> dict[str, Any]:
         "properties": {"request_id": {"type": "string"}, "label": labels},
     }
     body = {"oneOf": [message, {"type": "array", "items": message}]}
-    example = {"request_id": "0f3a9c51d2e84b7700000000002a", "label": target.positive}
+    example = {"request_id": "0f3a9c51d2e84b77a1c06e5d93b8f42a", "label": target.positive}
     return {
         "summary": "The true label of an earlier request's rows",
         "operationId": "feedback",

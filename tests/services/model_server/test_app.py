@@ -57,10 +57,12 @@ def test_a_request_id_is_kept(server: Caller) -> None:
     assert refused.headers["x-request-id"] == refused.json()["request_id"] == ID
 
 
-def test_a_request_id_is_made(server: Caller) -> None:
-    made = {server.predict(GOOD).headers["x-request-id"] for _ in range(3)}
-    assert len(made) == 3
-    assert all(len(one) == 28 for one in made)
+def test_a_request_id_is_made_and_cannot_be_guessed_from_others(server: Caller) -> None:
+    made = [server.get("/healthz").headers["x-request-id"] for _ in range(600)]
+    assert len(set(made)) == 600
+    assert {len(one) for one in made} == {32}
+    # Nothing of one tells anything of the next: in every place every digit comes up.
+    assert all(set(place) == set("0123456789abcdef") for place in zip(*made, strict=True))
 
 
 @pytest.mark.parametrize("odd", ["", "a b", 'a"b', "a\\b", "ü", "a" * 129, "a\nb"])
