@@ -7,7 +7,7 @@ environment's commit names it; `package` is the model's digest.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 REQUEST_ID_HEADER: Final = "x-request-id"
 RECEIPT_HEADER: Final = "x-canario-receipt"
@@ -44,7 +44,10 @@ SHADOW_FAILED: Final = "canario_shadow_failed_total"
 SHADOW_DROPPED: Final = "canario_shadow_dropped_total"
 #: Counter by `reason`: requests refused with 4xx.
 REFUSED: Final = "canario_refused_total"
-#: Counter by `matched` (`true`, `false`): feedback rows received.
+#: What may become of feedback: its answer is known, it is not, or it is and the labels contradict what is known of it.
+Matched = Literal["true", "false", "conflict"]
+FEEDBACK_MATCHED: Final[tuple[Matched, ...]] = get_args(Matched)
+#: Counter by `matched`: feedback rows received.
 FEEDBACK: Final = "canario_feedback_total"
 #: Counter: rows of the prediction log that were dropped because the disk was full or slow.
 LOG_DROPPED: Final = "canario_log_dropped_total"

@@ -27,8 +27,9 @@ LATENCY_BUCKETS: Final = (
 _BINS: Final = len(SCORE_EDGES)
 # The place of each number in a slot. The two reasons to drop a row of the log
 # have their own, because two threads count them.
-_REQUESTS, _ERRORS, _SLOW, _LATENCY_SUM, _DROPPED_FULL, _DROPPED_DISK, _UNMATCHED, _MATCHED, _SHADOWED = range(9)
-_REFUSED: Final = _SHADOWED + 1
+_REQUESTS, _ERRORS, _SLOW, _LATENCY_SUM, _DROPPED_FULL, _DROPPED_DISK, _SHADOWED = range(7)
+_FEEDBACK: Final = _SHADOWED + 1
+_REFUSED: Final = _FEEDBACK + len(telemetry.FEEDBACK_MATCHED)
 _SCORES: Final = _REFUSED + len(REASONS)
 _LABELS: Final = _SCORES + _BINS
 _LATENCY: Final = _LABELS + 2 * _BINS
@@ -75,9 +76,9 @@ class Counters:
         """Counts a request that got a 4xx."""
         self._values[_REFUSED + REASONS.index(reason)] += 1
 
-    def feedback(self, rows: int, *, matched: bool) -> None:
-        """Counts rows of feedback whose request is known, or is not."""
-        self._values[_MATCHED if matched else _UNMATCHED] += rows
+    def feedback(self, rows: int, matched: telemetry.Matched) -> None:
+        """Counts rows of feedback by what became of them."""
+        self._values[_FEEDBACK + telemetry.FEEDBACK_MATCHED.index(matched)] += rows
 
     def dropped_full(self, rows: int) -> None:
         """Counts rows that found the log's queue full."""
@@ -147,8 +148,8 @@ class Exposition(Collector):
         for place, reason in enumerate(REASONS):
             refused.add_metric((*self._labels, reason), totals[_REFUSED + place])
         feedback = CounterMetricFamily(telemetry.FEEDBACK, "Rows of feedback.", labels=(*names, "matched"))
-        feedback.add_metric((*self._labels, "false"), totals[_UNMATCHED])
-        feedback.add_metric((*self._labels, "true"), totals[_MATCHED])
+        for place, matched in enumerate(telemetry.FEEDBACK_MATCHED):
+            feedback.add_metric((*self._labels, matched), totals[_FEEDBACK + place])
         scores = CounterMetricFamily(telemetry.SCORES, "Scores answered.", labels=(*names, "bin"))
         labels = CounterMetricFamily(telemetry.LABELS, "Labels that came back.", labels=(*names, "bin", "label"))
         for place in range(_BINS):

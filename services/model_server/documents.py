@@ -9,6 +9,7 @@ from typing import Any, Final
 from components.contract import CategoryFeature, Feature, NumberFeature
 from components.package import Package
 from services import telemetry
+from services.model_server.feedback import MAX_MESSAGES
 from services.model_server.problems import allowed_text
 
 #: Files of the Swagger UI that BentoML brings along, so that `/docs` needs no network.
@@ -72,7 +73,9 @@ def openapi(package: Package, service: str, version: str) -> dict[str, Any]:
             "/feedback": {"post": _feedback(package)},
             **{path: {"get": _get(text)} for path, text in _PLAIN_ROUTES.items()},
         },
-        "components": {"schemas": {"Row": _row(package), "Answer": _answer(package), "Refusal": _REFUSAL}},
+        "components": {
+            "schemas": {"Row": _row(package), "Answer": _answer(package), "Outcome": _OUTCOME, "Refusal": _REFUSAL}
+        },
     }
 
 
@@ -104,6 +107,20 @@ _REFUSAL: Final = {
         },
     },
 }
+
+#: What became of one message of feedback.
+_OUTCOME: Final = {
+    "type": "object",
+    "required": ["request_id", "matched"],
+    "properties": {
+        "request_id": {"type": "string"},
+        "matched": {"type": "boolean", "description": "Whether its labels count."},
+        "problem": {"type": "string", "description": "Why they do not, though its request is known."},
+    },
+}
+
+#: The schemas that are the same for every model.
+_FIXED_SCHEMAS: Final = {"Outcome": _OUTCOME, "Refusal": _REFUSAL}
 
 
 def _one_or_many(reference: str, limit: int) -> dict[str, Any]:
@@ -159,15 +176,24 @@ def _feedback(package: Package) -> dict[str, Any]:
         "required": ["request_id", "label"],
         "properties": {"request_id": {"type": "string"}, "label": labels},
     }
-    body = {"oneOf": [message, {"type": "array", "items": message}]}
+    body = {"oneOf": [message, {"type": "array", "items": message, "minItems": 1, "maxItems": MAX_MESSAGES}]}
+    outcomes = _json(_one_or_many("Outcome", MAX_MESSAGES))
     example = {"request_id": "0f3a9c51d2e84b77a1c06e5d93b8f42a", "label": target.positive}
     return {
         "summary": "The true label of an earlier request's rows",
         "operationId": "feedback",
         "requestBody": {"required": True, "content": _json(body, example=example)},
         "responses": {
-            "200": {"description": "The request is known; its labels count."},
-            "202": {"description": "A request is not known (any more); the label is kept for a later join."},
+            "200": {"description": "Each request is known; its labels count.", "content": outcomes},
+            "202": {
+                "description": "A request is not known (any more); the label is kept for a later join.",
+                "content": outcomes,
+            },
+            "409": {
+                "description": "A label contradicts the first one of its answer, which stands; `problem` says which."
+                " Every other message is taken.",
+                "content": outcomes,
+            },
             **_refusals(400, 413, 422),
         },
     }

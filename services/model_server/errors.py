@@ -3,6 +3,7 @@
 ServerError
 ├── SettingsError   a setting is wrong; an operator mends it
 ├── ModelError      the graph said something that is no probability
+├── LabelsError     labels do not fit an answer, or another label came first
 └── Refused         a request is wrong; its caller mends it
 """
 
@@ -25,6 +26,10 @@ class SettingsError(ServerError):
 
 class ModelError(ServerError):
     """The graph's output is no probability."""
+
+
+class LabelsError(ServerError):
+    """Labels that cannot count for the answer that they name."""
 
 
 class Refused(ServerError):  # noqa: N818 -- an answer, not an accident

@@ -1,4 +1,4 @@
-"""Asks the other replicas which of some feedback they know: the traffic is split, so another may have answered."""
+"""Asks the other replicas about feedback that is unknown here: the traffic is split, so another may have answered."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
@@ -16,6 +17,26 @@ from services.model_server.events import log_event
 _TIMEOUT_SECONDS: Final = 2.0
 #: So many feedback requests ask at a time; others wait, so that a flood of unknown ids opens no flood of connections.
 _ASKING: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one message; `problem` says why its labels do not count though its request is known."""
+
+    matched: bool
+    problem: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether its request was answered by who says this."""
+        return self.matched or bool(self.problem)
+
+    def document(self) -> dict[str, Any]:
+        """As it stands in an answer."""
+        return {"matched": self.matched, **({"problem": self.problem} if self.problem else {})}
+
+
+UNKNOWN: Final = Outcome(matched=False)
 
 
 class Peers:
@@ -31,13 +52,16 @@ class Peers:
         """Whether there is anyone to ask."""
         return bool(self._names)
 
-    async def known(self, messages: Sequence[dict[str, Any]]) -> set[str]:
-        """The ids that some peer knows; who does not answer knows none."""
+    async def ask(self, messages: Sequence[dict[str, Any]]) -> list[Outcome]:
+        """For each message what a peer says that knows its request; who does not answer knows none."""
         body = json.dumps(messages).encode()
         async with self._asking:
             addresses = await _resolve(self._names)
-            known = await asyncio.gather(*(self._ask(address, body) for address in addresses))
-        return set().union(*known)
+            said = await asyncio.gather(*(self._ask(address, body, len(messages)) for address in addresses))
+        nobody = [UNKNOWN] * len(messages)
+        return [
+            max(one, key=lambda outcome: (outcome.matched, outcome.known)) for one in zip(nobody, *said, strict=True)
+        ]
 
     async def close(self) -> None:
         """Asks no more."""
@@ -45,17 +69,24 @@ class Peers:
             await self._client.aclose()
             self._client = None
 
-    async def _ask(self, address: str, body: bytes) -> set[str]:
+    async def _ask(self, address: str, body: bytes, count: int) -> list[Outcome]:
         headers = {telemetry.FORWARDED_HEADER: "1", "content-type": "application/json"}
         if self._client is None:
             self._client = _client()
         try:
             response = await self._client.post(f"http://{address}/feedback", content=body, headers=headers)
-            answers = response.json() if response.is_success else []
+            said = [Outcome(answer["matched"], answer.get("problem", "")) for answer in response.json()]
+            if len(said) != count:
+                raise ValueError(f"{len(said)} answers to {count} messages")
         except Exception as error:  # noqa: BLE001 -- anyio lets an AttributeError out when a peer closes at once
             log_event("peer_did_not_answer", peer=address, error=type(error).__name__)
-            return set()
-        return {answer["request_id"] for answer in answers if answer.get("matched")}
+            return [UNKNOWN] * count
+        return said
+
+
+def _worth(outcome: Outcome) -> tuple[bool, bool]:
+    """What a peer matched outdoes what another refused, and that what nobody knows."""
+    return outcome.matched, outcome.known
 
 
 def _client() -> httpx.AsyncClient:

@@ -11,12 +11,15 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
+from services.model_server.errors import LabelsError
 from services.model_server.shared import SharedMemory
 
 _WAYS: Final = 4
 #: Rows in the ring for each request in the table; batches take more, single rows less.
 _ROWS_PER_REQUEST: Final = 4
-_BIN: Final = 0x7F
+# A row's byte in the ring: its bin, and once its label came back, that and which one.
+_BIN: Final = 0x3F
+_POSITIVE: Final = 0x40
 _LABELLED: Final = 0x80
 
 
@@ -95,17 +98,31 @@ class RecentAnswers:
         found = self._find(request_key(request_id))
         return None if found is None else found[2]
 
-    def label(self, request_id: str) -> list[int | None] | None:
-        """The bin of each row of an answer, None for a row that has its label already; marks all as labelled."""
+    def label(self, request_id: str, positives: Sequence[bool]) -> list[int] | None:
+        """The bins of an answer's rows, which are labelled now; none if they were before, None if it is not known.
+
+        Raises:
+            LabelsError: the answer had another number of rows, or a row had another label before.
+        """
+        marks = [_LABELLED | (_POSITIVE if positive else 0) for positive in positives]
         with self._shared.changing():
             found = self._find(request_key(request_id))
             if found is None:
                 return None
             table, first, count = found
+            if count != len(marks):
+                raise LabelsError(f"has {len(marks)} labels; the answer has {count}, one for each row of the request")
             places = [row % table.ring_size for row in range(first, first + count)]
-            bins = [None if table.ring[place] & _LABELLED else table.ring[place] & _BIN for place in places]
-            for place in places:
-                table.ring[place] |= _LABELLED
+            # All rows of an answer are labelled together.
+            if table.ring[places[0]] & _LABELLED:
+                before = [table.ring[place] & ~_BIN for place in places]
+                if before != marks:
+                    row = [one == other for one, other in zip(before, marks, strict=True)].index(False)
+                    raise LabelsError(f"row {row} had another label before; the first one counts")
+                return []
+            bins = [table.ring[place] & _BIN for place in places]
+            for place, mark in zip(places, marks, strict=True):
+                table.ring[place] |= mark
         return bins
 
     def _find(self, key: int) -> tuple[_Table, int, int] | None:

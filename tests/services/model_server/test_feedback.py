@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from services.model_server.prediction_log import WRITE_INTERVAL
+from services.telemetry import FEEDBACK_MATCHED
 from tests.services.model_server.conftest import Caller, StartServer, listening
 from tests.small_package import GOOD
 
@@ -41,9 +42,39 @@ def test_a_label_counts_in_the_bin_of_the_score_that_was_answered(server: Caller
 
 def test_the_same_feedback_again_counts_no_label(server: Caller) -> None:
     request_id = server.predict(GOOD).headers["x-request-id"]
-    for label in ("Yes", "Yes", "No"):
-        assert server.post("/feedback", {"request_id": request_id, "label": label}).status == 200
+    for _ in range(3):
+        reply = server.post("/feedback", {"request_id": request_id, "label": "Yes"})
+        assert (reply.status, reply.json()["matched"]) == (200, True)
     assert sum(labels(server).values()) == 1
+    assert server.metrics()['canario_feedback_total{matched="conflict"}'] == 0
+
+
+def test_a_label_that_contradicts_the_first_one_is_a_fault_of_its_own_and_does_not_count(server: Caller) -> None:
+    request_id = server.predict(GOOD).headers["x-request-id"]
+    place = bin_counted(server)
+    server.post("/feedback", {"request_id": request_id, "label": "Yes"})
+    reply = server.post("/feedback", {"request_id": request_id, "label": "No"})
+    problem = "row 0 had another label before; the first one counts"
+    assert (reply.status, reply.json()) == (
+        409,
+        {"request_id": request_id, "matched": False, "problem": problem},
+    )
+    assert labels(server) == {f'canario_labels_total{{{place},label="positive"}}': 1}
+    counted = {word: server.metrics()[f'canario_feedback_total{{matched="{word}"}}'] for word in FEEDBACK_MATCHED}
+    assert counted == {"true": 1, "false": 0, "conflict": 1}
+
+
+def test_a_contradiction_within_one_body_leaves_the_other_messages_alone(server: Caller) -> None:
+    first, second = (server.predict(GOOD).headers["x-request-id"] for _ in range(2))
+    messages = [{"request_id": one, "label": label} for one, label in ((first, "Yes"), (first, "No"), (second, "No"))]
+    reply = server.post("/feedback", messages)
+    assert reply.status == 409
+    assert [(answer["matched"], "problem" in answer) for answer in reply.json()] == [
+        (True, False),
+        (False, True),
+        (True, False),
+    ]
+    assert sum(labels(server).values()) == 2
 
 
 def test_a_batch_has_a_label_for_each_row(server: Caller) -> None:
@@ -140,6 +171,38 @@ def test_a_request_that_another_replica_answered_is_passed_on_once(serve: StartS
     # Only who took the feedback counts that nobody knows it.
     assert answered.metrics()['canario_feedback_total{matched="false"}'] == 0
     assert server.metrics()['canario_feedback_total{matched="false"}'] == 1
+
+
+def test_messages_that_are_passed_on_are_judged_one_by_one(serve: StartServer) -> None:
+    answered = serve(version="2")
+    single, batch, labelled = (answered.predict(body).headers["x-request-id"] for body in (GOOD, [LOW, HIGH], GOOD))
+    answered.post("/feedback", {"request_id": labelled, "label": "Yes"})
+    with listening(answered.app) as port:
+        server = serve(peers=f"127.0.0.1:{port}")
+        sent = ((single, "Yes"), (batch, "Yes"), (labelled, "No"), ("nobody", "No"))
+        reply = server.post("/feedback", [{"request_id": one, "label": label} for one, label in sent])
+    assert reply.status == 409
+    assert [(answer["request_id"], answer["matched"], answer.get("problem")) for answer in reply.json()] == [
+        (single, True, None),
+        (batch, False, "has 1 labels; the answer has 2, one for each row of the request"),
+        (labelled, False, "row 0 had another label before; the first one counts"),
+        ("nobody", False, None),
+    ]
+    assert sum(labels(answered).values()) == 2
+    # Each row is counted once: what the peer knows there, the rest here.
+    assert answered.metrics()['canario_feedback_total{matched="conflict"}'] == 2
+    assert server.metrics()['canario_feedback_total{matched="conflict"}'] == 0
+    assert server.metrics()['canario_feedback_total{matched="false"}'] == 1
+
+
+def test_a_label_that_only_the_other_version_has_is_no_reason_to_drop_the_rest(server: Caller) -> None:
+    known = server.predict(GOOD).headers["x-request-id"]
+    messages = [{"request_id": "elsewhere", "label": "gone"}, {"request_id": known, "label": "Yes"}]
+    forwarded = server.post("/feedback", messages, x_canario_forwarded="1")
+    assert [answer["matched"] for answer in forwarded.json()] == [False, True]
+    # From a caller it is a fault, and nothing counts.
+    assert server.post("/feedback", messages).status == 422
+    assert sum(labels(server).values()) == 1
 
 
 def test_feedback_that_was_passed_on_is_not_passed_on_again(serve: StartServer) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 
-from services.model_server.peers import Peers
+from services.model_server.peers import UNKNOWN, Outcome, Peers
 from tests.services.model_server.conftest import StartServer, listening
 from tests.small_package import GOOD
 
@@ -32,12 +32,12 @@ def test_one_client_asks_the_peers_for_all_messages_and_is_closed_in_the_end(
     with listening(answered.app) as port:
         peers = Peers([f"127.0.0.1:{port}"])
 
-        async def ask_thrice() -> list[set[str]]:
-            found = [await peers.known([{"request_id": one, "label": "Yes"}]) for one in ("a", known, "b")]
+        async def ask_thrice() -> list[list[Outcome]]:
+            found = [await peers.ask([{"request_id": one, "label": "Yes"}]) for one in ("a", known, "b")]
             await peers.close()
             return found
 
-        assert asyncio.run(ask_thrice()) == [set(), {known}, set()]
+        assert asyncio.run(ask_thrice()) == [[UNKNOWN], [Outcome(matched=True)], [UNKNOWN]]
     assert [client.is_closed for client in Counting.made] == [True]
 
 
@@ -65,13 +65,13 @@ def test_a_flood_of_unknown_ids_is_asked_a_few_at_a_time_and_all_are_answered() 
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
         writer.close()
 
-    async def flood() -> list[set[str]]:
+    async def flood() -> list[list[Outcome]]:
         listener = await asyncio.start_server(peer, "127.0.0.1", 0)
         async with listener:
             peers = Peers([f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"])
-            found = await asyncio.gather(*(peers.known([{"request_id": str(n), "label": "Yes"}]) for n in range(60)))
+            found = await asyncio.gather(*(peers.ask([{"request_id": str(n), "label": "Yes"}]) for n in range(60)))
             await peers.close()
         return found
 
-    assert asyncio.run(flood()) == [{str(number)} for number in range(60)]
+    assert asyncio.run(flood()) == [[Outcome(matched=True)]] * 60
     assert 1 < most <= 8

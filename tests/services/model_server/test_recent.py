@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.model_server import shared as shared_module
+from services.model_server.errors import LabelsError
 from services.model_server.recent import RecentAnswers, recent_bytes
 from services.model_server.shared import SHARED_VARIABLE, SharedMemory, join, offer, slot_size
 
@@ -26,32 +27,50 @@ def test_what_was_answered_is_found() -> None:
     recent.remember("a", [3])
     recent.remember("b", [0, 19, 7])
     assert (recent.count("a"), recent.count("b"), recent.count("c")) == (1, 3, None)
-    assert recent.label("b") == [0, 19, 7]
-    assert recent.label("a") == [3]
-    assert recent.label("c") is None
+    assert recent.label("b", [True, False, True]) == [0, 19, 7]
+    assert recent.label("a", [True]) == [3]
+    assert recent.label("c", [True]) is None
 
 
 def test_a_row_is_labelled_once() -> None:
     recent = answers()
-    recent.remember("a", [3, 4])
-    recent.label("a")
-    assert recent.label("a") == [None, None]
+    recent.remember("a", [3, 19])
+    assert recent.label("a", [True, False]) == [3, 19]
+    assert recent.label("a", [True, False]) == []
+
+
+@pytest.mark.parametrize(("labels", "row"), [([False, False], 0), ([True, True], 1), ([False, True], 0)])
+def test_another_label_than_the_first_is_said_and_changes_nothing(labels: list[bool], row: int) -> None:
+    recent = answers()
+    recent.remember("a", [3, 19])
+    recent.label("a", [True, False])
+    with pytest.raises(LabelsError, match=f"row {row} had another label before"):
+        recent.label("a", labels)
+    assert recent.label("a", [True, False]) == []
+
+
+def test_labels_for_other_rows_than_the_answers_are_said_and_label_nothing() -> None:
+    recent = answers()
+    recent.remember("a", [3, 19])
+    with pytest.raises(LabelsError, match="has 1 labels; the answer has 2"):
+        recent.label("a", [True])
+    assert recent.label("a", [True, False]) == [3, 19]
 
 
 def test_an_id_that_is_used_again_stands_for_the_later_answer() -> None:
     recent = answers()
     recent.remember("a", [3, 4])
-    recent.label("a")
+    recent.label("a", [True, True])
     recent.remember("a", [5])
-    assert recent.label("a") == [5]
+    assert recent.label("a", [False]) == [5]
 
 
 def test_old_answers_make_room() -> None:
     recent = answers()
     for number in range(100 * REQUESTS):
         recent.remember(str(number), [number % 20])
-    assert recent.label("0") is None
-    assert recent.label(str(100 * REQUESTS - 1)) == [(100 * REQUESTS - 1) % 20]
+    assert recent.label("0", [True]) is None
+    assert recent.label(str(100 * REQUESTS - 1), [True]) == [(100 * REQUESTS - 1) % 20]
 
 
 def test_most_of_what_fits_is_kept() -> None:
@@ -73,7 +92,7 @@ def test_a_batch_too_long_to_remember_does_no_harm() -> None:
     recent = answers()
     recent.remember("a", [1])
     recent.remember("b", [2] * 10_000)
-    assert (recent.label("a"), recent.label("b")) == ([1], None)
+    assert (recent.label("a", [True]), recent.label("b", [True] * 10_000)) == ([1], None)
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.lists(st.integers(0, 19), min_size=1, max_size=40)), max_size=60))
@@ -86,17 +105,18 @@ def test_what_is_known_is_always_the_latest_answer(sequence: list[tuple[int, lis
         latest[number] = bins
     for number, bins in latest.items():
         assert recent.count(str(number)) in (None, len(bins))
-        assert recent.label(str(number)) in (None, bins)
+        assert recent.label(str(number), [True] * len(bins)) in (None, bins)
 
 
 CHILD = """
 import os, sys
+from services.model_server.errors import LabelsError
 from services.model_server.recent import RecentAnswers
 from services.model_server.shared import is_offered, join
 assert is_offered(os.environ)
 shared = join(os.environ, int(sys.argv[1]))
 recent = RecentAnswers(shared, 0, int(sys.argv[2]))
-bins = recent.label("from the parent")
+bins = recent.label("from the parent", [True])
 recent.remember("from the child", [7])
 print(shared.own, bins, flush=True)
 sys.stdin.readline()
@@ -122,14 +142,14 @@ def test_workers_find_each_others_answers_and_take_the_slot_of_one_that_ended() 
     recent = RecentAnswers(shared, 0, REQUESTS)
     recent.remember("from the parent", [4])
     assert (shared.own, len(shared.slots)) == (0, 2)
-    for expected in ("1 [4]\n", "1 [None]\n"):
+    for expected in ("1 [4]\n", "1 []\n"):
         with child(environment) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == expected
             assert recent.count("from the child") == 1
             process.communicate("end\n")
         assert process.returncode == 0
-    assert recent.label("from the child") == [7]
+    assert recent.label("from the child", [True]) == [7]
 
 
 def test_more_workers_than_slots_is_said() -> None:
