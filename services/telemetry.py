@@ -15,6 +15,7 @@ VERSION_HEADER: Final = "x-canario-version"
 #: Marks feedback that another replica passed on; it is not passed on again.
 FORWARDED_HEADER: Final = "x-canario-forwarded"
 #: Marks the copy of a request that another version has answered: nobody waits for it, and it is not copied again.
+#: Only a server that was started as a candidate (`CANARIO_SHADOW_CANDIDATE`) takes notice of it.
 SHADOW_HEADER: Final = "x-canario-shadow"
 
 #: Labels of every metric of the model server.

@@ -76,11 +76,13 @@ class ModelApp:
         log: LineLog | None,
         faults: Faults | None,
         mirror: Mirror | None,
+        shadow_candidate: bool,
     ) -> None:
         self._model, self._decoder, self._counters = model, decoder, counters
         self._exposition, self._recent, self._feedback = exposition, recent, feedback
         self._log, self._faults, self._mirror = log, faults, mirror
         self._max_body_bytes = package.contract.limits.max_body_bytes
+        self._shadow_candidate = shadow_candidate
         self._golden_faults: list[GoldenFault] | None = None
         self._beside_rows = sys.maxsize
         #: Set when the server is about to stop: it is not ready any more, and every answer closes its connection.
@@ -148,13 +150,16 @@ class ModelApp:
         await self._send(send, request_id, answer)
 
     def _identify(self, scope: Scope) -> tuple[bytes, bool]:
-        """The caller's request id, or one made here; and whether this is a copy for the shadow."""
+        """The caller's request id, or one made here; and whether this is a copy for the shadow.
+
+        Only a candidate takes a request for a copy: elsewhere the header would let any caller go uncounted.
+        """
         request_id, shadow = b"", False
         for name, value in scope["headers"]:
             if name == _REQUEST_ID and _KEEPABLE(value):
                 request_id = value
             elif name == _SHADOW:
-                shadow = True
+                shadow = self._shadow_candidate
         if not request_id:
             request_id = next(self._ids)
         return request_id, shadow

@@ -79,6 +79,7 @@ class Server:
             log=self._logs.get("predictions"),
             faults=planned_faults(settings, contract, random.Random()),  # noqa: S311 -- no secret
             mirror=self._mirror,
+            shadow_candidate=settings.shadow_candidate,
         )
         self._inner: Application | None = None
         self._about = {"service": service, "version": settings.version, "package": package.digest}

@@ -37,6 +37,7 @@ class Settings(Closed):
     shadow_ratio: _Share = Field(default=1, description="Share of the requests that the candidate is asked.")
     shadow_score_difference: _Share = Field(default=0.05, description="Probabilities further apart are different.")
     shadow_slices: tuple[str, ...] = Field(default=(), description="Category features to report by; empty is all.")
+    shadow_candidate: bool = Field(default=False, description="Whether it answers copies, which count as no requests.")
     shadow_queue_mib: float = Field(default=0.25, gt=0, description="Memory for requests that the candidate waits for.")
     fault_error_ratio: _Share = Field(default=0, description="Faked fault: share answered with 500.")
     fault_slow_ratio: _Share = Field(default=0, description="Faked fault: share that takes twice the objective.")

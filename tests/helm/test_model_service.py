@@ -250,7 +250,10 @@ def test_a_candidate_is_asked_by_the_champion_and_by_nobody_else(tmp_path: Path)
     assert champion["CANARIO_SHADOW_URL"] == "http://churn-shadow/predict"
     assert champion["CANARIO_SHADOW_RATIO"] == "0.5"
     assert (champion["CANARIO_VERSION"], candidate["CANARIO_VERSION"]) == ("1", "2")
-    assert not [name for name in candidate if name.startswith("CANARIO_SHADOW")]
+    # Only the candidate believes that a request is a copy.
+    assert [name for name in candidate if name.startswith("CANARIO_SHADOW")] == ["CANARIO_SHADOW_CANDIDATE"]
+    assert candidate["CANARIO_SHADOW_CANDIDATE"] == "true"
+    assert "CANARIO_SHADOW_CANDIDATE" not in champion
     backends = objects["HTTPRoute", "churn"]["spec"]["rules"][0]["backendRefs"]
     assert [one["name"] for one in backends] == ["churn"]
 

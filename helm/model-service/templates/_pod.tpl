@@ -71,6 +71,10 @@ spec:
         - {name: CANARIO_SHADOW_SLICES, value: {{ join "," .slices | quote }}}
         {{- end }}
         {{- end }}
+        {{- if eq .component "shadow" }}
+        # What the champion's replicas copy to it counts as no request; nobody else's header may say so.
+        - {name: CANARIO_SHADOW_CANDIDATE, value: "true"}
+        {{- end }}
         - {name: BENTOML_HOME, value: /tmp/bentoml}
         {{- range $name, $value := .settings }}
         - {name: {{ $name }}, value: {{ $value | quote }}}

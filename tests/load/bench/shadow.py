@@ -36,12 +36,14 @@ _WARMUP_SECONDS: Final = 0.2
 
 def shadowed(port: int, ratio: float) -> Contestant:
     """Our server, which asks a candidate at `port` this share of its requests."""
-    plain = us(1, f"ratio {ratio:g}")
+    url = {"CANARIO_SHADOW_URL": f"http://127.0.0.1:{port}/predict"} if ratio else {}
+    return _set_to(us(1, f"ratio {ratio:g}"), {**url, "CANARIO_SHADOW_RATIO": str(ratio)})
 
+
+def _set_to(plain: Contestant, settings: dict[str, str]) -> Contestant:
     def start(subject: Subject, own_port: int) -> Started:
         started = plain.start(subject, own_port)
-        url = {"CANARIO_SHADOW_URL": f"http://127.0.0.1:{port}/predict"} if ratio else {}
-        return Started(started.command, {**started.variables, **url, "CANARIO_SHADOW_RATIO": str(ratio)})
+        return Started(started.command, {**started.variables, **settings})
 
     return replace(plain, start=start)
 
@@ -59,7 +61,7 @@ def against_the_first(rounds: Sequence[Sequence[Measured]]) -> list[tuple[float,
 def measure(subject: Subject, count: int) -> list[list[Measured]]:
     """Rounds that go round all servers, forwards and backwards in turn."""
     with ExitStack() as stack:
-        candidate = Running(us(1, "candidate"), subject)
+        candidate = Running(_set_to(us(1, "candidate"), {"CANARIO_SHADOW_CANDIDATE": "1"}), subject)
         stack.callback(candidate.stop)
         servers = [Running(shadowed(candidate.port, ratio), subject) for ratio in _RATIOS]
         for server in servers:

@@ -193,10 +193,38 @@ def test_what_is_counted(server: Caller) -> None:
     assert len(counted) == len({round(score, 1) for score in scores}) == 2
 
 
+@pytest.mark.parametrize(("candidate", "requests", "copies"), [(False, 1, 0), (True, 0, 1)])
+def test_only_a_candidate_takes_a_request_for_a_copy_that_does_not_count(
+    serve: StartServer, candidate: bool, requests: int, copies: int
+) -> None:
+    server = serve(shadow_candidate=candidate)
+    assert server.predict(GOOD, x_canario_shadow="1", x_request_id=ID).status == 200
+    found = server.metrics()
+    assert found["canario_requests_total"] == requests
+    assert sum(value for name, value in found.items() if name.startswith("canario_scores_total")) == requests
+    assert found["canario_shadow_answered_total"] == copies
+    # Neither does its label.
+    assert server.post("/feedback", {"request_id": ID, "label": "Yes"}).json()["matched"] is not candidate
+
+
+def test_a_candidate_counts_what_is_no_copy(serve: StartServer) -> None:
+    server = serve(shadow_candidate=True)
+    server.predict(GOOD)
+    assert server.metrics()["canario_requests_total"] == 1
+    assert server.metrics()["canario_shadow_answered_total"] == 0
+
+
+@pytest.mark.parametrize("candidate", [False, True])
+def test_a_copy_that_fails_is_an_error_to_all_but_a_candidate(serve: StartServer, candidate: bool) -> None:
+    server = serve(shadow_candidate=candidate, fault_error_ratio=1)
+    assert server.predict(GOOD, x_canario_shadow="1").status == 500
+    assert server.metrics()["canario_errors_total"] == (not candidate)
+
+
 def test_every_metric_is_there_from_the_start_and_zero(server: Caller) -> None:
     metrics = server.metrics()
     counters = [name for name in metrics if "_total" in name]
-    assert len(counters) == 5 + 7 + 2 + 20 + 40
+    assert len(counters) == 5 + 7 + 3 + 20 + 40
     assert not any(metrics[name] for name in counters)
     assert len([name for name in metrics if name.startswith("canario_holdout_shift{")]) == 20
     assert len([name for name in metrics if name.startswith("canario_holdout_shift_error{")]) == 20

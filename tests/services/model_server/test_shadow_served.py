@@ -70,7 +70,7 @@ def watch(champion: Served) -> Report:
 
 
 def test_a_planted_difference_in_one_slice_is_found_and_named(launch: StartServed, tmp_path: Path) -> None:
-    candidate = launch(version="2", fault_slice="contract=Two year:0.03", log_dir=str(tmp_path))
+    candidate = launch(version="2", shadow_candidate="1", fault_slice="contract=Two year:0.03", log_dir=str(tmp_path))
     champion = launch(version="1", shadow_url=f"{candidate.url}/predict")
     report = watch(champion)
     assert (report.verdict, report.champion, report.candidate) == ("fail", "1", "2")
@@ -110,7 +110,7 @@ def _lines(path: Path, request_id: str) -> list[dict[str, Any]]:
 
 
 def test_an_equal_candidate_is_not_accused(launch: StartServed) -> None:
-    candidate = launch(version="2")
+    candidate = launch(version="2", shadow_candidate="1")
     report = watch(launch(version="1", shadow_url=f"{candidate.url}/predict"))
     assert report.verdict == "pass"
     assert report.whole.hits == report.failed.hits == 0
@@ -118,7 +118,7 @@ def test_an_equal_candidate_is_not_accused(launch: StartServed) -> None:
 
 
 def test_workers_count_one_candidate_together(launch: StartServed) -> None:
-    candidate = launch(version="2")
+    candidate = launch(version="2", shadow_candidate="1")
     champion = launch(workers=2, shadow_url=f"{candidate.url}/predict", shadow_slices="senior")
     for row in itertools.islice(itertools.cycle(ROWS), 40):
         assert httpx.post(f"{champion.url}/predict", json=row).status_code == 200
