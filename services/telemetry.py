@@ -27,9 +27,13 @@ REQUESTS: Final = "canario_requests_total"
 ERRORS: Final = "canario_errors_total"
 #: Counter: of those, slower than the objective's `latency_p99_ms`.
 SLOW: Final = "canario_slow_total"
-#: Counter by `bin` (index into `components.contract.SCORE_EDGES`): scores answered, one a row.
+#: Counter: rows answered with a score; by requests it tells how large batches are.
+ROWS: Final = "canario_rows_total"
+#: Counter by `bin` (index into `components.contract.SCORE_EDGES`): requests by the bins of their scores. A row counts
+#: 1 / the rows of its request, for a request's rows are seldom independent, and the judge weighs independent answers.
 SCORES: Final = "canario_scores_total"
-#: Counter by `bin` (of the score that was answered) and `label` (`positive`, `negative`): labels that came back.
+#: Counter by `bin` (of the score that was answered) and `label` (`positive`, `negative`): requests whose labels came
+#: back; a row counts as it does in the scores.
 LABELS: Final = "canario_labels_total"
 #: Counter: copies of other versions' requests that were answered; they are no requests, errors or scores.
 SHADOW_ANSWERED: Final = "canario_shadow_answered_total"

@@ -23,7 +23,9 @@ class Counts:
     """What one side answered. None says that the metric is missing, which is not the same as zero.
 
     `requests` are those answered with 2xx or 5xx; `errors` and `slow` are parts of them. `scores`
-    has one number a bin of `SCORE_EDGES`, `labels` a pair (negative, positive) a bin.
+    has one number a bin of `SCORE_EDGES`, `labels` a pair (negative, positive) a bin; in both the rows of
+    a request count one together. (A geometric mean over rows is a fair bet whatever their dependence, by Hölder's
+    inequality, and to take the mean of the logarithms is to scale the counts.)
     """
 
     requests: float | None = 0.0

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contract import SCORE_EDGES
-from services.judge.evidence import BINS, COLUMNS, Counts, Evidence, Holdout, Stratum
+from services.judge.evidence import COLUMNS, Counts, Evidence, Holdout, Stratum
 from services.judge.exposition import Reading
 
 Role = Literal["champion", "canary"]
@@ -200,9 +200,7 @@ def _strata(
             for weight in np.unique(weights[~np.isnan(weights)]).tolist():
                 total = totals.setdefault(weight, np.zeros((2, COLUMNS)))
                 total[side] += rows[weights == weight].sum(axis=0)
-    return tuple(
-        Stratum(weight, *(_settle(row) for row in _per_request(rows))) for weight, rows in sorted(totals.items())
-    )
+    return tuple(Stratum(weight, *(_settle(row) for row in rows)) for weight, rows in sorted(totals.items()))
 
 
 def _increments(series: Series, began: float, replica: Replica) -> tuple[Rows, Rows]:
@@ -225,21 +223,6 @@ def _weights_throughout(series: Series, starts: Rows, ends: Rows) -> Rows:
     steady = known & (span[first] == span[last]) & (found > 0) & (found < 100)
     throughout: Rows = np.where(steady, found, np.nan)
     return throughout
-
-
-def _per_request(rows: Rows) -> Rows:
-    """Lets a request count once in scores and labels, however many rows it carried.
-
-    Rows of one request are seldom independent. A geometric mean over them is a fair bet
-    whatever their dependence (Hölder's inequality), and to take the mean of the logarithms
-    is to scale the counts.
-    """
-    answered = np.nansum(rows[:, 0] - np.nan_to_num(rows[:, 1]))
-    scored = np.nansum(rows[:, 3 : 3 + BINS])
-    scaled = rows.copy()
-    if scored > answered:
-        scaled[:, 3:] *= max(answered, 0.0) / scored
-    return scaled
 
 
 def _settle(row: Rows) -> Counts:

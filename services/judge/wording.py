@@ -33,7 +33,7 @@ def _seen(finding: Finding) -> str:
         )
     if finding.name == "score_shift":
         return (
-            f"{canary} of the canary's {n_c} scores are at or below {finding.edge:g} against {champion}"
+            f"{canary} of the canary's {n_c} answers score at or below {finding.edge:g} against {champion}"
             f" of the champion's {n_b}, a shift of {_amount(finding, finding.excess)} beyond what the hold-out showed"
         )
     what = "ended in an error" if finding.name == "error_ratio" else "were slower than the objective"

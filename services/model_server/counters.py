@@ -27,14 +27,16 @@ LATENCY_BUCKETS: Final = (
 _BINS: Final = len(SCORE_EDGES)
 # The place of each number in a slot. The two reasons to drop a row of the log
 # have their own, because two threads count them.
-_REQUESTS, _ERRORS, _SLOW, _LATENCY_SUM, _DROPPED_FULL, _DROPPED_DISK, _SHADOWED = range(7)
-_FEEDBACK: Final = _SHADOWED + 1
+_REQUESTS, _ERRORS, _SLOW, _LATENCY_SUM, _DROPPED_FULL, _DROPPED_DISK, _SHADOWED, _ROWS = range(8)
+_FEEDBACK: Final = _ROWS + 1
 _REFUSED: Final = _FEEDBACK + len(telemetry.FEEDBACK_MATCHED)
 _SCORES: Final = _REFUSED + len(REASONS)
 _LABELS: Final = _SCORES + _BINS
 _LATENCY: Final = _LABELS + 2 * _BINS
 _SIZE: Final = _LATENCY + len(LATENCY_BUCKETS)
 
+_SCORES_HELP: Final = "Requests by the bins of their scores; each row of a request counts 1 / its rows."
+_LABELS_HELP: Final = "Requests whose labels came back, by score bin and label; each row counts 1 / its request's rows."
 #: Bytes of a worker's numbers.
 COUNTER_BYTES: Final = 8 * _SIZE
 
@@ -59,14 +61,18 @@ class Counters:
             values[_SLOW] += 1
 
     def scores(self, bins: Sequence[int]) -> None:
-        """Counts the scores of an answer, given as bins."""
+        """Counts the scores of an answer, given as bins; all rows together count one."""
         values = self._values
+        values[_ROWS] += len(bins)
+        weight = 1 / len(bins)
         for place in bins:
-            values[_SCORES + place] += 1
+            values[_SCORES + place] += weight
 
-    def label(self, score_bin: int, *, positive: bool) -> None:
-        """Counts a label that came back for an answer in this bin."""
-        self._values[_LABELS + 2 * score_bin + positive] += 1
+    def labels(self, bins: Sequence[int], positives: Sequence[bool]) -> None:
+        """Counts the labels that came back for the rows of an answer, given with their bins; all together count one."""
+        values = self._values
+        for place, positive in zip(bins, positives, strict=True):
+            values[_LABELS + 2 * place + positive] += 1 / len(bins)
 
     def shadow_answered(self) -> None:
         """Counts a copy of another version's request that was answered."""
@@ -120,6 +126,7 @@ class Exposition(Collector):
         yield self._counter(telemetry.REQUESTS, "Predict requests answered with 2xx or 5xx.", totals[_REQUESTS])
         yield self._counter(telemetry.ERRORS, "Of those, answered with 5xx.", totals[_ERRORS])
         yield self._counter(telemetry.SLOW, "Of those, slower than the objective.", totals[_SLOW])
+        yield self._counter(telemetry.ROWS, "Rows answered with a score.", totals[_ROWS])
         yield self._counter(telemetry.LOG_DROPPED, "Rows that the prediction log dropped.", dropped)
         yield self._counter(telemetry.SHADOW_ANSWERED, "Copies of requests answered.", totals[_SHADOWED])
         yield self._latency(totals)
@@ -150,8 +157,8 @@ class Exposition(Collector):
         feedback = CounterMetricFamily(telemetry.FEEDBACK, "Rows of feedback.", labels=(*names, "matched"))
         for place, matched in enumerate(telemetry.FEEDBACK_MATCHED):
             feedback.add_metric((*self._labels, matched), totals[_FEEDBACK + place])
-        scores = CounterMetricFamily(telemetry.SCORES, "Scores answered.", labels=(*names, "bin"))
-        labels = CounterMetricFamily(telemetry.LABELS, "Labels that came back.", labels=(*names, "bin", "label"))
+        scores = CounterMetricFamily(telemetry.SCORES, _SCORES_HELP, labels=(*names, "bin"))
+        labels = CounterMetricFamily(telemetry.LABELS, _LABELS_HELP, labels=(*names, "bin", "label"))
         for place in range(_BINS):
             scores.add_metric((*self._labels, str(place)), totals[_SCORES + place])
             for positive, label in enumerate(("negative", "positive")):

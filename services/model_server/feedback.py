@@ -84,9 +84,8 @@ class FeedbackDesk:
             return Outcome(matched=False, problem=str(error))
         if bins is None:
             return UNKNOWN
-        # No bins, if the same labels came before.
-        for score_bin, positive in zip(bins, positives, strict=False):
-            self._counters.label(score_bin, positive=positive)
+        if bins:
+            self._counters.labels(bins, positives)
         self._counters.feedback(len(positives), "true")
         return Outcome(matched=True)
 

@@ -36,7 +36,7 @@ def test_the_model_servers_own_page_is_read(tmp_path: Path) -> None:
     counters.request(0.01, error=False)
     counters.request(0.09, error=True)
     counters.scores([3])
-    counters.label(3, positive=True)
+    counters.labels([3], [True])
     page = Exposition([memory], package, "churn", "7").text().decode()
     reading = read_replica(parse_page(page), "churn")
     assert reading is not None

@@ -191,15 +191,6 @@ def test_the_hold_out_travels_with_the_canary() -> None:
     assert evidence_at(steady(13), 13, STALE).holdout == HOLDOUT
 
 
-def test_a_request_with_many_rows_counts_as_one() -> None:
-    known = steady(13)
-    for name, replica in known.replicas.items():
-        known.replicas[name] = changed(replica, lambda one: replace(one, scores=tuple(4 * n for n in one.scores or ())))
-    (stratum,) = evidence_at(known, 13, STALE).strata
-    assert stratum.canary.scores is not None
-    assert sum(stratum.canary.scores) == 100
-
-
 def test_a_part_that_is_a_few_requests_ahead_of_its_whole_is_cut_and_one_far_ahead_is_not() -> None:
     def errors(ahead: float) -> float | None:
         known = steady(13)

@@ -189,7 +189,9 @@ def test_what_is_counted(server: Caller) -> None:
     assert metrics["canario_request_duration_seconds_count"] == 3
     # 0.32 and 0.99 by hand: bins 9 (up to 0.4) and 17 (up to 0.99) or 18
     counted = {name: value for name, value in metrics.items() if name.startswith("canario_scores_total") and value}
-    assert sum(counted.values()) == 4
+    # The rows of a request count one together.
+    assert sum(counted.values()) == 3
+    assert metrics["canario_rows_total"] == 4
     assert len(counted) == len({round(score, 1) for score in scores}) == 2
 
 
@@ -224,7 +226,7 @@ def test_a_copy_that_fails_is_an_error_to_all_but_a_candidate(serve: StartServer
 def test_every_metric_is_there_from_the_start_and_zero(server: Caller) -> None:
     metrics = server.metrics()
     counters = [name for name in metrics if "_total" in name]
-    assert len(counters) == 5 + 7 + 3 + 20 + 40
+    assert len(counters) == 6 + 7 + 3 + 20 + 40
     assert not any(metrics[name] for name in counters)
     assert len([name for name in metrics if name.startswith("canario_holdout_shift{")]) == 20
     assert len([name for name in metrics if name.startswith("canario_holdout_shift_error{")]) == 20

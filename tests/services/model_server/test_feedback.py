@@ -77,12 +77,13 @@ def test_a_contradiction_within_one_body_leaves_the_other_messages_alone(server:
     assert sum(labels(server).values()) == 2
 
 
-def test_a_batch_has_a_label_for_each_row(server: Caller) -> None:
+def test_a_batch_has_a_label_for_each_row_and_counts_one(server: Caller) -> None:
     request_id = server.predict([LOW, HIGH, LOW]).headers["x-request-id"]
     assert server.post("/feedback", {"request_id": request_id, "label": ["No", "Yes", "No"]}).status == 200
     counted = labels(server)
-    assert sorted(counted.values()) == [1, 2]
-    assert {name.partition("label=")[2] for name, count in counted.items() if count == 2} == {'"negative"}'}
+    assert sorted(counted.values()) == pytest.approx([1 / 3, 2 / 3])
+    assert {name.partition("label=")[2] for name, count in counted.items() if count > 0.5} == {'"negative"}'}
+    assert server.metrics()['canario_feedback_total{matched="true"}'] == 3
 
 
 def test_several_requests_may_be_labelled_at_once(server: Caller) -> None:
