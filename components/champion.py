@@ -5,7 +5,8 @@ from pathlib import Path
 
 from kfp import dsl
 
-from components.errors import DataError
+from components.errors import DataError, PackageError
+from components.package import Package, read_package
 from components.registry import Registered
 from components.step import step
 
@@ -24,6 +25,23 @@ def copy_package(package: Path, home: Path) -> None:
 def package_uri(store: str, digest: str) -> str:
     """Where a store keeps the package of a digest."""
     return f"{store}/packages/{digest.removeprefix('sha256:')}"
+
+
+def named_package(version: str, folder: Path) -> Package | None:
+    """The champion's package; None only if no champion was named, which is an empty version.
+
+    Raises:
+        PackageError: one was named, and its package is not there or cannot be read.
+    """
+    if not version:
+        return None
+    try:
+        return read_package(folder)
+    except PackageError as error:
+        raise PackageError(
+            f"the champion is version {version}, but its package cannot be read, so nothing can be compared with it"
+            f" ({error}); bring the package back, or move the alias `champion` away from that version"
+        ) from error
 
 
 def require_snapshot(champion: Registered) -> str:

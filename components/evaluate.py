@@ -125,23 +125,25 @@ def evaluate(
     model: dsl.Input[dsl.Model],
     holdout: dsl.Input[dsl.Dataset],
     champion: dsl.Input[dsl.Model],
+    champion_version: str,
     evaluation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     curve: dsl.Output[dsl.ClassificationMetrics],
 ) -> None:
-    """Measures the model on the hold-out, and on the same rows the champion's package."""
+    """Measures the model on the hold-out, and on the same rows the champion's package, if there is a champion."""
     from pathlib import Path
 
+    from components.champion import named_package
     from components.contract import Spec
     from components.evaluate import evaluate_model
     from components.examples import load_examples
-    from components.package import MODEL, read_package
+    from components.package import MODEL
     from components.trained import load_trained
 
     asked = Spec.model_validate_json(spec)
     trained, fit = load_trained(Path(model.path))
     size = Path(model.path, MODEL).stat().st_size
-    known = read_package(Path(champion.path)) if Path(champion.path).is_dir() else None
+    known = named_package(champion_version, Path(champion.path))
     found = evaluate_model(fit.candidate, trained, size, load_examples(Path(holdout.path), asked), asked, known)
     found = found.model_copy(update={"machine": fit.machine})
     Path(evaluation.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")

@@ -79,7 +79,7 @@ def training_pipeline(spec: Spec, image: str = IMAGE, retries: int = RETRIES) ->
     ) -> str:
         taken = on(ingest(spec=seen, data=data, store=store), OUTSIDE)
         known = on(find_champion(name=spec.name, mlflow=mlflow, store=store), OUTSIDE)
-        snapshot, champion = taken.outputs["snapshot"], known.outputs["package"]
+        snapshot = taken.outputs["snapshot"]
         checked = on(validate(spec=seen, snapshot=snapshot, reference=known.outputs["reference"]), LARGE)
         parts = on(split(spec=learned, snapshot=snapshot).after(checked), LARGE)
         holdout = parts.outputs["holdout"]
@@ -89,7 +89,8 @@ def training_pipeline(spec: Spec, image: str = IMAGE, retries: int = RETRIES) ->
             on(train(spec=learned, train=parts.outputs["train"], trials=trials), _long(spec)), spec.training
         )
         model = fitted.outputs["model"]
-        measured = on(evaluate(spec=seen, model=model, holdout=holdout, champion=champion), LARGE)
+        compared = {"champion": known.outputs["package"], "champion_version": known.outputs["Output"]}
+        measured = on(evaluate(spec=seen, model=model, holdout=holdout, **compared), LARGE)
         evaluation = measured.outputs["evaluation"]
         explained = on(explain(spec=seen, model=model, holdout=holdout, evaluation=evaluation), LARGE)
         told_of = {"evaluation": evaluation, "trials": trials, "figures": explained.outputs["figures"]}
