@@ -228,7 +228,9 @@ class Gates(Closed):
 
     roc_auc: MinimumGate | None = Field(default=None, description="Area under the ROC curve on the hold-out.")
     average_precision: MinimumGate | None = Field(default=None, description="Average precision on the hold-out.")
-    versus_champion: VersusChampionGate = Field(default=VersusChampionGate(), description="Against the champion.")
+    versus_champion: VersusChampionGate | None = Field(
+        default=VersusChampionGate(), description="Against the champion; null lets a version through without."
+    )
     breaks_callers: bool = Field(default=False, description="Whether it may refuse requests that the champion takes.")
     calibration_error: SizeGate | None = Field(default=None, description="Expected calibration error, 0 to 1.")
     fairness: FairnessGate | None = Field(default=None, description="True positive ratios by group.")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from components.behaviour import flips, trend
 from components.bootstrap import differences, intervals, resample
 from components.contract import SCORE_EDGES, Behaviour, Spec
+from components.cut import doubt
 from components.encoding import Encoding, RowEncoder
 from components.evaluation import CalibrationBin, Comparison, Evaluation, Fairness, Speed
 from components.examples import Examples, typed_columns
@@ -43,7 +44,7 @@ def evaluate_model(
         rows=len(holdout),
         positives=int(holdout.labels.sum()),
         metrics=intervals(holdout.labels, scores, weights),
-        champion=_compare(scores, holdout, champion, weights) if champion else None,
+        champion=_compare(scores, holdout, champion, weights, spec) if champion else None,
         calibration=_calibration(holdout.labels, scores),
         roc=_roc(holdout.labels, scores),
         scores=tuple(np.bincount(score_bin(scores), minlength=len(SCORE_EDGES)).tolist()),
@@ -61,7 +62,7 @@ def _fairness(holdout: Examples, scores: NDArray[np.float64], spec: Spec) -> tup
     return tuple(fairness(holdout, scores, by, gate.min_group_positives) for by in gate.by) if gate else ()
 
 
-def _compare(scores: NDArray[np.float64], holdout: Examples, champion: Package, weights: Any) -> Comparison:
+def _compare(scores: NDArray[np.float64], holdout: Examples, champion: Package, weights: Any, spec: Spec) -> Comparison:
     columns = typed_columns(holdout.frame, champion.contract.features)
     theirs = trained_package(champion).score(columns)
     shift, error = score_shift(scores, theirs)
@@ -71,6 +72,7 @@ def _compare(scores: NDArray[np.float64], holdout: Examples, champion: Package, 
         difference=differences(holdout.labels, scores, theirs, weights),
         shift=shift,
         shift_error=error,
+        doubt=doubt(champion.receipt.spec, spec),
     )
 
 

@@ -19,6 +19,7 @@ class Comparison(Closed):
     """This model minus the champion, on the same hold-out rows and the same bootstrap samples.
 
     For `roc_auc`, `average_precision` and `accuracy` positive is better, for the others negative.
+    `doubt` says why the numbers may favour the champion, in a sentence; empty if they do not.
     """
 
     package: Digest
@@ -26,6 +27,7 @@ class Comparison(Closed):
     difference: dict[str, Interval]
     shift: tuple[float, ...]
     shift_error: tuple[float, ...]
+    doubt: str = ""
 
 
 class CalibrationBin(Closed):

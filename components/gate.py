@@ -56,21 +56,18 @@ def first_metric(spec: Spec) -> str:
 
 
 def _versus_champion(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
-    if evaluation.champion is None:
+    asked, known = spec.gates.versus_champion, evaluation.champion
+    if asked is None or known is None:
         return []
+    name, limit = "versus_champion", f"at most {asked.max_loss:g}"
+    if known.doubt:
+        return [GateResult(gate=name, value=None, limit=limit, passed=False, detail=known.doubt)]
     metric = first_metric(spec)
-    better = evaluation.champion.difference[metric]
+    better = known.difference[metric]
     loss = better.value if metric == "brier_score" else -better.value
     low, high = (better.low, better.high) if metric == "brier_score" else (-better.high, -better.low)
-    return [
-        GateResult(
-            gate="versus_champion",
-            value=loss,
-            limit=f"at most {spec.gates.versus_champion.max_loss:g}",
-            passed=loss <= spec.gates.versus_champion.max_loss,
-            detail=f"loss of {metric} against the champion, 95 % from {low:.4f} to {high:.4f}",
-        )
-    ]
+    detail = f"loss of {metric} against the champion, 95 % from {low:.4f} to {high:.4f}"
+    return [GateResult(gate=name, value=loss, limit=limit, passed=loss <= asked.max_loss, detail=detail)]
 
 
 def _fairness(evaluation: Evaluation, spec: Spec) -> list[GateResult]:

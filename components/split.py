@@ -2,7 +2,8 @@
 
 A table that grows keeps every old row on its side: a model that saw an early
 part of the data never trained on a row of a later hold-out, and two versions can
-be compared on the rows that neither has seen.
+be compared on the rows that neither has seen. That holds as long as the rule of
+the cut stays (`cut`); where the features are the rule, they must stay as well.
 """
 
 from dataclasses import dataclass

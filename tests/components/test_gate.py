@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from components.contract import SCORE_EDGES
 from components.errors import GateError
 from components.evaluation import Comparison, Evaluation, Fairness, Flips, Interval, Speed, Trend
-from components.gate import first_metric, judge, refuse_breaches
+from components.gate import breach, first_metric, judge, refuse_breaches
 from tests.components.small_table import small_spec
 
 NONE = (0.0,) * len(SCORE_EDGES)
@@ -114,6 +114,20 @@ def test_an_evaluation_cannot_hold_what_is_no_number() -> None:
 
 def test_a_first_version_has_no_champion_to_lose_against() -> None:
     assert breaches(EVALUATION.model_copy(update={"champion": None}), versus_champion={"max_loss": 0}) == []
+
+
+def test_a_comparison_on_rows_that_the_champion_may_have_learned_is_refused_however_well_it_went() -> None:
+    better = champion(roc_auc=0.1, average_precision=0.1, brier_score=-0.1).model_copy(update={"doubt": "because"})
+    evaluation = EVALUATION.model_copy(update={"champion": better})
+    (result,) = (r for r in judge(evaluation, small_spec(gates={})) if r.gate == "versus_champion")
+    assert (result.passed, result.value, result.detail) == (False, None, "because")
+    assert breach(result) == "versus_champion: not measured, must be at most 0.01 (because)"
+
+
+@pytest.mark.parametrize("doubt", ["", "because"])
+def test_a_spec_that_asks_for_no_comparison_gets_none(doubt: str) -> None:
+    worse = champion(roc_auc=-0.5).model_copy(update={"doubt": doubt})
+    assert breaches(EVALUATION.model_copy(update={"champion": worse}), versus_champion=None) == []
 
 
 def test_a_loss_is_in_the_first_metric_with_a_gate_and_a_smaller_brier_score_is_better() -> None:
