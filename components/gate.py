@@ -138,6 +138,7 @@ def gate(
     run: str,
     mlflow: str,
     champion: dsl.Input[dsl.Model],
+    champion_version: str,
     evaluation: dsl.Input[dsl.Artifact],
     trials: dsl.Input[dsl.Artifact],
     figures: dsl.Input[dsl.Artifact],
@@ -145,15 +146,15 @@ def gate(
     """Stops a run whose model breaks a gate, after the refused run was recorded in MLflow."""
     from pathlib import Path
 
+    from components.champion import named_package
     from components.compatibility import refuse_narrower
     from components.contract import Spec
     from components.errors import GateError
     from components.evaluation import Evaluation
     from components.gate import refuse_breaches
-    from components.package import read_package
 
     asked = Spec.model_validate_json(spec)
-    known = read_package(Path(champion.path)) if Path(champion.path).is_dir() else None
+    known = named_package(champion_version, Path(champion.path))
     found = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
     try:
         refuse_breaches(found)

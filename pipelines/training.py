@@ -94,7 +94,7 @@ def training_pipeline(spec: Spec, image: str = IMAGE, retries: int = RETRIES) ->
         evaluation = measured.outputs["evaluation"]
         explained = on(explain(spec=seen, model=model, holdout=holdout, evaluation=evaluation), LARGE)
         told_of = {"evaluation": evaluation, "trials": trials, "figures": explained.outputs["figures"]}
-        passed = on(gate(spec=told, run=run, mlflow=mlflow, champion=champion, **told_of), OUTSIDE)
+        passed = on(gate(spec=told, run=run, mlflow=mlflow, **compared, **told_of), OUTSIDE)
         packed = on(
             package(
                 spec=told, run=run, store=store, model=model, evaluation=evaluation, holdout=holdout, snapshot=snapshot
