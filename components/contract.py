@@ -19,6 +19,10 @@ SCORE_EDGES: tuple[float, ...] = (
     0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0,
 )  # fmt: skip
 
+#: In a registry: the tag of a model version that names its package, and the alias of the version that serves.
+PACKAGE_TAG = "canario.package"
+CHAMPION = "champion"
+
 #: A category's value as it stands in a request: JSON text, whole number or boolean.
 CategoryValue = bool | int | str
 

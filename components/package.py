@@ -42,10 +42,6 @@ HOLDOUT: Final = "holdout.json"
 RECEIPT: Final = "receipt.json"
 FILES: Final = (MODEL, CONTRACT, GOLDEN, HOLDOUT, RECEIPT)
 
-#: In a registry: the tag of a model version that names its package, and the alias of the version that serves.
-PACKAGE_TAG: Final = "canario.package"
-CHAMPION: Final = "champion"
-
 INPUT_NAME: Final = "input"
 OUTPUT_NAME: Final = "probability"
 

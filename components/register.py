@@ -6,7 +6,8 @@ from typing import Final
 
 from kfp import dsl
 
-from components.package import PACKAGE_TAG, read_package
+from components.contract import PACKAGE_TAG
+from components.package import read_package
 from components.registry import (
     RUN_TAG,
     SNAPSHOT_TAG,

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlparse
 
+from components.contract import CHAMPION, PACKAGE_TAG
 from components.errors import PackageError
-from components.package import CHAMPION, PACKAGE_TAG, read_package
+from components.package import read_package
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.contract import PACKAGE_TAG as REGISTERED
 from components.digest import sha256
 from components.errors import PackageError
 from components.git import GitError, git
 from components.ingest import snapshot_uri
-from components.package import PACKAGE_TAG as REGISTERED
 from components.package import Package, read_package
 from components.provenance import LOCK_FILE
 from components.registry import RUN_TAG, SNAPSHOT_TAG, connect, is_empty

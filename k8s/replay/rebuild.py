@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.contract import PACKAGE_TAG
 from components.errors import PackageError
 from components.git import GitError, git
 from components.machine import Machine
-from components.package import PACKAGE_TAG, Package, read_package
+from components.package import Package, read_package
 from components.registry import RUN_TAG, SNAPSHOT_TAG, SNAPSHOT_URI_TAG
 from k8s.replay import seed
 from k8s.replay.alone import Isolation, bare_environment, guard_python

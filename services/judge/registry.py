@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from components.package import CHAMPION, PACKAGE_TAG
+from components.contract import CHAMPION, PACKAGE_TAG
 from services.judge import rest
 from services.judge.errors import RegistryError, UnregisteredError
 

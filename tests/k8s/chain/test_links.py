@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from components.contract import PACKAGE_TAG
 from components.digest import sha256
 from components.ingest import snapshot_uri
-from components.package import PACKAGE_TAG, Holdout, Package, Receipt, write_package
+from components.package import Holdout, Package, Receipt, write_package
 from components.registry import RUN_TAG, SNAPSHOT_TAG, SNAPSHOT_URI_TAG, connect, register_version
 from components.signature import signature_file
 from k8s.chain.links import Places, follow

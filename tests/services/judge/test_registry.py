@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.package import PACKAGE_TAG
+from components.contract import PACKAGE_TAG
 from components.registry import (
     RUN_TAG,
     SNAPSHOT_TAG,
