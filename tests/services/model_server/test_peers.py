@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import MutableMapping
 from typing import Any, ClassVar
 
 import httpx
 import pytest
 
+from components.package import Package
+from services.model_server.app import Receive, Scope, Send
+from services.model_server.assembly import Server
 from services.model_server.peers import UNKNOWN, Outcome, Peers
+from services.model_server.settings import read_settings
 from tests.services.model_server.conftest import StartServer, listening
 from tests.small_package import GOOD
 
@@ -39,6 +44,34 @@ def test_one_client_asks_the_peers_for_all_messages_and_is_closed_in_the_end(
 
         assert asyncio.run(ask_thrice()) == [[UNKNOWN], [Outcome(matched=True)], [UNKNOWN]]
     assert [client.is_closed for client in Counting.made] == [True]
+
+
+def test_a_server_that_stops_closes_its_client(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    Counting.made.clear()
+    monkeypatch.setattr(httpx, "AsyncClient", Counting)
+    settings = {"CANARIO_PACKAGE": str(package.path), "CANARIO_RECENT_REQUESTS": "64", "CANARIO_PEERS": "127.0.0.1:1"}
+    server = Server(read_settings(settings), {})
+    body = json.dumps({"request_id": "a", "label": "Yes"}).encode()
+    sent: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message["type"])
+
+    async def stopping(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def life() -> list[bool]:
+        await server({"type": "http", "method": "POST", "path": "/feedback", "headers": []}, receive, send)
+        before = [client.is_closed for client in Counting.made]
+        await server.inside(stopping)({"type": "lifespan"}, receive, send)
+        return before
+
+    assert asyncio.run(life()) == [False]
+    assert [client.is_closed for client in Counting.made] == [True]
+    assert sent[-1] == "lifespan.shutdown.complete"
 
 
 def test_a_server_that_needs_no_peer_makes_no_client(serve: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
