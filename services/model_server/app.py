@@ -29,6 +29,7 @@ from services.model_server.model import GoldenFault, Model, bins_of
 from services.model_server.prediction_log import LineLog
 from services.model_server.recent import RecentAnswers
 from services.model_server.shadow import Mirror
+from services.model_server.turns import Turns
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -94,6 +95,7 @@ class ModelApp:
         self._log_middle = f'","version":{json.dumps(version)},"package":"{package.digest}","inputs":'.encode()
         self._shadow_middle = self._log_middle.replace(b'"inputs":', b'"shadow":true,"inputs":')
         self._ids = _unguessable_ids()
+        self._turns = Turns()
         self._static = _static_answers(package, service, version)
         self._gets: dict[str, Callable[[], Answer]] = {
             "/healthz": lambda: (200, b'{"alive":true}', _JSON),
@@ -132,10 +134,11 @@ class ModelApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
         path: str = scope["path"]
+        came = self._turns.came()
         request_id, shadow = self._identify(scope)
         try:
             if path == "/predict" and scope["method"] == "POST":
-                answer = await self._predict(receive, request_id, shadow=shadow)
+                answer = await self._predict(receive, request_id, came, shadow=shadow)
             else:
                 answer = await self._other(scope, receive, path)
         except Refused as refused:
@@ -164,12 +167,12 @@ class ModelApp:
             request_id = next(self._ids)
         return request_id, shadow
 
-    async def _predict(self, receive: Receive, request_id: bytes, *, shadow: bool) -> Answer:
+    async def _predict(self, receive: Receive, request_id: bytes, came: float, *, shadow: bool) -> Answer:
         message = await receive()
         body: bytes = message.get("body", b"")
         if message.get("more_body") or message["type"] == "http.disconnect" or len(body) > self._max_body_bytes:
             body = await self._long_body(message, receive)
-        started = time.perf_counter()
+            came = time.perf_counter()  # how long a caller takes to send is no time of ours
         rows, single = self._decoder.decode(body)
         try:
             scores = await self._scores(rows)
@@ -177,7 +180,7 @@ class ModelApp:
             if not isinstance(error, FakedError):
                 log_failure("prediction_failed", error, request_id=request_id.decode())
             if not shadow:
-                self._counters.request(time.perf_counter() - started, error=True)
+                self._counters.request(time.perf_counter() - came, error=True)
             return 500, _failed(request_id), _JSON
         answer = self._model.answer(scores, single=single).encode()
         identifier = request_id.decode()
@@ -191,7 +194,7 @@ class ModelApp:
         bins = bins_of(scores)
         self._recent.remember(identifier, bins)
         self._counters.scores(bins)
-        self._counters.request(time.perf_counter() - started, error=False)
+        self._counters.request(time.perf_counter() - came, error=False)
         if self._mirror is not None:
             self._mirror.offer(identifier, body, answer, rows)
         return 200, answer, _JSON

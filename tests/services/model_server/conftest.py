@@ -49,6 +49,18 @@ class Caller:
         then: Literal["end", "hang up", "silence"] = "end",
     ) -> Reply | None:
         """The answer, None if there was none; `then` says what follows the pieces of the body."""
+        return asyncio.run(self.ask(method, path, pieces, headers, then=then))
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        pieces: Sequence[bytes] = (b"",),
+        headers: Mapping[str, str] | None = None,
+        *,
+        then: Literal["end", "hang up", "silence"] = "end",
+    ) -> Reply | None:
+        """As `call`, for several requests at once."""
         messages: list[MutableMapping[str, Any]] = [
             {"type": "http.request", "body": piece, "more_body": then != "end" or place < len(pieces)}
             for place, piece in enumerate(pieces, 1)
@@ -65,7 +77,7 @@ class Caller:
 
         raw = [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
         scope = {"type": "http", "method": method, "path": path, "headers": raw}
-        asyncio.run(self.app(scope, receive, send))
+        await self.app(scope, receive, send)
         if not sent:
             return None
         start, body = sent
