@@ -77,6 +77,15 @@ class Signing(Platform):
     )
 
 
+class PredictionLog(Platform):
+    """What a replica keeps of what it was asked and answered."""
+
+    mib: int = Field(
+        default=1024, ge=0, le=1_048_576,
+        description="MiB of its node's disk for predictions and feedback, of which the oldest go first; 0 keeps none.",
+    )  # fmt: skip
+
+
 class Keda(Platform):
     """Scaling by requests instead of CPU alone."""
 
@@ -128,6 +137,9 @@ class Values(Platform):
         default=300, ge=0, le=3600, description="How long the load must be low before a replica goes."
     )
     resources: Amounts = Field(default=Amounts(), description="What one replica gets.")
+    prediction_log: PredictionLog = Field(
+        default=PredictionLog(), description="What a replica keeps of what it was asked and answered."
+    )
     pool: str | None = Field(
         default=None, min_length=1, description="Node pool, by the label `node.kubernetes.io/pool`."
     )

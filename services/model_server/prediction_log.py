@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from services.model_server.events import log_event
@@ -130,10 +131,9 @@ class _Files:
 
     def _open_next(self) -> int:
         self._folder.mkdir(parents=True, exist_ok=True)
-        numbers = self._numbers()
-        for number in numbers[: max(0, len(numbers) - self._max_files + 1)]:
-            self._path(number).unlink(missing_ok=True)
-        number = numbers[-1] if numbers else 0
+        sizes = self._sizes()
+        self._remove_oldest(sizes)
+        number = max(sizes, default=0)
         while True:
             number += 1
             try:
@@ -144,9 +144,23 @@ class _Files:
     def _path(self, number: int) -> Path:
         return self._folder / f"{self._name}-{number:08d}.jsonl"
 
-    def _numbers(self) -> list[int]:
-        texts = (path.stem.rpartition("-")[2] for path in self._folder.glob(f"{self._name}-*.jsonl"))
-        return sorted(int(text) for text in texts if text.isdigit())
+    def _remove_oldest(self, sizes: Mapping[int, int]) -> None:
+        """Makes room for a whole file more. Bytes count, for each start of a process begins a file, however short."""
+        excess = sum(sizes.values()) - (self._max_files - 1) * self._max_file_bytes
+        for number, size in sorted(sizes.items()):
+            if excess <= 0:
+                break
+            self._path(number).unlink(missing_ok=True)
+            excess -= size
+
+    def _sizes(self) -> dict[int, int]:
+        """Bytes of each file by its number; what another process removes meanwhile is gone."""
+        sizes: dict[int, int] = {}
+        for path in self._folder.glob(f"{self._name}-*.jsonl"):
+            number = path.stem.rpartition("-")[2]
+            with suppress(FileNotFoundError):
+                sizes |= {int(number): path.stat().st_size} if number.isdigit() else {}
+        return sizes
 
     def close(self) -> None:
         """Closes the file that is written."""

@@ -27,7 +27,9 @@ class Settings(Closed):
     workers: int = Field(default=1, ge=1, le=64, description="Serving processes that share the port.")
     log_dir: Path | None = Field(default=None, description="Folder of the prediction log; empty is off.")
     log_file_mib: float = Field(default=64, gt=0, description="Size at which a file of the log is closed.")
-    log_files: int = Field(default=8, ge=1, description="Files of the log that are kept; the oldest goes first.")
+    log_files: int = Field(
+        default=8, ge=1, description="So many files of that size the log may take; the oldest go first."
+    )
     log_queue_mib: float = Field(default=16, gt=0, description="Memory for what the disk has not taken yet.")
     peers: tuple[str, ...] = Field(default=(), description="Other replicas, host:port, that may know a request id.")
     recent_requests: int = Field(default=262_144, ge=64, description="Answers that feedback can be matched with.")

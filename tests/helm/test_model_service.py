@@ -14,6 +14,7 @@ from components.spec import load_spec
 from k8s.deploy.schema import CHART
 from k8s.twin.rollout import weight_steps
 from services.judge.server import build_app
+from services.model_server.settings import read_settings
 from tests.helm.charts import (
     DIGEST,
     KEDA,
@@ -179,6 +180,25 @@ def test_signatures_are_asked_where_a_key_is_set_and_no_setting_takes_its_place(
     # Kubernetes takes the last of two.
     other = {"settings": {"CANARIO_PUBLIC_KEY": "another"}}
     assert keys({"signing": {"publicKey": key}, **other})[-1] == key
+
+
+@pytest.mark.parametrize("mib", [16, 1024])
+def test_a_replica_keeps_its_log_and_its_files_fit_into_the_volume(tmp_path: Path, mib: int) -> None:
+    deployment = rendered(tmp_path, {"predictionLog": {"mib": mib}})["Deployment", "churn"]
+    spec = pod(deployment)
+    settings = read_settings({**environment(deployment), "CANARIO_PACKAGE": "/package"})
+    (place,) = (one["mountPath"] for one in spec["containers"][0]["volumeMounts"] if one["name"] == "log")
+    (volume,) = (one["emptyDir"] for one in spec["volumes"] if one["name"] == "log")
+    assert str(settings.log_dir) == place
+    two_logs = 2 * settings.log_files * settings.log_file_mib
+    assert two_logs == mib
+    assert int(volume["sizeLimit"].removesuffix("Mi")) >= 2 * two_logs
+
+
+def test_a_replica_need_not_keep_a_log(tmp_path: Path) -> None:
+    deployment = rendered(tmp_path, {"predictionLog": {"mib": 0}})["Deployment", "churn"]
+    assert "log" not in [one["name"] for one in pod(deployment)["volumes"]]
+    assert "CANARIO_LOG_DIR" not in environment(deployment)
 
 
 def test_a_pod_ends_later_than_its_longest_request(tmp_path: Path) -> None:

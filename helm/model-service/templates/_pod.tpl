@@ -79,8 +79,14 @@ spec:
         {{- range $name, $value := .settings }}
         - {name: {{ $name }}, value: {{ $value | quote }}}
         {{- end }}
+        # Last, because the last one counts: no release's setting takes the place of these.
+        {{- with int $values.predictionLog.mib }}
+        - {name: CANARIO_LOG_DIR, value: /log}
+        - {name: CANARIO_LOG_FILES, value: "8"}
+        # There are two logs, of predictions and of feedback.
+        - {name: CANARIO_LOG_FILE_MIB, value: {{ divf . 16 | quote }}}
+        {{- end }}
         {{- with $values.signing.publicKey }}
-        # Last, because the last one counts: no release's setting takes its place.
         - {name: CANARIO_PUBLIC_KEY, value: {{ . | quote }}}
         {{- end }}
       startupProbe:
@@ -116,9 +122,17 @@ spec:
         capabilities: {drop: [ALL]}
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
+        {{- if int $values.predictionLog.mib }}
+        - {name: log, mountPath: /log}
+        {{- end }}
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: 256Mi}
+    {{- with int $values.predictionLog.mib }}
+    # Twice what the files hold, for each worker writes one of its own, and a pod beyond its limit is evicted.
+    - name: log
+      emptyDir: {sizeLimit: {{ add . . 64 }}Mi}
+    {{- end }}
 {{- end }}
 
 {{/* Seconds until no gateway sends requests to a pod that is about to go. */}}

@@ -79,11 +79,11 @@ def test_lines_are_written_in_order(open_log: OpenLog, tmp_path: Path) -> None:
 def test_files_are_of_a_size_and_a_number(open_log: OpenLog, tmp_path: Path) -> None:
     log = open_log()
     for number in range(8):
-        log.put(LINE * 60, 60)
+        log.put(LINE * 90, 90)
         wait_until(lambda number=number: (tmp_path / f"p-{number + 1:08d}.jsonl").exists())  # type: ignore[misc]
     log.close()
     assert [path.name for path in files(tmp_path)] == ["p-00000006.jsonl", "p-00000007.jsonl", "p-00000008.jsonl"]
-    assert all(path.read_bytes() == LINE * 60 for path in files(tmp_path))
+    assert all(path.read_bytes() == LINE * 90 for path in files(tmp_path))
 
 
 def test_a_new_process_leaves_the_files_of_the_last_one(open_log: OpenLog, tmp_path: Path) -> None:
@@ -92,6 +92,15 @@ def test_a_new_process_leaves_the_files_of_the_last_one(open_log: OpenLog, tmp_p
         log.put(text, 1)
         log.close()
     assert [path.read_bytes() for path in files(tmp_path)] == [b"first\n", b"second\n"]
+
+
+def test_many_starts_leave_what_they_found_as_long_as_it_is_within_the_bytes(open_log: OpenLog, tmp_path: Path) -> None:
+    for number in range(20):
+        log = open_log()
+        log.put(b"%02d\n" % number, 1)
+        log.close()
+    kept = b"".join(path.read_bytes() for path in files(tmp_path)).splitlines()
+    assert kept == [b"%02d" % number for number in range(20)]
 
 
 def test_two_processes_may_share_a_folder(open_log: OpenLog, tmp_path: Path) -> None:
