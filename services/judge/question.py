@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from components.contract import Rollout
 
+#: A label of DNS, as Kubernetes has for the names of services and namespaces (RFC 1123); it goes into queries.
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HELP = "a question is a JSON object with name, namespace and phase, as Flagger posts it"
 
 
@@ -46,8 +48,8 @@ class Question(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    name: str = Field(min_length=1)
-    namespace: str = ""
+    name: str = Field(pattern=f"^{_LABEL}$")
+    namespace: str = Field(default="", pattern=f"^({_LABEL})?$")
     phase: str = ""
     metadata: _Metadata = _Metadata()
 

@@ -32,7 +32,10 @@ def test_without_metadata_nothing_is_told(metadata: object) -> None:
     [
         ("[1]", "a question is a JSON object"),
         ("{", "a question is a JSON object"),
-        ('{"name": ""}', "name: String should have at least 1 character"),
+        ('{"name": ""}', "name: String should match pattern"),
+        ('{"name": "churn\\",job=\\"other"}', "name: String should match pattern"),
+        ('{"name": "churn\\n"}', "name: String should match pattern"),
+        ('{"name": "churn", "namespace": "Models"}', "namespace: String should match pattern"),
         ('{"name": "churn", "metadata": {"rollout": "{"}}', "metadata.rollout: Invalid JSON"),
         ('{"name": "churn", "metadata": {"rollout": "{\\"step_wait\\": 1}"}}', "step_wait: Extra inputs"),
     ],
