@@ -14,7 +14,7 @@ from tests.e2e.kube import Kube
 #: Where the gateway listens inside the cluster.
 GATEWAY = os.environ.get("CANARIO_GATEWAY", "http://traefik.gateway")
 #: Requests a second; a cluster of one small machine has its own work, too.
-RATE = "100"
+RATE = "200"
 _SCRIPT = """
 trap 'kill -TERM $locust' TERM
 python -m locust -f tests/load/locustfile.py --headless --only-summary --out /tmp/load "$@" >/tmp/locust.log 2>&1 &
