@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final
 
 #: A request that is taken up so soon after a turn was waiting while that went on.
@@ -21,14 +22,15 @@ class Turns:
     and then at the middle of it as often before as after.
     """
 
-    def __init__(self) -> None:
-        self._under_way = False
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        """`clock` counts seconds, as `time.perf_counter` does."""
+        self._clock, self._under_way = clock, False
         self._came = self._began = self._ended = 0.0
 
     def came(self) -> float:
-        """When the request came that is taken up now, as `time.perf_counter` counts seconds."""
+        """When the request came that is taken up now, as the clock counts seconds."""
         if not self._under_way:
-            self._under_way, now = True, time.perf_counter()
+            self._under_way, now = True, self._clock()
             waited = (self._ended - self._began) / 2 if now - self._ended < _SOON_SECONDS else 0.0
             self._began, self._came = now, now - waited
             asyncio.get_running_loop().call_soon(self._end)
@@ -36,4 +38,4 @@ class Turns:
 
     def _end(self) -> None:
         """Runs after all that was there when the turn began; what is taken up from now on was found later."""
-        self._under_way, self._ended = False, time.perf_counter()
+        self._under_way, self._ended = False, self._clock()
