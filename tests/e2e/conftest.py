@@ -22,9 +22,10 @@ from tests.e2e.scenario import (
     WITHOUT_TRACKING,
     Environment,
     Version,
-    build_image,
+    build_images,
     demo_packages,
-    model_image,
+    image_name,
+    of_package,
 )
 
 HOST = f"{SERVICE}.canario.local"
@@ -58,9 +59,29 @@ def cluster() -> None:
 
 
 @pytest.fixture(scope="session")
-def repository(cluster: None) -> Iterator[GitServer]:
+def packages() -> dict[str, str]:
+    """The demo's packages by version."""
+    return demo_packages()
+
+
+@pytest.fixture(scope="session")
+def built(cluster: None, packages: dict[str, str]) -> dict[str, Image]:
+    """The images of the demo's packages, by package, the judge's and the callers', on the cluster's nodes."""
+    programs = {program: ("--component", program) for program in ("judge", "load")}
+    what = {**programs, **{package: of_package(package) for package in packages.values()}}
+    return dict(zip(what, build_images(*what.values()), strict=True))
+
+
+@pytest.fixture(scope="session")
+def images(built: dict[str, Image], packages: dict[str, str]) -> dict[str, Image]:
+    """The images of the demo's packages."""
+    return {package: built[package] for package in packages.values()}
+
+
+@pytest.fixture(scope="session")
+def repository(built: dict[str, Image]) -> Iterator[GitServer]:
     """The environment repository, in which each release is a commit."""
-    with GitServer(Kube("environment"), build_image("--component", "judge")) as server:
+    with GitServer(Kube("environment"), image_name(built["judge"])) as server:
         yield server
 
 
@@ -79,18 +100,6 @@ def _install_platform(*settings: str) -> None:
     command = [sys.executable, "-m", "k8s.platform", "--env", "local", *WITHOUT_TRACKING, *settings]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.fixture(scope="session")
-def packages() -> dict[str, str]:
-    """The demo's packages by version."""
-    return demo_packages()
-
-
-@pytest.fixture(scope="session")
-def images(cluster: None, packages: dict[str, str]) -> dict[str, Image]:
-    """The images of the demo's packages, on the cluster's nodes."""
-    return {package: model_image(package) for package in packages.values()}
 
 
 @pytest.fixture(scope="session")
@@ -124,9 +133,9 @@ def champion(environment: Environment, packages: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="session")
-def load_image(cluster: None) -> str:
+def load_image(built: dict[str, Image]) -> str:
     """What callers run."""
-    return build_image("--component", "load")
+    return image_name(built["load"])
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import yaml
 
 from components.environment import Image, release_file, release_text
-from k8s.deploy.environment import ClusterRelease, built_release
+from k8s.deploy.environment import ClusterRelease
 from k8s.deploy.nodes import bring
 from tests.e2e.git_server import GitServer
 
@@ -74,14 +75,30 @@ def demo_packages() -> dict[str, str]:
     return {str(version["version"]): version["package"] for version in summary["versions"]}
 
 
+def build_images(*made: tuple[str, ...]) -> list[Image]:
+    """Makes images, each by its arguments of `services.image`; one is brought to the cluster while the next is made."""
+    images, under_way = [], []
+    with ThreadPoolExecutor(max_workers=1) as bringing:
+        for what in made:
+            _run(sys.executable, "-m", "services.image", *what, "--out", str(_OUT))
+            name = SERVICE if what[0] == "--spec" else what[1]
+            record = json.loads((_OUT / "images" / f"{name}.json").read_text(encoding="utf-8"))
+            image = Image(repository=record["name"], tag=record["tag"])
+            images.append(image)
+            under_way.append(bringing.submit(bring, image_name(image), print))
+        for brought in under_way:
+            brought.result()
+    return images
+
+
 def build_image(*what: str) -> str:
     """Makes an image and brings it to the cluster; its name with the tag."""
-    _run(sys.executable, "-m", "services.image", *what, "--out", str(_OUT))
-    name = SERVICE if what[0] == "--spec" else what[1]
-    record = json.loads((_OUT / "images" / f"{name}.json").read_text(encoding="utf-8"))
-    image = f"{record['name']}:{record['tag']}"
-    bring(image, print)
-    return image
+    return image_name(*build_images(what))
+
+
+def image_name(image: Image) -> str:
+    """The name of an image with its tag."""
+    return f"{image.repository}:{image.tag}"
 
 
 def package_folder(package: str) -> Path:
@@ -89,10 +106,9 @@ def package_folder(package: str) -> Path:
     return DEMO / "store" / "packages" / package.removeprefix("sha256:")
 
 
-def model_image(package: str) -> Image:
-    """The image of one of the demo's packages."""
-    build_image("--spec", str(DEMO / "service.yaml"), "--package", str(package_folder(package)))
-    return built_release(_OUT / "images" / f"{SERVICE}.json", SERVICE, "0").image
+def of_package(package: str) -> tuple[str, ...]:
+    """The arguments of `services.image` for the image of one of the demo's packages."""
+    return ("--spec", str(DEMO / "service.yaml"), "--package", str(package_folder(package)))
 
 
 def spec_with(folder: Path, **rollout: Any) -> Path:

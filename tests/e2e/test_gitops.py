@@ -24,7 +24,7 @@ from tests.e2e.callers import Callers
 from tests.e2e.git_server import GitServer
 from tests.e2e.gitops import GitOps, environments
 from tests.e2e.kube import Kube
-from tests.e2e.scenario import DEMO, SERVICE, Version, build_image
+from tests.e2e.scenario import DEMO, SERVICE, Version, image_name
 from tests.k8s.followed import ENVIRONMENTS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -47,15 +47,16 @@ def versions(packages: dict[str, str]) -> dict[str, Version]:
 
 @pytest.fixture(scope="module")
 def gitops(
-    cluster: None, images: dict[str, Image], versions: dict[str, Version], tmp_path_factory: pytest.TempPathFactory
+    built: dict[str, Image],
+    images: dict[str, Image],
+    versions: dict[str, Version],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[GitOps]:
     bring_controllers("local", ["flux"], print)
-    judge = build_image("--component", "judge")
-    repository, _, tag = judge.rpartition(":")
-    image = Image(repository=repository, tag=tag)
+    judge = built["judge"]
     with (
-        GitServer(Kube("gitops"), judge) as server,
-        environments(tmp_path_factory.mktemp("gitops"), image, images, server, versions["1"]) as made,
+        GitServer(Kube("gitops"), image_name(judge)) as server,
+        environments(tmp_path_factory.mktemp("gitops"), judge, images, server, versions["1"]) as made,
     ):
         yield made
 
