@@ -116,6 +116,8 @@ def is_done(service: Service, before: State, state: State, *, to_the_end: bool) 
     same = state.template == before.template
     if same and before.phase in _AT_REST:
         return True
+    if _is_back(before, state):
+        return True
     moved = same or (_checksum(state) != _checksum(before) and not _is_still(before, state))
     if moved and state.phase == "Failed":
         raise RolloutError(f"{service.name}: the rollout failed and the champion keeps serving\n{_next_step(service)}")
@@ -165,6 +167,13 @@ def _has(pod: Mapping[str, Any], condition: str) -> bool:
 def _checksum(state: State) -> str:
     """Flagger's own of the pod that it rolls out, or rolled out last."""
     return str(state.canary.get("status", {}).get("lastAppliedSpec", ""))
+
+
+def _is_back(before: State, state: State) -> bool:
+    """Whether the champion is asked for again after a failure: Flagger writes its checksum, and the phase stays."""
+    status = state.canary.get("status", {})
+    back = _checksum(state) == str(status.get("lastPromotedSpec")) and _checksum(state) != _checksum(before)
+    return before.phase == state.phase == "Failed" and back
 
 
 def _is_still(before: State, state: State) -> bool:

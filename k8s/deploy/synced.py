@@ -72,8 +72,8 @@ def has_ended(seen: Seen, wanted: tuple[str, str], *, was_asked: bool) -> bool:
     """Whether a release answers, was rolled back, or is not asked for any more."""
     if seen.asked != wanted:
         return was_asked
-    if seen.phase == "Failed":
-        return seen.turned_at > seen.asked_since
+    if seen.phase == "Failed" and seen.turned_at > seen.asked_since:
+        return True
     return seen.answers == wanted and seen.phase in _AT_REST
 
 
@@ -91,7 +91,7 @@ def look(service: str, namespace: str) -> Seen:
             answers=_identity(named.get(("Deployment", f"{service}-primary"))),
             phase=str(canary.get("status", {}).get("phase", "")),
             asked_since=_written(target),
-            turned_at=str(canary.get("status", {}).get("lastTransitionTime", "")),
+            turned_at=_turned(canary),
         )
     except (KeyError, IndexError, TypeError) as error:
         raise ClusterError(f"{namespace}/{service}: its objects are not understood ({error!r})") from error
@@ -114,6 +114,12 @@ def _written(deployment: dict[str, Any] | None) -> str:
     """When Flux wrote an object last, as Kubernetes writes a time; such texts are in the order of time."""
     entries = (deployment or {"metadata": {}})["metadata"].get("managedFields", ())
     return max((str(one.get("time", "")) for one in entries if one.get("manager") == _MANAGER), default="")
+
+
+def _turned(canary: dict[str, Any]) -> str:
+    """When Flagger came to the phase; the status' own time is renewed at every look while it is Failed."""
+    conditions = canary.get("status", {}).get("conditions", ())
+    return max((str(one.get("lastUpdateTime", "")) for one in conditions), default="")
 
 
 def _line(release: Release, seen: Seen) -> str:

@@ -27,6 +27,8 @@ def ending(canary: dict[str, Any]) -> Ending | None:
 
     The status does not name the release, the spec does, if it was not written since. Without
     the times of its writing (k8s.io/apimachinery, ManagedFieldsEntry) nobody knows, and it is none.
+    The end's time is its condition's: as long as a canary is Failed, Flagger renews the status' own
+    lastTransitionTime at every look (flagger v1.44, pkg/controller/scheduler.go: shouldAdvance).
 
     Args:
         canary: an object of flagger.app/v1beta1.
@@ -35,7 +37,9 @@ def ending(canary: dict[str, Any]) -> Ending | None:
         QuestionError: its webhook's metadata cannot be understood.
     """
     status, metadata = canary.get("status") or {}, canary["metadata"]
-    phase, at = status.get("phase"), str(status.get("lastTransitionTime") or "")
+    phase = status.get("phase")
+    turned = (str(one.get("lastUpdateTime") or "") for one in status.get("conditions") or [] if one["reason"] == phase)
+    at = max(turned, default="")
     writings = [one for one in metadata.get("managedFields") or [] if one.get("subresource") != "status"]
     written = max((str(one.get("time") or "~") for one in writings), default="~")  # "~" is after every time
     if phase not in OVER or not at or written >= at:

@@ -44,7 +44,12 @@ class _Failed(NamedTuple):
     @property
     def sentence(self) -> str:
         """How the revert's message begins to tell why."""
-        return f"Version {self.version} ({self.package}) of {self.service} was rolled back:"
+        return f"Version {self.version} ({self.package}){self.ending}"
+
+    @property
+    def ending(self) -> str:
+        """How that ends, whichever version it was."""
+        return f" of {self.service} was rolled back:"
 
 
 def undo_release(environment: Environment, service: str, version: str, package: str, reason: str) -> Commit | None:
@@ -77,7 +82,8 @@ def undo_release(environment: Environment, service: str, version: str, package: 
 def _asking(repository: Repository, file: str, failed: _Failed) -> str | None:
     """The commit by which the branch asks for this release; None if it asks for another.
 
-    The release before may have the same version and package, and other settings: then what asks for it is the revert.
+    A revert is never undone: the release before may have the same version and package, and other settings, and one
+    that serves again may fail with a new chart; the release that was rolled back is not the answer to either.
     """
     try:
         release = yaml.safe_load(repository.read(file) or "")
@@ -87,7 +93,7 @@ def _asking(repository: Repository, file: str, failed: _Failed) -> str | None:
     commit = repository.last_change(file)
     if commit is None or (str(wanted.get("version")), str(wanted.get("package"))) != (failed.version, failed.package):
         return None
-    return None if failed.sentence in repository.show(commit).message else commit
+    return None if failed.ending in repository.show(commit).message else commit
 
 
 def _credential_settings(folder: Path | None) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -32,6 +33,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 #: What is shown when a test fails.
 NAMESPACES = tuple(f"gitops-{environment}" for environment in ENVIRONMENTS)
 _SECONDS = 300.0
+#: In so long the judge has looked again at every Canary; it does each minute.
+_LOOKS_SECONDS = 75.0
 #: What Flux or Flagger may write.
 _KINDS = "deployments,services,hpa,canaries,httproutes,networkpolicies,poddisruptionbudgets,serviceaccounts,configmaps"
 
@@ -194,3 +197,5 @@ def test_a_bad_version_is_reverted_in_staging_and_never_proposed(
     assert (late.returncode, late.stdout) == (0, "production has version 2 already\n"), late.stderr
     assert gitops.server.branches() == ["main"]
     assert stands(gitops, "production").version == "2"
+    time.sleep(_LOOKS_SECONDS)
+    assert gitops.server.history()[-1][0] == revert, "the champion that is back has not failed"

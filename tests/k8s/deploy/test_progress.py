@@ -42,11 +42,18 @@ def pod(image: str = NEW, *, ready: bool = True, waiting: str = "") -> dict[str,
 
 
 def state(
-    phase: str = "", *, applied: str = "1", image: str = NEW, weight: int = 0, turned: str | None = None
+    phase: str = "",
+    *,
+    applied: str = "1",
+    image: str = NEW,
+    weight: int = 0,
+    turned: str | None = None,
+    promoted: str | None = None,
 ) -> State:
     """By default a new checksum comes with a new phase; `turned` is the second in which the phase changed."""
     conditions = [{"type": "Promoted", "lastUpdateTime": f"2026-01-01T00:00:0{turned or applied}Z"}]
     status = {"phase": phase, "lastAppliedSpec": applied, "canaryWeight": weight, "conditions": conditions}
+    status |= {"lastPromotedSpec": promoted} if promoted else {}
     return State({"": deployment(image)}, (), {"status": status if phase else {}})
 
 
@@ -111,6 +118,17 @@ def test_a_checksum_that_comes_before_its_phase_is_no_end(phase: str) -> None:
     before, after = state(phase, image=OLD, turned="1"), state(phase, applied="2", turned="1")
     assert not done(before, after)
     assert not done(before, after, to_the_end=True)
+
+
+@pytest.mark.parametrize("to_the_end", [False, True])
+def test_a_champion_that_is_brought_back_after_a_failure_is_done_when_flagger_knows_it(to_the_end: bool) -> None:
+    failed = state("Failed", applied="2", promoted="1")
+    asked = state("Failed", applied="2", promoted="1", turned="2", image=OLD)
+    known = state("Failed", applied="1", promoted="1", turned="2", image=OLD)
+    assert not done(failed, asked, to_the_end=to_the_end)
+    assert done(failed, known, to_the_end=to_the_end)
+    next_one = state("Failed", applied="1", promoted="1", turned="2", image="registry.local/canario/small:3")
+    assert not done(known, next_one, to_the_end=to_the_end)
 
 
 def test_when_nothing_changed_there_is_nothing_to_wait_for() -> None:

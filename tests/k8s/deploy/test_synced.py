@@ -25,12 +25,13 @@ ONE, TWO = ("1", "package 1"), ("2", "package 2")
         (Seen(TWO, TWO, "Succeeded"), True, True),
         (Seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:01:00Z"), True, True),
         (Seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:00:00Z"), True, False),
+        (Seen(TWO, TWO, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:00:00Z"), True, True),
         (Seen(ONE, ONE, "Failed"), True, True),
     ],
     ids=[
         "nothing is there yet", "it was not brought yet", "the first one starts", "the first one answers",
         "Flagger has not seen it yet", "a canary", "nearly promoted", "promoted", "rolled back",
-        "the failure was of the one before", "reverted in Git, and that was brought",
+        "the failure was of the one before", "the champion is back", "reverted in Git, and that was brought",
     ],
 )  # fmt: skip
 def test_the_end(seen: Seen, was_asked: bool, ended: bool) -> None:
@@ -50,7 +51,8 @@ def test_what_kubectl_says_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         {"manager": "kustomize-controller", "time": "2026-01-01T00:00:05Z"},
         {"manager": "flagger", "time": "2026-01-01T00:00:09Z"},
     ]
-    turned = {"phase": "Failed", "lastTransitionTime": "2026-01-01T00:01:00Z"}
+    condition = {"type": "Promoted", "lastUpdateTime": "2026-01-01T00:01:00Z"}
+    turned = {"phase": "Failed", "lastTransitionTime": "2026-01-01T09:00:00Z", "conditions": [condition]}
     items = [
         deployment("churn", "2", managedFields=written),
         deployment("churn-primary", "1"),

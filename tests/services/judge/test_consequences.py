@@ -37,14 +37,16 @@ def asking(version: str) -> str:
     return f"service: churn\nversion: '{version}'\npackage: sha256:new\n"
 
 
-def failed_canary(**status: Any) -> dict[str, Any]:
+def failed_canary(phase: str = "Failed") -> dict[str, Any]:
     """As Flagger leaves it; the release was written before it failed."""
     written = {"manager": "helm", "operation": "Update", "time": "2026-01-01T00:00:00Z"}
+    condition = {"type": "Promoted", "reason": phase, "lastUpdateTime": "2026-01-01T00:05:00Z"}
     kept = {"manager": "flagger", "operation": "Update", "subresource": "status", "time": "2026-01-01T00:05:00Z"}
     return {
         "metadata": {"name": "churn", "namespace": "models", "uid": "a-b-c", "managedFields": [written, kept]},
         "spec": {"analysis": {"webhooks": [{"type": "rollback"}, {"type": "event", "metadata": TOLD}]}},
-        "status": {"phase": "Failed", "lastTransitionTime": "2026-01-01T00:05:00Z"} | status,
+        # Flagger writes the time of a status anew as long as it is Failed, and not that of its condition.
+        "status": {"phase": phase, "lastTransitionTime": "2026-01-01T09:00:00Z", "conditions": [condition]},
     }
 
 

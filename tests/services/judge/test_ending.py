@@ -62,6 +62,20 @@ def test_what_failed_while_no_judge_listened_is_reverted_once_by_whoever_starts(
     assert event["reason"] == "Reverted"
 
 
+def test_the_champion_that_was_brought_back_has_not_failed(remote: Repository) -> None:
+    """After the revert the champion is written into the Canary, which stays Failed, and is looked at every 10 s."""
+    with api_server() as api:
+        api.canaries = [failed_canary()]
+        watch(api, Environment(f"file://{remote.path}"), looks=1)
+        back = failed_canary()
+        back["metadata"]["managedFields"][0]["time"] = "2026-01-01T00:06:00Z"
+        back["spec"]["analysis"]["webhooks"][1]["metadata"] = TOLD | {"version": "1", "package": "sha256:old"}
+        api.canaries = [back]
+        watch(api, Environment(f"file://{remote.path}"), looks=2)
+    assert [commit.subject for commit in remote.log()][3:] == ['Revert "Deploy churn 2"']
+    assert remote.read(FILE) == asking("1")
+
+
 def test_what_was_released_again_by_hand_is_not_reverted_for_the_same_rollback(remote: Repository) -> None:
     def again(_: float) -> None:
         remote.write(FILE, asking("2"), "Try churn 2 again")
@@ -86,7 +100,7 @@ def test_what_was_released_again_by_hand_is_not_reverted_for_the_same_rollback(r
 
 
 def _written_since(canary: dict[str, Any]) -> None:
-    canary["metadata"]["managedFields"][0]["time"] = canary["status"]["lastTransitionTime"]
+    canary["metadata"]["managedFields"][0]["time"] = canary["status"]["conditions"][0]["lastUpdateTime"]
 
 
 def _without_times(canary: dict[str, Any]) -> None:
@@ -101,11 +115,25 @@ def _new(canary: dict[str, Any]) -> None:
     del canary["status"]
 
 
+def _without_condition(canary: dict[str, Any]) -> None:
+    del canary["status"]["conditions"]
+
+
+def _with_the_condition_of_another_phase(canary: dict[str, Any]) -> None:
+    canary["status"]["conditions"][0]["reason"] = "Progressing"
+
+
 def _of_somebody_else(canary: dict[str, Any]) -> None:
     canary["spec"]["analysis"] = {"webhooks": [{"type": "event"}]}
 
 
-@pytest.mark.parametrize("change", [_written_since, _without_times, _under_way, _new, _of_somebody_else])
+@pytest.mark.parametrize(
+    "change",
+    [
+        _written_since, _without_times, _under_way, _new, _without_condition, _with_the_condition_of_another_phase,
+        _of_somebody_else,
+    ],
+)  # fmt: skip
 def test_a_canary_that_does_not_say_which_release_ended_is_left_alone(change: Any) -> None:
     canary = failed_canary()
     assert ending(canary) is not None

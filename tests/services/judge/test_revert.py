@@ -100,6 +100,14 @@ def test_a_revert_is_not_undone_where_the_release_before_had_the_same_version_an
     assert remote.read(FILE) == asking("churn", "2")
 
 
+def test_a_revert_is_not_undone_when_what_serves_again_fails_too(remote: Repository) -> None:
+    url = f"file://{remote.path}"
+    assert undo_release(at(url), "churn", "2", PACKAGE, revert_reason("churn", "2", PACKAGE, "fail: slow", []))
+    reason = revert_reason("churn", "1", PACKAGE, "fail: slow", [])
+    assert undo_release(at(url), "churn", "1", PACKAGE, reason) is None
+    assert remote.read(FILE) == asking("churn", "1")
+
+
 def test_two_judges_at_once_over_the_network_make_one_commit(remote: Repository) -> None:
     before = len(remote.log())
     with daemon(remote.path.parent) as address, ThreadPoolExecutor(4) as pool:

@@ -78,7 +78,7 @@ def test_one_request_after_the_other_waits_for_nobody() -> None:
 def test_a_server_that_is_too_slow_for_its_callers_says_that_they_waited(
     serve: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each answer is within the objective of 50 ms, and of twenty callers at once all but the first two waited longer."""
+    """Each answer is within the objective of 50 ms, and most of twenty callers at once waited longer."""
     server = serve()
     compute = server.app._model.scores
 
