@@ -98,7 +98,7 @@ class Monitoring(Platform):
 
     namespace: ObjectName = Field(default="monitoring", description="Namespace from which pods are scraped.")
     service_monitor: bool = Field(
-        default=False, description="A ServiceMonitor for the Prometheus operator, instead of scrape annotations."
+        default=False, description="A ServiceMonitor for the Prometheus operator, beside the scrape annotations."
     )
     alerts: bool = Field(default=False, description="A PrometheusRule with the alerts.")
     dashboard: bool = Field(default=False, description="A ConfigMap with the Grafana dashboard.")

@@ -134,6 +134,14 @@ def test_without_a_repository_nothing_is_said_of_one(tmp_path: Path) -> None:
     assert "environment" not in json.dumps(deployment)
 
 
+def test_whoever_has_the_alerts_has_the_judges_series_too(tmp_path: Path) -> None:
+    assert ("ServiceMonitor", "judge") not in objects(tmp_path, {})
+    brought = objects(tmp_path, ALL)
+    wanted = brought["ServiceMonitor", "judge"]["spec"]["selector"]["matchLabels"]
+    named = {name: one["metadata"]["labels"] for (kind, name), one in brought.items() if kind == "Service"}
+    assert [name for name, labels in named.items() if wanted.items() <= labels.items()] == ["judge"]
+
+
 def test_every_metric_is_one_that_is_exported() -> None:
     for path in (*CHART.glob("alerts/*.yaml"), CHART / "dashboard.json"):
         assert metrics(path.read_text(encoding="utf-8")) - METRICS == set(), path
