@@ -215,10 +215,6 @@ tell-verdict: export COMMIT ?=
 tell-verdict:  ## say what follow found as a check and a comment: COMMIT=id; needs gh
 	@bash .ci/tell-verdict
 
-.PHONY: kind
-kind:  ## a cluster in containers of this machine, for KUBECONFIG
-	@kind create cluster --kubeconfig "$${KUBECONFIG:?names the file to write}" --wait 180s
-
 .PHONY: tf-lock
 tf-lock:  ## note which provider ENV takes, with its checksums, for a commit; again after a change of version
 	@terraform -chdir=terraform/envs/$(ENV) providers lock \

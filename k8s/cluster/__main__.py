@@ -18,9 +18,14 @@ CONFIG: Final = Path(__file__).with_name("kind.yaml")
 #: The first release of kind whose own node image is Kubernetes 1.33.1.
 #: https://github.com/kubernetes-sigs/kind/releases/tag/v0.29.0
 OLDEST_KIND: Final = (0, 29)
+#: What the node of the pool for training says that it has, so that a pod that asks for a GPU is put there; no device
+#: is behind it. https://kubernetes.io/docs/tasks/administer-cluster/extended-resource-node
+_GPU: Final = '[{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "1"}]'
+_POOL: Final = "node.kubernetes.io/pool=gpu"
 _INSTALL: Final = {
     "docker": "https://docs.docker.com/engine/install",
     "kind": "https://kind.sigs.k8s.io/docs/user/quick-start/#installation",
+    "kubectl": "https://kubernetes.io/docs/tasks/tools",
 }
 
 
@@ -35,10 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     except DeployError as error:
         print(f"there is no cluster: {error}", file=sys.stderr)
         return 1
-    print(
-        f"next, with cloud-provider-kind running (https://github.com/kubernetes-sigs/cloud-provider-kind;"
-        f" it gives the gateway its address):\n  export KUBECONFIG={kubeconfig}\n  make platform"
-    )
+    print(f"next:\n  export KUBECONFIG={kubeconfig}\n  make platform")
     return 0
 
 
@@ -55,7 +57,7 @@ def kind_release(words: str) -> tuple[int, int]:
 
 
 def _check() -> None:
-    for name in ("docker", "kind"):
+    for name in _INSTALL:
         if shutil.which(name) is None:
             raise ToolError(f"{name} is not on the PATH; {_INSTALL[name]} says how to install it")
     _ask(["docker", "info"], "docker does not answer; start it, and see that you may use it (`docker info`)")
@@ -71,9 +73,13 @@ def _bring(kubeconfig: Path) -> None:
     if NAME in _ask(["kind", "get", "clusters"], "kind does not list its clusters").split():
         _ask(["kind", "export", "kubeconfig", *there], f"the cluster {NAME} is there and cannot be used")
         print(f"the cluster {NAME} is there; it is kept (`kind delete cluster --name {NAME}` removes it)")
-        return
-    print(f"the cluster {NAME} is being made, which takes a few minutes", flush=True)
-    _ask(["kind", "create", "cluster", *there, "--config", str(CONFIG), "--wait", "180s"], "kind could not make it")
+    else:
+        print(f"the cluster {NAME} is being made, which takes a few minutes", flush=True)
+        _ask(["kind", "create", "cluster", *there, "--config", str(CONFIG), "--wait", "180s"], "kind could not make it")
+    kubectl = ["kubectl", "--kubeconfig", str(kubeconfig)]
+    for node in _ask([*kubectl, "get", "nodes", "--selector", _POOL, "--output", "name"], "no node is seen").split():
+        patch = ["patch", node, "--subresource", "status", "--type", "json", "--patch", _GPU]
+        _ask([*kubectl, *patch], f"{node} offers no nvidia.com/gpu")
 
 
 def _ask(command: Sequence[str], fault: str) -> str:

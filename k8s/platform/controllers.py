@@ -24,6 +24,9 @@ class Chart(Closed):
     name: str
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="Pinned; never a range.")
     values: dict[str, Any] = Field(default_factory=dict)
+    local_values: dict[str, Any] = Field(
+        default_factory=dict, description="Over the values, on a cluster of one's own (ENV=local) alone."
+    )
 
 
 class FoundBy(Closed):
@@ -60,7 +63,7 @@ class Controller(Closed):
         if bool(self.chart) != bool(self.namespace):
             raise ValueError("a chart goes into a namespace, and manifests bring their own")
         if self.local_patches and not self.manifests:
-            raise ValueError("local_patches are of manifests; a chart has values")
+            raise ValueError("local_patches are of manifests; a chart has local_values")
         return self
 
 

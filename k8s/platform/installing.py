@@ -67,7 +67,7 @@ def _bring(controller: Controller, *, local: bool) -> None:
     for folder in controller.kustomizations:
         run(["kubectl", "apply", "--server-side", "--kustomize", folder])
     if controller.chart is not None and controller.namespace is not None:
-        _bring_chart(controller.name, controller.namespace, controller.chart)
+        _bring_chart(controller.name, controller.namespace, controller.chart, local=local)
 
 
 def _bring_patched(controller: Controller) -> None:
@@ -78,11 +78,13 @@ def _bring_patched(controller: Controller) -> None:
         run(["kubectl", "apply", "--server-side", "--kustomize", folder])
 
 
-def _bring_chart(name: str, namespace: str, chart: Chart) -> None:
+def _bring_chart(name: str, namespace: str, chart: Chart, *, local: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
-        values = Path(folder) / "values.yaml"
-        values.write_text(json.dumps(chart.values), encoding="utf-8")
+        files = [Path(folder) / "values.yaml", Path(folder) / "local.yaml"]
+        for file, values in zip(files, (chart.values, chart.local_values if local else {}), strict=True):
+            file.write_text(json.dumps(values), encoding="utf-8")
         command = ["helm", "upgrade", "--install", name, chart.name, "--repo", chart.repository]
         command += ["--version", chart.version, "--namespace", namespace, "--create-namespace"]
-        command += ["--values", str(values), "--wait", "--timeout", f"{_WAIT_SECONDS}s"]
+        command += [option for file in files for option in ("--values", str(file))]
+        command += ["--wait", "--timeout", f"{_WAIT_SECONDS}s"]
         run(command, _WAIT_SECONDS + _SLACK_SECONDS)

@@ -22,9 +22,13 @@ PORT = {"containerPort", "hostPort", "listenAddress", "protocol"}
     [
         ({}, "docker is not on the PATH; https://docs.docker.com"),
         ({"docker": "exit 0"}, "kind is not on the PATH; https://kind.sigs.k8s.io"),
-        ({"docker": "echo no daemon >&2; exit 1", "kind": "exit 0"}, "docker does not answer; start it"),
-        ({"docker": "exit 0", "kind": "echo kind v0.27.0 go1.24"}, "0.29 or later is needed"),
-        ({"docker": "exit 0", "kind": "echo hello"}, "kind does not say its release but 'hello'"),
+        ({"docker": "exit 0", "kind": "exit 0"}, "kubectl is not on the PATH; https://kubernetes.io"),
+        (
+            {"docker": "echo no daemon >&2; exit 1", "kind": "exit 0", "kubectl": "exit 0"},
+            "docker does not answer; start it",
+        ),
+        ({"docker": "exit 0", "kind": "echo kind v0.27.0 go1.24", "kubectl": "exit 0"}, "0.29 or later is needed"),
+        ({"docker": "exit 0", "kind": "echo hello", "kubectl": "exit 0"}, "kind does not say its release but 'hello'"),
     ],
 )
 def test_what_is_missing_is_said_with_the_next_step(
@@ -43,6 +47,21 @@ def test_what_is_missing_is_said_with_the_next_step(
     assert said in err
 
 
+def test_the_pool_for_training_offers_a_gpu_and_a_cluster_that_is_there_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = f'echo "$0 $*" >> {tmp_path}/told; case "$1 $3" in'
+    program(tmp_path, "docker", "exit 0")
+    program(tmp_path, "kind", f'{said} "version ") echo kind v0.33.0 go1.26 ;; "get "*) echo canario ;; esac')
+    program(tmp_path, "kubectl", f'{said} "--kubeconfig get") echo node/canario-worker2 ;; esac')
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert main(["--kubeconfig", str(tmp_path / "kubeconfig")]) == 0
+    told = (tmp_path / "told").read_text()
+    assert "kind create" not in told
+    assert "patch node/canario-worker2 --subresource status" in told
+    assert '"path": "/status/capacity/nvidia.com~1gpu", "value": "1"' in told
+
+
 def test_releases_are_compared_as_numbers() -> None:
     assert kind_release("kind v0.33.0 go1.26.0 linux/amd64") == (0, 33)
     with pytest.raises(ToolError, match="does not say its release"):
@@ -52,8 +71,8 @@ def test_releases_are_compared_as_numbers() -> None:
 def test_the_configuration_has_two_nodes_in_fields_that_kind_knows() -> None:
     told = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     assert (told["kind"], told["apiVersion"]) == ("Cluster", "kind.x-k8s.io/v1alpha4")
-    assert [node["role"] for node in told["nodes"]] == ["control-plane", "worker"]
-    assert told["nodes"][1]["labels"] == {"node.kubernetes.io/pool": "gpu"}
+    assert [node["role"] for node in told["nodes"]] == ["control-plane", "worker", "worker"]
+    assert told["nodes"][2]["labels"] == {"node.kubernetes.io/pool": "gpu"}
     assert all(set(node) <= NODE for node in told["nodes"])
     assert all(set(port) <= PORT for node in told["nodes"] for port in node.get("extraPortMappings", []))
 

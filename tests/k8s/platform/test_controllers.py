@@ -12,7 +12,7 @@ from k8s.platform.controllers import Found, missing, read_controllers
 
 NEEDED = ["gateway-api", "traefik", "metrics-server", "prometheus", "flagger"]
 EVERYTHING = Found(
-    frozenset({"httproutes.gateway.networking.k8s.io", "canaries.flagger.app"}),
+    frozenset({"tlsroutes.gateway.networking.k8s.io", "canaries.flagger.app"}),
     frozenset({"traefik", "metrics-server", "prometheus", "flagger", "shop"}),
 )
 
@@ -71,7 +71,7 @@ def test_every_release_is_pinned() -> None:
         ("{name: a, needed: true, found_by: {crd: b}, manifest: [b]}", "manifest: Extra inputs"),
         (
             "{name: a, needed: true, found_by: {crd: b}, kustomizations: [b], local_patches: [{patch: c}]}",
-            "local_patches are of manifests",
+            "local_patches are of manifests; a chart has local_values",
         ),
         (
             "{name: a, needed: true, found_by: {crd: b}, namespace: c,"

@@ -14,7 +14,7 @@ from k8s.platform.installing import bring_controllers
 from tests.programs import program
 from tests.repo.tree import ROOT
 
-CRDS = "httproutes.gateway.networking.k8s.io canaries.flagger.app"
+CRDS = "tlsroutes.gateway.networking.k8s.io canaries.flagger.app"
 ENVIRONMENTS = sorted(path.parent.name for path in ROOT.glob("k8s/envs/*/platform.yaml"))
 THERE = "traefik metrics-server prometheus flagger"
 
@@ -100,6 +100,18 @@ def test_a_kubelet_is_believed_without_a_certificate_on_a_cluster_of_ones_own_al
     wanted = json.loads(kustomization.read_text())
     assert "metrics-server" in wanted["resources"][0]
     assert "--kubelet-insecure-tls" in wanted["patches"][0]["patch"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_gateway_waits_for_no_address_on_a_cluster_of_ones_own_alone(programs: Path, environment: str) -> None:
+    (programs / "deployments").write_text(THERE.replace("traefik", ""))
+    helm = programs / "helm"
+    keep = f'for each; do [ ! -f "$each" ] || cat "$each" >> {programs}/values; done'
+    helm.write_text(f"{helm.read_text()}{keep}\n")
+    brought(environment)
+    values = (programs / "values").read_text()
+    assert '"kubernetesGateway"' in values
+    assert values.endswith('{"service": {"type": "NodePort"}}') is (environment == "local")
 
 
 def test_flux_brings_no_metrics_server_of_ours() -> None:

@@ -56,7 +56,8 @@ def test_another_environment_is_refused_with_those_that_there_are() -> None:
 @pytest.fixture
 def asked_of_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What kubectl is asked, a line each, on a machine whose cluster has every controller and that has no helm."""
-    crds = "httproutes.gateway.networking.k8s.io canaries.flagger.app kustomizations.kustomize.toolkit.fluxcd.io"
+    gateway = "httproutes.gateway.networking.k8s.io tlsroutes.gateway.networking.k8s.io"
+    crds = f"{gateway} canaries.flagger.app kustomizations.kustomize.toolkit.fluxcd.io"
     said, program = tmp_path / "said", tmp_path / "kubectl"
     deployments = "traefik metrics-server prometheus flagger"
     found = f'case "$*" in *crds*) echo "{crds}" ;; *deployments*) echo "{deployments}" ;; esac'
