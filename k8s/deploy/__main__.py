@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from components.environment import Image, release_file, release_text
+from components.environment import Image, release_file
 from components.errors import SpecError
 from components.files import replace_text
 from components.spec import load_spec
@@ -20,12 +20,12 @@ from k8s.deploy.environment import (
     ClusterRelease,
     built_release,
     chart_values,
-    check_version_is_free,
     read_platform,
     read_release,
     values_text,
 )
 from k8s.deploy.errors import ClusterError, DeployError
+from k8s.deploy.render import release_changes
 from k8s.deploy.schema import CHART
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -85,10 +85,11 @@ def _release(asked: argparse.Namespace, service: str) -> ClusterRelease:
     if path.exists() and not asked.version:
         return read_release(path, service)
     release = built_release(asked.root / "build" / "images" / f"{service}.json", service, asked.version or "1")
-    check_version_is_free(path, release)
+    changes = release_changes(asked.root, asked.env, release)
     if not asked.dry_run:
-        replace_text(path, release_text(release))
-        print(f"{path.relative_to(asked.root)} names version {release.version} now; commit it to keep it")
+        for file, text in changes.items():
+            replace_text(asked.root / file, text)
+        print(f"{service}: version {release.version} is written to {' and '.join(changes)}; commit that to keep it")
     return release
 
 
