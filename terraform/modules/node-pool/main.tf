@@ -78,10 +78,6 @@ resource "google_container_node_pool" "this" {
         effect = "NO_SCHEDULE"
       }
     }
-    # An image's layers are read as they are needed: a model is up before all of it was pulled.
-    gcfs_config {
-      enabled = true
-    }
     kubelet_config {
       insecure_kubelet_readonly_port_enabled = "FALSE"
     }

@@ -56,14 +56,6 @@ run "nodes_are_private_shielded_and_of_their_own_account" {
   }
 }
 
-run "images_are_streamed" {
-  command = plan
-  assert {
-    condition     = google_container_node_pool.this.node_config[0].gcfs_config[0].enabled
-    error_message = "a large image is pulled whole first"
-  }
-}
-
 run "spot_nodes_are_taken_wherever_there_are_some" {
   command = plan
   variables {
