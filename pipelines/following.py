@@ -40,8 +40,17 @@ class Pace:
 class Follower:
     """Looks at one run again and again and says what changed."""
 
-    def __init__(self, client: Any, run_id: str, steps: Collection[str], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client: Any,
+        run_id: str,
+        steps: Collection[str],
+        say: Callable[[str], None],
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`interrupted` is asked before each wait: a KeyboardInterrupt may be lost in a library's destructor."""
         self._client, self._run_id, self._steps, self._say = client, run_id, steps, say
+        self._interrupted = interrupted
         self._seen: dict[str, str] = {}
         self._lost = False
         self._began = time.monotonic()
@@ -51,6 +60,7 @@ class Follower:
 
         Raises:
             FollowError: the time is up, or the server refuses to answer about the run.
+            KeyboardInterrupt: somebody does not want to wait any more.
         """
         while True:
             run = self._look()
@@ -60,6 +70,8 @@ class Follower:
                     return Ending(run.state, faults(run, self._steps))
             if self._elapsed() + pace.poll_seconds > pace.timeout_seconds:
                 raise FollowError(self._time_is_up(pace))
+            if self._interrupted():
+                raise KeyboardInterrupt
             time.sleep(pace.poll_seconds)
 
     def _look(self) -> Any:

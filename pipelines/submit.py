@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import io
 import os
+import signal
 import sys
 import tempfile
 import warnings
@@ -73,8 +74,18 @@ def _submit(options: argparse.Namespace, host: str, told: dict[str, str]) -> int
     link = f"{host}/#/runs/details/{run_id}"
     _say(f"submitted {told['run']}: {link}")
     steps = list(next(yaml.safe_load_all(text))["root"]["dag"]["tasks"])
-    follower = Follower(client, run_id, steps, _say)
-    return _follow(follower, client, run_id, link, options)
+    asked: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        asked.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        follower = Follower(client, run_id, steps, _say, lambda: bool(asked))
+        return _follow(follower, client, run_id, link, options)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _follow(follower: Follower, client: Any, run_id: str, link: str, options: argparse.Namespace) -> int:

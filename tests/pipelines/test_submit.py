@@ -18,9 +18,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import kfp
 import pytest
 
 from components.contract import Spec
+from pipelines.following import Follower, Pace
 from pipelines.submit import main
 from tests.components.small_table import small_spec
 
@@ -230,3 +232,11 @@ def test_ctrl_c(play: Any, spec: Path, more: list[str], said: str, told_to_end: 
     assert program.returncode == 130
     assert said in err
     assert (f"POST /apis/v2beta1/runs/{RUN}:terminate" in server.asked) is told_to_end
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # every client says that it needs a server of 2.0
+def test_ctrl_c_that_a_librarys_destructor_swallowed_ends_the_wait_too(play: Any) -> None:
+    client = kfp.Client(host=play(look("RUNNING")).url, namespace="default")
+    follower = Follower(client, RUN, [], print, interrupted=lambda: True)
+    with pytest.raises(KeyboardInterrupt):
+        follower.until_ended(Pace(poll_seconds=0.02, timeout_seconds=30))
