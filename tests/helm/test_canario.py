@@ -134,6 +134,7 @@ def test_without_a_repository_nothing_is_said_of_one(tmp_path: Path) -> None:
     assert "environment" not in json.dumps(deployment)
 
 
+@pytest.mark.charts
 def test_whoever_has_the_alerts_has_the_judges_series_too(tmp_path: Path) -> None:
     assert ("ServiceMonitor", "judge") not in objects(tmp_path, {})
     brought = objects(tmp_path, ALL)
