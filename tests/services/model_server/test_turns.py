@@ -78,7 +78,7 @@ def test_one_request_after_the_other_waits_for_nobody() -> None:
 def test_a_server_that_is_too_slow_for_its_callers_says_that_they_waited(
     serve: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each answer is within the objective of 50 ms, and most of twenty callers at once waited longer."""
+    """Each answer is within the objective of 50 ms, and of twenty callers at once seventeen waited longer."""
     server = serve()
     compute = server.app._model.scores
 
@@ -90,7 +90,7 @@ def test_a_server_that_is_too_slow_for_its_callers_says_that_they_waited(
     asyncio.run(_all_at_once(server, 20))
     metrics = server.metrics()
     assert metrics["canario_requests_total"] == 20
-    assert 16 <= metrics["canario_slow_total"] < 20, "those waited, and the first did not"
+    assert 16 <= metrics["canario_slow_total"] <= 18
 
 
 async def _all_at_once(server: Caller, callers: int) -> None:
