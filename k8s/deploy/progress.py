@@ -10,6 +10,7 @@ from typing import Any, Final
 from k8s.deploy import cluster
 from k8s.deploy.errors import ClusterError, RolloutError
 from k8s.deploy.patience import patiently
+from services.judge.ending import turned_at
 
 #: Why a container waits when it will not come by itself.
 _HOPELESS: Final = (
@@ -181,9 +182,9 @@ def _is_still(before: State, state: State) -> bool:
     return state.phase in _AT_REST and _turned(state) == _turned(before)
 
 
-def _turned(state: State) -> list[str]:
+def _turned(state: State) -> str:
     """When Flagger last changed its mind about the rollout."""
-    return [str(one.get("lastUpdateTime")) for one in state.canary.get("status", {}).get("conditions", ())]
+    return turned_at(state.canary.get("status", {}))
 
 
 def _next_step(service: Service) -> str:

@@ -13,6 +13,7 @@ from k8s.deploy import cluster
 from k8s.deploy.errors import ClusterError, RolloutError
 from k8s.deploy.patience import patiently
 from k8s.promote.standing import identity
+from services.judge.ending import turned_at
 
 _KIND: Final = "kustomizations.kustomize.toolkit.fluxcd.io"
 #: Who Flux is to the API server; the times of its writing say since when a release is asked for.
@@ -91,7 +92,7 @@ def look(service: str, namespace: str) -> Seen:
             answers=_identity(named.get(("Deployment", f"{service}-primary"))),
             phase=str(canary.get("status", {}).get("phase", "")),
             asked_since=_written(target),
-            turned_at=_turned(canary),
+            turned_at=turned_at(canary.get("status", {})),
         )
     except (KeyError, IndexError, TypeError) as error:
         raise ClusterError(f"{namespace}/{service}: its objects are not understood ({error!r})") from error
@@ -114,12 +115,6 @@ def _written(deployment: dict[str, Any] | None) -> str:
     """When Flux wrote an object last, as Kubernetes writes a time; such texts are in the order of time."""
     entries = (deployment or {"metadata": {}})["metadata"].get("managedFields", ())
     return max((str(one.get("time", "")) for one in entries if one.get("manager") == _MANAGER), default="")
-
-
-def _turned(canary: dict[str, Any]) -> str:
-    """When Flagger came to the phase; the status' own time is renewed at every look while it is Failed."""
-    conditions = canary.get("status", {}).get("conditions", ())
-    return max((str(one.get("lastUpdateTime", "")) for one in conditions), default="")
 
 
 def _line(release: Release, seen: Seen) -> str:

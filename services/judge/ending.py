@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from services.judge.question import Question, question_of
@@ -22,13 +23,21 @@ class Ending(NamedTuple):
         return self.question.phase == "Failed"
 
 
+def turned_at(status: Mapping[str, Any]) -> str:
+    """When a Canary came to its phase, as Kubernetes writes a time; empty where its status does not say.
+
+    It is the time of the condition: as long as a canary is Failed, Flagger renews the status' own
+    lastTransitionTime at every look (flagger v1.44, pkg/controller/scheduler.go: shouldAdvance).
+    """
+    conditions = (one for one in status.get("conditions") or () if one.get("reason") == status.get("phase"))
+    return max((str(one.get("lastUpdateTime") or "") for one in conditions), default="")
+
+
 def ending(canary: dict[str, Any]) -> Ending | None:
     """What a Canary says of its rollout's end; None while one is under way, or if it does not say of which release.
 
     The status does not name the release, the spec does, if it was not written since. Without
     the times of its writing (k8s.io/apimachinery, ManagedFieldsEntry) nobody knows, and it is none.
-    The end's time is its condition's: as long as a canary is Failed, Flagger renews the status' own
-    lastTransitionTime at every look (flagger v1.44, pkg/controller/scheduler.go: shouldAdvance).
 
     Args:
         canary: an object of flagger.app/v1beta1.
@@ -37,9 +46,7 @@ def ending(canary: dict[str, Any]) -> Ending | None:
         QuestionError: its webhook's metadata cannot be understood.
     """
     status, metadata = canary.get("status") or {}, canary["metadata"]
-    phase = status.get("phase")
-    turned = (str(one.get("lastUpdateTime") or "") for one in status.get("conditions") or [] if one["reason"] == phase)
-    at = max(turned, default="")
+    phase, at = status.get("phase"), turned_at(status)
     writings = [one for one in metadata.get("managedFields") or [] if one.get("subresource") != "status"]
     written = max((str(one.get("time") or "~") for one in writings), default="~")  # "~" is after every time
     if phase not in OVER or not at or written >= at:

@@ -51,7 +51,7 @@ def state(
     promoted: str | None = None,
 ) -> State:
     """By default a new checksum comes with a new phase; `turned` is the second in which the phase changed."""
-    conditions = [{"type": "Promoted", "lastUpdateTime": f"2026-01-01T00:00:0{turned or applied}Z"}]
+    conditions = [{"type": "Promoted", "reason": phase, "lastUpdateTime": f"2026-01-01T00:00:0{turned or applied}Z"}]
     status = {"phase": phase, "lastAppliedSpec": applied, "canaryWeight": weight, "conditions": conditions}
     status |= {"lastPromotedSpec": promoted} if promoted else {}
     return State({"": deployment(image)}, (), {"status": status if phase else {}})

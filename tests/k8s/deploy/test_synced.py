@@ -51,7 +51,7 @@ def test_what_kubectl_says_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         {"manager": "kustomize-controller", "time": "2026-01-01T00:00:05Z"},
         {"manager": "flagger", "time": "2026-01-01T00:00:09Z"},
     ]
-    condition = {"type": "Promoted", "lastUpdateTime": "2026-01-01T00:01:00Z"}
+    condition = {"type": "Promoted", "reason": "Failed", "lastUpdateTime": "2026-01-01T00:01:00Z"}
     turned = {"phase": "Failed", "lastTransitionTime": "2026-01-01T09:00:00Z", "conditions": [condition]}
     items = [
         deployment("churn", "2", managedFields=written),
