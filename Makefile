@@ -131,7 +131,7 @@ verify: export URL ?=
 verify: export PUBLIC_KEY ?=
 verify: export MLFLOW ?=
 verify: setup  ## follow SERVICE from an answer to its data: [URL=http://...|HEADER=sha256:...] [PUBLIC_KEY=f] [MLFLOW=uri] [EXCLUDE="run"]
-	@$(PY) -m k8s.chain.verify --spec $(SPEC) --env $(ENV) $(if $(EXCLUDE),--exclude $(EXCLUDE)) \
+	@$(PY) -m k8s.lineage --spec $(SPEC) --env $(ENV) $(if $(EXCLUDE),--exclude $(EXCLUDE)) \
 	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"} \
 	  $${MLFLOW:+--mlflow "$$MLFLOW"}
 
@@ -151,14 +151,14 @@ audit: setup  ## write the dossier of a version of SERVICE, or check it: VERSION
 .PHONY: render
 render: setup  ## write what Flux applies anew, after a change of a chart, a spec or an environment
 	@$(PY) -m k8s.platform.flux
-	@$(PY) -m k8s.deploy.render
+	@$(PY) -m k8s.rendering.render
 
 .PHONY: propose
 propose: export REPOSITORY ?= $(shell git remote get-url origin)
 propose: setup  ## train SERVICE, make its image, commit its release to staging: [REPOSITORY=url] [REGISTRY=host/folder] [MLFLOW=uri]
 	@$(MAKE) train
 	@$(MAKE) image
-	@$(PY) -m k8s.deploy.propose --spec $(SPEC) --env staging --repository "$$REPOSITORY"
+	@$(PY) -m k8s.release.propose --spec $(SPEC) --env staging --repository "$$REPOSITORY"
 
 .PHONY: promote
 promote: export REPOSITORY ?= $(shell git remote get-url origin)
@@ -166,7 +166,7 @@ promote: FROM ?= staging
 promote: TO ?= production
 promote: EVIDENCE ?= --namespace models
 promote: setup  ## propose for TO what passed in FROM: FROM=staging TO=production REPOSITORY=url [EVIDENCE="--record f"]
-	@$(PY) -m k8s.promote --service $(SERVICE) --from $(FROM) --to $(TO) --repository "$$REPOSITORY" $(EVIDENCE)
+	@$(PY) -m k8s.release.promote --service $(SERVICE) --from $(FROM) --to $(TO) --repository "$$REPOSITORY" $(EVIDENCE)
 
 # --- what workflows call beside these (.github/workflows/README.md) --------------------------
 
@@ -196,7 +196,7 @@ trigger: setup  ## which services an event asks to train, and why: EVENT=push PA
 .PHONY: request
 request: export REASON ?= somebody asked for it
 request: setup  ## write the newest image of SERVICE as a release to ENV, and what its pull request says: [REASON=...]
-	@$(PY) -m k8s.deploy.request --spec $(SPEC) --env $(ENV) --reason "$$REASON" --out build/request
+	@$(PY) -m k8s.release.pull_request --spec $(SPEC) --env $(ENV) --reason "$$REASON" --out build/request
 
 .PHONY: open-request
 open-request:  ## open the pull request that request wrote; needs gh
@@ -204,11 +204,11 @@ open-request:  ## open the pull request that request wrote; needs gh
 
 .PHONY: merged
 merged: setup  ## which releases a merge changed: PAYLOAD=event.json, or one: ONLY_ENV=staging ONLY_SERVICE=churn
-	@$(PY) -m k8s.deploy.merged --payload "$(PAYLOAD)" --env "$(ONLY_ENV)" --service "$(ONLY_SERVICE)"
+	@$(PY) -m k8s.release.changed_releases --payload "$(PAYLOAD)" --env "$(ONLY_ENV)" --service "$(ONLY_SERVICE)"
 
 .PHONY: follow
 follow: setup  ## deploy SERVICE to ENV, wait for the rollout's end and write the verdict: COMMIT=id
-	@$(PY) -m k8s.deploy.verdict --spec $(SPEC) --env $(ENV) --commit "$(COMMIT)" --out build/verdict
+	@$(PY) -m k8s.deploy.rollout_report --spec $(SPEC) --env $(ENV) --commit "$(COMMIT)" --out build/verdict
 
 .PHONY: tell-verdict
 tell-verdict: export COMMIT ?=
@@ -298,7 +298,7 @@ check: setup  ## lint, format, types, workflows, charts, Terraform, what Flux ap
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy components pipelines services k8s terraform tests
 	@bash .ci/lint
-	@$(PY) -m k8s.deploy.render --check
+	@$(PY) -m k8s.rendering.render --check
 
 .PHONY: tf-check
 tf-check: setup  ## the checks of Terraform; what cannot run is named, and with STRICT=1 refused

@@ -6,8 +6,8 @@ from pathlib import Path
 from kfp import dsl
 
 from components.errors import DataError, PackageError
-from components.package import Package, read_package
-from components.registry import Registered
+from components.package.model_package import Package, read_package
+from components.registry.model_registry import Registered
 from components.step import step
 
 
@@ -69,7 +69,7 @@ def find_champion(
     from pathlib import Path
 
     from components.champion import copy_package, package_uri, require_snapshot
-    from components.registry import champion, local_package
+    from components.registry.model_registry import champion, local_package
 
     found = champion(mlflow, name)
     if found is None:

@@ -8,20 +8,20 @@ import numpy as np
 from kfp import dsl
 from numpy.typing import NDArray
 
-from components.behaviour import flips, trend
-from components.bootstrap import differences, intervals, resample
-from components.contract import SCORE_EDGES, Behaviour, Spec
-from components.cut import doubt
-from components.encoding import Encoding, RowEncoder
-from components.evaluation import CalibrationBin, Comparison, Evaluation, Fairness, Speed
-from components.examples import Examples, typed_columns
-from components.fairness import fairness
+from components.evaluation.behaviour import flips, trend
+from components.evaluation.bootstrap import differences, intervals, resample
+from components.evaluation.fairness import fairness
+from components.evaluation.holdout_rule import doubt
+from components.evaluation.metrics import calibration_bins
+from components.evaluation.result import CalibrationBin, Comparison, Evaluation, Fairness, Speed
 from components.gate import judge
-from components.metrics import calibration_bins
-from components.package import Package, score_bin
-from components.requests import requests_of
+from components.models.trained import Trained, trained_package
+from components.package.encoding import Encoding, RowEncoder
+from components.package.model_package import Package, score_bin
+from components.spec.contract import SCORE_EDGES, Behaviour, Spec
 from components.step import step
-from components.trained import Trained, trained_package
+from components.table.examples import Examples, typed_columns
+from components.table.requests import requests_of
 
 #: Rows that are answered one by one in each round; of a row its fastest answer counts, because what else a busy
 #: machine does says nothing about the model.
@@ -136,11 +136,11 @@ def evaluate(
     from pathlib import Path
 
     from components.champion import named_package
-    from components.contract import Spec
     from components.evaluate import evaluate_model
-    from components.examples import load_examples
-    from components.package import MODEL
-    from components.trained import load_trained
+    from components.models.trained import load_trained
+    from components.package.model_package import MODEL
+    from components.spec.contract import Spec
+    from components.table.examples import load_examples
 
     asked = Spec.model_validate_json(spec)
     trained, fit = load_trained(Path(model.path))

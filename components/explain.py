@@ -9,13 +9,13 @@ import numpy as np
 from kfp import dsl
 from numpy.typing import NDArray
 
-from components.contract import Closed, Spec
-from components.encoding import Encoding, encode_table
-from components.evaluation import Evaluation, Interval
-from components.examples import Examples
-from components.metrics import roc_auc
+from components.evaluation.metrics import roc_auc
+from components.evaluation.result import Evaluation, Interval
+from components.models.trained import Trained
+from components.package.encoding import Encoding, encode_table
+from components.spec.contract import Closed, Spec
 from components.step import step
-from components.trained import Trained
+from components.table.examples import Examples
 
 #: No more hold-out rows than this are permuted, that often for each feature.
 MOST_ROWS, ROUNDS = 4000, 5
@@ -150,11 +150,11 @@ def explain(
     """Permutation importance on the hold-out; figures of it, of the calibration and of the ROC curve."""
     from pathlib import Path
 
-    from components.contract import Spec
-    from components.evaluation import Evaluation
-    from components.examples import load_examples
+    from components.evaluation.result import Evaluation
     from components.explain import draw_figures, explain_model, page
-    from components.trained import load_trained
+    from components.models.trained import load_trained
+    from components.spec.contract import Spec
+    from components.table.examples import load_examples
 
     asked = Spec.model_validate_json(spec)
     trained, _ = load_trained(Path(model.path))

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from kfp import dsl
 
-from components.contract import Spec
 from components.errors import GateError
-from components.evaluation import Evaluation, GateResult
+from components.evaluation.result import Evaluation, GateResult
+from components.spec.contract import Spec
 from components.step import step
 
 
@@ -147,11 +147,11 @@ def gate(
     from pathlib import Path
 
     from components.champion import named_package
-    from components.compatibility import refuse_narrower
-    from components.contract import Spec
     from components.errors import GateError
-    from components.evaluation import Evaluation
+    from components.evaluation.result import Evaluation
     from components.gate import refuse_breaches
+    from components.spec.compatibility import refuse_narrower
+    from components.spec.contract import Spec
 
     asked = Spec.model_validate_json(spec)
     known = named_package(champion_version, Path(champion.path))
@@ -161,7 +161,7 @@ def gate(
         if known:
             refuse_narrower(known.contract.features, asked)
     except GateError as error:
-        from components.tracking import read_record, record_refusal
+        from components.registry.tracking import read_record, record_refusal
 
         record_refusal(mlflow, read_record(asked.name, run, evaluation.path, trials.path, figures.path), str(error))
         raise

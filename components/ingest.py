@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import fsspec
 from kfp import dsl
 
-from components.contract import Data
 from components.digest import sha256
 from components.errors import DataError
-from components.examples import negative_word
+from components.spec.contract import Data
 from components.step import step
-from components.table import parse_table, read_bytes, table_bytes
+from components.table.cells import parse_table, read_bytes, table_bytes
+from components.table.examples import negative_word
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Snapshot:
     """A table as it was at one moment.
 
     Attributes:
-        content: Parquet, every column in one of the three kinds of `components.table`.
+        content: Parquet, every column in one of the three kinds of `components.table.cells`.
         digest: of `content`; the snapshot's identity.
         source_digest: of the bytes that were read.
         rows: how many it has.
@@ -68,8 +68,8 @@ def snapshot_uri(store: str, digest: str) -> str:
 @step
 def ingest(spec: str, data: str, store: str, snapshot: dsl.Output[dsl.Dataset]) -> str:
     """Keeps a copy of the table at `data` in the store; returns the digest of the bytes that were read."""
-    from components.contract import Spec
     from components.ingest import keep_snapshot, take_snapshot
+    from components.spec.contract import Spec
 
     taken = take_snapshot(data, Spec.model_validate_json(spec).data)
     snapshot.uri = keep_snapshot(taken, store)

@@ -9,12 +9,11 @@ from kfp import dsl
 from numpy.typing import NDArray
 
 from components.champion import copy_package
-from components.contract import SCORE_EDGES, NumberFeature, Spec, category_text
-from components.encoding import Encoding, Scaled, encode_rows
 from components.errors import PackageError
-from components.evaluation import Evaluation
-from components.examples import Examples, negative_word
-from components.package import (
+from components.evaluation.result import Evaluation
+from components.models.trained import Fit, Trained, graph_runner
+from components.package.encoding import Encoding, Scaled, encode_rows
+from components.package.model_package import (
     TOLERANCE,
     Answer,
     Contract,
@@ -26,10 +25,11 @@ from components.package import (
     read_package,
     write_package,
 )
-from components.requests import requests_of
+from components.spec.contract import SCORE_EDGES, NumberFeature, Spec, category_text
+from components.spec.views import recorded_spec
 from components.step import step
-from components.trained import Fit, Trained, graph_runner
-from components.units import recorded_spec
+from components.table.examples import Examples, negative_word
+from components.table.requests import requests_of
 
 GOLDEN_ROWS = 50
 
@@ -170,14 +170,14 @@ def package(
     from pathlib import Path
 
     from components.champion import package_uri
-    from components.contract import Spec
-    from components.evaluation import Evaluation
-    from components.examples import load_examples
+    from components.evaluation.result import Evaluation
     from components.gate import refuse_breaches
-    from components.package import MODEL
+    from components.models.trained import load_trained
+    from components.package.model_package import MODEL
     from components.packaging import Origin, keep_package, package_model
-    from components.provenance import commit, lock_digest
-    from components.trained import load_trained
+    from components.registry.provenance import commit, lock_digest
+    from components.spec.contract import Spec
+    from components.table.examples import load_examples
 
     asked = Spec.model_validate_json(spec)
     measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())

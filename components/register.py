@@ -6,9 +6,8 @@ from typing import Final
 
 from kfp import dsl
 
-from components.contract import PACKAGE_TAG
-from components.package import read_package
-from components.registry import (
+from components.package.model_package import read_package
+from components.registry.model_registry import (
     RUN_TAG,
     SNAPSHOT_TAG,
     SNAPSHOT_URI_TAG,
@@ -17,8 +16,9 @@ from components.registry import (
     register_version,
     version_of,
 )
+from components.registry.tracking import RunRecord, artifact_folder, record_run
+from components.spec.contract import PACKAGE_TAG
 from components.step import step
-from components.tracking import RunRecord, artifact_folder, record_run
 
 #: The artifact of a run that says what validation found in its data.
 VALIDATION: Final = "validation.md"
@@ -89,7 +89,7 @@ def register(
     from pathlib import Path
 
     from components.register import Source, register_package
-    from components.tracking import read_record
+    from components.registry.tracking import read_record
 
     record = read_record(service, run, evaluation.path, trials.path, figures.path)
     found = Path(findings.path).read_text(encoding="utf-8")

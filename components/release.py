@@ -13,8 +13,8 @@ from pathlib import Path
 
 from kfp import dsl
 
-from components.environment import Image, Release, release_file, release_text
 from components.errors import ComponentError
+from components.releases.release_file import Image, Release, release_file, release_text
 from components.step import step
 
 #: How often a push is tried again after somebody else pushed first.
@@ -139,7 +139,7 @@ def release(
     import json
     from pathlib import Path
 
-    from components.evaluation import Evaluation
+    from components.evaluation.result import Evaluation
     from components.release import Proposal, release_version
 
     if not repository:

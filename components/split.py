@@ -14,11 +14,11 @@ import pandas as pd
 from kfp import dsl
 from numpy.typing import NDArray
 
-from components.contract import Spec
 from components.errors import DataError
-from components.examples import Columns, Examples
+from components.spec.contract import Spec
 from components.step import step
-from components.table import category_column, date_column, name_rows, number_column
+from components.table.cells import category_column, date_column, name_rows, number_column
+from components.table.examples import Columns, Examples
 
 Keys = NDArray[np.uint64]
 
@@ -134,10 +134,10 @@ def split(
     """Cuts the snapshot into a training part and a hold-out that the search never sees."""
     from pathlib import Path
 
-    from components.contract import Spec
-    from components.examples import load_examples
+    from components.spec.contract import Spec
     from components.split import split_examples
-    from components.table import table_bytes
+    from components.table.cells import table_bytes
+    from components.table.examples import load_examples
 
     asked = Spec.model_validate_json(spec)
     sides = split_examples(load_examples(Path(snapshot.path), asked), asked)

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from kfp import dsl
 
-from components.candidates import fit_candidate
-from components.contract import Candidate, Spec, Strategy
-from components.encoding import encode_table, fit_encoding
 from components.errors import PackageError
-from components.examples import Examples
-from components.machine import this_machine
-from components.package import TOLERANCE
-from components.parameter_servers import serve, task_of
+from components.models.candidates import fit_candidate
+from components.models.machine import this_machine
+from components.models.parameter_servers import serve, task_of
+from components.models.strategy import choose_strategy
+from components.models.trained import Fit, graph_runner
+from components.models.trials import Trial
+from components.package.encoding import encode_table, fit_encoding
+from components.package.model_package import TOLERANCE
+from components.spec.contract import Candidate, Spec, Strategy
 from components.step import step
-from components.strategy import choose_strategy
-from components.trained import Fit, graph_runner
-from components.trials import Trial
+from components.table.examples import Examples
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ def train(
     """Fits the best trial to the whole training part; writes its ONNX graph and how it was made."""
     from pathlib import Path
 
-    from components.contract import Spec
-    from components.examples import load_examples
-    from components.package import MODEL
+    from components.models.trained import FIT
+    from components.models.trials import Search
+    from components.package.model_package import MODEL
+    from components.spec.contract import Spec
+    from components.table.examples import load_examples
     from components.train import train_candidate
-    from components.trained import FIT
-    from components.trials import Search
 
     asked = Spec.model_validate_json(spec)
     best = Search.model_validate_json(Path(trials.path).read_bytes()).best

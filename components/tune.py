@@ -12,15 +12,15 @@ from typing import Any, cast
 import numpy as np
 from kfp import dsl
 
-from components.candidates import fit_candidate
-from components.contract import Candidate, Spec
-from components.examples import Examples
-from components.folds import Fold, make_folds, thin
-from components.metrics import search_score
-from components.spaces import SPACES, Parameters, combinations
+from components.evaluation.metrics import search_score
+from components.models.candidates import fit_candidate
+from components.models.folds import Fold, make_folds, thin
+from components.models.spaces import SPACES, Parameters, combinations
+from components.models.trials import Search, Trial
+from components.spec.contract import Candidate, Spec
 from components.split import row_keys
 from components.step import step
-from components.trials import Search, Trial
+from components.table.examples import Examples
 
 #: The search looks at no more rows than this; the best candidate is then fitted to all.
 MOST_ROWS = 50_000
@@ -159,8 +159,8 @@ def tune(spec: str, train: dsl.Input[dsl.Dataset], trials: dsl.Output[dsl.Artifa
     """Cross-validates candidates on the training part; writes every trial."""
     from pathlib import Path
 
-    from components.contract import Spec
-    from components.examples import load_examples
+    from components.spec.contract import Spec
+    from components.table.examples import load_examples
     from components.tune import search
 
     asked = Spec.model_validate_json(spec)

@@ -17,22 +17,22 @@ import pandas as pd
 import pandera.pandas as pa
 from kfp import dsl
 
-from components.contract import (
+from components.errors import DataError
+from components.package.encoding import numbers
+from components.spec.contract import (
     CategoryFeature,
     DateFeature,
     Feature,
     Spec,
     category_text,
 )
-from components.encoding import numbers
-from components.errors import DataError
-from components.examples import Examples
-from components.leakage import alone_auc
-from components.shift import Shift, shift_of
+from components.spec.views import table_bounds
 from components.split import content_keys
 from components.step import step
-from components.table import name_rows
-from components.units import table_bounds
+from components.table.cells import name_rows
+from components.table.examples import Examples
+from components.validation.leakage import alone_auc
+from components.validation.shift import Shift, shift_of
 
 #: More copies than this among rows that need not be alike say that the table was joined or appended twice.
 MOST_COPIES = 0.5
@@ -203,8 +203,8 @@ def validate(
     """Refuses a snapshot that breaks the spec, leaks, or is no longer like the champion's data."""
     from pathlib import Path
 
-    from components.contract import Spec
-    from components.examples import load_examples
+    from components.spec.contract import Spec
+    from components.table.examples import load_examples
     from components.validate import check_examples, report
 
     asked = Spec.model_validate_json(spec)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from kfp import compiler
 
-from components.contract import Spec
 from components.errors import ComponentError
-from components.spec import load_spec
+from components.spec.contract import Spec
+from components.spec.loading import load_spec
 from components.step import IMAGE
 from pipelines.training import training_pipeline
 

@@ -14,8 +14,8 @@ Every step prints one line; all else is in HOME/run.log. Files in HOME afterward
   compared with, or null), `commit` (of the release, or null), `snapshot` {`digest`, `rows`, `uri`}, `holdout` (path),
   `metrics` {name: value}, `breaches` [{`gate`, `value`, `limit`, `passed`, `detail`}], `seconds`,
   `steps` {name: {`seconds`, `reused`}}. What a run did not come to is null or empty.
-- `evaluation.json` (also of a refused model): `components.evaluation.Evaluation`, and `search` {`metric`, `rows`,
-  `planned`, `trials` [{`number`, `candidate`, `parameters`, `scores`, `mean`, `seconds`}]}, and
+- `evaluation.json` (also of a refused model): `components.evaluation.result.Evaluation`, and `search` {`metric`,
+  `rows`, `planned`, `trials` [{`number`, `candidate`, `parameters`, `scores`, `mean`, `seconds`}]}, and
   `importance` [{`feature`, `loss` {`value`, `low`, `high`}}].
 - `holdout.parquet`: the hold-out rows, in the table's own columns.
 
@@ -23,7 +23,7 @@ The last line on stdout is `result.json` in one line. Exit status: 0 ok, 3 refus
 1 anything else, 128 + signal when interrupted (no step is left running, and no file half-written).
 
 The version is registered with the alias `challenger`; the alias `champion` is moved by
-`components.registry.promote(mlflow_uri, name, version)`, and found by `components.registry.champion(mlflow_uri, name)`.
+`promote(mlflow_uri, name, version)` of `components.registry.model_registry`, and found by `champion(mlflow_uri, name)`.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ from typing import Any, NoReturn
 import filelock
 import psutil
 
-from components.contract import Spec
 from components.digest import sha256
 from components.errors import ComponentError, DataError, SpecError
-from components.provenance import ROOT, code_digest, hold_commit
-from components.spec import load_spec
-from pipelines.outcome import BAD_INPUT, exit_status, write_json, write_outcome
+from components.registry.provenance import ROOT, code_digest, hold_commit
+from components.spec.contract import Spec
+from components.spec.loading import load_spec
+from pipelines.result import BAD_INPUT, exit_status, write_json, write_outcome
+from pipelines.runner import Failure, StepRun, Watch, forget_unused, run_graph
 from pipelines.training import training_pipeline
-from pipelines.watched import Failure, StepRun, Watch, forget_unused, run_graph
 
 #: Children get this long to end by themselves.
 GRACE_SECONDS = 3.0

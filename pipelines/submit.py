@@ -30,12 +30,12 @@ import kfp_server_api  # type: ignore[import-untyped]
 import urllib3
 import yaml
 
-from components.contract import Spec
 from components.errors import ComponentError, SpecError
-from components.spec import load_spec
+from components.spec.contract import Spec
+from components.spec.loading import load_spec
 from components.step import IMAGE
 from pipelines.compile import compile_pipeline
-from pipelines.following import ASK_SECONDS, Follower, FollowError, Pace
+from pipelines.kfp_run import ASK_SECONDS, Follower, FollowError, Pace
 
 _WRONG_INPUT: Final = 2
 _INTERRUPTED: Final = 130

@@ -10,7 +10,6 @@ from typing import Any, Final
 from kfp import dsl, kubernetes
 
 from components.champion import find_champion
-from components.contract import Spec, Training
 from components.evaluate import evaluate
 from components.explain import explain
 from components.gate import gate
@@ -18,11 +17,12 @@ from components.ingest import ingest
 from components.packaging import package
 from components.register import register
 from components.release import release
+from components.spec.contract import Spec, Training
+from components.spec.views import learning_view, table_view
 from components.split import split
 from components.step import IMAGE
 from components.train import train
 from components.tune import tune
-from components.units import learning_view, table_view
 from components.validate import validate
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.errors import ComponentError, SpecError
-from components.git import GitError, git
-from components.provenance import ROOT
+from components.git.command import GitError, git
+from components.registry.provenance import ROOT
 
 #: Whatever is below these decides what a model learns.
 _CODE: Final = ("components/", "pipelines/", "requirements.txt")

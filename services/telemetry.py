@@ -29,8 +29,9 @@ ERRORS: Final = "canario_errors_total"
 SLOW: Final = "canario_slow_total"
 #: Counter: rows answered with a score; by requests it tells how large batches are.
 ROWS: Final = "canario_rows_total"
-#: Counter by `bin` (index into `components.contract.SCORE_EDGES`): requests by the bins of their scores. A row counts
-#: 1 / the rows of its request, for a request's rows are seldom independent, and the judge weighs independent answers.
+#: Counter by `bin` (index into `components.spec.contract.SCORE_EDGES`): requests by the bins of their scores. A row
+#: counts 1 / the rows of its request, for a request's rows are seldom independent, and the judge weighs
+#: independent answers.
 SCORES: Final = "canario_scores_total"
 #: Counter by `bin` (of the score that was answered) and `label` (`positive`, `negative`): requests whose labels came
 #: back; a row counts as it does in the scores.

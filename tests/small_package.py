@@ -10,9 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from components.contract import CategoryFeature, DateFeature, Feature, Limits, NumberFeature, Objectives
-from components.encoding import Encoding, RequestValue, encode_rows, fit_encoding
-from components.package import (
+from components.package.encoding import Encoding, RequestValue, encode_rows, fit_encoding
+from components.package.model_package import (
     INPUT_NAME,
     OUTPUT_NAME,
     Answer,
@@ -25,6 +24,7 @@ from components.package import (
     score_bin,
     write_package,
 )
+from components.spec.contract import CategoryFeature, DateFeature, Feature, Limits, NumberFeature, Objectives
 
 FEATURES: dict[str, Feature] = {
     "tenure": NumberFeature(type="number", unit="months", min=0, max=120),
@@ -63,7 +63,7 @@ def weights(encoding: Encoding) -> NDArray[np.float32]:
 
 
 def logistic_graph(encoding: Encoding) -> bytes:
-    """sigmoid(input @ weights + 0.1), in the shapes that `components.package` asks for."""
+    """sigmoid(input @ weights + 0.1), in the shapes that `components.package.model_package` asks for."""
     column = weights(encoding)[:, None]
     graph = helper.make_graph(
         [

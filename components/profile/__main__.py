@@ -15,7 +15,7 @@ from components.errors import ComponentError
 from components.profile.drafting import draft_spec
 from components.profile.placing import place, placed_uri, refuse_taken
 from components.profile.writing import Draft, spec_text
-from components.table import parse_table, read_bytes
+from components.table.cells import parse_table, read_bytes
 
 
 def main(arguments: list[str]) -> int:

@@ -13,10 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from components.contract import Candidate, Feature
-from components.encoding import encode_table, fit_encoding
-from components.examples import typed_columns
+from components.package.encoding import encode_table, fit_encoding
 from components.profile.roles import sample_rows
+from components.spec.contract import Candidate, Feature
+from components.table.examples import typed_columns
 
 #: Rows that the plain model is tried on.
 SAMPLE_ROWS = 20_000

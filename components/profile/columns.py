@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from components.contract import CategoryFeature, CategoryValue, DateFeature, Feature, Missing, NumberFeature
 from components.errors import DataError
 from components.profile.ranges import wider
-from components.table import FloatArray, category_column, date_column
+from components.spec.contract import CategoryFeature, CategoryValue, DateFeature, Feature, Missing, NumberFeature
+from components.table.cells import FloatArray, category_column, date_column
 
 #: A text column with more distinct values is no closed list.
 MOST_CATEGORIES = 50
@@ -85,7 +85,7 @@ _Rule = Callable[[_Facts], Column | None]
 
 
 def look_at(cells: pd.Series) -> Column:
-    """What one column is; the cells are as `components.table` reads them."""
+    """What one column is; the cells are as `components.table.cells` reads them."""
     known = cells.dropna()
     facts = _Facts(str(cells.name), cells, known, int(known.nunique()))
     for rule in (_constant, *_rules(cells)):

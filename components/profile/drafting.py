@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from components.contract import Feature, Spec, category_text
 from components.errors import DataError
-from components.examples import Examples, examples_of
 from components.profile.baseline import measure, search_for
 from components.profile.roles import find_roles, sample_rows
 from components.profile.target import find_target
 from components.profile.writing import Draft, spec_text
-from components.spec import parse_spec
+from components.spec.contract import Feature, Spec, category_text
+from components.spec.loading import parse_spec
 from components.split import split_examples
-from components.table import category_column
+from components.table.cells import category_column
+from components.table.examples import Examples, examples_of
 from components.validate import check_examples
 
 #: Shares of the rows that may be held out, the usual first; a table with few rows of a class needs more.

@@ -8,8 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from components.contract import NAME_PATTERN
 from components.errors import DataError, SpecError
+from components.spec.contract import NAME_PATTERN
 
 #: A larger table is named where it is, not copied.
 LARGEST_COPY_BYTES = 50 * 2**20

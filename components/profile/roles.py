@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from components.contract import Feature
 from components.errors import DataError
-from components.leakage import alone_auc
 from components.profile.columns import Column, look_at
-from components.table import feature_columns
+from components.spec.contract import Feature
+from components.table.cells import feature_columns
+from components.validation.leakage import alone_auc
 
 #: From this area under the curve on, a column alone tells the target suspiciously well.
 SUSPICIOUS_AUC = 0.995
@@ -23,7 +23,7 @@ def find_roles(frame: pd.DataFrame, target: str, labels: np.ndarray) -> list[Col
     """Every column but the target, in the table's order.
 
     Args:
-        frame: the table, as `components.table` reads it.
+        frame: the table, as `components.table.cells` reads it.
         target: the column to be answered.
         labels: 1 where the target is positive, else 0; [rows].
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from components.contract import CategoryValue, Data
 from components.errors import DataError
-from components.examples import negative_word
-from components.table import category_column
+from components.spec.contract import CategoryValue, Data
+from components.table.cells import category_column
+from components.table.examples import negative_word
 
 #: Words that say that something is the case, in small letters.
 POSITIVE_WORDS = frozenset(

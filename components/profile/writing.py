@@ -7,10 +7,10 @@ from datetime import date, datetime
 
 import yaml
 
-from components.contract import CategoryFeature, DateFeature, Feature, NumberFeature
 from components.profile.baseline import Baseline, Search
 from components.profile.columns import Column
 from components.profile.target import Target
+from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature
 
 _GROUPS = (
     "sex",

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 from components.digest import sha256
-from components.provenance import ROOT, commit
+from components.registry.provenance import ROOT, commit
+from k8s.audit.collect import Places, gather
 from k8s.audit.dossier import Dossier, check_dossier, index_of, write_dossier
 from k8s.audit.errors import AuditError
-from k8s.audit.gathering import Places, gather
 from k8s.audit.page import page
 
 

@@ -11,11 +11,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from components.contract import Closed
 from components.digest import sha256
 from components.files import replace_text
-from components.package import Digest
-from k8s.audit import living, making
+from components.package.model_package import Digest
+from components.spec.contract import Closed
+from k8s.audit import operation_sections, training_sections
 from k8s.audit.errors import AuditError
 from k8s.audit.records import Records
 from k8s.audit.statements import Section
@@ -24,8 +24,9 @@ _INDEX: Final = "index.json"
 
 #: The questions in the order in which they are answered.
 _SECTIONS: Final[tuple[Callable[[Records], Section], ...]] = (
-    making.purpose, living.chain, making.data, making.training, making.tests, making.fairness, living.approvals,
-    living.rollouts, living.incidents,
+    training_sections.purpose, operation_sections.chain, training_sections.data, training_sections.training,
+    training_sections.tests, training_sections.fairness, operation_sections.approvals, operation_sections.rollouts,
+    operation_sections.incidents,
 )  # fmt: skip
 
 

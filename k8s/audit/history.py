@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import yaml
 
-from components.environment import release_file
-from components.git import git
+from components.git.command import git
+from components.releases.release_file import release_file
 from k8s.audit.records import History, Step, commit_record, release_record
 
 _REVERTS: Final = re.compile(r"^This reverts commit ([0-9a-f]{40,64})\.", re.MULTILINE)

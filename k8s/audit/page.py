@@ -11,20 +11,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from k8s.audit.dossier import Dossier
-from k8s.twin import report
-from k8s.twin.report import words
+from k8s.report import FOLDER, words
 
 _HERE: Final = Path(__file__).parent
-_REPORT: Final = Path(report.__file__).parent
 #: A digest or a commit, as a sentence spells it out.
 _DIGEST: Final = re.compile(r"\b(?:sha256:[0-9a-f]{64}|[0-9a-f]{40})\b")
 
 
 def page(dossier: Dossier, folder: str) -> str:
     """The page; `folder` is the name of the folder beside it that has the records."""
-    styles = [(where / "style.css").read_text(encoding="utf-8") for where in (_REPORT, _HERE)]
+    styles = [(where / "style.css").read_text(encoding="utf-8") for where in (FOLDER, _HERE)]
     environment = Environment(
-        loader=FileSystemLoader([_HERE, _REPORT]), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FileSystemLoader([_HERE, FOLDER]), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(short=words.short, day=words.day, count=words.count, spelled=_spelled)

@@ -13,10 +13,10 @@ from typing import Any, Final, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from components.contract import Closed
 from components.errors import PackageError
-from components.evaluation import Evaluation
-from components.package import Package, read_package
+from components.evaluation.result import Evaluation
+from components.package.model_package import Package, read_package
+from components.spec.contract import Closed
 from k8s.audit.errors import AuditError
 
 #: Names of the records in a dossier's folder.
@@ -112,7 +112,7 @@ class Records:
 
     @cached_property
     def run(self) -> Mapping[str, Any]:
-        """The run in the registry; see `k8s.audit.gathering.run_record`."""
+        """The run in the registry; see `k8s.audit.collect.run_record`."""
         found: Mapping[str, Any] = self.json(RUN)
         return found
 

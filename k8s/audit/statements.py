@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from components.contract import Closed
+from components.spec.contract import Closed
 
 Mark = Literal["", "pass", "fail"]
 

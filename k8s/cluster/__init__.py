@@ -1,1 +1,4 @@
-"""A local cluster for those who have none."""
+"""A cluster: kubectl and helm, retries, images on its nodes; `python -m k8s.cluster` starts kind's.
+
+Imports errors only; every room of k8s may import it.
+"""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from k8s.deploy.errors import DeployError, ToolError
+from k8s.errors import DeployError, ToolError
 
 NAME: Final = "canario"
 CONFIG: Final = Path(__file__).with_name("kind.yaml")

@@ -11,12 +11,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from components.environment import Image, release_file
 from components.errors import SpecError
 from components.files import replace_text
-from components.spec import load_spec
-from k8s.deploy import cluster, nodes, progress, synced
-from k8s.deploy.environment import (
+from components.releases.release_file import Image, release_file
+from components.spec.loading import load_spec
+from k8s.cluster import kubectl, nodes
+from k8s.deploy import flux_sync, rollout_progress
+from k8s.errors import ClusterError, DeployError
+from k8s.rendering.environment_files import (
     ClusterRelease,
     built_release,
     chart_values,
@@ -24,9 +26,8 @@ from k8s.deploy.environment import (
     read_release,
     values_text,
 )
-from k8s.deploy.errors import ClusterError, DeployError
-from k8s.deploy.render import release_changes
-from k8s.deploy.schema import CHART
+from k8s.rendering.render import release_changes
+from k8s.rendering.schema import CHART
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _deploy(asked: argparse.Namespace) -> int:
     spec = load_spec(asked.spec)
-    if not asked.dry_run and synced.is_followed(asked.env):
+    if not asked.dry_run and flux_sync.is_followed(asked.env):
         raise ClusterError(
             f"Flux follows k8s/envs/{asked.env} in this cluster, so Git alone decides what runs; merge a release there "
             "by `make request`, `make propose` or `make promote`"
@@ -62,19 +63,19 @@ def _deploy(asked: argparse.Namespace) -> int:
         file = Path(folder, "values.yaml")
         file.write_text(values_text(values), encoding="utf-8")
         if asked.dry_run:
-            sys.stdout.write(cluster.render(CHART, spec.name, namespace, "--values", str(file)))
+            sys.stdout.write(kubectl.render(CHART, spec.name, namespace, "--values", str(file)))
             return 0
         strategy = spec.rollout.strategy
-        cluster.check(namespace, strategy)
+        kubectl.check(namespace, strategy)
         for image in _images(release):
             nodes.bring(image, _say)
-        service = progress.Service(spec.name, namespace, strategy, int(values["scale"]["min"]))
-        before = progress.look(service)
+        service = rollout_progress.Service(spec.name, namespace, strategy, int(values["scale"]["min"]))
+        before = rollout_progress.look(service)
         print(f"{spec.name}: version {release.version} to {asked.env} ({_image(release.image)})", flush=True)
-        cluster.install(spec.name, namespace, file)
+        kubectl.install(spec.name, namespace, file)
         if before.phase == "Initializing":
-            cluster.forget_champion(spec.name, namespace)
-        progress.follow(service, before, asked.timeout_seconds, _say, to_the_end=asked.follow)
+            kubectl.forget_champion(spec.name, namespace)
+        rollout_progress.follow(service, before, asked.timeout_seconds, _say, to_the_end=asked.follow)
     print(f"{spec.name}: http://{spec.name}.{platform.domain}")
     return 0
 

@@ -17,14 +17,14 @@ from typing import Any
 
 import yaml
 
-from k8s.deploy import nodes
-from k8s.deploy.cluster import run
-from k8s.deploy.errors import ClusterError, DeployError, EnvironmentFileError
-from k8s.deploy.render import PLATFORM, platform_settings
+from k8s.cluster import nodes
+from k8s.cluster.kubectl import run
+from k8s.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.platform.address import check_followed, check_reverted
 from k8s.platform.installing import bring_controllers
 from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_size, tracking
 from k8s.platform.waiting import waiting
+from k8s.rendering.render import PLATFORM, platform_settings
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CHART = _ROOT / "helm" / PLATFORM

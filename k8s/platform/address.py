@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from components.strict_yaml import load_yaml
-from k8s.deploy.errors import EnvironmentFileError
-from k8s.deploy.render import PLATFORM
+from components.spec.strict_yaml import load_yaml
+from k8s.errors import EnvironmentFileError
+from k8s.rendering.render import PLATFORM
 
 #: Below it there is no host and never will be (RFC 2606), so nobody can put a repository there.
 _NOWHERE: Final = ".invalid"

@@ -9,9 +9,9 @@ from typing import Any, Final, Self
 
 from pydantic import Field, model_validator
 
-from components.contract import Closed
-from k8s.deploy.errors import EnvironmentFileError
-from k8s.deploy.reading import read_file
+from components.spec.contract import Closed
+from k8s.errors import EnvironmentFileError
+from k8s.rendering.yaml_file import read_file
 
 FILE = Path(__file__).resolve().parents[1] / "controllers" / "controllers.yaml"
 _DEPLOYED: Final = "deployed"

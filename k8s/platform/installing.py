@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from k8s.deploy.cluster import run
-from k8s.deploy.errors import ClusterError
+from k8s.cluster.kubectl import run
+from k8s.errors import ClusterError
 from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers
 
 #: What Helm itself waits for a chart's pods, and what it may take beside that to fetch the chart and to give up.

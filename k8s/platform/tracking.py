@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from k8s.deploy.cluster import run
-from k8s.deploy.errors import ClusterError
+from k8s.cluster.kubectl import run
+from k8s.errors import ClusterError
 
 _DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 #: Of each local store, where the cluster can keep it.

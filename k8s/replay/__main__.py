@@ -20,8 +20,8 @@ from typing import NoReturn
 
 from components.errors import ComponentError
 from components.files import replace_text
-from components.git import GitError
-from components.provenance import ROOT
+from components.git.command import GitError
+from components.registry.provenance import ROOT
 from k8s.replay.alone import isolation
 from k8s.replay.comparison import Answers, Comparison, answers, compare
 from k8s.replay.errors import ReplayError

@@ -44,5 +44,5 @@ def guard_python(folder: Path) -> None:
 def bare_environment(python_path: Path) -> dict[str, str]:
     """The environment variables of a process that is kept from the network."""
     kept = {name: text for name, text in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
-    # As in `components.git`: the training asks Git for its commit, and is to see that commit's own bytes.
+    # As in `components.git.command`: the training asks Git for its commit, and is to see that commit's own bytes.
     return {**kept, "PYTHONPATH": str(python_path), "GIT_NO_REPLACE_OBJECTS": "1"}

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from components.encoding import encode_rows
-from components.machine import Machine
-from components.package import RECEIPT, Package, Receipt, open_graph
+from components.models.machine import Machine
+from components.package.encoding import encode_rows
+from components.package.model_package import RECEIPT, Package, Receipt, open_graph
 
 Verdict = Literal["equal", "within tolerance", "refused"]
 

@@ -13,7 +13,7 @@ from typing import Final
 from packaging.utils import canonicalize_name
 from pip_requirements_parser import RequirementsFile
 
-from components.provenance import LOCK_FILE
+from components.registry.provenance import LOCK_FILE
 from k8s.replay.errors import ReplayError
 
 #: What an environment has that no lock names: the installers that made it.

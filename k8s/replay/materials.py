@@ -11,12 +11,12 @@ from mlflow.exceptions import MlflowException
 
 from components.digest import sha256
 from components.errors import PackageError
-from components.evaluation import Evaluation
-from components.git import GitError, git
-from components.machine import Machine
-from components.package import Package, read_package
-from components.provenance import LOCK_FILE
-from components.registry import Registered, connect, is_empty, local_package, numbered, version_of
+from components.evaluation.result import Evaluation
+from components.git.command import GitError, git
+from components.models.machine import Machine
+from components.package.model_package import Package, read_package
+from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered, version_of
+from components.registry.provenance import LOCK_FILE
 from k8s.replay.errors import ReplayError
 
 if TYPE_CHECKING:

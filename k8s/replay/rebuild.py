@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.contract import PACKAGE_TAG
 from components.errors import PackageError
-from components.git import GitError, git
-from components.machine import Machine
-from components.package import Package, read_package
-from components.registry import RUN_TAG, SNAPSHOT_TAG, SNAPSHOT_URI_TAG
+from components.git.command import GitError, git
+from components.models.machine import Machine
+from components.package.model_package import Package, read_package
+from components.registry.model_registry import RUN_TAG, SNAPSHOT_TAG, SNAPSHOT_URI_TAG
+from components.spec.contract import PACKAGE_TAG
 from k8s.replay import seed
 from k8s.replay.alone import Isolation, bare_environment, guard_python
 from k8s.replay.errors import ReplayError

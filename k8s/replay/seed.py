@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 
-from components.registry import connect, promote, register_version
+from components.registry.model_registry import connect, promote, register_version
 
 
 def main() -> None:

@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 
 from components.errors import SpecError
-from components.spec import load_spec
-from k8s.deploy.errors import DeployError
-from k8s.training.following import Training
+from components.spec.loading import load_spec
+from k8s.errors import DeployError
+from k8s.training.job import Training
 from k8s.training.manifests import Inputs, Wanted, objects
 
 _LONGEST_NAME = 40

@@ -1,10 +1,10 @@
-"""The errors that a training on a cluster raises on purpose; kubectl's own are `k8s.deploy.errors`.
+"""The errors that a training on a cluster raises on purpose; kubectl's own are `k8s.errors`.
 
 DeployError
 └── TrainingError  what was given cannot be trained on a cluster, or the Job failed
 """
 
-from k8s.deploy.errors import DeployError
+from k8s.errors import DeployError
 
 
 class TrainingError(DeployError):

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from components.contract import Spec, Training
-from components.on_a_pool import PORT
-from components.trained import FIT
+from components.jobs.train_worker import PORT
+from components.models.trained import FIT
+from components.spec.contract import Spec, Training
 from k8s.training.errors import TrainingError
 from pipelines.training import GPU_LABEL, GPU_RESOURCE, TPU_LABEL, TPU_RESOURCE, TPU_TOPOLOGY_LABEL
 
@@ -193,7 +193,7 @@ def _arguments(wanted: Wanted) -> list[str]:
     together = ["--workers", str(wanted.workers), "--job", wanted.name, "--service", wanted.name]
     files = {"spec": "spec.json", "train": "train.parquet", "trials": "trials.json"}
     given = [word for option, file in files.items() for word in (f"--{option}", f"{_INPUTS}/{file}")]
-    return ["components.on_a_pool", *given, "--out", MODEL_FOLDER, *(together if wanted.workers > 1 else [])]
+    return ["components.jobs.train_worker", *given, "--out", MODEL_FOLDER, *(together if wanted.workers > 1 else [])]
 
 
 def _head(version: str, kind: str, wanted: Wanted) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from components import contract
-from components.environment import Release
 from components.errors import ReleaseError
+from components.releases.release_file import Release
+from components.spec import contract
 from k8s.twin.errors import ProcessError
 from k8s.twin.events import Events
 from k8s.twin.gateway import Gateway

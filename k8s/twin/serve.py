@@ -12,14 +12,14 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from components.contract import Spec
-from components.environment import Release
 from components.errors import ComponentError
-from components.package import Package, read_package
-from components.spec import load_spec
+from components.package.model_package import Package, read_package
+from components.releases.release_file import Release
+from components.spec.contract import Spec
+from components.spec.loading import load_spec
 from k8s.twin.errors import TwinError
 from k8s.twin.twin import Twin
-from services.image.trained import trained_package
+from services.image.newest_package import trained_package
 from services.judge.errors import JudgeError
 from services.judge.repository import Repository
 

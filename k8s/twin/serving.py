@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from components.environment import Release
 from components.errors import PackageError, ReleaseError
-from components.package import package_digest
+from components.package.model_package import package_digest
+from components.releases.release_file import Release
 from k8s.twin.processes import Program
 from services.model_server.build import build_bento, serve_command, serve_environment
 from services.model_server.errors import ServerError

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from components.environment import Release
 from components.errors import ReleaseError
+from components.releases.release_file import Release
+from k8s.rendering.server_settings import parse_release
 from k8s.twin.events import Events
-from k8s.twin.release import parse_release
 from k8s.twin.rollout import Wanted
 from services.judge.repository import Repository
 

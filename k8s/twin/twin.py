@@ -27,9 +27,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from components.environment import Release, release_file, release_text
 from components.errors import ComponentError
-from components.spec import load_spec
+from components.releases.release_file import Release, release_file, release_text
+from components.spec.loading import load_spec
 from k8s.twin.errors import TwinError
 from k8s.twin.events import Event, Events, Listener
 from k8s.twin.gateway import Gateway
@@ -41,9 +41,9 @@ from k8s.twin.serving import BentoPrograms, FindPackage
 from k8s.twin.sync import Sync
 from k8s.twin.versions import ProgramFor, Version, Versions
 from k8s.twin.webhooks import Webhooks
+from services.judge.actions.revert import revert_reason
 from services.judge.errors import JudgeError
 from services.judge.repository import Commit, Repository
-from services.judge.revert import revert_reason
 
 _POLL_SECONDS = 0.5
 

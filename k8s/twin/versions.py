@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from components.environment import Release
+from components.releases.release_file import Release
 from k8s.twin.processes import DeathNotice, Process, Program
 
 #: From a release, its own port and both slots' addresses, the program that serves it.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from components.environment import Release
+from components.releases.release_file import Release
 from k8s.twin import loopback
 
 #: In the order in which a rollout meets them.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from components.package import Package
+from components.package.model_package import Package
 from services.image.engine import Engine
 from services.image.recipe import MODEL_LIMIT_MB, PACKAGE_LABEL, BuiltImage, Wanted, make
 from services.model_server.build import bentoml_environment, build_bento

@@ -37,8 +37,9 @@ class Program:
 
 #: What reads a table as its spec says.
 _TABLES: Final = (
-    *("__init__", "contract", "encoding", "errors", "examples", "files", "requests"),
-    *("spec", "strict_yaml", "table", "table_files", "table_kinds"),
+    *("__init__", "errors", "files", "package/__init__", "package/encoding", "spec/__init__", "spec/contract"),
+    *("spec/loading", "spec/strict_yaml", "table/__init__", "table/cells", "table/examples", "table/files"),
+    *("table/kinds", "table/requests"),
 )
 
 PROGRAMS: Final = {
@@ -46,7 +47,8 @@ PROGRAMS: Final = {
         title="canario's judge",
         lock="services/judge/requirements.txt",
         sources=(
-            *(f"components/{name}.py" for name in ("__init__", "contract", "errors", "spec", "strict_yaml")),
+            *(f"components/{name}.py" for name in ("__init__", "errors")),
+            *(f"components/spec/{name}.py" for name in ("__init__", "contract", "loading", "strict_yaml")),
             "services/__init__.py",
             "services/telemetry.py",
             "services/judge/**/*.py",

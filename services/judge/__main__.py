@@ -17,17 +17,17 @@ from pathlib import Path
 import uvicorn
 
 from components.errors import SpecError
-from components.spec import load_spec
-from services.judge.cluster import own_cluster
-from services.judge.consequences import Consequences
+from components.spec.loading import load_spec
+from services.judge.actions.consequences import Consequences
+from services.judge.actions.kubernetes import own_cluster
+from services.judge.actions.mlflow_alias import Registry
+from services.judge.actions.revert import Environment
 from services.judge.errors import JudgeError
+from services.judge.evidence.prometheus import PrometheusSource
+from services.judge.evidence.sources import FileDiscoverySource, Source
 from services.judge.judge import Judge
 from services.judge.log import log
-from services.judge.prometheus import PrometheusSource
-from services.judge.registry import Registry
-from services.judge.revert import Environment
 from services.judge.server import build_app
-from services.judge.sources import FileDiscoverySource, Source
 
 
 def main(arguments: list[str] | None = None) -> int:

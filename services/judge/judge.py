@@ -6,11 +6,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from components.contract import Rollout
-from services.judge.question import Question, Subject
-from services.judge.series import evidence_at
-from services.judge.sources import Source
+from components.spec.contract import Rollout
+from services.judge.evidence.series import evidence_at
+from services.judge.evidence.sources import Source
 from services.judge.verdict import Verdict, judge
+from services.judge.webhook import Question, Subject
 
 #: A side counts as missing when it could not be read for this many scrapes.
 _MISSED_SCRAPES = 5

@@ -11,8 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from services import telemetry
-from services.judge.question import Subject
 from services.judge.verdict import Verdict
+from services.judge.webhook import Subject
 
 #: The labels that say whom it is about; without namespaces the second is empty.
 _PLACE = ("service", "namespace")

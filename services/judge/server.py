@@ -17,12 +17,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from services.judge.consequences import Consequences
+from services.judge.actions.consequences import Consequences
 from services.judge.judge import Judge, UnknownSubjectError
 from services.judge.log import log
 from services.judge.metrics import page
-from services.judge.question import Question, QuestionError, Subject, read_question
 from services.judge.verdict import Verdict
+from services.judge.webhook import Question, QuestionError, Subject, read_question
 
 _NO = 403
 

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from components.contract import SCORE_EDGES, Rollout
-from services.judge.assess import allowed_excess, enough, interval, is_harm, is_safe, stack_arms
-from services.judge.evalue import Arms
-from services.judge.evidence import Evidence
-from services.judge.finding import Finding, State
-from services.judge.signals import Signal, judged_signals
-from services.judge.wording import NOTHING, number, sentence
+from components.spec.contract import SCORE_EDGES, Rollout
+from services.judge.evidence.counts import Evidence
+from services.judge.statistics.assess import allowed_excess, enough, interval, is_harm, is_safe, stack_arms
+from services.judge.statistics.evalue import Arms
+from services.judge.statistics.finding import Finding, State
+from services.judge.statistics.signals import Signal, judged_signals
+from services.judge.statistics.wording import NOTHING, number, sentence
 
 Decision = Literal["pass", "fail", "wait"]
 _LARGEST_LOG = 300.0

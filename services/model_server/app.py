@@ -16,20 +16,20 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, Final
 
-from components.package import Package
+from components.package.model_package import Package
 from services import telemetry
 from services.model_server import documents
+from services.model_server.arrival_clock import Turns
 from services.model_server.counters import Counters, Exposition
 from services.model_server.decoding import RowDecoder
 from services.model_server.errors import Refused
 from services.model_server.events import log_event, log_failure
 from services.model_server.faults import FakedError, Faults
-from services.model_server.feedback import FeedbackDesk
+from services.model_server.feedback.handler import FeedbackDesk
+from services.model_server.feedback.recent import RecentAnswers
 from services.model_server.model import GoldenFault, Model, bins_of
 from services.model_server.prediction_log import LineLog
-from services.model_server.recent import RecentAnswers
-from services.model_server.shadow import Mirror
-from services.model_server.turns import Turns
+from services.model_server.shadow.mirror import Mirror
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -11,22 +11,22 @@ import sys
 from collections.abc import MutableMapping
 from types import FrameType
 
-from components.package import Contract
-from services.model_server.admission import admitted_package
+from components.package.model_package import Contract
 from services.model_server.app import Application, ModelApp, Receive, Scope, Send
 from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
 from services.model_server.decoding import RowDecoder
 from services.model_server.events import log_event
 from services.model_server.faults import planned_faults
-from services.model_server.feedback import FeedbackDesk
+from services.model_server.feedback.handler import FeedbackDesk
+from services.model_server.feedback.peers import Peers
+from services.model_server.feedback.recent import RecentAnswers, recent_bytes
 from services.model_server.model import Model
-from services.model_server.peers import Peers
 from services.model_server.prediction_log import LineLog
-from services.model_server.recent import RecentAnswers, recent_bytes
 from services.model_server.settings import Settings
-from services.model_server.shadow import Mirror
-from services.model_server.shadow_counts import ShadowCounts, ShadowExposition, Slices, shadow_bytes
+from services.model_server.shadow.counts import ShadowCounts, ShadowExposition, Slices, shadow_bytes
+from services.model_server.shadow.mirror import Mirror
 from services.model_server.shared import SharedMemory, join, slot_size
+from services.model_server.verified_package import admitted_package
 
 _MIB = 1_048_576
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from components.errors import PackageError
-from components.package import Package, read_package
-from components.signature import signature_file
+from components.package.model_package import Package, read_package
+from components.package.signature import signature_file
 from services.model_server.errors import ServerError
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -30,8 +30,9 @@ LOCK_FILE: Final = _ROOT / _REQUIREMENTS
 _RECIPE: Final = "Containerfile"
 #: The sources that serve; everything else stays at home.
 _SOURCES: Final = (
-    "components/__init__.py", "components/contract.py", "components/encoding.py", "components/errors.py",
-    "components/package.py", "components/signature.py", "services/__init__.py", "services/telemetry.py",
+    "components/__init__.py", "components/errors.py", "components/spec/__init__.py", "components/spec/contract.py",
+    "components/package/__init__.py", "components/package/encoding.py", "components/package/model_package.py",
+    "components/package/signature.py", "services/__init__.py", "services/telemetry.py",
 )  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def build_bento(package_dir: Path, out_dir: Path, containerfile: Path | None = N
 
 def _sources() -> list[str]:
     here = Path(__file__).parent
-    return [*_SOURCES, *sorted(str(path.relative_to(_ROOT)) for path in here.glob("*.py")), _REQUIREMENTS]
+    return [*_SOURCES, *sorted(str(path.relative_to(_ROOT)) for path in here.rglob("*.py")), _REQUIREMENTS]
 
 
 def materials_file(package: Path) -> Path:

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from components.package import TOLERANCE, Package, read_package
+from components.package.model_package import TOLERANCE, Package, read_package
 
 _BENTO: Final = Path(__file__).resolve().parents[3]
 #: What training needs, by the names that Python imports.

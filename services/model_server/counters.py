@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from components.contract import SCORE_EDGES
-from components.package import Package
+from components.package.model_package import Package
+from components.spec.contract import SCORE_EDGES
 from services import telemetry
 from services.model_server.errors import REASONS, Reason
 

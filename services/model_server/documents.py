@@ -6,10 +6,10 @@ import html
 from importlib import resources
 from typing import Any, Final
 
-from components.contract import CategoryFeature, Feature, NumberFeature
-from components.package import Package
+from components.package.model_package import Package
+from components.spec.contract import CategoryFeature, Feature, NumberFeature
 from services import telemetry
-from services.model_server.feedback import MAX_MESSAGES
+from services.model_server.feedback.handler import MAX_MESSAGES
 from services.model_server.problems import allowed_text
 
 #: Files of the Swagger UI that BentoML brings along, so that `/docs` needs no network.

@@ -6,8 +6,8 @@ import random
 from collections import deque
 from collections.abc import Sequence
 
-from components.contract import CategoryFeature, CategoryValue, category_text
-from components.package import Contract
+from components.package.model_package import Contract
+from components.spec.contract import CategoryFeature, CategoryValue, category_text
 from services.model_server.decoding import Row
 from services.model_server.errors import ServerError, SettingsError
 from services.model_server.settings import Settings, parse_slice

@@ -15,12 +15,12 @@ from typing import Any
 import bentoml
 
 from components.errors import PackageError
-from services.model_server.admission import admitted_package
 from services.model_server.assembly import Server, die_with_parent, slot_bytes
 from services.model_server.errors import SettingsError
 from services.model_server.faults import planned_faults
 from services.model_server.settings import Settings, read_settings
 from services.model_server.shared import is_offered, offer
+from services.model_server.verified_package import admitted_package
 
 #: In a bento the package lies beside the code.
 _BAKED_IN = Path(__file__).resolve().parents[2] / "package"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 
-from components.contract import Closed
+from components.spec.contract import Closed
 from services.model_server.errors import SettingsError
 
 PREFIX = "CANARIO_"

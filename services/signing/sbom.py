@@ -18,7 +18,7 @@ from packageurl import PackageURL
 from pip_requirements_parser import InstallRequirement, RequirementsFile
 
 from components.digest import sha256
-from components.package import Package
+from components.package.model_package import Package
 from services.image.engine import EPOCH
 from services.model_server.build import LOCK_FILE
 

@@ -10,8 +10,8 @@ from model_signing import hashing
 from model_signing.signing import Config
 
 from components.files import replace_text
-from components.package import Package
-from components.signature import signature_file
+from components.package.model_package import Package
+from components.package.signature import signature_file
 from services.signing.errors import SigningError
 
 #: Who a workflow's token is for, as sigstore asks.

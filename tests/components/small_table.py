@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from components.contract import Spec
-from components.examples import Examples, examples_of
-from components.table import parse_table
+from components.spec.contract import Spec
+from components.table.cells import parse_table
+from components.table.examples import Examples, examples_of
 
 DOCUMENT: dict[str, Any] = {
     "name": "small",
@@ -59,7 +59,7 @@ def csv_of(frame: pd.DataFrame) -> bytes:
 
 
 def read_back(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table as `components.table` reads its CSV file."""
+    """The table as `components.table.cells` reads its CSV file."""
     return parse_table(csv_of(frame), "small.csv").frame
 
 

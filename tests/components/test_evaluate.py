@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from components.contract import SCORE_EDGES
 from components.errors import DataError
 from components.evaluate import TIMED_ROUNDS, score_shift, time_rows
-from components.examples import Examples
-from components.metrics import roc_auc
-from components.trained import Trained
+from components.evaluation.metrics import roc_auc
+from components.models.trained import Trained
+from components.spec.contract import SCORE_EDGES
+from components.table.examples import Examples
 from tests.components.small_table import small_spec
 from tests.components.trained_small import evaluated, packaged, small_model, small_sides, trained
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.contract import SCORE_EDGES
 from components.errors import GateError
-from components.evaluation import Comparison, Evaluation, Fairness, Flips, Interval, Speed, Trend
+from components.evaluation.result import Comparison, Evaluation, Fairness, Flips, Interval, Speed, Trend
 from components.gate import breach, first_metric, judge, refuse_breaches
+from components.spec.contract import SCORE_EDGES
 from tests.components.small_table import small_spec
 
 NONE = (0.0,) * len(SCORE_EDGES)

@@ -8,7 +8,7 @@ import pytest
 
 from components.errors import DataError
 from components.ingest import keep_snapshot, take_snapshot
-from components.table import parse_table, table_bytes
+from components.table.cells import parse_table, table_bytes
 from tests.components.small_table import csv_of, read_back, small_frame, small_spec
 
 DATA = small_spec().data

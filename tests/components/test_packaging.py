@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.contract import Rollout, Scale, Spec
-from components.encoding import encode_rows
 from components.errors import PackageError
-from components.package import TOLERANCE, open_graph, read_package
+from components.package.encoding import encode_rows
+from components.package.model_package import TOLERANCE, open_graph, read_package
 from components.packaging import keep_package
-from components.requests import requests_of
-from components.units import learning_view, table_view
+from components.spec.contract import Rollout, Scale, Spec
+from components.spec.views import learning_view, table_view
+from components.table.requests import requests_of
 from tests.components.small_table import DOCUMENT, small_spec
 from tests.components.trained_small import ORIGIN, packaged, small_model, small_sides, trained
 

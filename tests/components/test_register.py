@@ -12,10 +12,10 @@ import pytest
 from components.champion import require_snapshot
 from components.errors import DataError, PackageError
 from components.explain import draw_figures, explain_model
+from components.models.trials import Search, Trial
 from components.register import Source, register_package
-from components.registry import aliased, champion, connect, local_package, promote
-from components.tracking import REFUSED_TAG, RunRecord, record_refusal
-from components.trials import Search, Trial
+from components.registry.model_registry import aliased, champion, connect, local_package, promote
+from components.registry.tracking import REFUSED_TAG, RunRecord, record_refusal
 from tests.components.mlflow_server import running_server
 from tests.components.small_table import small_spec
 from tests.components.trained_small import evaluated, packaged, small_model, small_sides, trained
@@ -151,8 +151,8 @@ def test_a_version_resolves_to_everything_in_the_receipt(uri: str, record: RunRe
 
 
 def read_registered(version: object, uri: str) -> str:
-    from components.package import package_digest
-    from components.registry import Registered
+    from components.package.model_package import package_digest
+    from components.registry.model_registry import Registered
 
     assert isinstance(version, Registered)
     return package_digest(local_package(version, uri))

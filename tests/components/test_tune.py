@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from components import tune
-from components.contract import Candidate
-from components.spaces import SPACES, combinations
+from components.models.spaces import SPACES, combinations
+from components.spec.contract import Candidate
 from components.tune import plan, search
 from tests.components.small_table import small_examples, small_spec
 

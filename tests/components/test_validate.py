@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.contract import Spec
 from components.errors import DataError
+from components.spec.contract import Spec
 from components.validate import NOTABLE_SHIFT, check_examples, report
 from tests.components.small_table import DOCUMENT, small_examples, small_frame, small_spec
 

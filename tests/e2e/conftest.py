@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.environment import Image
+from components.releases.release_file import Image
 from tests.e2e.callers import GATEWAY, Callers
 from tests.e2e.git_server import PORT, GitServer
 from tests.e2e.kube import Kube

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from components.environment import Image
-from k8s.deploy.environment import ClusterRelease
-from k8s.deploy.render import PLATFORM, platform_objects, release_changes, rendered_file
+from components.releases.release_file import Image
+from k8s.rendering.environment_files import ClusterRelease
+from k8s.rendering.render import PLATFORM, platform_objects, release_changes, rendered_file
 from services.judge.repository import Commit
 from tests.e2e.git_server import PORT, GitServer
 from tests.e2e.git_source import FLUX, published
@@ -79,13 +79,13 @@ class GitOps:
         with self.server.reached() as (_, url):
             places = ("--from", "staging", "--to", "production", "--repository", url)
             namespace = ("--namespace", self.kube("staging").namespace)
-            return _python("k8s.promote", "--service", SERVICE, *places, *namespace, *more)
+            return _python("k8s.release.promote", "--service", SERVICE, *places, *namespace, *more)
 
     @contextmanager
     def verdict(self, environment: str, commit: Commit, out: Path) -> Iterator[subprocess.Popen[str]]:
         """Follows a merged release to its end, as the workflow does; the command runs meanwhile."""
         spec = self.root / "services" / SERVICE / "service.yaml"
-        command = [sys.executable, "-m", "k8s.deploy.verdict", "--spec", str(spec), "--env", environment]
+        command = [sys.executable, "-m", "k8s.deploy.rollout_report", "--spec", str(spec), "--env", environment]
         command += ["--commit", commit.id, "--out", str(out), "--root", str(self.root), "--timeout-seconds", "300"]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=subprocess.STDOUT, text=True) as running:

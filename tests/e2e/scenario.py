@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from components.environment import Image, release_file, release_text
-from k8s.deploy.environment import ClusterRelease
-from k8s.deploy.nodes import bring
+from components.releases.release_file import Image, release_file, release_text
+from k8s.cluster.nodes import bring
+from k8s.rendering.environment_files import ClusterRelease
 from tests.e2e.git_server import GitServer
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.environment import Release
+from components.releases.release_file import Release
 from k8s.twin.demo.traffic import Traffic
 from k8s.twin.twin import Twin
 from services.judge.decisions import outline

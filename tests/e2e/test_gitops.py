@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from components.environment import Image, release_file
-from k8s.deploy.render import rendered_file
+from components.releases.release_file import Image, release_file
 from k8s.platform.installing import bring_controllers
-from k8s.promote.standing import Standing, identity, standing_in_cluster
+from k8s.release.service_status import Standing, identity, standing_in_cluster
+from k8s.rendering.render import rendered_file
 from tests.e2e.callers import Callers
 from tests.e2e.git_server import GitServer
 from tests.e2e.gitops import GitOps, environments

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from components.environment import Candidate, Image
-from k8s.deploy.environment import ClusterRelease
+from components.releases.release_file import Candidate, Image
+from k8s.rendering.environment_files import ClusterRelease
 from tests.e2e.conftest import Calling
 from tests.e2e.kube import Kube
 from tests.e2e.scenario import SERVICE, deploy, spec_with, write_platform

@@ -14,11 +14,11 @@ import pytest
 
 from components.digest import sha256
 from components.explain import draw_figures, explain_model
-from components.package import Package, read_package
+from components.models.trials import Search, Trial
+from components.package.model_package import Package, read_package
 from components.register import Source, register_package
-from components.registry import Registered, champion, connect, local_package, promote
-from components.tracking import RunRecord
-from components.trials import Search, Trial
+from components.registry.model_registry import Registered, champion, connect, local_package, promote
+from components.registry.tracking import RunRecord
 from tests.components.small_table import small_spec
 from tests.components.trained_small import evaluated, packaged, small_model, small_sides, trained
 from tests.e2e.kube import Kube

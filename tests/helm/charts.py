@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from components.contract import Spec
-from k8s.deploy.environment import ClusterRelease, Platform, chart_values, merged
-from k8s.deploy.schema import CHART
+from components.spec.contract import Spec
+from k8s.rendering.environment_files import ClusterRelease, Platform, chart_values, merged
+from k8s.rendering.schema import CHART
 from tests.helm.schemas import FOLDER
 
 DIGEST = "sha256:" + "01" * 32

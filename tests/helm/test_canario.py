@@ -14,7 +14,7 @@ from k8s.platform.__main__ import images, platform_command, rendered
 from k8s.platform.tracking import Tracking, local_secret, tracking
 from services.image.program import PROGRAMS
 from services.judge.__main__ import main as judge_main
-from services.judge.prometheus import PrometheusSource
+from services.judge.evidence.prometheus import PrometheusSource
 from tests.helm.charts import Refused, helm, invalid
 from tests.helm.test_joins import METRICS, metrics
 from tests.repo.tree import ROOT

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from k8s.deploy.render import followed
+from k8s.rendering.render import followed
 from tests.helm.charts import invalid
 from tests.repo.tree import ROOT
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from k8s.deploy.schema import CHART, generated
+from k8s.rendering.schema import CHART, generated
 from services import telemetry
 from services.model_server.settings import PREFIX, Settings
 from tests.repo.tree import ROOT
@@ -77,4 +77,4 @@ def test_the_dashboard_has_a_panel_for_each_question_once() -> None:
 
 @pytest.mark.parametrize("path", sorted(generated()), ids=lambda path: path.name)
 def test_what_is_generated_is_up_to_date(path: Path) -> None:
-    assert path.read_text() == generated()[path], "python -m k8s.deploy.schema --write"
+    assert path.read_text() == generated()[path], "python -m k8s.rendering.schema --write"

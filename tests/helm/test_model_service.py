@@ -9,9 +9,9 @@ import pytest
 import yaml
 from starlette.routing import Route
 
-from components.contract import Rollout
-from components.spec import load_spec
-from k8s.deploy.schema import CHART
+from components.spec.contract import Rollout
+from components.spec.loading import load_spec
+from k8s.rendering.schema import CHART
 from k8s.twin.rollout import weight_steps
 from services.judge.server import build_app
 from services.model_server.settings import read_settings
@@ -35,7 +35,7 @@ from tests.repo.tree import ROOT, files
 from tests.signing_keys import write_keys
 
 if TYPE_CHECKING:
-    from services.judge.consequences import Consequences
+    from services.judge.actions.consequences import Consequences
     from services.judge.judge import Judge
 
 pytestmark = pytest.mark.charts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from components.environment import Image
-from k8s.deploy.environment import ClusterRelease
+from components.releases.release_file import Image
+from k8s.rendering.environment_files import ClusterRelease
 from tests.repo.tree import ROOT
 
 ENVIRONMENTS = ("staging", "production")

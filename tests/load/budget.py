@@ -18,10 +18,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from components.contract import Closed
 from components.errors import ComponentError
-from components.spec import load_spec
-from components.strict_yaml import load_yaml
+from components.spec.contract import Closed
+from components.spec.loading import load_spec
+from components.spec.strict_yaml import load_yaml
 
 _HERE = Path(__file__).parent
 _START_SECONDS = 150

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from components.contract import Feature, NumberFeature, Spec, category_text
-from components.examples import examples_of, negative_word
-from components.requests import requests_of
-from components.table import read_table
+from components.spec.contract import Feature, NumberFeature, Spec, category_text
+from components.table.cells import read_table
+from components.table.examples import examples_of, negative_word
+from components.table.requests import requests_of
 
 _LARGEST_BATCH = 20
 

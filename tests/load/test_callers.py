@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from components.contract import Feature, NumberFeature, Spec
-from components.encoding import fit_encoding
 from components.errors import DataError
-from components.package import Contract, Target
-from components.spec import load_spec, parse_spec
+from components.package.encoding import fit_encoding
+from components.package.model_package import Contract, Target
+from components.spec.contract import Feature, NumberFeature, Spec
+from components.spec.loading import load_spec, parse_spec
 from services.model_server.decoding import RowDecoder
 from services.model_server.errors import Refused
 from tests.load.callers import Request, load_rows, requests_from, wrong_bodies

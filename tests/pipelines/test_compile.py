@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.contract import Spec
+from components.spec.contract import Spec
 from pipelines.compile import compile_pipeline, main
 from tests.components.small_table import small_spec
 

@@ -21,8 +21,8 @@ from typing import Any
 import kfp
 import pytest
 
-from components.contract import Spec
-from pipelines.following import Follower, Pace
+from components.spec.contract import Spec
+from pipelines.kfp_run import Follower, Pace
 from pipelines.submit import main
 from tests.components.small_table import small_spec
 

@@ -85,7 +85,7 @@ def test_the_tracker_opens_on_the_newest_runs_be_they_of_train_or_of_demo(tmp_pa
         ("train", "pipelines.local"),
         ("audit", "k8s.audit"),
         ("replay", "k8s.replay"),
-        ("verify", "k8s.chain.verify"),
+        ("verify", "k8s.lineage"),
     ],
 )
 def test_a_registry_elsewhere_is_asked_only_where_it_is_named(target: str, module: str, tmp_path: Path) -> None:
@@ -133,4 +133,7 @@ def test_what_is_not_there_is_seen() -> None:
     assert commands("Run `make deom` or\n\n    make train SERVICE=x\n\n; makes sense, make sure") == {"deom", "train"}
     assert commands("make FAULT=none demo && make test") == {"demo", "test"}
     assert targets("a: b  ## does a\nc:\n\techo ## no\n") == {"a"}
-    assert missing_modules({"components.spec", "components.speck", "components"}) == {"components.speck", "components"}
+    assert missing_modules({"components.spec.loading", "components.speck", "components"}) == {
+        "components.speck",
+        "components",
+    }

@@ -6,7 +6,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from components.package import TOLERANCE
+from components.package.model_package import TOLERANCE
 from services.telemetry import RECEIPT_HEADER
 
 

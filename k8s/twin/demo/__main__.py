@@ -22,13 +22,13 @@ import filelock
 from rich.console import Console
 
 from components.errors import ComponentError
-from components.spec import load_spec
+from components.spec.loading import load_spec
 from k8s.twin.demo.faults import FAULTS
 from k8s.twin.demo.story import Demo
-from k8s.twin.demo.summary import faults_found, write_summary
 from k8s.twin.demo.terminal import Terminal
 from k8s.twin.errors import TwinError
 from k8s.twin.report import write_report
+from k8s.twin.summary import faults_found, write_summary
 from services.judge.errors import JudgeError
 
 

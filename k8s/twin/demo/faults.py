@@ -9,9 +9,9 @@ from typing import Literal, get_args
 import numpy as np
 import yaml
 
-from components.contract import NumberFeature, Spec
 from components.errors import SpecError
-from components.table import read_table, table_bytes
+from components.spec.contract import NumberFeature, Spec
+from components.table.cells import read_table, table_bytes
 from k8s.twin.demo.sensitivity import MONEY
 
 Fault = Literal["errors", "slow", "wrong-unit", "worse", "shuffled-labels", "none"]

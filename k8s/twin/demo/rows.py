@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contract import Spec
 from components.errors import DataError
-from components.examples import Examples
+from components.spec.contract import Spec
 from components.split import moments, split_examples
-from components.table import table_bytes
+from components.table.cells import table_bytes
+from components.table.examples import Examples
 
 #: The first version knows only this part of the table; more of it only where that is too little to train on.
 EARLY_SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.contract import NumberFeature, Spec
-from components.encoding import encode_table
-from components.examples import Examples
-from components.package import Package, open_graph
+from components.package.encoding import encode_table
+from components.package.model_package import Package, open_graph
+from components.spec.contract import NumberFeature, Spec
+from components.table.examples import Examples
 
 #: Units of money, of which a hundredth is a cent.
 MONEY = frozenset({"USD", "EUR", "AUD", "CAD"})

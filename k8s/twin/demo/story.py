@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.champion import package_uri
-from components.contract import Spec
-from components.environment import Release
 from components.errors import ComponentError
-from components.examples import Examples, examples_of
-from components.package import read_package
-from components.registry import promote
+from components.package.model_package import read_package
+from components.registry.model_registry import promote
+from components.releases.release_file import Release
+from components.spec.contract import Spec
 from components.split import split_examples
-from components.table import read_table
+from components.table.cells import read_table
+from components.table.examples import Examples, examples_of
 from k8s.twin.demo.faults import Ending, Fault, third_version, write_spec
 from k8s.twin.demo.recorder import VerdictRecorder
 from k8s.twin.demo.rows import early_examples, write_rows
 from k8s.twin.demo.sensitivity import most_moving_number
-from k8s.twin.demo.summary import Commit, Decision, Fate, RequestCount, Story, VersionFate
 from k8s.twin.demo.terminal import Terminal
 from k8s.twin.demo.traffic import Traffic
 from k8s.twin.demo.training import Trained, Training
 from k8s.twin.errors import TwinError
 from k8s.twin.events import Event
+from k8s.twin.summary import Commit, Decision, Fate, RequestCount, Story, VersionFate
 from k8s.twin.twin import Twin
 from services.judge.errors import JudgeError
 from services.judge.repository import Repository

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
-from k8s.twin.demo.summary import Story, faults_found
 from k8s.twin.events import Event
+from k8s.twin.summary import Story, faults_found
 
 
 class Terminal:

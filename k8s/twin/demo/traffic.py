@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import ComponentError
-from k8s.twin.demo.summary import RequestCount
 from k8s.twin.processes import log_end
+from k8s.twin.summary import RequestCount
 
 _ROOT = Path(__file__).resolve().parents[3]
 _LAST_ANSWERS_SECONDS = 20.0

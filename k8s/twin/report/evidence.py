@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from pydantic import ValidationError
 
+from k8s.report.svg import Axis, Drawing, Panel, Point, as_steps
+from k8s.report.words import SIGNALS, amount, colour_of, count, number, percent
 from k8s.twin.report.record import Event, Finding, Judged, Look, MissingPartError
 from k8s.twin.report.story import trip_of
-from k8s.twin.report.svg import Axis, Drawing, Panel, Point, as_steps
-from k8s.twin.report.words import SIGNALS, amount, colour_of, count, number, percent
 
 _WIDTH, _HEIGHT = 342.0, 232.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 20.0, 44.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import PackageError
-from components.package import MODEL, Package, read_package
+from components.package.model_package import MODEL, Package, read_package
 from k8s.twin.report.record import Loose, MissingPartError, read_model
 from services.telemetry import RECEIPT_HEADER
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from components.evaluation import CalibrationBin, Comparison, Fairness, GateResult, Interval, Speed
+from components.evaluation.result import CalibrationBin, Comparison, Fairness, GateResult, Interval, Speed
+from k8s.report.svg import Axis, Drawing, Panel
+from k8s.report.words import CANDIDATES, METRICS, colour_of, count, listed, named, number, percent, points
 from k8s.twin.report.record import Loose
 from k8s.twin.report.rows import Mark, Row, Ruler, draw_rows
-from k8s.twin.report.svg import Axis, Drawing, Panel
-from k8s.twin.report.words import CANDIDATES, METRICS, colour_of, count, listed, named, number, percent, points
 
 #: Metrics of which less is better.
 _COSTS = ("brier_score", "log_loss", "calibration_error")

@@ -11,9 +11,9 @@ from typing import Generic, TypeVar
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from components.evaluation import GateResult
-from k8s.twin.demo.summary import Story
-from k8s.twin.report import lineage, model_card, words
+from components.evaluation.result import GateResult
+from k8s.report import FOLDER, words
+from k8s.twin.report import lineage, model_card
 from k8s.twin.report.evidence import Trial, trials, with_decisions
 from k8s.twin.report.record import (
     Event,
@@ -27,6 +27,7 @@ from k8s.twin.report.record import (
 )
 from k8s.twin.report.story import Chapter, Sources, chapters, verdict
 from k8s.twin.report.timeline import Timeline, timeline
+from k8s.twin.summary import Story
 
 _FOLDER = Path(__file__).parent
 _T = TypeVar("_T")
@@ -61,7 +62,7 @@ def page(home: Path) -> str:
     shown, before = _versions(story)
     started = read_started(home)
     return _environment().get_template("report.html.j2").render(
-        style=Markup((_FOLDER / "style.css").read_text(encoding="utf-8")),  # noqa: S704 -- our own file
+        style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),  # noqa: S704 -- our own file
         summary=summary,
         story=story,
         began=words.day(started) if started else "",
@@ -137,7 +138,7 @@ def _part(build: Callable[[], _T]) -> Part[_T]:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FileSystemLoader([_FOLDER, FOLDER]), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(clock=words.clock, duration=words.duration, short=words.short, count=words.count)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
-from k8s.twin.demo.summary import Story
+from k8s.twin.summary import Story
 
 #: A time from here on is one since 1970.
 _EPOCH = 1e8
@@ -50,7 +50,7 @@ class Event(Loose):
 
 
 class Finding(Loose):
-    """What the judge knew about one signal; see `services.judge.finding.Finding`."""
+    """What the judge knew about one signal; see `services.judge.statistics.finding.Finding`."""
 
     name: str
     state: str

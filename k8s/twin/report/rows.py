@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from k8s.twin.report.svg import Axis, Drawing, Panel
+from k8s.report.svg import Axis, Drawing, Panel
 
 WIDTH = 342.0
 _ROW, _TOP, _LEFT, _RIGHT = 38.0, 4.0, 12.0, 18.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from k8s.twin.demo.summary import RequestCount, Story, VersionFate
+from k8s.report.words import HARM, SIGNALS, amount, clock, count, duration, listed, named, percent, short
 from k8s.twin.report.lineage import Result
 from k8s.twin.report.record import Event, Finding, Look, Summary
-from k8s.twin.report.words import HARM, SIGNALS, amount, clock, count, duration, listed, named, percent, short
+from k8s.twin.summary import RequestCount, Story, VersionFate
 
 _FATES = {
     "champion": "became the first champion",

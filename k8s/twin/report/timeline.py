@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from k8s.report.svg import Axis, Drawing, Panel
+from k8s.report.words import called, clock, colour_of, count, ink_on, number
 from k8s.twin.report.record import Answered, Event, MissingPartError, Second
-from k8s.twin.report.svg import Axis, Drawing, Panel
-from k8s.twin.report.words import called, clock, colour_of, count, ink_on, number
 
 _LEFT, _RIGHT = 52.0, 10.0
 _PANEL, _GAP, _AXIS = 108.0, 46.0, 38.0

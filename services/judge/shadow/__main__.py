@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from components.contract import Spec
 from components.errors import SpecError
-from components.spec import load_spec
+from components.spec.contract import Spec
+from components.spec.loading import load_spec
 from services.judge.errors import SourceError
+from services.judge.evidence.sources import fetch, read_targets
 from services.judge.shadow.reading import Counted, read_pages, read_prometheus, read_seen
 from services.judge.shadow.report import Part, Report, percent, shadow_report
-from services.judge.sources import fetch, read_targets
 
 _STATUS: Final = {"pass": 0, "fail": 1, "wait": 3}
 _TIMEOUT_SECONDS: Final = 10.0

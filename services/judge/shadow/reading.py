@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 from services import telemetry
 from services.judge.errors import SourceError
-from services.judge.exposition import MetricSample, parse_page
-from services.judge.sources import fetch
+from services.judge.evidence.exposition import MetricSample, parse_page
+from services.judge.evidence.sources import fetch
 
 _METRICS: Final = (
     telemetry.SHADOW_COMPARED, telemetry.SHADOW_DIFFERENT, telemetry.SHADOW_SLICE_COMPARED,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from components.contract import Rollout
+from components.spec.contract import Rollout
 from services.judge.shadow.ratio import interval, log_evidence
 from services.judge.shadow.reading import Compared, Seen
 from services.judge.verdict import Decision

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.contract import Harm
+from components.spec.contract import Harm
 from services.judge.simulate.rollouts import FAILED, Case, play
 from services.judge.simulate.thresholds import ARGO, FLAGGER, Ending, Rule, calibrated, ending
 from services.judge.simulate.world import champion

@@ -11,9 +11,9 @@ from typing import get_args
 
 import numpy as np
 
-from services.judge.evalue import Array
-from services.judge.signals import SignalName
 from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, Outcome, play
+from services.judge.statistics.evalue import Array
+from services.judge.statistics.signals import SignalName
 
 REQUESTS_A_LOOK = (1, 10, 100, 1000, 10_000)
 #: Steps and largest weights, in percent.

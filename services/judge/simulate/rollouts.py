@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contract import Harm, Rollout
-from services.judge.assess import enough, is_harm, is_safe, stack_arms
-from services.judge.evalue import Array
-from services.judge.evidence import BINS, COLUMNS, Holdout
-from services.judge.signals import Signal, SignalName, judged_signals
+from components.spec.contract import Harm, Rollout
+from services.judge.evidence.counts import BINS, COLUMNS, Holdout
 from services.judge.simulate.world import answer, champion, drifted, harmed
+from services.judge.statistics.assess import enough, is_harm, is_safe, stack_arms
+from services.judge.statistics.evalue import Array
+from services.judge.statistics.signals import Signal, SignalName, judged_signals
 from services.judge.verdict import next_weight
 
 #: What the hold-out showed: the two versions score alike, give or take this standard error.

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, nbinom
 
-from services.judge.evalue import Array
+from services.judge.statistics.evalue import Array
 
 
 @dataclass(frozen=True)

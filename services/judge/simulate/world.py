@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contract import SCORE_EDGES
-from services.judge.evalue import Array
-from services.judge.evidence import BINS, COLUMNS
-from services.judge.signals import SignalName, brier_values
+from components.spec.contract import SCORE_EDGES
+from services.judge.evidence.counts import BINS, COLUMNS
+from services.judge.statistics.evalue import Array
+from services.judge.statistics.signals import SignalName, brier_values
 
 #: Of the answers, how many get a label back, one look later.
 LABELLED = 0.5

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.contract import CategoryFeature, Feature, NumberFeature
 from components.profile.baseline import Baseline, area_error, measure, search_for
+from components.spec.contract import CategoryFeature, Feature, NumberFeature
 
 
 def measured(strength: float, rows: int = 2000) -> Baseline:

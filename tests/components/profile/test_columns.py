@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from components.contract import CategoryFeature, DateFeature, NumberFeature
 from components.profile.columns import MOST_CATEGORIES, MOST_CODES, Column, look_at
-from components.table import parse_table
+from components.spec.contract import CategoryFeature, DateFeature, NumberFeature
+from components.table.cells import parse_table
 
 
 def look(cells: list[str], name: str = "thing") -> Column:

@@ -7,7 +7,7 @@ import pytest
 
 from components.errors import DataError
 from components.profile.target import find_target
-from components.table import parse_table
+from components.table.cells import parse_table
 
 
 def frame_of(*words: str) -> pd.DataFrame:

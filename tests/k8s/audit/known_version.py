@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.digest import sha256
-from components.environment import Release, release_file, release_text
-from components.evaluation import Evaluation
+from components.evaluation.result import Evaluation
 from components.explain import draw_figures, explain_model
 from components.gate import judge
 from components.ingest import keep_snapshot, take_snapshot
-from components.machine import this_machine
-from components.package import Package
+from components.models.machine import this_machine
+from components.models.trials import Search, Trial
+from components.package.model_package import Package
 from components.packaging import Origin, keep_package, package_model
 from components.register import Source, register_package
-from components.tracking import RunRecord
-from components.trials import Search, Trial
-from k8s.audit.gathering import Places
+from components.registry.tracking import RunRecord
+from components.releases.release_file import Release, release_file, release_text
+from k8s.audit.collect import Places
 from k8s.twin.events import Events
 from tests.components.small_table import csv_of, small_frame, small_spec
 from tests.components.trained_small import evaluated, small_model, small_sides, trained

@@ -14,9 +14,9 @@ import pytest
 
 from components.digest import sha256
 from k8s.audit.__main__ import main
+from k8s.audit.collect import gather
 from k8s.audit.dossier import Dossier, check_dossier, index_of, page_of, write_dossier
 from k8s.audit.errors import AuditError
-from k8s.audit.gathering import gather
 from k8s.audit.page import page
 from k8s.audit.statements import Section
 from tests.k8s.audit.known_version import ANN, BOB, Known, git, make, write_replay

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from k8s.cluster.__main__ import CONFIG, kind_release, main
-from k8s.deploy.errors import ToolError
+from k8s.errors import ToolError
 from k8s.platform.controllers import read_controllers
 from tests.programs import program
 

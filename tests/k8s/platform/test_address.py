@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from k8s.deploy.errors import EnvironmentFileError
-from k8s.deploy.render import followed
+from k8s.errors import EnvironmentFileError
 from k8s.platform.address import check_followed, check_reverted
+from k8s.rendering.render import followed
 from tests.repo.tree import ROOT
 
 

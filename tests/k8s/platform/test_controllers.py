@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s.deploy.errors import EnvironmentFileError
+from k8s.errors import EnvironmentFileError
 from k8s.platform.controllers import Found, missing, read_controllers
 
 NEEDED = ["gateway-api", "traefik", "metrics-server", "prometheus", "flagger"]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from k8s.deploy.render import followed
 from k8s.platform.controllers import read_controllers
 from k8s.platform.flux import FILE, text
+from k8s.rendering.render import followed
 from tests.repo.tree import ROOT
 
 ENVIRONMENTS = followed(ROOT)

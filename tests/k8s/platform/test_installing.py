@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from k8s.deploy.errors import ClusterError
+from k8s.errors import ClusterError
 from k8s.platform.installing import bring_controllers
 from tests.programs import program
 from tests.repo.tree import ROOT

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from k8s.deploy.errors import EnvironmentFileError
+from k8s.errors import EnvironmentFileError
 from k8s.platform.__main__ import configs, main
 from k8s.training.__main__ import _parser as training_parser
 from tests.k8s.followed import write_tree

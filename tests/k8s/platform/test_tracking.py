@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from k8s.deploy.errors import ClusterError
+from k8s.errors import ClusterError
 from k8s.platform.tracking import (
     Tracking,
     bring_secret,

@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from components.machine import this_machine
-from components.package import Answer, Package, write_package
+from components.models.machine import this_machine
+from components.package.model_package import Answer, Package, write_package
 from components.packaging import package_model
 from components.train import TrainedModel
 from k8s.replay.comparison import answers, compare

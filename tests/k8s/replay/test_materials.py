@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from components.machine import this_machine
-from components.registry import connect
+from components.models.machine import this_machine
+from components.registry.model_registry import connect
 from k8s.replay.errors import ReplayError
 from k8s.replay.materials import Kept, find_kept, gather
 from tests.k8s.audit.known_version import git, make

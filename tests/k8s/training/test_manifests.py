@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.contract import Training
+from components.spec.contract import Training
 from k8s.training.errors import TrainingError
 from k8s.training.manifests import Inputs, Wanted, objects
 from tests.components.small_table import small_spec

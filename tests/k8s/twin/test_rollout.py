@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from components import contract
-from components.environment import Release
 from components.errors import ReleaseError
+from components.releases.release_file import Release
+from components.spec import contract
 from k8s.twin.events import Event, Events
 from k8s.twin.gateway import Gateway
 from k8s.twin.ports import Ports

@@ -7,8 +7,8 @@ from pathlib import Path
 from k8s.twin import loopback
 from k8s.twin.ports import Ports
 from k8s.twin.scraped import Target, WeightExporter, write_targets
-from services.judge import sources
-from services.judge.exposition import parse_page, read_weight
+from services.judge.evidence import sources
+from services.judge.evidence.exposition import parse_page, read_weight
 
 
 def test_the_judge_reads_the_targets(tmp_path: Path) -> None:

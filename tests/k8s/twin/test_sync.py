@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.environment import Release, release_text
+from components.releases.release_file import Release, release_text
 from k8s.twin.events import Event, Events
 from k8s.twin.rollout import Wanted
 from k8s.twin.sync import Sync

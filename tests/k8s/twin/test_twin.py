@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from components.environment import Release
+from components.releases.release_file import Release
 from k8s.twin import loopback
 from k8s.twin.errors import ProcessError, TwinError
 from k8s.twin.events import Event

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from components.environment import Release
+from components.releases.release_file import Release
 from k8s.twin.processes import Program
 
 _SCRIPT = str(Path(__file__).with_name("tiny_version.py"))

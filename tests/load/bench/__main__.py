@@ -24,8 +24,8 @@ from typing import Any, Final
 import numpy as np
 
 from components.errors import ComponentError
-from components.package import TOLERANCE
-from components.spec import load_spec
+from components.package.model_package import TOLERANCE
+from components.spec.loading import load_spec
 from tests.load.bench import report
 from tests.load.bench.contestants import CEILING, CONTESTANTS, CORE, US, Contestant, us
 from tests.load.bench.errors import BenchError

@@ -20,10 +20,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from components.contract import CategoryFeature, DateFeature, Feature, Spec, category_text
-from components.encoding import fit_encoding
-from components.examples import examples_of
-from components.package import (
+from components.models.sklearn_models import SklearnModel
+from components.package.encoding import fit_encoding
+from components.package.model_package import (
     INPUT_NAME,
     Answer,
     Contract,
@@ -34,9 +33,10 @@ from components.package import (
     score_bin,
     write_package,
 )
-from components.requests import requests_of
-from components.sklearn_models import SklearnModel
-from components.table import read_table
+from components.spec.contract import CategoryFeature, DateFeature, Feature, Spec, category_text
+from components.table.cells import read_table
+from components.table.examples import examples_of
+from components.table.requests import requests_of
 from tests.load.bench.errors import BenchError
 
 MODELS: Final = ("logistic_regression", "random_forest")

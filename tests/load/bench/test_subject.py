@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.contract import Spec
-from components.encoding import encode_rows
-from components.package import TOLERANCE, open_graph, read_package
+from components.package.encoding import encode_rows
+from components.package.model_package import TOLERANCE, open_graph, read_package
+from components.spec.contract import Spec
 from tests.components.small_table import csv_of, small_frame, small_spec
 from tests.load.bench.errors import BenchError
 from tests.load.bench.subject import MODELS, prepare

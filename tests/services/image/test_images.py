@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import pytest
 
-from components.package import Package, write_package
+from components.package.model_package import Package, write_package
 from services.image.engine import Engine, find_engine
 from services.image.errors import EngineError, RefusedImage
 from services.image.model import model_image

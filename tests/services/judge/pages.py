@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from services import telemetry
-from services.judge.evidence import BINS
+from services.judge.evidence.counts import BINS
 
 
 def replica_page(

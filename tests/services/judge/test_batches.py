@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from components.contract import Harm
-from services.judge.assess import is_harm, stack_arms
-from services.judge.evalue import Array
-from services.judge.evidence import BINS, COLUMNS
-from services.judge.exposition import parse_page, read_replica
-from services.judge.signals import Signal, brier_values, judged_signals
+from components.spec.contract import Harm
+from services.judge.evidence.counts import BINS, COLUMNS
+from services.judge.evidence.exposition import parse_page, read_replica
 from services.judge.simulate.world import Version, champion, harmed
+from services.judge.statistics.assess import is_harm, stack_arms
+from services.judge.statistics.evalue import Array
+from services.judge.statistics.signals import Signal, brier_values, judged_signals
 from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
 from tests.services.judge.builders import HOLDOUT
 from tests.small_package import write_small_package

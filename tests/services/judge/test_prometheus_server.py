@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from components.contract import Rollout
+from components.spec.contract import Rollout
 from services.judge.errors import SourceError
-from services.judge.evidence import Evidence
-from services.judge.prometheus import PrometheusSource
-from services.judge.question import Subject
-from services.judge.series import evidence_at
-from services.judge.sources import fetch
+from services.judge.evidence.counts import Evidence
+from services.judge.evidence.prometheus import PrometheusSource
+from services.judge.evidence.series import evidence_at
+from services.judge.evidence.sources import fetch
 from services.judge.verdict import judge
+from services.judge.webhook import Subject
 from tests.services.judge.pages import replica_page, served
 
 pytestmark = pytest.mark.charts

@@ -10,12 +10,12 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from components.contract import Harm, Rollout
-from services.judge.exposition import Reading
+from components.spec.contract import Harm, Rollout
+from services.judge.evidence.exposition import Reading
+from services.judge.evidence.series import Replica, Role, Series
 from services.judge.judge import Judge
-from services.judge.question import Subject
-from services.judge.series import Replica, Role, Series
 from services.judge.server import build_app
+from services.judge.webhook import Subject
 from tests.services.judge.builders import HOLDOUT, counts
 
 ROLLOUT = Rollout(harm=Harm(slow_ratio=None, score_shift=None, label_loss=None))

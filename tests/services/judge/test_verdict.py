@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.contract import Harm, Rollout
-from services.judge.evidence import BINS, Counts, Evidence, Stratum
+from components.spec.contract import Harm, Rollout
+from services.judge.evidence.counts import BINS, Counts, Evidence, Stratum
 from services.judge.verdict import judge, next_weight
 from tests.services.judge.builders import FLAT, HOLDOUT, counts, evidence, stratum
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pytest
 import uvicorn
 
-from components.package import Package
+from components.package.model_package import Package
 from services.model_server.app import ModelApp
 from services.model_server.assembly import Server
 from services.model_server.build import build_bento

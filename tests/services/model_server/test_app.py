@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.package import Package
+from components.package.model_package import Package
 from services.model_server import app as app_module
 from services.model_server import documents
 from services.model_server.model import Model

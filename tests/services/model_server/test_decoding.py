@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.contract import CategoryFeature, Feature, NumberFeature
-from components.encoding import fit_encoding
-from components.package import Contract, Target
+from components.package.encoding import fit_encoding
+from components.package.model_package import Contract, Target
+from components.spec.contract import CategoryFeature, Feature, NumberFeature
 from services.model_server.decoding import RowDecoder
 from services.model_server.errors import Refused
 from services.model_server.problems import MAX_GUESSES, Examiner

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from components.package import Package, write_package
+from components.package.model_package import Package, write_package
 from services.model_server.errors import ModelError
 from services.model_server.model import Model, bins_of
 from tests.services.model_server.conftest import StartServer

@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from components.package import Package
+from components.package.model_package import Package
 from services.model_server.build import build_bento, serve_command, serve_environment
 from tests.services.model_server.served import SERVER_PYTHON, Served, StartServed, free_port, wait_for
 from tests.small_package import GOOD, write_small_package
@@ -39,9 +39,9 @@ def two(launch: StartServed) -> Served:
 
 def test_the_bento_holds_the_package_and_what_serves_it_and_no_more(bento: Path, package: Package) -> None:
     files = {str(path.relative_to(bento / "src")) for path in (bento / "src").rglob("*") if path.is_file()}
-    assert {"package/model.onnx", "services/model_server/service.py", "components/contract.py"} <= files
+    assert {"package/model.onnx", "services/model_server/service.py", "components/spec/contract.py"} <= files
     assert not [name for name in files if name.endswith(".pyc") and "__pycache__" not in name]
-    assert "components/spec.py" not in files
+    assert "components/spec/loading.py" not in files
     assert package.digest in (bento / "bento.yaml").read_text()
     requirements = (bento / "env/python/requirements.txt").read_text()
     assert "--hash=sha256:" in requirements

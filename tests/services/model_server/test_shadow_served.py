@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from components.contract import Harm, Rollout
+from components.spec.contract import Harm, Rollout
 from services.judge.shadow.reading import read_pages, read_seen
 from services.judge.shadow.report import Report, shadow_report
 from services.model_server.build import serve_command, serve_environment

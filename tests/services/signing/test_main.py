@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.package import Package
-from components.signature import check_signature
+from components.package.model_package import Package
+from components.package.signature import check_signature
 from services.signing.__main__ import main
 from tests.signing_keys import write_keys
 from tests.small_package import FEATURES, write_small_package

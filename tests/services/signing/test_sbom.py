@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.digest import sha256
-from components.package import Package
+from components.package.model_package import Package
 from services.model_server.build import LOCK_FILE
 from services.signing.sbom import bill_of_materials
 from tests.small_package import write_small_package

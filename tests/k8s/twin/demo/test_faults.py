@@ -5,11 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from components.contract import Harm, NumberFeature
 from components.errors import SpecError
-from components.spec import load_spec
-from components.table import read_table
-from components.units import table_bounds
+from components.spec.contract import Harm, NumberFeature
+from components.spec.loading import load_spec
+from components.spec.views import table_bounds
+from components.table.cells import read_table
 from k8s.twin.demo.faults import FAULTS, third_version, write_spec
 
 CHURN = Path("services/churn/service.yaml")

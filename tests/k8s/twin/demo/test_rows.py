@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.contract import Data, NumberFeature, Spec, Split
-from components.examples import Examples, examples_of
-from components.table import read_table
+from components.spec.contract import Data, NumberFeature, Spec, Split
+from components.table.cells import read_table
+from components.table.examples import Examples, examples_of
 from k8s.twin.demo.rows import early_examples, early_rows, write_rows
 
 ROWS = 200

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from components.contract import SCORE_EDGES, Rollout
-from components.evaluation import (
+from components.evaluation.result import (
     CalibrationBin,
     Comparison,
     Evaluation,
@@ -20,9 +19,10 @@ from components.evaluation import (
     Interval,
     Speed,
 )
-from k8s.twin.demo.summary import Commit, Decision, RequestCount, Story, VersionFate, write_summary
+from components.spec.contract import SCORE_EDGES, Rollout
 from k8s.twin.events import Event
-from services.judge.evidence import BINS, Counts, Evidence, Holdout, Stratum, merge_strata
+from k8s.twin.summary import Commit, Decision, RequestCount, Story, VersionFate, write_summary
+from services.judge.evidence.counts import BINS, Counts, Evidence, Holdout, Stratum, merge_strata
 from services.judge.verdict import judge, next_weight
 from tests.small_package import write_small_package
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from k8s.report import FOLDER
 from k8s.twin.report import write_report
 from k8s.twin.report.__main__ import main
 from tests.k8s.twin.report.small_demo import evaluation, write_demo
@@ -117,7 +118,7 @@ def test_nothing_is_loaded_from_anywhere(demo):
     assert {tag for tag, _ in tree.tags} & {"script", "link", "img", "iframe", "object", "base"} == set()
     for _, attributes in tree.tags:
         assert not {"src", "href", "srcset", "xlink:href"} & attributes.keys()
-    style = (Path(write_report.__code__.co_filename).parent / "style.css").read_text()
+    style = (FOLDER / "style.css").read_text()
     assert "url(" not in style
     assert "@import" not in style
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
-from components.package import read_package
+from components.package.model_package import read_package
 from services.model_server.decoding import RowDecoder
 from services.model_server.errors import Refused
 from services.model_server.model import Model

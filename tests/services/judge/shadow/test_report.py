@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from components.contract import Harm, Rollout, Shadow
+from components.spec.contract import Harm, Rollout, Shadow
 from services.judge.shadow.reading import Compared, Seen
 from services.judge.shadow.report import Report, shadow_report
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from components.contract import Harm
+from components.spec.contract import Harm
 from services.judge.simulate.claims import claims
 from services.judge.simulate.duel import AT_MARGIN, Contest, Setting
 from services.judge.simulate.plan import SIGNALS, Row, plan, rows, summarise

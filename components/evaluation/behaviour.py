@@ -1,0 +1,71 @@
+"""Behavioural checks: what a model does when one value of a row is changed (Ribeiro et al., CheckList, ACL 2020)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluation.result import Flips, Trend
+from components.models.trained import Trained
+from components.package.encoding import numbers
+from components.spec.contract import CategoryFeature, DateFeature, Feature, Spec, category_text
+from components.spec.views import table_bounds
+from components.table.examples import Columns, Examples
+
+THRESHOLD = 0.5
+
+
+def flips(model: Trained, examples: Examples, spec: Spec, feature: str) -> Flips:
+    """The largest share of rows whose label changes when all rows are given one other value of a feature.
+
+    Where there is no value to give, nothing was shown, and that counts as every label changed.
+    """
+    labels = model.score(examples.columns) >= THRESHOLD
+    rule = spec.features[feature]
+    ratios = [
+        float(np.mean((model.score({**examples.columns, feature: cells}) >= THRESHOLD) != labels))
+        for cells in _others(rule, feature, examples.columns)
+    ]
+    return Flips(feature=feature, ratio=max(ratios, default=1.0))
+
+
+def _others(rule: Feature, name: str, columns: Columns) -> list[NDArray[Any]]:
+    """Columns to try instead: each value of a category; the deciles of a number or date."""
+    rows = len(columns[name])
+    if isinstance(rule, CategoryFeature):
+        return [np.full(rows, category_text(value), dtype=object) for value in rule.values]
+    values = columns[name][~np.isnan(columns[name])]
+    if not len(values):
+        return []
+    deciles = np.sort(values)[np.linspace(0, len(values) - 1, 9).astype(int)]
+    return [np.full(rows, value) for value in deciles]
+
+
+def trend(model: Trained, examples: Examples, spec: Spec, feature: str, raises: bool) -> Trend:
+    """The share of rows whose score moves the demanded way, or stays, when a number or date is raised.
+
+    It is raised by its standard deviation, at most to the largest value that the spec allows. Of a
+    feature that is never known or never differs nothing can be shown; its share is 0.
+    """
+    rule = spec.features[feature]
+    if isinstance(rule, CategoryFeature):
+        raise TypeError(f"{feature!r} is a category; the spec refuses it here")
+    values = numbers(rule, feature, examples.columns)
+    known = ~np.isnan(values)
+    spread = float(np.std(values[known])) if known.any() else 0.0
+    if not spread:
+        return Trend(feature=feature, raises=raises, share=0.0)
+    raised = np.minimum(values + spread, max(table_bounds(rule)[1], float(np.nanmax(values))))
+    moved = model.score({**examples.columns, feature: _as_cells(raised, rule)}) - model.score(examples.columns)
+    right = moved >= 0 if raises else moved <= 0
+    return Trend(feature=feature, raises=raises, share=float(right[known].mean()))
+
+
+def _as_cells(values: NDArray[np.float64], rule: Feature) -> NDArray[Any]:
+    if not isinstance(rule, DateFeature):
+        return values
+    missing = np.isnan(values)
+    days = np.rint(np.where(missing, 0.0, values) * 86_400_000_000).astype(np.int64).astype("datetime64[us]")
+    return np.where(missing, np.datetime64("NaT", "us"), days)

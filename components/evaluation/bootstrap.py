@@ -1,0 +1,58 @@
+"""Intervals by resampling rows: Efron and Tibshirani, An Introduction to the Bootstrap (1993), percentile method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluation.metrics import METRICS, Floats, Metric
+from components.evaluation.result import Interval
+
+#: Samples, and how many cells of work they may cost on a large hold-out.
+MOST_SAMPLES, FEWEST_SAMPLES, MOST_CELLS = 500, 100, 20_000_000
+
+
+def resample(labels: NDArray[Any], seed: int) -> Floats:
+    """Weights [samples, rows]: how often each row was drawn. Samples in which a class is lost are drawn again."""
+    rows = len(labels)
+    samples = int(np.clip(MOST_CELLS // rows, FEWEST_SAMPLES, MOST_SAMPLES))
+    generator = np.random.default_rng(seed)
+    weights: Floats = generator.multinomial(rows, np.full(rows, 1 / rows), size=samples).astype(np.float64)
+    for sample in np.flatnonzero(~_both_classes(weights, labels)):
+        while not _both_classes(weights[sample : sample + 1], labels)[0]:
+            weights[sample] = generator.multinomial(rows, np.full(rows, 1 / rows))
+    return weights
+
+
+def _both_classes(weights: Floats, labels: NDArray[Any]) -> NDArray[np.bool_]:
+    positives = weights @ (labels == 1)
+    both: NDArray[np.bool_] = (positives > 0) & (positives < weights.sum(axis=1))
+    return both
+
+
+def intervals(
+    labels: NDArray[Any], scores: NDArray[Any], weights: Floats, metrics: Mapping[str, Metric] = METRICS
+) -> dict[str, Interval]:
+    """Each metric with its interval."""
+    return {
+        name: _interval(metric(labels, scores), metric(labels, scores, weights)) for name, metric in metrics.items()
+    }
+
+
+def differences(labels: NDArray[Any], ours: NDArray[Any], theirs: NDArray[Any], weights: Floats) -> dict[str, Interval]:
+    """Each metric of ours minus theirs; both are taken on the same samples, so what they share cancels."""
+    return {
+        name: _interval(
+            metric(labels, ours) - metric(labels, theirs),
+            metric(labels, ours, weights) - metric(labels, theirs, weights),
+        )
+        for name, metric in METRICS.items()
+    }
+
+
+def _interval(value: float, samples: Floats) -> Interval:
+    low, high = np.quantile(samples, [0.025, 0.975])
+    return Interval(value=float(value), low=float(low), high=float(high))

@@ -1,0 +1,39 @@
+"""Equal opportunity: of those who are positive, is the same share found in every group?
+
+Hardt, Price and Srebro, Equality of opportunity in supervised learning (NeurIPS 2016).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from components.evaluation.result import Fairness, Group
+from components.table.examples import Examples
+
+THRESHOLD = 0.5
+
+
+def fairness(examples: Examples, scores: NDArray[np.float64], by: str, min_positives: int) -> Fairness:
+    """The groups of one category; a group with fewer positives is shown and not judged."""
+    cells = np.where(pd.isna(examples.columns[by]), "missing", examples.columns[by]).astype(str)
+    groups = tuple(_group(value, cells == value, examples, scores) for value in np.unique(cells).tolist())
+    judged = [
+        group.true_positive_ratio
+        for group in groups
+        if group.true_positive_ratio is not None and group.positives >= min_positives
+    ]
+    return Fairness(by=by, groups=groups, gap=max(judged) - min(judged) if len(judged) > 1 else None)
+
+
+def _group(value: str, members: NDArray[np.bool_], examples: Examples, scores: NDArray[np.float64]) -> Group:
+    named = scores[members] >= THRESHOLD
+    positive = examples.labels[members] == 1
+    return Group(
+        value=value,
+        rows=int(members.sum()),
+        positives=int(positive.sum()),
+        true_positive_ratio=float(named[positive].mean()) if positive.any() else None,
+        named_positive_ratio=float(named.mean()),
+    )

@@ -1,0 +1,150 @@
+"""The Keras candidate: a small network of dense layers, and its ONNX graph."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import numpy as np
+import onnx
+import tensorflow as tf
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from components.models.graphs import finished
+from components.models.parameter_servers import run_steps
+from components.models.spaces import Matrix, Parameters
+from components.models.strategy import open_strategy
+from components.package.model_package import INPUT_NAME, OUTPUT_NAME
+from components.spec.contract import Strategy
+
+keras = tf.keras
+
+EPOCHS = 12
+#: Rows a step: enough steps for small tables, few enough for large ones.
+SMALLEST_BATCH, LARGEST_BATCH = 32, 4096
+
+
+@dataclass(frozen=True)
+class KerasModel:
+    """A fitted network."""
+
+    network: Any
+
+    def positive(self, encoded: Matrix) -> NDArray[np.float64]:
+        """Encoded rows [n, width] -> probability of the positive class, float64 [n]."""
+        probabilities = self.network.predict(encoded, batch_size=LARGEST_BATCH, verbose=0)
+        return np.asarray(probabilities, dtype=np.float64)[:, 0]
+
+    def onnx(self, width: int) -> bytes:
+        """The ONNX graph that Keras exports, with the package's names and shapes."""
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            path = Path(folder, "network.onnx")
+            self.network.export(str(path), format="onnx", verbose=False)
+            return _renamed(onnx.load(path), width)
+
+
+def fit_mlp(parameters: Parameters, encoded: Matrix, labels: NDArray[Any], seed: int, strategy: Strategy) -> KerasModel:
+    """Fits a network to encoded rows; the same arguments give the same network on the same device."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    distribution = open_strategy(strategy)
+    with distribution.scope():
+        network = _network(parameters, encoded.shape[1])
+        optimizer = keras.optimizers.Adam(parameters["learning_rate"])
+        optimizer.build(network.trainable_variables)
+    _train(network, optimizer, distribution, encoded, labels.astype(np.float32), seed)
+    # A network under a strategy answers in pieces, one a replica; its weights in one of its own answer whole.
+    plain = _network(parameters, encoded.shape[1])
+    plain.set_weights(network.get_weights())
+    # Keras exports only what has answered once.
+    plain(encoded[:1])
+    return KerasModel(plain)
+
+
+def _train(
+    network: Any, optimizer: Any, distribution: Any, encoded: Matrix, labels: NDArray[np.float32], seed: int
+) -> None:
+    """Minimises the log loss, each replica on its share of every batch.
+
+    Keras 3's own `fit` fails under more than one worker (it reduces the first batch over workers to
+    build the network), and takes three times as long for a network as small as this.
+    """
+    batch = min(len(encoded), int(np.clip(len(encoded) // 16, SMALLEST_BATCH, LARGEST_BATCH)))
+    step = _step(network, optimizer, batch)
+
+    def batches() -> Any:
+        rows = tf.data.Dataset.from_tensor_slices((encoded, labels)).shuffle(len(encoded), seed)
+        return rows.repeat(EPOCHS).batch(batch, drop_remainder=True)
+
+    if isinstance(distribution, tf.distribute.ParameterServerStrategy):
+        # No worker can run out of batches: were it alone, it would do all the steps.
+        run_steps(distribution, batches, step, EPOCHS * len(encoded) // batch)
+        return
+
+    shares = distribution.experimental_distribute_dataset(batches())
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def run() -> None:
+        for inputs, answers in shares:
+            distribution.run(step, args=(inputs, answers))
+
+    run()
+
+
+def _step(network: Any, optimizer: Any, batch: int) -> Callable[[Any, Any], None]:
+    """One step of a replica on its share of a batch of so many rows."""
+
+    def step(inputs: Any, answers: Any) -> None:
+        with tf.GradientTape() as tape:
+            losses = keras.losses.binary_crossentropy(answers[:, None], network(inputs, training=True))
+            loss = tf.nn.compute_average_loss(losses, global_batch_size=batch)
+        variables = network.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+    return step
+
+
+def _network(parameters: Parameters, width: int) -> Any:
+    layers = [keras.Input((width,))]
+    for units in parameters["units"]:
+        layers += [keras.layers.Dense(units, activation="relu"), keras.layers.Dropout(parameters["dropout"])]
+    return keras.Sequential([*layers, keras.layers.Dense(1, activation="sigmoid")])
+
+
+def _renamed(model: onnx.ModelProto, width: int) -> bytes:
+    """The exported graph from [N, width] to [N]; Keras ends in [N, 1]."""
+    graph = model.graph
+    given, answered = graph.input[0].name, graph.output[0].name
+    graph.node.insert(0, helper.make_node("Identity", [INPUT_NAME], [given]))
+    graph.initializer.append(numpy_helper.from_array(np.array([1]), "canario_axis"))
+    graph.node.append(helper.make_node("Squeeze", [answered, "canario_axis"], [OUTPUT_NAME]))
+    graph.input[0].CopyFrom(helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, ["N", width]))
+    graph.output[0].CopyFrom(helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N"]))
+    _rename_everything(graph)
+    return finished(model)
+
+
+def _rename_everything(graph: Any) -> None:
+    """Keras counts its tensors over the life of a process; names by place of use make equal models equal bytes."""
+    graph.name, graph.doc_string = "canario", ""
+    names = {INPUT_NAME: INPUT_NAME, OUTPUT_NAME: OUTPUT_NAME, "": ""}
+    for place, node in enumerate(graph.node):
+        node.name = f"{place}-{node.op_type}"
+        node.input[:] = [names.setdefault(name, f"constant-{place}-{i}") for i, name in enumerate(node.input)]
+        node.output[:] = [names.setdefault(name, f"tensor-{place}-{i}") for i, name in enumerate(node.output)]
+    used = [tensor for tensor in graph.initializer if tensor.name in names]
+    for tensor in used:
+        tensor.name = names[tensor.name]
+    ordered = sorted(used, key=lambda tensor: str(tensor.name))
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(ordered)

@@ -1,0 +1,90 @@
+"""The machine that a model was trained on: what may make another one compute it differently in the last digits.
+
+It is told beside the package and not in it, so that a package's digest depends on its inputs alone.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from components.spec.contract import Closed
+
+#: Libraries whose arithmetic, or whose way of writing a graph, ends up in a model's bytes.
+DECIDING: Final = (
+    *("keras", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow"),
+    *("scikit-learn", "scipy", "skl2onnx", "tensorflow", "tf2onnx"),
+)
+
+
+class Machine(Closed):
+    """One machine.
+
+    Attributes:
+        threads: how many a library may use that asks for all.
+        kernels: the processors for which the linear algebra libraries chose their code.
+        libraries: version by name, of those in `DECIDING` that are installed.
+    """
+
+    system: str
+    architecture: str
+    processor: str
+    threads: int
+    kernels: str = ""
+    python: str
+    libraries: dict[str, str]
+
+    def differences(self, other: Machine) -> list[str]:
+        """What is different on another machine, a phrase each."""
+        plain = ("system", "architecture", "processor", "threads", "kernels", "python")
+        pairs = [(name, str(getattr(self, name)), str(getattr(other, name))) for name in plain]
+        names = sorted(self.libraries | other.libraries)
+        pairs += [(name, self.libraries.get(name, "none"), other.libraries.get(name, "none")) for name in names]
+        return [f"{name} {here} instead of {there}" for name, there, here in pairs if here != there]
+
+
+def this_machine() -> Machine:
+    """The machine that we run on."""
+    return Machine(
+        system=platform.system(),
+        architecture=platform.machine(),
+        processor=_processor(),
+        threads=_threads(),
+        kernels=_kernels(),
+        python=platform.python_version(),
+        libraries={name: found for name in DECIDING if (found := _installed(name))},
+    )
+
+
+def _processor() -> str:
+    """The processor's model; Linux alone says it in a file, and `platform` knows only its family."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or "unknown"
+
+
+def _threads() -> int:
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(asked) if asked.isdigit() else allowed
+
+
+def _kernels() -> str:
+    """What OpenBLAS and its like found the processor to be, or were told by a variable such as OPENBLAS_CORETYPE."""
+    import numpy as np  # noqa: F401 -- a library is found once it is loaded
+    from threadpoolctl import threadpool_info
+
+    return ", ".join(sorted({found["architecture"] for found in threadpool_info() if found.get("architecture")}))
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

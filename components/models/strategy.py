@@ -1,0 +1,107 @@
+"""Which `tf.distribute` strategy trains a Keras model, chosen from the device.
+
+| strategy | when `auto` takes it |
+| --- | --- |
+| tpu | the spec's accelerator is `tpu` |
+| parameter_server | `TF_CONFIG` names parameter servers; see `parameter_servers.py` |
+| multi_worker_mirrored | `TF_CONFIG` names more than one worker |
+| mirrored | this machine has more than one GPU |
+| none | otherwise |
+
+Central storage (variables on the CPU, computation on each GPU) is taken only when the spec names it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from components.errors import SpecError
+from components.spec.contract import Strategy
+
+
+def choose_strategy(asked: Strategy, accelerator: str, gpus: int, environ: Mapping[str, str]) -> Strategy:
+    """The strategy that a spec and a machine call for; never `auto`.
+
+    Raises:
+        SpecError: what the spec names cannot run here.
+    """
+    cluster = _cluster(environ)
+    chosen = _fitting(accelerator, gpus, cluster) if asked == "auto" else asked
+    _refuse_impossible(chosen, cluster)
+    return chosen
+
+
+def _fitting(accelerator: str, gpus: int, cluster: Mapping[str, Any]) -> Strategy:
+    if accelerator == "tpu":
+        return "tpu"
+    if cluster.get("ps"):
+        return "parameter_server"
+    if len(cluster.get("worker", ())) + len(cluster.get("chief", ())) > 1:
+        return "multi_worker_mirrored"
+    return "mirrored" if gpus > 1 else "none"
+
+
+#: The roles without which a strategy cannot run.
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "multi_worker_mirrored": ("worker",),
+    "parameter_server": ("chief", "worker", "ps"),
+}
+
+
+def _refuse_impossible(chosen: Strategy, cluster: Mapping[str, Any]) -> None:
+    for role in _NEEDED.get(chosen, ()):
+        if not cluster.get(role):
+            raise SpecError(
+                f"training.strategy: {chosen} needs TF_CONFIG with a {role!r} list in its cluster, and there is none; "
+                "run the step under a training operator that sets it, or use another strategy"
+            )
+
+
+def _cluster(environ: Mapping[str, str]) -> Mapping[str, Any]:
+    try:
+        cluster = json.loads(environ.get("TF_CONFIG") or "{}").get("cluster", {})
+    except (ValueError, AttributeError) as error:
+        raise SpecError(f"TF_CONFIG is not a JSON object with a cluster: {error}") from error
+    return dict(cluster)
+
+
+def open_strategy(chosen: Strategy) -> Any:
+    """The `tf.distribute` strategy; the default one for `none`.
+
+    Raises:
+        SpecError: there is no such device.
+    """
+    import tensorflow as tf
+
+    if chosen == "none":
+        return tf.distribute.get_strategy()
+    if chosen == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    if chosen == "multi_worker_mirrored":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if chosen == "central_storage":
+        return tf.distribute.experimental.CentralStorageStrategy()
+    return _tpu(tf) if chosen == "tpu" else _parameter_servers(tf)
+
+
+def _tpu(tf: Any) -> Any:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="local")
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise SpecError(
+            f"training.accelerator: tpu was asked for, and this machine has none ({_first_line(error)}); "
+            "run on a TPU node pool, or use cpu or gpu"
+        ) from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+
+
+def _parameter_servers(tf: Any) -> Any:
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    return tf.distribute.ParameterServerStrategy(resolver)

@@ -1,0 +1,75 @@
+"""A model that can score a table: encoding and graph together, as the server runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.models.machine import Machine
+from components.package.encoding import Encoding, encode_table
+from components.package.model_package import INPUT_NAME, MODEL, OUTPUT_NAME, Package, open_graph
+from components.spec.contract import Candidate, Closed
+
+#: The file beside `model.onnx` in the folder that `train` writes.
+FIT = "fit.json"
+
+
+class Fit(Closed):
+    """How a model was trained.
+
+    Attributes:
+        parity: largest distance of the graph from the training-time model over the training rows.
+        machine: where it was fitted.
+    """
+
+    candidate: Candidate
+    parameters: dict[str, Any]
+    encoding: Encoding
+    strategy: str
+    parity: float
+    rows: int
+    machine: Machine
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that can be asked."""
+
+    encoding: Encoding
+    probabilities: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+    def score(self, columns: Mapping[str, Any]) -> NDArray[np.float64]:
+        """A table in its own unit -> probability of the positive class, float64 [rows]."""
+        return self.probabilities(encode_table(self.encoding, columns)).astype(np.float64)
+
+
+def load_trained(folder: Path) -> tuple[Trained, Fit]:
+    """The model in the folder that `train` wrote."""
+    fit = Fit.model_validate_json((folder / FIT).read_bytes())
+    return Trained(fit.encoding, graph_runner((folder / MODEL).read_bytes())), fit
+
+
+def trained_package(package: Package) -> Trained:
+    """The model in a package."""
+    return Trained(package.contract.encoding, open_graph(package).probabilities)
+
+
+def graph_runner(model: bytes) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """A graph's function: float32 [N, width] -> float32 [N], on one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def run(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
+        probabilities: NDArray[np.float32] = session.run([OUTPUT_NAME], {INPUT_NAME: encoded})[0]
+        return probabilities
+
+    return run

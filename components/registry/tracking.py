@@ -1,0 +1,163 @@
+"""What MLflow is told about a pipeline run: one run, its trials nested in it.
+
+Everything is found by name before it is made, so telling it again after a run
+was killed halfway adds what is missing and nothing twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+
+from components.digest import sha256
+from components.evaluation.result import Evaluation
+from components.models.trials import Search, Trial
+from components.registry.model_registry import RUN_TAG, connect
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+TRIAL_TAG = "canario.trial"
+RESULT_TAG = "canario.result"
+REFUSED_TAG = "canario.refused"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A pipeline run as MLflow shows it.
+
+    Attributes:
+        service: the experiment's name.
+        run: the run's name; a run that is started again has the same.
+        figures: a folder of pictures.
+    """
+
+    service: str
+    run: str
+    evaluation: Evaluation
+    search: Search
+    figures: Path
+
+    @property
+    def digest(self) -> str:
+        """Of what was found; another run under the same name is another run."""
+        return sha256((self.search.model_dump_json() + self.evaluation.model_dump_json()).encode())
+
+
+def read_record(service: str, run: str, evaluation: str, trials: str, figures: str) -> RunRecord:
+    """The record in the files that earlier steps wrote."""
+    return RunRecord(
+        service,
+        run,
+        Evaluation.model_validate_json(Path(evaluation).read_bytes()),
+        Search.model_validate_json(Path(trials).read_bytes()),
+        Path(figures),
+    )
+
+
+def record_refusal(uri: str, record: RunRecord, reason: str) -> str:
+    """Tells of a run whose model was refused; its id in MLflow."""
+    client = connect(uri)
+    run_id = record_run(client, record, {REFUSED_TAG: reason[:5000]})
+    client.set_terminated(run_id, "FAILED")
+    return run_id
+
+
+def record_run(client: MlflowClient, record: RunRecord, tags: Mapping[str, str]) -> str:
+    """Tells of a run with its trials, numbers and figures; its id in MLflow."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    identity = {RUN_TAG: record.run, RESULT_TAG: record.digest}
+    run = _run(client, _experiment(client, record.service), record.run, identity)
+    now = int(time.time() * 1000)
+    known = run.data.metrics
+    client.log_batch(
+        run.info.run_id,
+        metrics=[
+            Metric(name, value, now, 0) for name, value in _metrics(record.evaluation).items() if name not in known
+        ],
+        params=[Param(name, value) for name, value in _parameters(record).items()],
+        tags=[RunTag(name, value) for name, value in tags.items()],
+    )
+    _record_trials(client, run, record)
+    client.log_artifacts(run.info.run_id, str(record.figures), "figures")
+    client.log_text(run.info.run_id, record.evaluation.model_dump_json(indent=2), "evaluation.json")
+    return str(run.info.run_id)
+
+
+def _experiment(client: MlflowClient, name: str) -> str:
+    """The id of a service's experiment; in a SQLite store its files lie beside the database."""
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    uri = str(client.tracking_uri)
+    place = Path(uri.removeprefix("sqlite:///")).resolve().parent if uri.startswith("sqlite:///") else None
+    return str(client.create_experiment(name, (place / "artifacts" / name).as_uri() if place else None))
+
+
+def _run(client: MlflowClient, experiment: str, name: str, tags: Mapping[str, str]) -> Run:
+    """The run with these tags, made unless it is there; a refused or killed one is opened again."""
+    query = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
+    found = client.search_runs([experiment], query, max_results=1)
+    if found:
+        return found[0]
+    return client.create_run(experiment, run_name=name, tags=dict(tags))
+
+
+def _metrics(evaluation: Evaluation) -> dict[str, float]:
+    numbers = {name: interval.value for name, interval in evaluation.metrics.items()}
+    numbers |= {f"{name}_low": interval.low for name, interval in evaluation.metrics.items()}
+    numbers |= {f"{name}_high": interval.high for name, interval in evaluation.metrics.items()}
+    numbers |= {"latency_p99_ms": evaluation.speed.p99_ms, "package_mib": evaluation.package_mib}
+    if evaluation.champion:
+        differences = evaluation.champion.difference
+        numbers |= {f"{name}_versus_champion": interval.value for name, interval in differences.items()}
+    return numbers
+
+
+def _parameters(record: RunRecord) -> dict[str, str]:
+    best = record.search.best
+    chosen = {name: str(value) for name, value in best.parameters.items()}
+    return {
+        "candidate": best.candidate,
+        "metric": record.search.metric,
+        "search_rows": str(record.search.rows),
+        **chosen,
+    }
+
+
+def _record_trials(client: MlflowClient, run: Run, record: RunRecord) -> None:
+    query = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    children = client.search_runs([run.info.experiment_id], query, max_results=1000)
+    begun = {child.data.tags.get(TRIAL_TAG): child for child in children}
+    for trial in record.search.trials:
+        child = begun.get(str(trial.number))
+        if child is None or child.info.status != "FINISHED":
+            _record_trial(client, run, record, trial, child)
+
+
+def _record_trial(client: MlflowClient, run: Run, record: RunRecord, trial: Trial, child: Run | None) -> None:
+    from mlflow.entities import Metric, Param
+
+    if child is None:
+        tags = {"mlflow.parentRunId": run.info.run_id, TRIAL_TAG: str(trial.number)}
+        name = f"{record.run} trial {trial.number}: {trial.candidate}"
+        child = client.create_run(run.info.experiment_id, run_name=name, tags=tags)
+    now = int(time.time() * 1000)
+    metrics = [Metric(record.search.metric, trial.mean, now, 0), Metric("seconds", trial.seconds, now, 0)]
+    metrics += [Metric(f"{record.search.metric}_by_fold", score, now, fold) for fold, score in enumerate(trial.scores)]
+    params = [Param("candidate", trial.candidate), *(Param(key, str(value)) for key, value in trial.parameters.items())]
+    told = child.data.metrics  # by a run that was killed before it could end this one
+    client.log_batch(child.info.run_id, metrics=[one for one in metrics if one.key not in told], params=params)
+    client.set_terminated(child.info.run_id, "FINISHED")
+
+
+def artifact_folder(client: MlflowClient, run_id: str) -> str:
+    """The URI of a run's artifacts."""
+    uri = str(client.get_run(run_id).info.artifact_uri)
+    return uri if urlparse(uri).scheme else Path(uri).as_uri()

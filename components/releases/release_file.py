@@ -1,0 +1,128 @@
+"""The environment file `k8s/envs/<env>/<service>.yaml`: what of a service runs, for the twin and for a cluster."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+
+from components.errors import ReleaseError
+from components.package.model_package import Digest
+from components.spec.contract import Closed
+from components.spec.strict_yaml import load_yaml
+
+#: Settings that whoever serves a release gives the server by itself; a release must not.
+OWN_SETTINGS = (
+    *("CANARIO_PACKAGE", "CANARIO_PUBLIC_KEY", "CANARIO_SERVICE", "CANARIO_VERSION", "CANARIO_PEERS"),
+    "CANARIO_LOG_DIR",
+)
+#: The same, by how their names begin: the spec decides how a shadow is asked.
+OWN_PREFIX = "CANARIO_SHADOW_"
+_VERSION = r"^[A-Za-z0-9_.:-]{1,64}$"
+
+
+class Image(Closed):
+    """A container image; the digest wins when it is set."""
+
+    repository: str = Field(pattern=r"^[a-z0-9][a-z0-9._:/-]*$", description="Registry and name, without the tag.")
+    tag: str = Field(default="", pattern=r"^[\w.-]{0,128}$", description="Tag; one that never moves.")
+    digest: Literal[""] | Digest = Field(default="", description="Digest of the image; wins over the tag.")
+
+
+def _not_the_platforms(settings: dict[str, str]) -> dict[str, str]:
+    for name in settings:
+        if is_own(name):
+            raise ValueError(f"{name} is set from the release itself or the spec; remove it")
+    return settings
+
+
+#: More settings of a server, beside what the platform tells it.
+ServerSettings = Annotated[dict[str, str], AfterValidator(_not_the_platforms)]
+
+
+class Candidate(Closed):
+    """The version that answers in the shadow of the one that serves."""
+
+    version: str = Field(pattern=_VERSION, description="The candidate's version number.")
+    package: Digest = Field(description="Digest of the candidate's model package.")
+    image: Image = Field(description="The candidate's image.")
+    settings: ServerSettings = Field(default_factory=dict, description="More settings of the candidate's server.")
+
+
+class Release(Closed):
+    """What is to run of a service."""
+
+    service: str = Field(min_length=1)
+    version: str = Field(pattern=_VERSION, description="The model's version; every release has its own.")
+    package: Digest = Field(description="The model package's digest.")
+    settings: ServerSettings = Field(default_factory=dict, description="More settings of the server.")
+    image: Image | None = Field(default=None, description="The image that holds the package; a cluster needs it.")
+    candidate: Candidate | None = Field(default=None, description="With strategy shadow, the version that is tried.")
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any], name: str) -> Self:
+        """The release in a document; `name` says in messages where it came from.
+
+        Raises:
+            ReleaseError: it is none; every fault is named.
+        """
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            faults = error.errors(include_url=False)
+            raise ReleaseError("\n".join(f"{name}: {_fault(fault)}" for fault in faults)) from error
+
+    @property
+    def checksum(self) -> str:
+        """Tells one release from another, as Flagger's checksum does."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+def is_own(setting: str) -> bool:
+    """Whether a setting is the platform's, so that no release may name it."""
+    return setting in OWN_SETTINGS or setting.startswith(OWN_PREFIX)
+
+
+def release_file(environment: str, service: str) -> str:
+    """Where in the repository a service's release stands."""
+    return f"k8s/envs/{environment}/{service}.yaml"
+
+
+def release_text(release: Release) -> str:
+    """The release as its file holds it."""
+    return yaml.safe_dump(release.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
+
+
+def parse_release(text: str, name: str, service: str) -> Release:
+    """The release in a file's text; `name` says in messages where it came from.
+
+    Raises:
+        ReleaseError: it is not one of this service; every fault is named.
+    """
+    try:
+        document = load_yaml(text)
+    except ValueError as error:
+        raise ReleaseError(f"{name}: {error}") from error
+    if not isinstance(document, dict):
+        raise ReleaseError(f"{name}: a release is a mapping with the keys {', '.join(Release.model_fields)}")
+    release = Release.read(document, name)
+    if release.service != service:
+        raise ReleaseError(f"{name}: service: {release.service!r} is another service; this one is {service!r}")
+    return release
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in fault["loc"]) or "release"
+    if fault["type"] == "extra_forbidden":
+        return f"{place}: unknown key; allowed: {', '.join(_allowed(fault['loc'][:-1]))}"
+    given = "" if fault["type"] == "missing" else f" (given: {fault['input']!r})"
+    return f"{place}: {fault['msg'].removeprefix('Value error, ')}{given}"
+
+
+def _allowed(place: tuple[int | str, ...]) -> list[str]:
+    """The keys that there are at a place of the file."""
+    kinds: dict[tuple[int | str, ...], type[BaseModel]] = {(): Release, ("candidate",): Candidate}
+    return list(kinds.get(place, Image).model_fields)

@@ -1,0 +1,79 @@
+"""Whether a model takes every request that its champion takes.
+
+Live evidence cannot say it: who is refused gets an answer in time, and no score that could differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from components.errors import GateError
+from components.spec.contract import (
+    CategoryFeature,
+    DateFeature,
+    Feature,
+    NumberFeature,
+    Spec,
+    category_text,
+    days_since_epoch,
+)
+
+
+def refuse_narrower(champion: Mapping[str, Feature], spec: Spec) -> None:
+    """Nothing, when a spec takes what its champion's features take, or says that it need not.
+
+    The spec is the callers': it has their units and bounds.
+
+    Raises:
+        GateError: lists what callers may not send any more.
+    """
+    found = () if spec.gates.breaks_callers else refused(champion, spec.features)
+    if found:
+        lines = "\n".join(f"- {sentence}" for sentence in found)
+        way = "mend the spec, or say `breaks_callers: true` in its gates"
+        raise GateError(f"callers of the champion would be refused; {way}:\n{lines}")
+
+
+def refused(champion: Mapping[str, Feature], candidate: Mapping[str, Feature]) -> tuple[str, ...]:
+    """What callers of the champion may send and the candidate refuses, a sentence each; both by feature's name."""
+    return tuple(sentence for name in {**champion, **candidate} for sentence in _refused(name, champion, candidate))
+
+
+def _refused(name: str, champion: Mapping[str, Feature], candidate: Mapping[str, Feature]) -> Iterator[str]:
+    before, after = champion.get(name), candidate.get(name)
+    if after is None:
+        yield f"{name} is not a field any more"
+    elif before is None:
+        if after.missing == "refused":
+            yield f"{name} is a new field that must be sent"
+    else:
+        if before.missing == "allowed" and after.missing == "refused":
+            yield f"{name} must be sent, and could be left out"
+        yield from _narrower(name, before, after)
+
+
+def _narrower(name: str, before: Feature, after: Feature) -> Iterator[str]:
+    if before.type != after.type:
+        yield f"{name} is a {after.type}, and was a {before.type}"
+    elif isinstance(before, NumberFeature) and isinstance(after, NumberFeature):
+        yield from _other_numbers(name, before, after)
+    elif isinstance(before, DateFeature) and isinstance(after, DateFeature):
+        early = days_since_epoch(before.min) < days_since_epoch(after.min)
+        if early or days_since_epoch(before.max) > days_since_epoch(after.max):
+            yield f"{name} {_range(after.min, after.max, before.min, before.max)}"
+    elif isinstance(before, CategoryFeature) and isinstance(after, CategoryFeature):
+        allowed = {category_text(value) for value in after.values}
+        gone = [text for text in map(category_text, before.values) if text not in allowed]
+        if gone:
+            yield f"{name} may not be {', '.join(map(repr, gone))} any more"
+
+
+def _other_numbers(name: str, before: NumberFeature, after: NumberFeature) -> Iterator[str]:
+    if before.unit and after.unit and before.unit != after.unit:
+        yield f"{name} is in {after.unit}, and was in {before.unit}"
+    if before.min < after.min or before.max > after.max:
+        yield f"{name} {_range(f'{after.min:g}', f'{after.max:g}', f'{before.min:g}', f'{before.max:g}')}"
+
+
+def _range(low: object, high: object, low_before: object, high_before: object) -> str:
+    return f"must be from {low} to {high}, and could be from {low_before} to {high_before}"

@@ -1,0 +1,137 @@
+"""Rows to learn from: a table's features in their types, and its answers as 0 and 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from components.errors import DataError
+from components.spec.contract import Data, DateFeature, Feature, Spec, category_text
+from components.table.cells import category_column, feature_columns, name_rows, parse_table
+
+Columns = dict[str, NDArray[Any]]
+Labels = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows in three views, all in the same order.
+
+    Attributes:
+        frame: the table's own columns, as `components.table.cells` reads them.
+        columns: the features: text or None, float64 or NaN, datetime64[us] or NaT.
+        labels: 1 for the positive answer, 0 for the other, int8 [rows].
+    """
+
+    frame: pd.DataFrame
+    columns: Columns
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: NDArray[Any]) -> Examples:
+        """Some of the rows, by position or by a mask."""
+        frame = self.frame.loc[rows] if rows.dtype == bool else self.frame.iloc[rows]
+        return Examples(
+            frame.reset_index(drop=True), {name: cells[rows] for name, cells in self.columns.items()}, self.labels[rows]
+        )
+
+
+def load_examples(path: Path, spec: Spec) -> Examples:
+    """The examples in a file that an earlier step wrote.
+
+    Raises:
+        DataError: a column is missing or holds something that the spec does not say.
+    """
+    return examples_of(parse_table(path.read_bytes(), path.name).frame, spec)
+
+
+def examples_of(frame: pd.DataFrame, spec: Spec) -> Examples:
+    """The examples in a table.
+
+    Raises:
+        DataError: a column is missing or holds something that the spec does not say.
+    """
+    return Examples(frame, typed_columns(frame, spec.features), labels_of(frame, spec.data))
+
+
+def typed_columns(frame: pd.DataFrame, features: Mapping[str, Feature]) -> Columns:
+    """The features' cells as `encode_table` wants them; dates become datetime64[us].
+
+    Raises:
+        DataError: a column is missing or a cell is not of the feature's type.
+    """
+    typed: Columns = dict(feature_columns(frame, features))
+    for name, feature in features.items():
+        if isinstance(feature, DateFeature):
+            typed[name] = _moments(typed[name])
+    return typed
+
+
+def _moments(days: NDArray[np.float64]) -> NDArray[np.datetime64]:
+    missing = np.isnan(days)
+    microseconds = np.rint(np.where(missing, 0.0, days) * 86_400_000_000).astype(np.int64)
+    return np.where(missing, np.datetime64("NaT", "us"), microseconds.astype("datetime64[us]"))
+
+
+def labels_of(frame: pd.DataFrame, data: Data) -> Labels:
+    """1 where the target is the positive word, else 0.
+
+    Raises:
+        DataError: the target is not there or is not two words, of which one is `data.positive`.
+    """
+    negative_word(frame, data)
+    positive: Labels = (category_column(frame[data.target]) == category_text(data.positive)).astype(np.int8)
+    return positive
+
+
+def negative_word(frame: pd.DataFrame, data: Data) -> str:
+    """The other of the target's two words.
+
+    Raises:
+        DataError: the table cannot teach this target; says what is wrong and what to do.
+    """
+    if data.target not in frame.columns:
+        raise DataError(
+            f"column {data.target!r}, the target, is not in the table; it has {', '.join(map(str, frame.columns))}"
+        )
+    if frame.empty:
+        raise DataError("the table has no rows; training needs at least some hundred")
+    cells = category_column(frame[data.target])
+    _refuse_unlabelled(cells, data.target)
+    words, counts = np.unique(cells.astype(str), return_counts=True)
+    return _other_word(data, dict(zip(words.tolist(), counts.tolist(), strict=True)))
+
+
+def _refuse_unlabelled(cells: NDArray[Any], target: str) -> None:
+    missing = np.flatnonzero(pd.isna(cells))
+    if len(missing):
+        raise DataError(
+            f"column {target!r}, the target, is missing in {len(missing):,} of {len(cells):,} rows "
+            f"({name_rows(missing)}); remove those rows, they teach nothing"
+        )
+
+
+def _other_word(data: Data, counts: Mapping[str, int]) -> str:
+    positive = category_text(data.positive)
+    seen = ", ".join(f"{word!r} ({count:,} rows)" for word, count in list(counts.items())[:5])
+    if len(counts) == 1:
+        raise DataError(f"column {data.target!r}, the target, holds one class only: {seen}; training needs two")
+    if positive not in counts:
+        raise DataError(
+            f"column {data.target!r}, the target, never holds {positive!r} (data.positive); it holds {seen}"
+        )
+    if len(counts) > 2:
+        more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
+        raise DataError(
+            f"column {data.target!r}, the target, holds {len(counts)} classes: {seen}{more}; "
+            "only a target with two can be trained, so join or remove the others"
+        )
+    return next(word for word in counts if word != positive)

@@ -1,0 +1,161 @@
+"""Copies the records of a version into a dossier's folder: from the registry, the store, Git and the rollouts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet
+from mlflow.exceptions import MlflowException
+
+from components.digest import sha256
+from components.errors import PackageError
+from components.git.command import GitError
+from components.package.model_package import read_package
+from components.package.signature import signature_file
+from components.register import VALIDATION as FOUND_BY_VALIDATION
+from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered
+from components.registry.tracking import TRIAL_TAG
+from k8s.audit import records
+from k8s.audit.errors import AuditError
+from k8s.audit.history import read_history
+from services.model_server.build import materials_file
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the records of a version are.
+
+    Attributes:
+        build: folder with `store`, and what other commands left.
+        mlflow: URI of the registry.
+        repository: the environment repository.
+        events: the twin's record of rollouts.
+    """
+
+    build: Path
+    mlflow: str
+    repository: Path
+    events: Path
+
+
+def gather(service: str, version: str, places: Places, folder: Path) -> None:
+    """Writes every record that there is below an empty folder; what is not there is left out.
+
+    Raises:
+        AuditError: the version is not registered, its package is broken, or a record cannot be read.
+    """
+    uri = places.mlflow
+    if is_empty(uri):
+        raise AuditError(f"{uri} is not there, so no version is registered; `make train SERVICE={service}` makes one")
+    client = connect(uri)
+    registered = numbered(client, service, version)
+    if registered is None:
+        raise AuditError(f"version {version} of {service} is not in {uri}; `make ui` shows which there are")
+    try:
+        _package(registered, uri, folder, places)
+        _run(client, registered, folder)
+        history = read_history(places.repository, service, registered.package, folder)
+    except (PackageError, MlflowException, GitError) as error:
+        raise AuditError(f"version {version} of {service}: {error}") from error
+    _write(folder / records.HISTORY, history.model_dump())
+    _write(folder / records.SNAPSHOT, _snapshot(registered).model_dump())
+    _rollouts(service, version, places, folder)
+
+
+def _package(registered: Registered, uri: str, folder: Path, places: Places) -> None:
+    path = local_package(registered, uri)
+    shutil.copytree(path, folder / records.PACKAGE)
+    stored = places.build / "store" / "packages" / registered.package.removeprefix("sha256:")
+    for beside, name in ((signature_file, records.SIGNATURE), (materials_file, records.MATERIALS)):
+        if beside(stored).is_file():
+            shutil.copyfile(beside(stored), folder / name)
+    read_package(folder / records.PACKAGE)
+
+
+def _run(client: MlflowClient, registered: Registered, folder: Path) -> None:
+    _write(folder / records.RUN, run_record(client, registered))
+    place = f"{client.get_run(registered.run_id).info.artifact_uri}"
+    known = {one.path for one in client.list_artifacts(registered.run_id)}
+    from mlflow.artifacts import load_text
+
+    for artifact, name in (("evaluation.json", records.EVALUATION), (FOUND_BY_VALIDATION, records.VALIDATION)):
+        if artifact in known:
+            (folder / name).write_text(load_text(f"{place}/{artifact}"), encoding="utf-8")
+
+
+def run_record(client: MlflowClient, registered: Registered) -> dict[str, Any]:
+    """A run as the registry has it: the version, its tags, and each trial of the search."""
+    run = client.get_run(registered.run_id)
+    query = f"tags.`mlflow.parentRunId` = '{registered.run_id}'"
+    trials = client.search_runs([run.info.experiment_id], query, max_results=1000)
+    return {
+        "service": registered.name,
+        "version": registered.version,
+        "run_id": registered.run_id,
+        "name": run.info.run_name,
+        "status": run.info.status,
+        "started_ms": run.info.start_time,
+        "ended_ms": run.info.end_time,
+        "tags": {name: text for name, text in sorted(run.data.tags.items()) if not name.startswith("mlflow.")},
+        "parameters": dict(sorted(run.data.params.items())),
+        "metrics": dict(sorted(run.data.metrics.items())),
+        "trials": sorted((_trial(one) for one in trials), key=lambda one: int(one["number"])),
+    }
+
+
+def _trial(run: Any) -> dict[str, Any]:
+    return {"number": run.data.tags.get(TRIAL_TAG, "-1"), "parameters": run.data.params, "metrics": run.data.metrics}
+
+
+def _snapshot(registered: Registered) -> records.Kept:
+    """The data is not copied: it is about people, and its digest is what the receipt names."""
+    path = Path(registered.snapshot_uri.removeprefix("file://"))
+    if not path.is_file():
+        return records.Kept(named=registered.snapshot, digest=None, rows=None)
+    content = path.read_bytes()
+    rows = None
+    if sha256(content) == registered.snapshot:
+        rows = int(pyarrow.parquet.read_metadata(path).num_rows)
+    return records.Kept(named=registered.snapshot, digest=sha256(content), rows=rows)
+
+
+def _rollouts(service: str, version: str, places: Places, folder: Path) -> None:
+    """What a rollout, a replay and the making of an image left."""
+    _copy_if(places.events, folder / records.EVENTS, lambda _: True)
+    if not records.Records(folder).events:
+        (folder / records.EVENTS).unlink(missing_ok=True)
+    told = f"{service} version {version} in "
+    verdict = places.build / "verdict" / "check.json"
+    _copy_if(verdict, folder / records.VERDICT, lambda found: _title(found).startswith(told))
+    package = json.loads((folder / records.RUN).read_bytes())["tags"]["canario.package"]
+    replay = places.build / "replay" / f"{service}-{version}.json"
+    _copy_if(replay, folder / records.REPLAY, lambda found: _member(found, "package") == package)
+    image = places.build / "images" / f"{service}.json"
+    _copy_if(image, folder / records.IMAGE, lambda found: _member(found, "package") == package)
+
+
+def _copy_if(source: Path, target: Path, wanted: Any) -> None:
+    """Copies a record that is there and is about this version."""
+    if source.is_file() and wanted(source):
+        shutil.copyfile(source, target)
+
+
+def _member(path: Path, name: str) -> Any:
+    found = json.loads(path.read_bytes())
+    return found.get(name) if isinstance(found, dict) else None
+
+
+def _title(path: Path) -> str:
+    output = _member(path, "output")
+    return str(output.get("title", "")) if isinstance(output, dict) else ""
+
+
+def _write(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

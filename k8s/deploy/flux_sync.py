@@ -1,0 +1,123 @@
+"""Follows a release that Flux brings: nothing is installed here, Git decides."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from components.releases.release_file import Release
+from k8s.cluster import kubectl
+from k8s.cluster.retry import patiently
+from k8s.errors import ClusterError, RolloutError
+from k8s.release.service_status import identity
+from services.judge.canary_status import turned_at
+
+_KIND: Final = "kustomizations.kustomize.toolkit.fluxcd.io"
+#: Who Flux is to the API server; the times of its writing say since when a release is asked for.
+_MANAGER: Final = "kustomize-controller"
+_AT_REST: Final = ("Initialized", "Succeeded", "Failed")
+_LOOK_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the cluster says at one moment: (version, package) that is asked for, and that answers."""
+
+    asked: tuple[str, str] | None
+    answers: tuple[str, str] | None
+    phase: str
+    asked_since: str = ""
+    turned_at: str = ""
+
+
+def is_followed(environment: str) -> bool:
+    """Whether the cluster has Flux apply this environment.
+
+    Raises:
+        ClusterError: it is not reached.
+    """
+    if not kubectl.run(["kubectl", "get", "crd", _KIND, "--ignore-not-found", "-o", "name"]).strip():
+        return False
+    found = json.loads(kubectl.run(["kubectl", "get", _KIND, "--all-namespaces", "-o", "json"]))["items"]
+    paths = {one["spec"].get("path", "").removeprefix("./").rstrip("/") for one in found}
+    return f"k8s/envs/{environment}/rendered" in paths
+
+
+def follow(release: Release, namespace: str, timeout_seconds: float, say: Callable[[str], None]) -> None:
+    """Waits until Flux asks for a release and its rollout has ended, however it ended.
+
+    Raises:
+        RolloutError: it has not ended by then, or Flux does not ask for it.
+        ClusterError: the cluster is not reached, time after time.
+    """
+    wanted = (release.version, release.package)
+    said, was_asked, limit = "", False, time.monotonic() + timeout_seconds
+    while True:
+        seen = patiently(lambda: look(release.service, namespace), ClusterError, limit, say)
+        was_asked = was_asked or seen.asked == wanted
+        line = _line(release, seen)
+        if line != said:
+            say(line)
+            said = line
+        if has_ended(seen, wanted, was_asked=was_asked):
+            return
+        if time.monotonic() > limit:
+            raise RolloutError(f"{release.service} is not there after {timeout_seconds:g} s: {line}; `flux get all -A`")
+        time.sleep(_LOOK_SECONDS)
+
+
+def has_ended(seen: Seen, wanted: tuple[str, str], *, was_asked: bool) -> bool:
+    """Whether a release answers, was rolled back, or is not asked for any more."""
+    if seen.asked != wanted:
+        return was_asked
+    if seen.phase == "Failed" and seen.turned_at > seen.asked_since:
+        return True
+    return seen.answers == wanted and seen.phase in _AT_REST
+
+
+def look(service: str, namespace: str) -> Seen:
+    """What the cluster says now.
+
+    Raises:
+        ClusterError: it is not reached, or says what is not understood.
+    """
+    named = {(one["kind"], one["metadata"]["name"]): one for one in _objects(service, namespace)}
+    target, canary = named.get(("Deployment", service)), named.get(("Canary", service), {})
+    try:
+        return Seen(
+            asked=_identity(target),
+            answers=_identity(named.get(("Deployment", f"{service}-primary"))),
+            phase=str(canary.get("status", {}).get("phase", "")),
+            asked_since=_written(target),
+            turned_at=turned_at(canary.get("status", {})),
+        )
+    except (KeyError, IndexError, TypeError) as error:
+        raise ClusterError(f"{namespace}/{service}: its objects are not understood ({error!r})") from error
+
+
+def _objects(service: str, namespace: str) -> list[dict[str, Any]]:
+    """By their names: Flagger gives the champion no labels of the service's."""
+    names = [f"deployments/{service}", f"deployments/{service}-primary", f"canaries.flagger.app/{service}"]
+    options = ["--ignore-not-found", "--show-managed-fields", "-o", "json"]
+    found = kubectl.run(["kubectl", "-n", namespace, "get", *names, *options])
+    document = json.loads(found) if found.strip() else {"items": []}
+    return list(document.get("items", [document]))
+
+
+def _identity(deployment: dict[str, Any] | None) -> tuple[str, str] | None:
+    return None if deployment is None else identity(deployment["spec"]["template"])
+
+
+def _written(deployment: dict[str, Any] | None) -> str:
+    """When Flux wrote an object last, as Kubernetes writes a time; such texts are in the order of time."""
+    entries = (deployment or {"metadata": {}})["metadata"].get("managedFields", ())
+    return max((str(one.get("time", "")) for one in entries if one.get("manager") == _MANAGER), default="")
+
+
+def _line(release: Release, seen: Seen) -> str:
+    if seen.asked is None or seen.asked[0] != release.version:
+        return f"{release.service}: Flux has not brought version {release.version} yet"
+    return f"{release.service}: version {release.version} was brought, rollout {seen.phase or 'not begun'}"

@@ -1,0 +1,193 @@
+"""Waits for the end of a release that was merged, and writes what a pull request is told of it.
+
+Where no Flux follows the environment, the release is brought to its cluster first.
+
+    python -m k8s.deploy.rollout_report --spec services/churn/service.yaml --env staging --commit ID --out build/verdict
+
+Files in --out afterwards: `comment.md`, and `check.json` as GitHub's check runs are created
+(docs.github.com/en/rest/checks/runs). What could not be asked for is a failure, and says so.
+Ends with 0 only for a release that answers now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from components.errors import SpecError
+from components.files import replace_text
+from components.releases.release_file import Release, release_file
+from components.spec.loading import load_spec
+from k8s.cluster.retry import patiently
+from k8s.deploy import flux_sync
+from k8s.deploy.__main__ import main as deploy
+from k8s.errors import ClusterError, DeployError
+from k8s.release.errors import PromotionError
+from k8s.release.service_status import Standing, standing_in_cluster
+from k8s.rendering.environment_files import read_platform, read_release
+
+_ROOT = Path(__file__).resolve().parents[2]
+#: Events of the judge beside a Canary; `services/judge/actions/consequences.py` writes them.
+_WORDS: Final = "Judge"
+_SHOWN: Final = 5
+_KUBECTL_SECONDS: Final = 30
+#: How long the cluster may be asked how it ended.
+_LAST_SECONDS: Final = 120.0
+
+Outcome = Literal["promoted", "first", "rolled back", "undecided", "not known"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a release ended, in one sentence, and the judge's own words, newest last."""
+
+    outcome: Outcome
+    title: str
+    words: tuple[str, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether the release answers now."""
+        return self.outcome in ("promoted", "first")
+
+    def comment(self) -> str:
+        """The comment; the judge's words are indented, so that nothing in them is markup or calls anybody."""
+        said = "".join(f"    {' '.join(word.split())}\n" for word in self.words)
+        return f"**{self.title}**\n\n" + (f"The judge said:\n\n{said}" if said else "The judge said nothing.\n")
+
+    def check(self, name: str, commit: str) -> dict[str, Any]:
+        """A completed check run of a commit."""
+        return {
+            "name": name,
+            "head_sha": commit,
+            "status": "completed",
+            "conclusion": "success" if self.good else "failure",
+            "output": {"title": self.title, "summary": self.comment()},
+        }
+
+
+def report(release: Release, environment: str, standing: Standing | str, words: Sequence[str]) -> Report:
+    """How a release ended, by who answers now; a text in place of a standing says why it is not known."""
+    what = f"{release.service} version {release.version} in {environment}"
+    if isinstance(standing, str):
+        return Report("not known", f"{what}: how it ended is not known: {standing}", tuple(words))
+    said = tuple(words[-_SHOWN:])
+    if standing.under_way:
+        return Report("undecided", f"{what}: not decided yet, {standing.version} keeps serving", said)
+    if (standing.version, standing.package) != (release.version, release.package):
+        return Report("rolled back", f"{what}: rolled back, version {standing.version} keeps serving", said)
+    if standing.passed:
+        return Report("promoted", f"{what}: its canary passed, it serves now", said)
+    return Report("first", f"{what}: it serves; a first version is compared with nobody", said)
+
+
+def judges_words(events: Sequence[dict[str, Any]], since: datetime) -> list[str]:
+    """What the judge said of a Canary since a time, in order; each once, with its kind before it."""
+    mine = [event for event in events if event["reason"].startswith(_WORDS) and _time(event) >= since]
+    told = [f"{event['reason'].removeprefix(_WORDS).lower()}: {event['message']}" for event in sorted(mine, key=_time)]
+    return list(dict.fromkeys(told))
+
+
+def _time(event: dict[str, Any]) -> datetime:
+    """When an Event was written; the clocks of a cluster have whole seconds."""
+    text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+    return datetime.fromisoformat(text).replace(microsecond=0)
+
+
+def _events(service: str, namespace: str) -> list[dict[str, Any]]:
+    """The Events beside a Canary.
+
+    Raises:
+        PromotionError: the cluster cannot be asked.
+    """
+    about = f"involvedObject.kind=Canary,involvedObject.name={service}"
+    command = ["kubectl", "-n", namespace, "get", "events", "--field-selector", about, "-o", "json"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_KUBECTL_SECONDS)
+        return list(json.loads(done.stdout)["items"])
+    except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
+        raise PromotionError(f"what the judge said cannot be read ({error})") from error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status is 0 only for a release that answers now."""
+    asked = _parser().parse_args(arguments)
+    try:
+        service = load_spec(asked.spec).name
+        release = read_release(asked.root / release_file(asked.env, service), service)
+        namespace = read_platform(asked.root / "k8s" / "envs" / asked.env / "platform.yaml").namespace
+    except (SpecError, DeployError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    began = datetime.now(UTC).replace(microsecond=0)
+    deployed = _deployed(release, namespace, asked)
+    found = _looked(release, asked.env, namespace, began, deployed=deployed)
+    _write(found, asked.out, f"rollout of {service} to {asked.env}", asked.commit)
+    print(found.comment())
+    return 0 if found.good else 1
+
+
+def _deployed(release: Release, namespace: str, asked: argparse.Namespace) -> bool:
+    """Whether the release came to its end; by itself where Flux brings it."""
+    try:
+        limit = time.monotonic() + asked.timeout_seconds
+        if patiently(lambda: flux_sync.is_followed(asked.env), ClusterError, limit, _say):
+            flux_sync.follow(release, namespace, asked.timeout_seconds, _say)
+            return True
+    except DeployError as error:
+        print(error, file=sys.stderr)
+        return False
+    told = ["--spec", str(asked.spec), "--env", asked.env, "--follow", "--timeout-seconds", str(asked.timeout_seconds)]
+    return deploy([*told, "--root", str(asked.root)]) == 0
+
+
+def _looked(release: Release, environment: str, namespace: str, began: datetime, *, deployed: bool) -> Report:
+    """How it ended; who answers is asked for even after a failed deployment, but cannot make it good."""
+    try:
+        limit = time.monotonic() + _LAST_SECONDS
+        events = patiently(lambda: _events(release.service, namespace), PromotionError, limit, _say)
+        words = judges_words(events, began)
+        standing = patiently(lambda: standing_in_cluster(release.service, namespace), PromotionError, limit, _say)
+        found = report(release, environment, standing, words)
+    except PromotionError as error:
+        return report(release, environment, str(error), ())
+    if found.good and not deployed:
+        return report(release, environment, "the deployment failed, see its log", words)
+    return found
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _write(found: Report, folder: Path, name: str, commit: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_text(folder / "comment.md", found.comment())
+    replace_text(folder / "check.json", json.dumps(found.check(name, commit), indent=2) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m k8s.deploy.rollout_report",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--spec", type=Path, required=True, help="a service.yaml")
+    parser.add_argument("--env", required=True, help="a folder of k8s/envs")
+    parser.add_argument("--commit", required=True, help="the commit that the check is of")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the two files")
+    parser.add_argument("--timeout-seconds", type=float, default=4500, help="to wait for the end (default 4500)")
+    parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Follows the chain of a service back to its data: `python -m k8s.lineage --spec services/churn/service.yaml`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+import yaml
+
+from components.errors import ComponentError
+from components.registry.provenance import ROOT
+from components.releases.release_file import release_file
+from components.spec.contract import Spec
+from components.spec.loading import load_spec
+from k8s.cluster import kubectl
+from k8s.errors import DeployError
+from k8s.lineage.links import Link, Places, follow
+from k8s.lineage.live import Object
+from k8s.rendering.environment_files import Platform, chart_values, read_platform, read_release, values_text
+from k8s.rendering.schema import CHART
+from services import telemetry
+from services.image.engine import find_engine
+from services.image.newest_package import trained_package
+
+_LINKS = (
+    *("answer", "live", "chart", "deployment", "image", "materials"),
+    *("signature", "code", "lock", "run", "snapshot"),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints each link; 0 when every one that was not excluded is ok."""
+    asked = _parser().parse_args(arguments)
+    try:
+        spec = load_spec(asked.spec)
+        platform = read_platform(ROOT / "k8s" / "envs" / asked.env / "platform.yaml")
+        with tempfile.TemporaryDirectory(prefix="canario-verify-") as scratch:
+            links = follow(spec.name, _places(spec, platform, asked, Path(scratch)))
+    except (ComponentError, DeployError, OSError, httpx.HTTPError, httpx.InvalidURL) as error:
+        print(error, file=sys.stderr)
+        return 1
+    for link in links:
+        print(_line(link, excluded=link.name in asked.exclude))
+    return 1 if any(link.fault and link.name not in asked.exclude for link in links) else 0
+
+
+def _line(link: Link, *, excluded: bool) -> str:
+    state = "ok" if not link.fault else "excluded" if excluded else "REFUSED"
+    return f"{link.name:<11} {state:<9} {link.fault or link.says}"
+
+
+def _places(spec: Spec, platform: Platform, asked: argparse.Namespace, scratch: Path) -> Places:
+    release = asked.release or ROOT / release_file(asked.env, spec.name)
+    namespace = asked.namespace or platform.namespace
+    return Places(
+        package=asked.package or trained_package(asked.build / "train" / spec.name),
+        release=release,
+        image=asked.record or asked.build / "images" / f"{spec.name}.json",
+        code=ROOT,
+        store=asked.build / "store",
+        mlflow=asked.mlflow or f"sqlite:///{(asked.build / 'mlflow' / 'mlflow.db').resolve()}",
+        served=asked.header or (_header_at(asked.url) if asked.url else None),
+        public_key=asked.key.read_text(encoding="utf-8") if asked.key else _public_key(platform),
+        pulled=asked.layout,
+        export=lambda image: _exported(image, scratch),
+        running=lambda: kubectl.objects(namespace, "deployments,pods", spec.name),
+        rendered=lambda: _rendered(spec, platform, release, namespace, scratch),
+    )
+
+
+def _public_key(platform: Platform) -> str:
+    signing = platform.values.get("signing")
+    return str(signing.get("publicKey", "")) if isinstance(signing, dict) else ""
+
+
+def _exported(image: str, scratch: Path) -> Path:
+    folder = scratch / "image"
+    folder.mkdir()
+    find_engine(scratch / "engine.log").export(image, folder)
+    return folder
+
+
+def _rendered(spec: Spec, platform: Platform, release: Path, namespace: str, scratch: Path) -> Sequence[Object]:
+    values = scratch / "values.yaml"
+    values.write_text(values_text(chart_values(spec, read_release(release, spec.name), platform)), encoding="utf-8")
+    manifests = kubectl.render(CHART, spec.name, namespace, "--values", str(values))
+    return [one for one in yaml.safe_load_all(manifests) if one]
+
+
+def _header_at(url: str) -> str:
+    """The receipt that a server names, or "none", which is no package's digest."""
+    return str(httpx.get(f"{url.rstrip('/')}/readyz", timeout=10).headers.get(telemetry.RECEIPT_HEADER, "none"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m k8s.lineage", description=__doc__)
+    parser.add_argument("--spec", type=Path, required=True)
+    parser.add_argument("--env", default="local", help="the environment whose release is followed (%(default)s)")
+    parser.add_argument("--package", type=Path, help="folder of a package; by default that of `make train`")
+    parser.add_argument("--release", type=Path, help="a release file instead of the environment's")
+    parser.add_argument("--record", type=Path, help="an image's record instead of that of `make image`")
+    parser.add_argument(
+        "--layout", type=Path, help="OCI layout of the image as its registry has it; else it is exported"
+    )
+    parser.add_argument("--key", type=Path, help="PEM public key of who signs, instead of the environment's")
+    parser.add_argument("--mlflow", help="the registry's URI; by default that of `make train`")
+    parser.add_argument("--namespace", help="where the service runs, instead of the environment's")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--url", help="a server to ask")
+    source.add_argument("--header", help=f"what an answer's {telemetry.RECEIPT_HEADER} said")
+    parser.add_argument("--build", type=Path, default=ROOT / "build", help="where records are")
+    parser.add_argument("--exclude", nargs="+", default=[], choices=_LINKS, help="links that need not hold")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

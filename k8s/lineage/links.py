@@ -1,0 +1,229 @@
+"""The links of the chain, each checked by itself: is what it names there, and are the bytes what it says?"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.digest import sha256
+from components.errors import PackageError
+from components.git.command import GitError, git
+from components.ingest import snapshot_uri
+from components.package.model_package import Package, read_package
+from components.package.signature import check_signature, signature_file
+from components.registry.model_registry import RUN_TAG, SNAPSHOT_TAG, connect, is_empty
+from components.registry.provenance import LOCK_FILE
+from components.spec.contract import PACKAGE_TAG as REGISTERED
+from k8s.errors import DeployError, EnvironmentFileError
+from k8s.lineage.errors import Broken, same
+from k8s.lineage.image import ImageBytes, check_materials, check_package, read_image
+from k8s.lineage.live import Object, check_rendered, check_running
+from k8s.rendering.environment_files import ClusterRelease, read_release
+from services.image.errors import ImageError
+
+
+@dataclass(frozen=True)
+class Link:
+    """What was found at one link; without `fault` it is ok."""
+
+    name: str
+    says: str
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the records are.
+
+    Attributes:
+        package: folder of the package.
+        release: the environment's release file of the service.
+        image: the record that `make image` writes.
+        code: the Git repository that trained it.
+        store: folder or URI of snapshots.
+        mlflow: URI of the registry.
+        served: digest that an answer's header named, or None when nobody was asked.
+        public_key: PEM of who signs packages; empty when none is known.
+        pulled: OCI layout of the image as its registry has it, or None: then the record's image is exported.
+        export: writes an image, by its name with the tag, as an OCI layout; returns its folder.
+        running: the service's Deployments and Pods in its cluster.
+        rendered: what the chart of this tree makes of the release.
+    """
+
+    package: Path
+    release: Path
+    image: Path
+    code: Path
+    store: Path
+    mlflow: str
+    served: str | None
+    public_key: str
+    pulled: Path | None
+    export: Callable[[str], Path]
+    running: Callable[[], Sequence[Object]]
+    rendered: Callable[[], Sequence[Object]]
+
+
+def follow(service: str, places: Places) -> list[Link]:
+    """Every link from the answer back to the data, in that order; a broken package ends the walk."""
+    try:
+        package = read_package(places.package)
+    except PackageError as error:
+        return [Link("package", str(places.package), str(error))]
+    image = functools.cache(lambda: _image_bytes(places))
+    checks: dict[str, Callable[[], str]] = {
+        "answer": lambda: _answer(package, places),
+        "live": lambda: _live(service, package, places),
+        "chart": lambda: _chart(service, places),
+        "deployment": lambda: _deployment(service, package, places),
+        "image": lambda: _image(image(), package, places),
+        "materials": lambda: check_materials(image(), package),
+        "package": lambda: package.digest,
+        "signature": lambda: _signature(package, places),
+        "code": lambda: _code(package, places),
+        "lock": lambda: _lock(package, places),
+        "run": lambda: _run(package, places),
+        "snapshot": lambda: _snapshot(package, places),
+    }
+    return [_link(name, check) for name, check in checks.items()]
+
+
+def _link(name: str, check: Callable[[], str]) -> Link:
+    try:
+        return Link(name, check())
+    except (Broken, PackageError, ImageError) as broken:
+        return Link(name, "", str(broken))
+
+
+def _answer(package: Package, places: Places) -> str:
+    if places.served is None:
+        raise Broken("not checked: no server was asked; give --url or --header")
+    same("the answer's header", places.served, package.digest)
+    return places.served
+
+
+def _live(service: str, package: Package, places: Places) -> str:
+    release = _release(service, places)
+    same(f"{places.release}: package", release.package, package.digest)
+    return check_running(_running(places), release, _record(places.image)["id"], places.public_key)
+
+
+def _chart(service: str, places: Places) -> str:
+    _release(service, places)
+    try:
+        rendered = places.rendered()
+    except DeployError as error:
+        raise Broken(f"not checked: the chart cannot be rendered: {error}") from error
+    check_rendered(_running(places), rendered, service)
+    return f"deployment {service} is what this tree's chart renders"
+
+
+def _running(places: Places) -> Sequence[Object]:
+    try:
+        return places.running()
+    except DeployError as error:
+        raise Broken(f"not checked: {error}") from error
+
+
+def _deployment(service: str, package: Package, places: Places) -> str:
+    release = _release(service, places)
+    same(f"{places.release}: package", release.package, package.digest)
+    if not release.image.digest:
+        raise Broken(f"not checked: {places.release} names the image by the tag {release.image.tag!r}, not by digest")
+    same(f"{places.release}: image.digest", release.image.digest, _published(places))
+    return release.image.digest
+
+
+def _release(service: str, places: Places) -> ClusterRelease:
+    try:
+        return read_release(places.release, service)
+    except EnvironmentFileError as error:
+        raise Broken(str(error)) from error
+
+
+def _published(places: Places) -> str:
+    """The digest by which the image is to be had: its registry's, if it was pulled from there."""
+    return read_image(places.pulled).manifest if places.pulled else _record(places.image)["digest"]
+
+
+def _image_bytes(places: Places) -> ImageBytes:
+    record = _record(places.image)
+    try:
+        folder = places.pulled or places.export(f"{record['name']}:{record['tag']}")
+    except ImageError as error:
+        raise Broken(f"not checked: the image's own bytes are not to be had: {error}") from error
+    return read_image(folder)
+
+
+def _image(image: ImageBytes, package: Package, places: Places) -> str:
+    record = _record(places.image)
+    same(f"{places.image}: package", record["package"], package.digest)
+    same("the image that was read", image.config, record["id"])
+    check_package(image, package, places.public_key)
+    return image.config
+
+
+def _signature(package: Package, places: Places) -> str:
+    if not places.public_key:
+        raise Broken("not checked: the environment names no signing.publicKey; give --key public.pem")
+    check_signature(package, places.public_key)
+    return str(signature_file(package.path))
+
+
+def _record(path: Path) -> dict[str, str]:
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Broken(f"{path} cannot be read ({error}); `make image` writes it") from error
+    if not isinstance(record, dict) or not {"name", "tag", "digest", "id", "package"} <= set(record):
+        raise Broken(f"{path} is no image's record; `make image` writes it")
+    return {key: str(value) for key, value in record.items()}
+
+
+def _code(package: Package, places: Places) -> str:
+    commit = package.receipt.code
+    if commit.endswith("-changed"):
+        raise Broken(f"{commit}: files differed from the commit when it was trained; commit them and train again")
+    _git(places.code, "cat-file", "-e", "--end-of-options", f"{commit}^{{commit}}")
+    return commit
+
+
+def _lock(package: Package, places: Places) -> str:
+    commit = package.receipt.code.removesuffix("-changed")
+    same(
+        f"{LOCK_FILE} at {commit}",
+        sha256(_git(places.code, "show", "--end-of-options", f"{commit}:{LOCK_FILE}")),
+        package.receipt.lock,
+    )
+    return package.receipt.lock
+
+
+def _git(repository: Path, *arguments: str) -> bytes:
+    try:
+        return git(repository, *arguments)
+    except GitError as error:
+        raise Broken(str(error)) from error
+
+
+def _run(package: Package, places: Places) -> str:
+    if is_empty(places.mlflow):
+        raise Broken(f"{places.mlflow} is not there, so the run is recorded nowhere")
+    found = connect(places.mlflow).search_model_versions(f"tags.`{REGISTERED}` = '{package.digest}'")
+    if not found:
+        raise Broken(f"{places.mlflow}: no version is registered for {package.digest}")
+    same(f"version {found[0].version}: {RUN_TAG}", str(found[0].tags.get(RUN_TAG)), package.receipt.run)
+    same(f"version {found[0].version}: {SNAPSHOT_TAG}", str(found[0].tags.get(SNAPSHOT_TAG)), package.receipt.data)
+    return package.receipt.run
+
+
+def _snapshot(package: Package, places: Places) -> str:
+    path = Path(snapshot_uri(str(places.store), package.receipt.data))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Broken(f"{path} cannot be read: {error.strerror}") from error
+    same(str(path), sha256(content), package.receipt.data)
+    return package.receipt.data

@@ -1,0 +1,77 @@
+"""Lists the releases that a merge changed, or one.
+
+    python -m k8s.release.changed_releases (--payload FILE | --env E --service S)
+
+The answer is a line `releases=[{"environment": ..., "service": ...}]`, as a workflow takes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from components.errors import ComponentError, SpecError
+from components.releases.release_file import release_file
+from pipelines.trigger import changed_files, known_services, read_payload
+
+_ROOT = Path(__file__).resolve().parents[2]
+#: Environments whose clusters a workflow reaches; `local` is somebody's own.
+ENVIRONMENTS = ("staging", "production")
+_FILE = re.compile(r"k8s/envs/([a-z-]+)/([A-Za-z0-9_-]+)\.yaml")
+
+
+def releases(changed: Iterable[str], released: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Environment and service of each release that changed; with an environment's platform, each of its releases."""
+    found = {(match[1], match[2]) for file in changed if (match := _FILE.fullmatch(file))}
+    platforms = {environment for environment, name in found if name == "platform"}
+    return [
+        (environment, service)
+        for environment, service in sorted(released)
+        if (environment, service) in found or environment in platforms
+    ]
+
+
+def released(root: Path) -> list[tuple[str, str]]:
+    """Every release of the tree, in the environments that a workflow reaches."""
+    return [
+        (environment, service)
+        for environment in ENVIRONMENTS
+        for service in known_services(root)
+        if (root / release_file(environment, service)).is_file()
+    ]
+
+
+def _chosen(asked: argparse.Namespace) -> list[tuple[str, str]]:
+    there = released(asked.root)
+    if not (asked.env or asked.service):
+        return releases(changed_files(read_payload(asked.payload), asked.root), there)
+    if (asked.env, asked.service) not in there:
+        raise SpecError(f"{asked.env}/{asked.service} is no release here; there are: {there}")
+    return [(asked.env, asked.service)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status is 2 when what changed is not known."""
+    parser = argparse.ArgumentParser(
+        prog="python -m k8s.release.changed_releases", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("--payload", type=Path, required=True, help="the push, as a JSON file")
+    parser.add_argument("--env", default="", help="with --service: this release, whatever was pushed")
+    parser.add_argument("--service", default="")
+    parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
+    asked = parser.parse_args(arguments)
+    try:
+        found = [{"environment": environment, "service": service} for environment, service in _chosen(asked)]
+    except ComponentError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"releases={json.dumps(found)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

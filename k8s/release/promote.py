@@ -1,0 +1,76 @@
+"""`make promote`: proposes what runs well in one environment for another.
+
+    python -m k8s.release.promote --service churn --from staging --to production --repository URL
+        (--record events.jsonl | --namespace models [--context C])
+        [--merge [--target-record events.jsonl | --target-namespace models [--target-context C]]]
+
+Ends with 0 when it is proposed (and merged), or runs there already; 1 when it is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from components.errors import ComponentError
+from k8s.errors import DeployError
+from k8s.release.errors import PromotionError
+from k8s.release.promotion import Promotion, merge, propose, withdraw
+from k8s.release.service_status import Standing, standing_in_cluster, standing_of_twin
+from services.judge.errors import RepositoryError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return _promote(asked)
+    except (PromotionError, ComponentError, DeployError, RepositoryError) as error:
+        print(f"not promoted: {error}", file=sys.stderr)
+        return 1
+
+
+def _promote(asked: argparse.Namespace) -> int:
+    promotion = Promotion(asked.repository, asked.service, asked.source, asked.target, asked.branch)
+    standing = _standing(asked.service, asked.record, asked.namespace, asked.context)
+    if standing is None:
+        raise PromotionError(f"how {asked.source} stands is not known; give --record or --namespace")
+    proposal = propose(promotion, standing)
+    if proposal is None:
+        print(f"{asked.target} has version {standing.version} already")
+        return 0
+    print(f"{proposal.commit.subject}: branch {proposal.branch}")
+    if asked.merge:
+        there = _standing(asked.service, asked.target_record, asked.target_namespace, asked.target_context)
+        print(f"merged: {merge(promotion, proposal.branch, there).id}")
+        if left := withdraw(promotion, proposal):
+            print(f"{proposal.branch} stays: {left}")
+    return 0
+
+
+def _standing(service: str, record: Path | None, namespace: str, context: str) -> Standing | None:
+    if record is not None:
+        return standing_of_twin(record)
+    return standing_in_cluster(service, namespace, context) if namespace else None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m k8s.release.promote", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--service", required=True)
+    parser.add_argument("--from", dest="source", required=True, help="the environment in which it has passed")
+    parser.add_argument("--to", dest="target", required=True, help="the environment that is to get it")
+    parser.add_argument("--repository", required=True, help="path or URL of the environment repository")
+    parser.add_argument("--branch", default="main", help="the branch that the environments follow (default main)")
+    parser.add_argument("--merge", action="store_true", help="merge the proposal at once")
+    for prefix, whose in (("", "FROM"), ("target-", "TO")):
+        parser.add_argument(f"--{prefix}record", type=Path, help=f"how {whose} stands: a twin's events.jsonl")
+        parser.add_argument(f"--{prefix}namespace", default="", help=f"how {whose} stands: a cluster's namespace")
+        parser.add_argument(f"--{prefix}context", default="", help="the cluster's name in KUBECONFIG")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

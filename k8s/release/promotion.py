@@ -1,0 +1,211 @@
+"""Proposes for one environment what has proven itself in another, and merges such a proposal.
+
+A proposal is a branch with one commit, so that a person or a pull request decides. It copies version,
+package and image; the settings are the environment's own. Where a cluster follows the target by Flux, the
+objects that it applies are in the same commit. Nothing is ever pushed by force.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.releases.release_file import Release, release_file
+from k8s.release.errors import PromotionError
+from k8s.release.service_status import Standing
+from k8s.rendering.render import release_changes
+from k8s.rendering.server_settings import parse_release
+from services.judge.errors import RepositoryError
+from services.judge.repository import Commit, Repository
+
+_ATTEMPTS = 8
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """From which environment of the repository at `url` to which; `branch` is what the environments follow."""
+
+    url: str
+    service: str
+    source: str
+    target: str
+    branch: str = "main"
+
+    @property
+    def file(self) -> str:
+        """The file that a promotion changes."""
+        return release_file(self.target, self.service)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What was proposed: a branch of the repository, and its commit."""
+
+    branch: str
+    commit: Commit
+
+
+def propose(promotion: Promotion, standing: Standing) -> Proposal | None:
+    """Pushes a branch on which the target has the source's release; None when it has it already.
+
+    Raises:
+        PromotionError: the release has not proven itself, or failed in the target before.
+        RepositoryError: the repository cannot be read or written.
+        ComponentError: an environment's file or a spec is wrong.
+        DeployError: the release cannot run in the target.
+    """
+    with _fetched(promotion.url, promotion.branch) as main:
+        source = _needed(main, promotion)
+        target = _release(main, promotion.target, promotion.service)
+        _check_proven(source, standing, promotion, first=target is None)
+        wanted = _copied(source, target)
+        if wanted == target:
+            return None
+        _check_history(main, promotion, wanted)
+        name = f"promote/{promotion.target}/{promotion.service}-{wanted.version}"
+        branch = main.branched(name)
+        commit = branch.write_all(_changes(main, promotion, wanted), _message(promotion, wanted, standing))
+        return Proposal(name, _pushed(branch, commit, promotion, name))
+
+
+def merge(promotion: Promotion, proposal: str, standing: Standing | None) -> Commit:
+    """Brings a proposal's release to the branch that the environments follow.
+
+    Args:
+        proposal: the branch that `propose` made.
+        standing: how the target stands; None only while nothing was ever released there.
+
+    Raises:
+        PromotionError: the target's file changed since, or a canary is under way in it.
+        RepositoryError: the repository cannot be read or written.
+        DeployError: the release cannot run in the target any more.
+    """
+    for _ in range(_ATTEMPTS):
+        with _fetched(promotion.url, promotion.branch) as main:
+            branch = Repository(main.path, proposal)
+            branch.fetch(promotion.url)
+            _check_mergeable(main, branch, promotion, standing)
+            asked = branch.show(branch.head())
+            wanted = parse_release(branch.read(promotion.file) or "", promotion.file, promotion.service)
+            made = main.write_all(_changes(main, promotion, wanted), asked.message)
+            if not main.push(promotion.url):
+                return made
+    raise PromotionError(f"{promotion.url}: others pushed {_ATTEMPTS} times while we tried to merge; try again")
+
+
+def withdraw(promotion: Promotion, proposal: Proposal) -> str:
+    """Takes away the branch of a proposal, if nobody changed it; empty when it went, else why it stays."""
+    with tempfile.TemporaryDirectory(prefix="canario-promote-") as folder:
+        branch = Repository.create(Path(folder) / "environment.git", proposal.branch)
+        try:
+            return branch.delete(promotion.url, proposal.commit.id)
+        except RepositoryError as error:
+            return str(error)
+
+
+@contextmanager
+def _fetched(url: str, branch: str) -> Iterator[Repository]:
+    with tempfile.TemporaryDirectory(prefix="canario-promote-") as folder:
+        repository = Repository.create(Path(folder) / "environment.git", branch)
+        repository.fetch(url)
+        yield repository
+
+
+def _changes(main: Repository, promotion: Promotion, wanted: Release) -> dict[str, str]:
+    """What the promotion writes, made from the branch's own charts and specs."""
+    with tempfile.TemporaryDirectory(prefix="canario-promote-") as folder:
+        main.export(Path(folder))
+        return release_changes(Path(folder), promotion.target, wanted)
+
+
+def _release(main: Repository, environment: str, service: str) -> Release | None:
+    file = release_file(environment, service)
+    text = main.read(file)
+    return None if text is None else parse_release(text, file, service)
+
+
+def _needed(main: Repository, promotion: Promotion) -> Release:
+    release = _release(main, promotion.source, promotion.service)
+    if release is None:
+        file = release_file(promotion.source, promotion.service)
+        raise PromotionError(
+            f"{file} is not there, so there is nothing to promote; release to {promotion.source} first"
+        )
+    return release
+
+
+def _check_proven(release: Release, standing: Standing, promotion: Promotion, *, first: bool) -> None:
+    """The file says what was asked for, the standing what answers: only where they agree it was this release."""
+    place = f"version {release.version} in {promotion.source}"
+    if standing.under_way:
+        raise PromotionError(f"{place}: a canary is under way; promote when it has passed")
+    if (standing.version, standing.package) != (release.version, release.package):
+        is_, asked = f"{standing.version} ({standing.package[:19]})", f"{release.version} ({release.package[:19]})"
+        raise PromotionError(f"{place}: version {is_} answers there, and not {asked}; promote what has passed")
+    if not standing.passed and not first:
+        raise PromotionError(
+            f"{place}: no canary of it passed (a first version is compared with nobody); release the next one there"
+        )
+
+
+def _check_history(main: Repository, promotion: Promotion, wanted: Release) -> None:
+    """A version that failed in the target does not come back under its name, however it is asked for."""
+    mark = f"Version {wanted.version} ({wanted.package}) of {wanted.service} was rolled back"
+    for commit in main.log():
+        if mark in commit.message and promotion.file in main.changed(commit.id):
+            raise PromotionError(
+                f"version {wanted.version} was reverted in {promotion.target} by {commit.id[:10]} ({commit.subject}); "
+                "train a new version"
+            )
+
+
+def _check_mergeable(main: Repository, branch: Repository, promotion: Promotion, standing: Standing | None) -> None:
+    began = main.common_ancestor(main.head(), branch.head())
+    if began is None:
+        raise PromotionError(f"{promotion.url}: the proposal shares no commit with {promotion.branch}; promote again")
+    now = main.read(promotion.file)
+    if now != main.read(promotion.file, began):
+        changed = (main.last_change(promotion.file) or "")[:10]
+        raise PromotionError(f"{promotion.file} was changed since by {changed}; look at it, and promote again")
+    if now is None:
+        return
+    there = parse_release(now, promotion.file, promotion.service)
+    if standing is None:
+        raise PromotionError(
+            f"how {promotion.target} stands is not known, so a canary may be under way; nothing is merged"
+        )
+    if standing.under_way or (standing.version, standing.package) != (there.version, there.package):
+        raise PromotionError(
+            f"a canary of version {there.version} is under way in {promotion.target}; merge when it ended"
+        )
+
+
+def _pushed(branch: Repository, commit: Commit, promotion: Promotion, name: str) -> Commit:
+    """The proposal as it stands at the remote: this commit, or an earlier one that says the same."""
+    mine = branch.read(promotion.file)
+    refused = branch.push(promotion.url)
+    if not refused:
+        return commit
+    branch.fetch(promotion.url)
+    if branch.read(promotion.file) != mine:
+        raise PromotionError(f"{name} is there already and differs: merge it, or delete it and promote again")
+    return branch.show(branch.head())
+
+
+def _copied(source: Release, target: Release | None) -> Release:
+    """What was proven, and never the differences: those are the target's."""
+    settings = dict(target.settings) if target else {}
+    return Release(
+        service=source.service, version=source.version, package=source.package, settings=settings, image=source.image
+    )
+
+
+def _message(promotion: Promotion, release: Release, standing: Standing) -> str:
+    proven = "its canary passed" if standing.passed else "it is the first version there"
+    return (
+        f"{release.service}: promote version {release.version} from {promotion.source} to {promotion.target}\n\n"
+        f"Package: {release.package}\nEvidence: in {promotion.source}, {proven}, and it answers now\n"
+    )

@@ -1,0 +1,129 @@
+"""Writes the release that a pull request asks for.
+
+    python -m k8s.release.pull_request --spec S --env staging --reason R
+
+It takes what `make train` and `make image` made last. `k8s/envs/<env>/<service>.yaml` names it then, beside it
+are the objects that Flux applies, and --out has `branch`, `title` and `body.md` for whoever opens the pull request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.errors import ComponentError, SpecError
+from components.files import replace_text
+from components.releases.release_file import Release
+from components.spec.loading import load_spec
+from k8s.errors import DeployError, EnvironmentFileError
+from k8s.rendering.environment_files import ClusterRelease, built_release
+from k8s.rendering.render import release_changes
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """What a pull request says."""
+
+    branch: str
+    title: str
+    body: str
+
+
+def pull_request(release: Release, environment: str, result: Mapping[str, Any], reason: str) -> PullRequest:
+    """The pull request for a release; `result` is that of its training."""
+    named = f"{release.service}-{release.version}-{release.package.removeprefix('sha256:')[:12]}"
+    title = f"{release.service}: release version {release.version} to {environment}"
+    return PullRequest(f"release/{environment}/{named}", title, _body(release, environment, result, reason))
+
+
+def _body(release: Release, environment: str, result: Mapping[str, Any], reason: str) -> str:
+    metrics = "".join(f"| {name} | {value:.4f} |\n" for name, value in sorted(result["metrics"].items()))
+    champion = result.get("champion") or "none, it is the first"
+    return (
+        f"It was trained because {reason}. Every offline gate passed. Merging deploys it to {environment} as a canary,"
+        " which the judge promotes or rolls back.\n\n"
+        f"- Package: `{release.package}`\n- Data: `{result['snapshot']['digest']}`, {result['snapshot']['rows']} rows\n"
+        f"- Compared with: {champion}\n\n| metric on the hold-out | value |\n| --- | --- |\n{metrics}"
+    )
+
+
+def newest(root: Path, service: str) -> tuple[ClusterRelease, dict[str, Any]]:
+    """The release of what was trained and made an image last, and the result of its training.
+
+    Raises:
+        EnvironmentFileError: one of them is not there, the training did not end well, or made another package.
+    """
+    result = _result(root / "build" / "train" / service / "result.json")
+    version = str(result.get("model_version"))
+    release = built_release(root / "build" / "images" / f"{service}.json", service, version)
+    if result.get("status") != "ok":
+        raise EnvironmentFileError(f"training {service} ended with {result.get('message')!r}; mend that first")
+    if result.get("digest") != release.package:
+        raise EnvironmentFileError(
+            f"the image holds {release.package[:19]} and training made {str(result.get('digest'))[:19]}; `make image`"
+        )
+    return release, result
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status is 1 when there is nothing to ask for, 2 for a wrong spec."""
+    asked = _parser().parse_args(arguments)
+    try:
+        written = _request(asked)
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (DeployError, ComponentError) as error:
+        print(f"no release: {error}", file=sys.stderr)
+        return 1
+    print(f"{written.title}: branch {written.branch}")
+    return 0
+
+
+def _request(asked: argparse.Namespace) -> PullRequest:
+    service = load_spec(asked.spec).name
+    release, result = newest(asked.root, service)
+    if not release.image.digest:
+        raise EnvironmentFileError(
+            f"{release.image.repository} is in no registry yet; `make publish SERVICE={service}`"
+        )
+    request = pull_request(release, asked.env, result, asked.reason)
+    changes = release_changes(asked.root, asked.env, release)
+    for name, text in (("branch", request.branch), ("title", request.title), ("body.md", request.body)):
+        replace_text(asked.out / name, text.rstrip("\n") + "\n")
+    for file, text in changes.items():
+        replace_text(asked.root / file, text)
+    return request
+
+
+def _result(path: Path) -> dict[str, Any]:
+    try:
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EnvironmentFileError(f"{path} cannot be read ({error}); `make train` writes it") from error
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m k8s.release.pull_request",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--spec", type=Path, required=True, help="a service.yaml")
+    parser.add_argument("--env", required=True, help="a folder of k8s/envs")
+    parser.add_argument("--reason", required=True, help="why it was trained, as it follows after because")
+    parser.add_argument("--out", type=Path, required=True, help="folder for what the pull request says")
+    parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""What is known of a service in an environment: who answers there, and whether its canary passed.
+
+It is read where the rollouts are recorded: the twin's `events.jsonl`, or the Canary that Flagger keeps.
+Whatever cannot be read or understood is an error: nothing is promoted on a guess.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from k8s.release.errors import PromotionError
+
+_ENDED_WELL = ("Initialized", "Succeeded")
+_ENDED = (*_ENDED_WELL, "Failed")
+_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The champion now; `passed` is false for a first version, which had nobody to be compared with."""
+
+    version: str
+    package: str
+    passed: bool
+    under_way: bool
+
+
+def standing_of_twin(events: Path) -> Standing:
+    """How a twin's service stands, by its record.
+
+    Raises:
+        PromotionError: the record is not there, is broken, or names no champion.
+    """
+    try:
+        lines = events.read_text(encoding="utf-8").splitlines()
+        return _of_events([json.loads(line) for line in lines], events)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PromotionError(
+            f"{events}: how the canary ended cannot be read ({error!r}); nothing is promoted"
+        ) from error
+
+
+def _of_events(events: Iterable[dict[str, Any]], source: Path) -> Standing:
+    champion: tuple[str, str] | None = None
+    passed: set[tuple[str, str]] = set()
+    under_way = ""
+    for event in events:
+        if event["kind"] == "starting":
+            under_way = event["version"]
+        if event["kind"] != "ended":
+            continue
+        under_way = ""
+        if event["phase"] in _ENDED_WELL:
+            champion = (event["version"], event["evidence"]["package"])
+        if event["phase"] == "Succeeded" and champion is not None:
+            passed.add(champion)
+    if champion is None:
+        raise PromotionError(f"{source}: no version answers yet; wait for the first rollout's end")
+    return Standing(*champion, passed=champion in passed, under_way=bool(under_way))
+
+
+def standing_in_cluster(service: str, namespace: str, context: str = "") -> Standing:
+    """How a service stands in a cluster, by Flagger's Canary and the champion's Deployment.
+
+    Raises:
+        PromotionError: the cluster cannot be asked, or what it says cannot be understood.
+    """
+    try:
+        canary = _asked(f"canary/{service}", namespace, context)
+        champion = _asked(f"deployment/{service}-primary", namespace, context)
+        kept = _asked("replicasets", namespace, context, "--selector", f"app={service}-primary")["items"]
+        return standing_of_objects(canary, champion, kept)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise PromotionError(
+            f"{namespace}/{service}: its state is not understood ({error!r}); nothing is promoted"
+        ) from error
+
+
+def standing_of_objects(canary: dict[str, Any], champion: dict[str, Any], kept: Iterable[dict[str, Any]]) -> Standing:
+    """How a service stands by its Canary, the champion's Deployment and its ReplicaSets.
+
+    After a canary that failed, the champion is one that passed if it took over from another: only Flagger changes
+    its Deployment, and only when a canary passed; Kubernetes keeps the ReplicaSets of what a Deployment ran before.
+
+    Raises:
+        KeyError, IndexError, TypeError: the objects are not as the chart and Flagger make them.
+    """
+    phase, name = canary["status"]["phase"], identity(champion["spec"]["template"])
+    owned = [one for one in kept if champion["metadata"]["uid"] in _owners(one)]
+    took_over = any(identity(one["spec"]["template"]) != name for one in owned)
+    passed = phase == "Succeeded" or (phase == "Failed" and took_over)
+    return Standing(*name, passed=passed, under_way=phase not in _ENDED)
+
+
+def identity(pod: dict[str, Any]) -> tuple[str, str]:
+    """Version and package of a pod, or of a template of one.
+
+    Raises:
+        KeyError: it is none of a model.
+    """
+    settings = {one["name"]: one.get("value", "") for one in pod["spec"]["containers"][0]["env"]}
+    return settings["CANARIO_VERSION"], pod["metadata"]["annotations"]["canario/package"]
+
+
+def _owners(replicas: dict[str, Any]) -> list[str]:
+    return [one["uid"] for one in replicas["metadata"].get("ownerReferences", ())]
+
+
+def _asked(what: str, namespace: str, context: str, *options: str) -> dict[str, Any]:
+    place = [*(["--context", context] if context else []), "--namespace", namespace]
+    command = ["kubectl", *place, "get", what, *options, "-o", "json"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PromotionError(f"kubectl cannot ask for {what}: {error}; nothing is promoted") from error
+    if done.returncode:
+        raise PromotionError(f"kubectl cannot ask for {what}: {done.stderr.strip()}; nothing is promoted")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

@@ -1,0 +1,148 @@
+"""What an environment decides: its platform's differences, and which release of a service runs in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, JsonValue, ValidationError
+
+from components.errors import ReleaseError
+from components.package.model_package import Digest
+from components.releases.release_file import Candidate, Image, Release
+from components.spec.contract import Closed, Spec
+from k8s.errors import EnvironmentFileError
+from k8s.rendering.server_settings import parse_release
+from k8s.rendering.values import Host, ObjectName
+from k8s.rendering.yaml_file import read_file
+
+#: Keys of the values that no environment may change: the spec and the release decide them.
+DECIDED = ("name", "objectives", "rollout", "scale", "version", "package", "image", "settings", "candidate")
+
+
+class Platform(Closed):
+    """`k8s/envs/<env>/platform.yaml`: how one environment differs from the chart's defaults."""
+
+    domain: Host = Field(description="A service's host is its name below this domain.")
+    namespace: ObjectName = Field(default="models", description="Where services run.")
+    max_replicas: int | None = Field(
+        default=None, ge=1, description="No version gets more replicas, whatever its spec."
+    )
+    interval_seconds: float | None = Field(
+        default=None, gt=0, description="Time between two looks, instead of the spec's."
+    )
+    values: dict[str, JsonValue] = Field(default_factory=dict, description="Other values of the chart.")
+
+
+class ClusterRelease(Release):
+    """A release as a cluster needs it: with the image that holds the package."""
+
+    image: Image = Field(description="The image in which the package is.")
+
+
+class BuiltImage(Closed):
+    """`build/images/<service>.json`: what `make image` built last."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str = Field(description="Registry and name, without the tag.")
+    tag: str
+    package: str
+    published: Literal[""] | Digest = Field(default="", description="Its digest in the registry; `make publish`.")
+
+
+def read_platform(path: Path) -> Platform:
+    """An environment's platform.
+
+    Raises:
+        EnvironmentFileError: the file is not there or wrong; every fault is named.
+    """
+    try:
+        platform = read_file(Platform, path)
+    except FileNotFoundError as error:
+        known = sorted(found.parent.name for found in path.parents[1].glob("*/platform.yaml"))
+        raise EnvironmentFileError(f"{path} is not there; environments are: {', '.join(known)}") from error
+    decided = sorted(set(platform.values) & set(DECIDED))
+    if decided:
+        raise EnvironmentFileError(f"{path}: values.{decided[0]} is decided by the spec or the release; remove it")
+    return platform
+
+
+def read_release(path: Path, service: str) -> ClusterRelease:
+    """The release that is to run.
+
+    Raises:
+        EnvironmentFileError: the file is not there or wrong; every fault is named.
+    """
+    try:
+        release = parse_release(path.read_text(encoding="utf-8"), str(path), service)
+        return ClusterRelease.read(release.model_dump(exclude_none=True), str(path))
+    except FileNotFoundError as error:
+        raise EnvironmentFileError(f"{path} is not there, so nothing is to run; `make image` first") from error
+    except ReleaseError as error:
+        raise EnvironmentFileError(str(error)) from error
+
+
+def check_version_is_free(file: Path, release: Release) -> None:
+    """A version's number stays with its package: verdicts, dossiers and reverts know a version by it.
+
+    Raises:
+        EnvironmentFileError: the environment's release file names it with another package.
+        ReleaseError: what is there is no release.
+    """
+    if not file.is_file():
+        return
+    there = parse_release(file.read_text(encoding="utf-8"), str(file), release.service)
+    stand: list[Release | Candidate] = [there, *([there.candidate] if there.candidate else [])]
+    for named in stand:
+        if named.version == release.version and named.package != release.package:
+            raise EnvironmentFileError(
+                f"{file} names version {release.version} already, with package {named.package[:19]}, and this one is "
+                f"{release.package[:19]}; give it a number of its own: train with the MLflow that knows the others "
+                "(`make train MLFLOW=uri`), or deploy with another VERSION"
+            )
+
+
+def built_release(record: Path, service: str, version: str) -> ClusterRelease:
+    """A release of what `make image` built last.
+
+    Raises:
+        EnvironmentFileError: nothing was built, or the record is broken.
+    """
+    try:
+        built = BuiltImage.model_validate_json(record.read_bytes())
+    except (FileNotFoundError, ValidationError) as error:
+        reason = "is not there" if isinstance(error, FileNotFoundError) else "is broken"
+        raise EnvironmentFileError(f"{record} {reason}; `make image SERVICE={service}` writes it") from error
+    repository = built.name.removesuffix(f":{built.tag}")
+    image = Image(repository=repository, tag=built.tag, digest=built.published)
+    return ClusterRelease(service=service, version=version, package=built.package, image=image)
+
+
+def chart_values(spec: Spec, release: ClusterRelease, platform: Platform) -> dict[str, Any]:
+    """The chart's values: the spec's deploy part, the release, and how the environment differs."""
+    deploy = spec.model_dump(mode="json", include={"name", "objectives", "rollout", "scale"})
+    if platform.max_replicas is not None:
+        scale = deploy["scale"]
+        deploy["scale"] = {**scale, **{key: min(scale[key], platform.max_replicas) for key in ("min", "max")}}
+    if platform.interval_seconds is not None:
+        deploy["rollout"]["interval_seconds"] = platform.interval_seconds
+    chosen = release.model_dump(mode="json", exclude={"service"}, exclude_none=True)
+    values = {**deploy, **chosen, "route": {"host": f"{spec.name}.{platform.domain}"}}
+    return merged(values, platform.values)
+
+
+def merged(values: Mapping[str, Any], differences: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with the differences put in, mapping by mapping."""
+    result = dict(values)
+    for key, value in differences.items():
+        inside = result.get(key)
+        result[key] = merged(inside, value) if isinstance(inside, dict) and isinstance(value, dict) else value
+    return result
+
+
+def values_text(values: Mapping[str, Any]) -> str:
+    """The values as a file for Helm; JSON is YAML, and reads no word as another type."""
+    return json.dumps(values, indent=2) + "\n"

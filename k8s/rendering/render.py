@@ -1,0 +1,212 @@
+"""Writes what Flux applies: the charts' objects for each release of an environment that a cluster follows.
+
+    python -m k8s.rendering.render            writes k8s/envs/<env>/rendered/ of every environment that is followed
+    python -m k8s.rendering.render --check    says which files are not what they would be written as
+
+An environment is followed if it has a folder `flux`. Its objects are made from the release, the service's spec, the
+environment's files and the charts of the same tree, and from nothing else. With --check and no helm on the PATH nothing
+is checked, and it says so; with STRICT=1 that is a failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from components.errors import ComponentError
+from components.files import replace_text
+from components.releases.release_file import Release, release_file, release_text
+from components.spec.loading import load_spec
+from components.spec.strict_yaml import load_yaml
+from k8s.cluster import kubectl
+from k8s.errors import DeployError, EnvironmentFileError, ToolError
+from k8s.rendering.environment_files import (
+    ClusterRelease,
+    chart_values,
+    check_version_is_free,
+    read_platform,
+    read_release,
+    values_text,
+)
+
+_ROOT = Path(__file__).resolve().parents[2]
+#: The platform's own chart, its release and its namespace.
+PLATFORM: Final = "canario"
+
+
+def followed(root: Path) -> list[str]:
+    """The environments of a tree that clusters follow by Flux."""
+    return sorted(path.parents[1].name for path in root.glob("k8s/envs/*/flux/kustomization.yaml"))
+
+
+def rendered_file(environment: str, name: str) -> str:
+    """Where the objects of a service, or of the platform, stand."""
+    return f"k8s/envs/{environment}/rendered/{name}.yaml"
+
+
+def release_changes(root: Path, environment: str, release: Release) -> dict[str, str]:
+    """What a release writes, by its paths in a tree: its own file, and the objects if the environment is followed.
+
+    Raises:
+        DeployError: the release cannot run in this environment, its version is another package's there, or helm is
+            not there.
+        ComponentError: the release or the service's spec is wrong.
+    """
+    file = release_file(environment, release.service)
+    check_version_is_free(root / file, release)
+    texts = {file: release_text(release)}
+    if environment in followed(root):
+        whole = ClusterRelease.read(release.model_dump(exclude_none=True), file)
+        texts[rendered_file(environment, release.service)] = service_objects(root, environment, whole)
+    return texts
+
+
+def service_objects(root: Path, environment: str, release: ClusterRelease) -> str:
+    """The objects of a release in an environment.
+
+    Raises:
+        DeployError: it cannot run there, or helm is not there.
+        ComponentError: the service's spec is wrong.
+    """
+    spec = load_spec(root / "services" / release.service / "service.yaml")
+    platform = read_platform(root / "k8s" / "envs" / environment / "platform.yaml")
+    values = chart_values(spec, release, platform)
+    if spec.rollout.strategy == "canary" and values.get("autoscaler") == "none":
+        raise EnvironmentFileError(
+            f"{environment}/platform.yaml: with values.autoscaler none Flux would set the replicas that Flagger sets "
+            "to 0; choose hpa or keda, or the strategy basic"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "values.yaml")
+        file.write_text(values_text(values), encoding="utf-8")
+        chart = root / "helm" / "model-service"
+        return _objects(kubectl.render(chart, spec.name, platform.namespace, "--values", str(file)), platform.namespace)
+
+
+def platform_objects(root: Path, environment: str, namespace: str = PLATFORM) -> str:
+    """The objects of the platform's own services in an environment.
+
+    Raises:
+        DeployError: a failed release would be reverted nowhere, the chart refuses the values, or helm is not there.
+    """
+    differences = root / "k8s" / "envs" / environment / f"{PLATFORM}.yaml"
+    values = load_yaml(differences.read_text(encoding="utf-8")) if differences.is_file() else None
+    if not ((values or {}).get("environment") or {}).get("url"):
+        raise EnvironmentFileError(
+            f"{differences}: environment.url names no repository, so that no release that failed would be reverted; "
+            "name the one that Flux follows"
+        )
+    options = ["--values", str(differences), *platform_settings(environment)]
+    return _objects(kubectl.render(root / "helm" / PLATFORM, PLATFORM, namespace, *options), namespace)
+
+
+def platform_settings(environment: str) -> list[str]:
+    """Helm's words for what the platform's chart has to know of an environment beside its file."""
+    return ["--set", f"environment.path=k8s/envs/{environment}"]
+
+
+def wanted(root: Path) -> dict[str, str]:
+    """Every file of objects that a tree should have, by its path.
+
+    Raises:
+        DeployError: a release cannot run in its environment, or helm is not there.
+        ComponentError: a release or a spec is wrong.
+    """
+    texts = {}
+    for environment in followed(root):
+        texts[rendered_file(environment, PLATFORM)] = platform_objects(root, environment)
+        for service in sorted(path.parent.name for path in root.glob("services/*/service.yaml")):
+            file = root / release_file(environment, service)
+            if file.is_file():
+                release = read_release(file, service)
+                texts[rendered_file(environment, service)] = service_objects(root, environment, release)
+    return texts
+
+
+def differing(root: Path, texts: dict[str, str]) -> list[str]:
+    """Files of objects that are not as they should be, are missing, or belong to no release."""
+    there = {str(path.relative_to(root)): path for path in root.glob("k8s/envs/*/rendered/*")}
+    stale = [name for name, text in texts.items() if name not in there or there[name].read_text("utf-8") != text]
+    return sorted({*stale, *(there.keys() - texts.keys())})
+
+
+def _objects(manifests: str, namespace: str) -> str:
+    """Manifests without what only Helm runs, each in its namespace; written the same by every Helm."""
+    documents = [one for one in yaml.safe_load_all(manifests) if one and not _is_hook(one)]
+    for one in documents:
+        one["metadata"].setdefault("namespace", namespace)
+    head = "# Written by `make render`; change what it is made from.\n"
+    return head + yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+
+
+def _is_hook(document: dict[str, Any]) -> bool:
+    return "helm.sh/hook" in document["metadata"].get("annotations", {})
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as such, so that a review sees which of them changed."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        """Every object says all of itself."""
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status is 1 when a file is not in step, or cannot be written."""
+    asked = _parser().parse_args(arguments)
+    try:
+        texts = wanted(asked.root)
+    except ToolError as error:
+        if not asked.check:
+            print(f"not rendered: {error}", file=sys.stderr)
+            return 1
+        print(f"NOT RUN: whether what Flux applies is in step with the releases: {error}", file=sys.stderr)
+        return 1 if os.environ.get("STRICT") else 0
+    except (DeployError, ComponentError) as error:
+        print(f"not rendered: {error}", file=sys.stderr)
+        return 1
+    stale = differing(asked.root, texts)
+    return _checked(stale) if asked.check else _written(asked.root, texts, stale)
+
+
+def _checked(stale: Iterable[str]) -> int:
+    for name in stale:
+        print(f"{name} is not what its release asks for; `make render`, and commit both", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def _written(root: Path, texts: dict[str, str], stale: Iterable[str]) -> int:
+    for name in stale:
+        if name in texts:
+            replace_text(root / name, texts[name])
+        else:
+            (root / name).unlink()
+        print(f"{name} {'written' if name in texts else 'removed, it belongs to no release'}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m k8s.rendering.render", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing")
+    parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""An environment file's text as a release whose settings the server knows."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from components.errors import ReleaseError
+from components.releases import release_file
+from components.releases.release_file import Release, is_own
+from services.model_server.settings import PREFIX, Settings
+
+ALLOWED_SETTINGS = tuple(sorted(name for field in Settings.model_fields if not is_own(name := PREFIX + field.upper())))
+
+
+def parse_release(text: str, name: str, service: str) -> Release:
+    """The release in a file's text; `name` says in messages where it came from.
+
+    Raises:
+        ReleaseError: it is not one of this service; every fault is named.
+    """
+    release = release_file.parse_release(text, name, service)
+    candidate = release.candidate
+    faults = [f"settings: {fault}" for fault in _unknown(release.settings)]
+    faults += [f"candidate.settings: {fault}" for fault in (_unknown(candidate.settings) if candidate else [])]
+    if faults:
+        raise ReleaseError("\n".join(f"{name}: {fault}" for fault in faults))
+    return release
+
+
+def _unknown(settings: Mapping[str, str]) -> list[str]:
+    """A name that the server does not read would be a setting that silently does nothing."""
+    return [f"{name} is no setting of the server; {_hint(name)}" for name in settings if name not in ALLOWED_SETTINGS]
+
+
+def _hint(name: str) -> str:
+    close = difflib.get_close_matches(name, ALLOWED_SETTINGS, n=1)
+    return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(ALLOWED_SETTINGS)}"

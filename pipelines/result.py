@@ -1,0 +1,107 @@
+"""What a local run leaves behind for people and programs: `result.json`, `evaluation.json` and the hold-out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from components.files import replace_text
+from pipelines.runner import Failure, StepRun
+
+#: Exit status and the word in `result.json` for each kind of failure.
+REFUSED, BAD_INPUT, FAILED = 3, 2, 1
+STATUS = {
+    "GateError": (REFUSED, "refused"),
+    "DataError": (BAD_INPUT, "bad-input"),
+    "SpecError": (BAD_INPUT, "bad-input"),
+}
+
+
+def exit_status(failure: Failure | None) -> tuple[int, str]:
+    """A run's exit status, and the word for it."""
+    return (0, "ok") if failure is None else STATUS.get(failure.kind, (FAILED, "failed"))
+
+
+def write_outcome(home: Path, run: str, steps: Sequence[StepRun], failure: Failure | None) -> dict[str, Any]:
+    """Writes the files of a run that ended; the content of `result.json`."""
+    outputs = {step.name: step.outputs for step in steps if step.succeeded}
+    evaluation = _evaluation(outputs)
+    if evaluation:
+        write_json(home / "evaluation.json", evaluation)
+    result = {
+        "status": exit_status(failure)[1],
+        "message": failure.message if failure else "",
+        "failed_step": failure.step if failure else None,
+        "run": run,
+        **_model(outputs),
+        **_data(home, outputs),
+        "metrics": {name: interval["value"] for name, interval in evaluation.get("metrics", {}).items()},
+        "breaches": [gate for gate in evaluation.get("gates", ()) if not gate["passed"]],
+        "seconds": round(sum(step.seconds for step in steps), 2),
+        "steps": {step.name: {"seconds": round(step.seconds, 2), "reused": step.reused} for step in steps},
+    }
+    write_json(home / "result.json", result)
+    return result
+
+
+def _model(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    package = outputs.get("package", {}).get("package")
+    champion = outputs.get("find-champion", {}).get("package")
+    registration = outputs.get("register", {}).get("registration")
+    registered = json.loads(Path(registration.path).read_text(encoding="utf-8")) if registration else {}
+    return {
+        "package": package.path if package else None,
+        "digest": package.metadata["digest"] if package else None,
+        "model_version": registered.get("version"),
+        "run_id": registered.get("run_id"),
+        "champion": champion.metadata.get("digest") if champion else None,
+        "commit": outputs.get("release", {}).get("Output") or None,
+    }
+
+
+def _data(home: Path, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    snapshot = outputs.get("ingest", {}).get("snapshot")
+    holdout = outputs.get("split", {}).get("holdout")
+    if holdout:
+        _copy(Path(holdout.path), home / "holdout.parquet")
+    return {
+        "snapshot": _snapshot(snapshot) if snapshot else None,
+        "holdout": str((home / "holdout.parquet").resolve()) if holdout else None,
+    }
+
+
+def _snapshot(artifact: Any) -> dict[str, Any]:
+    return {"digest": artifact.metadata["digest"], "rows": int(artifact.metadata["rows"]), "uri": artifact.uri}
+
+
+def _evaluation(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """All that a report shows: the evaluation, every trial and the importance of the features."""
+    measured = outputs.get("evaluate", {}).get("evaluation")
+    if measured is None:
+        return {}
+    whole = _read(measured)
+    search = _read(outputs["tune"]["trials"])
+    trials = [{**trial, "mean": sum(trial["scores"]) / len(trial["scores"])} for trial in search["trials"]]
+    explained = outputs.get("explain", {}).get("importance")
+    importance = _read(explained)["features"] if explained else []
+    return {**whole, "search": {**search, "trials": trials}, "importance": importance}
+
+
+def _read(artifact: Any) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(Path(artifact.path).read_text(encoding="utf-8"))
+    return content
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a file that is either whole or not there."""
+    replace_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _copy(source: Path, target: Path) -> None:
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(source, draft)
+    draft.replace(target)

@@ -1,0 +1,221 @@
+"""What follows from an answer, after it was given: Events, the revert in Git, the champion's alias in MLflow."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
+
+from services.judge.actions.kubernetes import Cluster, Notice
+from services.judge.actions.mlflow_alias import Registry
+from services.judge.actions.revert import Environment, revert_reason, undo_release
+from services.judge.canary_status import Ending, ending
+from services.judge.errors import ClusterError, RegistryError, RepositoryError, UnregisteredError
+from services.judge.judge import Judge, UnknownSubjectError
+from services.judge.log import log
+from services.judge.webhook import Question, QuestionError, Subject
+
+#: Waits between tries to reach the environment repository.
+_PAUSES_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0)
+_MOST_UNDER_WAY = 100
+_PATIENCE_SECONDS = 10.0
+#: Waits before looks whether a Canary says itself that it failed: Flagger tells it, and writes it down then.
+_CONFIRM_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+#: Between two looks for rollbacks that nobody was told of.
+_LOOK_SECONDS = 60.0
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Consequences:
+    """Nothing here keeps an answer waiting: all of it is done by tasks of its own."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        cluster: Cluster | None = None,
+        environment: Environment | None = None,
+        namespaces: Iterable[str] = (),
+        registry: Registry | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """Without a cluster there are no Events, without an environment no reverts, without a registry no alias.
+
+        In `namespaces` it is looked for rollouts of whose end no judge was told.
+        """
+        self._judge, self._cluster, self._environment, self._sleep = judge, cluster, environment, sleep
+        self._registry = registry
+        self._namespaces = tuple(namespaces)
+        self._settled: dict[Subject, str] = {}
+        self._noticed: set[str] = set()
+        self._under_way: set[asyncio.Task[object]] = set()
+
+    def decided(self, subject: Subject, record: dict[str, Any]) -> None:
+        """Writes an Event, once for each verdict and reason at each weight of a rollout."""
+        word, reason = record["verdict"], record["reason"]
+        about = (
+            subject,
+            self._judge.began(subject),
+            record["version"],
+            record["weight"],
+            word,
+            _without_numbers(reason),
+        )
+        bad = word == "fail" or bool(self._judge.problems(subject))
+        self._notice(subject, Notice(f"Judge{word.capitalize()}", reason, _digest(about), warning=bad))
+
+    def ended(self, question: Question) -> None:
+        """Does what follows from a rollout's end, once its Canary says so itself.
+
+        Without a cluster to ask, whoever tells of a rollback is believed.
+        """
+        if self._cluster is not None:
+            self._start(self._confirm(self._cluster, question.subject))
+        elif question.says_failed and self._environment is not None:
+            self._start(self._revert(self._environment, question))
+
+    async def watch(self) -> None:
+        """Looks for ends of rollouts that Flagger told nobody, for it tells once: now, then every minute."""
+        cluster = self._cluster
+        if cluster is None or not self._namespaces:
+            return
+        while True:
+            for namespace in self._namespaces:
+                await self._look(cluster, namespace)
+            await self._sleep(_LOOK_SECONDS)
+
+    async def close(self) -> None:
+        """Lets what is under way come to its end, for a while."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                while self._under_way:  # one may start another
+                    await asyncio.wait(self._under_way)
+        for task in self._under_way:
+            task.cancel()
+
+    def _notice(self, subject: Subject, notice: Notice) -> None:
+        if self._cluster is None or notice.key in self._noticed:
+            return
+        self._noticed.add(notice.key)
+        self._start(self._write(self._cluster, subject, notice))
+
+    async def _write(self, cluster: Cluster, subject: Subject, notice: Notice) -> None:
+        try:
+            await cluster.write_event(subject, notice)
+        except ClusterError as error:
+            self._noticed.discard(notice.key)
+            log("error", service=subject.service, reason=str(error))
+
+    async def _confirm(self, cluster: Cluster, subject: Subject) -> None:
+        """Believes the Canary alone: anybody who reaches the judge may tell that its rollout ended."""
+        for pause in _CONFIRM_SECONDS:
+            await self._sleep(pause)
+            try:
+                found = ending(await cluster.canary(subject))
+            except (ClusterError, QuestionError) as error:
+                log("error", namespace=subject.namespace, service=subject.service, reason=str(error))
+                continue
+            if found is not None:
+                await self._settle(found)
+                return
+        log(
+            "error",
+            namespace=subject.namespace,
+            service=subject.service,
+            reason="it was told that this rollout ended, and the Canary does not say so; nothing is done",
+        )
+
+    async def _settle(self, found: Ending) -> None:
+        """Does what follows from an end, once."""
+        question = found.question
+        if self._settled.get(question.subject) == found.at:
+            return
+        if found.failed:
+            done = self._environment is None or await self._revert(self._environment, question)
+        else:
+            done = self._registry is None or await self._crown(self._registry, question)
+        if done:
+            self._settled[question.subject] = found.at
+
+    async def _crown(self, registry: Registry, question: Question) -> bool:
+        """Whether nothing is left to try: the version that serves is MLflow's champion now, or MLflow never knew it."""
+        service, version, package = question.name, question.metadata.version, question.metadata.package
+        try:
+            if await registry.promote(service, version, package):
+                log("champion", service=service, version=version, package=package)
+                self._tell(question, "Champion", f"version {version} is champion in MLflow")
+        except RegistryError as error:
+            log("error", service=service, version=version, reason=str(error))
+            self._tell(question, "ChampionUnknown", f"the alias champion was not moved: {error}", warning=True)
+            return isinstance(error, UnregisteredError)
+        return True
+
+    async def _look(self, cluster: Cluster, namespace: str) -> None:
+        try:
+            canaries = await cluster.canaries(namespace)
+        except ClusterError as error:
+            log("error", namespace=namespace, reason=str(error))
+            return
+        for canary in canaries:
+            try:
+                found = ending(canary)
+            except QuestionError as error:
+                log("error", namespace=namespace, service=canary["metadata"]["name"], reason=str(error))
+                continue
+            if found is not None:
+                await self._settle(found)
+
+    async def _revert(self, environment: Environment, question: Question) -> bool:
+        """Whether the branch does not ask for the release any more."""
+        service, version, package = question.name, question.metadata.version, question.metadata.package
+        reason = self._reason(question)
+        for pause in (*_PAUSES_SECONDS, None):
+            try:
+                made = await asyncio.to_thread(undo_release, environment, service, version, package, reason)
+            except RepositoryError as error:
+                log("error", service=service, version=version, reason=str(error))
+                self._tell(question, "RevertFailed", f"version {version} is not reverted yet: {error}", warning=True)
+                if pause is not None:
+                    await self._sleep(pause)
+                continue
+            if made is not None:
+                log("reverted", service=service, version=version, commit=made.id, reason=made.subject)
+                self._tell(question, "Reverted", f"{made.subject}: commit {made.id}")
+            return True
+        return False
+
+    def _tell(self, question: Question, title: str, message: str, *, warning: bool = False) -> None:
+        key = _digest((question.subject, question.metadata.version, title, message))
+        self._notice(question.subject, Notice(title, message, key, warning))
+
+    def _reason(self, question: Question) -> str:
+        metadata, reason, signals = question.metadata, "Flagger rolled it back", []
+        try:
+            verdict = self._judge.last_verdict(self._judge.find(*question.subject))
+            told = f"Flagger rolled it back; the judge's last word was {verdict.reason}"
+            reason = verdict.reason if verdict.verdict == "fail" else told
+            signals = verdict.to_dict()["signals"]
+        except UnknownSubjectError:
+            pass  # it failed before anybody asked
+        return revert_reason(question.name, metadata.version, metadata.package, reason, signals)
+
+    def _start(self, work: Coroutine[Any, Any, object]) -> None:
+        if len(self._under_way) >= _MOST_UNDER_WAY:
+            work.close()
+            log("error", reason=f"{_MOST_UNDER_WAY} consequences are under way; one was dropped")
+            return
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+
+def _without_numbers(reason: str) -> str:
+    return re.sub(r"\d[\d.,]*", "#", reason)
+
+
+def _digest(parts: object) -> str:
+    """The same for every replica of the judge, so that an Event is written once."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

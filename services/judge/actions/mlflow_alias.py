@@ -1,0 +1,57 @@
+"""The little that the judge wants from MLflow's registry: that the version which serves is its champion.
+
+REST, as mlflow.org/docs/latest/rest-api.html has it; MLflow itself would be most of the judge's image.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from components.spec.contract import CHAMPION, PACKAGE_TAG
+from services.judge.actions import rest
+from services.judge.errors import RegistryError, UnregisteredError
+
+_API = "/api/2.0/mlflow"
+_NOT_FOUND = 404
+
+
+class Registry:
+    """An MLflow server."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+
+    async def promote(self, name: str, version: str, package: str) -> bool:
+        """Moves the alias `champion` to a version; False if it was there already.
+
+        Raises:
+            UnregisteredError: the version is not there, or not of this package.
+            RegistryError: MLflow cannot be asked, or refuses.
+        """
+        return await asyncio.to_thread(self._promote, name, version, package)
+
+    def _promote(self, name: str, version: str, package: str) -> bool:
+        found = self._call("GET", f"/model-versions/get?{urlencode({'name': name, 'version': version})}")
+        tags = {tag["key"]: tag["value"] for tag in found["model_version"].get("tags") or []}
+        if tags.get(PACKAGE_TAG) != package:
+            held = tags.get(PACKAGE_TAG, "no package")
+            raise UnregisteredError(f"{self.url}: version {version} of {name} is {held} there, and {package} serves")
+        model = self._call("GET", f"/registered-models/get?{urlencode({'name': name})}")["registered_model"]
+        aliases = {one["alias"]: str(one["version"]) for one in model.get("aliases") or []}
+        if aliases.get(CHAMPION) == version:
+            return False
+        self._call("POST", "/registered-models/alias", {"name": name, "alias": CHAMPION, "version": version})
+        return True
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            status, document = rest.call(method, f"{self.url}{_API}{path}", body)
+        except rest.FAULTS as error:
+            raise RegistryError(f"{self.url}: MLflow cannot be asked: {error}") from error
+        if status >= 300:
+            kind = UnregisteredError if status == _NOT_FOUND else RegistryError
+            raise kind(f"{self.url}: MLflow says {status}: {document.get('message', '')}")
+        return document

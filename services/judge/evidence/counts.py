@@ -1,0 +1,155 @@
+"""What the judge weighs: counts by traffic weight and side, and what can be wrong with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.spec.contract import SCORE_EDGES
+
+BINS = len(SCORE_EDGES)
+#: So many requests cannot be half or twice a weight of 1 % or more by chance (less than once in a million).
+_ENOUGH_TO_DOUBT = 10_000
+#: Columns of `Counts.vector`: requests, errors, slow, then scores by bin, then labels by bin and (negative, positive).
+COLUMNS = 3 + BINS + 2 * BINS
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one side answered. None says that the metric is missing, which is not the same as zero.
+
+    `requests` are those answered with 2xx or 5xx; `errors` and `slow` are parts of them. `scores`
+    has one number a bin of `SCORE_EDGES`, `labels` a pair (negative, positive) a bin; in both the rows of
+    a request count one together. (A geometric mean over rows is a fair bet whatever their dependence, by Hölder's
+    inequality, and to take the mean of the logarithms is to scale the counts.)
+    """
+
+    requests: float | None = 0.0
+    errors: float | None = 0.0
+    slow: float | None = 0.0
+    scores: tuple[float, ...] | None = (0.0,) * BINS
+    labels: tuple[tuple[float, float], ...] | None = ((0.0, 0.0),) * BINS
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts.from_vector(self.vector() + other.vector())
+
+    def vector(self) -> NDArray[np.float64]:
+        """All counts in one row of `COLUMNS` numbers; a missing metric is NaN."""
+        row = np.full(COLUMNS, np.nan)
+        for column, number in enumerate((self.requests, self.errors, self.slow)):
+            row[column] = np.nan if number is None else number
+        if self.scores is not None:
+            row[3 : 3 + BINS] = self.scores
+        if self.labels is not None:
+            row[3 + BINS :] = np.ravel(self.labels)
+        return row
+
+    @staticmethod
+    def from_vector(row: NDArray[np.float64]) -> Counts:
+        """The counts in a row of `COLUMNS` numbers."""
+        scores, labels = row[3 : 3 + BINS], row[3 + BINS :].reshape(BINS, 2)
+        requests, errors, slow = (None if math.isnan(number) else float(number) for number in row[:3])
+        return Counts(
+            requests,
+            errors,
+            slow,
+            scores=None if np.isnan(scores).any() else tuple(scores.tolist()),
+            labels=None if np.isnan(labels).any() else tuple((pair[0], pair[1]) for pair in labels.tolist()),
+        )
+
+    def faults(self, side: str) -> list[str]:
+        """A sentence for each way in which the counts contradict themselves."""
+        row = self.vector()
+        if (row[~np.isnan(row)] < 0).any() or np.isinf(row).any():
+            return [f"the {side}'s counts hold a negative or infinite number; a counter can only rise"]
+        parts = (("errors", self.errors), ("slow requests", self.slow))
+        return [
+            f"the {side} counts {part:,.0f} {name} in {self.requests:,.0f} requests; a part cannot exceed the whole"
+            for name, part in parts
+            if part is not None and self.requests is not None and part > self.requests
+        ]
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """The time during which one weight was set; only counts of one stratum are compared.
+
+    `weight` is the canary's share of traffic in percent.
+    """
+
+    weight: float
+    champion: Counts
+    canary: Counts
+
+    def doubt(self) -> str:
+        """What is to be said if the share of requests is far from the weight, beyond chance; else nothing."""
+        if not 0 < self.weight < 100 or self.canary.requests is None or self.champion.requests is None:
+            return ""
+        total = self.canary.requests + self.champion.requests
+        found, meant = self.canary.requests / max(total, 1.0), self.weight / 100
+        if total < _ENOUGH_TO_DOUBT or meant / 2 <= found <= 2 * meant:
+            return ""
+        return (
+            f"at a weight of {self.weight:g} % the canary answered {found:.1%} of {total:,.0f} requests;"
+            " the gateway does not do what it says, or the canary does not answer"
+        )
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """How the canary's scores differ from the champion's on the hold-out, where both saw the same rows.
+
+    `shift` is, for each bin, the share of scores at or below its edge, canary minus champion;
+    `shift_error` the standard error of that difference.
+    """
+
+    shift: tuple[float, ...]
+    shift_error: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known about one rollout.
+
+    `weight` is the percent of traffic that the canary gets now, `elapsed_seconds` the time since
+    it first got any. `problems` are sentences about data that is missing or cannot be true; while
+    there is one, nothing passes.
+    """
+
+    strata: tuple[Stratum, ...] = ()
+    weight: float = 0.0
+    elapsed_seconds: float = 0.0
+    holdout: Holdout | None = None
+    problems: tuple[str, ...] = ()
+
+    def __add__(self, other: Evidence) -> Evidence:
+        """The evidence of two groups of replicas, or of two spans of time, in one rollout."""
+        return replace(
+            self,
+            strata=merge_strata((*self.strata, *other.strata)),
+            elapsed_seconds=max(self.elapsed_seconds, other.elapsed_seconds),
+            problems=tuple(dict.fromkeys((*self.problems, *other.problems))),
+        )
+
+    def faults(self) -> list[str]:
+        """Every sentence about counts that contradict themselves, in any stratum."""
+        sides = ((side, getattr(stratum, side)) for stratum in self.strata for side in ("champion", "canary"))
+        return list(dict.fromkeys(fault for side, counts in sides for fault in counts.faults(side)))
+
+    def doubts(self) -> list[str]:
+        """A sentence for each weight that the canary was not given; its harm can be shown, its safety cannot."""
+        return [doubt for stratum in self.strata if (doubt := stratum.doubt())]
+
+
+def merge_strata(strata: Iterable[Stratum]) -> tuple[Stratum, ...]:
+    """One stratum a weight, in rising order of weights."""
+    merged: dict[float, Stratum] = {}
+    for stratum in strata:
+        known = merged.get(stratum.weight, Stratum(stratum.weight, Counts(), Counts()))
+        both = known.champion + stratum.champion, known.canary + stratum.canary
+        merged[stratum.weight] = Stratum(stratum.weight, *both)
+    return tuple(merged[weight] for weight in sorted(merged))

@@ -1,0 +1,109 @@
+"""From a /metrics page to what one replica has counted so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from prometheus_client.parser import text_string_to_metric_families
+
+from services import telemetry
+from services.judge.evidence.counts import BINS, Counts, Holdout
+
+_TOTALS = {telemetry.REQUESTS: 0, telemetry.ERRORS: 1, telemetry.SLOW: 2}
+_LABELS = ("negative", "positive")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One replica at one moment. `champion` is the package that its hold-out was compared with, or empty."""
+
+    counts: Counts
+    version: str = ""
+    package: str = ""
+    champion: str = ""
+    holdout: Holdout | None = None
+
+
+@dataclass(frozen=True)
+class MetricSample:
+    """One number of a page: its metric's name, its labels, its value."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+def parse_page(text: str) -> list[MetricSample]:
+    """Every sample of a page in Prometheus's text format.
+
+    Raises:
+        ValueError: the text is not in that format.
+    """
+    return [
+        MetricSample(sample.name, sample.labels, float(sample.value))
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    ]
+
+
+def read_replica(samples: Iterable[MetricSample], service: str) -> Reading | None:
+    """What a replica of `service` has counted; None if the page holds nothing of that service."""
+    mine = [sample for sample in samples if sample.labels.get("service") == service]
+    if not any(sample.name in (telemetry.REQUESTS, telemetry.MODEL_INFO) for sample in mine):
+        return None
+    info = next((sample.labels for sample in mine if sample.name == telemetry.MODEL_INFO), {})
+    version = next((sample.labels["version"] for sample in mine if "version" in sample.labels), "")
+    return Reading(
+        _counts(mine), version, info.get("package", ""), info.get("champion", ""), _holdout(mine, info.get("champion"))
+    )
+
+
+def read_weight(samples: Iterable[MetricSample], service: str) -> float | None:
+    """The canary's weight in percent: by `service`, as the twin names it, or by `workload`, as Flagger does."""
+    for sample in samples:
+        if sample.name == telemetry.CANARY_WEIGHT and service in (
+            sample.labels.get("service"), sample.labels.get("workload"),
+        ):  # fmt: skip
+            return sample.value
+    return None
+
+
+def _counts(samples: list[MetricSample]) -> Counts:
+    row = np.full(Counts().vector().shape, np.nan)
+    for sample in samples:
+        column = _column(sample)
+        if column is not None:
+            row[column] = sample.value + (0.0 if np.isnan(row[column]) else row[column])
+    for part in (slice(3, 3 + BINS), slice(3 + BINS, None)):
+        if not np.isnan(row[part]).all():
+            row[part] = np.nan_to_num(row[part])
+    return Counts.from_vector(row)
+
+
+def _column(sample: MetricSample) -> int | None:
+    if sample.name in _TOTALS:
+        return _TOTALS[sample.name]
+    score_bin = sample.labels.get("bin", "")
+    if not score_bin.isdecimal() or int(score_bin) >= BINS:
+        return None
+    if sample.name == telemetry.SCORES:
+        return 3 + int(score_bin)
+    if sample.name == telemetry.LABELS and sample.labels.get("label") in _LABELS:
+        return 3 + BINS + 2 * int(score_bin) + _LABELS.index(sample.labels["label"])
+    return None
+
+
+def _holdout(samples: list[MetricSample], champion: str | None) -> Holdout | None:
+    """The hold-out's shift; None without a champion that it was compared with, or with a bin missing."""
+    if not champion:
+        return None
+    shift, error = _by_bin(samples, telemetry.HOLDOUT_SHIFT), _by_bin(samples, telemetry.HOLDOUT_SHIFT_ERROR)
+    return Holdout(shift, error) if shift and error else None
+
+
+def _by_bin(samples: list[MetricSample], name: str) -> tuple[float, ...]:
+    found = {sample.labels.get("bin"): sample.value for sample in samples if sample.name == name}
+    numbers = tuple(found.get(str(score_bin), np.nan) for score_bin in range(BINS))
+    return () if np.isnan(numbers).any() else numbers

@@ -1,0 +1,165 @@
+"""Asks a Prometheus server for the raw samples of a rollout: what the judge does in a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from components.spec.contract import Rollout
+from services import telemetry
+from services.judge.errors import SourceError
+from services.judge.evidence.exposition import MetricSample, Reading, read_replica
+from services.judge.evidence.series import Replica, Role, Series
+from services.judge.evidence.sources import fetch
+from services.judge.webhook import Subject
+
+_METRICS = (
+    telemetry.REQUESTS, telemetry.ERRORS, telemetry.SLOW, telemetry.SCORES, telemetry.LABELS,
+    telemetry.MODEL_INFO, telemetry.HOLDOUT_SHIFT, telemetry.HOLDOUT_SHIFT_ERROR,
+)  # fmt: skip
+#: How much longer than a rollout's deadline the weight is looked back for, so that its beginning is seen.
+_LONGER_SECONDS = 600.0
+#: What is read twice, for a sample may be stored a little after a later one.
+_OVERLAP_SECONDS = 30.0
+#: A service that nobody asks about is not read any more.
+_FORGOTTEN_SECONDS = 900.0
+#: The alphabet of the names that Kubernetes makes up (k8s.io/apimachinery/pkg/util/rand), without vowels.
+_MADE_UP = "[bcdfghjklmnpqrstvwxz2456789]"
+
+#: What one pod counted: its role, and its readings with their times.
+_Pod = tuple[Role, list[tuple[float, Reading]]]
+
+
+@dataclass
+class _Followed:
+    range_seconds: float
+    asked_at: float
+    read_until: float = 0.0
+    series: Series = field(default_factory=Series)
+
+
+class PrometheusSource:
+    """Reads the samples of each rollout that is asked about, with the times at which they were scraped.
+
+    A range vector in an instant query gives samples as they were scraped; a range query would
+    move them to a grid, and a request might seem to have been counted under another weight.
+    What was read is kept so that the next reading is short; a judge that starts reads all of it
+    again, and knows what the others know.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], float], timeout_seconds: float = 2.0) -> None:
+        """`clock` gives Unix seconds."""
+        self._url, self._clock, self._timeout = url.rstrip("/"), clock, timeout_seconds
+        self._followed: dict[Subject, _Followed] = {}
+
+    def series(self, subject: Subject) -> Series:
+        """The samples that were read; none of a subject that is not followed."""
+        followed = self._followed.get(subject)
+        return Series(problems=("nothing has been read yet",)) if followed is None else followed.series
+
+    async def follow(self, subject: Subject, rollout: Rollout) -> None:
+        """Reads a subject from now on; when it returns, what there is has been read once."""
+        now, range_seconds = self._clock(), rollout.deadline_minutes * 60 + _LONGER_SECONDS
+        known = self._followed.get(subject)
+        if known is not None:
+            known.asked_at, known.range_seconds = now, range_seconds
+            return
+        self._followed[subject] = _Followed(range_seconds, now)
+        await self._update(subject)
+
+    async def refresh(self) -> None:
+        """Reads what is new; a server that cannot be asked is a problem of the series."""
+        now = self._clock()
+        for subject, followed in list(self._followed.items()):
+            if now - followed.asked_at > _FORGOTTEN_SECONDS:
+                del self._followed[subject]
+        await asyncio.gather(*(self._update(subject) for subject in self._followed))
+
+    async def _update(self, subject: Subject) -> None:
+        followed, now = self._followed[subject], self._clock()
+        series = followed.series
+        try:
+            known_until = series.weight_times[-1] - _OVERLAP_SECONDS if series.weight_times else 0.0
+            seconds = min(followed.range_seconds, now - known_until)
+            for at, weight in await asyncio.to_thread(self._weights, subject, now, seconds):
+                series.add_weight(at, weight)
+            wanted_from = max(series.needed_from(now), followed.read_until - _OVERLAP_SECONDS)
+            pods = await asyncio.to_thread(self._pods, subject, now, now - wanted_from)
+        except SourceError as error:
+            series.problems = (str(error),)
+            return
+        _add_readings(series, pods)
+        followed.read_until, series.problems = now, ()
+        series.forget_before(series.needed_from(now))
+
+    def _weights(self, subject: Subject, now: float, seconds: float) -> list[tuple[float, float]]:
+        """Flagger names the canary's Deployment `workload`; a scraper may have renamed its label `namespace`."""
+        lines = self._matrix(f'{telemetry.CANARY_WEIGHT}{{workload="{subject.service}"}}', now, seconds)
+        mine = [line for line in lines if _namespace_of(line["metric"]) in (subject.namespace, "")]
+        return sorted((float(at), float(value)) for line in mine for at, value in line["values"])
+
+    def _pods(self, subject: Subject, now: float, seconds: float) -> dict[str, _Pod]:
+        names = "|".join(_METRICS)
+        place = f',namespace="{subject.namespace}"' if subject.namespace else ""
+        lines = self._matrix(f'{{__name__=~"{names}",service="{subject.service}"{place}}}', now, seconds)
+        found: dict[str, _Pod] = {}
+        for (pod, instance), pages in _by_replica(lines).items():
+            role = pod_role(pod, subject.service)
+            readings = [(at, read_replica(pages[at], subject.service)) for at in sorted(pages)]
+            if role is not None:
+                found[f"{pod} {instance}"] = role, [(at, reading) for at, reading in readings if reading is not None]
+        return found
+
+    def _matrix(self, selector: str, now: float, seconds: float) -> list[dict[str, Any]]:
+        """The series of a selector over the last `seconds`, each with its labels and its values by time."""
+        query = urlencode({"query": f"{selector}[{max(seconds, 1):.0f}s]", "time": f"{now:.3f}"})
+        text = fetch(f"{self._url}/api/v1/query?{query}", self._timeout)
+        try:
+            document = json.loads(text)
+            if document["status"] != "success":
+                raise SourceError(f"{self._url} could not answer: {document.get('error', document['status'])}")
+            return list(document["data"]["result"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise SourceError(f"{self._url} answered something else than Prometheus does: {error}") from error
+
+
+def pod_role(pod: str, service: str) -> Role | None:
+    """What a pod is by its name: Flagger's Deployment SERVICE-primary is the champion's, SERVICE the canary's.
+
+    None for others, such as those of a shadow, whose counts belong to neither side.
+    """
+    name, ending = re.escape(service), f"-{_MADE_UP}+-{_MADE_UP}{{5}}"
+    if re.fullmatch(f"{name}-primary{ending}", pod):
+        return "champion"
+    return "canary" if re.fullmatch(name + ending, pod) else None
+
+
+def _namespace_of(labels: dict[str, str]) -> str:
+    return labels.get("exported_namespace", labels.get("namespace", ""))
+
+
+def _by_replica(matrix: Iterable[dict[str, Any]]) -> dict[tuple[str, str], dict[float, list[MetricSample]]]:
+    """For each (pod, instance), what was scraped at each time."""
+    pages: dict[tuple[str, str], dict[float, list[MetricSample]]] = {}
+    for line in matrix:
+        labels = line["metric"]
+        page = pages.setdefault((labels.get("pod", ""), labels.get("instance", "")), {})
+        for at, value in line["values"]:
+            page.setdefault(float(at), []).append(MetricSample(labels.get("__name__", ""), labels, float(value)))
+    return pages
+
+
+def _add_readings(series: Series, pods: dict[str, _Pod]) -> None:
+    """Adds what is newer than what is known."""
+    for name, (role, readings) in pods.items():
+        replica = series.replicas.setdefault(name, Replica(role))
+        for at, reading in readings:
+            if not replica.times or at > replica.times[-1]:
+                replica.add(at, reading)
+        if not replica.times:
+            del series.replicas[name]

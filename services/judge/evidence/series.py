@@ -1,0 +1,234 @@
+"""From what was sampled over time to the evidence of the rollout that is under way.
+
+Everything is derived from the samples, so a judge that restarts and gets them back
+goes on where it was:
+
+- the rollout begins when the canary's weight last rose from 0;
+- what a replica counted between two of its samples belongs to the weight that was set
+  all that time. If the weight changed in between, the whole step is left out, for
+  both sides: it cannot be told which part was counted under which weight, and to
+  guess would let a drift of the base rate look like a difference between versions;
+- a counter that fell was restarted, and has counted from zero since.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.spec.contract import SCORE_EDGES
+from services.judge.evidence.counts import COLUMNS, Counts, Evidence, Holdout, Stratum
+from services.judge.evidence.exposition import Reading
+
+Role = Literal["champion", "canary"]
+#: Numbers; in two dimensions a row a sample, as `Counts.vector` has it.
+Rows = NDArray[np.float64]
+
+#: A page is not one moment: this many requests may end while it is being read.
+_IN_FLIGHT = 5.0
+#: How much of the time before a rollout is kept, and for how long after it.
+_BEFORE_SECONDS, _KEPT_SECONDS = 60.0, 600.0
+
+
+@dataclass
+class Replica:
+    """One replica's samples, in order of time."""
+
+    role: Role
+    times: list[float] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+
+    def add(self, at: float, reading: Reading) -> None:
+        """Adds what was read at a time."""
+        self.times.append(at)
+        self.readings.append(reading)
+        self.rows.append(reading.counts.vector())
+
+
+@dataclass
+class Series:
+    """All samples of one service; the canary's weight is in percent, times are Unix seconds."""
+
+    weight_times: list[float] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    replicas: dict[str, Replica] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    def add_weight(self, at: float, weight: float) -> None:
+        """Adds the weight that was set at a time; one that is known already is left out."""
+        if not self.weight_times or at > self.weight_times[-1]:
+            self.weight_times.append(at)
+            self.weights.append(weight)
+
+    def began(self) -> float | None:
+        """When the canary first got traffic in this rollout; None while it has none."""
+        return self.weight_times[self._first()] if self.weights and self.weights[-1] > 0 else None
+
+    def _first(self) -> int:
+        """Where the weight last rose from 0, in this rollout or in the one before; their number if it never did."""
+        last = len(self.weights)
+        while last > 0 and self.weights[last - 1] <= 0:
+            last -= 1
+        if last == 0:
+            return len(self.weights)
+        while last > 0 and self.weights[last - 1] > 0:
+            last -= 1
+        return last
+
+    def rewound(self) -> Series:
+        """The same samples up to the last moment at which the canary had traffic, to ask why it has none now."""
+        last = len(self.weights)
+        while last > 0 and self.weights[last - 1] <= 0:
+            last -= 1
+        keep = last or len(self.weights)
+        return Series(self.weight_times[:keep], self.weights[:keep], self.replicas, self.problems)
+
+    def version(self, role: Role) -> str:
+        """The version of a side, as it was read last; empty when it was not read."""
+        return next((replica.readings[-1].version for replica in _side(self, role)), "")
+
+    def needed_from(self, now: float) -> float:
+        """From when on samples are of use: a little before the rollout, or the one that ended just now."""
+        first = self._first()
+        over = not self.weights or first == len(self.weights) or self._ended_before(now - _KEPT_SECONDS)
+        return (now if over else self.weight_times[first]) - _BEFORE_SECONDS
+
+    def _ended_before(self, at: float) -> bool:
+        last = len(self.weights) - 1
+        while last > 0 and self.weights[last] <= 0:
+            last -= 1
+        return self.weights[-1] <= 0 and self.weight_times[last] < at
+
+    def forget_before(self, at: float) -> None:
+        """Drops what no evidence needs any more; the last sample before stays, as the one to count from."""
+        keep = max(bisect_left(self.weight_times, at) - 1, 0)
+        del self.weight_times[:keep], self.weights[:keep]
+        for name, replica in list(self.replicas.items()):
+            keep = max(bisect_left(replica.times, at) - 1, 0)
+            del replica.times[:keep], replica.readings[:keep], replica.rows[:keep]
+            if replica.times and replica.times[-1] < at:
+                del self.replicas[name]
+
+
+def evidence_at(series: Series, now: float, stale_seconds: float) -> Evidence:
+    """The evidence so far. A side is missing if no replica of it was read in the last `stale_seconds`."""
+    began = series.began()
+    weight = series.weights[-1] if series.weights else 0.0
+    canaries, champions = _side(series, "canary"), _side(series, "champion")
+    problems = [
+        *series.problems,
+        *_weight_problems(series, now, stale_seconds),
+        *_silent("canary", canaries, now, stale_seconds),
+        *_silent("champion", champions, now, stale_seconds),
+        *_too_many_labels("canary", canaries),
+        *_too_many_labels("champion", champions),
+    ]
+    holdout, doubt = _holdout(canaries, champions)
+    strata = () if began is None else _strata(series, began, canaries, champions)
+    return Evidence(
+        strata=strata, weight=weight, elapsed_seconds=0.0 if began is None else now - began,
+        holdout=holdout, problems=(*problems, *doubt),
+    )  # fmt: skip
+
+
+def _side(series: Series, role: Role) -> list[Replica]:
+    """The replicas of a side that serve the version that was read last."""
+    replicas = [replica for replica in series.replicas.values() if replica.role == role and replica.readings]
+    if not replicas:
+        return []
+    version = max(replicas, key=lambda replica: replica.times[-1]).readings[-1].version
+    return [replica for replica in replicas if replica.readings[-1].version == version]
+
+
+def _weight_problems(series: Series, now: float, stale_seconds: float) -> list[str]:
+    if not series.weights:
+        return ["the canary's weight is not known: nothing exports it"]
+    age = now - series.weight_times[-1]
+    return [f"the canary's weight was last read {age:.0f} s ago"] if age > stale_seconds else []
+
+
+def _silent(side: str, replicas: Sequence[Replica], now: float, stale_seconds: float) -> list[str]:
+    if not replicas:
+        return [f"no {side} is among the targets that could be read"]
+    age = now - max(replica.times[-1] for replica in replicas)
+    return [f"no replica of the {side} could be read for {age:.0f} s"] if age > stale_seconds else []
+
+
+def _too_many_labels(side: str, replicas: Iterable[Replica]) -> list[str]:
+    """A replica that counts a label twice cannot be believed. Over its whole life, for labels come late."""
+    lives = [replica.readings[-1].counts for replica in replicas]
+    sums = [(sum(map(sum, counts.labels)), sum(counts.scores)) for counts in lives if counts.labels and counts.scores]
+    return [
+        f"a replica of the {side} counts {labels:,.0f} labels for {scores:,.0f} scores; a label belongs to one score"
+        for labels, scores in sums
+        if labels > scores + _IN_FLIGHT
+    ]
+
+
+def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple[Holdout | None, list[str]]:
+    """The canary's hold-out, and what speaks against using it."""
+    if not canaries or not champions:
+        return None, []
+    canary = max(canaries, key=lambda replica: replica.times[-1]).readings[-1]
+    live = {replica.readings[-1].package for replica in champions}
+    if len(live) > 1:
+        return None, [f"the champion's replicas serve different packages: {', '.join(sorted(live))}"]
+    # The champion's own package, under other settings: its scores must not move.
+    if canary.package and canary.package in live:
+        return Holdout((0.0,) * len(SCORE_EDGES), (0.0,) * len(SCORE_EDGES)), []
+    if canary.champion and canary.champion not in live:
+        return None, [
+            f"the canary was compared on the hold-out with {canary.champion}, but the champion that is live is"
+            f" {', '.join(live) or 'unknown'}; train it again against the live champion"
+        ]
+    return canary.holdout, []
+
+
+def _strata(
+    series: Series, began: float, canaries: Iterable[Replica], champions: Iterable[Replica]
+) -> tuple[Stratum, ...]:
+    totals: dict[float, Rows] = {}
+    for side, replicas in enumerate((champions, canaries)):
+        for replica in replicas:
+            weights, rows = _increments(series, began, replica)
+            for weight in np.unique(weights[~np.isnan(weights)]).tolist():
+                total = totals.setdefault(weight, np.zeros((2, COLUMNS)))
+                total[side] += rows[weights == weight].sum(axis=0)
+    return tuple(Stratum(weight, *(_settle(row) for row in rows)) for weight, rows in sorted(totals.items()))
+
+
+def _increments(series: Series, began: float, replica: Replica) -> tuple[Rows, Rows]:
+    """What a replica counted in each step between two samples, and the weight that was set all that time, or NaN."""
+    times, rows = np.array(replica.times), np.stack(replica.rows)
+    weights = _weights_throughout(series, times[:-1], times[1:])
+    weights[times[:-1] < began] = np.nan
+    restarted = (rows[1:] < rows[:-1]).any(axis=1, keepdims=True)
+    return weights, np.where(restarted, rows[1:], rows[1:] - rows[:-1])
+
+
+def _weights_throughout(series: Series, starts: Rows, ends: Rows) -> Rows:
+    """The weight that was read at or before each start, at or after its end, and never differed; else NaN."""
+    times, weights = np.array(series.weight_times), np.array(series.weights)
+    first, last = np.searchsorted(times, starts, side="right") - 1, np.searchsorted(times, ends, side="left")
+    known = (first >= 0) & (last < len(times))
+    first, last = np.where(known, first, 0), np.where(known, last, 0)
+    span = np.concatenate([[0], np.cumsum(np.diff(weights) != 0)])
+    found = weights[first]
+    steady = known & (span[first] == span[last]) & (found > 0) & (found < 100)
+    throughout: Rows = np.where(steady, found, np.nan)
+    return throughout
+
+
+def _settle(row: Rows) -> Counts:
+    """The counts; a part that is ahead of its whole by a few requests in flight is cut to it."""
+    settled = row.copy()
+    for column in (1, 2):
+        if 0 < settled[column] - settled[0] <= _IN_FLIGHT:
+            settled[column] = settled[0]
+    return Counts.from_vector(settled)

@@ -1,0 +1,151 @@
+"""Where samples come from: replicas that are scraped, or a Prometheus server that is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from components.spec.contract import Rollout
+from services.judge.errors import SourceError
+from services.judge.evidence.exposition import MetricSample, parse_page, read_replica, read_weight
+from services.judge.evidence.series import Replica, Role, Series
+from services.judge.webhook import Subject
+
+
+class Source(Protocol):
+    """Gives the samples of a service."""
+
+    async def follow(self, subject: Subject, rollout: Rollout) -> None:
+        """Begins to read what is asked about; returns when it was read once."""
+
+    async def refresh(self) -> None:
+        """Reads what is new."""
+
+    def series(self, subject: Subject) -> Series:
+        """All samples of a subject since before its rollout."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One address to scrape, and what the discovery file says of it."""
+
+    address: str
+    service: str
+    role: str
+
+
+def read_targets(path: Path) -> list[Target]:
+    """The targets of a Prometheus file_sd file.
+
+    Raises:
+        SourceError: the file is not there or not such a file.
+    """
+    try:
+        groups = json.loads(path.read_text(encoding="utf-8"))
+        return [
+            Target(address, group.get("labels", {}).get("service", ""), group.get("labels", {}).get("role", ""))
+            for group in groups
+            for address in group["targets"]
+        ]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SourceError(f"{path} is not a file of targets as Prometheus's file_sd writes it: {error}") from error
+
+
+def fetch(url: str, timeout_seconds: float) -> str:
+    """The text behind an http or https address.
+
+    Raises:
+        SourceError: no answer in time, or one other than 200.
+    """
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.netloc, timeout=timeout_seconds)
+    try:
+        connection.request("GET", parts.path + ("?" + parts.query if parts.query else ""))
+        response = connection.getresponse()
+        text = response.read().decode("utf-8")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise SourceError(f"{url.split('?', maxsplit=1)[0]} cannot be read: {error}") from error
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise SourceError(f"{url.split('?', maxsplit=1)[0]} answered {response.status}: {text[:200]}")
+    return text
+
+
+class FileDiscoverySource:
+    """Scrapes the targets of a file_sd file and keeps the samples in memory.
+
+    The file is read before each scrape. A target that is gone keeps its samples. Whichever target
+    exports the canary's weight gives it.
+    """
+
+    def __init__(
+        self, path: Path, services: tuple[str, ...], clock: Callable[[], float], timeout_seconds: float = 2.0
+    ) -> None:
+        """`clock` gives Unix seconds."""
+        self._path, self._services, self._clock, self._timeout = path, services, clock, timeout_seconds
+        self._series = {service: Series() for service in services}
+        self._problem: tuple[str, ...] = ()
+
+    async def follow(self, subject: Subject, rollout: Rollout) -> None:
+        """There is nothing to do: what the file names is read."""
+
+    def series(self, subject: Subject) -> Series:
+        """The samples so far."""
+        found = self._series[subject.service]
+        found.problems = self._problem
+        return found
+
+    async def refresh(self) -> None:
+        """Scrapes every target once, all at the same time."""
+        try:
+            targets = await asyncio.to_thread(read_targets, self._path)
+        except SourceError as error:
+            self._problem = (str(error),)
+            return
+        self._problem = ()
+        pages = await asyncio.gather(*(self._scrape(target) for target in targets))
+        at = self._clock()
+        for service in self._services:
+            self._weight(service, at, pages)
+            for target, page in zip(targets, pages, strict=True):
+                self._replica(service, at, target, page)
+            series = self._series[service]
+            series.forget_before(series.needed_from(at))
+
+    async def _scrape(self, target: Target) -> list[MetricSample]:
+        """The samples of a target's page; none if it does not answer."""
+        try:
+            text = await asyncio.to_thread(fetch, f"http://{target.address}/metrics", self._timeout)
+            return parse_page(text)
+        except (SourceError, ValueError):
+            return []
+
+    def _weight(self, service: str, at: float, pages: list[list[MetricSample]]) -> None:
+        weight = next((found for page in pages if (found := read_weight(page, service)) is not None), None)
+        if weight is not None:
+            self._series[service].add_weight(at, weight)
+
+    def _replica(self, service: str, at: float, target: Target, page: list[MetricSample]) -> None:
+        role = _role(target.role)
+        reading = read_replica(page, service) if role and target.service == service else None
+        if reading is None or role is None:
+            return
+        replicas = self._series[service].replicas
+        known = replicas.get(target.address)
+        if known is None or known.role != role or known.readings[-1].version != reading.version:
+            replicas[target.address] = known = Replica(role)
+        known.add(at, reading)
+
+
+def _role(text: str) -> Role | None:
+    if text == "champion":
+        return "champion"
+    return "canary" if text == "canary" else None

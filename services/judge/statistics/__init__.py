@@ -1,0 +1,4 @@
+"""The mathematics of a verdict: e-values, signals, findings and their sentences.
+
+Imports evidence; reads nothing.
+"""

@@ -1,0 +1,121 @@
+"""What one signal says about a rollout: harm, safe, or neither; and its interval.
+
+**Exposure rule.** A canary may get `share` of the traffic when, whatever the evidence still
+allows its excess to be, `share * excess <= margin`: callers as a whole never meet more harm
+than a promoted canary at its margin would cause. So a step needs the canary shown to be
+within `margin / share`, which takes far fewer requests at 10 % than at 100 %; promotion is
+the share 1. Each step is its own e-process at the level `false_alarm`, and promotion does
+not lean on the earlier ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.judge.statistics.evalue import Arms, Array
+from services.judge.statistics.signals import Signal
+
+#: How finely an interval's ends are looked for: neighbours in the grid of margins differ by this factor.
+_GRID_FACTOR = 2 ** (1 / 16)
+_LOWEST_RUNG = 64
+_LONGEST = 2.0**20
+
+
+def is_harm(signal: Signal, strata: Sequence[Arms]) -> NDArray[np.bool_]:
+    """Whether harm beyond the margin is shown; shape (rollouts,).
+
+    Over a whole rollout, however often it is asked, this is true for a canary within its margin
+    with a probability of at most `signal.false_alarm` (Ville's inequality).
+    """
+    return signal.log_harm(strata, signal.margin) >= -math.log(signal.false_alarm)
+
+
+def is_safe(signal: Signal, strata: Sequence[Arms], share: float, false_alarm: float) -> NDArray[np.bool_]:
+    """Whether the canary is shown to be safe with this share of traffic; shape (rollouts,).
+
+    Every signal is shown at the full level `false_alarm`: a canary that is harmful in one signal
+    passes only if that one errs, so several signals need no correction (intersection-union test).
+    """
+    return signal.log_safe(strata, allowed_excess(signal, share)) >= -math.log(false_alarm)
+
+
+def allowed_excess(signal: Signal, share: float) -> float:
+    """The exposure rule: how much worse the canary may be with `share` in (0, 1] of the traffic."""
+    return min(1.0, signal.margin / share)
+
+
+def interval(signal: Signal, strata: Sequence[Arms], false_alarm: float) -> tuple[float | None, float | None]:
+    """Lowest and highest excess that the evidence allows, at every look (a confidence sequence).
+
+    The two e-processes are inverted over the margin. None where nothing in the range is ruled out.
+    """
+    margins = _margins(signal)
+    lower = _crossing(margins, lambda at: float(signal.log_harm(strata, at)[0]), -math.log(signal.false_alarm))
+    upper = _crossing(margins[::-1], lambda at: float(signal.log_safe(strata, at)[0]), -math.log(false_alarm))
+    return lower, upper
+
+
+def enough(signal: Signal, strata: Sequence[Arms], false_alarm: float) -> float | None:
+    """About how many canary observations would promote a canary that is just like the champion.
+
+    None if the champion has answered nothing, or too much is needed to be said.
+    """
+    seen = [arms for arms in strata if arms.champion.sum() > 0]
+    if not seen:
+        return None
+    low, high = 2.0**-10, _LONGEST
+    if not _would_do(signal, seen, high, false_alarm):
+        return None
+    while high / low > 1.1:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if _would_do(signal, seen, middle, false_alarm) else (middle, high)
+    return sum(float(arms.canary[0, 0].sum()) for arms in _alike(signal, seen, high))
+
+
+def _would_do(signal: Signal, seen: Sequence[Arms], times: float, false_alarm: float) -> bool:
+    return bool(is_safe(signal, _alike(signal, seen, times), 1.0, false_alarm)[0])
+
+
+def _alike(signal: Signal, strata: Sequence[Arms], times: float) -> list[Arms]:
+    """The strata with `times` the champion's traffic, the canary's share of it, and a canary without excess."""
+    alike = []
+    for arms in strata:
+        champion = arms.champion * times
+        n = champion.sum(-1, keepdims=True) * arms.weight / (1 - arms.weight)
+        shares = arms.champion / arms.champion.sum(-1, keepdims=True)
+        if len(signal.values) == 2:
+            hit = np.clip(shares[..., 1] + np.array(signal.centres), 0, 1)
+            shares = np.stack([1 - hit, hit], axis=-1)
+        alike.append(Arms(arms.weight, n * shares, champion))
+    return alike
+
+
+def _margins(signal: Signal) -> list[float]:
+    """The margins at which an interval's ends are looked for, rising; the signal's own is one of them.
+
+    They are always the same, so that the bets against them need to be found only once.
+    """
+    rungs = range(-_LOWEST_RUNG, math.ceil(math.log(1 / signal.margin, _GRID_FACTOR)))
+    above = [signal.margin * _GRID_FACTOR**rung for rung in rungs]
+    below = [] if signal.two_sided else [-margin for margin in reversed(above)]
+    return [*below, 0.0, *above]
+
+
+def _crossing(margins: list[float], log_e: Callable[[float], float], needed: float) -> float | None:
+    """The last of `margins` that is ruled out; the evidence falls along them."""
+    if log_e(margins[0]) < needed:
+        return None
+    low, high = 0, len(margins)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if log_e(margins[middle]) >= needed else (low, middle)
+    return margins[low]
+
+
+def stack_arms(signal: Signal, strata: Sequence[tuple[float, Array, Array]]) -> list[Arms]:
+    """The signal's arms from (share, canary table, champion table) of each stratum; shape (rollouts, COLUMNS)."""
+    return [Arms(share, signal.select(canary), signal.select(champion)) for share, canary, champion in strata]

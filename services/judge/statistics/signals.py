@@ -1,0 +1,150 @@
+"""The four signals: which part of the counts each one looks at, and how sure it is of harm or of safety.
+
+Everything here works on arrays of rollouts, so that one verdict and ten thousand
+simulated ones run the same lines. A table of counts has the shape (rollouts, COLUMNS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from components.spec.contract import SCORE_EDGES, Harm
+from services.judge.evidence.counts import BINS, Holdout
+from services.judge.statistics.evalue import Arms, Array, Prior, log_evidence, log_evidence_below, log_mean
+
+SignalName = Literal["error_ratio", "slow_ratio", "score_shift", "label_loss"]
+
+#: How `false_alarm` is shared out between the signals that are judged. Labels arrive by a way of
+#: their own, so that the signals have no common order of observations; a sum of shares
+#: (Bonferroni) holds even then, where a mean of e-processes would not.
+_SHARE: dict[SignalName, float] = {"error_ratio": 0.4, "slow_ratio": 0.2, "score_shift": 0.2, "label_loss": 0.2}
+
+_RATIO_BASES = ((0.0003, 0.20), (0.001, 0.25), (0.003, 0.20), (0.01, 0.15), (0.04, 0.10), (0.15, 0.07), (0.5, 0.03))
+_SHARE_BASES = ((0.008, 0.15), (0.07, 0.2), (0.3, 0.25), (0.65, 0.25), (0.95, 0.15))
+_LOSS_BASES = ((0.02, 0.15), (0.07, 0.25), (0.14, 0.4), (0.25, 0.2))
+_LOSS_SPREADS = ((0.25, 0.5), (0.6, 0.5))
+#: Excesses beyond the margin that are looked for, as multiples of it, up to the whole range.
+_HARM_GAPS = ((0.35, 0.2), *((4.0**k, 1.0) for k in range(10)))
+#: What the distance to the bound is when the canary is safe: most often the canary is just as the champion.
+_SAFE_GAPS = ((1.0, 0.75), (0.55, 0.25))
+#: A bound must leave a bet possible.
+_WIDEST_BOUND = 0.99
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One mean that is compared between canary and champion.
+
+    `values` are what one observation can be; `centres` the differences that are no harm, one for
+    each mean that the signal consists of; `allowances` are added to the margin. `two_sided` says
+    that less is harm as well as more.
+    """
+
+    name: SignalName
+    margin: float
+    false_alarm: float
+    values: tuple[float, ...]
+    bases: tuple[tuple[float, float], ...]
+    spreads: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
+    centres: tuple[float, ...] = (0.0,)
+    allowances: tuple[float, ...] = (0.0,)
+    two_sided: bool = False
+
+    def select(self, table: Array) -> Array:
+        """The signal's observations, from (rollouts, COLUMNS) to (rollouts, means, values)."""
+        scores, labels = table[:, 3 : 3 + BINS], table[:, 3 + BINS :]
+        if self.name == "score_shift":
+            below = np.cumsum(scores, axis=1)[:, :-1]
+            return np.stack([scores.sum(1, keepdims=True) - below, below], axis=-1)
+        if self.name == "label_loss":
+            return np.asarray(labels[:, None, :])
+        hits = table[:, 1 if self.name == "error_ratio" else 2]
+        return np.stack([table[:, 0] - hits, hits], axis=-1)[:, None, :]
+
+    def log_harm(self, strata: Sequence[Arms], margin: float) -> Array:
+        """Logarithm of the evidence that the excess is above `margin`; shape (rollouts,)."""
+        prior = Prior(self.bases, _harm_gaps(self.margin), self.spreads)
+        above = log_evidence(strata, self.values, self._bounds(margin, 1), prior)
+        if not self.two_sided:
+            return above[:, 0]
+        below = log_evidence_below(strata, self.values, self._bounds(margin, -1), prior)
+        sides = np.concatenate([above, below], axis=1)
+        return log_mean(sides, np.full(sides.shape[1], -np.log(sides.shape[1])))
+
+    def log_safe(self, strata: Sequence[Arms], margin: float) -> Array:
+        """Logarithm of the evidence that the excess is below `margin`, at its weakest; shape (rollouts,)."""
+        prior = Prior(self.bases, _safe_gaps(margin + max(self.allowances)), self.spreads)
+        weakest: Array = log_evidence_below(strata, self.values, self._bounds(margin, 1), prior).min(1)
+        if self.two_sided:
+            above = log_evidence(strata, self.values, self._bounds(margin, -1), prior)
+            weakest = np.minimum(weakest, above.min(1))
+        return weakest
+
+    def means(self, strata: Sequence[Arms]) -> tuple[Array, Array]:
+        """Mean of the canary and of the champion, each of shape (rollouts, means); NaN without data.
+
+        The champion's strata count as much as the canary's do (direct standardisation), so that
+        the two can be compared although the weight changed on the way.
+        """
+        values, total, sums = np.array(self.values), np.zeros(()), (np.zeros(()), np.zeros(()))
+        for arms in strata:
+            n_b = arms.champion.sum(-1)
+            n_c = np.where(n_b > 0, arms.canary.sum(-1), 0.0)
+            means = (table @ values / np.maximum(table.sum(-1), 1e-9) for table in (arms.canary, arms.champion))
+            total = total + n_c
+            sums = (sums[0] + n_c * next(means), sums[1] + n_c * next(means))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(sums[0] / total), np.asarray(sums[1] / total)
+
+    def _bounds(self, margin: float, sign: int) -> tuple[float, ...]:
+        """The differences at `margin` beyond the centres, upwards (sign 1) or downwards (-1)."""
+        bounds = (c + sign * (margin + a) for c, a in zip(self.centres, self.allowances, strict=True))
+        return tuple(min(max(bound, -_WIDEST_BOUND), _WIDEST_BOUND) for bound in bounds)
+
+
+def judged_signals(harm: Harm, false_alarm: float, holdout: Holdout | None) -> list[Signal]:
+    """The signals that the spec gives a margin; `score_shift` only where the hold-out is known."""
+    margins: dict[SignalName, float | None] = {
+        "error_ratio": harm.error_ratio,
+        "slow_ratio": harm.slow_ratio,
+        "score_shift": harm.score_shift,
+        "label_loss": harm.label_loss,
+    }
+    total = sum(_SHARE[name] for name, margin in margins.items() if margin is not None)
+    signals = []
+    for name, margin in margins.items():
+        if margin is not None and (name != "score_shift" or holdout is not None):
+            signals.append(_signal(name, margin, false_alarm * _SHARE[name] / total, holdout))
+    return signals
+
+
+def _signal(name: SignalName, margin: float, false_alarm: float, holdout: Holdout | None) -> Signal:
+    if name == "label_loss":
+        return Signal(name, margin, false_alarm, brier_values(), _LOSS_BASES, _LOSS_SPREADS)
+    if name == "score_shift" and holdout is not None:
+        centres, errors = holdout.shift[:-1], holdout.shift_error[:-1]
+        allowances = tuple(2 * error for error in errors)
+        return Signal(
+            name, margin, false_alarm, (0.0, 1.0), _SHARE_BASES, centres=centres, allowances=allowances, two_sided=True
+        )
+    return Signal(name, margin, false_alarm, (0.0, 1.0), _RATIO_BASES)
+
+
+def brier_values() -> tuple[float, ...]:
+    """The Brier loss of an answer by score bin and (negative, positive), with each bin's middle as its score."""
+    edges = np.array((0.0, *SCORE_EDGES))
+    middle = (edges[1:] + edges[:-1]) / 2
+    losses: list[float] = np.stack([middle**2, (1 - middle) ** 2], axis=-1).ravel().tolist()
+    return tuple(losses)
+
+
+def _harm_gaps(margin: float) -> tuple[tuple[float, float], ...]:
+    return tuple((margin * times, p) for times, p in _HARM_GAPS if margin * times < 1)
+
+
+def _safe_gaps(distance: float) -> tuple[tuple[float, float], ...]:
+    return tuple((distance * part, p) for part, p in _SAFE_GAPS)

@@ -1,0 +1,62 @@
+"""One plain sentence for what a signal says, with its numbers."""
+
+from __future__ import annotations
+
+from services.judge.statistics.finding import Finding
+
+#: What a side has not done yet when a signal has no observation.
+NOTHING = {
+    "error_ratio": "answered no request",
+    "slow_ratio": "answered no request",
+    "score_shift": "answered no score",
+    "label_loss": "no label come back",
+}
+
+
+def sentence(finding: Finding) -> str:
+    """What was seen and what it shows; no full stop, so that sentences can be joined."""
+    return f"{_seen(finding)}; {_shown(finding)}"
+
+
+def number(value: float) -> str:
+    """A count for people."""
+    return f"{value:,.0f}"
+
+
+def _seen(finding: Finding) -> str:
+    n_c, n_b = number(finding.canary_observations), number(finding.champion_observations)
+    canary, champion = _amount(finding, finding.canary), _amount(finding, finding.champion)
+    if finding.name == "label_loss":
+        return (
+            f"the canary's Brier loss over {n_c} labelled answers is {canary} against {champion}"
+            f" over the champion's {n_b}"
+        )
+    if finding.name == "score_shift":
+        return (
+            f"{canary} of the canary's {n_c} answers score at or below {finding.edge:g} against {champion}"
+            f" of the champion's {n_b}, a shift of {_amount(finding, finding.excess)} beyond what the hold-out showed"
+        )
+    what = "ended in an error" if finding.name == "error_ratio" else "were slower than the objective"
+    return f"{canary} of the canary's {n_c} requests {what} against {champion} of the champion's {n_b}"
+
+
+def _shown(finding: Finding) -> str:
+    noun = "shift" if finding.name == "score_shift" else "excess"
+    if finding.state == "harm":
+        margin = _amount(finding, finding.margin)
+        return f"the {noun} is at least {_amount(finding, finding.lower)}, the margin is {margin}"
+    allowed = _amount(finding, finding.allowed)
+    if finding.state == "safe":
+        return f"the {noun} is at most {_amount(finding, finding.upper)}, allowed is {allowed}"
+    bound = "is not bounded yet" if finding.upper is None else f"may still be {_amount(finding, finding.upper)}"
+    return f"too little traffic: the {noun} {bound}, allowed is {allowed}"
+
+
+def _amount(finding: Finding, value: float | None) -> str:
+    """A ratio in percent, a loss as a number; digits enough to tell it from the margin."""
+    if value is None:
+        return "unknown"
+    if finding.name == "label_loss":
+        return f"{value:.3f}"
+    digits = 1 if abs(value) >= 0.01 else 2
+    return f"{100 * value:.{digits}f} %"

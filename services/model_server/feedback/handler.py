@@ -1,0 +1,160 @@
+"""True labels that come back: matched with the score that was answered, here or at another replica.
+
+Traffic is split between versions, so feedback may reach a replica that never
+saw the request. It then asks its peers once. What nobody knows is kept in the
+feedback log, where a later join with the prediction log finds it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from components.package.model_package import Target
+from components.spec.contract import category_text
+from services import telemetry
+from services.model_server.counters import Counters
+from services.model_server.decoding import json_document
+from services.model_server.errors import LabelsError, Refused
+from services.model_server.feedback.peers import UNKNOWN, Outcome, Peers
+from services.model_server.feedback.recent import RecentAnswers
+from services.model_server.prediction_log import LineLog
+from services.model_server.problems import quote
+
+#: Messages of one feedback request.
+MAX_MESSAGES: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Labels for the rows of one request, as texts; `many` if they came as a list."""
+
+    request_id: str
+    labels: tuple[str, ...]
+    many: bool
+
+    def document(self) -> dict[str, Any]:
+        """As it is sent to `/feedback`."""
+        return {"request_id": self.request_id, "label": list(self.labels) if self.many else self.labels[0]}
+
+
+class FeedbackDesk:
+    """Takes feedback for one version."""
+
+    def __init__(
+        self, target: Target, recent: RecentAnswers, counters: Counters, log: LineLog | None, peers: Peers
+    ) -> None:
+        self._words = {target.negative: False, target.positive: True}
+        self._recent, self._counters, self._log = recent, counters, log
+        self._peers = peers
+
+    async def receive(self, body: bytes, *, forwarded: bool) -> tuple[int, Any]:
+        """Status and answer for the body of a feedback request; nothing counts if a part of it is seen to be wrong.
+
+        What a peer passed on is answered message by message, for the peer has judged it by its own contract.
+
+        Raises:
+            Refused: it is not JSON, has wrong fields, labels that do not exist or too many or too few of them.
+        """
+        document = json_document(body)
+        messages = self._messages(document, forwarded=forwarded)
+        outcomes = [self._take(message) for message in messages]
+        if not forwarded:
+            outcomes = await self._beyond(messages, outcomes)
+        for message, outcome in zip(messages, outcomes, strict=True):
+            self._keep(message, outcome)
+        answers = [
+            {"request_id": message.request_id, **outcome.document()}
+            for message, outcome in zip(messages, outcomes, strict=True)
+        ]
+        return _status(outcomes), answers if isinstance(document, list) else answers[0]
+
+    def _take(self, message: Message) -> Outcome:
+        """Counts a message's labels if its request was answered here; a row counts once."""
+        if not self._words.keys() >= set(message.labels):
+            return UNKNOWN
+        positives = [self._words[label] for label in message.labels]
+        try:
+            bins = self._recent.label(message.request_id, positives)
+        except LabelsError as error:
+            self._counters.feedback(len(positives), "conflict")
+            return Outcome(matched=False, problem=str(error))
+        if bins is None:
+            return UNKNOWN
+        if bins:
+            self._counters.labels(bins, positives)
+        self._counters.feedback(len(positives), "true")
+        return Outcome(matched=True)
+
+    async def _beyond(self, messages: list[Message], outcomes: list[Outcome]) -> list[Outcome]:
+        """The same outcomes, with what the peers say of what is unknown here."""
+        unknown = [place for place, outcome in enumerate(outcomes) if not outcome.known]
+        found = list(outcomes)
+        if unknown and self._peers:
+            said = await self._peers.ask([messages[place].document() for place in unknown])
+            for place, outcome in zip(unknown, said, strict=True):
+                found[place] = outcome
+        missed = sum(len(one.labels) for one, outcome in zip(messages, found, strict=True) if not outcome.known)
+        self._counters.feedback(missed, "false")
+        return found
+
+    def _messages(self, document: Any, *, forwarded: bool) -> list[Message]:
+        parts = document if isinstance(document, list) else [document]
+        if not 1 <= len(parts) <= MAX_MESSAGES:
+            raise Refused(422, "feedback", f"{len(parts)} messages; send 1 to {MAX_MESSAGES}")
+        messages, problems = [], []
+        for row, part in enumerate(parts):
+            found = _message(part)
+            if isinstance(found, Message) and not forwarded:
+                found = self._checked(found, part["label"])
+            if isinstance(found, Message):
+                messages.append(found)
+            else:
+                problems.append({"row": row, **found})
+        if problems:
+            raise Refused(422, "feedback", "the feedback is wrong", problems=problems)
+        return messages
+
+    def _checked(self, message: Message, label: Any) -> Message | dict[str, Any]:
+        """The message, or what is wrong with its `label` by this version's contract and by what was answered here."""
+        for one, text in zip(label if message.many else [label], message.labels, strict=True):
+            if text not in self._words:
+                return _fault("label", one, "is no label", f"one of {', '.join(self._words)}")
+        rows, count = self._recent.count(message.request_id), len(message.labels)
+        if rows is not None and rows != count:
+            return _fault("label", label, f"has {count} labels", f"{rows}, one for each row of the request")
+        return message
+
+    def _keep(self, message: Message, outcome: Outcome) -> None:
+        if self._log is not None:
+            line = {"time": round(time.time(), 6), **message.document(), **outcome.document()}
+            self._log.put(json.dumps(line).encode() + b"\n", len(message.labels))
+
+
+def _message(part: Any) -> Message | dict[str, Any]:
+    """The message, or what is wrong with its form."""
+    expected = '{"request_id": text, "label": text or a list of texts}'
+    if not isinstance(part, dict) or set(part) != {"request_id", "label"}:
+        return _fault(None, part, "is not an object with just these two fields", expected)
+    request_id, label = part["request_id"], part["label"]
+    if not isinstance(request_id, str) or not 1 <= len(request_id) <= 128 or not request_id.isascii():
+        return _fault(
+            "request_id", request_id, "is no request id", f"the answer's header {telemetry.REQUEST_ID_HEADER}"
+        )
+    labels = label if isinstance(label, list) else [label]
+    texts = tuple(category_text(one) if isinstance(one, str | int) else "" for one in labels)
+    return Message(request_id, texts, many=isinstance(label, list))
+
+
+def _status(outcomes: Sequence[Outcome]) -> int:
+    """409 if something contradicts what is known, 202 if something is not known, else 200."""
+    if any(outcome.problem for outcome in outcomes):
+        return 409
+    return 200 if all(outcome.matched for outcome in outcomes) else 202
+
+
+def _fault(field: str | None, value: Any, problem: str, allowed: str) -> dict[str, Any]:
+    return {"field": field, "value": quote(value), "problem": problem, "allowed": allowed}

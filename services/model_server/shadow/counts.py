@@ -1,0 +1,182 @@
+"""What a server counts about its candidate in the shadow: answers compared, that differ, by slice, and what got lost.
+
+The numbers belong to one candidate. When another version answers, they start again from zero, as a
+restarted server's do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, get_args
+
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from components.package.model_package import Contract
+from components.spec.contract import CategoryFeature, category_text
+from services import telemetry
+from services.model_server.decoding import Row
+from services.model_server.errors import SettingsError
+
+#: Why an answer of the candidate could not be compared.
+Failure = Literal["unreachable", "timeout", "status", "answer"]
+FAILURES: Final[tuple[Failure, ...]] = get_args(Failure)
+#: A feature with more values is no slice unless the settings name it.
+MANY_VALUES: Final = 20
+
+#: UTF-8 bytes for the candidate's version.
+_NAME_BYTES: Final = 256
+_COMPARED, _DIFFERENT, _DROPPED, _FAILED = range(4)
+_SLICES: Final = _FAILED + len(FAILURES)
+
+
+class Slices:
+    """One slice for each value of each chosen category feature; a missing value is the slice with no text."""
+
+    def __init__(self, contract: Contract, names: Sequence[str]) -> None:
+        """Takes the features called `names`, or those with at most `MANY_VALUES` values.
+
+        Raises:
+            SettingsError: a name is no category feature.
+        """
+        self.labels: list[tuple[str, str]] = []
+        self._places: list[tuple[int, dict[tuple[type, object], int]]] = []
+        features = list(contract.features)
+        for name, feature in _chosen(contract, names).items():
+            values = [*feature.values, *((None,) if feature.missing == "allowed" else ())]
+            first = len(self.labels)
+            # With its type, for True equals 1.
+            known = {(type(value), value): first + place for place, value in enumerate(values)}
+            self._places.append((features.index(name), known))
+            self.labels += [(name, "" if value is None else category_text(value)) for value in values]
+
+    def of(self, row: Row) -> list[int]:
+        """The slices of a row, as indices into `labels`."""
+        return [known[type(row[place]), row[place]] for place, known in self._places]
+
+
+def _chosen(contract: Contract, names: Sequence[str]) -> dict[str, CategoryFeature]:
+    categories = {name: one for name, one in contract.features.items() if isinstance(one, CategoryFeature)}
+    for name in names:
+        if name not in categories:
+            allowed = ", ".join(categories) or "none, for there is no category feature"
+            raise SettingsError(f"CANARIO_SHADOW_SLICES: {name!r} is no category feature; allowed: {allowed}")
+    if names:
+        return {name: categories[name] for name in names}
+    return {name: feature for name, feature in categories.items() if len(feature.values) <= MANY_VALUES}
+
+
+def shadow_bytes(slices: Slices) -> int:
+    """Bytes of a worker's numbers."""
+    return _NAME_BYTES + 8 * (_SLICES + 2 * len(slices.labels))
+
+
+class ShadowCounts:
+    """This worker's numbers."""
+
+    def __init__(self, memory: memoryview, slices: Slices) -> None:
+        """`memory` holds `shadow_bytes`."""
+        self._name = memory[:_NAME_BYTES]
+        self._values = memory[_NAME_BYTES : shadow_bytes(slices)].cast("d")
+        self._slices = slices
+        self._candidate = _read_name(self._name)
+
+    def compared(self, rows: Sequence[Row], different: Sequence[bool], candidate: str) -> None:
+        """Counts a request whose rows were answered by both.
+
+        A request counts once, and once in each slice that has a row of it, by the share of those rows
+        that differ: rows of one request are seldom independent.
+        """
+        if candidate != self._candidate:
+            self._start_again(candidate)
+        values, shift = self._values, len(self._slices.labels)
+        values[_COMPARED] += 1
+        values[_DIFFERENT] += sum(different) / len(different)
+        if len(rows) == 1:
+            for place in self._slices.of(rows[0]):
+                values[_SLICES + place] += 1
+                if different[0]:
+                    values[_SLICES + shift + place] += 1
+            return
+        found: dict[int, list[bool]] = {}
+        for row, differs in zip(rows, different, strict=True):
+            for place in self._slices.of(row):
+                found.setdefault(place, []).append(differs)
+        for place, differing in found.items():
+            values[_SLICES + place] += 1
+            values[_SLICES + shift + place] += sum(differing) / len(differing)
+
+    def failed(self, reason: Failure, requests: int = 1) -> None:
+        """Counts requests that the candidate did not answer as it should."""
+        self._values[_FAILED + FAILURES.index(reason)] += requests
+
+    def dropped(self) -> None:
+        """Counts a request that found the queue full."""
+        self._values[_DROPPED] += 1
+
+    def _start_again(self, candidate: str) -> None:
+        name = candidate.encode()[:_NAME_BYTES]
+        # Whoever reads meanwhile finds numbers without a name rather than with a wrong one.
+        self._name[:] = bytes(_NAME_BYTES)
+        for place in range(len(self._values)):
+            self._values[place] = 0
+        self._name[: len(name)] = name
+        self._candidate = candidate
+
+
+def _read_name(memory: memoryview) -> str:
+    return bytes(memory[:_NAME_BYTES]).rstrip(b"\0").decode(errors="replace")
+
+
+class ShadowExposition(Collector):
+    """The numbers of all workers under the names of `services.telemetry`, by candidate."""
+
+    def __init__(self, memories: Sequence[memoryview], slices: Slices, service: str, version: str) -> None:
+        self._memories, self._slices = memories, slices
+        self._labels = (service, version)
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric, summed over the workers that saw the same candidate."""
+        totals = self._totals()
+        yield self._family(telemetry.SHADOW_COMPARED, "Requests that both versions answered.", totals, _COMPARED)
+        yield self._family(telemetry.SHADOW_DIFFERENT, "Of those, answered differently.", totals, _DIFFERENT)
+        yield self._family(telemetry.SHADOW_DROPPED, "Requests not copied: the queue was full.", totals, _DROPPED)
+        failed = self._empty(telemetry.SHADOW_FAILED, "Requests that the candidate did not answer.", "reason")
+        slices = [
+            self._empty(name, text, "feature", "value")
+            for name, text in (
+                (telemetry.SHADOW_SLICE_COMPARED, "Requests with a row in the slice that both versions answered."),
+                (telemetry.SHADOW_SLICE_DIFFERENT, "Of those, answered differently."),
+            )
+        ]
+        for candidate, values in totals.items():
+            for place, reason in enumerate(FAILURES):
+                failed.add_metric((*self._labels, candidate, reason), values[_FAILED + place])
+            for place, slice_ in enumerate(self._slices.labels):
+                for part, family in enumerate(slices):
+                    family.add_metric(
+                        (*self._labels, candidate, *slice_), values[_SLICES + part * len(self._slices.labels) + place]
+                    )
+        yield from (failed, *slices)
+
+    def _totals(self) -> dict[str, list[float]]:
+        """By candidate; before the first answer it has no name."""
+        totals: dict[str, list[float]] = {}
+        for memory in self._memories:
+            candidate = _read_name(memory)
+            values = memory[_NAME_BYTES : shadow_bytes(self._slices)].cast("d").tolist()
+            known = totals.get(candidate, [0.0] * len(values))
+            totals[candidate] = [one + other for one, other in zip(known, values, strict=True)]
+        # A worker that waits for its first answer says nothing new once another one has it.
+        if len(totals) > 1 and not any(totals.get("", [])):
+            totals.pop("", None)
+        return totals
+
+    def _empty(self, name: str, text: str, *labels: str) -> CounterMetricFamily:
+        return CounterMetricFamily(name, text, labels=(*telemetry.VERSION_LABELS, "candidate", *labels))
+
+    def _family(self, name: str, text: str, totals: dict[str, list[float]], place: int) -> Metric:
+        family = self._empty(name, text)
+        for candidate, values in totals.items():
+            family.add_metric((*self._labels, candidate), values[place])
+        return family

@@ -1,0 +1,269 @@
+"""Asks the candidate what callers asked, after they were answered, and compares.
+
+Callers never wait for it: an answered request goes into a queue, and what has come together is sent a moment
+later, in one write (system calls are most of what a copy costs), and only while all of it takes less than a small
+share of the server's time. A full queue drops and counts, so what a busy server cannot afford to copy is not
+copied. Nothing that the candidate does reaches a caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from services.model_server.decoding import Row
+from services.model_server.events import log_event
+from services.model_server.feedback.recent import request_key
+from services.model_server.shadow.connection import Connection, request_head
+from services.model_server.shadow.counts import ShadowCounts
+from services.model_server.shadow.cpu_budget import Allowance, own_time
+
+#: Share of the event loop's time that sending and comparing may take, in seconds of processor, so that no caller is
+#: slowed by 5 %. What is timed is about a third of what it costs: the loop and the kernel have their part.
+_SHARE: Final = 0.005
+#: Seconds of it that may be saved up.
+_SAVED_SECONDS: Final = 0.002
+_CONNECTIONS: Final = 4
+#: Seconds in which requests come together, and how many go out in one write.
+_GATHER_SECONDS: Final = 0.02
+_TOGETHER: Final = 32
+_TIMEOUT_SECONDS: Final = 2.0
+#: From a connection that was refused to the next attempt.
+_PAUSE_SECONDS: Final = 1.0
+#: Of a longer request so many rows are compared, evenly spaced, so that no other request waits for the comparison.
+_COMPARED_ROWS: Final = 64
+_ALL_KEYS: Final = 1 << 64
+
+
+class _Answer(msgspec.Struct):
+    """A row's answer, of either version."""
+
+    probability: float
+    label: str
+    version: str
+
+
+_decode = msgspec.json.Decoder(_Answer | list[_Answer]).decode
+
+
+class NoAnswerError(ValueError):
+    """The candidate's body is no answer to the request."""
+
+
+def compare(ours: bytes, theirs: bytes, score_difference: float, step: int = 1) -> tuple[list[bool], str]:
+    """For each `step`th row whether the two answers differ, and the candidate's version.
+
+    They differ when their labels do, or their probabilities by more than `score_difference`.
+
+    Raises:
+        NoAnswerError: `theirs` is something else, or has another number of rows.
+    """
+    own = _decode(ours)
+    try:
+        other = _decode(theirs)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise NoAnswerError("the candidate's body is no answer") from error
+    if isinstance(own, _Answer) and isinstance(other, _Answer):
+        return [_differ(own, other, score_difference)], other.version
+    if isinstance(own, _Answer) or isinstance(other, _Answer) or len(own) != len(other):
+        raise NoAnswerError("the candidate answered another number of rows")
+    pairs = zip(own[::step], other[::step], strict=True)
+    return [_differ(one, two, score_difference) for one, two in pairs], other[0].version
+
+
+def _differ(one: _Answer, other: _Answer, score_difference: float) -> bool:
+    # Not `> score_difference`: NaN must differ as well.
+    return one.label != other.label or not abs(one.probability - other.probability) <= score_difference
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A request that callers have their answer to."""
+
+    request_id: str
+    body: bytes
+    answer: bytes
+    rows: Sequence[Row]
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """What a connection's answers belong to, in their order, and when there was last a sign of life."""
+
+    copies: deque[_Copy]
+    at: float
+
+
+class Mirror:
+    """Copies this worker's requests to a candidate. Everything happens on one event loop."""
+
+    def __init__(
+        self, url: str, ratio: float, score_difference: float, max_queue_bytes: int, counts: ShadowCounts
+    ) -> None:
+        """Is made on the thread that the loop will run on.
+
+        `url` is the candidate's predict route; `ratio` of the request ids are copied, the same ones everywhere.
+        """
+        parts = urlsplit(url)
+        self._url, self._host, self._port = url, parts.hostname or "", parts.port or 80
+        self._head = request_head(parts.netloc, parts.path)
+        self._keys, self._score_difference = int(ratio * _ALL_KEYS), score_difference
+        self._max_queue_bytes, self._counts = max_queue_bytes, counts
+        self._allowance = Allowance(_SHARE, _SAVED_SECONDS, own_time())
+        self._queue: deque[_Copy] = deque()
+        self._queued_bytes = 0
+        self._idle: list[Connection] = []
+        self._busy: dict[Connection, _UnderWay] = {}
+        self._opening: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = self._unreachable = self._told = False
+
+    def start(self) -> None:
+        """Begins, on the running loop; requests from before are not copied."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.call_later(_TIMEOUT_SECONDS / 4, self._end_late_ones)
+
+    def stop(self) -> None:
+        """Forgets what waits and closes every connection."""
+        self._loop = None
+        self._queue.clear()
+        for connection in (*self._idle, *self._busy):
+            connection.close()
+        for opening in self._opening:
+            opening.cancel()
+
+    def offer(self, request_id: str, body: bytes, answer: bytes, rows: Sequence[Row]) -> None:
+        """Takes a request that is about to be answered, if it is one of the share and there is room for it."""
+        if self._loop is None or (self._keys < _ALL_KEYS and request_key(request_id) >= self._keys):
+            return
+        if self._unreachable:
+            self._counts.failed("unreachable")
+        elif self._queued_bytes + len(body) > self._max_queue_bytes:
+            self._counts.dropped()
+        else:
+            self._queued_bytes += len(body)
+            self._queue.append(_Copy(request_id, body, answer, rows))
+            self._wake()
+
+    def _wake(self) -> None:
+        if not self._woken and self._loop is not None:
+            self._woken = True
+            self._loop.call_later(_GATHER_SECONDS, self._send_all)
+
+    def _send_all(self) -> None:
+        """Sends what waits, while there are connections and time for it."""
+        self._woken = False
+        if self._loop is None:
+            return
+        if wait := self._allowance.wait_seconds():
+            self._woken = True
+            self._loop.call_later(wait, self._send_all)
+            return
+        started, now = time.thread_time(), time.monotonic()
+        while self._queue and self._idle:
+            self._send(self._idle.pop(), now)
+        if self._queue and len(self._busy) + len(self._opening) < _CONNECTIONS:
+            self._open(self._loop)
+        self._allowance.spend(time.thread_time() - started)
+
+    def _send(self, connection: Connection, now: float) -> None:
+        copies = deque(self._queue.popleft() for _ in range(min(_TOGETHER, len(self._queue))))
+        self._queued_bytes -= sum(len(copy.body) for copy in copies)
+        self._busy[connection] = _UnderWay(copies, now)
+        connection.send(b"".join(part for copy in copies for part in self._request(copy)))
+
+    def _request(self, copy: _Copy) -> tuple[bytes, bytes]:
+        length = len(copy.body)
+        return b"%s%s\r\ncontent-length: %d\r\n\r\n" % (self._head, copy.request_id.encode(), length), copy.body
+
+    # --- answers ------------------------------------------------------------------------
+
+    def _answered(self, connection: Connection, answers: list[tuple[int, bytes]]) -> None:
+        started = time.thread_time()
+        under_way = self._busy.get(connection)
+        if under_way is None or len(answers) > len(under_way.copies):
+            # More answers than questions: none of them can be paired.
+            connection.close()
+            return
+        under_way.at = time.monotonic()
+        for status, body in answers:
+            self._count(under_way.copies.popleft(), status, body)
+        if not under_way.copies and connection.usable:
+            del self._busy[connection]
+            self._idle.append(connection)
+        self._allowance.spend(time.thread_time() - started)
+        if self._queue:
+            self._wake()
+
+    def _count(self, copy: _Copy, status: int, body: bytes) -> None:
+        if status != 200:
+            self._counts.failed("status")
+            return
+        step = -(-len(copy.rows) // _COMPARED_ROWS)
+        try:
+            different, candidate = compare(copy.answer, body, self._score_difference, step)
+        except NoAnswerError:
+            self._counts.failed("answer")
+        else:
+            self._counts.compared(copy.rows[::step], different, candidate)
+
+    # --- connections ----------------------------------------------------------------------
+
+    def _open(self, loop: asyncio.AbstractEventLoop) -> None:
+        opening = loop.create_task(self._connect(loop))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self._answered, self._lost), self._host, self._port
+                )
+        except OSError as error:
+            self._pause(loop, error)
+            return
+        if self._loop is None:
+            connection.close()
+            return
+        self._told = False
+        self._idle.append(connection)
+        self._send_all()
+
+    def _pause(self, loop: asyncio.AbstractEventLoop, error: OSError) -> None:
+        """Gives the candidate up for a moment; what waits for it is not worth keeping."""
+        if not self._told:
+            self._told = True
+            log_event("shadow_unreachable", url=self._url, error=str(error) or type(error).__name__)
+        self._unreachable = True
+        self._counts.failed("unreachable", len(self._queue))
+        self._queue.clear()
+        self._queued_bytes = 0
+        loop.call_later(_PAUSE_SECONDS, self._try_again)
+
+    def _try_again(self) -> None:
+        self._unreachable = False
+
+    def _lost(self, connection: Connection) -> None:
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if under_way := self._busy.pop(connection, None):
+            self._counts.failed("unreachable", len(under_way.copies))
+            self._wake()
+
+    def _end_late_ones(self) -> None:
+        """Ends what has waited too long for its answer."""
+        if self._loop is None:
+            return
+        late = time.monotonic() - _TIMEOUT_SECONDS
+        for connection in [one for one, under_way in self._busy.items() if under_way.at < late]:
+            self._counts.failed("timeout", len(self._busy.pop(connection).copies))
+            connection.close()
+        self._loop.call_later(_TIMEOUT_SECONDS / 4, self._end_late_ones)

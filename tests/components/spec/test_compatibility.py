@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from components.errors import GateError
+from components.spec.compatibility import refuse_narrower, refused
+from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature
+from tests.components.small_table import small_spec
+
+AGE = NumberFeature(type="number", min=0, max=120, missing="allowed")
+PLAN = CategoryFeature(type="category", values=("basic", "gold", 1))
+SINCE = DateFeature(type="date", min=date(2020, 1, 1), max=date(2025, 12, 31))
+SPEND = NumberFeature(type="number", min=0, max=50, unit="USD")
+CHAMPION: dict[str, Feature] = {"age": AGE, "plan": PLAN, "since": SINCE, "spend": SPEND}
+
+
+def changed(feature: Feature, **update: Any) -> Feature:
+    return feature.model_copy(update=update)
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        CHAMPION,
+        {**CHAMPION, "age": changed(AGE, min=-1, max=130, unit="years", factor=12.0)},
+        {**CHAMPION, "plan": changed(PLAN, values=("1", "gold", "basic", "silver"), missing="allowed")},
+        {**CHAMPION, "since": changed(SINCE, min=date(2019, 1, 1))},
+        {**CHAMPION, "new": AGE},
+    ],
+    ids=["the same", "a wider range", "more values", "earlier days", "a new field that may be left out"],
+)
+def test_whoever_takes_as_much_or_more_refuses_nobody(candidate: dict[str, Feature]) -> None:
+    assert refused(CHAMPION, candidate) == ()
+
+
+@pytest.mark.parametrize(
+    ("candidate", "sentence"),
+    [
+        ({**CHAMPION, "age": changed(AGE, max=100)}, "age must be from 0 to 100, and could be from 0 to 120"),
+        ({**CHAMPION, "spend": changed(SPEND, unit="cents")}, "spend is in cents, and was in USD"),
+        ({**CHAMPION, "age": changed(AGE, missing="refused")}, "age must be sent, and could be left out"),
+        ({**CHAMPION, "age": PLAN.model_copy(update={"missing": "allowed"})}, "age is a category, and was a number"),
+        ({**CHAMPION, "plan": changed(PLAN, values=("gold",))}, "plan may not be 'basic', '1' any more"),
+        (
+            {**CHAMPION, "since": changed(SINCE, max=date(2025, 12, 30))},
+            "since must be from 2020-01-01 to 2025-12-30, and could be from 2020-01-01 to 2025-12-31",
+        ),
+        ({"age": AGE, "plan": PLAN, "spend": SPEND}, "since is not a field any more"),
+        ({**CHAMPION, "new": SINCE}, "new is a new field that must be sent"),
+    ],
+)
+def test_whoever_takes_less_is_told_what(candidate: dict[str, Feature], sentence: str) -> None:
+    assert refused(CHAMPION, candidate) == (sentence,)
+
+
+def test_a_spec_that_takes_less_is_refused_unless_it_says_so() -> None:
+    spec = small_spec()
+    wider = {name: changed(feature, missing="allowed") for name, feature in spec.features.items()}
+    refuse_narrower(spec.features, spec)
+    with pytest.raises(GateError, match=r"say `breaks_callers: true` in its gates:\n- .* must be sent, and could be"):
+        refuse_narrower(wider, spec)
+    refuse_narrower(wider, small_spec(gates={"breaks_callers": True}))

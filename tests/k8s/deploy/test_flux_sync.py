@@ -1,0 +1,68 @@
+"""When a release that Flux brings has come to its end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from k8s.deploy.flux_sync import Seen, has_ended, look
+
+ONE, TWO = ("1", "package 1"), ("2", "package 2")
+
+
+@pytest.mark.parametrize(
+    ("seen", "was_asked", "ended"),
+    [
+        (Seen(None, None, ""), False, False),
+        (Seen(ONE, ONE, "Succeeded"), False, False),
+        (Seen(TWO, None, "Initializing"), True, False),
+        (Seen(TWO, TWO, "Initialized"), True, True),
+        (Seen(TWO, ONE, "Succeeded"), True, False),
+        (Seen(TWO, ONE, "Progressing"), True, False),
+        (Seen(TWO, TWO, "Finalising"), True, False),
+        (Seen(TWO, TWO, "Succeeded"), True, True),
+        (Seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:01:00Z"), True, True),
+        (Seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:00:00Z"), True, False),
+        (Seen(TWO, TWO, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:00:00Z"), True, True),
+        (Seen(ONE, ONE, "Failed"), True, True),
+    ],
+    ids=[
+        "nothing is there yet", "it was not brought yet", "the first one starts", "the first one answers",
+        "Flagger has not seen it yet", "a canary", "nearly promoted", "promoted", "rolled back",
+        "the failure was of the one before", "the champion is back", "reverted in Git, and that was brought",
+    ],
+)  # fmt: skip
+def test_the_end(seen: Seen, was_asked: bool, ended: bool) -> None:
+    assert has_ended(seen, TWO, was_asked=was_asked) is ended
+
+
+def test_what_kubectl_says_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of the champion's Deployment, to which Flagger gives no label of the service's."""
+
+    def deployment(name: str, version: str, **metadata: object) -> dict[str, object]:
+        container = {"env": [{"name": "CANARIO_VERSION", "value": version}]}
+        annotations = {"canario/package": f"package {version}"}
+        pod = {"metadata": {"annotations": annotations}, "spec": {"containers": [container]}}
+        return {"kind": "Deployment", "metadata": {"name": name, **metadata}, "spec": {"template": pod}}
+
+    written = [
+        {"manager": "kustomize-controller", "time": "2026-01-01T00:00:05Z"},
+        {"manager": "flagger", "time": "2026-01-01T00:00:09Z"},
+    ]
+    condition = {"type": "Promoted", "reason": "Failed", "lastUpdateTime": "2026-01-01T00:01:00Z"}
+    turned = {"phase": "Failed", "lastTransitionTime": "2026-01-01T09:00:00Z", "conditions": [condition]}
+    items = [
+        deployment("churn", "2", managedFields=written),
+        deployment("churn-primary", "1"),
+        {"kind": "Canary", "metadata": {"name": "churn"}, "status": turned},
+    ]
+    (tmp_path / "said.json").write_text(json.dumps({"kind": "List", "items": items}))
+    program = tmp_path / "kubectl"
+    program.write_text(f'#!/bin/sh\ncase "$*" in *--show-managed-fields*) exec /bin/cat {tmp_path}/said.json ;; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert look("churn", "models") == Seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:01:00Z")
+    (tmp_path / "said.json").write_text("")
+    assert look("churn", "models") == Seen(None, None, "")

@@ -1,0 +1,64 @@
+"""What a pull request is told of its rollout: success is only said of a release that answers now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from components.releases.release_file import Release
+from k8s.deploy.rollout_report import judges_words, main, report
+from k8s.release.service_status import Standing
+from tests.repo.tree import ROOT
+
+OLD, NEW = "sha256:" + "0a" * 32, "sha256:" + "0b" * 32
+FIRST = "it serves; a first version is compared with nobody"
+RELEASE = Release(service="churn", version="2", package=NEW)
+
+
+@pytest.mark.parametrize(
+    ("standing", "outcome", "title"),
+    [
+        (Standing("2", NEW, passed=True, under_way=False), "promoted", "its canary passed, it serves now"),
+        (Standing("2", NEW, passed=False, under_way=False), "first", FIRST),
+        (Standing("1", OLD, passed=False, under_way=False), "rolled back", "rolled back, version 1 keeps serving"),
+        (Standing("2", OLD, passed=True, under_way=False), "rolled back", "rolled back, version 2 keeps serving"),
+        (Standing("1", OLD, passed=True, under_way=True), "undecided", "not decided yet, 1 keeps serving"),
+        ("kubectl is not there", "not known", "how it ended is not known: kubectl is not there"),
+    ],
+)  # fmt: skip
+def test_how_it_ended(standing: Standing | str, outcome: str, title: str) -> None:
+    found = report(RELEASE, "staging", standing, ["fail: 13 % of the canary's\n60 requests @all *failed*"])
+    assert (found.outcome, found.title) == (outcome, f"churn version 2 in staging: {title}")
+    check = found.check("rollout of churn to staging", "c" * 40)
+    assert check["conclusion"] == ("success" if outcome in ("promoted", "first") else "failure")
+    assert (check["head_sha"], check["status"]) == ("c" * 40, "completed")
+    assert "\n    fail: 13 % of the canary's 60 requests @all *failed*\n" in check["output"]["summary"]
+
+
+def test_a_judge_that_said_nothing() -> None:
+    standing = Standing("2", NEW, passed=True, under_way=False)
+    assert report(RELEASE, "staging", standing, []).comment().endswith("The judge said nothing.\n")
+
+
+def event(reason: str, message: str, at: str) -> dict[str, object]:
+    return {"reason": reason, "message": message, "lastTimestamp": at, "metadata": {"creationTimestamp": at}}
+
+
+def test_the_judges_words_are_those_of_this_rollout_in_order() -> None:
+    events = [
+        event("JudgePass", "safe", "2026-01-01T00:02:00Z"),
+        event("JudgeWait", "too little", "2026-01-01T00:01:00Z"),
+        event("Synced", "Halt", "2026-01-01T00:01:00Z"),
+        event("JudgeFail", "of the rollout before", "2025-12-31T23:59:59Z"),
+        event("JudgePass", "safe", "2026-01-01T00:03:00Z"),
+    ]
+    assert judges_words(events, datetime(2026, 1, 1, tzinfo=UTC)) == ["wait: too little", "pass: safe"]
+
+
+def test_without_a_release_there_is_nothing_to_follow(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = str(ROOT / "services" / "churn" / "service.yaml")
+    assert main(["--spec", spec, "--env", "nowhere", "--commit", "c" * 40, "--out", str(tmp_path / "out")]) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

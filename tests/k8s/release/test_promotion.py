@@ -1,0 +1,203 @@
+"""Promotions on real repositories: what is copied, what must be known first, and what happens when two meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from components.releases.release_file import Image, Release, release_file, release_text
+from k8s.release.errors import PromotionError
+from k8s.release.promotion import Promotion, Proposal, merge, propose, withdraw
+from k8s.release.service_status import Standing
+from k8s.rendering.server_settings import parse_release
+from services.judge.actions.revert import Environment, revert_reason, undo_release
+from services.judge.errors import RepositoryError
+from services.judge.repository import Repository
+
+
+def package(version: str) -> str:
+    return f"sha256:{int(version):064d}"
+
+
+def release(version: str, **settings: str) -> Release:
+    image = Image(repository="registry.local/canario/churn", digest=f"sha256:{int(version) + 100:064d}")
+    return Release(service="churn", version=version, package=package(version), settings=settings, image=image)
+
+
+def standing(version: str, *, passed: bool = True, under_way: bool = False) -> Standing:
+    return Standing(version, package(version), passed, under_way)
+
+
+class Place:
+    """A bare repository and the promotion from staging to production in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.repository = Repository.create(folder / "environment.git")
+        self.promotion = Promotion(str(folder / "environment.git"), "churn", "staging", "production")
+
+    def release(self, environment: str, wanted: Release) -> str:
+        file = release_file(environment, "churn")
+        return self.repository.write(file, release_text(wanted), f"Deploy {wanted.version} to {environment}").id
+
+    def runs(self, environment: str = "production") -> Release:
+        file = release_file(environment, "churn")
+        return parse_release(self.repository.read(file) or "", file, "churn")
+
+    def propose(self, version: str) -> Proposal:
+        proposal = propose(self.promotion, standing(version))
+        assert proposal is not None
+        return proposal
+
+    def undo(self, environment: str, version: str) -> bool:
+        reason = revert_reason("churn", version, package(version), "fail: errors", [])
+        where = Environment(self.promotion.url, path=f"k8s/envs/{environment}")
+        return undo_release(where, "churn", version, package(version), reason) is not None
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    place = Place(tmp_path)
+    place.release("staging", release("2", CANARIO_WORKERS="2"))
+    place.release("production", release("1", CANARIO_LOG_FILES="9"))
+    return place
+
+
+def test_a_proposal_copies_the_release_and_not_the_differences_and_merges_to_one_commit(place: Place) -> None:
+    before = place.repository.head()
+    proposal = place.propose("2")
+    assert proposal.branch == "promote/production/churn-2"
+    assert proposal.commit.subject == "churn: promote version 2 from staging to production"
+    assert f"Package: {package('2')}" in proposal.commit.message
+    assert place.repository.head() == before, "a proposal changes nothing that runs"
+    merged = merge(place.promotion, proposal.branch, standing("1"))
+    assert place.repository.head() == merged.id
+    assert place.repository.changed(merged.id) == ["k8s/envs/production/churn.yaml"]
+    assert place.runs() == release("2", CANARIO_LOG_FILES="9")
+    assert propose(place.promotion, standing("2")) is None, "it is there already"
+
+
+def test_the_branch_of_a_merged_proposal_goes_unless_somebody_changed_it(place: Place) -> None:
+    proposal = place.propose("2")
+    there = Repository(place.repository.path, proposal.branch)
+    there.write("README", "not yet\n", "Look at this first")
+    assert "stale" in withdraw(place.promotion, proposal)
+    assert withdraw(place.promotion, Proposal(proposal.branch, there.show(there.head()))) == ""
+    with pytest.raises(RepositoryError, match=f"there is no branch {proposal.branch}"):
+        there.head()
+    nowhere = Promotion(f"{place.promotion.url}-gone", "churn", "staging", "production")
+    assert "git push failed" in withdraw(nowhere, proposal)
+
+
+@pytest.mark.parametrize(
+    ("known", "sentence"),
+    [
+        (standing("2", under_way=True), "version 2 in staging: a canary is under way"),
+        (standing("1"), "version 1 .* answers there, and not 2"),
+        (
+            Standing("2", package("9"), passed=True, under_way=False),
+            r"version 2 \(sha256:0+\) answers there, and not 2",
+        ),
+        (standing("2", passed=False), "no canary of it passed"),
+    ],
+)
+def test_what_has_not_proven_itself_is_not_proposed(place: Place, known: Standing, sentence: str) -> None:
+    with pytest.raises(PromotionError, match=sentence):
+        propose(place.promotion, known)
+    with pytest.raises(RepositoryError):
+        Repository(place.repository.path, "promote/production/churn-2").head()
+
+
+def test_a_first_version_goes_only_where_nothing_runs(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.release("staging", release("1"))
+    proposal = propose(place.promotion, standing("1", passed=False))
+    assert proposal is not None
+    assert "it is the first version there" in proposal.commit.message
+    merge(place.promotion, proposal.branch, None)
+    assert place.runs() == release("1")
+
+
+def test_nothing_is_promoted_from_where_nothing_is(tmp_path: Path) -> None:
+    with pytest.raises(PromotionError, match=r"staging/churn.yaml is not there"):
+        propose(Place(tmp_path).promotion, standing("1"))
+
+
+def test_proposing_again_is_the_same_proposal_and_another_one_is_refused(place: Place) -> None:
+    first = place.propose("2")
+    place.repository.write("README", "here\n", "Something else")
+    assert place.propose("2") == first
+    place.release("production", release("1", CANARIO_LOG_FILES="5"))
+    with pytest.raises(PromotionError, match="promote/production/churn-2 is there already and differs"):
+        place.propose("2")
+
+
+def test_of_two_merges_at_once_the_second_is_refused(place: Place) -> None:
+    first = place.propose("2")
+    place.release("staging", release("3"))
+    second = place.propose("3")
+    merge(place.promotion, first.branch, standing("1"))
+    with pytest.raises(PromotionError, match=r"production/churn\.yaml was changed since by"):
+        merge(place.promotion, second.branch, standing("2"))
+    assert place.runs().version == "2"
+
+
+def test_a_commit_to_another_file_is_no_conflict(place: Place) -> None:
+    proposal = place.propose("2")
+    place.repository.write("k8s/envs/production/fraud.yaml", "other\n", "Deploy fraud")
+    merge(place.promotion, proposal.branch, standing("1"))
+    assert place.runs().version == "2"
+    assert place.repository.read("k8s/envs/production/fraud.yaml") == "other\n"
+
+
+def test_a_merge_whose_push_came_too_late_is_made_again(place: Place) -> None:
+    proposal = place.propose("2")
+    marker = place.repository.path / "pushed"
+    hook = place.repository.path / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\n[ -e {marker} ] && exit 0\ntouch {marker}\nexit 1\n")
+    hook.chmod(0o755)
+    merge(place.promotion, proposal.branch, standing("1"))
+    assert marker.exists()
+    assert place.runs().version == "2"
+
+
+@pytest.mark.parametrize(
+    ("known", "sentence"),
+    [
+        (standing("1", under_way=True), "a canary of version 1 is under way in production"),
+        (standing("9"), "a canary of version 1 is under way in production"),
+        (None, "how production stands is not known"),
+    ],
+)
+def test_nothing_is_merged_during_a_canary(place: Place, known: Standing | None, sentence: str) -> None:
+    proposal = place.propose("2")
+    with pytest.raises(PromotionError, match=sentence):
+        merge(place.promotion, proposal.branch, known)
+    assert place.runs().version == "1"
+
+
+def test_a_revert_of_a_revert_is_undone_again_and_the_version_is_not_proposed_any_more(place: Place) -> None:
+    merge(place.promotion, place.propose("2").branch, standing("1"))
+    good = place.repository.tree(f"{place.repository.head()}^")
+    assert place.undo("production", "2")
+    by_hand = place.repository.revert(place.repository.head(), "It was the network.")
+    assert by_hand is not None
+    assert by_hand.subject.startswith('Revert "Revert "')
+    assert place.runs().version == "2"
+    assert place.undo("production", "2"), "it failed again"
+    assert not place.undo("production", "2")
+    assert place.repository.tree(place.repository.head()) == good
+    place.repository.path.joinpath("refs/heads/promote/production/churn-2").unlink()
+    with pytest.raises(PromotionError, match="version 2 was reverted in production by"):
+        place.propose("2")
+
+
+def test_a_forced_push_is_refused_by_the_repository(place: Place, tmp_path: Path) -> None:
+    other = Repository.create(tmp_path / "other.git")
+    other.write("k8s/envs/production/churn.yaml", release_text(release("9")), "Another history")
+    head = place.repository.head()
+    forced = other._run(("push", "--force", place.promotion.url, "main"), b"", {})
+    assert forced.returncode != 0
+    assert b"non-fast-forward" in forced.stderr
+    assert place.repository.head() == head

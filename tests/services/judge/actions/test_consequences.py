@@ -1,0 +1,253 @@
+"""Events in the cluster and reverts in Git, after an answer was given; the API server's part is played by a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.judge.actions.consequences import Consequences
+from services.judge.actions.kubernetes import Cluster, own_cluster
+from services.judge.actions.revert import Environment
+from services.judge.errors import ClusterError
+from services.judge.evidence.series import Series
+from services.judge.judge import Judge
+from services.judge.repository import Repository
+from services.judge.server import build_app
+from tests.services.judge.test_server import NOW, ROLLOUT, Recorded, recorded
+
+FILE = "k8s/envs/local/churn.yaml"
+TOLD = {"rollout": ROLLOUT.model_dump_json(), "version": "2", "package": "sha256:new"}
+ASKED = {"name": "churn", "namespace": "models", "phase": "Progressing", "metadata": TOLD}
+FAILED = {"eventMessage": "Canary failed! Scaling down churn.models", "eventType": "Warning", **TOLD}
+ROLLED_BACK = {**ASKED, "phase": "Failed", "metadata": FAILED}
+
+CANARIES = "/apis/flagger.app/v1beta1/namespaces/models/canaries"
+
+
+def asking(version: str) -> str:
+    return f"service: churn\nversion: '{version}'\npackage: sha256:new\n"
+
+
+def failed_canary(phase: str = "Failed") -> dict[str, Any]:
+    """As Flagger leaves it; the release was written before it failed."""
+    written = {"manager": "helm", "operation": "Update", "time": "2026-01-01T00:00:00Z"}
+    condition = {"type": "Promoted", "reason": phase, "lastUpdateTime": "2026-01-01T00:05:00Z"}
+    kept = {"manager": "flagger", "operation": "Update", "subresource": "status", "time": "2026-01-01T00:05:00Z"}
+    return {
+        "metadata": {"name": "churn", "namespace": "models", "uid": "a-b-c", "managedFields": [written, kept]},
+        "spec": {"analysis": {"webhooks": [{"type": "rollback"}, {"type": "event", "metadata": TOLD}]}},
+        # Flagger writes the time of a status anew as long as it is Failed, and not that of its condition.
+        "status": {"phase": phase, "lastTransitionTime": "2026-01-01T09:00:00Z", "conditions": [condition]},
+    }
+
+
+def progressing_canary() -> dict[str, Any]:
+    return failed_canary(phase="Progressing")
+
+
+class ApiServer:
+    """Takes Events as Kubernetes does: a name may stand once."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, dict[str, Any]] = {}
+        self.posts = 0
+        self.canaries: list[dict[str, Any]] = []
+        self.canary = failed_canary()
+        self.looks = 0
+        #: Looks at the Canary before it is what it will be.
+        self.late = 0
+        self.status = 201
+        self.token = ""
+        self.url = ""
+
+    def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if (method, path) == ("GET", CANARIES):
+            return 200, {"items": self.canaries}
+        if method == "GET":
+            assert path == f"{CANARIES}/churn"
+            self.looks += 1
+            return 200, self.canary if self.looks > self.late else progressing_canary()
+        assert path == "/api/v1/namespaces/models/events"
+        self.posts += 1
+        if self.status != 201:
+            return self.status, {"message": "events is forbidden"}
+        known = body["metadata"]["name"] in self.events
+        self.events.setdefault(body["metadata"]["name"], body)
+        return (409, {"message": "already exists"}) if known else (201, body)
+
+
+@contextmanager
+def api_server() -> Iterator[ApiServer]:
+    api = ApiServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _any(self) -> None:
+            api.token = self.headers["authorization"]
+            text = self.rfile.read(int(self.headers.get("content-length") or 0))
+            status, document = api.answer(self.command, self.path, json.loads(text or b"{}"))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(document).encode())
+
+        do_GET = do_POST = _any  # noqa: N815 -- the parent's names
+
+        def log_message(self, *_: object) -> None:
+            """Keeps the tests' output clean."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    api.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+async def _no_pause(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+def tell(series: Series, url: str, environment: Environment | None, *calls: tuple[str, dict[str, Any]]) -> list[int]:
+    """The statuses of a judge with these samples, once all that follows has been done."""
+
+    async def go() -> list[int]:
+        judge = Judge({}, Recorded(series), lambda: NOW, 1.0)
+        cluster = Cluster(url, lambda: "secret", lambda: NOW, None) if url else None
+        app = build_app(judge, Consequences(judge, cluster, environment, sleep=_no_pause))
+        transport = httpx.ASGITransport(app=app)
+        async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://j") as c:
+            return [(await c.post(path, content=json.dumps(body))).status_code for path, body in calls]
+
+    return asyncio.run(go())
+
+
+def test_a_verdict_and_its_reason_are_one_event_however_often_and_by_whomever_they_are_given() -> None:
+    with api_server() as api:
+        for requests in (30, 31):  # two replicas of the judge, at two moments
+            tell(recorded(10, 0, requests), api.url, None, *[("/confirm-traffic-increase", ASKED)] * 3)
+        (event,) = api.events.values()
+        assert api.posts == 2
+    assert (event["reason"], event["type"], event["count"]) == ("JudgeWait", "Normal", 1)
+    assert event["message"].startswith("wait: 0.00 % of the canary's 30 requests ended in an error")
+    assert event["involvedObject"] == {
+        "apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "churn", "namespace": "models", "uid": "a-b-c",
+    }  # fmt: skip
+    assert event["firstTimestamp"] == "1970-01-01T00:16:53Z"
+    assert api.token == "Bearer secret"
+
+
+def test_each_change_of_the_verdict_is_an_event() -> None:
+    with api_server() as api:
+        for series in (recorded(10, 0, 30), recorded(10, 0, 600), recorded(20, 0, 600), recorded(20, 200, 600)):
+            tell(series, api.url, None, ("/rollback", ASKED), ("/confirm-traffic-increase", ASKED))
+        said = [(event["reason"], event["type"]) for event in api.events.values()]
+    assert said[:3] == [("JudgeWait", "Normal"), ("JudgePass", "Normal"), ("JudgePass", "Normal")]
+    assert ("JudgeFail", "Warning") in said[3:]
+
+
+def test_that_nothing_can_be_read_is_a_warning() -> None:
+    with api_server() as api:
+        down = Series(problems=("http://prometheus:9090 cannot be read: refused",))
+        assert tell(down, api.url, None, ("/rollout", ASKED), ("/pre-rollout", ASKED)) == [403, 403]
+        (event,) = api.events.values()
+    assert (event["type"], event["message"].partition(";")[0]) == (
+        "Warning", "wait: http://prometheus:9090 cannot be read: refused"
+    )  # fmt: skip
+
+
+def test_an_api_server_that_says_no_or_is_gone_changes_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    with api_server() as api:
+        api.status = 403
+        assert tell(recorded(10, 0, 600), api.url, None, ("/confirm-traffic-increase", ASKED)) == [200]
+    assert "Kubernetes says 403: events is forbidden" in capsys.readouterr().out
+    assert tell(recorded(10, 0, 600), "http://127.0.0.1:1", None, ("/confirm-traffic-increase", ASKED)) == [200]
+    assert "Kubernetes cannot be asked" in capsys.readouterr().out
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Repository:
+    repository = Repository.create(tmp_path / "remote.git")
+    for version in ("1", "2"):
+        repository.write(FILE, asking(version), f"Deploy churn {version}")
+    return repository
+
+
+def test_a_rollback_is_reverted_with_the_evidence_also_when_its_traffic_is_gone(remote: Repository) -> None:
+    series = recorded(10, 100, 600)
+    series.add_weight(1012.9, 0)  # Flagger has taken the traffic back before it tells
+    with api_server() as api:
+        assert tell(series, api.url, Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK)) == [202]
+        (event,) = api.events.values()
+    message = remote.log()[-1].message
+    assert message.startswith('Revert "Deploy churn 2"')
+    assert "Version 2 (sha256:new) of churn was rolled back:\nfail: 16.7 % of the canary's 600 requests" in message
+    assert "- error_ratio: state harm, canary 0.1667, champion 0, excess 0.1667, margin 0.005" in message
+    assert remote.read(FILE) == asking("1")
+    assert (event["reason"], event["message"].partition(":")[0]) == ("Reverted", 'Revert "Deploy churn 2"')
+
+
+def test_flagger_tells_a_rollback_before_it_writes_it_down(remote: Repository) -> None:
+    with api_server() as api:
+        api.late = 3
+        tell(Series(), api.url, Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK))
+    assert remote.log()[-1].message.startswith('Revert "Deploy churn 2"')
+
+
+def test_a_rollback_that_the_canary_does_not_say_itself_is_not_believed(
+    remote: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with api_server() as api:
+        api.canary = progressing_canary()
+        tell(Series(), api.url, Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK))
+        assert not api.events
+    assert len(remote.log()) == 3
+    assert "the Canary does not say so; nothing is done" in capsys.readouterr().out
+
+
+def test_what_is_reverted_is_what_the_canary_says_and_not_what_was_told(remote: Repository) -> None:
+    remote.write(FILE, asking("3"), "Deploy churn 3")
+    lie = {**ROLLED_BACK, "metadata": {**FAILED, "version": "3"}}
+    with api_server() as api:
+        tell(Series(), api.url, Environment(f"file://{remote.path}"), ("/event", lie))
+    assert len(remote.log()) == 4
+
+
+def test_a_rollback_without_evidence_is_reverted_too(remote: Repository) -> None:
+    tell(Series(), "", Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK), ("/event", ROLLED_BACK))
+    assert len(remote.log()) == 4
+    assert "Flagger rolled it back; the judge's last word was wait:" in remote.log()[-1].message
+
+
+def test_a_rollback_of_a_version_that_is_not_asked_for_any_more_changes_nothing(remote: Repository) -> None:
+    remote.write(FILE, asking("3"), "Deploy churn 3")
+    tell(Series(), "", Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK))
+    assert len(remote.log()) == 4
+
+
+def test_a_repository_that_cannot_be_written_is_tried_again_and_said(
+    remote: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = Environment(f"file://{remote.path}/lost")
+    with api_server() as api:
+        tell(Series(), api.url, lost, ("/event", ROLLED_BACK))
+        (event,) = api.events.values()
+    assert capsys.readouterr().out.count('"event": "error"') == 6
+    assert (event["reason"], event["type"]) == ("RevertFailed", "Warning")
+
+
+def test_outside_a_cluster_events_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(ClusterError, match="--events needs a pod"):
+        own_cluster(lambda: NOW)

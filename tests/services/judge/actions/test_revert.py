@@ -1,0 +1,157 @@
+"""Reverts in real repositories: over file://, over the network, with two judges at once."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from services.judge.actions.revert import Environment, revert_reason, undo_release
+from services.judge.errors import RepositoryError
+from services.judge.repository import Repository
+
+FILE = "k8s/envs/local/churn.yaml"
+
+
+PACKAGE = "sha256:new"
+
+
+def asking(service: str, version: str, package: str = PACKAGE, settings: str = "{}") -> str:
+    return f"service: {service}\nversion: '{version}'\npackage: {package}\nsettings: {settings}\n"
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Repository:
+    """Version 1, then version 2 of churn, then another service's commit."""
+    repository = Repository.create(tmp_path / "remote.git")
+    repository.write(FILE, asking("churn", "1"), "Deploy churn 1")
+    repository.write(FILE, asking("churn", "2"), "Deploy churn 2")
+    repository.write("k8s/envs/local/fraud.yaml", asking("fraud", "2"), "Deploy fraud 2")
+    return repository
+
+
+def at(url: str) -> Environment:
+    return Environment(url, "main", "k8s/envs/local")
+
+
+@contextmanager
+def daemon(folder: Path) -> Iterator[str]:
+    """Git's own server for the repositories in a folder; yields the address that they are below."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        ["git", "daemon", "--listen=127.0.0.1", f"--port={port}", f"--base-path={folder}", "--export-all",
+         "--enable=receive-pack", "--reuseaddr", str(folder)],
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        _wait_until_open(port)
+        yield f"git://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_until_open(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    raise TimeoutError(f"nothing listens on port {port}")
+
+
+def test_the_commit_is_reverted_by_one_that_names_the_evidence(remote: Repository) -> None:
+    bad = remote.log()[-2]
+    made = undo_release(at(f"file://{remote.path}"), "churn", "2", PACKAGE, "fail: 5 % errors")
+    assert made is not None
+    assert remote.head() == made.id
+    assert made.message == f'Revert "Deploy churn 2"\n\nThis reverts commit {bad.id}.\n\nfail: 5 % errors'
+    assert remote.read(FILE) == asking("churn", "1")
+    assert remote.read("k8s/envs/local/fraud.yaml") == asking("fraud", "2")
+
+
+def test_doing_it_again_or_for_a_version_that_is_not_asked_for_changes_nothing(remote: Repository) -> None:
+    url = f"file://{remote.path}"
+    undo_release(at(url), "churn", "2", PACKAGE, "bad")
+    head = remote.head()
+    assert undo_release(at(url), "churn", "2", PACKAGE, "bad") is None
+    assert undo_release(at(url), "churn", "3", PACKAGE, "bad") is None
+    assert undo_release(at(url), "unknown", "2", PACKAGE, "bad") is None
+    assert remote.head() == head
+
+
+def test_a_release_of_this_version_with_another_package_stays(remote: Repository) -> None:
+    assert undo_release(at(f"file://{remote.path}"), "churn", "2", "sha256:another", "bad") is None
+
+
+def test_a_revert_is_not_undone_where_the_release_before_had_the_same_version_and_package(remote: Repository) -> None:
+    remote.write(FILE, asking("churn", "2", settings="{CANARIO_WORKERS: '9'}"), "More workers")
+    reason = revert_reason("churn", "2", PACKAGE, "fail: slow", [])
+    url = f"file://{remote.path}"
+    assert undo_release(at(url), "churn", "2", PACKAGE, reason)
+    assert undo_release(at(url), "churn", "2", PACKAGE, reason) is None
+    assert remote.read(FILE) == asking("churn", "2")
+
+
+def test_a_revert_is_not_undone_when_what_serves_again_fails_too(remote: Repository) -> None:
+    url = f"file://{remote.path}"
+    assert undo_release(at(url), "churn", "2", PACKAGE, revert_reason("churn", "2", PACKAGE, "fail: slow", []))
+    reason = revert_reason("churn", "1", PACKAGE, "fail: slow", [])
+    assert undo_release(at(url), "churn", "1", PACKAGE, reason) is None
+    assert remote.read(FILE) == asking("churn", "1")
+
+
+def test_two_judges_at_once_over_the_network_make_one_commit(remote: Repository) -> None:
+    before = len(remote.log())
+    with daemon(remote.path.parent) as address, ThreadPoolExecutor(4) as pool:
+        environment = at(f"{address}/remote.git")
+        made = list(pool.map(lambda _: undo_release(environment, "churn", "2", PACKAGE, "bad"), range(4)))
+    assert len({commit.id for commit in made if commit}) == 1  # made in the same second, they are the same
+    assert len(remote.log()) == before + 1
+    assert remote.read(FILE) == asking("churn", "1")
+
+
+def test_reverts_of_two_services_at_once_are_both_made(remote: Repository) -> None:
+    with daemon(remote.path.parent) as address, ThreadPoolExecutor(2) as pool:
+        environment = at(f"{address}/remote.git")
+        made = list(
+            pool.map(lambda service: undo_release(environment, service, "2", PACKAGE, "bad"), ("churn", "fraud"))
+        )
+    assert None not in made
+    assert (remote.read(FILE), remote.read("k8s/envs/local/fraud.yaml")) == (asking("churn", "1"), None)
+
+
+def test_a_branch_that_takes_no_push_is_said(remote: Repository) -> None:
+    hook = remote.path / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho main is protected >&2\nexit 1\n", encoding="utf-8")
+    hook.chmod(0o755)
+    with pytest.raises(RepositoryError, match=r"refused 8 times: .*pre-receive hook declined"):
+        undo_release(at(f"file://{remote.path}"), "churn", "2", PACKAGE, "bad")
+
+
+def test_a_repository_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError, match=r"git fetch failed: .*nowhere"):
+        undo_release(at(f"file://{tmp_path}/nowhere.git"), "churn", "2", PACKAGE, "bad")
+
+
+def test_a_file_that_is_no_yaml_is_said(remote: Repository) -> None:
+    remote.write(FILE, "version: [", "Break it")
+    with pytest.raises(RepositoryError, match=r"churn\.yaml: is not YAML"):
+        undo_release(at(f"file://{remote.path}"), "churn", "2", PACKAGE, "bad")
+
+
+def test_the_message_has_the_sentence_and_the_numbers() -> None:
+    signals = [{"name": "error_ratio", "state": "harm", "canary": 0.0512345, "lower": None}, {"name": "slow"}]
+    assert revert_reason("tiny", "3", "sha256:abc", "fail: 5 % errors", signals) == (
+        "Version 3 (sha256:abc) of tiny was rolled back:\nfail: 5 % errors\n\n"
+        "- error_ratio: state harm, canary 0.05123\n- slow: "
+    )
+    assert revert_reason("tiny", "3", "sha256:abc", "it did not start", []).endswith("rolled back:\nit did not start")

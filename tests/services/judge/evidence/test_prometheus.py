@@ -1,0 +1,171 @@
+"""The Prometheus source against a server that speaks its HTTP API with recorded samples.
+
+The answers have the form that prometheus.io/docs/prometheus/latest/querying/api documents;
+test_prometheus_server.py asks a real one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from components.spec.contract import Rollout
+from services.judge.evidence.counts import Evidence
+from services.judge.evidence.exposition import parse_page
+from services.judge.evidence.prometheus import PrometheusSource, pod_role
+from services.judge.evidence.series import evidence_at
+from services.judge.webhook import Subject
+from tests.services.judge.pages import replica_page, served
+
+CHURN = Subject("churn", "models")
+ROLLOUT = Rollout(deadline_minutes=60)
+CANARY, CHAMPION, SHADOW = "churn-7d9f4-x2x2x", "churn-primary-5f6d7-b4b4b", "churn-shadow-5f6d7-b4b4b"
+
+
+class Recorded:
+    """A Prometheus with two pods over ten scrapes, ten seconds apart; the canary gets 10 % from the third on."""
+
+    def __init__(self) -> None:
+        self.now = 1095.0
+        self.queries: list[str] = []
+        self.reply: tuple[int, str] | None = None
+        self.restarted_at: int | None = None
+
+    def answer(self, path: str) -> tuple[int, str]:
+        query = parse_qs(urlsplit(path).query)
+        self.queries.append(query["query"][0])
+        if self.reply is not None:
+            return self.reply
+        lines = self._weights() if self.queries[-1].startswith("flagger_canary_weight") else self._counts()
+        return 200, json.dumps({"status": "success", "data": {"resultType": "matrix", "result": lines}})
+
+    def _scrapes(self) -> list[tuple[int, float]]:
+        return [(scrape, at) for scrape in range(20) if (at := 1000.0 + 10 * scrape) <= self.now]
+
+    def _counts(self) -> list[dict[str, object]]:
+        lines: dict[str, dict[str, object]] = {}
+        for scrape, at in self._scrapes():
+            canary = replica_page(20 * scrape, version="2", package="sha256:two", champion="sha256:one")
+            pages = [(CANARY, canary), (CHAMPION, replica_page(180 * scrape)), (SHADOW, replica_page(50 * scrape))]
+            for pod, page in pages:
+                for sample in parse_page(page):
+                    labels = {"__name__": sample.name, "pod": pod, "instance": f"{pod}:3000", **sample.labels}
+                    line = lines.setdefault(json.dumps(labels), {"metric": labels, "values": []})
+                    line["values"].append([at, str(sample.value)])  # type: ignore[attr-defined]
+        return list(lines.values())
+
+    def _weights(self) -> list[dict[str, object]]:
+        values = [[at + 3, "10" if scrape >= 2 else "0"] for scrape, at in self._scrapes()]
+        labels = {"__name__": "flagger_canary_weight", "workload": "churn", "namespace": "flagger-system"}
+        other = [[at + 3, "40"] for _, at in self._scrapes()]
+        return [
+            {"metric": {**labels, "exported_namespace": "models"}, "values": values},
+            {"metric": {**labels, "exported_namespace": "trial"}, "values": other},
+        ]
+
+
+def read(prometheus: Recorded, *then: Callable[[], None]) -> Evidence:
+    """The evidence after a first reading, and one more after each change."""
+
+    async def go(address: str) -> Evidence:
+        source = PrometheusSource(f"http://{address}", lambda: prometheus.now)
+        await source.follow(CHURN, ROLLOUT)
+        for change in then:
+            change()
+            await source.refresh()
+        return evidence_at(source.series(CHURN), prometheus.now, 60)
+
+    with served(prometheus.answer) as address:
+        return asyncio.run(go(address))
+
+
+def test_a_rollout_is_read_from_raw_samples_and_roles_from_pods() -> None:
+    prometheus = Recorded()
+    found = read(prometheus)
+    assert (found.problems, found.weight, found.elapsed_seconds) == ((), 10, 72)
+    (stratum,) = found.strata
+    # The first scrape after the weight rose, at 1030, to the last before its last reading, at 1090.
+    assert (stratum.canary.requests, stratum.champion.requests) == (120, 1080)
+    assert found.holdout is not None
+    weights, counts = prometheus.queries
+    assert weights == 'flagger_canary_weight{workload="churn"}[1095s]'
+    # A minute more than the rollout has lasted.
+    assert counts.endswith('service="churn",namespace="models"}[132s]')
+
+
+def test_reading_on_asks_for_little_and_finds_what_a_new_reader_finds() -> None:
+    prometheus = Recorded()
+
+    def later() -> None:
+        prometheus.now = 1155.0
+
+    kept, fresh = read(prometheus, later), read(prometheus)
+    assert kept == fresh
+    # 60 s later, and 30 s twice.
+    assert prometheus.queries[3].endswith("[90s]")
+    assert fresh.strata[0].canary.requests == 240
+
+
+def test_what_was_read_stays_while_the_server_is_down_and_time_goes_on() -> None:
+    prometheus = Recorded()
+
+    def down() -> None:
+        prometheus.now, prometheus.reply = 1900.0, (503, "Service Unavailable")
+
+    found = read(prometheus, down)
+    assert "answered 503: Service Unavailable" in found.problems[0]
+    assert found.elapsed_seconds == 1900 - 1023
+    assert found.strata[0].canary.requests == 120
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ((500, "boom"), "answered 500: boom"),
+        ((200, json.dumps({"status": "error", "error": "too many samples"})), "too many samples"),
+        ((200, "<html>"), "answered something else than Prometheus does"),
+        ((200, json.dumps({"status": "success", "data": {"result": []}})), "weight is not known"),
+    ],
+)
+def test_a_server_that_says_no_or_nothing_is_a_problem(reply: tuple[int, str], words: str) -> None:
+    prometheus = Recorded()
+    prometheus.reply = reply
+    assert words in read(prometheus).problems[0]
+
+
+def test_a_server_that_is_not_there_is_a_problem() -> None:
+    source = PrometheusSource("http://127.0.0.1:1", lambda: 1095.0)
+    asyncio.run(source.follow(CHURN, ROLLOUT))
+    assert "cannot be read" in evidence_at(source.series(CHURN), 1095, 60).problems[0]
+
+
+def test_who_is_not_asked_about_is_not_read() -> None:
+    prometheus = Recorded()
+
+    def much_later() -> None:
+        prometheus.now = 3000.0
+
+    read(prometheus, much_later)
+    assert len(prometheus.queries) == 2
+
+
+@pytest.mark.parametrize(
+    ("pod", "service", "role"),
+    [
+        (CANARY, "churn", "canary"),
+        (CHAMPION, "churn", "champion"),
+        (SHADOW, "churn", None),
+        ("churn-eu-7d9f4-x2x2x", "churn", None),
+        ("my-primary-model-7d9f4-x2x2x", "my-primary-model", "canary"),
+        ("my-primary-model-primary-7d9f4-x2x2x", "my-primary-model", "champion"),
+        ("churn-primary-7d9f4-x2x2x", "churn-primary", "canary"),
+        ("churn-golden-test", "churn", None),
+        ("", "churn", None),
+    ],
+)
+def test_a_pods_role_is_in_its_name(pod: str, service: str, role: str | None) -> None:
+    assert pod_role(pod, service) == role

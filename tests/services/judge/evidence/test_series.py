@@ -1,0 +1,228 @@
+"""From samples to strata: which step belongs to which weight, restarts, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.spec.contract import SCORE_EDGES
+from services.judge.evidence.counts import Counts, Evidence, Holdout
+from services.judge.evidence.exposition import Reading
+from services.judge.evidence.series import Replica, Role, Series, evidence_at
+from tests.services.judge.builders import HOLDOUT, counts
+
+STALE = 10.0
+
+
+def reading(requests: float, errors: float = 0, version: str = "2", **more: str | Holdout | None) -> Reading:
+    known = Reading(counts(requests, errors), version, package="sha256:new", champion="sha256:old", holdout=HOLDOUT)
+    return replace(known, **more)  # type: ignore[arg-type]
+
+
+def champion_reading(requests: float, errors: float = 0) -> Reading:
+    return reading(requests, errors, version="1", package="sha256:old", champion="")
+
+
+def series(
+    weights: list[tuple[float, float]], canary: list[tuple[float, Reading]], champion: list[tuple[float, Reading]]
+) -> Series:
+    found = Series()
+    for at, weight in weights:
+        found.add_weight(at, weight)
+    sides: list[tuple[Role, list[tuple[float, Reading]]]] = [("canary", canary), ("champion", champion)]
+    for role, samples in sides:
+        replica = found.replicas[role] = Replica(role)
+        for at, sample in samples:
+            replica.add(at, sample)
+    return found
+
+
+def steady(end: int, *, weight: float = 10) -> Series:
+    """Weight 0 until 2, then `weight`; the canary counts 10 a second, the champion 90."""
+    times = range(end + 1)
+    return series(
+        [(at, 0 if at < 3 else weight) for at in times],
+        [(at, reading(10 * max(at - 3, 0))) for at in times],
+        [(at, champion_reading(1000 + 90 * at)) for at in times],
+    )
+
+
+def changed(replica: Replica, change: Callable[[Counts], Counts]) -> Replica:
+    """The replica as it would have counted."""
+    other = Replica(replica.role)
+    for at, one in zip(replica.times, replica.readings, strict=True):
+        other.add(at, replace(one, counts=change(one.counts)))
+    return other
+
+
+def requests_by_weight(found: Evidence) -> dict[float, tuple[float | None, float | None]]:
+    return {s.weight: (s.canary.requests, s.champion.requests) for s in found.strata}
+
+
+def test_a_rollout_begins_when_the_weight_rises_from_zero_and_nothing_before_counts() -> None:
+    found = evidence_at(steady(13), 13, STALE)
+    assert (found.weight, found.elapsed_seconds, found.problems) == (10, 10, ())
+    assert requests_by_weight(found) == {10: (100, 900)}
+
+
+def test_a_step_in_which_the_weight_changed_is_left_out_on_both_sides() -> None:
+    known = steady(13)
+    known.weights[8:] = [20.0] * 6
+    found = requests_by_weight(evidence_at(known, 13, STALE))
+    assert found == {10: (40, 360), 20: (50, 450)}
+
+
+def test_a_step_counts_only_once_the_weight_was_read_after_it() -> None:
+    known = steady(13)
+    del known.weight_times[-1], known.weights[-1]
+    assert requests_by_weight(evidence_at(known, 13, STALE)) == {10: (90, 810)}
+
+
+def test_no_weight_is_no_rollout_and_a_second_rollout_starts_afresh() -> None:
+    known = steady(13)
+    known.add_weight(14, 0)
+    assert evidence_at(known, 14, STALE).strata == ()
+    known.add_weight(15, 10)
+    found = evidence_at(known, 15, STALE)
+    assert (found.strata, found.elapsed_seconds) == ((), 0)
+
+
+def test_a_replica_that_was_restarted_counts_from_zero() -> None:
+    known = steady(8)
+    for at, requests in ((9, 4), (10, 14)):
+        known.add_weight(at, 10)
+        known.replicas["canary"].add(at, reading(requests))
+        known.replicas["champion"].add(at, champion_reading(1000 + 90 * at))
+    assert requests_by_weight(evidence_at(known, 10, STALE)) == {10: (50 + 14, 630)}
+
+
+def test_replicas_add_up_and_one_that_is_gone_keeps_what_it_counted() -> None:
+    known = steady(13)
+    gone = known.replicas["gone"] = Replica("canary")
+    for at in range(3, 8):
+        gone.add(at, reading(5 * at))
+    assert requests_by_weight(evidence_at(known, 13, STALE)) == {10: (120, 900)}
+
+
+def test_a_replica_that_appears_late_counts_from_its_first_sample() -> None:
+    known = steady(13)
+    late = known.replicas["late"] = Replica("canary")
+    late.add(10, reading(700))
+    late.add(13, reading(706))
+    assert requests_by_weight(evidence_at(known, 13, STALE)) == {10: (106, 900)}
+
+
+def test_an_earlier_canary_is_no_evidence_about_this_one() -> None:
+    known = steady(13)
+    other = known.replicas["other"] = Replica("canary")
+    for at in range(3, 10):
+        other.add(at, reading(100 * at, errors=50 * at, version="1.5"))
+    assert requests_by_weight(evidence_at(known, 13, STALE)) == {10: (100, 900)}
+
+
+@given(st.lists(st.integers(4, 12), unique=True, max_size=8))
+def test_samples_that_were_missed_lose_nothing_while_the_weight_stays(missed: list[int]) -> None:
+    known = steady(13)
+    canary = known.replicas["canary"]
+    known.replicas["canary"] = Replica("canary")
+    for at, one in zip(canary.times, canary.readings, strict=True):
+        if at not in missed:
+            known.replicas["canary"].add(at, one)
+    assert requests_by_weight(evidence_at(known, 13, STALE)) == {10: (100, 900)}
+
+
+def test_a_counter_that_is_missing_stays_missing() -> None:
+    known = steady(13)
+    known.replicas["canary"] = changed(known.replicas["canary"], lambda one: replace(one, errors=None))
+    found = evidence_at(known, 13, STALE)
+    assert found.strata[0].canary.errors is None
+    assert found.strata[0].canary.requests == 100
+
+
+def test_what_cannot_be_read_any_more_is_a_problem() -> None:
+    found = evidence_at(steady(13), 60, STALE)
+    assert found.problems == (
+        "the canary's weight was last read 47 s ago",
+        "no replica of the canary could be read for 47 s",
+        "no replica of the champion could be read for 47 s",
+    )
+
+
+def test_nothing_at_all_is_three_problems() -> None:
+    assert evidence_at(Series(), 0, STALE).problems == (
+        "the canary's weight is not known: nothing exports it",
+        "no canary is among the targets that could be read",
+        "no champion is among the targets that could be read",
+    )
+
+
+def test_a_canary_with_the_champions_own_package_must_not_score_differently() -> None:
+    known = steady(13)
+    known.replicas["canary"].add(14, reading(110, package="sha256:old", champion="sha256:older"))
+    found = evidence_at(known, 14, STALE)
+    assert found.problems == ()
+    assert found.holdout is not None
+    assert set(found.holdout.shift) == set(found.holdout.shift_error) == {0.0}
+    assert len(found.holdout.shift) == len(found.holdout.shift_error) == len(SCORE_EDGES)
+
+
+def test_packages_that_nobody_names_are_not_the_same_one() -> None:
+    known = steady(13)
+    known.replicas["canary"].add(14, reading(110, package="", champion="", holdout=None))
+    known.replicas["champion"].add(14, replace(champion_reading(110), package=""))
+    assert evidence_at(known, 14, STALE).holdout is None
+
+
+def test_a_canary_compared_with_another_champion_than_the_live_one_is_a_problem() -> None:
+    known = steady(13)
+    known.replicas["canary"].add(14, reading(110, champion="sha256:older"))
+    found = evidence_at(known, 14, STALE)
+    assert found.holdout is None
+    assert found.problems == (
+        "the canary was compared on the hold-out with sha256:older, but the champion that is live is sha256:old;"
+        " train it again against the live champion",
+    )
+
+
+def test_the_hold_out_travels_with_the_canary() -> None:
+    assert evidence_at(steady(13), 13, STALE).holdout == HOLDOUT
+
+
+def test_a_part_that_is_a_few_requests_ahead_of_its_whole_is_cut_and_one_far_ahead_is_not() -> None:
+    def errors(ahead: float) -> float | None:
+        known = steady(13)
+        known.replicas["canary"].add(14, reading(110, errors=110 + ahead))
+        known.replicas["champion"].add(14, champion_reading(2260))
+        known.add_weight(14, 10)
+        return evidence_at(known, 14, STALE).strata[0].canary.errors
+
+    assert errors(3) == 110
+    assert errors(300) == 410
+
+
+def test_what_is_forgotten_is_not_needed() -> None:
+    known = steady(13)
+    before = evidence_at(known, 13, STALE)
+    known.forget_before(3)
+    assert known.weight_times[0] == 2
+    assert evidence_at(known, 13, STALE) == before
+    known.replicas["gone"] = Replica("canary")
+    known.replicas["gone"].add(0, reading(9))
+    known.forget_before(3)
+    assert "gone" not in known.replicas
+
+
+def test_more_labels_than_scores_are_a_problem() -> None:
+    known = steady(13)
+    twice = replace(reading(100), counts=counts(100, labels=200))
+    known.replicas["canary"].add(14, twice)
+    assert evidence_at(known, 14, STALE).problems == (
+        "a replica of the canary counts 200 labels for 100 scores; a label belongs to one score",
+    )
+
+
+def test_counts_of_none_do_not_vanish_in_sums() -> None:
+    assert (Counts(None) + Counts(1)).requests is None

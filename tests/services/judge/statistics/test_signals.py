@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from components.spec.contract import SCORE_EDGES, Harm
+from services.judge.evidence.counts import BINS, Counts
+from services.judge.statistics.evalue import Arms
+from services.judge.statistics.signals import Signal, brier_values, judged_signals
+from tests.services.judge.builders import HOLDOUT, counts
+
+
+def signal(name: str, harm: Harm | None = None) -> Signal:
+    return next(s for s in judged_signals(harm or Harm(), 0.01, HOLDOUT) if s.name == name)
+
+
+def test_false_alarm_is_shared_out_over_the_signals_that_are_judged() -> None:
+    shares = {s.name: s.false_alarm for s in judged_signals(Harm(), 0.01, HOLDOUT)}
+    assert sum(shares.values()) == pytest.approx(0.01)
+    assert shares["error_ratio"] == pytest.approx(0.004)
+    fewer = judged_signals(Harm(score_shift=None, label_loss=None), 0.01, HOLDOUT)
+    assert [s.name for s in fewer] == ["error_ratio", "slow_ratio"]
+    assert sum(s.false_alarm for s in fewer) == pytest.approx(0.01)
+
+
+def test_a_signal_that_cannot_be_judged_keeps_its_share() -> None:
+    without = judged_signals(Harm(), 0.01, None)
+    assert [s.name for s in without] == ["error_ratio", "slow_ratio", "label_loss"]
+    assert without[0].false_alarm == pytest.approx(0.004)
+
+
+def test_each_signal_looks_at_its_own_counts() -> None:
+    known = Counts(10, 3, 2, scores=(4.0, 3.0) + (0.0,) * (BINS - 2), labels=((1.0, 2.0),) + ((0.0, 0.0),) * (BINS - 1))
+    table = known.vector()[None]
+    assert signal("error_ratio").select(table).tolist() == [[[7, 3]]]
+    assert signal("slow_ratio").select(table).tolist() == [[[8, 2]]]
+    scores = signal("score_shift").select(table)
+    assert scores.shape == (1, BINS - 1, 2)
+    assert scores[0, :2].tolist() == [[3, 4], [0, 7]]
+    assert signal("label_loss").select(table)[0, 0, :3].tolist() == [1, 2, 0]
+
+
+def test_the_loss_of_an_answer_is_that_of_the_middle_of_its_bin() -> None:
+    values = brier_values()
+    assert len(values) == 2 * BINS
+    at = SCORE_EDGES.index(0.2)
+    assert values[2 * at : 2 * at + 2] == pytest.approx((0.175**2, 0.825**2))
+
+
+def test_both_directions_of_a_shift_are_harm() -> None:
+    known = signal("score_shift")
+    low = (0.1,) * 10 + (0.0,) * (BINS - 10)
+    high = (0.0,) * (BINS - 10) + (0.1,) * 10
+    for canary, champion in ((low, high), (high, low)):
+        tables = (counts(500, shape=side).vector()[None] for side in (canary, champion))
+        arms = [Arms(0.5, *(known.select(table) for table in tables))]
+        assert known.log_harm(arms, known.margin)[0] > 100
+
+
+def test_means_are_compared_at_the_canarys_weights() -> None:
+    known = signal("error_ratio")
+    strata = [
+        Arms(0.1, known.select(counts(100, c1).vector()[None]), known.select(counts(900, b1).vector()[None]))
+        for c1, b1 in ((1, 9), (50, 450))
+    ]
+    canary, champion = known.means(strata)
+    assert canary[0, 0] == pytest.approx(51 / 200)
+    assert champion[0, 0] == pytest.approx((0.01 + 0.5) / 2)
+    nothing = known.means([])
+    assert np.isnan(nothing[0]).all()
+
+
+def test_safety_is_only_as_sure_as_its_weakest_mean() -> None:
+    known = signal("score_shift")
+    shape = [1 / BINS] * BINS
+    shape[0], shape[1] = shape[0] + 0.049, shape[1] - 0.049
+    tables = (counts(20_000, shape=tuple(shape)).vector()[None], counts(20_000).vector()[None])
+    arms = [Arms(0.5, *(known.select(table) for table in tables))]
+    assert known.log_safe(arms, known.margin)[0] < np.log(100)
+    assert known.log_safe(arms, 0.1)[0] > np.log(100)

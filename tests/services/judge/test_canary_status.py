@@ -1,0 +1,175 @@
+"""Rollbacks of which no judge was told: found in the cluster, and reverted once."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.judge.actions.consequences import Consequences
+from services.judge.actions.kubernetes import Cluster
+from services.judge.actions.revert import Environment
+from services.judge.canary_status import ending
+from services.judge.evidence.series import Series
+from services.judge.judge import Judge
+from services.judge.repository import Repository
+from services.judge.webhook import QuestionError
+from tests.services.judge.actions.test_consequences import FILE, TOLD, ApiServer, api_server, asking, failed_canary
+from tests.services.judge.test_server import NOW, Recorded
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Repository:
+    repository = Repository.create(tmp_path / "remote.git")
+    for version in ("1", "2"):
+        repository.write(FILE, asking(version), f"Deploy churn {version}")
+    return repository
+
+
+def watch(api: ApiServer, environment: Environment, looks: int) -> None:
+    """A judge that starts, and looks so many times."""
+
+    async def go() -> None:
+        pauses = 0
+
+        async def pause(_: float) -> None:
+            nonlocal pauses
+            pauses += 1
+            if pauses == looks:
+                raise asyncio.CancelledError
+
+        judge = Judge({}, Recorded(Series()), lambda: NOW, 1.0)
+        cluster = Cluster(api.url, lambda: "secret", lambda: NOW, None)
+        consequences = Consequences(judge, cluster, environment, ["models"], sleep=pause)
+        with pytest.raises(asyncio.CancelledError):
+            await consequences.watch()
+        await consequences.close()
+
+    asyncio.run(go())
+
+
+def test_what_failed_while_no_judge_listened_is_reverted_once_by_whoever_starts(remote: Repository) -> None:
+    with api_server() as api:
+        api.canaries = [failed_canary()]
+        for _ in range(2):
+            watch(api, Environment(f"file://{remote.path}"), looks=2)
+        (event,) = api.events.values()
+    assert [commit.subject for commit in remote.log()][3:] == ['Revert "Deploy churn 2"']
+    assert "Version 2 (sha256:new) of churn was rolled back:\nFlagger rolled it back" in remote.log()[-1].message
+    assert remote.read(FILE) == asking("1")
+    assert event["reason"] == "Reverted"
+
+
+def test_the_champion_that_was_brought_back_has_not_failed(remote: Repository) -> None:
+    """After the revert the champion is written into the Canary, which stays Failed, and is looked at every 10 s."""
+    with api_server() as api:
+        api.canaries = [failed_canary()]
+        watch(api, Environment(f"file://{remote.path}"), looks=1)
+        back = failed_canary()
+        back["metadata"]["managedFields"][0]["time"] = "2026-01-01T00:06:00Z"
+        back["spec"]["analysis"]["webhooks"][1]["metadata"] = TOLD | {"version": "1", "package": "sha256:old"}
+        api.canaries = [back]
+        watch(api, Environment(f"file://{remote.path}"), looks=2)
+    assert [commit.subject for commit in remote.log()][3:] == ['Revert "Deploy churn 2"']
+    assert remote.read(FILE) == asking("1")
+
+
+def test_what_was_released_again_by_hand_is_not_reverted_for_the_same_rollback(remote: Repository) -> None:
+    def again(_: float) -> None:
+        remote.write(FILE, asking("2"), "Try churn 2 again")
+
+    with api_server() as api:
+        api.canaries = [failed_canary()]
+        judge = Judge({}, Recorded(Series()), lambda: NOW, 1.0)
+        cluster = Cluster(api.url, lambda: "secret", lambda: NOW, None)
+        looks: list[float] = []
+
+        async def pause(seconds: float) -> None:
+            looks.append(seconds)
+            if len(looks) == 2:
+                raise asyncio.CancelledError
+            again(seconds)
+
+        watcher = Consequences(judge, cluster, Environment(f"file://{remote.path}"), ["models"], sleep=pause)
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(watcher.watch())
+    assert looks == [60.0, 60.0]
+    assert remote.log()[-1].subject == "Try churn 2 again"
+
+
+def _written_since(canary: dict[str, Any]) -> None:
+    canary["metadata"]["managedFields"][0]["time"] = canary["status"]["conditions"][0]["lastUpdateTime"]
+
+
+def _without_times(canary: dict[str, Any]) -> None:
+    del canary["metadata"]["managedFields"]
+
+
+def _under_way(canary: dict[str, Any]) -> None:
+    canary["status"]["phase"] = "Progressing"
+
+
+def _new(canary: dict[str, Any]) -> None:
+    del canary["status"]
+
+
+def _without_condition(canary: dict[str, Any]) -> None:
+    del canary["status"]["conditions"]
+
+
+def _with_the_condition_of_another_phase(canary: dict[str, Any]) -> None:
+    canary["status"]["conditions"][0]["reason"] = "Progressing"
+
+
+def _of_somebody_else(canary: dict[str, Any]) -> None:
+    canary["spec"]["analysis"] = {"webhooks": [{"type": "event"}]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _written_since, _without_times, _under_way, _new, _without_condition, _with_the_condition_of_another_phase,
+        _of_somebody_else,
+    ],
+)  # fmt: skip
+def test_a_canary_that_does_not_say_which_release_ended_is_left_alone(change: Any) -> None:
+    canary = failed_canary()
+    assert ending(canary) is not None
+    change(canary)
+    assert ending(canary) is None
+
+
+def test_metadata_that_cannot_be_read_is_refused_and_holds_up_nobody(
+    remote: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = failed_canary()
+    broken["spec"]["analysis"]["webhooks"] = [{"type": "event", "metadata": TOLD | {"rollout": "{"}}]
+    with pytest.raises(QuestionError, match=r"metadata\.rollout"):
+        ending(broken)
+    with api_server() as api:
+        api.canaries = [broken, failed_canary()]
+        watch(api, Environment(f"file://{remote.path}"), looks=1)
+    assert remote.log()[-1].subject == 'Revert "Deploy churn 2"'
+    assert "metadata.rollout" in capsys.readouterr().out
+
+
+def test_a_repository_that_is_down_is_tried_again_at_the_next_look(remote: Repository) -> None:
+    home, away = remote.path, remote.path.with_name("away.git")
+    home.rename(away)
+
+    async def pause(seconds: float) -> None:
+        if seconds == 60.0 and home.exists():
+            raise asyncio.CancelledError
+        if seconds == 60.0:
+            away.rename(home)
+
+    with api_server() as api:
+        api.canaries = [failed_canary()]
+        judge = Judge({}, Recorded(Series()), lambda: NOW, 1.0)
+        cluster = Cluster(api.url, lambda: "secret", lambda: NOW, None)
+        watcher = Consequences(judge, cluster, Environment(f"file://{home}"), ["models"], sleep=pause)
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(watcher.watch())
+    assert remote.log()[-1].subject == 'Revert "Deploy churn 2"'

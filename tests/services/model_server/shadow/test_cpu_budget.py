@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from services.model_server.shadow.cpu_budget import Allowance, own_time
+
+
+def test_an_allowance_gives_a_share_of_the_time_that_passes() -> None:
+    now = [0.0]
+    allowance = Allowance(0.1, 0.5, lambda: now[0])
+    assert allowance.wait_seconds() == 0
+    allowance.spend(1.5)
+    # One second is owed, and half a second is saved up before it goes on.
+    assert allowance.wait_seconds() == pytest.approx(10.5)
+    now[0] = 10.1
+    assert allowance.wait_seconds() == 0
+    now[0] = 1000.0
+    allowance.wait_seconds()
+    allowance.spend(0.6)
+    assert allowance.wait_seconds() > 0
+
+
+def test_own_time_passes_while_there_is_nothing_to_do_and_while_there_is() -> None:
+    clock = own_time()
+    at, start = time.monotonic(), clock()
+    time.sleep(0.02)
+    while time.monotonic() < at + 0.04:
+        pass
+    assert 0 < clock() - start <= time.monotonic() - at
+
+
+_CONTEST = """
+import os, sys, time
+from services.model_server.shadow.cpu_budget import own_time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+clock = own_time()
+start, at = clock(), time.monotonic()
+other = os.fork()
+while time.monotonic() < at + 0.5:
+    pass
+if other:
+    os.waitpid(other, 0)
+    print((clock() - start) / (time.monotonic() - at))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this kernel does not tell")
+def test_own_time_stands_still_while_another_process_has_the_processor() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _CONTEST],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": "."},
+    )
+    # Two that always want one processor have half of it each; others may have their part too.
+    assert float(done.stdout) < 0.75
