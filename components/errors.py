@@ -6,6 +6,7 @@ ComponentError
 ├── PackageError    a package's bytes are not what they say
 │   └── SignatureError  nobody who may has signed them
 ├── GateError       a candidate did not show what the spec demands
+├── GitError        Git refused, or is not installed; says what it said
 └── ReleaseError    an environment file is wrong; says which key
 """
 
@@ -32,6 +33,10 @@ class SignatureError(PackageError):
 
 class GateError(ComponentError):
     """A candidate was refused offline."""
+
+
+class GitError(ComponentError):
+    """Git refused."""
 
 
 class ReleaseError(ComponentError):

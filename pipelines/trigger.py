@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from components.errors import ComponentError, SpecError
-from components.git.command import GitError, git
+from components.errors import ComponentError, GitError, SpecError
+from components.git.command import git
 from components.registry.provenance import ROOT
 
 #: Whatever is below these decides what a model learns.

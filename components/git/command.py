@@ -1,37 +1,65 @@
-"""Reads Git repositories, whatever the user's own settings are."""
+"""Runs Git, whatever the user's own settings are."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from components.errors import ComponentError
+from components.errors import GitError
 
-_ALONE: Final = ("-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false")
-
-
-class GitError(ComponentError):
-    """Git refused; says why."""
+_ISOLATED: Final = {
+    "safe.directory": "*",
+    "core.hooksPath": os.devnull,
+    "core.quotePath": "false",
+}
+_SECONDS: Final = 60.0
 
 
 def git(repository: Path, *arguments: str) -> bytes:
-    """What a command of Git prints.
+    """The output of a Git command in a repository, with or without a work tree.
 
     Raises:
         GitError: it failed, or Git is not installed.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    options = [part for name, value in _ISOLATED.items() for part in ("-c", f"{name}={value}")]
     # A commit's name stands for its own bytes: what `git replace` would show in their place is another commit.
-    kept["GIT_NO_REPLACE_OBJECTS"] = "1"
+    done = run_git("-C", str(repository), *options, *arguments, settings={"GIT_NO_REPLACE_OBJECTS": "1"}, seconds=None)
+    if done.returncode:
+        raise GitError(f"{repository}: git {' '.join(arguments[:2])} failed: {words(done)}")
+    return done.stdout
+
+
+def run_git(
+    *arguments: str, given: bytes = b"", settings: Mapping[str, str] | None = None, seconds: float | None = _SECONDS
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs Git with an environment that is free of GIT_ variables but for `settings`; it may fail.
+
+    Raises:
+        GitError: Git is not installed, or took longer than `seconds`.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(repository), *_ALONE, *arguments], capture_output=True, check=False, env=kept
+        return subprocess.run(
+            command, input=given, capture_output=True, check=False, env=kept | dict(settings or {}), timeout=seconds
         )
+    except subprocess.TimeoutExpired as error:
+        raise GitError(f"git {_verb(arguments)} took longer than {seconds:g} s") from error
     except OSError as error:
         raise GitError(f"git cannot be started: {error}; install git") from error
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise GitError(f"{repository}: git {' '.join(arguments[:2])} failed: {said}")
-    return done.stdout
+
+
+def words(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Git's own words about a failure."""
+    return done.stderr.decode(errors="replace").strip()
+
+
+def _verb(arguments: tuple[str, ...]) -> str:
+    """The command among the arguments: the first word after Git's own options, which all take a value here."""
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        del rest[:2]
+    return rest[0] if rest else ""

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from components.digest import sha256
-from components.git.command import GitError, git
+from components.errors import GitError
+from components.git.command import git
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK_FILE = "requirements.txt"

@@ -1,9 +1,10 @@
-"""The environment file `k8s/envs/<env>/<service>.yaml`: what of a service runs, for the twin and for a cluster."""
+"""The release file `k8s/envs/<env>/<service>.yaml`: which version of a service runs, on the twin or in a cluster."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 import yaml
@@ -43,7 +44,7 @@ def _not_the_platforms(settings: dict[str, str]) -> dict[str, str]:
 ServerSettings = Annotated[dict[str, str], AfterValidator(_not_the_platforms)]
 
 
-class Candidate(Closed):
+class ShadowVersion(Closed):
     """The version that answers in the shadow of the one that serves."""
 
     version: str = Field(pattern=_VERSION, description="The candidate's version number.")
@@ -53,21 +54,23 @@ class Candidate(Closed):
 
 
 class Release(Closed):
-    """What is to run of a service."""
+    """The version of a service that is to run."""
 
     service: str = Field(min_length=1)
     version: str = Field(pattern=_VERSION, description="The model's version; every release has its own.")
     package: Digest = Field(description="The model package's digest.")
     settings: ServerSettings = Field(default_factory=dict, description="More settings of the server.")
     image: Image | None = Field(default=None, description="The image that holds the package; a cluster needs it.")
-    candidate: Candidate | None = Field(default=None, description="With strategy shadow, the version that is tried.")
+    candidate: ShadowVersion | None = Field(
+        default=None, description="With strategy shadow, the version that is tried."
+    )
 
     @classmethod
     def read(cls, document: Mapping[str, Any], name: str) -> Self:
         """The release in a document; `name` says in messages where it came from.
 
         Raises:
-            ReleaseError: it is none; every fault is named.
+            ReleaseError: it is not a release; every fault is named.
         """
         try:
             return cls.model_validate(document)
@@ -86,13 +89,26 @@ def is_own(setting: str) -> bool:
     return setting in OWN_SETTINGS or setting.startswith(OWN_PREFIX)
 
 
+@dataclass(frozen=True)
+class NamedRelease:
+    """The version and package that a release file names; empty where it names none."""
+
+    version: str
+    package: str
+
+
+def environment_folder(environment: str) -> str:
+    """The folder of an environment's files in the repository."""
+    return f"k8s/envs/{environment}"
+
+
 def release_file(environment: str, service: str) -> str:
-    """Where in the repository a service's release stands."""
-    return f"k8s/envs/{environment}/{service}.yaml"
+    """The path of a service's release file in the repository."""
+    return f"{environment_folder(environment)}/{service}.yaml"
 
 
 def release_text(release: Release) -> str:
-    """The release as its file holds it."""
+    """The text of a release's file."""
     return yaml.safe_dump(release.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
 
 
@@ -100,7 +116,7 @@ def parse_release(text: str, name: str, service: str) -> Release:
     """The release in a file's text; `name` says in messages where it came from.
 
     Raises:
-        ReleaseError: it is not one of this service; every fault is named.
+        ReleaseError: it is not a release of this service; every fault is named.
     """
     try:
         document = load_yaml(text)
@@ -114,6 +130,23 @@ def parse_release(text: str, name: str, service: str) -> Release:
     return release
 
 
+def named_release(text: str, name: str) -> NamedRelease:
+    """The version and package in a file's text, whatever else it holds.
+
+    History has files that older and newer programs wrote, which `parse_release` may refuse.
+
+    Raises:
+        ReleaseError: it is not YAML.
+    """
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ReleaseError(f"{name}: is not YAML: {error}") from error
+    found = document if isinstance(document, dict) else {}
+    version, package = (found.get(key) for key in ("version", "package"))
+    return NamedRelease("" if version is None else str(version), "" if package is None else str(package))
+
+
 def _fault(fault: Mapping[str, Any]) -> str:
     place = ".".join(str(part) for part in fault["loc"]) or "release"
     if fault["type"] == "extra_forbidden":
@@ -124,5 +157,5 @@ def _fault(fault: Mapping[str, Any]) -> str:
 
 def _allowed(place: tuple[int | str, ...]) -> list[str]:
     """The keys that there are at a place of the file."""
-    kinds: dict[tuple[int | str, ...], type[BaseModel]] = {(): Release, ("candidate",): Candidate}
+    kinds: dict[tuple[int | str, ...], type[BaseModel]] = {(): Release, ("candidate",): ShadowVersion}
     return list(kinds.get(place, Image).model_fields)

@@ -12,8 +12,7 @@ import pyarrow.parquet
 from mlflow.exceptions import MlflowException
 
 from components.digest import sha256
-from components.errors import PackageError
-from components.git.command import GitError
+from components.errors import GitError, PackageError
 from components.package.model_package import read_package
 from components.package.signature import signature_file
 from components.register import VALIDATION as FOUND_BY_VALIDATION

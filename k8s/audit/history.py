@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import yaml
-
+from components.errors import ReleaseError
 from components.git.command import git
-from components.releases.release_file import release_file
+from components.releases.release_file import named_release, release_file
 from k8s.audit.records import History, Step, commit_record, release_record
 
 _REVERTS: Final = re.compile(r"^This reverts commit ([0-9a-f]{40,64})\.", re.MULTILINE)
@@ -56,13 +55,13 @@ def _kind(repository: Path, commit: str, environment: str, service: str, package
     return "revert" if any(step.commit in reverted or step.merge in reverted for step in here) else ""
 
 
-def _named(repository: Path, commit: str, environment: str, service: str) -> Any:
+def _named(repository: Path, commit: str, environment: str, service: str) -> str | None:
     """The package that the release names at a commit, or None."""
     try:
-        release = yaml.safe_load(_text(repository, commit, environment, service))
-    except yaml.YAMLError:
+        text = _text(repository, commit, environment, service).decode(errors="replace")
+        return named_release(text, release_file(environment, service)).package
+    except ReleaseError:
         return None
-    return release.get("package") if isinstance(release, dict) else None
 
 
 def _text(repository: Path, commit: str, environment: str, service: str) -> bytes:

@@ -12,7 +12,7 @@ from k8s.audit.statements import Mark, Section, Statement, said, unrecorded
 from k8s.report.words import count, day, listed, short
 
 _RECEIPT: Final = f"{records.PACKAGE}/{RECEIPT}"
-#: By whom canario itself commits; see `services.judge.repository` and `components.release`.
+#: By whom canario itself commits; see `components.git.repository` and `components.release`.
 _PROGRAM: Final = "canario@localhost"
 _ENDS: Final = {
     "Initialized": "It became the first champion: with nobody to be compared with, it got all requests at once.",
@@ -73,7 +73,7 @@ def _approval(known: Records, step: Step) -> Statement:
     made = known.commit(step.commit)
     merged = known.commit(step.merge) if step.merge else None
     by = f", and {merged.author} merged it on {day(merged.when)} by {short(step.merge or '')}" if merged else ""
-    version = known.release(step).get("version")
+    version = known.release(step).version
     text = (
         f"{made.author} asked for it in {step.environment}, as version {version}, on {day(made.when)} by commit "
         f"{short(step.commit)}{by}."

@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from components.errors import PackageError
 from components.evaluation.result import Evaluation
 from components.package.model_package import Package, read_package
+from components.releases.release_file import NamedRelease, named_release
 from components.spec.contract import Closed
 from k8s.audit.errors import AuditError
 
@@ -146,10 +146,10 @@ class Records:
         # Another clone's rollouts may have had a version of this number; the commit tells which is which.
         return mine if asked & {step.commit for step in self.history.steps} else ()
 
-    def release(self, step: Step) -> Mapping[str, Any]:
-        """The release file that a step left."""
-        found = yaml.safe_load((self.folder / release_record(step)).read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else {}
+    def release(self, step: Step) -> NamedRelease:
+        """What the release file that a step left names."""
+        name = release_record(step)
+        return named_release((self.folder / name).read_text(encoding="utf-8"), name)
 
     def commit(self, commit: str) -> Commit:
         """A commit whose bytes are what its name says.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.digest import sha256
-from components.errors import PackageError
-from components.git.command import GitError, git
+from components.errors import GitError, PackageError
+from components.git.command import git
 from components.ingest import snapshot_uri
 from components.package.model_package import Package, read_package
 from components.package.signature import check_signature, signature_file

@@ -18,7 +18,6 @@ from k8s.errors import DeployError
 from k8s.release.errors import PromotionError
 from k8s.release.promotion import Promotion, merge, propose, withdraw
 from k8s.release.service_status import Standing, standing_in_cluster, standing_of_twin
-from services.judge.errors import RepositoryError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         return _promote(asked)
-    except (PromotionError, ComponentError, DeployError, RepositoryError) as error:
+    except (PromotionError, ComponentError, DeployError) as error:
         print(f"not promoted: {error}", file=sys.stderr)
         return 1
 

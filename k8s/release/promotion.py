@@ -8,20 +8,18 @@ objects that it applies are in the same commit. Nothing is ever pushed by force.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.releases.release_file import Release, release_file
+from components.errors import GitError
+from components.git.repository import Commit, Repository
+from components.releases.environment_repository import ATTEMPTS, EnvironmentRepository, PushRefusedError
+from components.releases.release_file import Release, environment_folder, release_file
+from components.releases.rollback import Rollback, rollback_of
 from k8s.release.errors import PromotionError
 from k8s.release.service_status import Standing
 from k8s.rendering.render import release_changes
-from k8s.rendering.server_settings import parse_release
-from services.judge.errors import RepositoryError
-from services.judge.repository import Commit, Repository
-
-_ATTEMPTS = 8
+from k8s.rendering.server_settings import checked_release
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,11 @@ class Promotion:
         """The file that a promotion changes."""
         return release_file(self.target, self.service)
 
+    @property
+    def repository(self) -> EnvironmentRepository:
+        """The branch that the environments follow."""
+        return EnvironmentRepository(self.url, self.branch, environment_folder(self.target))
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -53,11 +56,11 @@ def propose(promotion: Promotion, standing: Standing) -> Proposal | None:
 
     Raises:
         PromotionError: the release has not proven itself, or failed in the target before.
-        RepositoryError: the repository cannot be read or written.
+        GitError: the repository cannot be read or written.
         ComponentError: an environment's file or a spec is wrong.
         DeployError: the release cannot run in the target.
     """
-    with _fetched(promotion.url, promotion.branch) as main:
+    with promotion.repository.fetched() as main:
         source = _needed(main, promotion)
         target = _release(main, promotion.target, promotion.service)
         _check_proven(source, standing, promotion, first=target is None)
@@ -80,20 +83,23 @@ def merge(promotion: Promotion, proposal: str, standing: Standing | None) -> Com
 
     Raises:
         PromotionError: the target's file changed since, or a canary is under way in it.
-        RepositoryError: the repository cannot be read or written.
+        GitError: the repository cannot be read or written.
         DeployError: the release cannot run in the target any more.
     """
-    for _ in range(_ATTEMPTS):
-        with _fetched(promotion.url, promotion.branch) as main:
-            branch = Repository(main.path, proposal)
-            branch.fetch(promotion.url)
-            _check_mergeable(main, branch, promotion, standing)
-            asked = branch.show(branch.head())
-            wanted = parse_release(branch.read(promotion.file) or "", promotion.file, promotion.service)
-            made = main.write_all(_changes(main, promotion, wanted), asked.message)
-            if not main.push(promotion.url):
-                return made
-    raise PromotionError(f"{promotion.url}: others pushed {_ATTEMPTS} times while we tried to merge; try again")
+
+    def make(main: Repository) -> Commit:
+        branch = Repository(main.path, proposal)
+        branch.fetch(promotion.url)
+        _check_mergeable(main, branch, promotion, standing)
+        wanted = checked_release(branch.read(promotion.file) or "", promotion.file, promotion.service)
+        return main.write_all(_changes(main, promotion, wanted), branch.show(branch.head()).message)
+
+    try:
+        return promotion.repository.commit(make)
+    except PushRefusedError as error:
+        raise PromotionError(
+            f"{promotion.url}: others pushed {ATTEMPTS} times while we tried to merge; try again"
+        ) from error
 
 
 def withdraw(promotion: Promotion, proposal: Proposal) -> str:
@@ -102,16 +108,8 @@ def withdraw(promotion: Promotion, proposal: Proposal) -> str:
         branch = Repository.create(Path(folder) / "environment.git", proposal.branch)
         try:
             return branch.delete(promotion.url, proposal.commit.id)
-        except RepositoryError as error:
+        except GitError as error:
             return str(error)
-
-
-@contextmanager
-def _fetched(url: str, branch: str) -> Iterator[Repository]:
-    with tempfile.TemporaryDirectory(prefix="canario-promote-") as folder:
-        repository = Repository.create(Path(folder) / "environment.git", branch)
-        repository.fetch(url)
-        yield repository
 
 
 def _changes(main: Repository, promotion: Promotion, wanted: Release) -> dict[str, str]:
@@ -124,7 +122,7 @@ def _changes(main: Repository, promotion: Promotion, wanted: Release) -> dict[st
 def _release(main: Repository, environment: str, service: str) -> Release | None:
     file = release_file(environment, service)
     text = main.read(file)
-    return None if text is None else parse_release(text, file, service)
+    return None if text is None else checked_release(text, file, service)
 
 
 def _needed(main: Repository, promotion: Promotion) -> Release:
@@ -153,9 +151,9 @@ def _check_proven(release: Release, standing: Standing, promotion: Promotion, *,
 
 def _check_history(main: Repository, promotion: Promotion, wanted: Release) -> None:
     """A version that failed in the target does not come back under its name, however it is asked for."""
-    mark = f"Version {wanted.version} ({wanted.package}) of {wanted.service} was rolled back"
+    failed = Rollback(wanted.service, wanted.version, wanted.package)
     for commit in main.log():
-        if mark in commit.message and promotion.file in main.changed(commit.id):
+        if rollback_of(commit.message) == failed and promotion.file in main.changed(commit.id):
             raise PromotionError(
                 f"version {wanted.version} was reverted in {promotion.target} by {commit.id[:10]} ({commit.subject}); "
                 "train a new version"
@@ -172,7 +170,7 @@ def _check_mergeable(main: Repository, branch: Repository, promotion: Promotion,
         raise PromotionError(f"{promotion.file} was changed since by {changed}; look at it, and promote again")
     if now is None:
         return
-    there = parse_release(now, promotion.file, promotion.service)
+    there = checked_release(now, promotion.file, promotion.service)
     if standing is None:
         raise PromotionError(
             f"how {promotion.target} stands is not known, so a canary may be under way; nothing is merged"

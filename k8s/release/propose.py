@@ -12,40 +12,34 @@ import tempfile
 from pathlib import Path
 
 from components.errors import ComponentError, SpecError
-from components.release import Proposal, commit_message
+from components.git.repository import Commit, Repository
+from components.releases.environment_repository import EnvironmentRepository
+from components.releases.release_commit import release_message
+from components.releases.release_file import environment_folder
 from components.spec.loading import load_spec
-from k8s.errors import DeployError, EnvironmentFileError
+from k8s.errors import DeployError
 from k8s.release.pull_request import newest
 from k8s.rendering.environment_files import ClusterRelease
 from k8s.rendering.render import release_changes
-from services.judge.errors import RepositoryError
-from services.judge.repository import Commit, Repository
 
 _ROOT = Path(__file__).resolve().parents[2]
-_ATTEMPTS = 8
 
 
 def propose(url: str, branch: str, environment: str, release: ClusterRelease, message: str) -> Commit:
     """Pushes a release, with the objects that Flux applies where the environment is followed; twice is once.
 
     Raises:
-        EnvironmentFileError: the push is refused, again and again.
         DeployError: the release cannot run in the environment.
         ComponentError: the service's spec in the repository is wrong.
-        RepositoryError: the repository cannot be read or written.
+        GitError: the repository cannot be read or written.
     """
-    refused = ""
-    for _ in range(_ATTEMPTS):
-        with tempfile.TemporaryDirectory(prefix="canario-propose-") as folder:
-            repository = Repository.create(Path(folder) / "environment.git", branch)
-            repository.fetch(url)
-            tree = Path(folder) / "tree"
-            repository.export(tree)
-            made = repository.write_all(release_changes(tree, environment, release), message)
-            refused = repository.push(url)
-            if not refused:
-                return made
-    raise EnvironmentFileError(f"{url} refused the commit {_ATTEMPTS} times: {refused}")
+
+    def make(repository: Repository) -> Commit:
+        with tempfile.TemporaryDirectory(prefix="canario-propose-") as tree:
+            repository.export(Path(tree))
+            return repository.write_all(release_changes(Path(tree), environment, release), message)
+
+    return EnvironmentRepository(url, branch, environment_folder(environment)).commit(make)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
-    except (DeployError, ComponentError, RepositoryError) as error:
+    except (DeployError, ComponentError) as error:
         print(f"not proposed: {error}", file=sys.stderr)
         return 1
     print(f"{made.subject}: commit {made.id}")
@@ -66,8 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _propose(asked: argparse.Namespace) -> Commit:
     service = load_spec(asked.spec).name
     release, result = newest(asked.root, service)
-    where = Proposal(asked.repository, asked.env, service, release.version, release.package, image=release.image)
-    return propose(asked.repository, asked.branch, asked.env, release, commit_message(where, result["metrics"]))
+    message = release_message(release, asked.env, result["metrics"])
+    return propose(asked.repository, asked.branch, asked.env, release, message)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,10 +11,10 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from components.errors import ReleaseError
 from components.package.model_package import Digest
-from components.releases.release_file import Candidate, Image, Release
+from components.releases.release_file import Image, Release, ShadowVersion
 from components.spec.contract import Closed, Spec
 from k8s.errors import EnvironmentFileError
-from k8s.rendering.server_settings import parse_release
+from k8s.rendering.server_settings import checked_release
 from k8s.rendering.values import Host, ObjectName
 from k8s.rendering.yaml_file import read_file
 
@@ -77,7 +77,7 @@ def read_release(path: Path, service: str) -> ClusterRelease:
         EnvironmentFileError: the file is not there or wrong; every fault is named.
     """
     try:
-        release = parse_release(path.read_text(encoding="utf-8"), str(path), service)
+        release = checked_release(path.read_text(encoding="utf-8"), str(path), service)
         return ClusterRelease.read(release.model_dump(exclude_none=True), str(path))
     except FileNotFoundError as error:
         raise EnvironmentFileError(f"{path} is not there, so nothing is to run; `make image` first") from error
@@ -94,8 +94,8 @@ def check_version_is_free(file: Path, release: Release) -> None:
     """
     if not file.is_file():
         return
-    there = parse_release(file.read_text(encoding="utf-8"), str(file), release.service)
-    stand: list[Release | Candidate] = [there, *([there.candidate] if there.candidate else [])]
+    there = checked_release(file.read_text(encoding="utf-8"), str(file), release.service)
+    stand: list[Release | ShadowVersion] = [there, *([there.candidate] if there.candidate else [])]
     for named in stand:
         if named.version == release.version and named.package != release.package:
             raise EnvironmentFileError(

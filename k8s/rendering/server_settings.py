@@ -1,4 +1,4 @@
-"""An environment file's text as a release whose settings the server knows."""
+"""The settings of a release, checked against those that the model server reads."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import difflib
 from collections.abc import Mapping
 
 from components.errors import ReleaseError
-from components.releases import release_file
-from components.releases.release_file import Release, is_own
+from components.releases.release_file import Release, is_own, parse_release
 from services.model_server.settings import PREFIX, Settings
 
 ALLOWED_SETTINGS = tuple(sorted(name for field in Settings.model_fields if not is_own(name := PREFIX + field.upper())))
 
 
-def parse_release(text: str, name: str, service: str) -> Release:
-    """The release in a file's text; `name` says in messages where it came from.
+def checked_release(text: str, name: str, service: str) -> Release:
+    """The release in a file's text, if the server knows its settings; `name` says in messages where it came from.
 
     Raises:
-        ReleaseError: it is not one of this service; every fault is named.
+        ReleaseError: it is not a release of this service, or has another setting; every fault is named.
     """
-    release = release_file.parse_release(text, name, service)
+    release = parse_release(text, name, service)
     candidate = release.candidate
     faults = [f"settings: {fault}" for fault in _unknown(release.settings)]
     faults += [f"candidate.settings: {fault}" for fault in (_unknown(candidate.settings) if candidate else [])]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from components.package.model_package import Digest
-from components.releases.release_file import Candidate, Image
+from components.releases.release_file import Image, ShadowVersion
 from components.spec.contract import NAME_PATTERN, Objectives, Rollout, Scale
 
 #: An amount as Kubernetes writes it.
@@ -119,7 +119,7 @@ class Values(Platform):
     package: Digest = Field(description="Release: digest of the model package in the image.")
     image: Image = Field(description="Release: the image of the model.")
     settings: dict[str, str] = Field(default_factory=dict, description="Release: more settings of the model server.")
-    candidate: Candidate | None = Field(
+    candidate: ShadowVersion | None = Field(
         default=None, description="Release: with strategy `shadow`, the version that is tried."
     )
 

@@ -18,9 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from components.errors import ComponentError
+from components.errors import ComponentError, GitError
 from components.files import replace_text
-from components.git.command import GitError
 from components.registry.provenance import ROOT
 from k8s.replay.alone import isolation
 from k8s.replay.comparison import Answers, Comparison, answers, compare

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from mlflow.exceptions import MlflowException
 
 from components.digest import sha256
-from components.errors import PackageError
+from components.errors import GitError, PackageError
 from components.evaluation.result import Evaluation
-from components.git.command import GitError, git
+from components.git.command import git
 from components.models.machine import Machine
 from components.package.model_package import Package, read_package
 from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered, version_of

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.errors import PackageError
-from components.git.command import GitError, git
+from components.errors import GitError, PackageError
+from components.git.command import git
 from components.models.machine import Machine
 from components.package.model_package import Package, read_package
 from components.registry.model_registry import RUN_TAG, SNAPSHOT_TAG, SNAPSHOT_URI_TAG

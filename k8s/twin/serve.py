@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from components.errors import ComponentError
+from components.git.repository import Repository
 from components.package.model_package import Package, read_package
 from components.releases.release_file import Release
 from components.spec.contract import Spec
@@ -21,7 +22,6 @@ from k8s.twin.errors import TwinError
 from k8s.twin.twin import Twin
 from services.image.newest_package import trained_package
 from services.judge.errors import JudgeError
-from services.judge.repository import Repository
 
 _ROOT = Path(__file__).resolve().parents[2]
 

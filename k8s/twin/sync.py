@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from components.errors import ReleaseError
+from components.git.repository import Repository
 from components.releases.release_file import Release
-from k8s.rendering.server_settings import parse_release
+from k8s.rendering.server_settings import checked_release
 from k8s.twin.events import Events
 from k8s.twin.rollout import Wanted
-from services.judge.repository import Repository
 
 
 class Sync:
@@ -37,7 +37,7 @@ class Sync:
         A file that cannot be used is refused with its reason, and what runs goes on running.
 
         Raises:
-            RepositoryError: the repository cannot be read.
+            GitError: the repository cannot be read.
         """
         head = self._repository.head()
         if head in (self._head, self._rewritten) or not self._goes_on(head):
@@ -63,7 +63,7 @@ class Sync:
         try:
             if text is None:
                 raise ReleaseError(f"{self._file}: was removed; the version that runs goes on")
-            release = parse_release(text, self._file, self._service)
+            release = checked_release(text, self._file, self._service)
             self._check_version(release)
         except ReleaseError as error:
             self._events.emit("refused", reason=str(error))

@@ -28,7 +28,9 @@ from types import TracebackType
 from typing import Self
 
 from components.errors import ComponentError
+from components.git.repository import Commit, Repository
 from components.releases.release_file import Release, release_file, release_text
+from components.releases.rollback import Rollback
 from components.spec.loading import load_spec
 from k8s.twin.errors import TwinError
 from k8s.twin.events import Event, Events, Listener
@@ -41,9 +43,8 @@ from k8s.twin.serving import BentoPrograms, FindPackage
 from k8s.twin.sync import Sync
 from k8s.twin.versions import ProgramFor, Version, Versions
 from k8s.twin.webhooks import Webhooks
-from services.judge.actions.revert import revert_reason
+from services.judge.actions.revert_reason import revert_reason
 from services.judge.errors import JudgeError
-from services.judge.repository import Commit, Repository
 
 _POLL_SECONDS = 0.5
 
@@ -161,7 +162,7 @@ class Twin:
         """Commits a release, which is all that a deployment is.
 
         Raises:
-            RepositoryError: Git refuses.
+            GitError: Git refuses.
         """
         return self.repository.write(self.file, release_text(release), message)
 
@@ -220,10 +221,9 @@ class Twin:
 
     def _revert(self, failure: Failure) -> None:
         release = failure.wanted.release
-        reason = revert_reason(
-            release.service, release.version, release.package, failure.reason, failure.evidence.get("signals", [])
-        )
-        made = self.repository.revert(failure.wanted.commit, reason)
+        reason = revert_reason(failure.reason, failure.evidence.get("signals", []))
+        rollback = Rollback(release.service, release.version, release.package)
+        made = self.repository.revert(failure.wanted.commit, rollback.message(reason))
         if made is not None:
             facts = {"commit": made.id, "undone": failure.wanted.commit}
             self.events.emit("reverted", version=release.version, reason=made.subject, evidence=facts)

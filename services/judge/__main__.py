@@ -17,11 +17,11 @@ from pathlib import Path
 import uvicorn
 
 from components.errors import SpecError
+from components.releases.environment_repository import EnvironmentRepository
 from components.spec.loading import load_spec
 from services.judge.actions.consequences import Consequences
 from services.judge.actions.kubernetes import own_cluster
 from services.judge.actions.mlflow_alias import Registry
-from services.judge.actions.revert import Environment
 from services.judge.errors import JudgeError
 from services.judge.evidence.prometheus import PrometheusSource
 from services.judge.evidence.sources import FileDiscoverySource, Source
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 def _consequences(settings: argparse.Namespace, judge: Judge) -> Consequences:
     cluster = own_cluster(time.time) if settings.events else None
     url = settings.environment
-    environment = Environment(url, settings.branch, settings.path, settings.credentials) if url else None
+    environment = EnvironmentRepository(url, settings.branch, settings.path, settings.credentials) if url else None
     registry = Registry(settings.mlflow) if settings.mlflow else None
     return Consequences(judge, cluster, environment, settings.namespace, registry)
 

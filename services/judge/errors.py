@@ -2,7 +2,6 @@
 
 JudgeError
 ├── SourceError      samples cannot be had; says from where and why
-├── RepositoryError  Git refuses; holds what it said
 ├── RegistryError    MLflow refuses or cannot be asked
 │   └── UnregisteredError  it does not know the version, or knows another package by its number
 └── ClusterError     Kubernetes refuses or cannot be asked
@@ -15,10 +14,6 @@ class JudgeError(Exception):
 
 class SourceError(JudgeError):
     """Samples cannot be had."""
-
-
-class RepositoryError(JudgeError):
-    """Git refuses."""
 
 
 class RegistryError(JudgeError):

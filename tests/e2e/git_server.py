@@ -10,8 +10,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from services.judge.errors import RepositoryError
-from services.judge.repository import Commit, Repository
+from components.errors import GitError
+from components.git.repository import Commit, Repository
 from tests.e2e.kube import Kube
 
 PORT = 9418
@@ -86,7 +86,7 @@ class GitServer:
 
         def follow(mirror: Repository) -> None:
             while not ended.is_set():
-                with suppress(RepositoryError), self.reached() as (_, url):  # a connection may be lost
+                with suppress(GitError), self.reached() as (_, url):  # a connection may be lost
                     while not ended.wait(_MIRROR_SECONDS):
                         mirror.fetch(url)
 

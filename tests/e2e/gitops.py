@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
+from components.git.repository import Commit
 from components.releases.release_file import Image
 from k8s.rendering.environment_files import ClusterRelease
 from k8s.rendering.render import PLATFORM, platform_objects, release_changes, rendered_file
-from services.judge.repository import Commit
 from tests.e2e.git_server import PORT, GitServer
 from tests.e2e.git_source import FLUX, published
 from tests.e2e.kube import Kube

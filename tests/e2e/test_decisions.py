@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from components.git.repository import Repository
 from components.releases.release_file import Release
 from k8s.twin.demo.traffic import Traffic
 from k8s.twin.twin import Twin
 from services.judge.decisions import outline
-from services.judge.repository import Repository
 from tests.e2e.callers import Callers
 from tests.e2e.kube import Kube
 from tests.e2e.observed import decided, phase

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components.releases.release_file import Candidate, Image
+from components.releases.release_file import Image, ShadowVersion
 from k8s.rendering.environment_files import ClusterRelease
 from tests.e2e.conftest import Calling
 from tests.e2e.kube import Kube
@@ -52,7 +52,7 @@ def test_a_planted_disagreement_is_found_in_its_slice(
 ) -> None:
     package = packages["2"]
     fault = {"CANARIO_FAULT_SLICE": f"{_SLICE}:{_PLANTED}"}
-    candidate = Candidate(version="3", package=package, image=images[package], settings=fault)
+    candidate = ShadowVersion(version="3", package=package, image=images[package], settings=fault)
     release = ClusterRelease(service=SERVICE, version="2", package=package, image=images[package], candidate=candidate)
     write_platform(tmp_path, route={"host": _HOST})
     spec = spec_with(tmp_path, strategy="shadow", shadow={"ratio": 1.0, "slices": ["contract"]})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from components.champion import package_uri
 from components.errors import ComponentError
+from components.git.repository import Repository
 from components.package.model_package import read_package
 from components.registry.model_registry import promote
 from components.releases.release_file import Release
@@ -27,7 +28,6 @@ from k8s.twin.events import Event
 from k8s.twin.summary import Commit, Decision, Fate, RequestCount, Story, VersionFate
 from k8s.twin.twin import Twin
 from services.judge.errors import JudgeError
-from services.judge.repository import Repository
 
 ENVIRONMENT = "demo"
 #: The demo's only setting of its own: the spec's interval suits a cluster, and here a person is watching.

@@ -9,11 +9,14 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
+from components.errors import ComponentError
+from components.releases.environment_repository import EnvironmentRepository
+from components.releases.rollback import Rollback, undo_release
 from services.judge.actions.kubernetes import Cluster, Notice
 from services.judge.actions.mlflow_alias import Registry
-from services.judge.actions.revert import Environment, revert_reason, undo_release
+from services.judge.actions.revert_reason import revert_reason
 from services.judge.canary_status import Ending, ending
-from services.judge.errors import ClusterError, RegistryError, RepositoryError, UnregisteredError
+from services.judge.errors import ClusterError, RegistryError, UnregisteredError
 from services.judge.judge import Judge, UnknownSubjectError
 from services.judge.log import log
 from services.judge.webhook import Question, QuestionError, Subject
@@ -37,7 +40,7 @@ class Consequences:
         self,
         judge: Judge,
         cluster: Cluster | None = None,
-        environment: Environment | None = None,
+        environment: EnvironmentRepository | None = None,
         namespaces: Iterable[str] = (),
         registry: Registry | None = None,
         sleep: Sleep = asyncio.sleep,
@@ -168,14 +171,14 @@ class Consequences:
             if found is not None:
                 await self._settle(found)
 
-    async def _revert(self, environment: Environment, question: Question) -> bool:
+    async def _revert(self, environment: EnvironmentRepository, question: Question) -> bool:
         """Whether the branch does not ask for the release any more."""
-        service, version, package = question.name, question.metadata.version, question.metadata.package
-        reason = self._reason(question)
+        service, version = question.name, question.metadata.version
+        rollback, reason = Rollback(service, version, question.metadata.package), self._reason(question)
         for pause in (*_PAUSES_SECONDS, None):
             try:
-                made = await asyncio.to_thread(undo_release, environment, service, version, package, reason)
-            except RepositoryError as error:
+                made = await asyncio.to_thread(undo_release, environment, rollback, reason)
+            except ComponentError as error:
                 log("error", service=service, version=version, reason=str(error))
                 self._tell(question, "RevertFailed", f"version {version} is not reverted yet: {error}", warning=True)
                 if pause is not None:
@@ -192,7 +195,7 @@ class Consequences:
         self._notice(question.subject, Notice(title, message, key, warning))
 
     def _reason(self, question: Question) -> str:
-        metadata, reason, signals = question.metadata, "Flagger rolled it back", []
+        reason, signals = "Flagger rolled it back", []
         try:
             verdict = self._judge.last_verdict(self._judge.find(*question.subject))
             told = f"Flagger rolled it back; the judge's last word was {verdict.reason}"
@@ -200,7 +203,7 @@ class Consequences:
             signals = verdict.to_dict()["signals"]
         except UnknownSubjectError:
             pass  # it failed before anybody asked
-        return revert_reason(question.name, metadata.version, metadata.package, reason, signals)
+        return revert_reason(reason, signals)
 
     def _start(self, work: Coroutine[Any, Any, object]) -> None:
         if len(self._under_way) >= _MOST_UNDER_WAY:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from components.git.command import GitError, git
+from components.errors import GitError
+from components.git.command import git
 from tests.k8s.audit.known_version import git as person
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from components.git.repository import Repository
 from components.releases.release_file import Release
 from k8s.release.errors import PromotionError
 from k8s.release.promote import main
 from k8s.release.promotion import Promotion, propose
 from k8s.release.service_status import standing_of_twin
 from k8s.twin.twin import Twin
-from services.judge.repository import Repository
 from tests.k8s.twin.tiny import SPEC, release, tiny_programs, traffic, wait_for
 
 pytestmark = pytest.mark.slow

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from components.errors import GitError
+from components.git.repository import Repository
+from components.releases.environment_repository import EnvironmentRepository
 from components.releases.release_file import Image, Release, release_file, release_text
+from components.releases.rollback import Rollback, undo_release
 from k8s.release.errors import PromotionError
 from k8s.release.promotion import Promotion, Proposal, merge, propose, withdraw
 from k8s.release.service_status import Standing
-from k8s.rendering.server_settings import parse_release
-from services.judge.actions.revert import Environment, revert_reason, undo_release
-from services.judge.errors import RepositoryError
-from services.judge.repository import Repository
+from k8s.rendering.server_settings import checked_release
 
 
 def package(version: str) -> str:
@@ -42,7 +43,7 @@ class Place:
 
     def runs(self, environment: str = "production") -> Release:
         file = release_file(environment, "churn")
-        return parse_release(self.repository.read(file) or "", file, "churn")
+        return checked_release(self.repository.read(file) or "", file, "churn")
 
     def propose(self, version: str) -> Proposal:
         proposal = propose(self.promotion, standing(version))
@@ -50,9 +51,8 @@ class Place:
         return proposal
 
     def undo(self, environment: str, version: str) -> bool:
-        reason = revert_reason("churn", version, package(version), "fail: errors", [])
-        where = Environment(self.promotion.url, path=f"k8s/envs/{environment}")
-        return undo_release(where, "churn", version, package(version), reason) is not None
+        where = EnvironmentRepository(self.promotion.url, path=f"k8s/envs/{environment}")
+        return undo_release(where, Rollback("churn", version, package(version)), "fail: errors") is not None
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_the_branch_of_a_merged_proposal_goes_unless_somebody_changed_it(place: 
     there.write("README", "not yet\n", "Look at this first")
     assert "stale" in withdraw(place.promotion, proposal)
     assert withdraw(place.promotion, Proposal(proposal.branch, there.show(there.head()))) == ""
-    with pytest.raises(RepositoryError, match=f"there is no branch {proposal.branch}"):
+    with pytest.raises(GitError, match=f"there is no branch {proposal.branch}"):
         there.head()
     nowhere = Promotion(f"{place.promotion.url}-gone", "churn", "staging", "production")
     assert "git push failed" in withdraw(nowhere, proposal)
@@ -104,7 +104,7 @@ def test_the_branch_of_a_merged_proposal_goes_unless_somebody_changed_it(place: 
 def test_what_has_not_proven_itself_is_not_proposed(place: Place, known: Standing, sentence: str) -> None:
     with pytest.raises(PromotionError, match=sentence):
         propose(place.promotion, known)
-    with pytest.raises(RepositoryError):
+    with pytest.raises(GitError):
         Repository(place.repository.path, "promote/production/churn-2").head()
 
 

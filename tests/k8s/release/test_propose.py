@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from components.git.repository import Repository
 from components.releases.release_file import release_file
 from k8s.release.propose import main
-from k8s.rendering.server_settings import parse_release
-from services.judge.repository import Repository
+from k8s.rendering.server_settings import checked_release
 from tests.repo.tree import ROOT
 
 PACKAGE, FILE = "sha256:" + "ab" * 32, release_file("staging", "churn")
@@ -34,7 +34,7 @@ def proposed(root: Path, repository: Path, result: dict[str, Any] = RESULT) -> i
 
 def test_the_image_is_in_the_commit(repository: Repository, tmp_path: Path) -> None:
     assert proposed(tmp_path, repository.path) == 0
-    release = parse_release(repository.read(FILE) or "", FILE, "churn")
+    release = checked_release(repository.read(FILE) or "", FILE, "churn")
     assert release.image is not None
     assert (release.image.repository, release.image.tag) == ("registry.local/canario/churn", "abab")
     assert (release.version, release.package) == ("7", PACKAGE)

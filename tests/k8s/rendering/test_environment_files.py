@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.releases.release_file import Candidate, Image, release_text
+from components.releases.release_file import Image, ShadowVersion, release_text
 from components.spec.contract import NumberFeature, Rollout, Scale, Spec
 from k8s.errors import EnvironmentFileError
 from k8s.rendering.environment_files import (
@@ -20,7 +20,7 @@ from k8s.rendering.environment_files import (
     read_platform,
     read_release,
 )
-from k8s.rendering.server_settings import parse_release
+from k8s.rendering.server_settings import checked_release
 from k8s.rendering.values import Values
 from tests.repo.tree import ROOT
 
@@ -147,7 +147,7 @@ def test_a_release_that_is_wrong_is_refused_by_key(tmp_path: Path, text: str, se
 
 
 def test_a_release_without_an_image_is_still_one_for_the_twin() -> None:
-    release = parse_release(f"{{service: small, version: '1', package: '{DIGEST}'}}", "small.yaml", "small")
+    release = checked_release(f"{{service: small, version: '1', package: '{DIGEST}'}}", "small.yaml", "small")
     assert release.version == "1"
 
 
@@ -170,7 +170,7 @@ def test_without_a_built_image_the_next_step_is_named(tmp_path: Path, text: str 
 def test_a_version_stays_with_its_package(tmp_path: Path) -> None:
     file, another = tmp_path / "small.yaml", "sha256:" + "02" * 32
     check_version_is_free(file, RELEASE)
-    tried = Candidate(version="4", package=another, image=IMAGE)
+    tried = ShadowVersion(version="4", package=another, image=IMAGE)
     file.write_text(release_text(RELEASE.model_copy(update={"candidate": tried})))
     check_version_is_free(file, RELEASE)
     check_version_is_free(file, RELEASE.model_copy(update={"version": "4", "package": another}))

@@ -9,13 +9,14 @@ import pytest
 import yaml
 
 from components.errors import ReleaseError
+from components.git.repository import Repository
+from components.releases.environment_repository import EnvironmentRepository
 from components.releases.release_file import Release, release_file, release_text
+from components.releases.rollback import Rollback, undo_release
 from k8s.errors import EnvironmentFileError
 from k8s.release.promotion import Promotion, merge, propose
 from k8s.release.service_status import Standing
 from k8s.rendering.render import differing, followed, main, platform_objects, release_changes, rendered_file
-from services.judge.actions.revert import Environment, revert_reason, undo_release
-from services.judge.repository import Repository
 from tests.k8s.followed import release, texts_of, write_tree
 from tests.repo.tree import ROOT
 
@@ -153,7 +154,6 @@ def test_a_promotion_writes_both_files_at_once_and_a_revert_undoes_both(tree: Pa
     files = [release_file("production", "churn"), rendered_file("production", "churn")]
     assert repository.changed(merged.id) == files
     assert repository.read(files[1]) == release_changes(tree, "production", release("2"))[files[1]]
-    reason = revert_reason("churn", "2", release("2").package, "fail: errors", [])
-    where = Environment(promotion.url, path="k8s/envs/production")
-    assert undo_release(where, "churn", "2", release("2").package, reason)
+    where = EnvironmentRepository(promotion.url, path="k8s/envs/production")
+    assert undo_release(where, Rollback("churn", "2", release("2").package), "fail: errors")
     assert repository.tree(repository.head()) == good

@@ -5,27 +5,26 @@ from __future__ import annotations
 import pytest
 
 from components.errors import ReleaseError
-from components.release import Proposal
 from components.releases.release_file import Image, Release, release_file, release_text
-from k8s.rendering.server_settings import ALLOWED_SETTINGS, parse_release
+from k8s.rendering.server_settings import ALLOWED_SETTINGS, checked_release
 
 DIGEST = "sha256:" + "a1" * 32
 GOOD = f"service: churn\nversion: '3'\npackage: {DIGEST}\nsettings: {{CANARIO_FAULT_ERROR_RATIO: '0.05'}}\n"
 
 
 def test_a_release_is_read_as_it_was_written() -> None:
-    release = parse_release(GOOD, "file", "churn")
+    release = checked_release(GOOD, "file", "churn")
     assert release == Release(
         service="churn", version="3", package=DIGEST, settings={"CANARIO_FAULT_ERROR_RATIO": "0.05"}
     )
-    assert parse_release(release_text(release), "file", "churn") == release
+    assert checked_release(release_text(release), "file", "churn") == release
 
 
 def test_what_the_pipelines_last_step_commits_is_a_release() -> None:
-    proposal = Proposal("repository", "demo", "churn", "3", DIGEST, {"CANARIO_FAULT_SLOW_RATIO": "0.05"})
-    release = parse_release(proposal.content, proposal.file, "churn")
-    assert (release.version, release.package, release.settings) == ("3", DIGEST, dict(proposal.settings))
-    assert proposal.file == release_file("demo", "churn")
+    made = Release(service="churn", version="3", package=DIGEST, settings={"CANARIO_FAULT_SLOW_RATIO": "0.05"})
+    release = checked_release(release_text(made), release_file("demo", "churn"), "churn")
+    assert (release.version, release.package, release.settings) == ("3", DIGEST, made.settings)
+    assert release_file("demo", "churn") == "k8s/envs/demo/churn.yaml"
 
 
 @pytest.mark.parametrize(
@@ -50,18 +49,18 @@ def test_what_the_pipelines_last_step_commits_is_a_release() -> None:
 )
 def test_what_is_wrong_is_named(change: tuple[str, str], message: str) -> None:
     with pytest.raises(ReleaseError) as error:
-        parse_release(GOOD.replace(*change), "file", "churn")
+        checked_release(GOOD.replace(*change), "file", "churn")
     assert message in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["", "- a list", "word"])
 def test_what_is_no_mapping_is_refused(text: str) -> None:
     with pytest.raises(ReleaseError, match="a release is a mapping"):
-        parse_release(text, "file", "churn")
+        checked_release(text, "file", "churn")
 
 
 def test_every_difference_changes_the_checksum() -> None:
-    release = parse_release(GOOD, "file", "churn")
+    release = checked_release(GOOD, "file", "churn")
     others: list[dict[str, object]] = [
         {"version": "4"},
         {"package": "sha256:" + "b2" * 32},
@@ -79,6 +78,6 @@ def test_faults_can_be_set_and_identity_cannot() -> None:
 
 
 def test_a_release_with_an_image_serves_the_twin_and_a_cluster() -> None:
-    release = parse_release(GOOD + "image: {repository: registry.local/churn, tag: '3'}\n", "file", "churn")
+    release = checked_release(GOOD + "image: {repository: registry.local/churn, tag: '3'}\n", "file", "churn")
     assert release.image == Image(repository="registry.local/churn", tag="3")
-    assert parse_release(release_text(release), "file", "churn") == release
+    assert checked_release(release_text(release), "file", "churn") == release

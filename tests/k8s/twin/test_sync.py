@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from components.git.repository import Repository
 from components.releases.release_file import Release, release_text
 from k8s.twin.events import Event, Events
 from k8s.twin.rollout import Wanted
 from k8s.twin.sync import Sync
-from services.judge.repository import Repository
 from tests.k8s.twin.tiny import release
 
 FILE = "k8s/envs/twin/tiny.yaml"

@@ -13,13 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from components.git.repository import Repository
 from components.releases.release_file import Release
 from k8s.twin import loopback
 from k8s.twin.errors import ProcessError, TwinError
 from k8s.twin.events import Event
 from k8s.twin.processes import Program
 from k8s.twin.twin import Twin
-from services.judge.repository import Repository
 from tests.k8s.twin.tiny import SPEC, release, tiny_program, tiny_programs, traffic, wait_for
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from components.git.repository import Repository
+from components.releases.environment_repository import EnvironmentRepository
 from services.judge.actions.consequences import Consequences
 from services.judge.actions.kubernetes import Cluster
-from services.judge.actions.revert import Environment
 from services.judge.canary_status import ending
 from services.judge.evidence.series import Series
 from services.judge.judge import Judge
-from services.judge.repository import Repository
 from services.judge.webhook import QuestionError
 from tests.services.judge.actions.test_consequences import FILE, TOLD, ApiServer, api_server, asking, failed_canary
 from tests.services.judge.test_server import NOW, Recorded
@@ -28,7 +28,7 @@ def remote(tmp_path: Path) -> Repository:
     return repository
 
 
-def watch(api: ApiServer, environment: Environment, looks: int) -> None:
+def watch(api: ApiServer, environment: EnvironmentRepository, looks: int) -> None:
     """A judge that starts, and looks so many times."""
 
     async def go() -> None:
@@ -54,7 +54,7 @@ def test_what_failed_while_no_judge_listened_is_reverted_once_by_whoever_starts(
     with api_server() as api:
         api.canaries = [failed_canary()]
         for _ in range(2):
-            watch(api, Environment(f"file://{remote.path}"), looks=2)
+            watch(api, EnvironmentRepository(f"file://{remote.path}"), looks=2)
         (event,) = api.events.values()
     assert [commit.subject for commit in remote.log()][3:] == ['Revert "Deploy churn 2"']
     assert "Version 2 (sha256:new) of churn was rolled back:\nFlagger rolled it back" in remote.log()[-1].message
@@ -66,12 +66,12 @@ def test_the_champion_that_was_brought_back_has_not_failed(remote: Repository) -
     """After the revert the champion is written into the Canary, which stays Failed, and is looked at every 10 s."""
     with api_server() as api:
         api.canaries = [failed_canary()]
-        watch(api, Environment(f"file://{remote.path}"), looks=1)
+        watch(api, EnvironmentRepository(f"file://{remote.path}"), looks=1)
         back = failed_canary()
         back["metadata"]["managedFields"][0]["time"] = "2026-01-01T00:06:00Z"
         back["spec"]["analysis"]["webhooks"][1]["metadata"] = TOLD | {"version": "1", "package": "sha256:old"}
         api.canaries = [back]
-        watch(api, Environment(f"file://{remote.path}"), looks=2)
+        watch(api, EnvironmentRepository(f"file://{remote.path}"), looks=2)
     assert [commit.subject for commit in remote.log()][3:] == ['Revert "Deploy churn 2"']
     assert remote.read(FILE) == asking("1")
 
@@ -92,7 +92,7 @@ def test_what_was_released_again_by_hand_is_not_reverted_for_the_same_rollback(r
                 raise asyncio.CancelledError
             again(seconds)
 
-        watcher = Consequences(judge, cluster, Environment(f"file://{remote.path}"), ["models"], sleep=pause)
+        watcher = Consequences(judge, cluster, EnvironmentRepository(f"file://{remote.path}"), ["models"], sleep=pause)
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(watcher.watch())
     assert looks == [60.0, 60.0]
@@ -150,7 +150,7 @@ def test_metadata_that_cannot_be_read_is_refused_and_holds_up_nobody(
         ending(broken)
     with api_server() as api:
         api.canaries = [broken, failed_canary()]
-        watch(api, Environment(f"file://{remote.path}"), looks=1)
+        watch(api, EnvironmentRepository(f"file://{remote.path}"), looks=1)
     assert remote.log()[-1].subject == 'Revert "Deploy churn 2"'
     assert "metadata.rollout" in capsys.readouterr().out
 
@@ -169,7 +169,7 @@ def test_a_repository_that_is_down_is_tried_again_at_the_next_look(remote: Repos
         api.canaries = [failed_canary()]
         judge = Judge({}, Recorded(Series()), lambda: NOW, 1.0)
         cluster = Cluster(api.url, lambda: "secret", lambda: NOW, None)
-        watcher = Consequences(judge, cluster, Environment(f"file://{home}"), ["models"], sleep=pause)
+        watcher = Consequences(judge, cluster, EnvironmentRepository(f"file://{home}"), ["models"], sleep=pause)
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(watcher.watch())
     assert remote.log()[-1].subject == 'Revert "Deploy churn 2"'

@@ -14,13 +14,13 @@ from typing import Any
 import httpx
 import pytest
 
+from components.git.repository import Repository
+from components.releases.environment_repository import EnvironmentRepository
 from services.judge.actions.consequences import Consequences
 from services.judge.actions.kubernetes import Cluster, own_cluster
-from services.judge.actions.revert import Environment
 from services.judge.errors import ClusterError
 from services.judge.evidence.series import Series
 from services.judge.judge import Judge
-from services.judge.repository import Repository
 from services.judge.server import build_app
 from tests.services.judge.test_server import NOW, ROLLOUT, Recorded, recorded
 
@@ -119,7 +119,9 @@ async def _no_pause(_: float) -> None:
     await asyncio.sleep(0)
 
 
-def tell(series: Series, url: str, environment: Environment | None, *calls: tuple[str, dict[str, Any]]) -> list[int]:
+def tell(
+    series: Series, url: str, environment: EnvironmentRepository | None, *calls: tuple[str, dict[str, Any]]
+) -> list[int]:
     """The statuses of a judge with these samples, once all that follows has been done."""
 
     async def go() -> list[int]:
@@ -188,7 +190,7 @@ def test_a_rollback_is_reverted_with_the_evidence_also_when_its_traffic_is_gone(
     series = recorded(10, 100, 600)
     series.add_weight(1012.9, 0)  # Flagger has taken the traffic back before it tells
     with api_server() as api:
-        assert tell(series, api.url, Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK)) == [202]
+        assert tell(series, api.url, EnvironmentRepository(f"file://{remote.path}"), ("/event", ROLLED_BACK)) == [202]
         (event,) = api.events.values()
     message = remote.log()[-1].message
     assert message.startswith('Revert "Deploy churn 2"')
@@ -201,7 +203,7 @@ def test_a_rollback_is_reverted_with_the_evidence_also_when_its_traffic_is_gone(
 def test_flagger_tells_a_rollback_before_it_writes_it_down(remote: Repository) -> None:
     with api_server() as api:
         api.late = 3
-        tell(Series(), api.url, Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK))
+        tell(Series(), api.url, EnvironmentRepository(f"file://{remote.path}"), ("/event", ROLLED_BACK))
     assert remote.log()[-1].message.startswith('Revert "Deploy churn 2"')
 
 
@@ -210,7 +212,7 @@ def test_a_rollback_that_the_canary_does_not_say_itself_is_not_believed(
 ) -> None:
     with api_server() as api:
         api.canary = progressing_canary()
-        tell(Series(), api.url, Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK))
+        tell(Series(), api.url, EnvironmentRepository(f"file://{remote.path}"), ("/event", ROLLED_BACK))
         assert not api.events
     assert len(remote.log()) == 3
     assert "the Canary does not say so; nothing is done" in capsys.readouterr().out
@@ -220,26 +222,26 @@ def test_what_is_reverted_is_what_the_canary_says_and_not_what_was_told(remote: 
     remote.write(FILE, asking("3"), "Deploy churn 3")
     lie = {**ROLLED_BACK, "metadata": {**FAILED, "version": "3"}}
     with api_server() as api:
-        tell(Series(), api.url, Environment(f"file://{remote.path}"), ("/event", lie))
+        tell(Series(), api.url, EnvironmentRepository(f"file://{remote.path}"), ("/event", lie))
     assert len(remote.log()) == 4
 
 
 def test_a_rollback_without_evidence_is_reverted_too(remote: Repository) -> None:
-    tell(Series(), "", Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK), ("/event", ROLLED_BACK))
+    tell(Series(), "", EnvironmentRepository(f"file://{remote.path}"), ("/event", ROLLED_BACK), ("/event", ROLLED_BACK))
     assert len(remote.log()) == 4
     assert "Flagger rolled it back; the judge's last word was wait:" in remote.log()[-1].message
 
 
 def test_a_rollback_of_a_version_that_is_not_asked_for_any_more_changes_nothing(remote: Repository) -> None:
     remote.write(FILE, asking("3"), "Deploy churn 3")
-    tell(Series(), "", Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK))
+    tell(Series(), "", EnvironmentRepository(f"file://{remote.path}"), ("/event", ROLLED_BACK))
     assert len(remote.log()) == 4
 
 
 def test_a_repository_that_cannot_be_written_is_tried_again_and_said(
     remote: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lost = Environment(f"file://{remote.path}/lost")
+    lost = EnvironmentRepository(f"file://{remote.path}/lost")
     with api_server() as api:
         tell(Series(), api.url, lost, ("/event", ROLLED_BACK))
         (event,) = api.events.values()

@@ -1,29 +1,29 @@
-"""The environment repository: a bare Git repository whose commits are the deployments.
+"""A bare Git repository: one branch of it, to read and to commit to.
 
 Everything is done with Git's plumbing on a bare repository, without a work tree, so
 that a killed process leaves at most an object that nothing refers to. The branch moves by
 compare-and-swap: two writers never lose each other's commit. The user's own Git
-configuration, hooks and signing keys play no part.
+configuration, hooks and signing keys play no part, but for how another repository is reached.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from services.judge.errors import RepositoryError
+from components.errors import GitError
+from components.git.command import run_git, words
 
 _ATTEMPTS = 20
-_AUTHOR = "canario"
-_EMAIL = "canario@localhost"
 _FILE_MODE = "100644"
-_TIMEOUT_SECONDS = 60.0
 
 #: Settings of Git for one command: (name, value).
 Settings = Sequence[tuple[str, str]]
@@ -60,7 +60,7 @@ class Repository:
         No push may take commits away from it: what ran is what its history says.
 
         Raises:
-            RepositoryError: Git is not installed, or refuses.
+            GitError: Git is not installed, or refuses.
         """
         repository = cls(path, branch)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,11 +74,11 @@ class Repository:
         """The hash of the branch's newest commit.
 
         Raises:
-            RepositoryError: the branch has none.
+            GitError: the branch has none.
         """
         found = self._resolve(self._reference)
         if found is None:
-            raise RepositoryError(f"{self.path}: there is no branch {self._branch}; create the repository first")
+            raise GitError(f"{self.path}: there is no branch {self._branch}; create the repository first")
         return found
 
     def read(self, file: str, commit: str | None = None) -> str | None:
@@ -96,7 +96,7 @@ class Repository:
         """Commits the new texts of files at once. What is there already makes no commit; the newest one is returned.
 
         Raises:
-            RepositoryError: Git refuses, or others commit faster than we can.
+            GitError: Git refuses, or others commit faster than we can.
         """
         blobs = {file: self._git("hash-object", "-w", "--stdin", given=text.encode()) for file, text in texts.items()}
         return self._commit_changes(
@@ -110,7 +110,7 @@ class Repository:
             The new commit; None when nothing of the commit is left to undo, so that repeating it is safe.
 
         Raises:
-            RepositoryError: a file was changed again since, and the older text must not silently win.
+            GitError: a file was changed again since, and the older text must not silently win.
         """
         undone = self.show(commit)
         message = f'Revert "{undone.subject}"\n\nThis reverts commit {undone.id}.\n\n{reason.strip()}\n'
@@ -122,11 +122,11 @@ class Repository:
         """One commit.
 
         Raises:
-            RepositoryError: there is none of this name.
+            GitError: there is none of this name.
         """
         found = self._resolve(f"{commit}^{{commit}}")
         if found is None:
-            raise RepositoryError(f"{self.path}: there is no commit {commit}")
+            raise GitError(f"{self.path}: there is no commit {commit}")
         return Commit(found, self._git_bytes("show", "--no-patch", "--format=%B", found).decode().strip())
 
     def log(self) -> list[Commit]:
@@ -152,7 +152,7 @@ class Repository:
         """A new branch that begins at this one's head.
 
         Raises:
-            RepositoryError: there is one of this name.
+            GitError: there is one of this name.
         """
         other, head = Repository(self.path, name), self.head()
         self._git("update-ref", other._reference, head, "0" * len(head))
@@ -167,33 +167,33 @@ class Repository:
         """Makes the branch what it is at `url`; `settings` are Git's, as (name, value).
 
         Raises:
-            RepositoryError: it is not there, or cannot be reached in a minute.
+            GitError: it is not there, or cannot be reached in a minute.
         """
         command = ("fetch", "--quiet", "--no-tags", url, f"+{self._reference}:{self._reference}")
-        answer = self._run(command, b"", _configured(settings))
+        answer = self._run_remote(*command, settings=settings)
         if answer.returncode != 0:
-            raise RepositoryError(f"{url}: git fetch failed: {answer.stderr.decode(errors='replace').strip()}")
+            raise GitError(f"{url}: git fetch failed: {words(answer)}")
 
     def push(self, url: str, settings: Settings = ()) -> str:
         """Sends the branch to `url`; empty when it was taken, else why it was refused, as when others were faster.
 
         Raises:
-            RepositoryError: there is no answer, or we may not write.
+            GitError: there is no answer, or we may not write.
         """
         return self._pushed(url, f"{self._reference}:{self._reference}", settings)
 
     def _pushed(self, url: str, what: str, settings: Settings, *options: str) -> str:
-        answer = self._run(("push", "--porcelain", *options, url, what), b"", _configured(settings))
+        answer = self._run_remote("push", "--porcelain", *options, url, what, settings=settings)
         refused = [line for line in answer.stdout.decode(errors="replace").splitlines() if line.startswith("!")]
         if answer.returncode != 0 and not refused:
-            raise RepositoryError(f"{url}: git push failed: {answer.stderr.decode(errors='replace').strip()}")
+            raise GitError(f"{url}: git push failed: {words(answer)}")
         return "; ".join(refused)
 
     def delete(self, url: str, commit: str) -> str:
         """Takes the branch away at `url`, if it still ends with `commit`; empty when it went, else why it stays.
 
         Raises:
-            RepositoryError: there is no answer, or we may not write.
+            GitError: there is no answer, or we may not write.
         """
         return self._pushed(url, f":{self._reference}", (), f"--force-with-lease={self._reference}:{commit}")
 
@@ -216,7 +216,7 @@ class Repository:
             if now == new:
                 changes[name] = old
             elif now != old:
-                raise RepositoryError(f"{name} was changed again since {commit[:10]}; revert it by hand")
+                raise GitError(f"{name} was changed again since {commit[:10]}; revert it by hand")
         return changes
 
     def _commit_changes(self, changes_at: ChangesAt, message: str) -> Commit:
@@ -228,7 +228,7 @@ class Repository:
             made = self._commit(self._tree_with(head, changes), head, message)
             if made is not None:
                 return made
-        raise RepositoryError(f"{self.path}: {self._branch} moved {_ATTEMPTS} times while we tried to commit to it")
+        raise GitError(f"{self.path}: {self._branch} moved {_ATTEMPTS} times while we tried to commit to it")
 
     def _tree_with(self, head: str, changes: dict[str, str | None]) -> str:
         with tempfile.TemporaryDirectory(prefix="canario-index-") as folder:
@@ -245,7 +245,7 @@ class Repository:
         made = self._git("commit-tree", tree, *parents, given=message.encode())
         try:
             self._git("update-ref", self._reference, made, parent or "0" * len(made))
-        except RepositoryError:
+        except GitError:
             if self._resolve(self._reference) == parent:
                 raise
             return None
@@ -264,35 +264,33 @@ class Repository:
     def _git_bytes(self, *arguments: str, given: bytes = b"", more: dict[str, str] | None = None) -> bytes:
         answer = self._run(arguments, given, more or {})
         if answer.returncode != 0:
-            said = answer.stderr.decode(errors="replace").strip()
-            raise RepositoryError(f"{self.path}: git {arguments[0]} failed: {said}")
+            raise GitError(f"{self.path}: git {arguments[0]} failed: {words(answer)}")
         return answer.stdout
 
     def _run(
         self, arguments: tuple[str, ...], given: bytes, more: dict[str, str]
     ) -> subprocess.CompletedProcess[bytes]:
-        command = ["git", "--git-dir", str(self.path), *arguments]
-        try:
-            return subprocess.run(
-                command,
-                input=given,
-                capture_output=True,
-                env=_environment() | more,
-                check=False,
-                timeout=_TIMEOUT_SECONDS,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise RepositoryError(f"git {arguments[0]} took longer than {_TIMEOUT_SECONDS:g} s") from error
-        except OSError as error:
-            raise RepositoryError(f"git cannot be started: {error}; install git") from error
+        return run_git("--git-dir", str(self.path), *arguments, given=given, settings=_IDENTITY | _ISOLATED | more)
+
+    def _run_remote(self, *arguments: str, settings: Settings) -> subprocess.CompletedProcess[bytes]:
+        """With the user's own configuration, which may hold credentials; hooks and signatures are left out."""
+        configured = _configured([*settings, ("core.hooksPath", os.devnull), ("push.gpgSign", "false")])
+        return run_git("--git-dir", str(self.path), *arguments, settings=_IDENTITY | _QUIET | configured)
 
 
-def _environment() -> dict[str, str]:
-    """Our environment without whatever would let the user's Git settings in."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    identity = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in _IDENTITY}
-    alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    return kept | identity | alone
+def default_branch(url: str) -> str:
+    """The branch that a clone of the repository at a path or URL would check out.
+
+    Raises:
+        GitError: it cannot be reached, or has no branch.
+    """
+    done = run_git("ls-remote", "--symref", "--", url, "HEAD", settings=_QUIET | _configured([("safe.directory", "*")]))
+    if done.returncode:
+        raise GitError(f"{url}: git ls-remote failed: {words(done)}")
+    found = re.match(r"ref: refs/heads/(\S+)\tHEAD", done.stdout.decode(errors="replace"))
+    if found is None:
+        raise GitError(f"{url}: it has no branch that HEAD names; push a first commit to it")
+    return found[1]
 
 
 def _configured(settings: Settings) -> dict[str, str]:
@@ -304,4 +302,11 @@ def _configured(settings: Settings) -> dict[str, str]:
     return values | {"GIT_CONFIG_COUNT": str(len(settings))}
 
 
-_IDENTITY = (("NAME", _AUTHOR), ("EMAIL", _EMAIL))
+_IDENTITY: Final = {
+    f"GIT_{role}_{part}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for part, value in (("NAME", "canario"), ("EMAIL", "canario@localhost"))
+}
+_QUIET: Final = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+#: What keeps the user's own Git configuration out.
+_ISOLATED: Final = _QUIET | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from services.judge.actions.revert import Environment, revert_reason, undo_release
-from services.judge.errors import RepositoryError
-from services.judge.repository import Repository
+from components.errors import GitError, ReleaseError
+from components.git.repository import Repository
+from components.releases.environment_repository import EnvironmentRepository
+from components.releases.rollback import Rollback, rollback_of, undo_release
 
 FILE = "k8s/envs/local/churn.yaml"
-
-
 PACKAGE = "sha256:new"
 
 
@@ -36,8 +35,8 @@ def remote(tmp_path: Path) -> Repository:
     return repository
 
 
-def at(url: str) -> Environment:
-    return Environment(url, "main", "k8s/envs/local")
+def at(url: str) -> EnvironmentRepository:
+    return EnvironmentRepository(url, "main", "k8s/envs/local")
 
 
 @contextmanager
@@ -69,42 +68,45 @@ def _wait_until_open(port: int) -> None:
 
 def test_the_commit_is_reverted_by_one_that_names_the_evidence(remote: Repository) -> None:
     bad = remote.log()[-2]
-    made = undo_release(at(f"file://{remote.path}"), "churn", "2", PACKAGE, "fail: 5 % errors")
+    made = undo_release(at(f"file://{remote.path}"), Rollback("churn", "2", PACKAGE), "fail: 5 % errors")
     assert made is not None
     assert remote.head() == made.id
-    assert made.message == f'Revert "Deploy churn 2"\n\nThis reverts commit {bad.id}.\n\nfail: 5 % errors'
+    assert made.message == (
+        f'Revert "Deploy churn 2"\n\nThis reverts commit {bad.id}.\n\n'
+        "Version 2 (sha256:new) of churn was rolled back:\nfail: 5 % errors\n\nRolled-back: churn 2 sha256:new"
+    )
     assert remote.read(FILE) == asking("churn", "1")
     assert remote.read("k8s/envs/local/fraud.yaml") == asking("fraud", "2")
 
 
 def test_doing_it_again_or_for_a_version_that_is_not_asked_for_changes_nothing(remote: Repository) -> None:
     url = f"file://{remote.path}"
-    undo_release(at(url), "churn", "2", PACKAGE, "bad")
+    undo_release(at(url), Rollback("churn", "2", PACKAGE), "bad")
     head = remote.head()
-    assert undo_release(at(url), "churn", "2", PACKAGE, "bad") is None
-    assert undo_release(at(url), "churn", "3", PACKAGE, "bad") is None
-    assert undo_release(at(url), "unknown", "2", PACKAGE, "bad") is None
+    assert undo_release(at(url), Rollback("churn", "2", PACKAGE), "bad") is None
+    assert undo_release(at(url), Rollback("churn", "3", PACKAGE), "bad") is None
+    assert undo_release(at(url), Rollback("unknown", "2", PACKAGE), "bad") is None
     assert remote.head() == head
 
 
 def test_a_release_of_this_version_with_another_package_stays(remote: Repository) -> None:
-    assert undo_release(at(f"file://{remote.path}"), "churn", "2", "sha256:another", "bad") is None
+    assert undo_release(at(f"file://{remote.path}"), Rollback("churn", "2", "sha256:another"), "bad") is None
 
 
 def test_a_revert_is_not_undone_where_the_release_before_had_the_same_version_and_package(remote: Repository) -> None:
     remote.write(FILE, asking("churn", "2", settings="{CANARIO_WORKERS: '9'}"), "More workers")
-    reason = revert_reason("churn", "2", PACKAGE, "fail: slow", [])
+    reason = "fail: slow"
     url = f"file://{remote.path}"
-    assert undo_release(at(url), "churn", "2", PACKAGE, reason)
-    assert undo_release(at(url), "churn", "2", PACKAGE, reason) is None
+    assert undo_release(at(url), Rollback("churn", "2", PACKAGE), reason)
+    assert undo_release(at(url), Rollback("churn", "2", PACKAGE), reason) is None
     assert remote.read(FILE) == asking("churn", "2")
 
 
 def test_a_revert_is_not_undone_when_what_serves_again_fails_too(remote: Repository) -> None:
     url = f"file://{remote.path}"
-    assert undo_release(at(url), "churn", "2", PACKAGE, revert_reason("churn", "2", PACKAGE, "fail: slow", []))
-    reason = revert_reason("churn", "1", PACKAGE, "fail: slow", [])
-    assert undo_release(at(url), "churn", "1", PACKAGE, reason) is None
+    assert undo_release(at(url), Rollback("churn", "2", PACKAGE), "fail: slow")
+    reason = "fail: slow"
+    assert undo_release(at(url), Rollback("churn", "1", PACKAGE), reason) is None
     assert remote.read(FILE) == asking("churn", "1")
 
 
@@ -112,7 +114,7 @@ def test_two_judges_at_once_over_the_network_make_one_commit(remote: Repository)
     before = len(remote.log())
     with daemon(remote.path.parent) as address, ThreadPoolExecutor(4) as pool:
         environment = at(f"{address}/remote.git")
-        made = list(pool.map(lambda _: undo_release(environment, "churn", "2", PACKAGE, "bad"), range(4)))
+        made = list(pool.map(lambda _: undo_release(environment, Rollback("churn", "2", PACKAGE), "bad"), range(4)))
     assert len({commit.id for commit in made if commit}) == 1  # made in the same second, they are the same
     assert len(remote.log()) == before + 1
     assert remote.read(FILE) == asking("churn", "1")
@@ -122,7 +124,9 @@ def test_reverts_of_two_services_at_once_are_both_made(remote: Repository) -> No
     with daemon(remote.path.parent) as address, ThreadPoolExecutor(2) as pool:
         environment = at(f"{address}/remote.git")
         made = list(
-            pool.map(lambda service: undo_release(environment, service, "2", PACKAGE, "bad"), ("churn", "fraud"))
+            pool.map(
+                lambda service: undo_release(environment, Rollback(service, "2", PACKAGE), "bad"), ("churn", "fraud")
+            )
         )
     assert None not in made
     assert (remote.read(FILE), remote.read("k8s/envs/local/fraud.yaml")) == (asking("churn", "1"), None)
@@ -133,25 +137,48 @@ def test_a_branch_that_takes_no_push_is_said(remote: Repository) -> None:
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho main is protected >&2\nexit 1\n", encoding="utf-8")
     hook.chmod(0o755)
-    with pytest.raises(RepositoryError, match=r"refused 8 times: .*pre-receive hook declined"):
-        undo_release(at(f"file://{remote.path}"), "churn", "2", PACKAGE, "bad")
+    with pytest.raises(GitError, match=r"refused the commit 8 times: .*pre-receive hook declined"):
+        undo_release(at(f"file://{remote.path}"), Rollback("churn", "2", PACKAGE), "bad")
 
 
 def test_a_repository_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(RepositoryError, match=r"git fetch failed: .*nowhere"):
-        undo_release(at(f"file://{tmp_path}/nowhere.git"), "churn", "2", PACKAGE, "bad")
+    with pytest.raises(GitError, match=r"git fetch failed: .*nowhere"):
+        undo_release(at(f"file://{tmp_path}/nowhere.git"), Rollback("churn", "2", PACKAGE), "bad")
 
 
 def test_a_file_that_is_no_yaml_is_said(remote: Repository) -> None:
     remote.write(FILE, "version: [", "Break it")
-    with pytest.raises(RepositoryError, match=r"churn\.yaml: is not YAML"):
-        undo_release(at(f"file://{remote.path}"), "churn", "2", PACKAGE, "bad")
+    with pytest.raises(ReleaseError, match=r"churn\.yaml: is not YAML"):
+        undo_release(at(f"file://{remote.path}"), Rollback("churn", "2", PACKAGE), "bad")
 
 
-def test_the_message_has_the_sentence_and_the_numbers() -> None:
-    signals = [{"name": "error_ratio", "state": "harm", "canary": 0.0512345, "lower": None}, {"name": "slow"}]
-    assert revert_reason("tiny", "3", "sha256:abc", "fail: 5 % errors", signals) == (
-        "Version 3 (sha256:abc) of tiny was rolled back:\nfail: 5 % errors\n\n"
-        "- error_ratio: state harm, canary 0.05123\n- slow: "
+def test_the_message_has_a_sentence_the_reason_and_a_trailer() -> None:
+    rollback = Rollback("tiny", "3", "sha256:abc")
+    message = f'Revert "Deploy"\n\n{rollback.message("it did not start")}'
+    assert rollback.message("it did not start") == (
+        "Version 3 (sha256:abc) of tiny was rolled back:\nit did not start\n\nRolled-back: tiny 3 sha256:abc\n"
     )
-    assert revert_reason("tiny", "3", "sha256:abc", "it did not start", []).endswith("rolled back:\nit did not start")
+    trailers = subprocess.run(
+        ["git", "interpret-trailers", "--parse"], input=message, capture_output=True, text=True, check=True
+    )
+    assert trailers.stdout == "Rolled-back: tiny 3 sha256:abc\n"
+    assert rollback_of(message) == rollback
+
+
+def test_a_rollback_is_read_from_the_sentence_of_old_reverts() -> None:
+    start = 'Revert "x"\n\nThis reverts commit 1.\n\n'
+    old = f"{start}Version 3 (sha256:abc) of tiny was rolled back:\nfail: slow\n\n- slow: "
+    assert rollback_of(old) == Rollback("tiny", "3", "sha256:abc")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Deploy churn 2\n\nPackage: sha256:abc",
+        "Deploy\n\nRolled-back: tiny 3 sha256:abc\n\nThe paragraph above is a quotation.",
+        "Deploy\n\nRolled-back: tiny 3",
+        "Deploy\n\nas Version 3 (sha256:abc) of tiny was rolled back: no",
+    ],
+)
+def test_other_commits_tell_of_no_rollback(message: str) -> None:
+    assert rollback_of(message) is None

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.judge.errors import RepositoryError
-from services.judge.repository import Repository
+from components.errors import GitError
+from components.git.repository import Repository
 
 FILE = "k8s/envs/demo/churn.yaml"
 
@@ -76,7 +76,7 @@ def test_a_branch_is_deleted_at_the_remote_only_as_it_was_known(repository: Repo
     assert "stale" in mine.delete(str(repository.path), known)
     assert there.read(FILE) == "version: 3\n"
     assert mine.delete(str(repository.path), there.head()) == ""
-    with pytest.raises(RepositoryError, match="there is no branch proposal"):
+    with pytest.raises(GitError, match="there is no branch proposal"):
         there.head()
 
 
@@ -119,7 +119,7 @@ def test_an_older_text_never_wins_over_a_newer_commit(repository: Repository) ->
     repository.write(FILE, "version: 1\n", "Deploy 1")
     bad = repository.write(FILE, "version: 2\n", "Deploy 2")
     newer = repository.write(FILE, "version: 3\n", "Deploy 3")
-    with pytest.raises(RepositoryError, match="was changed again"):
+    with pytest.raises(GitError, match="was changed again"):
         repository.revert(bad.id, "bad")
     assert repository.head() == newer.id
 
@@ -181,10 +181,10 @@ def test_the_users_own_git_settings_play_no_part(tmp_path: Path, monkeypatch: py
 
 
 def test_what_git_refuses_is_told(tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RepositoryError, match="there is no branch main"):
+    with pytest.raises(GitError, match="there is no branch main"):
         Repository(tmp_path / "nothing.git").head()
-    with pytest.raises(RepositoryError, match="there is no commit deadbeef"):
+    with pytest.raises(GitError, match="there is no commit deadbeef"):
         repository.show("deadbeef")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(RepositoryError, match="install git"):
+    with pytest.raises(GitError, match="install git"):
         repository.head()

@@ -8,7 +8,10 @@ import pytest
 import yaml
 
 from components.errors import ComponentError
-from components.release import Proposal, release_version
+from components.git.repository import default_branch
+from components.releases.environment_repository import EnvironmentRepository
+from components.releases.release_commit import commit_release
+from components.releases.release_file import Release, environment_folder
 
 METRICS = {"roc_auc": 0.85}
 DIGEST = "sha256:" + "d" * 64
@@ -32,13 +35,16 @@ def repository(tmp_path: Path) -> Path:
     return bare
 
 
-def proposal(repository: Path, version: str = "3", **settings: str) -> Proposal:
-    return Proposal(str(repository), "demo", "small", version, DIGEST, settings)
+def commit(repository: Path, version: str = "3", **settings: str) -> str:
+    where = EnvironmentRepository(str(repository), default_branch(str(repository)), environment_folder("demo"))
+    return commit_release(
+        where, "demo", Release(service="small", version=version, package=DIGEST, settings=settings), METRICS
+    )
 
 
 def test_a_release_is_a_commit_that_names_version_package_and_numbers(repository: Path) -> None:
-    commit = release_version(proposal(repository, CANARIO_X="1"), METRICS)
-    assert git(repository, "rev-parse", "HEAD") == commit
+    made = commit(repository, CANARIO_X="1")
+    assert git(repository, "rev-parse", "HEAD") == made
     file = yaml.safe_load(git(repository, "show", "HEAD:k8s/envs/demo/small.yaml"))
     assert file == {"service": "small", "version": "3", "package": DIGEST, "settings": {"CANARIO_X": "1"}}
     message = git(repository, "log", "-1", "--format=%an <%ae>%n%B")
@@ -52,10 +58,10 @@ def test_a_release_is_a_commit_that_names_version_package_and_numbers(repository
 
 
 def test_releasing_again_commits_nothing(repository: Path) -> None:
-    first = release_version(proposal(repository), METRICS)
-    assert release_version(proposal(repository), METRICS) == first
+    first = commit(repository)
+    assert commit(repository) == first
     assert git(repository, "rev-list", "--count", "HEAD") == "2"
-    assert release_version(proposal(repository, "4"), METRICS) != first
+    assert commit(repository, "4") != first
 
 
 def test_a_push_that_came_too_late_is_made_again(repository: Path) -> None:
@@ -64,14 +70,14 @@ def test_a_push_that_came_too_late_is_made_again(repository: Path) -> None:
     hook = repository / "hooks" / "pre-receive"
     hook.write_text(f"#!/bin/sh\n[ -e {marker} ] && exit 0\ntouch {marker}\nexit 1\n")
     hook.chmod(0o755)
-    commit = release_version(proposal(repository), METRICS)
+    made = commit(repository)
     assert marker.exists()
-    assert git(repository, "rev-parse", "HEAD") == commit
+    assert git(repository, "rev-parse", "HEAD") == made
 
 
 def test_a_repository_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ComponentError, match=r"git clone: .*nowhere"):
-        release_version(proposal(tmp_path / "nowhere"), METRICS)
+    with pytest.raises(ComponentError, match=r"nowhere: git ls-remote failed: .*nowhere"):
+        commit(tmp_path / "nowhere")
 
 
 def test_the_users_own_git_settings_do_not_matter(
@@ -81,6 +87,6 @@ def test_the_users_own_git_settings_do_not_matter(
     settings.write_text("[commit]\n\tgpgsign = true\n[user]\n\tname = other\n[core]\n\thooksPath = /nowhere\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
     monkeypatch.setenv("HOME", str(tmp_path))
-    release_version(proposal(repository), METRICS)
+    commit(repository)
     assert git(repository, "log", "-1", "--format=%an") == "canario"
     assert os.environ["HOME"] == str(tmp_path)

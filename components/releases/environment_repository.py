@@ -1,0 +1,91 @@
+"""The Git repository in which an environment's releases are commits: fetched, committed to, pushed, and again."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from components.errors import GitError
+from components.git.repository import Commit, Repository, Settings
+from components.releases.release_file import environment_folder
+
+#: How often a commit is made anew after somebody else pushed first.
+ATTEMPTS: Final = 8
+
+#: A commit to the fetched branch, or None where there is nothing to commit.
+Made = TypeVar("Made", Commit, Commit | None)
+
+
+class PushRefusedError(GitError):
+    """The repository answered, and refused every push."""
+
+    def __init__(self, url: str, answer: str) -> None:
+        """`answer` is the reason that Git gave for the last refusal."""
+        super().__init__(f"{url} refused the commit {ATTEMPTS} times: {answer}")
+        self.answer = answer
+
+
+@dataclass(frozen=True)
+class EnvironmentRepository:
+    """One branch of the repository at a path or URL.
+
+    Attributes:
+        path: the folder of the environment, which has a release file for each service.
+        credentials: a folder with the files `username` and `password`, as a mounted secret has them.
+    """
+
+    url: str
+    branch: str = "main"
+    path: str = environment_folder("local")
+    credentials: Path | None = None
+
+    def file(self, service: str) -> str:
+        """The release file of a service."""
+        return f"{self.path.strip('/')}/{service}.yaml"
+
+    @contextmanager
+    def fetched(self) -> Iterator[Repository]:
+        """A copy of the branch, which is gone afterwards.
+
+        Raises:
+            GitError: the repository cannot be reached, or has no such branch.
+        """
+        with tempfile.TemporaryDirectory(prefix="canario-environment-") as folder:
+            repository = Repository.create(Path(folder) / "environment.git", self.branch)
+            repository.fetch(self.url, self._settings)
+            yield repository
+
+    def commit(self, make: Callable[[Repository], Made]) -> Made:
+        """Pushes the commit that `make` makes; makes it anew on the newest branch when somebody else pushed first.
+
+        Returns:
+            What `make` returned.
+
+        Raises:
+            PushRefusedError: every push was refused.
+            GitError: the repository cannot be read or written.
+        """
+        answer = ""
+        for _ in range(ATTEMPTS):
+            with self.fetched() as repository:
+                made = make(repository)
+                if made is None:
+                    return made
+                answer = repository.push(self.url, self._settings)
+                if not answer:
+                    return made
+        raise PushRefusedError(self.url, answer)
+
+    @property
+    def _settings(self) -> Settings:
+        """A helper that reads the files when Git asks: they may be renewed, and are never in a command line."""
+        if self.credentials is None:
+            return []
+        name, word = (shlex.quote(str(self.credentials / file)) for file in ("username", "password"))
+        helper = f'!f() {{ test "$1" = get && echo "username=$(cat {name})" && echo "password=$(cat {word})"; }}; f'
+        return [("credential.helper", helper)]
