@@ -78,7 +78,7 @@ serve: setup  ## serve the newest package of SERVICE behind the gateway
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m k8s.twin.serve --spec $(SPEC)
 
 .PHONY: load
-load: setup  ## put load on SERVICE and hold it to tests/load/budget.yaml
+load: setup  ## put load on SERVICE and hold it to tests/load/budget/budget.yaml
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.budget --spec $(SPEC)
 
 # --- on a cluster, the one that KUBECONFIG names ----------------------------------

@@ -1,64 +1,8 @@
 """Step: finds the champion's package and the data that it was trained on."""
 
-import shutil
-from pathlib import Path
-
 from kfp import dsl
 
-from components.errors import DataError, PackageError
-from components.package.model_package import Package, read_package
-from components.registry.model_registry import Registered
 from components.step import step
-
-
-def copy_package(package: Path, home: Path) -> None:
-    """Copies a package to a folder, unless it is there."""
-    if home.exists():
-        return
-    home.parent.mkdir(parents=True, exist_ok=True)
-    draft = home.with_name(f"{home.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(package, draft)
-    draft.rename(home)
-
-
-def package_uri(store: str, digest: str) -> str:
-    """Where a store keeps the package of a digest."""
-    return f"{store}/packages/{digest.removeprefix('sha256:')}"
-
-
-def named_package(version: str, folder: Path) -> Package | None:
-    """The champion's package; None only if no champion was named, which is an empty version.
-
-    Raises:
-        PackageError: one was named, and its package is not there or cannot be read.
-    """
-    if not version:
-        return None
-    try:
-        return read_package(folder)
-    except PackageError as error:
-        raise PackageError(
-            f"the champion is version {version}, but its package cannot be read, so nothing can be compared with it"
-            f" ({error}); bring the package back, or move the alias `champion` away from that version"
-        ) from error
-
-
-def require_snapshot(champion: Registered) -> str:
-    """The URI of the champion's data.
-
-    Raises:
-        DataError: it is gone, so that no shift can be seen.
-    """
-    import fsspec
-
-    files, path = fsspec.core.url_to_fs(champion.snapshot_uri)
-    if not files.exists(path):
-        raise DataError(
-            f"{champion.snapshot_uri}: the data of the champion (version {champion.version}) is gone, so the new data "
-            "cannot be compared with it; bring the file back, or move the alias `champion` away from that version"
-        )
-    return champion.snapshot_uri
 
 
 @step
@@ -68,8 +12,8 @@ def find_champion(
     """The champion's package and data, both empty files when there is none; returns its version or ""."""
     from pathlib import Path
 
-    from components.champion import copy_package, package_uri, require_snapshot
     from components.registry.model_registry import champion, local_package
+    from components.registry.package_store import copy_package, package_uri, require_snapshot
 
     found = champion(mlflow, name)
     if found is None:

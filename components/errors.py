@@ -7,6 +7,8 @@ ComponentError
 │   └── SignatureError  nobody who may has signed them
 ├── GateError       a candidate did not show what the spec demands
 ├── GitError        Git refused, or is not installed; says what it said
+├── ImageRecordError  the record of a built image is not there, or broken
+├── LayoutError     an image's bytes are not what their names say
 └── ReleaseError    an environment file is wrong; says which key
 """
 
@@ -37,6 +39,14 @@ class GateError(ComponentError):
 
 class GitError(ComponentError):
     """Git refused."""
+
+
+class ImageRecordError(ComponentError):
+    """The record of a built image cannot be read."""
+
+
+class LayoutError(ComponentError):
+    """An exported image that is not what it says."""
 
 
 class ReleaseError(ComponentError):

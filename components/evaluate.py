@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from components.evaluation.behaviour import flips, trend
 from components.evaluation.bootstrap import differences, intervals, resample
 from components.evaluation.fairness import fairness
+from components.evaluation.gates import judge
 from components.evaluation.holdout_rule import doubt
 from components.evaluation.metrics import calibration_bins
 from components.evaluation.result import CalibrationBin, Comparison, Evaluation, Fairness, Speed
-from components.gate import judge
+from components.features.encoding import Encoding, RowEncoder
 from components.models.trained import Trained, trained_package
-from components.package.encoding import Encoding, RowEncoder
 from components.package.model_package import Package, score_bin
 from components.spec.contract import SCORE_EDGES, Behaviour, Spec
 from components.step import step
@@ -135,10 +135,10 @@ def evaluate(
     """Measures the model on the hold-out, and on the same rows the champion's package, if there is a champion."""
     from pathlib import Path
 
-    from components.champion import named_package
     from components.evaluate import evaluate_model
     from components.models.trained import load_trained
     from components.package.model_package import MODEL
+    from components.registry.package_store import named_package
     from components.spec.contract import Spec
     from components.table.examples import load_examples
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from components.evaluation.metrics import roc_auc
 from components.evaluation.result import Evaluation, Interval
+from components.features.encoding import Encoding, encode_table
 from components.models.trained import Trained
-from components.package.encoding import Encoding, encode_table
 from components.spec.contract import Closed, Spec
 from components.step import step
 from components.table.examples import Examples

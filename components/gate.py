@@ -1,135 +1,8 @@
 """Step: lets a model pass only if it showed everything that the spec demands."""
 
-from collections.abc import Callable
-
 from kfp import dsl
 
-from components.errors import GateError
-from components.evaluation.result import Evaluation, GateResult
-from components.spec.contract import Spec
 from components.step import step
-
-
-def judge(evaluation: Evaluation, spec: Spec) -> tuple[GateResult, ...]:
-    """Every gate of a spec; what could not be measured does not pass."""
-    checks: tuple[Callable[[Evaluation, Spec], list[GateResult]], ...] = (
-        _minima, _versus_champion, _maxima, _fairness, _behaviour,
-    )  # fmt: skip
-    return tuple(result for check in checks for result in check(evaluation, spec))
-
-
-def _minima(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
-    gates = {"roc_auc": spec.gates.roc_auc, "average_precision": spec.gates.average_precision}
-    return [
-        GateResult(
-            gate=name,
-            value=evaluation.metrics[name].value,
-            limit=f"at least {gate.min:g}",
-            passed=evaluation.metrics[name].value >= gate.min,
-        )
-        for name, gate in gates.items()
-        if gate
-    ]
-
-
-def _maxima(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
-    gates = spec.gates
-    found = [
-        ("calibration_error", evaluation.metrics["calibration_error"].value, gates.calibration_error),
-        ("latency_p99_ms", evaluation.speed.p99_ms, gates.latency_p99_ms),
-        ("package_mib", evaluation.package_mib, gates.package_mib),
-    ]
-    return [
-        GateResult(gate=name, value=value, limit=f"at most {gate.max:g}", passed=value <= gate.max)
-        for name, value, gate in found
-        if gate
-    ]
-
-
-def first_metric(spec: Spec) -> str:
-    """The metric that a model is compared with its champion by: the first that has a gate, else the search's."""
-    if spec.gates.roc_auc:
-        return "roc_auc"
-    if spec.gates.average_precision:
-        return "average_precision"
-    return {"neg_brier_score": "brier_score"}.get(spec.training.metric, spec.training.metric)
-
-
-def _versus_champion(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
-    asked, known = spec.gates.versus_champion, evaluation.champion
-    if asked is None or known is None:
-        return []
-    name, limit = "versus_champion", f"at most {asked.max_loss:g}"
-    if known.doubt:
-        return [GateResult(gate=name, value=None, limit=limit, passed=False, detail=known.doubt)]
-    metric = first_metric(spec)
-    better = known.difference[metric]
-    loss = better.value if metric == "brier_score" else -better.value
-    low, high = (better.low, better.high) if metric == "brier_score" else (-better.high, -better.low)
-    detail = f"loss of {metric} against the champion, 95 % from {low:.4f} to {high:.4f}"
-    return [GateResult(gate=name, value=loss, limit=limit, passed=loss <= asked.max_loss, detail=detail)]
-
-
-def _fairness(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
-    gate = spec.gates.fairness
-    if gate is None:
-        return []
-    few = f"fewer than two groups have {gate.min_group_positives} positives in the hold-out"
-    return [
-        GateResult(
-            gate=f"fairness by {found.by}",
-            value=found.gap,
-            limit=f"at most {gate.max_equal_opportunity_gap:g}",
-            passed=found.gap is not None and found.gap <= gate.max_equal_opportunity_gap,
-            detail="gap of true positive ratios" if found.gap is not None else f"cannot be judged: {few}",
-        )
-        for found in evaluation.fairness
-    ]
-
-
-def _behaviour(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
-    rules = spec.gates.behaviour
-    if rules is None:
-        return []
-    flips = [
-        GateResult(
-            gate=f"invariance of {found.feature}",
-            value=found.ratio,
-            limit=f"at most {rules.max_flip_ratio:g}",
-            passed=found.ratio <= rules.max_flip_ratio,
-            detail="share of labels that change with it",
-        )
-        for found in evaluation.invariance
-    ]
-    trends = [
-        GateResult(
-            gate=f"direction of {found.feature}",
-            value=found.share,
-            limit=f"at least {rule.min_share:g}",
-            passed=found.share >= rule.min_share,
-            detail=f"share of rows whose score does not {'fall' if rule.raises else 'rise'} with it",
-        )
-        for found, rule in zip(evaluation.direction, rules.direction, strict=True)
-    ]
-    return [*flips, *trends]
-
-
-def refuse_breaches(evaluation: Evaluation) -> None:
-    """Nothing, when every gate was passed.
-
-    Raises:
-        GateError: lists every gate that was not, with value and limit.
-    """
-    breaches = [gate for gate in evaluation.gates if not gate.passed]
-    if breaches:
-        lines = [f"- {breach(gate)}" for gate in breaches]
-        raise GateError(f"the {evaluation.candidate} model did not pass {len(lines)} gates:\n" + "\n".join(lines))
-
-
-def breach(gate: GateResult) -> str:
-    """A gate that was not passed, in words."""
-    value = "not measured" if gate.value is None else f"{gate.value:.4g}"
-    return f"{gate.gate}: {value}, must be {gate.limit}" + (f" ({gate.detail})" if gate.detail else "")
 
 
 @step
@@ -146,10 +19,10 @@ def gate(
     """Stops a run whose model breaks a gate, after the refused run was recorded in MLflow."""
     from pathlib import Path
 
-    from components.champion import named_package
     from components.errors import GateError
+    from components.evaluation.gates import refuse_breaches
     from components.evaluation.result import Evaluation
-    from components.gate import refuse_breaches
+    from components.registry.package_store import named_package
     from components.spec.compatibility import refuse_narrower
     from components.spec.contract import Spec
 

@@ -8,11 +8,10 @@ import pandas as pd
 from kfp import dsl
 from numpy.typing import NDArray
 
-from components.champion import copy_package
 from components.errors import PackageError
 from components.evaluation.result import Evaluation
+from components.features.encoding import Encoding, Scaled, encode_rows
 from components.models.trained import Fit, Trained, graph_runner
-from components.package.encoding import Encoding, Scaled, encode_rows
 from components.package.model_package import (
     TOLERANCE,
     Answer,
@@ -25,6 +24,7 @@ from components.package.model_package import (
     read_package,
     write_package,
 )
+from components.registry.package_store import copy_package
 from components.spec.contract import SCORE_EDGES, NumberFeature, Spec, category_text
 from components.spec.views import recorded_spec
 from components.step import step
@@ -169,12 +169,12 @@ def package(
     import tempfile
     from pathlib import Path
 
-    from components.champion import package_uri
+    from components.evaluation.gates import refuse_breaches
     from components.evaluation.result import Evaluation
-    from components.gate import refuse_breaches
     from components.models.trained import load_trained
     from components.package.model_package import MODEL
     from components.packaging import Origin, keep_package, package_model
+    from components.registry.package_store import package_uri
     from components.registry.provenance import commit, lock_digest
     from components.spec.contract import Spec
     from components.table.examples import load_examples

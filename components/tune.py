@@ -18,9 +18,9 @@ from components.models.folds import Fold, make_folds, thin
 from components.models.spaces import SPACES, Parameters, combinations
 from components.models.trials import Search, Trial
 from components.spec.contract import Candidate, Spec
-from components.split import row_keys
 from components.step import step
 from components.table.examples import Examples
+from components.table.holdout import row_keys
 
 #: The search looks at no more rows than this; the best candidate is then fitted to all.
 MOST_ROWS = 50_000

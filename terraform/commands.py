@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from k8s.cluster import program
+from k8s.errors import ClusterError, ToolError
 
 HERE = Path(__file__).parent
 _SECONDS: Final = 180
@@ -49,15 +50,12 @@ def run(command: Sequence[str]) -> str:
     Raises:
         CloudError: it is not there, failed, or had no end.
     """
-    if shutil.which(command[0]) is None:
-        raise CloudError(f"{command[0]} is not on the PATH")
     try:
-        done = subprocess.run([*command], capture_output=True, text=True, check=False, timeout=_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise CloudError(f"{command[0]} had no end within {_SECONDS} s") from error
-    if done.returncode:
-        raise CloudError(f"{' '.join(command[:3])}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
+        return program.run(command, _SECONDS)
+    except ToolError as error:
+        raise CloudError(str(error)) from error
+    except ClusterError as error:
+        raise CloudError(f"{' '.join(command[:3])}: {error}") from error
 
 
 def outputs(environment: str, run: Run) -> Outputs:

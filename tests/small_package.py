@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from components.package.encoding import Encoding, RequestValue, encode_rows, fit_encoding
+from components.features.encoding import Encoding, RequestValue, encode_rows, fit_encoding
 from components.package.model_package import (
     INPUT_NAME,
     OUTPUT_NAME,

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluation.result import Flips, Trend
+from components.features.encoding import numbers
 from components.models.trained import Trained
-from components.package.encoding import numbers
 from components.spec.contract import CategoryFeature, DateFeature, Feature, Spec, category_text
 from components.spec.views import table_bounds
 from components.table.examples import Columns, Examples

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from components.digest import Digest
 from components.models.machine import Machine
-from components.package.model_package import Digest
 from components.spec.contract import Closed
 
 

@@ -79,8 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _train(asked: argparse.Namespace, place: Place) -> None:
     # Training reads TF_CONFIG, which is set by now; so much is imported only here.
+    from components.models.training import train_candidate
     from components.table.examples import load_examples
-    from components.train import train_candidate
 
     spec = Spec.model_validate_json(asked.spec.read_bytes())
     best = Search.model_validate_json(asked.trials.read_bytes()).best

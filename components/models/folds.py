@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.errors import DataError
-from components.package.encoding import encode_table, fit_encoding
+from components.features.encoding import encode_table, fit_encoding
 from components.spec.contract import Spec
-from components.split import Keys, moments, row_keys
 from components.table.examples import Examples
+from components.table.holdout import Keys, moments, row_keys
 
 
 @dataclass(frozen=True)

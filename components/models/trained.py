@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.features.encoding import Encoding, encode_table
 from components.models.machine import Machine
-from components.package.encoding import Encoding, encode_table
 from components.package.model_package import INPUT_NAME, MODEL, OUTPUT_NAME, Package, open_graph
 from components.spec.contract import Candidate, Closed
 

@@ -1,4 +1,4 @@
-"""The model package: its files, the encoding that training and serving share, its signature.
+"""The model package: its files, and its signature.
 
-Imports the spec; what serves may import it.
+Imports features and the spec; what serves may import it.
 """

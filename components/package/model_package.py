@@ -28,8 +28,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
+from components.digest import Digest
 from components.errors import PackageError
-from components.package.encoding import Encoding, RequestValue
+from components.features.encoding import Encoding, RequestValue
 from components.spec.contract import SCORE_EDGES, Closed, Feature, Limits, Objectives
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ TOLERANCE: Final = 1e-6
 #: last digits, and a forest's scores lie exactly on edges such as 0.1.
 BIN_EDGES: Final = tuple(edge + TOLERANCE for edge in SCORE_EDGES)
 
-Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 PerBin = Annotated[tuple[float, ...], Field(min_length=len(SCORE_EDGES), max_length=len(SCORE_EDGES))]
 Probability = Annotated[float, Field(ge=0, le=1)]
 

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from components.package.encoding import encode_table, fit_encoding
+from components.features.encoding import encode_table, fit_encoding
 from components.profile.roles import sample_rows
 from components.spec.contract import Candidate, Feature
 from components.table.examples import typed_columns

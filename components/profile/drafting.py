@@ -14,10 +14,10 @@ from components.profile.target import find_target
 from components.profile.writing import Draft, spec_text
 from components.spec.contract import Feature, Spec, category_text
 from components.spec.loading import parse_spec
-from components.split import split_examples
 from components.table.cells import category_column
 from components.table.examples import Examples, examples_of
-from components.validate import check_examples
+from components.table.holdout import split_examples
+from components.validation.checks import check_examples
 
 #: Shares of the rows that may be held out, the usual first; a table with few rows of a class needs more.
 HOLDOUTS = (0.2, 0.3, 0.4)

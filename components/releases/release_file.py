@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
+from components.digest import Digest
 from components.errors import ReleaseError
-from components.package.model_package import Digest
 from components.spec.contract import Closed
 from components.spec.strict_yaml import load_yaml
 

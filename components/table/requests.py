@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from components.package.encoding import RequestValue, is_missing
+from components.features.encoding import RequestValue, is_missing
 from components.spec.contract import (
     CategoryFeature,
     DateFeature,

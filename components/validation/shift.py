@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.package.encoding import numbers
+from components.features.encoding import numbers
 from components.spec.contract import CategoryFeature, Feature, category_text
 from components.table.examples import Columns
 

@@ -11,9 +11,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from components.digest import sha256
+from components.digest import Digest, sha256
 from components.files import replace_text
-from components.package.model_package import Digest
 from components.spec.contract import Closed
 from k8s.audit import operation_sections, training_sections
 from k8s.audit.errors import AuditError

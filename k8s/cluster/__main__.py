@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from k8s.errors import DeployError, ToolError
+from k8s.cluster.kubectl import kubectl
+from k8s.errors import ClusterError, DeployError, ToolError
 
 NAME: Final = "canario"
 CONFIG: Final = Path(__file__).with_name("kind.yaml")
@@ -76,10 +77,15 @@ def _bring(kubeconfig: Path) -> None:
     else:
         print(f"the cluster {NAME} is being made, which takes a few minutes", flush=True)
         _ask(["kind", "create", "cluster", *there, "--config", str(CONFIG), "--wait", "180s"], "kind could not make it")
-    kubectl = ["kubectl", "--kubeconfig", str(kubeconfig)]
-    for node in _ask([*kubectl, "get", "nodes", "--selector", _POOL, "--output", "name"], "no node is seen").split():
-        patch = ["patch", node, "--subresource", "status", "--type", "json", "--patch", _GPU]
-        _ask([*kubectl, *patch], f"{node} offers no nvidia.com/gpu")
+    _offer_gpu("--kubeconfig", str(kubeconfig))
+
+
+def _offer_gpu(*place: str) -> None:
+    try:
+        for node in kubectl(*place, "get", "nodes", "--selector", _POOL, "--output", "name").split():
+            kubectl(*place, "patch", node, "--subresource", "status", "--type", "json", "--patch", _GPU)
+    except ClusterError as error:
+        raise ToolError(f"no node offers a nvidia.com/gpu\n{error}") from error
 
 
 def _ask(command: Sequence[str], fault: str) -> str:

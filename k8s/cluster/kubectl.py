@@ -1,120 +1,91 @@
-"""Runs helm and kubectl, and says in a sentence what went wrong."""
+"""Every call of kubectl, and what we ask it for."""
 
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import subprocess
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
-from k8s.errors import ClusterError, ToolError
-from k8s.rendering.schema import CHART
+from k8s.cluster.program import SECONDS, run, run_bytes, tool
+from k8s.errors import ClusterError
 
-_INSTALL: Final = {
-    "helm": "https://helm.sh/docs/intro/install",
-    "kubectl": "https://kubernetes.io/docs/tasks/tools",
-}
-#: What a strategy needs beyond Kubernetes itself: a resource, and who brings it.
+#: The resources that a strategy needs beyond Kubernetes itself, and who brings them.
 _NEEDED: Final = {
     "canary": (("canaries.flagger.app", "Flagger"), ("httproutes.gateway.networking.k8s.io", "the Gateway API")),
     "shadow": (("httproutes.gateway.networking.k8s.io", "the Gateway API"),),
     "basic": (("httproutes.gateway.networking.k8s.io", "the Gateway API"),),
 }
 
-_UNREACHED: Final = (
-    "connection refused",
-    "unable to connect",
-    "was refused",
-    "unreachable",
-    "no such host",
-    "i/o timeout",
-)
 
-
-#: An answer takes a second, where nothing is waited for.
-_SECONDS: Final = 120.0
-
-
-def tool(name: str) -> str:
-    """Where a program is.
+def kubectl(*arguments: str, seconds: float = SECONDS) -> str:
+    """The output of kubectl.
 
     Raises:
         ToolError: it is not on the PATH.
+        ClusterError: it failed, by its last words, or did not end.
     """
-    found = shutil.which(name)
-    if found is None:
-        raise ToolError(f"{name} is not on the PATH; {_INSTALL[name]} says how to install it")
-    return found
+    return run(["kubectl", *arguments], seconds)
 
 
-def run(command: Sequence[str], seconds: float = _SECONDS) -> str:
-    """What a program writes; `seconds` is more than it may itself wait.
+def kubectl_bytes(*arguments: str, given: bytes | None = None) -> bytes:
+    """As `kubectl`, for output that is not text and may take any time; `given` is its input."""
+    return run_bytes(["kubectl", *arguments], None, given)
+
+
+def kubectl_process(*arguments: str) -> subprocess.Popen[bytes]:
+    """Starts kubectl, whose output goes where ours goes; whoever calls this ends it."""
+    return subprocess.Popen([tool("kubectl"), *arguments])
+
+
+def get_json(*arguments: str, seconds: float = SECONDS) -> dict[str, Any]:
+    """The document that `kubectl ... -o json` writes; a list without items where nothing is found.
 
     Raises:
-        ClusterError: it failed, by its last words, or had no end.
+        ClusterError: it failed, by its last words, or did not end.
     """
-    words = [tool(command[0]), *command[1:]]
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=seconds)
-    except subprocess.TimeoutExpired as error:
-        raise ClusterError(f"{command[0]} had no answer within {seconds:g} s; is KUBECONFIG the right one?") from error
-    if done.returncode:
-        raise ClusterError(explained(done.stderr.strip() or done.stdout.strip()))
-    return done.stdout
+    found = kubectl(*arguments, "-o", "json", seconds=seconds)
+    document: dict[str, Any] = json.loads(found) if found.strip() else {"items": []}
+    return document
 
 
-def explained(words: str) -> str:
-    """A program's own words: a rule of the chart alone, or with the next step where the cluster is not reached."""
-    rule = re.search(r"execution error at \([^)]*\): (.*)", words)
-    if rule:
-        return rule[1]
-    if any(sign in words.lower() for sign in _UNREACHED):
-        return f"the cluster is not reached; does KUBECONFIG name one that runs?\n{words}"
-    return words
-
-
-def check(namespace: str, strategy: str) -> None:
-    """Whether the cluster has what the chart needs.
-
-    Raises:
-        ClusterError: it is not reached or lacks something; says what brings it.
-    """
-    run(["kubectl", "get", "--raw", "/readyz", "--request-timeout=10s"])
-    for resource, owner in _NEEDED[strategy]:
-        if not run(["kubectl", "get", "crd", resource, "--ignore-not-found", "-o", "name"]).strip():
-            raise ClusterError(f"the cluster lacks {owner} (no {resource}); `make platform` installs it")
-    if not run(["kubectl", "get", "namespace", namespace, "--ignore-not-found", "-o", "name"]).strip():
-        raise ClusterError(f"the cluster has no namespace {namespace}; `make platform` makes it")
-
-
-def render(chart: Path, name: str, namespace: str, *options: str) -> str:
-    """A chart's manifests; needs no cluster.
-
-    Raises:
-        ClusterError: the chart refuses the values.
-    """
-    return run(["helm", "template", name, str(chart), "--namespace", namespace, *options])
-
-
-def install(name: str, namespace: str, values: Path) -> None:
-    """Brings the chart to the cluster; does not wait.
-
-    Raises:
-        ClusterError: the chart refuses the values, or the cluster an object.
-    """
-    run(["helm", "upgrade", "--install", name, str(CHART), "--namespace", namespace, "--values", str(values)])
+def is_there(*arguments: str) -> bool:
+    """Whether the object that `kubectl get` is asked for exists."""
+    return bool(kubectl(*arguments, "--ignore-not-found", "-o", "name").strip())
 
 
 def objects(namespace: str, kinds: str, name: str) -> list[dict[str, Any]]:
     """Objects of a service, by its label."""
-    selector = f"app.kubernetes.io/instance={name}"
-    command = ["kubectl", "-n", namespace, "get", kinds, "--selector", selector, "-o", "json"]
-    return list(json.loads(run(command))["items"])
+    return list(get_json("-n", namespace, "get", kinds, "--selector", f"app.kubernetes.io/instance={name}")["items"])
+
+
+def check_ready() -> None:
+    """Asks the API server whether it is ready.
+
+    Raises:
+        ClusterError: it is not reached.
+    """
+    kubectl("get", "--raw", "/readyz", "--request-timeout=10s")
+
+
+def check(namespace: str, strategy: str) -> None:
+    """Asks whether the cluster has what the chart needs.
+
+    Raises:
+        ClusterError: it is not reached or lacks something; says what brings it.
+    """
+    check_ready()
+    for resource, owner in _NEEDED[strategy]:
+        if not is_there("get", "crd", resource):
+            raise ClusterError(f"the cluster lacks {owner} (no {resource}); `make platform` installs it")
+    if not is_there("get", "namespace", namespace):
+        raise ClusterError(f"the cluster has no namespace {namespace}; `make platform` makes it")
+
+
+def apply(option: str, what: str) -> None:
+    """Applies, on the server's side, a manifest (`--filename`) or a folder (`--kustomize`)."""
+    kubectl("apply", "--server-side", option, what)
 
 
 def forget_champion(name: str, namespace: str) -> None:
     """Removes the champion that never got ready: Flagger copies it from the Deployment only when there is none."""
-    run(["kubectl", "-n", namespace, "delete", "deployment", f"{name}-primary", "--ignore-not-found"])
+    kubectl("-n", namespace, "delete", "deployment", f"{name}-primary", "--ignore-not-found")

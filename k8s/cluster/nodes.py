@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from components.files import replace_text
-from k8s.cluster.kubectl import run
+from k8s.cluster.kubectl import kubectl
 from k8s.errors import ClusterError, ToolError
 from services.image.engine import find_engine
 from services.image.errors import EngineError
@@ -39,11 +39,11 @@ def bring(image: str, say: Callable[[str], None], brought: Path = _BROUGHT) -> N
     """
     if not image.startswith(UNPUBLISHED):
         return
-    command = loader(run(["kubectl", "config", "current-context"]).strip(), os.environ)
+    command = loader(kubectl("config", "current-context").strip(), os.environ)
     if command is None:
         say(f"{image} is in no registry, so each node must have it already; `make publish` brings it to one")
         return
-    cluster = run(["kubectl", "get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]).strip()
+    cluster = kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}").strip()
     record = brought / cluster / _stored(image).removeprefix("sha256:")
     if record.exists():
         return

@@ -15,7 +15,7 @@ from components.errors import SpecError
 from components.files import replace_text
 from components.releases.release_file import Image, release_file
 from components.spec.loading import load_spec
-from k8s.cluster import kubectl, nodes
+from k8s.cluster import helm, kubectl, nodes
 from k8s.deploy import flux_sync, rollout_progress
 from k8s.errors import ClusterError, DeployError
 from k8s.rendering.environment_files import (
@@ -27,7 +27,6 @@ from k8s.rendering.environment_files import (
     values_text,
 )
 from k8s.rendering.render import release_changes
-from k8s.rendering.schema import CHART
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,7 +62,7 @@ def _deploy(asked: argparse.Namespace) -> int:
         file = Path(folder, "values.yaml")
         file.write_text(values_text(values), encoding="utf-8")
         if asked.dry_run:
-            sys.stdout.write(kubectl.render(CHART, spec.name, namespace, "--values", str(file)))
+            sys.stdout.write(helm.render(helm.CHART, spec.name, namespace, "--values", str(file)))
             return 0
         strategy = spec.rollout.strategy
         kubectl.check(namespace, strategy)
@@ -72,7 +71,7 @@ def _deploy(asked: argparse.Namespace) -> int:
         service = rollout_progress.Service(spec.name, namespace, strategy, int(values["scale"]["min"]))
         before = rollout_progress.look(service)
         print(f"{spec.name}: version {release.version} to {asked.env} ({_image(release.image)})", flush=True)
-        kubectl.install(spec.name, namespace, file)
+        helm.install(spec.name, namespace, file)
         if before.phase == "Initializing":
             kubectl.forget_champion(spec.name, namespace)
         rollout_progress.follow(service, before, asked.timeout_seconds, _say, to_the_end=asked.follow)

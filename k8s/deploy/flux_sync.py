@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,9 +38,9 @@ def is_followed(environment: str) -> bool:
     Raises:
         ClusterError: it is not reached.
     """
-    if not kubectl.run(["kubectl", "get", "crd", _KIND, "--ignore-not-found", "-o", "name"]).strip():
+    if not kubectl.is_there("get", "crd", _KIND):
         return False
-    found = json.loads(kubectl.run(["kubectl", "get", _KIND, "--all-namespaces", "-o", "json"]))["items"]
+    found = kubectl.get_json("get", _KIND, "--all-namespaces")["items"]
     paths = {one["spec"].get("path", "").removeprefix("./").rstrip("/") for one in found}
     return f"k8s/envs/{environment}/rendered" in paths
 
@@ -101,9 +100,8 @@ def look(service: str, namespace: str) -> Seen:
 def _objects(service: str, namespace: str) -> list[dict[str, Any]]:
     """By their names: Flagger gives the champion no labels of the service's."""
     names = [f"deployments/{service}", f"deployments/{service}-primary", f"canaries.flagger.app/{service}"]
-    options = ["--ignore-not-found", "--show-managed-fields", "-o", "json"]
-    found = kubectl.run(["kubectl", "-n", namespace, "get", *names, *options])
-    document = json.loads(found) if found.strip() else {"items": []}
+    options = ("--ignore-not-found", "--show-managed-fields")
+    document = kubectl.get_json("-n", namespace, "get", *names, *options)
     return list(document.get("items", [document]))
 
 

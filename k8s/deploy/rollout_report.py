@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -26,10 +25,11 @@ from components.errors import SpecError
 from components.files import replace_text
 from components.releases.release_file import Release, release_file
 from components.spec.loading import load_spec
+from k8s.cluster.kubectl import get_json
 from k8s.cluster.retry import patiently
 from k8s.deploy import flux_sync
 from k8s.deploy.__main__ import main as deploy
-from k8s.errors import ClusterError, DeployError
+from k8s.errors import ClusterError, DeployError, ToolError
 from k8s.release.errors import PromotionError
 from k8s.release.service_status import Standing, standing_in_cluster
 from k8s.rendering.environment_files import read_platform, read_release
@@ -38,7 +38,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 #: Events of the judge beside a Canary; `services/judge/actions/consequences.py` writes them.
 _WORDS: Final = "Judge"
 _SHOWN: Final = 5
-_KUBECTL_SECONDS: Final = 30
+_SECONDS: Final = 30
 #: How long the cluster may be asked how it ended.
 _LAST_SECONDS: Final = 120.0
 
@@ -109,11 +109,9 @@ def _events(service: str, namespace: str) -> list[dict[str, Any]]:
         PromotionError: the cluster cannot be asked.
     """
     about = f"involvedObject.kind=Canary,involvedObject.name={service}"
-    command = ["kubectl", "-n", namespace, "get", "events", "--field-selector", about, "-o", "json"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_KUBECTL_SECONDS)
-        return list(json.loads(done.stdout)["items"])
-    except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
+        return list(get_json("-n", namespace, "get", "events", "--field-selector", about, seconds=_SECONDS)["items"])
+    except (ClusterError, ToolError, ValueError, KeyError) as error:
         raise PromotionError(f"what the judge said cannot be read ({error})") from error
 
 

@@ -16,12 +16,11 @@ from components.registry.provenance import ROOT
 from components.releases.release_file import release_file
 from components.spec.contract import Spec
 from components.spec.loading import load_spec
-from k8s.cluster import kubectl
+from k8s.cluster import helm, kubectl
 from k8s.errors import DeployError
 from k8s.lineage.links import Link, Places, follow
 from k8s.lineage.live import Object
 from k8s.rendering.environment_files import Platform, chart_values, read_platform, read_release, values_text
-from k8s.rendering.schema import CHART
 from services import telemetry
 from services.image.engine import find_engine
 from services.image.newest_package import trained_package
@@ -87,7 +86,7 @@ def _exported(image: str, scratch: Path) -> Path:
 def _rendered(spec: Spec, platform: Platform, release: Path, namespace: str, scratch: Path) -> Sequence[Object]:
     values = scratch / "values.yaml"
     values.write_text(values_text(chart_values(spec, read_release(release, spec.name), platform)), encoding="utf-8")
-    manifests = kubectl.render(CHART, spec.name, namespace, "--values", str(values))
+    manifests = helm.render(helm.CHART, spec.name, namespace, "--values", str(values))
     return [one for one in yaml.safe_load_all(manifests) if one]
 
 

@@ -12,10 +12,10 @@ from typing import Final
 
 from packaging.utils import canonicalize_name
 
+from components.image.layout import read_layout
 from components.package.model_package import Package, read_package
 from components.package.signature import check_signature
 from k8s.lineage.errors import Broken, same
-from services.image.layout import read_layout
 from services.model_server.build import LOCK_FILE, materials_file
 from services.signing.sbom import bill_of_materials
 

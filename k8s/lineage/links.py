@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.digest import sha256
-from components.errors import GitError, PackageError
+from components.errors import GitError, ImageRecordError, LayoutError, PackageError
 from components.git.command import git
+from components.image.record import BuiltImage, read_record
 from components.ingest import snapshot_uri
 from components.package.model_package import Package, read_package
 from components.package.signature import check_signature, signature_file
@@ -94,7 +94,7 @@ def follow(service: str, places: Places) -> list[Link]:
 def _link(name: str, check: Callable[[], str]) -> Link:
     try:
         return Link(name, check())
-    except (Broken, PackageError, ImageError) as broken:
+    except (Broken, PackageError, LayoutError) as broken:
         return Link(name, "", str(broken))
 
 
@@ -108,7 +108,7 @@ def _answer(package: Package, places: Places) -> str:
 def _live(service: str, package: Package, places: Places) -> str:
     release = _release(service, places)
     same(f"{places.release}: package", release.package, package.digest)
-    return check_running(_running(places), release, _record(places.image)["id"], places.public_key)
+    return check_running(_running(places), release, _built(places.image).id, places.public_key)
 
 
 def _chart(service: str, places: Places) -> str:
@@ -146,22 +146,22 @@ def _release(service: str, places: Places) -> ClusterRelease:
 
 def _published(places: Places) -> str:
     """The digest by which the image is to be had: its registry's, if it was pulled from there."""
-    return read_image(places.pulled).manifest if places.pulled else _record(places.image)["digest"]
+    return read_image(places.pulled).manifest if places.pulled else _built(places.image).digest
 
 
 def _image_bytes(places: Places) -> ImageBytes:
-    record = _record(places.image)
+    built = _built(places.image)
     try:
-        folder = places.pulled or places.export(f"{record['name']}:{record['tag']}")
+        folder = places.pulled or places.export(f"{built.name}:{built.tag}")
     except ImageError as error:
         raise Broken(f"not checked: the image's own bytes are not to be had: {error}") from error
     return read_image(folder)
 
 
 def _image(image: ImageBytes, package: Package, places: Places) -> str:
-    record = _record(places.image)
-    same(f"{places.image}: package", record["package"], package.digest)
-    same("the image that was read", image.config, record["id"])
+    built = _built(places.image)
+    same(f"{places.image}: package", str(built.package), package.digest)
+    same("the image that was read", image.config, built.id)
     check_package(image, package, places.public_key)
     return image.config
 
@@ -173,14 +173,14 @@ def _signature(package: Package, places: Places) -> str:
     return str(signature_file(package.path))
 
 
-def _record(path: Path) -> dict[str, str]:
+def _built(path: Path) -> BuiltImage:
     try:
-        record = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise Broken(f"{path} cannot be read ({error}); `make image` writes it") from error
-    if not isinstance(record, dict) or not {"name", "tag", "digest", "id", "package"} <= set(record):
-        raise Broken(f"{path} is no image's record; `make image` writes it")
-    return {key: str(value) for key, value in record.items()}
+        built = read_record(path)
+    except ImageRecordError as error:
+        raise Broken(f"{error}; `make image` writes it") from error
+    if not built.digest or not built.id:
+        raise Broken(f"{path} does not say the image's digest and id; `make image` writes them")
+    return built
 
 
 def _code(package: Package, places: Places) -> str:

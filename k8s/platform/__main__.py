@@ -9,7 +9,6 @@ a controller or a secret that is there is left alone, whoever made it. With flux
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from k8s.cluster import nodes
-from k8s.cluster.kubectl import run
+from k8s.cluster import kubectl, nodes
+from k8s.cluster.program import run
 from k8s.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.platform.address import check_followed, check_reverted
 from k8s.platform.installing import bring_controllers
@@ -51,7 +50,7 @@ def _install(asked: argparse.Namespace) -> None:
         check_followed(_ROOT, asked.env)
         _reach()
         bring_controllers(asked.env, asked.with_controllers, _say)
-        run(["kubectl", "apply", "--server-side", "--kustomize", str(flux)])
+        kubectl.apply("--kustomize", str(flux))
         _say(f"flux: follows k8s/envs/{asked.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
         return
     objects = rendered(asked.env, asked.set)
@@ -60,7 +59,7 @@ def _install(asked: argparse.Namespace) -> None:
     _reach()
     require_secret(wanted, PLATFORM)
     bring_controllers(asked.env, asked.with_controllers, _say)
-    run(["kubectl", "apply", "--server-side", "--kustomize", str(configs(asked.env))])
+    kubectl.apply("--kustomize", str(configs(asked.env)))
     _say("namespaces: canario, models and training, with their limits, and what models lets in")
     bring_secret(wanted, PLATFORM, _say)
     for image in images(objects):
@@ -70,7 +69,7 @@ def _install(asked: argparse.Namespace) -> None:
 
 
 def _reach() -> None:
-    run(["kubectl", "get", "--raw", "/readyz", "--request-timeout=10s"])
+    kubectl.check_ready()
 
 
 def _bring_platform(asked: argparse.Namespace, settings: list[str]) -> None:
@@ -79,7 +78,7 @@ def _bring_platform(asked: argparse.Namespace, settings: list[str]) -> None:
     try:
         run([*platform_command(asked.env, settings), "--wait", "--timeout", f"{seconds:g}s"], seconds + 30)
     except ClusterError as error:
-        pods = json.loads(run(["kubectl", "-n", PLATFORM, "get", "pods", "-o", "json"]))["items"]
+        pods = kubectl.get_json("-n", PLATFORM, "get", "pods")["items"]
         raise ClusterError("\n".join([str(error), *waiting(pods)])) from error
 
 

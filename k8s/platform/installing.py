@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from k8s.cluster.kubectl import run
+from k8s.cluster.kubectl import apply, kubectl
+from k8s.cluster.program import run
 from k8s.errors import ClusterError
 from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers
 
@@ -51,9 +52,9 @@ def _pending(controller: Controller, state: str) -> str:
 
 
 def _found() -> Found:
-    crds = run(["kubectl", "get", "crds", "-o", "jsonpath={.items[*].metadata.name}"])
-    deployments = run(["kubectl", "get", "deployments", "-A", "-o", "jsonpath={.items[*].metadata.name}"])
-    states = run(["kubectl", "get", "secrets", "-A", "--selector", "owner=helm", "-o", _RELEASES])
+    crds = kubectl("get", "crds", "-o", "jsonpath={.items[*].metadata.name}")
+    deployments = kubectl("get", "deployments", "-A", "-o", "jsonpath={.items[*].metadata.name}")
+    states = kubectl("get", "secrets", "-A", "--selector", "owner=helm", "-o", _RELEASES)
     rows = sorted((line.split() for line in states.splitlines()), key=lambda row: int(row[0]))
     return Found(frozenset(crds.split()), frozenset(deployments.split()), {name: state for _, name, state in rows})
 
@@ -63,9 +64,9 @@ def _bring(controller: Controller, *, local: bool) -> None:
         _bring_patched(controller)
         return
     for manifest in controller.manifests:
-        run(["kubectl", "apply", "--server-side", "--filename", manifest])
+        apply("--filename", manifest)
     for folder in controller.kustomizations:
-        run(["kubectl", "apply", "--server-side", "--kustomize", folder])
+        apply("--kustomize", folder)
     if controller.chart is not None and controller.namespace is not None:
         _bring_chart(controller.name, controller.namespace, controller.chart, local=local)
 
@@ -75,7 +76,7 @@ def _bring_patched(controller: Controller) -> None:
     with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
         wanted = {"resources": controller.manifests, "patches": controller.local_patches}
         (Path(folder) / "kustomization.yaml").write_text(json.dumps(wanted), encoding="utf-8")
-        run(["kubectl", "apply", "--server-side", "--kustomize", folder])
+        apply("--kustomize", folder)
 
 
 def _bring_chart(name: str, namespace: str, chart: Chart, *, local: bool) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from k8s.cluster.kubectl import run
+from k8s.cluster.kubectl import get_json, is_there, kubectl
 from k8s.errors import ClusterError
 
 _DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
@@ -60,7 +60,7 @@ def bring_secret(wanted: Tracking, namespace: str, say: Callable[[str], None]) -
 
 
 def _is_there(secret: str, namespace: str) -> bool:
-    return bool(run(["kubectl", "-n", namespace, "get", "secret", secret, "--ignore-not-found", "-o", "name"]).strip())
+    return is_there("-n", namespace, "get", "secret", secret)
 
 
 def _make(name: str, namespace: str) -> None:
@@ -74,7 +74,7 @@ def _make(name: str, namespace: str) -> None:
     with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
         path = Path(folder) / "secret.json"
         path.write_text(json.dumps(document), encoding="utf-8")
-        run(["kubectl", "-n", namespace, "create", "--filename", str(path)])
+        kubectl("-n", namespace, "create", "--filename", str(path))
 
 
 def local_secret() -> dict[str, str]:
@@ -91,10 +91,10 @@ def local_secret() -> dict[str, str]:
 
 def store_size(namespace: str) -> str:
     """The size of a store's claim, "" for none: that of the store that is there, else what the cluster can meet."""
-    there = run(["kubectl", "-n", namespace, "get", "statefulset", "postgresql", "--ignore-not-found", "-o", "json"])
+    there = kubectl("-n", namespace, "get", "statefulset", "postgresql", "--ignore-not-found", "-o", "json")
     if there.strip():
         return size_of(json.loads(there))
-    return new_size(json.loads(run(["kubectl", "get", "storageclasses", "-o", "json"])))
+    return new_size(get_json("get", "storageclasses"))
 
 
 def size_of(statefulset: Mapping[str, Any]) -> str:

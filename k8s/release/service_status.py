@@ -7,12 +7,13 @@ Whatever cannot be read or understood is an error: nothing is promoted on a gues
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from k8s.cluster.kubectl import get_json
+from k8s.errors import ClusterError, ToolError
 from k8s.release.errors import PromotionError
 
 _ENDED_WELL = ("Initialized", "Succeeded")
@@ -113,12 +114,7 @@ def _owners(replicas: dict[str, Any]) -> list[str]:
 
 def _asked(what: str, namespace: str, context: str, *options: str) -> dict[str, Any]:
     place = [*(["--context", context] if context else []), "--namespace", namespace]
-    command = ["kubectl", *place, "get", what, *options, "-o", "json"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        return get_json(*place, "get", what, *options, seconds=_SECONDS)
+    except (ClusterError, ToolError) as error:
         raise PromotionError(f"kubectl cannot ask for {what}: {error}; nothing is promoted") from error
-    if done.returncode:
-        raise PromotionError(f"kubectl cannot ask for {what}: {done.stderr.strip()}; nothing is promoted")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import ConfigDict, Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
-from components.errors import ReleaseError
-from components.package.model_package import Digest
+from components.errors import ImageRecordError, ReleaseError
+from components.image.record import read_record
 from components.releases.release_file import Image, Release, ShadowVersion
 from components.spec.contract import Closed, Spec
 from k8s.errors import EnvironmentFileError
@@ -40,17 +40,6 @@ class ClusterRelease(Release):
     """A release as a cluster needs it: with the image that holds the package."""
 
     image: Image = Field(description="The image in which the package is.")
-
-
-class BuiltImage(Closed):
-    """`build/images/<service>.json`: what `make image` built last."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    name: str = Field(description="Registry and name, without the tag.")
-    tag: str
-    package: str
-    published: Literal[""] | Digest = Field(default="", description="Its digest in the registry; `make publish`.")
 
 
 def read_platform(path: Path) -> Platform:
@@ -112,10 +101,11 @@ def built_release(record: Path, service: str, version: str) -> ClusterRelease:
         EnvironmentFileError: nothing was built, or the record is broken.
     """
     try:
-        built = BuiltImage.model_validate_json(record.read_bytes())
-    except (FileNotFoundError, ValidationError) as error:
-        reason = "is not there" if isinstance(error, FileNotFoundError) else "is broken"
-        raise EnvironmentFileError(f"{record} {reason}; `make image SERVICE={service}` writes it") from error
+        built = read_record(record)
+    except ImageRecordError as error:
+        raise EnvironmentFileError(f"{error}; `make image SERVICE={service}` writes it") from error
+    if built.package is None:
+        raise EnvironmentFileError(f"{record} holds no package; `make image SERVICE={service}` makes one that does")
     repository = built.name.removesuffix(f":{built.tag}")
     image = Image(repository=repository, tag=built.tag, digest=built.published)
     return ClusterRelease(service=service, version=version, package=built.package, image=image)

@@ -25,7 +25,7 @@ from components.files import replace_text
 from components.releases.release_file import Release, release_file, release_text
 from components.spec.loading import load_spec
 from components.spec.strict_yaml import load_yaml
-from k8s.cluster import kubectl
+from k8s.cluster import helm
 from k8s.errors import DeployError, EnvironmentFileError, ToolError
 from k8s.rendering.environment_files import (
     ClusterRelease,
@@ -87,7 +87,7 @@ def service_objects(root: Path, environment: str, release: ClusterRelease) -> st
         file = Path(folder, "values.yaml")
         file.write_text(values_text(values), encoding="utf-8")
         chart = root / "helm" / "model-service"
-        return _objects(kubectl.render(chart, spec.name, platform.namespace, "--values", str(file)), platform.namespace)
+        return _objects(helm.render(chart, spec.name, platform.namespace, "--values", str(file)), platform.namespace)
 
 
 def platform_objects(root: Path, environment: str, namespace: str = PLATFORM) -> str:
@@ -104,7 +104,7 @@ def platform_objects(root: Path, environment: str, namespace: str = PLATFORM) ->
             "name the one that Flux follows"
         )
     options = ["--values", str(differences), *platform_settings(environment)]
-    return _objects(kubectl.render(root / "helm" / PLATFORM, PLATFORM, namespace, *options), namespace)
+    return _objects(helm.render(root / "helm" / PLATFORM, PLATFORM, namespace, *options), namespace)
 
 
 def platform_settings(environment: str) -> list[str]:

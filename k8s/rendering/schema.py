@@ -16,9 +16,9 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from k8s.cluster.helm import CHART
 from k8s.rendering.values import Values
 
-CHART: Final = Path(__file__).resolve().parents[2] / "helm" / "model-service"
 _BEGIN: Final = "<!-- values: written by `python -m k8s.rendering.schema --write` -->\n"
 _END: Final = "<!-- end of values -->\n"
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from components.package.model_package import Digest
+from components.digest import Digest
 from components.releases.release_file import Image, ShadowVersion
 from components.spec.contract import NAME_PATTERN, Objectives, Rollout, Scale
 

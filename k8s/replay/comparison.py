@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from components.features.encoding import encode_rows
 from components.models.machine import Machine
-from components.package.encoding import encode_rows
 from components.package.model_package import RECEIPT, Package, Receipt, open_graph
 
 Verdict = Literal["equal", "within tolerance", "refused"]

@@ -16,8 +16,7 @@ from typing import Any, Final
 from components.jobs.train_worker import TAKEN
 from components.models.trained import FIT
 from components.package.model_package import MODEL
-from k8s.cluster.kubectl import explained, run, tool
-from k8s.errors import ClusterError
+from k8s.cluster.kubectl import get_json, kubectl, kubectl_bytes, kubectl_process
 from k8s.training.errors import TrainingError
 from k8s.training.manifests import INSTANCE, MODEL_FOLDER
 
@@ -36,7 +35,7 @@ class Training:
 
     def __init__(self, name: str, namespace: str, say: Callable[[str], None]) -> None:
         self._name, self._say = name, say
-        self._kubectl = [tool("kubectl"), "--namespace", namespace]
+        self._place = ("--namespace", namespace)
         self._told: dict[str, str] = {}
         self._refused: set[str] = set()
         self._logs: dict[str, subprocess.Popen[bytes]] = {}
@@ -59,7 +58,7 @@ class Training:
                 _end(log)
             kinds, selector = "jobs,services,networkpolicies,configmaps", f"{INSTANCE}={self._name}"
             # The pods go with their Job, and before it.
-            run([*self._kubectl, "delete", kinds, "--selector", selector, "--cascade=foreground"])
+            kubectl(*self._place, "delete", kinds, "--selector", selector, "--cascade=foreground")
 
     def model(self, out: Path, seconds: float) -> None:
         """Waits for the Job, and puts its model in the folder `out`.
@@ -90,7 +89,7 @@ class Training:
                 self._told[name] = state
                 self._say(f"{name}: {state}")
             if name not in self._logs and pod["status"]["phase"] in ("Running", "Succeeded", "Failed"):
-                self._logs[name] = subprocess.Popen([*self._kubectl, "logs", "--follow", "--prefix", f"pod/{name}"])
+                self._logs[name] = kubectl_process(*self._place, "logs", "--follow", "--prefix", f"pod/{name}")
 
     def _tell_refusals(self) -> None:
         """Why the cluster makes no pod, where it says so; it goes on trying, so that the wait has a reason."""
@@ -110,13 +109,10 @@ class Training:
                 self._bytes(*execute, "touch", f"{MODEL_FOLDER}/{TAKEN}")
 
     def _get(self, *what: str) -> Any:
-        return json.loads(run([*self._kubectl, "get", *what, "-o", "json"]))
+        return get_json(*self._place, "get", *what)
 
     def _bytes(self, *arguments: str, stdin: bytes | None = None) -> bytes:
-        done = subprocess.run([*self._kubectl, *arguments], input=stdin, capture_output=True, check=False)
-        if done.returncode:
-            raise ClusterError(explained(done.stderr.decode(errors="replace").strip()))
-        return done.stdout
+        return kubectl_bytes(*self._place, *arguments, given=stdin)
 
 
 def verdict(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool:

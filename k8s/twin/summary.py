@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.files import replace_text
-from k8s.twin.demo.faults import Ending
 
+#: How the third version of a demo must end.
+Ending = Literal["rolled-back", "refused", "promoted"]
 Fate = Literal["champion", "promoted", "rolled-back", "refused", "unfinished"]
 
 #: Of a version's requests, how many may fail on purpose under FAULT=errors: twice the faked ratio, and a few.

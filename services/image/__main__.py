@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from components.errors import ComponentError
+from components.image.contents import ROOT
+from components.image.record import BuiltImage, write_record
 from components.package.model_package import read_package
 from components.spec.loading import load_spec
 from services.image.engine import Engine, find_engine
@@ -14,7 +16,7 @@ from services.image.errors import ImageError
 from services.image.model import model_image
 from services.image.newest_package import trained_package
 from services.image.program import PROGRAMS, program_image
-from services.image.recipe import BASE_VARIABLE, ROOT, BuiltImage, base_image, fetch_base, write_record
+from services.image.recipe import BASE_VARIABLE, base_image, fetch_base
 from services.model_server.errors import ServerError
 
 

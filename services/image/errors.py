@@ -2,7 +2,6 @@
 
 ImageError
 ├── EngineError     nothing here can build an image, or it failed
-├── LayoutError     an image's bytes are not what their names say
 └── RefusedImage    it was built, and is not good
 """
 
@@ -13,10 +12,6 @@ class ImageError(Exception):
 
 class EngineError(ImageError):
     """No engine, or an engine that failed."""
-
-
-class LayoutError(ImageError):
-    """An exported image that is not what it says."""
 
 
 class RefusedImage(ImageError):  # noqa: N818 -- a verdict, as the image itself says it

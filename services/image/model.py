@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from components.image.record import BuiltImage
 from components.package.model_package import Package
 from services.image.engine import Engine
-from services.image.recipe import MODEL_LIMIT_MB, PACKAGE_LABEL, BuiltImage, Wanted, make
+from services.image.recipe import MODEL_LIMIT_MB, PACKAGE_LABEL, Wanted, make
 from services.model_server.build import bentoml_environment, build_bento
 
 _CONTAINERFILE: Final = Path(__file__).with_name("model.Containerfile")

@@ -8,17 +8,17 @@ attested beside it. Only then does the record name the digest, so no release can
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from components.errors import ComponentError
+from components.errors import ComponentError, ImageRecordError
 from components.files import replace_text
+from components.image.contents import ROOT
+from components.image.record import BuiltImage, read_record, write_record
 from services.image.engine import find_engine
 from services.image.errors import ImageError
-from services.image.recipe import ROOT
 from services.model_server.build import materials_file
 
 _SECONDS: Final = 300
@@ -47,28 +47,27 @@ def publish(record: Path, out: Path, key: Path | None) -> str:
     Raises:
         ImageError: there is no such image, no registry in its name, no bill of materials, or a command failed.
     """
-    built = _record(record)
-    if built["name"].startswith(_NOWHERE):
-        raise ImageError(f"{built['name']} names no registry; `make image REGISTRY=host/folder` makes one to publish")
-    materials = _materials(out, built["package"]) if built["package"] else None
+    built = _built(record)
+    if built.name.startswith(_NOWHERE):
+        raise ImageError(f"{built.name} names no registry; `make image REGISTRY=host/folder` makes one to publish")
+    materials = _materials(out, built.package) if built.package else None
     engine = find_engine(out / "images" / "publish.log")
-    digest = engine.push(f"{built['name']}:{built['tag']}")
-    reference = f"{built['name']}@{digest}"
+    digest = engine.push(f"{built.name}:{built.tag}")
+    reference = f"{built.name}@{digest}"
     how = ["--yes", *(["--key", str(key), "--tlog-upload=false"] if key else [])]
     _cosign("sign", *how, reference)
     if materials:
         _cosign("attest", *how, "--type", "cyclonedx", "--predicate", str(materials), reference)
-    _note(out / "published" / "checksums.txt", digest, built["name"])
-    replace_text(record, json.dumps({**built, "published": digest}, indent=2) + "\n")
+    _note(out / "published" / "checksums.txt", digest, built.name)
+    write_record(record.parent, built.model_copy(update={"published": digest}))
     return reference
 
 
-def _record(path: Path) -> dict[str, Any]:
+def _built(record: Path) -> BuiltImage:
     try:
-        built = json.loads(path.read_text(encoding="utf-8"))
-        return {**built, "name": str(built["name"]), "tag": str(built["tag"]), "package": built["package"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ImageError(f"{path} cannot be read ({error!r}); `make image` writes it") from error
+        return read_record(record)
+    except ImageRecordError as error:
+        raise ImageError(f"{error}; `make image` writes it") from error
 
 
 def _materials(out: Path, package: str) -> Path:

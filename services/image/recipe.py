@@ -1,19 +1,17 @@
-"""What every image has: its base, its name, its labels, its check, and the record of how it came out."""
+"""What every image has: its base, its name, its labels and its check."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from components.files import replace_text
+from components.image.record import BuiltImage
 from services.image.engine import Engine
 from services.image.errors import EngineError, ImageError, RefusedImage
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 #: Label with the digest of the model package in an image.
 PACKAGE_LABEL: Final = "canario.package"
 #: Names the base, where it is not the pinned one.
@@ -37,22 +35,6 @@ class Wanted:
     labels: Mapping[str, str]
     check: tuple[str, ...]
     limit_mb: int | None = None
-
-
-@dataclass(frozen=True)
-class BuiltImage:
-    """An image that is good: `size_bytes` is uncompressed, beyond its base; `digest` as the engine's store has it.
-
-    `id` is its configuration's digest, the same in every store, registry and node.
-    """
-
-    name: str
-    tag: str
-    digest: str
-    id: str
-    package: str | None
-    size_bytes: int
-    base: str
 
 
 def base_image(given: str | None, environment: Mapping[str, str] = os.environ) -> str:
@@ -99,11 +81,12 @@ def make(engine: Engine, wanted: Wanted, base: str, build: Build, say: Callable[
         raise RefusedImage(f"{name} is refused; it stays as {unchecked}, to look at. {error}") from error
     say(f"checked in a container: {said.strip().splitlines()[-1]}")
     engine.rename(unchecked, name)
-    package = wanted.labels.get(PACKAGE_LABEL)
-    return BuiltImage(wanted.name, wanted.tag, stored.digest, stored.id, package, size, base)
-
-
-def write_record(folder: Path, image: BuiltImage) -> Path:
-    """`<folder>/<last part of the name>.json`, replaced as a whole."""
-    path = folder / f"{image.name.rpartition('/')[2]}.json"
-    return replace_text(path, json.dumps(asdict(image), indent=2) + "\n")
+    return BuiltImage(
+        name=wanted.name,
+        tag=wanted.tag,
+        digest=stored.digest,
+        id=stored.id,
+        package=wanted.labels.get(PACKAGE_LABEL),
+        size_bytes=size,
+        base=base,
+    )

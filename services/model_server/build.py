@@ -18,22 +18,21 @@ from pathlib import Path
 from typing import Final
 
 from components.errors import PackageError
+from components.image.contents import ROOT, Sources, read_all
 from components.package.model_package import Package, read_package
 from components.package.signature import signature_file
 from services.model_server.errors import ServerError
 
-_ROOT: Final = Path(__file__).resolve().parents[2]
 _REQUIREMENTS: Final = "services/model_server/requirements.txt"
 #: What a bento's environment holds, hash by hash.
-LOCK_FILE: Final = _ROOT / _REQUIREMENTS
+LOCK_FILE: Final = ROOT / _REQUIREMENTS
 #: In a bento, what its image is built from.
 _RECIPE: Final = "Containerfile"
 #: The sources that serve; everything else stays at home.
-_SOURCES: Final = (
-    "components/__init__.py", "components/errors.py", "components/spec/__init__.py", "components/spec/contract.py",
-    "components/package/__init__.py", "components/package/encoding.py", "components/package/model_package.py",
-    "components/package/signature.py", "services/__init__.py", "services/telemetry.py",
-)  # fmt: skip
+_SOURCES: Final = Sources(
+    rooms=("features", "package", "spec"),
+    patterns=("services/__init__.py", "services/telemetry.py", "services/model_server/**/*.py", _REQUIREMENTS),
+)
 
 
 class BuildError(ServerError):
@@ -74,11 +73,6 @@ def build_bento(package_dir: Path, out_dir: Path, containerfile: Path | None = N
     return bento
 
 
-def _sources() -> list[str]:
-    here = Path(__file__).parent
-    return [*_SOURCES, *sorted(str(path.relative_to(_ROOT)) for path in here.rglob("*.py")), _REQUIREMENTS]
-
-
 def materials_file(package: Path) -> Path:
     """Where the bill of materials of a package's image lies: beside the package, as its signature does."""
     return package.with_name(f"{package.name}.cdx.json")
@@ -93,16 +87,15 @@ def _papers(package: Package) -> dict[str, bytes]:
 
 def _version(package: Package, recipe: bytes, papers: Mapping[str, bytes]) -> str:
     """Names the package, what is said about it, and the program that serves it."""
-    parts = [(_ROOT / source).read_bytes() for source in _sources()] + [recipe, *papers.values()]
-    program = hashlib.sha256(b"".join(parts))
+    program = hashlib.sha256(b"".join([read_all(_SOURCES.files()), recipe, *papers.values()]))
     return f"{package.digest.removeprefix('sha256:')[:16]}-{program.hexdigest()[:8]}"
 
 
 def _stage(package: Package, context: Path, recipe: bytes, papers: Mapping[str, bytes]) -> None:
     """The files of the bento and no other."""
-    for source in _sources():
+    for source in _SOURCES.files():
         (context / source).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(_ROOT / source, context / source)
+        shutil.copyfile(ROOT / source, context / source)
     shutil.copytree(package.path, context / "package")
     for name, content in papers.items():
         (context / name).write_bytes(content)

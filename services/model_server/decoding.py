@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union
 
 import msgspec
 
-from components.package.encoding import cell_days
+from components.features.encoding import cell_days
 from components.package.model_package import Contract
 from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature, days_since_epoch
 from services.model_server.errors import Refused

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.package.encoding import RowEncoder
+from components.features.encoding import RowEncoder
 from components.package.model_package import TOLERANCE, Package, bin_of, open_graph, score_bin
 from services.model_server.decoding import Row
 from services.model_server.errors import ModelError

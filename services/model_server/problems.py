@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from components.package.encoding import cell_days
+from components.features.encoding import cell_days
 from components.package.model_package import Contract
 from components.spec.contract import DateFeature, Feature, NumberFeature, days_since_epoch
 from services.model_server.errors import Refused

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.errors import PackageError
-from components.package.encoding import encode_rows
+from components.features.encoding import encode_rows
 from components.package.model_package import TOLERANCE, open_graph, read_package
 from components.packaging import keep_package
 from components.spec.contract import Rollout, Scale, Spec

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from components.champion import require_snapshot
 from components.errors import DataError, PackageError
 from components.explain import draw_figures, explain_model
 from components.models.trials import Search, Trial
 from components.register import Source, register_package
 from components.registry.model_registry import aliased, champion, connect, local_package, promote
+from components.registry.package_store import require_snapshot
 from components.registry.tracking import REFUSED_TAG, RunRecord, record_refusal
 from tests.components.mlflow_server import running_server
 from tests.components.small_table import small_spec

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from components.evaluate import evaluate_model
 from components.evaluation.result import Evaluation
+from components.features.encoding import fit_encoding
 from components.models.trained import Trained, graph_runner
+from components.models.training import TrainedModel, train_candidate
 from components.models.trials import Trial
-from components.package.encoding import fit_encoding
 from components.package.model_package import Package
 from components.packaging import Origin, package_model
 from components.spec.contract import Spec
-from components.split import Sides, split_examples
 from components.table.examples import Examples
-from components.train import TrainedModel, train_candidate
+from components.table.holdout import Sides, split_examples
 from tests.components.small_table import small_examples, small_spec
 
 ORIGIN = Origin(run="small-1", snapshot="sha256:" + "a" * 64, code="c0ffee", lock="sha256:" + "b" * 64)

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from components.spec.contract import Spec
+from k8s.cluster.helm import CHART
 from k8s.rendering.environment_files import ClusterRelease, Platform, chart_values, merged
-from k8s.rendering.schema import CHART
 from tests.helm.schemas import FOLDER
 
 DIGEST = "sha256:" + "01" * 32

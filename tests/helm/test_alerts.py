@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from k8s.cluster.helm import CHART
 from k8s.rendering.environment_files import merged
-from k8s.rendering.schema import CHART
 from tests.helm import test_canario
 from tests.helm.charts import SHADOW, WATCHED, rendered
 

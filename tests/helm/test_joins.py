@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from k8s.rendering.schema import CHART, generated
+from k8s.cluster.helm import CHART
+from k8s.rendering.schema import generated
 from services import telemetry
 from services.model_server.settings import PREFIX, Settings
 from tests.repo.tree import ROOT

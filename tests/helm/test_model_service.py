@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from components.spec.contract import Rollout
 from components.spec.loading import load_spec
-from k8s.rendering.schema import CHART
+from k8s.cluster.helm import CHART
 from k8s.twin.rollout import weight_steps
 from services.judge.server import build_app
 from services.model_server.settings import read_settings

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.errors import DataError
-from components.package.encoding import fit_encoding
+from components.features.encoding import fit_encoding
 from components.package.model_package import Contract, Target
 from components.spec.contract import Feature, NumberFeature, Spec
 from components.spec.loading import load_spec, parse_spec

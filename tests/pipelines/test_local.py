@@ -18,12 +18,12 @@ import psutil
 import pytest
 import yaml
 
-from components.package.encoding import encode_rows
+from components.features.encoding import encode_rows
 from components.package.model_package import open_graph, read_package
 from components.registry.model_registry import connect, promote
 from components.spec.contract import Spec
-from components.split import split_examples
 from components.table.cells import read_table
+from components.table.holdout import split_examples
 from pipelines.local import main
 from tests.components.small_table import csv_of, small_examples, small_frame, small_spec
 

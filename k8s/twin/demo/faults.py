@@ -13,11 +13,10 @@ from components.errors import SpecError
 from components.spec.contract import NumberFeature, Spec
 from components.table.cells import read_table, table_bytes
 from k8s.twin.demo.sensitivity import MONEY
+from k8s.twin.summary import Ending
 
 Fault = Literal["errors", "slow", "wrong-unit", "worse", "shuffled-labels", "none"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
-
-Ending = Literal["rolled-back", "refused", "promoted"]
 
 
 @dataclass(frozen=True)

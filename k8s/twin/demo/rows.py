@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from components.errors import DataError
 from components.spec.contract import Spec
-from components.split import moments, split_examples
 from components.table.cells import table_bytes
 from components.table.examples import Examples
+from components.table.holdout import moments, split_examples
 
 #: The first version knows only this part of the table; more of it only where that is too little to train on.
 EARLY_SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.package.encoding import encode_table
+from components.features.encoding import encode_table
 from components.package.model_package import Package, open_graph
 from components.spec.contract import NumberFeature, Spec
 from components.table.examples import Examples

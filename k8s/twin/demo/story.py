@@ -6,17 +6,17 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components.champion import package_uri
 from components.errors import ComponentError
 from components.git.repository import Repository
 from components.package.model_package import read_package
 from components.registry.model_registry import promote
+from components.registry.package_store import package_uri
 from components.releases.release_file import Release
 from components.spec.contract import Spec
-from components.split import split_examples
 from components.table.cells import read_table
 from components.table.examples import Examples, examples_of
-from k8s.twin.demo.faults import Ending, Fault, third_version, write_spec
+from components.table.holdout import split_examples
+from k8s.twin.demo.faults import Fault, third_version, write_spec
 from k8s.twin.demo.recorder import VerdictRecorder
 from k8s.twin.demo.rows import early_examples, write_rows
 from k8s.twin.demo.sensitivity import most_moving_number
@@ -25,7 +25,7 @@ from k8s.twin.demo.traffic import Traffic
 from k8s.twin.demo.training import Trained, Training
 from k8s.twin.errors import TwinError
 from k8s.twin.events import Event
-from k8s.twin.summary import Commit, Decision, Fate, RequestCount, Story, VersionFate
+from k8s.twin.summary import Commit, Decision, Ending, Fate, RequestCount, Story, VersionFate
 from k8s.twin.twin import Twin
 from services.judge.errors import JudgeError
 

@@ -11,7 +11,7 @@ import pytest
 from components.evaluation.holdout_rule import doubt
 from components.spec.contract import Spec
 from components.spec.views import recorded_spec
-from components.split import Sides, split_examples
+from components.table.holdout import Sides, split_examples
 from tests.components.small_table import DOCUMENT, small_examples, small_spec
 from tests.components.trained_small import evaluated, packaged, small_model
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.errors import DataError
+from components.features.encoding import fit_encoding
 from components.models.folds import make_folds, stratified_parts, thin
-from components.package.encoding import fit_encoding
-from components.split import content_keys
+from components.table.holdout import content_keys
 from tests.components.small_table import small_examples, small_spec
 
 TRAINING = small_spec().training.model_dump()

@@ -23,7 +23,7 @@ from components.spec.contract import Spec
 from components.table.examples import load_examples
 from components.evaluation.metrics import roc_auc
 from components.models.trained import Trained, graph_runner
-from components.train import train_candidate
+from components.models.training import train_candidate
 from components.models.trials import Trial
 spec = Spec.model_validate_json(Path(sys.argv[1], "spec.json").read_bytes())
 rows = load_examples(Path(sys.argv[1], "train.parquet"), spec)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import PackageError
-from components.package.encoding import encode_rows
+from components.features.encoding import encode_rows
 from components.package.model_package import (
     FILES,
     TOLERANCE,

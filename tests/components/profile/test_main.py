@@ -12,10 +12,10 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from components.profile.__main__ import main
 from components.spec.contract import CategoryFeature, DateFeature, NumberFeature, Spec
 from components.spec.loading import load_spec
-from components.split import split_examples
 from components.table.cells import read_table
 from components.table.examples import examples_of
-from components.validate import check_examples
+from components.table.holdout import split_examples
+from components.validation.checks import check_examples
 
 ROWS = 600
 

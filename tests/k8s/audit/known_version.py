@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.digest import sha256
+from components.evaluation.gates import judge
 from components.evaluation.result import Evaluation
 from components.explain import draw_figures, explain_model
-from components.gate import judge
 from components.ingest import keep_snapshot, take_snapshot
 from components.models.machine import this_machine
 from components.models.trials import Search, Trial

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from components.digest import sha256
+from components.image.layout import read_layout
 from components.ingest import snapshot_uri
 from components.package.model_package import Holdout, Package, Receipt, write_package
 from components.package.signature import signature_file
@@ -22,10 +23,9 @@ from k8s.errors import ClusterError
 from k8s.lineage.__main__ import main
 from k8s.lineage.links import Places, follow
 from services.image.errors import EngineError
-from services.image.layout import read_layout
 from services.signing.sbom import bill_of_materials
 from services.signing.signer import key_signer, sign_package
-from tests.services.image.layouts import Entry, layer, write_layout
+from tests.components.image.layouts import Entry, layer, write_layout
 from tests.signing_keys import Keys, write_keys
 from tests.small_package import golden_rows, logistic_graph, small_contract
 

@@ -20,8 +20,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from components.features.encoding import fit_encoding
 from components.models.sklearn_models import SklearnModel
-from components.package.encoding import fit_encoding
 from components.package.model_package import (
     INPUT_NAME,
     Answer,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.package.encoding import encode_rows
+from components.features.encoding import encode_rows
 from components.package.model_package import TOLERANCE, open_graph, read_package
 from components.spec.contract import Spec
 from tests.components.small_table import csv_of, small_frame, small_spec

@@ -14,12 +14,13 @@ from typing import IO, Any
 
 import pytest
 
+from components.image.record import BuiltImage
 from components.package.model_package import Package, write_package
 from services.image.engine import Engine, find_engine
 from services.image.errors import EngineError, RefusedImage
 from services.image.model import model_image
 from services.image.program import PROGRAMS, program_image
-from services.image.recipe import MODEL_LIMIT_MB, BuiltImage, Wanted, base_image, fetch_base, make
+from services.image.recipe import MODEL_LIMIT_MB, Wanted, base_image, fetch_base, make
 from tests.small_package import write_small_package
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]

@@ -22,7 +22,7 @@ def _locked(lock: str) -> set[str]:
 
 
 #: Those that run programs of ours; the others hold what their lock file and Debian bring.
-_OURS = sorted(name for name, program in PROGRAMS.items() if program.sources)
+_OURS = sorted(name for name, program in PROGRAMS.items() if program.sources.files())
 
 
 @pytest.mark.parametrize("name", _OURS)
@@ -66,4 +66,4 @@ def test_what_serves_mlflow_neither_trains_nor_carries_a_source_of_ours(tmp_path
 def test_a_compiled_step_runs_on_the_image_that_is_made_for_it() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"registry.local/canario/components:{version}" == IMAGE
-    assert PROGRAMS["components"].sources
+    assert PROGRAMS["components"].sources.files()

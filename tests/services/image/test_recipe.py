@@ -1,12 +1,10 @@
-"""The base is pinned and can be named; the record says what was built."""
+"""The base is pinned and can be named."""
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
-from services.image.recipe import BuiltImage, base_image, write_record
+from services.image.recipe import base_image
 
 
 def test_the_base_is_pinned_by_its_digest() -> None:
@@ -18,19 +16,3 @@ def test_a_base_that_is_given_wins_over_the_environments_and_that_over_the_pin()
     assert base_image("given", environment) == "given"
     assert base_image(None, environment) == "from-environment"
     assert base_image(None, {"CANARIO_BASE_IMAGE": ""}).startswith("python:3.11-slim@sha256:")
-
-
-def test_the_record_stands_under_the_last_part_of_the_name(tmp_path: Path) -> None:
-    image = BuiltImage("registry.local/canario/churn", "0123", "sha256:1", "sha256:3", "sha256:2", 5, "python")
-    path = write_record(tmp_path / "images", image)
-    assert path == tmp_path / "images" / "churn.json"
-    assert json.loads(path.read_text()) == {
-        "name": "registry.local/canario/churn",
-        "tag": "0123",
-        "digest": "sha256:1",
-        "id": "sha256:3",
-        "package": "sha256:2",
-        "size_bytes": 5,
-        "base": "python",
-    }
-    assert [file.name for file in path.parent.iterdir()] == ["churn.json"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.package.encoding import fit_encoding
+from components.features.encoding import fit_encoding
 from components.package.model_package import Contract, Target
 from components.spec.contract import CategoryFeature, Feature, NumberFeature
 from services.model_server.decoding import RowDecoder

@@ -8,7 +8,7 @@ import pytest
 
 from components.errors import DataError
 from components.spec.contract import Spec
-from components.validate import NOTABLE_SHIFT, check_examples, report
+from components.validation.checks import NOTABLE_SHIFT, check_examples, report
 from tests.components.small_table import DOCUMENT, small_examples, small_frame, small_spec
 
 SPEC = small_spec()

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.errors import DataError
-from components.split import content_keys, row_keys, split_examples
 from components.table.examples import Examples
+from components.table.holdout import content_keys, row_keys, split_examples
 from tests.components.small_table import small_examples, small_spec
 
 SPEC = small_spec()

@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parse(arguments)
     try:
         budget, spec = read_budget(given.budget), load_spec(given.spec)
-        out = given.out or _HERE.parents[1] / "build" / "load" / spec.name
+        out = given.out or _HERE.parents[2] / "build" / "load" / spec.name
         with contextlib.nullcontext(given.url) if given.url else _served(given.spec) as url:
             totals = put_load(url, given.spec, budget, out)
     except (LoadError, ComponentError) as error:
@@ -143,7 +143,7 @@ def put_load(url: str, spec: Path, budget: Budget, out: Path) -> dict[str, Any]:
     totals.unlink(missing_ok=True)
     seconds = budget.warm_up_seconds + budget.seconds
     command = [
-        sys.executable, "-m", "locust", "-f", str(_HERE / "locustfile.py"), "--headless", "--only-summary",
+        sys.executable, "-m", "locust", "-f", str(_HERE.parent / "locustfile.py"), "--headless", "--only-summary",
         "--host", url, "--users", str(budget.callers + 1), "--spawn-rate", "1000", "--run-time", f"{seconds}s",
         "--spec", str(spec), "--out", str(out), "--rate", str(budget.rate),
         "--warm-up-seconds", str(budget.warm_up_seconds), "--loglevel", "WARNING", "--exit-code-on-error", "0",

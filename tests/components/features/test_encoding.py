@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import DataError
-from components.package.encoding import (
+from components.features.encoding import (
     Encoding,
     RequestValue,
     RowEncoder,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final, cast
 
-from services.image.errors import LayoutError
+from components.errors import LayoutError
 
 _CHUNK: Final = 1 << 20
 _WHITEOUT: Final = ".wh."

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from components.errors import GateError
+from components.evaluation.gates import breach, first_metric, judge, refuse_breaches
 from components.evaluation.result import Comparison, Evaluation, Fairness, Flips, Interval, Speed, Trend
-from components.gate import breach, first_metric, judge, refuse_breaches
 from components.spec.contract import SCORE_EDGES
 from tests.components.small_table import small_spec
 

@@ -17,7 +17,7 @@ from k8s.twin import loopback
 from k8s.twin.ports import Ports
 from k8s.twin.processes import Process
 from tests.k8s.twin.tiny import SPEC, tiny_program, wait_for
-from tests.load.budget import Budget, Limits, LoadError, compare, main, read_budget, table
+from tests.load.budget.__main__ import Budget, Limits, LoadError, compare, main, read_budget, table
 
 LIMITS = Limits(p50_ms=10, p95_ms=40, p99_ms=100, failed_ratio=0, min_requests_per_second=50)
 GOOD: dict[str, Any] = {
@@ -147,7 +147,7 @@ def test_a_spec_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Capture
 def test_sigterm_ends_the_load_after_the_answers_under_way_and_labels_come_back(spec: Path, served: str) -> None:
     out = spec.parent / "load"
     command = [
-        sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")), "--headless",
+        sys.executable, "-m", "locust", "-f", str(Path(__file__).parents[1] / "locustfile.py"), "--headless",
         "--only-summary", "--host", served, "--users", "5", "--spawn-rate", "100", "--loglevel", "WARNING",
     ]  # fmt: skip
     options = {"SPEC": str(spec), "OUT": str(out), "RATE": "80", "FEEDBACK_SHARE": "1", "FEEDBACK_SECONDS": "0.2"}

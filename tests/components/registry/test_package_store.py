@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from components.champion import named_package
 from components.errors import PackageError
+from components.registry.package_store import named_package
 from tests.components.trained_small import packaged, small_model
 
 

@@ -19,11 +19,11 @@ from threadpoolctl import threadpool_limits
 from components.errors import SpecError
 from components.models.spaces import BOOSTING_ROUNDS, TREES, combinations
 from components.models.trained import Trained, graph_runner
+from components.models.training import train_candidate
 from components.models.trials import Trial
 from components.spec.contract import Candidate
-from components.split import split_examples
 from components.table.examples import Examples
-from components.train import train_candidate
+from components.table.holdout import split_examples
 from tests.components.small_table import small_examples, small_spec
 
 SPEC = small_spec(training={"candidates": ["logistic_regression"], "seed": 3})
@@ -93,8 +93,8 @@ def test_training_again_gives_the_same_bytes(kind: Candidate) -> None:
 
 @pytest.mark.slow
 def test_a_network_has_parity_and_repeats_itself() -> None:
+    from components.features.encoding import encode_table
     from components.models.keras_mlp import fit_mlp
-    from components.package.encoding import encode_table
 
     parameters = {"units": (8, 4), "learning_rate": 0.01, "dropout": 0.2}
     made = train_candidate(SIDES.train, SPEC, trial("keras_mlp", parameters))

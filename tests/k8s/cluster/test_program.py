@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from k8s.cluster.kubectl import explained, run
+from k8s.cluster.program import explained, run
 from k8s.errors import ClusterError, ToolError
 
 
@@ -36,6 +36,6 @@ def test_other_words_are_passed_on() -> None:
 
 
 def test_what_a_program_says_is_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("k8s.cluster.kubectl.tool", lambda _name: "/bin/sh")
+    monkeypatch.setattr("k8s.cluster.program.tool", lambda _name: "/bin/sh")
     with pytest.raises(ClusterError, match=r"^no$"):
         run(["sh", "-c", "echo no >&2; exit 3"])

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from services.image.errors import LayoutError
-from services.image.layout import blob, read_layout
-from tests.services.image.layouts import Entry, layer, write_layout
+from components.errors import LayoutError
+from components.image.layout import blob, read_layout
+from tests.components.image.layouts import Entry, layer, write_layout
 
 
 def seen(folder: Path, *layers: Sequence[tuple[str, Entry]]) -> dict[str, bytes]:

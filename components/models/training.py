@@ -1,0 +1,67 @@
+"""Fits a trial's candidate to all examples, and checks its graph against the fitted model."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.errors import PackageError
+from components.features.encoding import encode_table, fit_encoding
+from components.models.candidates import fit_candidate
+from components.models.machine import this_machine
+from components.models.parameter_servers import serve, task_of
+from components.models.strategy import choose_strategy
+from components.models.trained import Fit, graph_runner
+from components.models.trials import Trial
+from components.package.model_package import TOLERANCE
+from components.spec.contract import Candidate, Spec, Strategy
+from components.table.examples import Examples
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A graph, and how it was made."""
+
+    model: bytes
+    fit: Fit
+
+
+def train_candidate(examples: Examples, spec: Spec, trial: Trial) -> TrainedModel:
+    """Fits a trial's candidate to all examples. On parameter servers only the chief returns.
+
+    Raises:
+        PackageError: the graph does not answer what the fitted model answers.
+        SpecError: the strategy that the spec names cannot run here.
+    """
+    encoding = fit_encoding(spec.features, examples.columns)
+    encoded = encode_table(encoding, examples.columns)
+    strategy = _strategy(trial.candidate, spec)
+    if strategy == "parameter_server" and (task := task_of(os.environ)).serves:
+        serve(task)
+    fitted = fit_candidate(trial.candidate, trial.parameters, encoded, examples.labels, spec.training.seed, strategy)
+    model = fitted.onnx(encoding.width)
+    parity = float(np.abs(graph_runner(model)(encoded) - fitted.positive(encoded)).max())
+    if not parity <= TOLERANCE:
+        raise PackageError(
+            f"{trial.candidate}: its graph is up to {parity:.1e} off the fitted model, at most {TOLERANCE:.0e} is "
+            "allowed; this is a fault of the export, so leave the candidate out of training.candidates and report it"
+        )
+    fit = Fit(
+        candidate=trial.candidate,
+        parameters=trial.parameters,
+        encoding=encoding,
+        strategy=strategy,
+        parity=parity,
+        rows=len(examples),
+        machine=this_machine(),
+    )
+    return TrainedModel(model, fit)
+
+
+def _strategy(candidate: Candidate, spec: Spec) -> Strategy:
+    if candidate != "keras_mlp":
+        return "none"
+    import tensorflow as tf
+
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    return choose_strategy(spec.training.strategy, spec.training.accelerator, gpus, os.environ)

@@ -1,0 +1,125 @@
+"""The hold-out, cut off, so that a row's side depends on that row alone.
+
+A table that grows keeps every old row on its side: a model that saw an early
+part of the data never trained on a row of a later hold-out, and two versions can
+be compared on the rows that neither has seen. That holds as long as the rule of
+the cut stays (`evaluation/holdout_rule.py`); where the features are the rule, they must stay as well.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from components.errors import DataError
+from components.spec.contract import Spec
+from components.table.cells import category_column, date_column, name_rows, number_column
+from components.table.examples import Columns, Examples
+
+Keys = NDArray[np.uint64]
+
+#: A side needs this many rows of each class, or nothing can be said about it.
+FEWEST_OF_A_CLASS = 5
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The two parts of a table."""
+
+    train: Examples
+    holdout: Examples
+
+
+def split_examples(examples: Examples, spec: Spec) -> Sides:
+    """Cuts by hash of the row, by group, or by time, as the spec says.
+
+    Raises:
+        DataError: a column of the split is missing or has gaps, or a side has too few rows of a class.
+    """
+    held = _latest(examples.frame, spec) if spec.split.time else _hashed(row_keys(examples, spec), spec.split.holdout)
+    sides = Sides(examples.take(~held), examples.take(held))
+    for name, side in (("training part", sides.train), ("hold-out", sides.holdout)):
+        _refuse_poor(name, side, len(examples))
+    return sides
+
+
+def _hashed(keys: Keys, share: float) -> NDArray[np.bool_]:
+    held: NDArray[np.bool_] = keys < np.uint64(share * 2**64)
+    return held
+
+
+def _latest(frame: pd.DataFrame, spec: Spec) -> NDArray[np.bool_]:
+    """The latest rows; rows of the very moment of the cut stay in the training part."""
+    when = moments(frame, str(spec.split.time))
+    cut = np.quantile(when, 1 - spec.split.holdout, method="lower")
+    held: NDArray[np.bool_] = when > cut
+    return held
+
+
+def moments(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    """A column as numbers that grow with time; days when it holds dates.
+
+    Raises:
+        DataError: it is not there, has gaps, or holds neither numbers nor dates.
+    """
+    cells = _whole_column(frame, column, "split.time")
+    text = pd.api.types.is_string_dtype(cells.dtype)
+    found: NDArray[np.float64] = date_column(cells) if text else number_column(cells)
+    return found
+
+
+def _whole_column(frame: pd.DataFrame, column: str, role: str) -> "pd.Series[Any]":
+    if column not in frame.columns:
+        raise DataError(f"column {column!r} ({role}) is not in the table; it has {', '.join(map(str, frame.columns))}")
+    gaps = np.flatnonzero(frame[column].isna())
+    if len(gaps):
+        raise DataError(f"column {column!r} ({role}) is missing in {len(gaps):,} rows ({name_rows(gaps)}); fill it")
+    return frame[column]
+
+
+def row_keys(examples: Examples, spec: Spec) -> Keys:
+    """A number for each row; rows that must stay together have the same one.
+
+    It is made of the group, else of the id, else of the features, so that equal rows stay together.
+    """
+    column = spec.split.group or spec.data.id
+    if column is None:
+        return content_keys(examples.columns)
+    role = "split.group" if spec.split.group else "data.id"
+    return content_keys({column: category_column(_whole_column(examples.frame, column, role))})
+
+
+def content_keys(columns: Columns) -> Keys:
+    """A hash of each row over some columns, whatever their order: equal cells give equal keys in every table."""
+    hashes = [pd.util.hash_array(_hashable(cells), categorize=True) for _, cells in sorted(columns.items())]
+    keys = np.zeros(len(hashes[0]), dtype=np.uint64)
+    for column in hashes:
+        keys = _mix(keys * np.uint64(31) + column)
+    return keys
+
+
+def _hashable(cells: NDArray[Any]) -> NDArray[Any]:
+    """Cells of which equal ones have equal bytes: one NaN, one zero, and a text that no cell has for a gap."""
+    if cells.dtype == object:
+        return np.where(pd.isna(cells), "\0", cells)
+    numbers = cells.astype("datetime64[us]").astype(np.int64) if cells.dtype.kind == "M" else cells
+    return np.where(np.isnan(numbers), np.nan, numbers + 0.0)
+
+
+def _mix(keys: Keys) -> Keys:
+    """SplitMix64's finaliser (Steele, Lea and Flood 2014): every bit of a key depends on every other."""
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return keys ^ (keys >> np.uint64(31))
+
+
+def _refuse_poor(name: str, side: Examples, rows: int) -> None:
+    positives = int(side.labels.sum())
+    fewest = min(positives, len(side) - positives)
+    if fewest < FEWEST_OF_A_CLASS:
+        raise DataError(
+            f"the {name} has {positives} positive and {len(side) - positives} other rows of the table's {rows:,}; "
+            f"each must be at least {FEWEST_OF_A_CLASS}. Bring more rows, or change `split` (or name `data.id`)"
+        )

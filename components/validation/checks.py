@@ -1,0 +1,194 @@
+"""Refuses a table that is not what the spec says, or not what the champion learned from.
+
+Four checks, and every breach of every one is told at once:
+
+- cells: type, range, categories and gaps of each feature, by a pandera schema made from the spec;
+- copies: rows that stand in the table more than once;
+- leaks: a feature that tells the answer almost alone;
+- shift: a feature that is no longer distributed as in the champion's data.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from components.errors import DataError
+from components.features.encoding import numbers
+from components.spec.contract import (
+    CategoryFeature,
+    DateFeature,
+    Feature,
+    Spec,
+    category_text,
+)
+from components.spec.views import table_bounds
+from components.table.cells import name_rows
+from components.table.examples import Examples
+from components.table.holdout import content_keys
+from components.validation.leakage import alone_auc
+from components.validation.shift import Shift, shift_of
+
+#: More copies than this among rows that need not be alike say that the table was joined or appended twice.
+MOST_COPIES = 0.5
+#: An area under the curve of one feature alone from which on it must be a leak, unless a person vouches for it.
+LEAK_AUC = 0.999
+#: Population stability index: above the first it is told, above the second the column is not the same any more.
+#: 0.25 is credit scoring's "major shift" (Siddiqi, Credit Risk Scorecards, 2006), which retraining may well cure.
+NOTABLE_SHIFT = 0.25
+MOST_SHIFT = 1.0
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a table looks like; `notes` are for a person and refuse nothing."""
+
+    rows: int
+    copies: float
+    alone: dict[str, float]
+    shifts: dict[str, float]
+    notes: tuple[str, ...]
+
+
+def check_examples(examples: Examples, spec: Spec, reference: Examples | None = None) -> Findings:
+    """Looks at a table; `reference` is the champion's.
+
+    Raises:
+        DataError: a check failed; a line for each breach names the column, the limit and the first rows.
+    """
+    copies = _copies(examples)
+    alone = {name: alone_auc(cells, examples.labels) for name, cells in examples.columns.items()}
+    shifts = _shifts(examples, reference, spec) if reference else {}
+    breaches = [
+        *_cell_breaches(examples, spec),
+        *_copy_breaches(examples, spec, copies),
+        *_leak_breaches(alone, spec),
+        *_shift_breaches(shifts),
+    ]
+    if breaches:
+        raise DataError(f"the table was refused, {len(breaches)} breaches:\n" + "\n".join(f"- {b}" for b in breaches))
+    notes = [shift.sentence for shift in shifts.values() if shift.index > NOTABLE_SHIFT]
+    return Findings(len(examples), copies, alone, {name: s.index for name, s in shifts.items()}, tuple(notes))
+
+
+# --- cells -----------------------------------------------------------------------------
+
+
+def schema_of(spec: Spec) -> pa.DataFrameSchema:
+    """The features as a pandera schema, in the table's unit; a date is days since 1970-01-01 UTC."""
+    return pa.DataFrameSchema({name: _column(feature) for name, feature in spec.features.items()})
+
+
+def _column(feature: Feature) -> pa.Column:
+    if isinstance(feature, CategoryFeature):
+        texts = [category_text(value) for value in feature.values]
+        check = pa.Check.isin(texts, error=f"is none of {', '.join(texts)}")
+        return pa.Column(object, check, nullable=feature.missing == "allowed")
+    low, high = table_bounds(feature)
+    shown = (feature.min, feature.max) if isinstance(feature, DateFeature) else (f"{low:g}", f"{high:g}")
+    # The factor's rounding must not refuse the bound itself.
+    room = 1e-9 * max(abs(low), abs(high))
+    check = pa.Check.in_range(low - room, high + room, error=f"is not from {shown[0]} to {shown[1]}")
+    return pa.Column(float, check, nullable=feature.missing == "allowed")
+
+
+def _cell_breaches(examples: Examples, spec: Spec) -> list[str]:
+    frame = pd.DataFrame({name: _cells(examples, name, feature) for name, feature in spec.features.items()})
+    try:
+        schema_of(spec).validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        cases = error.failure_cases.groupby(["column", "check"], sort=False)
+        return [_cell_breach(str(key[0]), str(key[1]), rows, examples) for key, rows in cases]
+    return []
+
+
+def _cells(examples: Examples, name: str, feature: Feature) -> "pd.Series[Any]":
+    if isinstance(feature, CategoryFeature):
+        return pd.Series(examples.columns[name], dtype=object)
+    return pd.Series(numbers(feature, name, examples.columns), dtype=np.float64)
+
+
+def _cell_breach(column: str, check: str, cases: pd.DataFrame, examples: Examples) -> str:
+    positions = np.unique(cases["index"].astype(int))
+    if check == "not_nullable":
+        return f"column {column!r} is missing in {len(positions):,} rows ({name_rows(positions)}); allow it or fill it"
+    value = examples.frame[column].iloc[positions[0]]
+    value = value.item() if isinstance(value, np.generic) else value
+    shown = int(value) if isinstance(value, float) and value.is_integer() else value
+    return f"column {column!r}: {shown!r} {check} ({name_rows(positions)})"
+
+
+# --- copies ----------------------------------------------------------------------------
+
+
+def _copies(examples: Examples) -> float:
+    """Share of rows that stand earlier in the table already, answer and all."""
+    keys = content_keys({**examples.columns, "": examples.labels.astype(np.float64)})
+    return 1 - len(np.unique(keys)) / len(keys)
+
+
+def _copy_breaches(examples: Examples, spec: Spec, copies: float) -> list[str]:
+    if copies <= MOST_COPIES or _combinations(spec.features.values()) < 10 * len(examples):
+        return []
+    keys = content_keys({**examples.columns, "": examples.labels.astype(np.float64)})
+    again = np.flatnonzero(pd.Series(keys).duplicated())
+    return [
+        f"{copies:.0%} of the rows are copies of another row, at most {MOST_COPIES:.0%} may be ({name_rows(again)})"
+    ]
+
+
+def _combinations(features: Any) -> float:
+    """How many different rows there can be; without bound where a number or a date is among the features."""
+    most = 1.0
+    for feature in features:
+        most *= len(feature.values) if isinstance(feature, CategoryFeature) else np.inf
+    return most
+
+
+# --- leaks and shift ---------------------------------------------------------------------
+
+
+def _leak_breaches(alone: dict[str, float], spec: Spec) -> list[str]:
+    return [
+        f"column {name!r} alone tells the answer (AUC {auc:.4f}, limit {LEAK_AUC}); if it is not known when a "
+        "prediction is asked for, move it to data.ignore, else list it in data.vouched"
+        for name, auc in alone.items()
+        if auc >= LEAK_AUC and name not in spec.data.vouched
+    ]
+
+
+def _shifts(examples: Examples, reference: Examples, spec: Spec) -> dict[str, Shift]:
+    return {
+        name: shift_of(name, feature, reference.columns, examples.columns) for name, feature in spec.features.items()
+    }
+
+
+def _shift_breaches(shifts: dict[str, Shift]) -> list[str]:
+    return [
+        f"{shift.sentence}, at most {MOST_SHIFT:g} may be; first {name_rows(shift.rows)}"
+        for shift in shifts.values()
+        if shift.judged and shift.index > MOST_SHIFT + shift.noise
+    ]
+
+
+def report(findings: Findings) -> str:
+    """The findings in Markdown."""
+    lines = [
+        f"{findings.rows:,} rows, {findings.copies:.1%} copies.",
+        "",
+        "| feature | AUC alone | shift |",
+        "| - | - | - |",
+    ]
+    lines += [f"| {name} | {auc:.3f} | {_shown(findings.shifts.get(name))} |" for name, auc in findings.alone.items()]
+    return "\n".join([*lines, "", *_bullets(findings.notes)])
+
+
+def _shown(index: float | None) -> str:
+    return "no champion" if index is None else f"{index:.3f}"
+
+
+def _bullets(notes: Sequence[str]) -> list[str]:
+    return [f"- {note}" for note in notes]
