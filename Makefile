@@ -37,10 +37,11 @@ setup: .venv/ready .venv-server/ready  ## install what the lock files name (othe
 .PHONY: lock
 lock: .venv/ready  ## resolve pyproject.toml anew into the lock files
 	$(UV) pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header pyproject.toml --group dev -o requirements.txt
-	for image in server:services/model_server judge:services/judge mlflow:services/mlflow stores:services/stores \
-	  steps:components load:tests/load; do \
-	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group $${image%%:*} \
-	    -c requirements.txt -o $${image##*:}/requirements.txt; \
+	for lock in server:services/model_server/requirements.txt judge:services/judge/requirements.txt \
+	  steps:components/requirements.txt load:tests/load/requirements.txt \
+	  mlflow:services/image/locks/mlflow.txt stores:services/image/locks/stores.txt; do \
+	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group $${lock%%:*} \
+	    -c requirements.txt -o $${lock##*:}; \
 	done
 
 # --- the way of one model -----------------------------------------------------

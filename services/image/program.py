@@ -66,7 +66,7 @@ PROGRAMS: Final = {
     ),
     "mlflow": Program(
         title="MLflow's server, as canario runs it",
-        lock="services/mlflow/requirements.txt",
+        lock="services/image/locks/mlflow.txt",
         sources=(),
         without=None,
         packages=("ca-certificates",),
@@ -74,7 +74,7 @@ PROGRAMS: Final = {
     ),
     "stores": Program(
         title="a PostgreSQL and an S3-compatible store, which stand for a cloud's",
-        lock="services/stores/requirements.txt",
+        lock="services/image/locks/stores.txt",
         sources=(),
         without=None,
         packages=("postgresql",),
