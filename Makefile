@@ -9,6 +9,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# The folder of this file, for `make -f` from another one.
 HERE := $(dir $(lastword $(MAKEFILE_LIST)))
 
 ##= SERVICE=churn       the model: a folder in services/
@@ -147,7 +148,7 @@ verify: setup  ## trace an answer of a service back to its data  ## [SERVICE=] [
 ##@ Releases through Git
 
 .PHONY: render
-render: setup  ## write the manifests that Flux applies again
+render: setup  ## rewrite the manifests that Flux applies
 	@$(PY) -m k8s.platform.flux
 	@$(PY) -m k8s.rendering.render
 
@@ -197,7 +198,7 @@ tf-apply:  ## apply the saved plan and nothing else  ## ENV=staging STATE=bucket
 	@terraform -chdir=terraform/envs/$(ENV) apply -input=false -lock-timeout=5m $(CURDIR)/build/terraform/$(ENV).tfplan
 
 .PHONY: tf-handover
-tf-handover: setup  ## hand the outputs to k8s/envs and to the cluster  ## ENV=staging
+tf-handover: setup  ## pass Terraform's outputs on to k8s/envs and the cluster  ## ENV=staging
 	@$(PY) -m terraform.hand_over --env $(ENV)
 	@$(MAKE) render
 

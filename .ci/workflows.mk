@@ -4,7 +4,7 @@
 ##@ Any workflow
 
 .PHONY: require
-require:  ## refuse settings that are empty  ## NAMES="MLFLOW REGISTRY"
+require:  ## fail if a setting that the workflow needs is empty  ## NAMES="MLFLOW REGISTRY"
 	@bash .ci/require $(NAMES)
 
 .PHONY: registry-login
@@ -15,7 +15,7 @@ registry-login:  ## log docker, cosign and helm in to a Google Cloud registry  #
 ##@ Training and releases
 
 .PHONY: trigger
-trigger: setup  ## say which services an event retrains, and why  ## EVENT=push PAYLOAD=event.json
+trigger: setup  ## print which services an event retrains, and why  ## EVENT=push PAYLOAD=event.json
 	@$(PY) -m pipelines.trigger --event "$(EVENT)" --payload "$(PAYLOAD)"
 
 .PHONY: open-request
@@ -35,7 +35,7 @@ publish-charts:  ## push and sign the charts with helm and cosign  ## REGISTRY=h
 ##@ Deployments
 
 .PHONY: merged
-merged: setup  ## say which releases a merge changed, or name one  ## PAYLOAD=event.json [ONLY_ENV=staging] [ONLY_SERVICE=churn]
+merged: setup  ## print the releases that a merge changed, or the one named  ## PAYLOAD=event.json [ONLY_ENV=staging] [ONLY_SERVICE=churn]
 	@$(PY) -m k8s.release.changed_releases --payload "$(PAYLOAD)" --env "$(ONLY_ENV)" --service "$(ONLY_SERVICE)"
 
 .PHONY: follow
@@ -51,7 +51,7 @@ tell-verdict:  ## publish follow's verdict as a check and a comment, with gh  ##
 
 .PHONY: tf-keep
 tf-keep: export STATE ?=
-tf-keep:  ## keep the saved plan in the state's bucket; say its digest  ## ENV=staging STATE=bucket COMMIT=id
+tf-keep:  ## keep the saved plan in the state bucket, print its digest  ## ENV=staging STATE=bucket COMMIT=id
 	@bash .ci/tf-saved keep "$(ENV)" "$(COMMIT)"
 
 .PHONY: tf-fetch
