@@ -7,9 +7,13 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from components.errors import DataError, SpecError
 from components.spec.contract import NAME_PATTERN
+
+#: The images of the platform's own programs. A model's image has its service's name, so it would take their place.
+PLATFORM_IMAGES: Final = ("components", "judge", "load", "mlflow", "stores")
 
 #: A larger table is named where it is, not copied.
 LARGEST_COPY_BYTES = 50 * 2**20
@@ -23,11 +27,19 @@ def refuse_taken(services: Path, name: str) -> None:
     """
     if not re.fullmatch(NAME_PATTERN, name):
         raise SpecError(f"NAME {name!r} cannot be a service's: use small letters, digits and hyphens, a letter first")
+    if name in PLATFORM_IMAGES:
+        raise SpecError(
+            f"NAME {name!r} cannot be a service's: an image of the platform has it; allowed is any name but "
+            f"{', '.join(PLATFORM_IMAGES)}"
+        )
     home = services / name
     if (home / "service.yaml").exists():
         raise SpecError(f"{home / 'service.yaml'} exists already and is kept; edit it, or choose another NAME")
     if any(home.glob("*.py")):
-        raise SpecError(f"{home} holds a program; choose another NAME")
+        raise SpecError(
+            f"NAME {name!r} cannot be a service's: {home} holds a program; allowed is a name that no folder in "
+            f"{services} has"
+        )
 
 
 def placed_uri(uri: str, home: Path) -> tuple[str, Path | None]:

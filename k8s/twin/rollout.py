@@ -5,6 +5,9 @@ phases, and the same webhooks in the same order. It differs in three points, all
 faster and none of them more lenient: phases that wait for nothing but the next turn are
 passed in one; a canary whose process keeps dying fails at once; and where the judge cannot
 be reached, the rollout's own deadline ends it.
+
+Strategy `basic` has no Flagger and no judge in a cluster, but a Deployment's rolling update:
+a version that gets ready takes all traffic at once, one that does not never has any.
 """
 
 from __future__ import annotations
@@ -73,9 +76,11 @@ class Rollout:
         self.phase: Phase = "Initializing"
         self.weight = 0
         self.stop = threading.Event()
+        self._at_once = settings.strategy == "basic"
         self._steps = weight_steps(settings)
         self._deadline_seconds, self._spare_seconds = settings.deadline_minutes * 60, spare_seconds
-        self._versions, self._gateway, self._webhooks = versions, gateway, webhooks
+        self._versions, self._gateway = versions, gateway
+        self._webhooks = webhooks.muted() if self._at_once else webhooks
         self._events, self._then = events, consequences
         self._wanted: Wanted | None = None
         self._applied: Release | None = None
@@ -105,7 +110,8 @@ class Rollout:
         elif self.canary is not None:
             self._analyse(wanted, self.champion, self.canary)
         elif wanted.release != self._applied:
-            self._begin(wanted)
+            begin = self._replace if self._at_once else self._begin
+            begin(wanted)
 
     # --- the turns of a rollout --------------------------------------------------------
 
@@ -124,6 +130,13 @@ class Rollout:
         self._enter("Initialized", wanted.release, f"Initialization done! {wanted.release.service}")
         self._then.promoted(wanted.release)
         self._end(wanted.release)
+
+    def _replace(self, wanted: Wanted) -> None:
+        """Starts the release and gives it everything once it is ready; the champion answers until then."""
+        self._enter("Progressing", wanted.release, f"New revision detected! Scaling up {wanted.release.service}")
+        started = self._start(wanted)
+        if started is not None:
+            self._promote(wanted, started)
 
     def _begin(self, wanted: Wanted) -> None:
         """Starts the canary without traffic; the next turn is the first to judge it."""
@@ -287,10 +300,5 @@ class Rollout:
 
 
 def weight_steps(settings: contract.Rollout) -> list[int]:
-    """The canary's weights one after the other, rising; the last is never above `max_weight`.
-
-    `basic` has one step only: the whole of `max_weight`.
-    """
-    if settings.strategy == "basic":
-        return [settings.max_weight]
+    """The canary's weights one after the other, rising; the last is never above `max_weight`."""
     return [*range(settings.step_weight, settings.max_weight, settings.step_weight), settings.max_weight]

@@ -11,6 +11,7 @@
 - `deploy` commits `k8s/envs/<environment>/<service>.yaml`; anybody else's commit to the branch does the same.
 - `wait_for_end` returns the event that ended a version's rollout. A failed one has been reverted by then:
   `ending.reason` is the judge's sentence, `ending.evidence` its numbers, and the commit is in the log.
+- Under strategy `basic` there is no judge, as in a cluster: nothing is judged, and nothing is reverted.
 - `listener` gets each `Event` live, and `home/events.jsonl` has them all (see `events.py` for the kinds).
   Decisions are those of kind "decision": at (seconds since 1970), version, weight, verdict, reason, evidence.
 - `find_package` gives the folder of a digest, `on_promoted` is called with each release that became champion.
@@ -93,6 +94,7 @@ class Twin:
         self._targets = self.home / "targets.json"
         self._weight = WeightExporter(spec.name, weight_port)
         self._gateway = Gateway(gateway_port, self.home, self._died)
+        self._judged = spec.rollout.strategy == "canary"
         self._judge = Process(self._judge_program(spec_path, judge_port, judge_interval_seconds), self._died)
         programs = program_for or BentoPrograms(self.home, find_package)
         self._versions = Versions((slots[0], slots[1]), programs, self._died)
@@ -119,7 +121,7 @@ class Twin:
     # --- what a caller does with it ----------------------------------------------------
 
     def start(self) -> None:
-        """Starts gateway and judge, then follows the repository; returns when both answer.
+        """Starts gateway and judge, then follows the repository; returns when both answer. Basic has no judge.
 
         Raises:
             TwinError: a process does not start; nothing runs then.
@@ -127,9 +129,11 @@ class Twin:
         try:
             self._weight.start()
             self._routed(None, None, 0)
-            self._judge.start()
+            if self._judged:
+                self._judge.start()
             self._gateway.start()
-            self._judge.wait_ready()
+            if self._judged:
+                self._judge.wait_ready()
             for thread in self._threads:
                 thread.start()
         except BaseException:
@@ -220,6 +224,8 @@ class Twin:
         write_targets(self._targets, self.service, targets)
 
     def _revert(self, failure: Failure) -> None:
+        if not self._judged:
+            return  # in a cluster, it is the judge that reverts
         release = failure.wanted.release
         reason = revert_reason(failure.reason, failure.evidence.get("signals", []))
         rollback = Rollback(release.service, release.version, release.package)

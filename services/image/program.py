@@ -56,14 +56,14 @@ PROGRAMS: Final = {
     ),
     "mlflow": Program(
         title="MLflow's server, as canario runs it",
-        lock="services/mlflow/requirements.txt",
+        lock="services/image/locks/mlflow.txt",
         sources=Sources(),
         packages=("ca-certificates",),
         check=("python", "-c", "import boto3, google.cloud.storage, mlflow.server, psycopg; print(mlflow.__version__)"),
     ),
     "stores": Program(
         title="a PostgreSQL and an S3-compatible store, which stand for a cloud's",
-        lock="services/stores/requirements.txt",
+        lock="services/image/locks/stores.txt",
         sources=Sources(),
         packages=("postgresql",),
         check=("bash", "-ec", "id --name --user; rclone --config= version; /usr/lib/postgresql/*/bin/postgres -V"),

@@ -16,8 +16,8 @@ SERVER = ROOT / "services" / "model_server" / "requirements.txt"
 PARTS = {
     "server": SERVER,
     "judge": ROOT / "services" / "judge" / "requirements.txt",
-    "mlflow": ROOT / "services" / "mlflow" / "requirements.txt",
-    "stores": ROOT / "services" / "stores" / "requirements.txt",
+    "mlflow": ROOT / "services" / "image" / "locks" / "mlflow.txt",
+    "stores": ROOT / "services" / "image" / "locks" / "stores.txt",
     "steps": ROOT / "components" / "requirements.txt",
 }
 

@@ -5,21 +5,97 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Set
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from k8s.twin.demo.faults import Fault
+from tests.github.workflows import called, jobs, runs
 from tests.programs import program
 from tests.repo.tree import ROOT, modules, texts
 
-MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+FOR_PEOPLE = (ROOT / "Makefile").read_text(encoding="utf-8")
+FOR_WORKFLOWS = (ROOT / ".ci" / "workflows.mk").read_text(encoding="utf-8")
+MAKEFILE = FOR_PEOPLE + FOR_WORKFLOWS
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+#: The longest explanation, and the widest line of the help, in characters.
+LONGEST, WIDEST = 60, 110
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A target as `make help` lists it."""
+
+    target: str
+    heading: str
+    explanation: str
+    variables: str
+
+
+def entries(makefile: str) -> list[Entry]:
+    """The targets of a Makefile that have an explanation, each under the heading above it."""
+    found, heading = [], ""
+    for line in makefile.splitlines():
+        if line.startswith("##@ "):
+            heading = line.removeprefix("##@ ")
+        elif match := re.match(r"([a-z][a-z0-9-]*):.*?  ## (.*)", line):
+            explanation, _, variables = match[2].partition("  ## ")
+            found.append(Entry(match[1], heading, explanation, variables))
+    return found
+
+
+def unfit(makefile: str) -> list[str]:
+    """Targets that stand under no heading, or whose explanation is empty or too long."""
+    return [
+        entry.target
+        for entry in entries(makefile)
+        if not entry.heading or not 0 < len(entry.explanation.strip()) <= LONGEST
+    ]
 
 
 def targets(makefile: str) -> set[str]:
     """Targets that a person may call: those with an explanation."""
     return set(re.findall(r"^([a-z][a-z0-9-]*):.*## ", makefile, re.MULTILINE))
+
+
+def named_outside_workflows() -> set[str]:
+    """Targets that a document, a message or another target names; tests and what workflows consist of are left out."""
+    named = set(re.findall(r"\$\(MAKE\) ([a-z-]+)", MAKEFILE))
+    for path, text in texts():
+        if path.parts[0] not in {".github", ".ci", "tests", "Makefile"}:
+            named |= commands(text)
+    return named
+
+
+def told_to_people() -> set[str]:
+    """Targets that people are told to call: by a program's message, or by a line of its own in a document."""
+    told = set()
+    for path, text in texts():
+        if path.parts[0] in {".github", "tests"}:
+            continue
+        if path.suffix == ".py":
+            told |= commands(text)
+        elif path.suffix == ".md":
+            told |= commands(re.sub(r"`[^`\n]*`", "", text))
+    return told
+
+
+def called_by_workflows() -> set[str]:
+    """Targets that a step of a workflow calls."""
+    return {target for _, job in jobs() for command in runs(job) for target in called(command)}
+
+
+def misplaced(included: Set[str], wanted: Set[str], named: Set[str], told: Set[str]) -> set[str]:
+    """Targets that stand in the wrong file.
+
+    `included` stand in the workflows' file, `wanted` are called by workflows, `named` also elsewhere, and people are
+    told to call those that are `told`.
+    """
+    return {*(wanted - named - included), *(included - wanted), *(included & told)}
 
 
 def commands(text: str) -> set[str]:
@@ -53,10 +129,70 @@ def test_every_command_in_a_document_is_in_the_makefile() -> None:
 
 
 def test_every_target_explains_itself_and_is_listed_by_make() -> None:
-    phony = set(re.findall(r"^\.PHONY: (\S+)", MAKEFILE, re.MULTILINE))
-    assert phony == targets(MAKEFILE)
-    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert {line.split()[0] for line in listed.splitlines() if line.startswith("  ")} == phony
+    for command, makefile in ("help", FOR_PEOPLE), ("help-workflows", FOR_WORKFLOWS):
+        phony = set(re.findall(r"^\.PHONY: (\S+)", makefile, re.MULTILINE))
+        assert phony == targets(makefile)
+        assert set(re.findall(r"^  ([a-z][a-z0-9-]*) ", _make(command), re.MULTILINE)) == phony
+
+
+def _make(*words: str) -> str:
+    return subprocess.run(["make", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_every_target_stands_under_a_heading_with_a_short_explanation() -> None:
+    assert unfit(MAKEFILE) == []
+    assert len({entry.heading for entry in entries(MAKEFILE)}) > 10
+
+
+@pytest.mark.parametrize(
+    ("makefile", "wrong"),
+    [
+        (f"##@ A\na: b  ## {'x' * LONGEST}  ## [B=c]\n", []),
+        (f"##@ A\na: b  ## {'x' * (LONGEST + 1)}\n", ["a"]),
+        ("a:  ## does a\n##@ B\nb:  ## does b\n", ["a"]),
+        ("##@ A\na:  ##   ## [B=c]\n", ["a"]),
+    ],
+)
+def test_a_target_that_the_help_cannot_list_well_is_seen(makefile: str, wrong: list[str]) -> None:
+    assert unfit(makefile) == wrong
+
+
+@pytest.mark.parametrize(("command", "makefile"), [("help", FOR_PEOPLE), ("help-workflows", FOR_WORKFLOWS)])
+def test_the_help_has_headings_explanations_and_variables_in_columns_that_fit(command: str, makefile: str) -> None:
+    listed = _make(command)
+    assert max(map(len, listed.splitlines())) <= WIDEST
+    for entry in entries(makefile):
+        assert f"\n{entry.heading}\n" in listed
+        assert re.search(rf"^  {entry.target} +{re.escape(entry.explanation)}(?:$| )", listed, re.MULTILINE)
+        assert all(word in listed for word in entry.variables.split())
+
+
+def test_variables_that_do_not_fit_go_on_below_each_other_and_a_value_stays_whole(tmp_path: Path) -> None:
+    words = 'STORE=s3://... DATA=s3://... [EVIDENCE="--record f"] [KEY=f]'
+    (tmp_path / "Makefile").write_text(f"##@ A\nfifteen-letters: b  ## {'x' * LONGEST}  ## {words}\n")
+    done = subprocess.run(
+        ["awk", "-f", ROOT / ".ci" / "help", tmp_path / "Makefile"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[2:] == [
+        "A",
+        f"  fifteen-letters {'x' * LONGEST} STORE=s3://... DATA=s3://...",
+        " " * 79 + '[EVIDENCE="--record f"] [KEY=f]',
+    ]
+
+
+def test_what_only_workflows_call_stands_in_their_file_and_nothing_else_does() -> None:
+    wanted, named, told = called_by_workflows(), named_outside_workflows(), told_to_people()
+    assert {"merged", "tf-keep"} <= wanted - named
+    assert {"tools", "request", "tf-apply"} <= wanted & told
+    assert misplaced(targets(FOR_WORKFLOWS), wanted, named, told) == set()
+    assert targets(FOR_WORKFLOWS).isdisjoint(targets(FOR_PEOPLE))
+
+
+def test_a_target_in_the_wrong_file_is_seen() -> None:
+    assert misplaced({"keep"}, {"keep", "test"}, {"test"}, set()) == set()
+    assert misplaced(set(), {"keep", "test"}, {"test"}, set()) == {"keep"}
+    assert misplaced({"keep", "lint"}, {"keep"}, set(), set()) == {"lint"}
+    assert misplaced({"keep"}, {"keep"}, {"keep"}, {"keep"}) == {"keep"}
 
 
 def _make_ui(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -116,7 +252,7 @@ def test_every_module_that_make_starts_is_there() -> None:
 def test_the_faults_in_the_readme_are_the_faults() -> None:
     rows = re.findall(r"^\| `([a-z-]+)`", README.partition("`make demo FAULT=...`")[2], re.MULTILINE)
     assert set(rows) == set(Fault.__args__)  # type: ignore[attr-defined]
-    listed = re.search(r"FAULT=([a-z-]+(?:\|[a-z-]+)+)", MAKEFILE)
+    listed = re.search(r"^  FAULT=.* ([a-z-]+(?:\|[a-z-]+)+)$", _make("help"), re.MULTILINE)
     assert listed
     assert set(listed[1].split("|")) == set(rows)
 

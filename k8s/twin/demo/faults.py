@@ -33,6 +33,8 @@ class ThirdVersion:
 def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> ThirdVersion:
     """Prepares `fault` in the folder `home`: a changed spec, a changed table or settings of the server.
 
+    Without a canary nobody judges a version that serves, so that one is promoted whatever is wrong with it.
+
     Args:
         feature: the number that `wrong-unit` reads in hundredths.
 
@@ -41,7 +43,7 @@ def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> 
     """
     home.mkdir(parents=True, exist_ok=True)
     changed, data, settings, explanation = spec, spec.data.uri, {}, ""
-    ending: Ending = "rolled-back"
+    ending: Ending = "rolled-back" if spec.rollout.strategy == "canary" else "promoted"
     match fault:
         case "none":
             ending, explanation = "promoted", "a third good version, searched with another seed"

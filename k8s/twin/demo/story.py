@@ -34,7 +34,8 @@ ENVIRONMENT = "demo"
 INTERVAL_SECONDS = 1.5
 #: A rollout on this machine takes half a minute; after this long it is given up.
 ROLLOUT_SECONDS = 180.0
-
+#: So long callers use a third version that nobody judges, before the demo ends.
+UNJUDGED_SECONDS = 5.0
 
 #: The phases that end a rollout, and how a version is remembered after them.
 _FATES: dict[str, Fate] = {"Initialized": "champion", "Succeeded": "promoted", "Failed": "rolled-back"}
@@ -65,6 +66,7 @@ class Demo:
         """Makes the environment repository; nothing runs yet."""
         self._spec, self._fault, self._home, self._terminal = spec, fault, home, terminal
         self._began = time.time()
+        self._judged = spec.rollout.strategy == "canary"
         self._ending: Ending = "rolled-back"
         self._explanation = ""
         self._done = Progress()
@@ -110,7 +112,8 @@ class Demo:
         self._await_end("1")
 
     def _second(self) -> None:
-        self._terminal.chapter("3  Under live traffic: version 2 learns from all rows and becomes a canary")
+        becomes = "becomes a canary" if self._judged else "takes over"
+        self._terminal.chapter(f"3  Under live traffic: version 2 learns from all rows and {becomes}")
         self._train(2, self._spec_path, self._spec.data.uri, {})
         self._await_end("2")
 
@@ -122,6 +125,8 @@ class Demo:
         trained = self._train(3, third.spec, third.data, third.settings)
         if not trained.refused:
             self._await_end("3")
+            if not self._judged:
+                time.sleep(UNJUDGED_SECONDS)
 
     def _live_rows(self, examples: Examples) -> Path:
         """Rows that no version ever learns from: tomorrow's customers."""

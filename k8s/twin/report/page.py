@@ -25,7 +25,7 @@ from k8s.twin.report.record import (
     read_started,
     read_summary,
 )
-from k8s.twin.report.story import Chapter, Sources, chapters, verdict
+from k8s.twin.report.story import Chapter, Sources, chapters, is_unjudged, verdict
 from k8s.twin.report.timeline import Timeline, timeline
 from k8s.twin.summary import Story
 
@@ -71,6 +71,7 @@ def page(home: Path) -> str:
         decisions=[event for event in events.content or [] if event.kind == "decision"],
         timeline=_timeline(home, events, seconds),
         traffic=seconds,
+        unjudged=story is not None and is_unjudged(story),
         trials=_trials(looks, events.content or []),
         card=_part(lambda: _card(home, shown, before)),
         chain=_part(lambda: lineage.chain(home, shown)),

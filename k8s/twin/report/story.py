@@ -85,6 +85,11 @@ def verdict(summary: Summary, events: Sequence[Event], looks: Sequence[Look]) ->
     )
 
 
+def is_unjudged(story: Story) -> bool:
+    """Whether a version was promoted without a decision of the judge, as strategy basic does it."""
+    return not story.decisions and any(version.fate == "promoted" for version in story.versions)
+
+
 def _title(story: Story) -> str:
     last = story.versions[-1] if story.versions else None
     if last is None:
@@ -93,11 +98,15 @@ def _title(story: Story) -> str:
     titles = {
         "rolled-back": f"{named(last.version)} was stopped by the evidence. {keeps}",
         "refused": f"{named(last.version)} was refused before it met a customer. {keeps}",
-        "promoted": f"{named(last.version)} proved itself under live traffic and is the champion.",
+        "promoted": f"{named(last.version)} {_merit(story)} and is the champion.",
         "champion": f"{named(last.version)} serves; nothing was compared with it.",
         "unfinished": f"{named(last.version)} was not finished. {keeps}",
     }
     return titles[last.fate]
+
+
+def _merit(story: Story) -> str:
+    return "took all traffic once it was ready" if is_unjudged(story) else "proved itself under live traffic"
 
 
 def _why(story: Story, events: Sequence[Event], looks: Sequence[Look]) -> str:

@@ -59,9 +59,7 @@ class Peers:
             addresses = await _resolve(self._names)
             said = await asyncio.gather(*(self._ask(address, body, len(messages)) for address in addresses))
         nobody = [UNKNOWN] * len(messages)
-        return [
-            max(one, key=lambda outcome: (outcome.matched, outcome.known)) for one in zip(nobody, *said, strict=True)
-        ]
+        return [max(outcomes, key=_worth) for outcomes in zip(nobody, *said, strict=True)]
 
     async def close(self) -> None:
         """Asks no more."""
@@ -85,7 +83,7 @@ class Peers:
 
 
 def _worth(outcome: Outcome) -> tuple[bool, bool]:
-    """What a peer matched outdoes what another refused, and that what nobody knows."""
+    """The order of outcomes: a match outdoes a refusal, and a refusal outdoes a request that nobody knows."""
     return outcome.matched, outcome.known
 
 

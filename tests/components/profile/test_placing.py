@@ -6,7 +6,7 @@ import pytest
 
 from components.errors import DataError, SpecError
 from components.profile import placing
-from components.profile.placing import place, placed_uri, refuse_taken
+from components.profile.placing import PLATFORM_IMAGES, place, placed_uri, refuse_taken
 
 
 def listing(folder: Path) -> list[str]:
@@ -66,10 +66,21 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     (tmp_path / "loans" / "service.yaml").touch()
     with pytest.raises(SpecError, match=r"loans/service.yaml exists already and is kept"):
         refuse_taken(tmp_path, "loans")
-    (tmp_path / "judge").mkdir()
-    (tmp_path / "judge" / "__main__.py").touch()
-    with pytest.raises(SpecError, match="judge holds a program"):
-        refuse_taken(tmp_path, "judge")
+    (tmp_path / "signing").mkdir()
+    refuse_taken(tmp_path, "signing")
+    (tmp_path / "signing" / "__main__.py").touch()
+    with pytest.raises(SpecError, match=r"NAME 'signing' .*signing holds a program; allowed is a name that no folder"):
+        refuse_taken(tmp_path, "signing")
+
+
+@pytest.mark.parametrize("name", PLATFORM_IMAGES)
+def test_a_name_of_one_of_the_platforms_images_is_refused_and_one_that_contains_it_is_not(
+    tmp_path: Path, name: str
+) -> None:
+    allowed = "allowed is any name but components, judge, load, mlflow, stores"
+    with pytest.raises(SpecError, match=f"NAME '{name}' cannot be a service's: an image of the platform .*{allowed}"):
+        refuse_taken(tmp_path, name)
+    refuse_taken(tmp_path, f"{name}-2")
 
 
 def test_a_small_table_is_copied_and_others_are_named(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -111,7 +112,11 @@ def stage(
     def program_for(wanted: Release, port: int, peers: tuple[str, ...]) -> Program:
         if wanted.version == "404":
             raise ReleaseError("there is no package for it")
-        return programs(wanted, port, peers)
+        program = programs(wanted, port, peers)
+        if wanted.version == "503":
+            sleeps = (sys.executable, "-S", "-c", "import time; time.sleep(60)")
+            return replace(program, command=sleeps, ready_seconds=0.5)
+        return program
 
     with Ports() as ports:
         versions = Versions((ports.take(), ports.take()), program_for, lambda _name, _code: None)
@@ -251,9 +256,7 @@ def test_a_commit_back_to_the_champion_withdraws_the_canary(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("judge_url", ["http://127.0.0.1:9"])
-@pytest.mark.parametrize(
-    "settings", [contract.Rollout(strategy=strategy, deadline_minutes=0.02) for strategy in ("canary", "basic")]
-)
+@pytest.mark.parametrize("settings", [contract.Rollout(deadline_minutes=0.02)])
 def test_an_unreachable_judge_promotes_nothing_and_the_deadline_rolls_back(stage: Stage) -> None:
     stage.started().want(release("2"))
     stage.turn(2)
@@ -278,6 +281,50 @@ def test_a_canary_that_keeps_dying_is_rolled_back(stage: Stage) -> None:
     assert [failure.reason for failure in stage.failed] == ["its process ended 3 times by itself"]
 
 
+@pytest.mark.parametrize("settings", [contract.Rollout(strategy="basic", step_weight=20, max_weight=50)])
+def test_basic_gives_a_ready_version_everything_at_once_and_asks_nobody(stage: Stage) -> None:
+    stage.started().want(release("2"))
+    stage.judge.says.update(dict.fromkeys(HOOK_TYPES, 403), rollback=200)  # it would stop any canary
+    stage.judge.events.clear()
+    with traffic(stage.gateway.url) as seen:
+        wait_for(lambda: seen.counts["1", 200] > 5)
+        assert stage.turn(3) == []
+        wait_for(lambda: seen.counts["2", 200] > 20)
+    assert (seen.failed, stage.judge.events) == ({}, [])
+    assert (stage.weights(), stage.decisions()) == ([("2", 100)], [])
+    assert all(weight == 0 and canary == "" for _, canary, weight in stage.routed)
+    assert stage.phases("2") == ["Progressing", "Promoting", "Finalising", "Succeeded"]
+    assert (stage.promoted, stage.failed) == (["2"], [])
+
+
+@pytest.mark.parametrize("settings", [contract.Rollout(strategy="basic")])
+@pytest.mark.parametrize("version", ["404", "503"])
+def test_basic_gives_a_version_that_does_not_get_ready_nothing(stage: Stage, version: str) -> None:
+    stage.started().want(release(version))
+    with traffic(stage.gateway.url) as seen:
+        assert stage.turn(2) == []
+        wait_for(lambda: seen.counts["1", 200] > 20)
+    assert {answered for answered, _ in seen.counts} == {"1"}
+    assert seen.failed == {}
+    assert (stage.weights(), stage.promoted) == ([], [])
+    assert stage.phases(version) == ["Progressing", "Failed"]
+    assert len(stage.failed) == 1
+    stage.want(release("2"))
+    stage.turn()
+    assert stage.promoted == ["2"]
+
+
+@pytest.mark.parametrize("settings", [contract.Rollout(strategy="canary", step_weight=20, max_weight=50)])
+def test_a_canary_that_the_judge_would_stop_does_not_get_everything(stage: Stage) -> None:
+    """The twin of what basic does: the same judge, asked."""
+    stage.started().want(release("2"))
+    stage.judge.says.update(dict.fromkeys(HOOK_TYPES, 403), rollback=200)
+    stage.judge.says["confirm-rollout"] = 200
+    assert stage.turn(2) == ["confirm-rollout", "rollback", "post-rollout"]
+    assert (stage.weights(), stage.promoted) == ([("2", 0)], [])
+    assert len(stage.failed) == 1
+
+
 def test_a_release_that_cannot_be_served_fails_and_the_champion_goes_on(stage: Stage) -> None:
     stage.started().want(release("404"))
     stage.turn(2)
@@ -296,7 +343,6 @@ def test_a_release_that_cannot_be_served_fails_and_the_champion_goes_on(stage: S
         (contract.Rollout(step_weight=20, max_weight=50), [20, 40, 50]),
         (contract.Rollout(step_weight=50, max_weight=50), [50]),
         (contract.Rollout(step_weight=50, max_weight=100), [50, 100]),
-        (contract.Rollout(strategy="basic", step_weight=10, max_weight=30), [30]),
     ],
 )
 def test_steps_rise_to_the_largest_weight_and_never_above(settings: contract.Rollout, steps: list[int]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from components.errors import ReleaseError
 from components.git.repository import Repository
 from components.releases.release_file import Release
 from k8s.twin import loopback
@@ -37,9 +38,19 @@ class Running:
         return ended
 
 
-def _twin(home: Path, promoted: list[str], seen: list[Event], deadline_minutes: float = 5) -> Twin:
+def _twin(
+    home: Path, promoted: list[str], seen: list[Event], deadline_minutes: float = 5, strategy: str = "canary"
+) -> Twin:
     spec = home / "service.yaml"
-    spec.write_text(SPEC.format(deadline_minutes=deadline_minutes))
+    text = SPEC.format(deadline_minutes=deadline_minutes)
+    programs = tiny_programs(home)
+
+    def program_for(wanted: Release, port: int, peers: tuple[str, ...]) -> Program:
+        if wanted.version == "404":
+            raise ReleaseError("there is no package for it")
+        return programs(wanted, port, peers)
+
+    spec.write_text(text.replace("rollout:\n", f"rollout:\n  strategy: {strategy}\n"))
     return Twin(
         spec,
         home / "twin",
@@ -49,7 +60,7 @@ def _twin(home: Path, promoted: list[str], seen: list[Event], deadline_minutes: 
         judge_interval_seconds=0.2,
         listener=seen.append,
         on_promoted=lambda wanted: promoted.append(wanted.version),
-        program_for=tiny_programs(home),
+        program_for=program_for,
     )
 
 
@@ -144,6 +155,24 @@ def test_a_twin_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: py
     with pytest.raises(ProcessError, match=r"gateway ended(?s:.*)nothing: cannot be started"):
         twin.start()
     assert set(psutil.Process().children(recursive=True)) == before
+
+
+def test_under_basic_there_is_no_judge_so_nothing_is_judged_and_nothing_reverted(tmp_path: Path) -> None:
+    promoted: list[str] = []
+    seen: list[Event] = []
+    with _twin(tmp_path, promoted, seen, strategy="basic") as twin:
+        assert loopback.get(twin.judge_url + "/healthz") is None
+        running = Running(twin, twin.repository, promoted, seen)
+        assert running.deploy(release("1")).phase == "Initialized"
+        bad = release("2", CANARIO_FAULT_ERROR_RATIO="0.5")
+        assert running.deploy(bad).phase == "Succeeded"
+        assert running.deploy(release("404")).phase == "Failed"
+        assert twin.champion == bad
+    assert promoted == ["1", "2"]
+    assert [commit.subject for commit in twin.repository.log()][-3:] == [
+        f"Deploy tiny {version}" for version in ("1", "2", "404")
+    ]
+    assert {event.weight for event in seen if event.kind == "weight"} == {100}
 
 
 def test_a_strategy_that_needs_a_cluster_is_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from components.profile.placing import PLATFORM_IMAGES
 from components.step import IMAGE
 from services.image.program import PROGRAMS, stage
 from tests.repo.tree import LAYERS, ROOT, imports
@@ -61,6 +62,10 @@ def test_what_serves_mlflow_neither_trains_nor_carries_a_source_of_ours(tmp_path
     locked = _locked((tmp_path / "requirements.txt").read_text())
     assert {"mlflow", "psycopg", "boto3", "google-cloud-storage"} <= locked
     assert not locked & {"tensorflow", "kfp", "bentoml", "optuna"}
+
+
+def test_the_images_whose_names_no_service_may_have_are_these() -> None:
+    assert sorted(PROGRAMS) == list(PLATFORM_IMAGES)
 
 
 def test_a_compiled_step_runs_on_the_image_that_is_made_for_it() -> None:

@@ -34,6 +34,15 @@ def test_every_fault_makes_a_difference_and_says_how_it_must_end(fault, ending, 
     assert not same
 
 
+@pytest.mark.parametrize(
+    ("fault", "ending"), [("errors", "promoted"), ("none", "promoted"), ("shuffled-labels", "refused")]
+)
+def test_without_a_canary_only_the_gates_stop_a_version(fault, ending, tmp_path: Path):
+    spec = load_spec(CHURN)
+    basic = spec.model_copy(update={"rollout": spec.rollout.model_copy(update={"strategy": "basic"})})
+    assert third_version(fault, basic, "monthly_charges", tmp_path).ending == ending
+
+
 def test_every_fault_is_tried_above():
     assert set(FAULTS) == {"errors", "slow", "wrong-unit", "worse", "shuffled-labels", "none"}
 

@@ -253,12 +253,26 @@ def test_failures_that_were_asked_for_are_told_apart(demo):
     assert "1,000 requests sent, 7 failed" in read(demo).text
 
 
+def test_without_a_judge_no_version_is_said_to_have_proved_itself(demo):
+    summary = json.loads((demo / "summary.json").read_text())
+    summary["versions"][2]["fate"] = "promoted"
+    ending = {"versions": summary["versions"], "champion": "3", "fault": "errors", "ending": "promoted"}
+    change(demo / "summary.json", decisions=[], **ending)
+    (demo / "record" / "verdicts.jsonl").unlink()
+    text = read(demo).text
+    assert "Version 3 took all traffic once it was ready and is the champion." in text
+    assert "No judge compares it with the champion" in text
+    assert "The evidence" not in text
+
+
 def test_a_third_good_version_gets_the_model_card(demo):
     summary = json.loads((demo / "summary.json").read_text())
     summary["versions"][2]["fate"] = "promoted"
     change(demo / "summary.json", versions=summary["versions"], champion="3", fault="none", ending="promoted")
     text = read(demo).text
     assert "Version 3 proved itself under live traffic and is the champion." in text
+    assert "The evidence closed in on the margin" in text
+    assert "No judge" not in text
     assert "Model card of version 3" in text
     assert "0 is version 2" in text
 
