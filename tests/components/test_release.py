@@ -36,7 +36,8 @@ def proposal(repository: Path, version: str = "3", **settings: str) -> Proposal:
     return Proposal(str(repository), "demo", "small", version, DIGEST, settings)
 
 
-def test_a_release_is_a_commit_that_names_version_package_and_numbers(repository: Path) -> None:
+def test_a_release_is_a_commit_with_version_package_and_metrics(repository: Path) -> None:
+    """A release is a commit that names the version, the package and the metrics."""
     commit = release_version(proposal(repository, CANARIO_X="1"), METRICS)
     assert git(repository, "rev-parse", "HEAD") == commit
     file = yaml.safe_load(git(repository, "show", "HEAD:k8s/envs/demo/small.yaml"))

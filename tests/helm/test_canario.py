@@ -78,7 +78,8 @@ def test_values_that_make_no_sense_are_refused(tmp_path: Path, values: dict[str,
 
 
 @pytest.mark.charts
-def test_the_judge_may_look_at_canaries_and_write_events_beside_them_and_nothing_else(tmp_path: Path) -> None:
+def test_the_judge_may_only_read_canaries_and_write_events(tmp_path: Path) -> None:
+    """The judge may read Canaries and write events beside them, and nothing else."""
     found = objects(tmp_path, ALL)
     roles = [one for (kind, _), one in found.items() if kind == "Role"]
     assert [role["metadata"]["namespace"] for role in roles] == ["models", "trials"]
@@ -119,7 +120,8 @@ def test_the_judge_understands_its_arguments(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.charts
-def test_the_judge_makes_champion_in_the_mlflow_that_is_there_and_may_reach_it(tmp_path: Path) -> None:
+def test_the_judge_names_champions_in_an_mlflow_it_may_reach(tmp_path: Path) -> None:
+    """The judge names the champion in the MLflow of the release, when there is one, and may reach it."""
     found = objects(tmp_path, ALL)
     arguments = found["Deployment", "judge"]["spec"]["template"]["spec"]["containers"][0]["args"]
     assert "--mlflow=http://mlflow.canario" in arguments
@@ -196,7 +198,8 @@ def test_mlflow_reaches_its_stores_and_nobody_else_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.charts
-def test_the_secret_that_is_made_says_where_the_stores_are_and_has_each_key_that_they_ask_for(tmp_path: Path) -> None:
+def test_the_local_secret_has_every_key_that_the_stores_ask_for(tmp_path: Path) -> None:
+    """The local secret says where the stores are, and has every key that they ask for."""
     found, secret = objects(tmp_path, LOCAL), local_secret()
     for name, key in (("postgresql", "MLFLOW_BACKEND_STORE_URI"), ("object-store", "MLFLOW_S3_ENDPOINT_URL")):
         port = found["Service", name]["spec"]["ports"][0]["port"]
@@ -241,7 +244,8 @@ def test_every_image_that_runs_is_one_that_can_be_made() -> None:
     assert set(made[1].split()) == found
 
 
-def test_an_environments_differences_are_read_where_there_are_any() -> None:
+def test_an_environments_differences_are_read_if_there_are_any() -> None:
+    """The differences of an environment are read if there are any."""
     assert str(ROOT / "k8s/envs/local/canario.yaml") in platform_command("local", [])
     assert platform_command("none", ["a=b"])[-4:] == ["--set", "environment.path=k8s/envs/none", "--set", "a=b"]
     assert "--values" not in platform_command("none", [])

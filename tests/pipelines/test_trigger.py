@@ -85,7 +85,8 @@ def commit(tree: Path) -> str:
     return _git(tree, "rev-parse", "HEAD")
 
 
-def test_a_push_changed_what_lies_between_its_commits_also_where_names_are_odd(tree: Path) -> None:
+def test_a_push_changed_the_files_between_its_commits(tree: Path) -> None:
+    """A push changed the files between its commits, also those with odd names."""
     before = _git(tree, "rev-parse", "HEAD")
     (tree / "services" / "churn" / "zwölf neue.csv").write_text("a\n")
     commit(tree)

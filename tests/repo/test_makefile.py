@@ -65,7 +65,8 @@ def _make_ui(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_the_tracker_opens_on_the_newest_runs_be_they_of_train_or_of_demo(tmp_path: Path) -> None:
+def test_the_tracker_opens_on_the_newest_runs(tmp_path: Path) -> None:
+    """The tracker opens on the newest runs, whether train or demo made them."""
     none = _make_ui(tmp_path)
     assert none.returncode == 2
     assert "there are no runs to show: make train or make demo makes some" in none.stderr

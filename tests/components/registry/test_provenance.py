@@ -24,7 +24,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_clean_checkout_is_its_commit_and_a_changed_one_says_so(checkout: Path) -> None:
+def test_a_checkout_is_named_by_its_commit_and_by_changes(checkout: Path) -> None:
+    """A clean checkout is named by its commit, and a changed one says that it is changed."""
     clean = commit(checkout)
     assert len(clean) == 40
     (checkout / "requirements.txt").write_text("numpy==2\n")

@@ -40,7 +40,8 @@ def test_the_churn_spec_loads() -> None:
     assert len(spec.features) == 19
 
 
-def test_a_path_is_made_absolute_beside_the_spec_and_a_uri_is_kept(tmp_path: Path) -> None:
+def test_a_path_is_taken_from_the_specs_folder_and_a_uri_is_kept(tmp_path: Path) -> None:
+    """A path is made absolute from the folder of the spec, and a URI is kept as it is."""
     path = tmp_path / "service.yaml"
     path.write_text(SMALL)
     assert load_spec(path).data.uri == str(tmp_path / "t.csv")

@@ -289,7 +289,8 @@ def test_materials_that_are_not_the_images_are_refused(
     assert reason in faults["materials"]
 
 
-def test_an_image_that_was_pulled_is_known_by_its_registrys_digest(chain: Chain) -> None:
+def test_a_pulled_image_is_known_by_its_registrys_digest(chain: Chain) -> None:
+    """An image that was pulled is known by the digest of its registry."""
     pulled = chain.places.export("")
     digest = read_layout(pulled).manifest
     chain.places.release.write_text(release_text(chain.package.digest, digest))

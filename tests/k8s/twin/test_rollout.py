@@ -132,7 +132,8 @@ def _name(version: Version | None) -> str:
     return version.release.version if version else ""
 
 
-def test_the_first_release_gets_everything_at_once_and_nobody_is_asked(stage: Stage) -> None:
+def test_the_first_release_gets_all_traffic_without_questions(stage: Stage) -> None:
+    """The first release gets all traffic at once, and nobody is asked."""
     assert stage.turn() == []
     stage.want(release("1"))
     stage.turn(3)
@@ -144,7 +145,8 @@ def test_the_first_release_gets_everything_at_once_and_nobody_is_asked(stage: St
     assert seen.failed == {}
 
 
-def test_a_good_release_takes_every_step_asks_in_flaggers_order_and_is_promoted(stage: Stage) -> None:
+def test_a_good_release_takes_every_step_and_is_promoted(stage: Stage) -> None:
+    """A good release takes every step, asks in Flagger's order, and is promoted."""
     stage.started().want(release("2"))
     with traffic(stage.gateway.url) as seen:
         asked = [stage.turn() for _ in range(6)]
@@ -167,7 +169,8 @@ def test_a_good_release_takes_every_step_asks_in_flaggers_order_and_is_promoted(
     assert seen.failed == {}
 
 
-def test_a_release_that_the_judge_fails_loses_its_traffic_and_is_given_back_with_the_evidence(stage: Stage) -> None:
+def test_a_failed_release_loses_its_traffic_and_is_given_back(stage: Stage) -> None:
+    """A release that the judge fails loses its traffic, and is given back with the evidence."""
     stage.started().want(release("2"))
     with traffic(stage.gateway.url) as seen:
         stage.turn(3)
@@ -206,7 +209,8 @@ def test_a_no_at_a_step_keeps_the_weight(stage: Stage, hook: str) -> None:
     assert len(stage.weights()) == len(weights) + 1
 
 
-def test_a_promotion_waits_for_its_yes_and_can_still_be_rolled_back(stage: Stage) -> None:
+def test_a_promotion_waits_for_its_yes_or_is_rolled_back(stage: Stage) -> None:
+    """A promotion waits for its yes, and can still be rolled back."""
     stage.started().want(release("2"))
     stage.judge.says["confirm-promotion"] = 403
     stage.turn(5)
@@ -228,7 +232,8 @@ def test_a_rollout_that_is_not_approved_does_not_start(stage: Stage) -> None:
     assert stage.phases("2") == ["Waiting", "Progressing"]
 
 
-def test_a_newer_commit_replaces_the_canary_and_starts_from_nothing(stage: Stage) -> None:
+def test_a_newer_commit_replaces_the_canary_and_starts_anew(stage: Stage) -> None:
+    """A newer commit replaces the canary, and starts from nothing."""
     stage.started().want(release("2"))
     with traffic(stage.gateway.url) as seen:
         stage.turn(3)
@@ -254,7 +259,8 @@ def test_a_commit_back_to_the_champion_withdraws_the_canary(stage: Stage) -> Non
 @pytest.mark.parametrize(
     "settings", [contract.Rollout(strategy=strategy, deadline_minutes=0.02) for strategy in ("canary", "basic")]
 )
-def test_an_unreachable_judge_promotes_nothing_and_the_deadline_rolls_back(stage: Stage) -> None:
+def test_without_a_judge_the_deadline_rolls_back(stage: Stage) -> None:
+    """An unreachable judge promotes nothing, and the deadline rolls back."""
     stage.started().want(release("2"))
     stage.turn(2)
     assert stage.decisions() == [("2", 0, "wait")]
@@ -278,7 +284,8 @@ def test_a_canary_that_keeps_dying_is_rolled_back(stage: Stage) -> None:
     assert [failure.reason for failure in stage.failed] == ["its process ended 3 times by itself"]
 
 
-def test_a_release_that_cannot_be_served_fails_and_the_champion_goes_on(stage: Stage) -> None:
+def test_an_unservable_release_fails_and_the_champion_goes_on(stage: Stage) -> None:
+    """A release that cannot be served fails, and the champion goes on."""
     stage.started().want(release("404"))
     stage.turn(2)
     assert stage.phases("404") == ["Progressing", "Failed"]

@@ -39,7 +39,8 @@ def followed(tmp_path: Path) -> Followed:
     return Followed(Repository.create(tmp_path / "environment.git"))
 
 
-def test_a_release_is_asked_for_once_with_the_commit_that_changed_the_file(followed: Followed) -> None:
+def test_a_release_is_asked_for_once_with_its_commit(followed: Followed) -> None:
+    """A release is asked for once, with the commit that changed its file."""
     commit = followed.commit(release_text(release("1")), "Deploy 1\n\nwith a body")
     followed.repository.write("other.yaml", "x\n", "Something else")
     assert [followed.sync.poll() for _ in range(3)] == [True, False, False]
@@ -103,7 +104,8 @@ def test_going_back_to_the_champion_is_asked_for(followed: Followed) -> None:
     assert followed.sync.poll()
 
 
-def test_a_forced_branch_is_refused_once_until_it_contains_what_ran(followed: Followed) -> None:
+def test_a_forced_branch_is_refused_until_it_contains_what_ran(followed: Followed) -> None:
+    """A forced branch is refused, with one message, until it contains the commit that ran."""
     kept = followed.commit(release_text(release("1")))
     followed.sync.poll()
     git = ("git", "--git-dir", str(followed.repository.path), "update-ref", "refs/heads/main")

@@ -93,7 +93,8 @@ def test_flaggers_questions(weight: float, errors: float, requests: float, statu
     assert [answer.status_code for answer in answers] == statuses
 
 
-def test_a_no_carries_the_reason_and_each_decision_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_no_has_its_reason_and_a_decision_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A no carries the reason, and each decision is one JSON line."""
     (answer,) = ask(recorded(10, 0, 30), QUESTIONS[0])
     assert answer.text.startswith("wait: 0.00 % of the canary's 30 requests ended in an error")
     (line,) = capsys.readouterr().out.splitlines()
@@ -112,7 +113,8 @@ def test_the_first_weight_is_given_when_both_sides_can_be_read() -> None:
     assert ask(idle, *QUESTIONS)[0].status_code == 403
 
 
-def test_flagger_counts_what_keeps_a_canary_from_its_first_weight() -> None:
+def test_flagger_counts_the_failures_before_the_first_weight() -> None:
+    """Flagger counts each answer that keeps a canary from its first weight."""
     looks = tuple(("POST", f"/{hook}", FLAGGER) for hook in ("confirm-rollout", "pre-rollout", "rollout"))
     assert [answer.status_code for answer in ask(recorded(0, 0, 0), *looks)] == [200, 200, 200]
     # A canary that its hold-out compared with nothing: nobody may say that its scores are those of the champion.

@@ -133,7 +133,8 @@ def tell(series: Series, url: str, environment: Environment | None, *calls: tupl
     return asyncio.run(go())
 
 
-def test_a_verdict_and_its_reason_are_one_event_however_often_and_by_whomever_they_are_given() -> None:
+def test_a_verdict_and_its_reason_are_one_event() -> None:
+    """A verdict and its reason are one event, however often and by whichever replica they are given."""
     with api_server() as api:
         for requests in (30, 31):  # two replicas of the judge, at two moments
             tell(recorded(10, 0, requests), api.url, None, *[("/confirm-traffic-increase", ASKED)] * 3)
@@ -184,7 +185,8 @@ def remote(tmp_path: Path) -> Repository:
     return repository
 
 
-def test_a_rollback_is_reverted_with_the_evidence_also_when_its_traffic_is_gone(remote: Repository) -> None:
+def test_a_rollback_is_reverted_after_its_traffic_is_gone(remote: Repository) -> None:
+    """A rollback is reverted with the evidence, also when its traffic is gone."""
     series = recorded(10, 100, 600)
     series.add_weight(1012.9, 0)  # Flagger has taken the traffic back before it tells
     with api_server() as api:
@@ -205,9 +207,8 @@ def test_flagger_tells_a_rollback_before_it_writes_it_down(remote: Repository) -
     assert remote.log()[-1].message.startswith('Revert "Deploy churn 2"')
 
 
-def test_a_rollback_that_the_canary_does_not_say_itself_is_not_believed(
-    remote: Repository, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_rollback_is_believed_only_from_the_canary(remote: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rollback is not believed unless the Canary says so itself."""
     with api_server() as api:
         api.canary = progressing_canary()
         tell(Series(), api.url, Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK))
@@ -216,7 +217,8 @@ def test_a_rollback_that_the_canary_does_not_say_itself_is_not_believed(
     assert "the Canary does not say so; nothing is done" in capsys.readouterr().out
 
 
-def test_what_is_reverted_is_what_the_canary_says_and_not_what_was_told(remote: Repository) -> None:
+def test_the_canary_and_not_the_call_says_what_is_reverted(remote: Repository) -> None:
+    """The version that is reverted is the one in the Canary, and not the one in the call."""
     remote.write(FILE, asking("3"), "Deploy churn 3")
     lie = {**ROLLED_BACK, "metadata": {**FAILED, "version": "3"}}
     with api_server() as api:
@@ -230,15 +232,17 @@ def test_a_rollback_without_evidence_is_reverted_too(remote: Repository) -> None
     assert "Flagger rolled it back; the judge's last word was wait:" in remote.log()[-1].message
 
 
-def test_a_rollback_of_a_version_that_is_not_asked_for_any_more_changes_nothing(remote: Repository) -> None:
+def test_a_rollback_of_a_superseded_version_changes_nothing(remote: Repository) -> None:
+    """A rollback changes nothing when its version is not asked for any more."""
     remote.write(FILE, asking("3"), "Deploy churn 3")
     tell(Series(), "", Environment(f"file://{remote.path}"), ("/event", ROLLED_BACK))
     assert len(remote.log()) == 4
 
 
-def test_a_repository_that_cannot_be_written_is_tried_again_and_said(
+def test_an_unwritable_repository_is_tried_again_and_told(
     remote: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A repository that cannot be written is tried again, and the failure is told."""
     lost = Environment(f"file://{remote.path}/lost")
     with api_server() as api:
         tell(Series(), api.url, lost, ("/event", ROLLED_BACK))

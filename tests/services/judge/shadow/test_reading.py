@@ -35,13 +35,15 @@ def test_replicas_add_up() -> None:
     assert (found.failed, found.dropped) == ({"timeout": 4}, 6)
 
 
-def test_versions_are_never_mixed_and_the_pair_with_most_answers_counts() -> None:
+def test_versions_are_not_mixed_and_the_busiest_pair_counts() -> None:
+    """Versions are never mixed, and the pair with the most answers counts."""
     found = read_seen(read_pages([page(), page(candidate="3", compared=50), page(version="0", compared=2)]), "churn")
     assert found is not None
     assert (found.champion, found.candidate, found.whole.total) == ("1", "3", 50)
 
 
-def test_pages_without_a_shadow_or_of_another_service_say_nothing() -> None:
+def test_pages_of_no_shadow_or_of_another_service_say_nothing() -> None:
+    """Pages without a shadow, or of another service, say nothing."""
     assert read_seen(read_pages(['canario_requests_total{service="churn",version="1"} 9\n']), "churn") is None
     assert read_seen(read_pages([page()]), "other") is None
 
@@ -79,7 +81,8 @@ def series(candidate: str, pod: str, values: list[tuple[float, float]]) -> dict[
     return {"metric": {"__name__": "canario_shadow_compared_total", **labels}, "values": found}
 
 
-def test_prometheus_gives_the_pair_that_was_read_last_with_restarts_and_replicas_added() -> None:
+def test_prometheus_gives_the_last_pair_summed_over_replicas() -> None:
+    """Prometheus gives the pair that was read last, with restarts and replicas added up."""
     result = [
         series("2", "a", [(10, 900.0)]),
         series("3", "a", [(20, 5.0), (30, 1.0)]),
