@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.github.workflows import FOLDER, called, jobs, runs, workflows
-from tests.repo.test_makefile import MAKEFILE, targets
+from tests.repo.makefile import MAKEFILE, targets
 
 ACTION = re.compile(r"^\s*-?\s*(?:- )?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
 SECRET = re.compile(r"\bsecrets\.(\w+)")

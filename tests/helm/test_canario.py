@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from k8s.platform.__main__ import images, platform_command, rendered
 from k8s.platform.tracking import Tracking, local_secret, tracking
@@ -16,10 +15,10 @@ from services.image.program import PROGRAMS
 from services.judge.__main__ import main as judge_main
 from services.judge.evidence.prometheus import PrometheusSource
 from tests.helm.charts import Refused, helm, invalid
-from tests.helm.test_joins import METRICS, metrics
+from tests.helm.metric_names import METRICS, metrics
+from tests.helm.platform_chart import CHART, objects, template
 from tests.repo.tree import ROOT
 
-CHART = ROOT / "helm" / "canario"
 ALL = {
     "monitoring": {"alerts": True},
     "mlflow": {"enabled": True},
@@ -34,17 +33,6 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "its own stores": LOCAL,
     "its own stores, kept": {**ALL, "stores": {"enabled": True, "size": "5Gi", "storageClass": "fast"}},
 }
-
-
-def template(folder: Path, values: dict[str, Any]) -> str:
-    file = folder / "values.yaml"
-    file.write_text(json.dumps(values), encoding="utf-8")
-    return helm("template", "canario", str(CHART), "-n", "canario", "-f", str(file))
-
-
-def objects(folder: Path, values: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    documents = [one for one in yaml.safe_load_all(template(folder, values)) if one]
-    return {(one["kind"], one["metadata"]["name"] + one["metadata"].get("namespace", "")): one for one in documents}
 
 
 @pytest.mark.charts

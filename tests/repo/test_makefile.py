@@ -11,15 +11,10 @@ import pytest
 
 from k8s.twin.demo.faults import Fault
 from tests.programs import program
+from tests.repo.makefile import MAKEFILE, targets
 from tests.repo.tree import ROOT, modules, texts
 
-MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def targets(makefile: str) -> set[str]:
-    """Targets that a person may call: those with an explanation."""
-    return set(re.findall(r"^([a-z][a-z0-9-]*):.*## ", makefile, re.MULTILINE))
 
 
 def commands(text: str) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +15,9 @@ from services.judge.evidence.series import Series
 from services.judge.judge import Judge
 from services.judge.repository import Repository
 from services.judge.webhook import QuestionError
-from tests.services.judge.actions.test_consequences import FILE, TOLD, ApiServer, api_server, asking, failed_canary
-from tests.services.judge.test_server import NOW, Recorded
-
-
-@pytest.fixture
-def remote(tmp_path: Path) -> Repository:
-    repository = Repository.create(tmp_path / "remote.git")
-    for version in ("1", "2"):
-        repository.write(FILE, asking(version), f"Deploy churn {version}")
-    return repository
+from tests.services.judge.api_server import ApiServer, api_server, failed_canary
+from tests.services.judge.churn_release import FILE, TOLD, asking
+from tests.services.judge.recorded import NOW, Recorded
 
 
 def watch(api: ApiServer, environment: Environment, looks: int) -> None:

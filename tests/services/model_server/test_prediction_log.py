@@ -13,7 +13,7 @@ import pytest
 from services.model_server import prediction_log
 from services.model_server.prediction_log import LineLog
 from tests.services.model_server.conftest import StartServer
-from tests.services.model_server.feedback.test_handler import wait_for_lines
+from tests.services.model_server.log_files import wait_for_lines
 from tests.small_package import GOOD
 
 LINE = b"0123456789\n"

@@ -26,8 +26,9 @@ from services.judge.evidence.series import Series
 from services.judge.judge import Judge
 from services.judge.webhook import question_of
 from tests.components.mlflow_server import running_server
-from tests.services.judge.actions.test_consequences import TOLD, ApiServer, api_server, failed_canary
-from tests.services.judge.test_server import NOW, Recorded
+from tests.services.judge.api_server import ApiServer, api_server, failed_canary
+from tests.services.judge.churn_release import TOLD
+from tests.services.judge.recorded import NOW, Recorded
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -1,29 +1,12 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from services.judge.errors import SourceError
 from services.judge.shadow.reading import Compared, read_pages, read_prometheus, read_seen, total_of
-
-
-def page(version: str = "1", candidate: str = "2", compared: int = 10, different: int = 1) -> str:
-    who = f'service="churn",version="{version}",candidate="{candidate}"'
-    return (
-        f"canario_shadow_compared_total{{{who}}} {compared}\n"
-        f"canario_shadow_different_total{{{who}}} {different}\n"
-        f'canario_shadow_slice_compared_total{{{who},feature="plan",value="a"}} {compared}\n'
-        f'canario_shadow_slice_different_total{{{who},feature="plan",value="a"}} {different}\n'
-        f'canario_shadow_failed_total{{{who},reason="timeout"}} 2\n'
-        f"canario_shadow_dropped_total{{{who}}} 3\n"
-        'canario_requests_total{service="churn",version="1"} 99\n'
-    )
+from tests.services.judge.shadow.page_server import page, prometheus
 
 
 def test_replicas_add_up() -> None:
@@ -51,28 +34,6 @@ def test_pages_of_no_shadow_or_of_another_service_say_nothing() -> None:
 @pytest.mark.parametrize(("values", "total"), [([0, 5, 9], 9), ([5, 9, 2, 4], 13), ([3, 0, 0, 7, 1], 11), ([4], 4)])
 def test_a_counter_that_fell_was_restarted(values: list[float], total: float) -> None:
     assert total_of(values) == total
-
-
-@contextmanager
-def prometheus(body: str, status: int = 200) -> Iterator[tuple[str, list[str]]]:
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(parse_qs(urlsplit(self.path).query)["query"][0])
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
 
 
 def series(candidate: str, pod: str, values: list[tuple[float, float]]) -> dict[str, object]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from services.model_server.prediction_log import WRITE_INTERVAL
 from services.telemetry import FEEDBACK_MATCHED
 from tests.services.model_server.conftest import Caller, StartServer, listening
+from tests.services.model_server.log_files import wait_for_lines
 from tests.small_package import GOOD
 
 LOW, HIGH = {**GOOD, "tenure": 0}, {**GOOD, "tenure": 120}
@@ -151,15 +151,6 @@ def test_feedback_is_kept_for_a_later_join(serve: StartServer, tmp_path: Path) -
         (request_id, "Yes", True),
         ("gone", ["No"], False),
     ]
-
-
-def wait_for_lines(folder: Path, name: str, count: int) -> None:
-    pause = threading.Event()
-    for _ in range(int(10 / WRITE_INTERVAL)):
-        if sum(len(path.read_bytes().splitlines()) for path in folder.glob(f"{name}-*")) >= count:
-            return
-        pause.wait(WRITE_INTERVAL)
-    raise AssertionError(f"{folder} has no {count} lines of {name}")
 
 
 def test_a_label_for_another_replicas_answer_is_passed_on_once(serve: StartServer) -> None:
