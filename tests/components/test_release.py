@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,15 +8,10 @@ import yaml
 
 from components.errors import ComponentError
 from components.release import Proposal, release_version
+from tests.git_repository import git
 
 METRICS = {"roc_auc": 0.85}
 DIGEST = "sha256:" + "d" * 64
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 @pytest.fixture

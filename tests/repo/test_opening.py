@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.k8s.audit.known_version import git
+from tests.git_repository import git
 from tests.programs import program
 from tests.repo.tree import ROOT
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from components.git.command import GitError, git
-from tests.k8s.audit.known_version import git as person
+from tests.git_repository import git as person
 
 
 def test_a_repository_is_read_whatever_the_users_settings_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,8 @@ from k8s.audit.dossier import Dossier, check_dossier, index_of, page_of, write_d
 from k8s.audit.errors import AuditError
 from k8s.audit.page import page
 from k8s.audit.statements import Section
-from tests.k8s.audit.known_version import ANN, BOB, Known, git, make, write_replay
+from tests.git_repository import ANN, git
+from tests.k8s.audit.known_version import BOB, Known, make, write_replay
 
 pytestmark = pytest.mark.timeout(1200)
 

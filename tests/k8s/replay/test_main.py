@@ -21,7 +21,7 @@ from k8s.replay.errors import ReplayError
 from k8s.replay.materials import find_kept, gather
 from k8s.replay.rebuild import checked_out, rebuild
 from tests.components.small_table import csv_of, small_frame, small_spec
-from tests.k8s.audit.known_version import git
+from tests.git_repository import git
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

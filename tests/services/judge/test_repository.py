@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import threading
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.judge.errors import RepositoryError
 from services.judge.repository import Repository
+from tests.git_repository import git
 
 FILE = "k8s/envs/demo/churn.yaml"
 
@@ -179,9 +178,8 @@ def test_the_users_own_git_settings_play_no_part(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Somebody else")
     repository = Repository.create(tmp_path / "r.git")
     repository.write(FILE, "x\n", "Deploy")
-    command = ["git", f"--git-dir={repository.path}", "log", "-1", "--format=%an <%ae> %cn"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}).stdout
-    assert said == "canario <canario@localhost> canario\n"
+    said = git(repository.path, "log", "-1", "--format=%an <%ae> %cn")
+    assert said == "canario <canario@localhost> canario"
 
 
 def test_what_git_refuses_is_told(tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:

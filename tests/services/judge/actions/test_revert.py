@@ -15,6 +15,7 @@ import pytest
 from services.judge.actions.revert import Environment, revert_reason, undo_release
 from services.judge.errors import RepositoryError
 from services.judge.repository import Repository
+from tests.git_repository import environment
 
 FILE = "k8s/envs/local/churn.yaml"
 
@@ -48,7 +49,7 @@ def daemon(folder: Path) -> Iterator[str]:
     process = subprocess.Popen(
         ["git", "daemon", "--listen=127.0.0.1", f"--port={port}", f"--base-path={folder}", "--export-all",
          "--enable=receive-pack", "--reuseaddr", str(folder)],
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, env=environment(),
     )  # fmt: skip
     try:
         _wait_until_open(port)
