@@ -10,7 +10,8 @@ from tests.git_repository import commit_all, git
 
 
 def test_the_users_own_settings_play_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / ".gitconfig").write_text("[user]\n name = Me\n[commit]\n gpgSign = true\n[init]\n defaultBranch = odd\n")
+    settings = "[user]\n name = Me\n[commit]\n gpgSign = true\n[init]\n defaultBranch = odd\n"
+    (tmp_path / ".gitconfig").write_text(settings)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Me")
