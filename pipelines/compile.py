@@ -16,7 +16,7 @@ from kfp import compiler
 
 from components.errors import ComponentError
 from components.spec.contract import Spec
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from components.step import IMAGE
 from pipelines.training import training_pipeline
 

@@ -48,7 +48,7 @@ from components.digest import sha256
 from components.errors import ComponentError, DataError, SpecError
 from components.registry.provenance import ROOT, code_digest, hold_commit
 from components.spec.contract import Spec
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from pipelines.result import BAD_INPUT, exit_status, write_json, write_outcome
 from pipelines.runner import Failure, StepRun, Watch, forget_unused, run_graph
 from pipelines.training import training_pipeline

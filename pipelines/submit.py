@@ -32,7 +32,7 @@ import yaml
 
 from components.errors import ComponentError, SpecError
 from components.spec.contract import Spec
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from components.step import IMAGE
 from pipelines.compile import compile_pipeline
 from pipelines.kfp_run import ASK_SECONDS, Follower, FollowError, Pace

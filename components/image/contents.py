@@ -17,7 +17,7 @@ class Sources:
     """What an image holds of this repository.
 
     Attributes:
-        rooms: sub-packages of `components`; the ground comes with them.
+        rooms: sub-packages of `components`, without those inside them; the ground comes with them.
         patterns: other files below the root, as `Path.glob` takes them.
         without: a folder of those that stays at home; empty for none.
     """
@@ -29,7 +29,7 @@ class Sources:
     def files(self, root: Path = ROOT) -> list[Path]:
         """The files, relative to the root, in order; the tests beside a program are not among them."""
         ground = [f"components/{name}.py" for name in ("__init__", *GROUND)] if self.rooms else []
-        rooms = [f"components/{room}/**/*.py" for room in self.rooms]
+        rooms = [f"components/{room}/*.py" for room in self.rooms]
         found = {path.relative_to(root) for pattern in [*ground, *rooms, *self.patterns] for path in root.glob(pattern)}
         return sorted(path for path in found if not path.name.startswith("test_") and not self._left_out(path))
 

@@ -13,7 +13,7 @@ from components.profile.roles import find_roles, sample_rows
 from components.profile.target import find_target
 from components.profile.writing import Draft, spec_text
 from components.spec.contract import Feature, Spec, category_text
-from components.spec.loading import parse_spec
+from components.spec.reading.loading import parse_spec
 from components.table.cells import category_column
 from components.table.examples import Examples, examples_of
 from components.table.holdout import split_examples

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from components.digest import Digest
 from components.errors import ReleaseError
 from components.spec.contract import Closed
-from components.spec.strict_yaml import load_yaml
+from components.spec.reading.strict_yaml import load_yaml
 
 #: Settings that whoever serves a release gives the server by itself; a release must not.
 OWN_SETTINGS = (

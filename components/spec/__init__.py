@@ -1,4 +1,4 @@
-"""What a team decides about one model: the spec's types, its strict YAML, its views, what breaks callers.
+"""What a team decides about one model: the spec's types, its views, and what breaks callers.
 
-Imports errors only; everything may import it.
+Imports the ground only; everything may import it.
 """

@@ -14,7 +14,7 @@ from pathlib import Path
 from components.errors import SpecError
 from components.files import replace_text
 from components.releases.release_file import Image, release_file
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from k8s.cluster import helm, kubectl, nodes
 from k8s.deploy import flux_sync, rollout_progress
 from k8s.errors import ClusterError, DeployError

@@ -24,7 +24,7 @@ from typing import Any, Final, Literal
 from components.errors import SpecError
 from components.files import replace_text
 from components.releases.release_file import Release, release_file
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from k8s.cluster.kubectl import get_json
 from k8s.cluster.retry import patiently
 from k8s.deploy import flux_sync

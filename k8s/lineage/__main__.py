@@ -15,7 +15,7 @@ from components.errors import ComponentError
 from components.registry.provenance import ROOT
 from components.releases.release_file import release_file
 from components.spec.contract import Spec
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from k8s.cluster import helm, kubectl
 from k8s.errors import DeployError
 from k8s.lineage.links import Link, Places, follow

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from components.spec.strict_yaml import load_yaml
+from components.spec.reading.strict_yaml import load_yaml
 from k8s.errors import EnvironmentFileError
 from k8s.rendering.render import PLATFORM
 

@@ -16,7 +16,7 @@ from components.git.repository import Commit, Repository
 from components.releases.environment_repository import EnvironmentRepository
 from components.releases.release_commit import release_message
 from components.releases.release_file import environment_folder
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from k8s.errors import DeployError
 from k8s.release.pull_request import newest
 from k8s.rendering.environment_files import ClusterRelease

@@ -19,7 +19,7 @@ from typing import Any
 from components.errors import ComponentError, SpecError
 from components.files import replace_text
 from components.releases.release_file import Release
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from k8s.errors import DeployError, EnvironmentFileError
 from k8s.rendering.environment_files import ClusterRelease, built_release
 from k8s.rendering.render import release_changes

@@ -23,8 +23,8 @@ import yaml
 from components.errors import ComponentError
 from components.files import replace_text
 from components.releases.release_file import Release, release_file, release_text
-from components.spec.loading import load_spec
-from components.spec.strict_yaml import load_yaml
+from components.spec.reading.loading import load_spec
+from components.spec.reading.strict_yaml import load_yaml
 from k8s.cluster import helm
 from k8s.errors import DeployError, EnvironmentFileError, ToolError
 from k8s.rendering.environment_files import (

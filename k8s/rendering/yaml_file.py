@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from components.spec.contract import Closed
-from components.spec.strict_yaml import load_yaml
+from components.spec.reading.strict_yaml import load_yaml
 from k8s.errors import EnvironmentFileError
 
 Content = TypeVar("Content", bound=Closed)

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from components.errors import SpecError
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from k8s.errors import DeployError
 from k8s.training.job import Training
 from k8s.training.manifests import Inputs, Wanted, objects

@@ -17,7 +17,7 @@ from components.git.repository import Repository
 from components.package.model_package import Package, read_package
 from components.releases.release_file import Release
 from components.spec.contract import Spec
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from k8s.twin.errors import TwinError
 from k8s.twin.twin import Twin
 from services.image.newest_package import trained_package

@@ -32,7 +32,7 @@ from components.errors import ComponentError
 from components.git.repository import Commit, Repository
 from components.releases.release_file import Release, release_file, release_text
 from components.releases.rollback import Rollback
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from k8s.twin.errors import TwinError
 from k8s.twin.events import Event, Events, Listener
 from k8s.twin.gateway import Gateway

@@ -10,7 +10,7 @@ from components.errors import ComponentError
 from components.image.contents import ROOT
 from components.image.record import BuiltImage, write_record
 from components.package.model_package import read_package
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from services.image.engine import Engine, find_engine
 from services.image.errors import ImageError
 from services.image.model import model_image

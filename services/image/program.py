@@ -41,7 +41,7 @@ PROGRAMS: Final = {
         title="canario's judge",
         lock="services/judge/requirements.txt",
         sources=Sources(
-            rooms=("git", "releases", "spec"),
+            rooms=("git", "releases", "spec", "spec/reading"),
             patterns=("services/__init__.py", "services/telemetry.py", "services/judge/**/*.py"),
             without="services/judge/simulate",
         ),
@@ -72,7 +72,7 @@ PROGRAMS: Final = {
         title="callers of a service that canario serves",
         lock="tests/load/requirements.txt",
         sources=Sources(
-            rooms=("features", "spec", "table"),
+            rooms=("features", "spec", "spec/reading", "table"),
             patterns=("services/__init__.py", "services/telemetry.py", "tests/load/*.py"),
         ),
         packages=("ca-certificates",),

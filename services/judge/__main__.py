@@ -18,7 +18,7 @@ import uvicorn
 
 from components.errors import SpecError
 from components.releases.environment_repository import EnvironmentRepository
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from services.judge.actions.consequences import Consequences
 from services.judge.actions.kubernetes import own_cluster
 from services.judge.actions.mlflow_alias import Registry

@@ -13,7 +13,7 @@ from components.errors import ComponentError
 from components.files import replace_text
 from components.image.contents import ROOT
 from components.package.model_package import read_package
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from services.image.newest_package import trained_package
 from services.model_server.build import materials_file
 from services.signing.errors import SigningError

@@ -50,7 +50,8 @@ def test_an_evaluation_is_about_the_hold_out() -> None:
     }
 
 
-def test_a_champion_is_asked_through_its_package_on_the_same_rows(tmp_path: Path) -> None:
+def test_a_champion_answers_the_same_rows_through_its_package(tmp_path: Path) -> None:
+    """A champion is asked through its package, on the same rows."""
     champion = packaged(tmp_path / "p", small_model(c=0.001))
     found = evaluated(small_model(), champion=champion).champion
     assert found is not None
@@ -70,7 +71,8 @@ def test_a_champion_compared_with_itself_does_not_differ(tmp_path: Path) -> None
     assert not any(found.shift)
 
 
-def test_a_champion_that_reads_a_column_that_is_gone_cannot_be_compared(tmp_path: Path) -> None:
+def test_a_champion_of_a_missing_column_cannot_be_compared(tmp_path: Path) -> None:
+    """A champion cannot be compared when it reads a column that the table no longer has."""
     champion = packaged(tmp_path / "p", small_model())
     holdout = small_sides().holdout
     poorer = Examples(holdout.frame.drop(columns="spend"), holdout.columns, holdout.labels)
@@ -107,9 +109,8 @@ class Disturbed:
 
 
 @pytest.mark.parametrize(("slow_row", "slow"), [(None, False), (3, True)])
-def test_a_busy_machine_is_not_the_models_fault_and_a_row_that_is_always_slow_is(
-    slow_row: int | None, slow: bool
-) -> None:
+def test_only_a_row_that_is_always_slow_is_the_models_fault(slow_row: int | None, slow: bool) -> None:
+    """A busy machine is not the model's fault, but a row that is always slow is."""
     model, holdout = trained(small_model()), small_sides().holdout.take(np.arange(40))
     found = time_rows(Disturbed(model, len(holdout), slow_row), model.encoding, holdout, small_spec())  # type: ignore[arg-type]
     assert (found.p99_ms > 10) is slow

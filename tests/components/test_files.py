@@ -7,7 +7,8 @@ import pytest
 from components.files import replace_text
 
 
-def test_a_file_is_replaced_in_one_step_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
+    """A file is replaced in one step, and nothing is left beside it."""
     path = tmp_path / "below" / "file"
     replace_text(path, "one")
     inode = path.stat().st_ino
@@ -17,7 +18,8 @@ def test_a_file_is_replaced_in_one_step_and_leaves_nothing_beside_it(tmp_path: P
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_draft(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
+    """A write that fails leaves the old file and no draft."""
     path = replace_text(tmp_path / "file", "old")
     with pytest.raises(UnicodeEncodeError):
         replace_text(path, "half\ud800")

@@ -14,7 +14,8 @@ from tests.components.small_table import csv_of, read_back, small_frame, small_s
 DATA = small_spec().data
 
 
-def test_a_snapshot_names_the_bytes_that_were_read_and_those_that_were_kept(tmp_path: Path) -> None:
+def test_a_snapshot_names_the_bytes_read_and_the_bytes_kept(tmp_path: Path) -> None:
+    """A snapshot names the bytes that were read and the bytes that were kept."""
     source = tmp_path / "t.csv"
     source.write_bytes(csv_of(small_frame(60)))
     taken = take_snapshot(str(source), DATA)

@@ -58,7 +58,8 @@ def test_the_same_inputs_give_the_same_package(tmp_path: Path) -> None:
     assert first.digest == second.digest
 
 
-def test_a_receipt_names_the_champion_and_what_the_package_was_made_from(tmp_path: Path) -> None:
+def test_a_receipt_names_the_champion_and_the_packages_origin(tmp_path: Path) -> None:
+    """A receipt names the champion and everything that the package was made from."""
     champion = packaged(tmp_path / "a", small_model(c=0.001))
     package = packaged(tmp_path / "b", small_model(), champion=champion)
     receipt = package.receipt
@@ -75,7 +76,8 @@ def test_a_receipt_names_the_champion_and_what_the_package_was_made_from(tmp_pat
     assert not any(champion.holdout.shift)
 
 
-def test_another_unit_for_callers_is_another_package_of_the_same_model(tmp_path: Path) -> None:
+def test_another_unit_for_callers_makes_another_package(tmp_path: Path) -> None:
+    """Another unit for callers makes another package of the same model."""
     features = {**DOCUMENT["features"], "spend": {"type": "number", "unit": "USD", "min": 0, "max": 500}}
     dollars = small_spec(features=features)
     assert table_view(dollars) == table_view(SPEC)

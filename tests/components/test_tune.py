@@ -18,7 +18,8 @@ def asked(**training: Any) -> Any:
     return small_spec(training={"candidates": ["logistic_regression", "gradient_boosting"], "folds": 2, **training})
 
 
-def test_a_random_plan_takes_the_candidates_in_turn_and_their_sensible_points_first() -> None:
+def test_a_random_plan_takes_the_candidates_in_turn() -> None:
+    """A random plan takes the candidates in turn, and the sensible points of each first."""
     points = plan(asked(candidates=TREES, trials=5, seed=1))
     assert [point.candidate for point in points] == [*TREES, *TREES[:2]]
     assert [point.parameters for point in points[:3]] == [combinations(kind)[0] for kind in TREES]

@@ -174,9 +174,10 @@ def test_a_bad_one_is_refused_for_its_own_reason(door: Door, name: str, kind: st
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("image", ["registry.local/canario/churn:0123456789ab", "registry.local/canario/churn"])
-def test_a_name_without_a_digest_is_refused_and_locally_warned_about(
+def test_a_name_without_a_digest_is_refused_or_warned_about(
     door: Door, environment: str, kind: str, image: str
 ) -> None:
+    """An image named without a digest is refused, or only warned about in the local environment."""
     said = door.said(as_kind(kind, pod(image=image)))
     assert f"image {image} is named without its digest" in said
     assert said.startswith("refused: ") == (environment != "local")

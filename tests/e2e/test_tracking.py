@@ -115,9 +115,8 @@ def stored(uri: str) -> tuple[Any, ...]:
     return found, read_package(local_package(found, uri)).digest, run.info.status, run.data.metrics, names
 
 
-def test_what_was_registered_is_still_there_when_mlflows_pod_was_not(
-    server: Server, package: Package, registered: Registered
-) -> None:
+def test_a_registered_model_outlives_mlflows_pod(server: Server, package: Package, registered: Registered) -> None:
+    """A registered model, its run and its files outlive MLflow's pod."""
     with server.reached() as uri:
         before = stored(uri)
     assert before[:3] == (registered, package.digest, "FINISHED")

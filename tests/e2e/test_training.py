@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from components.models.trained import Fit, load_trained
 from components.models.trials import Search, Trial
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from components.table.cells import read_table, table_bytes
 from components.table.examples import examples_of
 from components.table.holdout import Sides, split_examples

@@ -17,17 +17,12 @@ from typing import Any
 
 import pytest
 
+from tests.git_repository import git
 from tests.github.workflows import FOLDER
 from tests.repo.tree import ROOT, files
 
 ACT = Path(sys.executable).parent / "act"
 _SECONDS = 110
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    command = ["git", *identity, *arguments]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture
@@ -37,10 +32,10 @@ def tree(tmp_path: Path) -> Path:
     for path in files():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, folder / path)
-    _git(folder, "init", "--quiet", "--initial-branch=main")
-    _git(folder, "add", "--all")
-    _git(folder, "commit", "--quiet", "--message", "the tree")
-    _git(folder, "remote", "add", "origin", "https://github.com/example/canario.git")
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "the tree")
+    git(folder, "remote", "add", "origin", "https://github.com/example/canario.git")
     for name in (".venv", ".venv-server"):
         (folder / name).symlink_to(ROOT / name)
     with (folder / ".git" / "info" / "exclude").open("a", encoding="utf-8") as exclude:
@@ -108,22 +103,22 @@ def test_a_message_with_a_command_in_it_runs_nothing(tree: Path) -> None:
 
 
 def test_a_push_of_data_trains_its_service(tree: Path) -> None:
-    before = _git(tree, "rev-parse", "HEAD")
+    before = git(tree, "rev-parse", "HEAD")
     with (tree / "services" / "churn" / "telco_churn.csv").open("a", encoding="utf-8") as table:
         table.write("\n")
-    _git(tree, "commit", "--quiet", "--all", "--message", "new rows")
-    payload = {"before": before, "after": _git(tree, "rev-parse", "HEAD"), "ref": "refs/heads/main"}
+    git(tree, "commit", "--quiet", "--all", "--message", "new rows")
+    payload = {"before": before, "after": git(tree, "rev-parse", "HEAD"), "ref": "refs/heads/main"}
     done = act(tree, "push", "train", "--job", "decide", payload=payload)
     assert json.loads(output(done, "services")) == ["churn"]
     assert output(done, "reason") == "the data of churn changed"
 
 
 def test_a_merge_to_staging_is_followed_there(tree: Path) -> None:
-    before = _git(tree, "rev-parse", "HEAD")
+    before = git(tree, "rev-parse", "HEAD")
     (tree / "k8s" / "envs" / "staging" / "churn.yaml").write_text("service: churn\n")
-    _git(tree, "add", "--all")
-    _git(tree, "commit", "--quiet", "--message", "release")
-    payload = {"before": before, "after": _git(tree, "rev-parse", "HEAD"), "ref": "refs/heads/main"}
+    git(tree, "add", "--all")
+    git(tree, "commit", "--quiet", "--message", "release")
+    payload = {"before": before, "after": git(tree, "rev-parse", "HEAD"), "ref": "refs/heads/main"}
     done = act(tree, "push", "deploy", "--job", "list", payload=payload)
     assert json.loads(output(done, "releases")) == [{"environment": "staging", "service": "churn"}]
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.github.workflows import FOLDER, called, jobs, runs, workflows
-from tests.repo.test_makefile import MAKEFILE, targets
+from tests.repo.makefile import MAKEFILE, targets
 
 ACTION = re.compile(r"^\s*-?\s*(?:- )?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
 SECRET = re.compile(r"\bsecrets\.(\w+)")
@@ -34,7 +34,8 @@ def test_no_expression_stands_in_a_command() -> None:
     assert {name: run for name, job in jobs() for run in runs(job) if "${{" in run} == {}
 
 
-def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it() -> None:
+def test_every_action_is_pinned_to_a_commit_and_says_its_version() -> None:
+    """Every action is pinned to a commit, with its version beside it."""
     used = [found for path in FOLDER.glob("*.yml") for found in ACTION.findall(path.read_text(encoding="utf-8"))]
     assert len(used) > 20
     loose = [(name, tag) for name, tag in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", name) or not tag]
@@ -110,7 +111,8 @@ def test_the_table_for_other_systems_names_the_targets() -> None:
         assert asked - {"setup", "tools"} <= set(re.findall(r"`make ([a-z0-9-]+)", row)), name
 
 
-def test_a_training_is_refused_where_no_registry_is_named_that_outlives_it() -> None:
+def test_a_training_is_refused_without_a_lasting_registry() -> None:
+    """A training is refused unless a registry that outlives it is named."""
     steps = workflows()["train"]["jobs"]["train"]["steps"]
     commands = [step.get("run", "") for step in steps]
     assert commands.index('make require NAMES="MLFLOW REGISTRY"') < commands.index('make train SERVICE="$SERVICE"')
@@ -125,12 +127,14 @@ def test_who_publishes_is_known_to_the_registry_before() -> None:
         assert all({"registry-login"} in targets_of_steps[:place] for place in published), name
 
 
-def test_a_release_is_checked_against_its_tag_before_anything_is_built() -> None:
+def test_a_release_is_checked_against_its_tag_before_a_build() -> None:
+    """A release is checked against its tag before anything is built."""
     first = runs(workflows()["release"]["jobs"]["release"])[0]
     assert called(first) == {"require", "release-version"}
 
 
-def test_a_rollout_is_followed_by_who_gets_a_new_token_when_the_first_ends() -> None:
+def test_a_long_rollout_is_followed_with_tokens_that_renew() -> None:
+    """A rollout may outlast a token, so its follower gets a new token when the first one ends."""
     job = workflows()["deploy"]["jobs"]["deploy"]
     assert job["timeout-minutes"] > 60
     given = {step["uses"].partition("@")[0].rpartition("/")[2]: step["with"] for step in job["steps"] if "uses" in step}

@@ -16,7 +16,7 @@ import yaml
 
 from k8s.cluster.helm import CHART
 from k8s.rendering.environment_files import merged
-from tests.helm import test_canario
+from tests.helm import platform_chart
 from tests.helm.charts import SHADOW, WATCHED, rendered
 
 pytestmark = pytest.mark.charts
@@ -160,7 +160,7 @@ def test_an_alert_of_a_service_rings(tmp_path: Path, alert: str, case: Case) -> 
 
 @pytest.mark.parametrize(("alert", "case"), _cases(CANARIO))
 def test_an_alert_of_the_platform_rings(tmp_path: Path, alert: str, case: Case) -> None:
-    text = test_canario.template(tmp_path, {"monitoring": {"alerts": True}})
+    text = platform_chart.template(tmp_path, {"monitoring": {"alerts": True}})
     found = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text) if one}
     assert played(tmp_path, _rules(found, "canario"), alert, case) == ""
 
@@ -175,7 +175,7 @@ def test_a_rule_that_would_never_ring_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("chart", "cases"),
-    [(CHART, MODEL_SERVICE), (test_canario.CHART, CANARIO)],
+    [(CHART, MODEL_SERVICE), (platform_chart.CHART, CANARIO)],
     ids=["model-service", "canario"],
 )
 def test_every_alert_is_made_to_ring(chart: Path, cases: dict[str, list[Case]]) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from k8s.platform.__main__ import images, platform_command, rendered
 from k8s.platform.tracking import Tracking, local_secret, tracking
@@ -16,10 +15,10 @@ from services.image.program import PROGRAMS
 from services.judge.__main__ import main as judge_main
 from services.judge.evidence.prometheus import PrometheusSource
 from tests.helm.charts import Refused, helm, invalid
-from tests.helm.test_joins import METRICS, metrics
+from tests.helm.metric_names import METRICS, metrics
+from tests.helm.platform_chart import CHART, objects, template
 from tests.repo.tree import ROOT
 
-CHART = ROOT / "helm" / "canario"
 ALL = {
     "monitoring": {"alerts": True},
     "mlflow": {"enabled": True},
@@ -34,17 +33,6 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "its own stores": LOCAL,
     "its own stores, kept": {**ALL, "stores": {"enabled": True, "size": "5Gi", "storageClass": "fast"}},
 }
-
-
-def template(folder: Path, values: dict[str, Any]) -> str:
-    file = folder / "values.yaml"
-    file.write_text(json.dumps(values), encoding="utf-8")
-    return helm("template", "canario", str(CHART), "-n", "canario", "-f", str(file))
-
-
-def objects(folder: Path, values: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    documents = [one for one in yaml.safe_load_all(template(folder, values)) if one]
-    return {(one["kind"], one["metadata"]["name"] + one["metadata"].get("namespace", "")): one for one in documents}
 
 
 @pytest.mark.charts
@@ -78,7 +66,8 @@ def test_values_that_make_no_sense_are_refused(tmp_path: Path, values: dict[str,
 
 
 @pytest.mark.charts
-def test_the_judge_may_look_at_canaries_and_write_events_beside_them_and_nothing_else(tmp_path: Path) -> None:
+def test_the_judge_may_only_read_canaries_and_write_events(tmp_path: Path) -> None:
+    """The judge may read Canaries and write events beside them, and nothing else."""
     found = objects(tmp_path, ALL)
     roles = [one for (kind, _), one in found.items() if kind == "Role"]
     assert [role["metadata"]["namespace"] for role in roles] == ["models", "trials"]
@@ -119,7 +108,8 @@ def test_the_judge_understands_its_arguments(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.charts
-def test_the_judge_makes_champion_in_the_mlflow_that_is_there_and_may_reach_it(tmp_path: Path) -> None:
+def test_the_judge_names_champions_in_an_mlflow_it_may_reach(tmp_path: Path) -> None:
+    """The judge names the champion in the MLflow of the release, when there is one, and may reach it."""
     found = objects(tmp_path, ALL)
     arguments = found["Deployment", "judge"]["spec"]["template"]["spec"]["containers"][0]["args"]
     assert "--mlflow=http://mlflow.canario" in arguments
@@ -196,7 +186,8 @@ def test_mlflow_reaches_its_stores_and_nobody_else_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.charts
-def test_the_secret_that_is_made_says_where_the_stores_are_and_has_each_key_that_they_ask_for(tmp_path: Path) -> None:
+def test_the_local_secret_has_every_key_that_the_stores_ask_for(tmp_path: Path) -> None:
+    """The local secret says where the stores are, and has every key that they ask for."""
     found, secret = objects(tmp_path, LOCAL), local_secret()
     for name, key in (("postgresql", "MLFLOW_BACKEND_STORE_URI"), ("object-store", "MLFLOW_S3_ENDPOINT_URL")):
         port = found["Service", name]["spec"]["ports"][0]["port"]
@@ -241,7 +232,8 @@ def test_every_image_that_runs_is_one_that_can_be_made() -> None:
     assert set(made[1].split()) == found
 
 
-def test_an_environments_differences_are_read_where_there_are_any() -> None:
+def test_an_environments_differences_are_read_if_there_are_any() -> None:
+    """The differences of an environment are read if there are any."""
     assert str(ROOT / "k8s/envs/local/canario.yaml") in platform_command("local", [])
     assert platform_command("none", ["a=b"])[-4:] == ["--set", "environment.path=k8s/envs/none", "--set", "a=b"]
     assert "--values" not in platform_command("none", [])

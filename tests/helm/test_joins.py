@@ -11,24 +11,18 @@ import yaml
 
 from k8s.cluster.helm import CHART
 from k8s.rendering.schema import generated
-from services import telemetry
 from services.model_server.settings import PREFIX, Settings
+from tests.helm.metric_names import METRICS, metrics
 from tests.repo.tree import ROOT
 
 TEXTS = {path: path.read_text() for path in CHART.rglob("*") if path.suffix in (".yaml", ".tpl", ".json", ".md")}
 ALERTS = sorted(CHART.glob("alerts/*.yaml"))
-METRICS = {value for value in vars(telemetry).values() if isinstance(value, str)}
-METRICS |= {f"{telemetry.LATENCY}{suffix}" for suffix in ("_bucket", "_sum", "_count")}
 
 
 def alert(path: Path) -> str:
     found = re.search(r"^alert: (\w+)$", path.read_text(), re.MULTILINE)
     assert found, path
     return found[1]
-
-
-def metrics(text: str) -> set[str]:
-    return set(re.findall(r"\b(?:canario|flagger)_[a-z_]+", text))
 
 
 @pytest.mark.parametrize("path", sorted(TEXTS), ids=lambda path: path.name)

@@ -10,7 +10,7 @@ import yaml
 from starlette.routing import Route
 
 from components.spec.contract import Rollout
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from k8s.cluster.helm import CHART
 from k8s.twin.rollout import weight_steps
 from services.judge.server import build_app
@@ -169,7 +169,9 @@ def test_every_pod_carries_the_receipt_of_its_own_package(tmp_path: Path, scenar
     assert receipts == {"churn": DIGEST, "churn-answers": DIGEST, **shadow}
 
 
-def test_signatures_are_asked_where_a_key_is_set_and_no_setting_takes_its_place(tmp_path: Path) -> None:
+def test_no_setting_takes_the_place_of_the_signing_key(tmp_path: Path) -> None:
+    """Signatures are asked for where a key is set, and no setting takes the key's place."""
+
     def keys(differences: dict[str, Any]) -> list[str]:
         env = pod(rendered(tmp_path, differences)["Deployment", "churn"])["containers"][0]["env"]
         return [one["value"] for one in env if one["name"] == "CANARIO_PUBLIC_KEY"]
@@ -183,7 +185,8 @@ def test_signatures_are_asked_where_a_key_is_set_and_no_setting_takes_its_place(
 
 
 @pytest.mark.parametrize("mib", [16, 1024])
-def test_a_replica_keeps_its_log_and_its_files_fit_into_the_volume(tmp_path: Path, mib: int) -> None:
+def test_a_replicas_log_fits_into_its_volume(tmp_path: Path, mib: int) -> None:
+    """A replica keeps its log in a volume, and the log's files fit into it."""
     deployment = rendered(tmp_path, {"predictionLog": {"mib": mib}})["Deployment", "churn"]
     spec = pod(deployment)
     settings = read_settings({**environment(deployment), "CANARIO_PACKAGE": "/package"})
@@ -323,7 +326,8 @@ def test_nothing_comes_in_but_what_is_named(tmp_path: Path) -> None:
     assert sources == ["gateway", "load", "monitoring"]
 
 
-def test_pods_are_scraped_by_the_judges_prometheus_also_where_the_operators_does(tmp_path: Path) -> None:
+def test_the_judges_prometheus_scrapes_beside_the_operators(tmp_path: Path) -> None:
+    """The judge's Prometheus scrapes the pods, also where the operator's Prometheus does."""
     annotated = rendered(tmp_path, {})
     assert not [kind for kind, _ in annotated if kind == "ServiceMonitor"]
     watched = rendered(tmp_path, {**WATCHED, "rollout": {"strategy": "basic"}})

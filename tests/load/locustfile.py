@@ -24,7 +24,7 @@ from locust import FastHttpUser, constant_pacing, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from services import telemetry
 from tests.load.callers import Request, load_rows, requests_from
 from tests.load.tally import Tally

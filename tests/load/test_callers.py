@@ -13,7 +13,7 @@ from components.errors import DataError
 from components.features.encoding import fit_encoding
 from components.package.model_package import Contract, Target
 from components.spec.contract import Feature, NumberFeature, Spec
-from components.spec.loading import load_spec, parse_spec
+from components.spec.reading.loading import load_spec, parse_spec
 from services.model_server.decoding import RowDecoder
 from services.model_server.errors import Refused
 from tests.load.callers import Request, load_rows, requests_from, wrong_bodies
@@ -80,14 +80,16 @@ def test_wrong_requests_are_wrong_in_different_ways(spec: Spec) -> None:
     assert len(bodies) == 5
 
 
-def test_a_first_feature_that_is_a_category_gets_a_value_that_does_not_exist() -> None:
+def test_a_category_that_comes_first_gets_an_unknown_value() -> None:
+    """A first feature that is a category gets a value that does not exist."""
     features = parse_spec(_SPEC.replace("wage: {", "z: {").replace("  kind", "  a"), "spec").features
     reversed_features = dict(reversed(features.items()))
     assert any(b"no such value" in body for body in wrong_bodies({"z": 1, "a": "a"}, reversed_features))
 
 
 @pytest.mark.parametrize("largest", [-5.0, 0.0, 2.0**53, 1e20, 1.7e308])
-def test_the_server_refuses_every_wrong_request_however_large_the_numbers_are(largest: float) -> None:
+def test_the_server_refuses_every_wrong_request_at_any_size(largest: float) -> None:
+    """The server refuses every wrong request, however large the numbers are."""
     features: dict[str, Feature] = {"x": NumberFeature(type="number", min=-1e300, max=largest)}
     contract = Contract(
         name="n", features=features, encoding=fit_encoding(features, {"x": [0.0, -9.0]}),

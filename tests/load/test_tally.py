@@ -54,7 +54,8 @@ def test_each_second_stands_for_itself_and_the_totals_add_up(tmp_path: Path) -> 
     assert _totals(tmp_path)["versions"] == {"1": {"sent": 5, "failed": 0}}
 
 
-def test_the_warm_up_is_left_out_of_what_is_measured_but_not_of_what_is_counted(tmp_path: Path) -> None:
+def test_the_warm_up_is_counted_but_not_measured(tmp_path: Path) -> None:
+    """The warm-up is left out of the measurements but not of the counts."""
     tally = Tally(tmp_path, warm_up_seconds=60)
     tally.count("1", "single", 900.0, "no answer")
     tally.write()

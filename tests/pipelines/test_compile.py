@@ -52,7 +52,8 @@ def test_the_graph_is_the_reviewed_one(machine: str) -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_every_step_has_a_machine_a_time_out_and_retries_and_installs_nothing(machine: str) -> None:
+def test_every_step_has_limits_and_retries_and_installs_nothing(machine: str) -> None:
+    """Every step has a machine, a timeout and retries, and installs nothing."""
     pipeline, platform = documents(machine)
     tasks = pipeline["root"]["dag"]["tasks"]
     executors = pipeline["deploymentSpec"]["executors"]

@@ -26,6 +26,7 @@ from components.table.cells import read_table
 from components.table.holdout import split_examples
 from pipelines.local import main
 from tests.components.small_table import csv_of, small_examples, small_frame, small_spec
+from tests.git_repository import git
 
 STEPS = ["ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate", "package"]
 STEPS += ["register", "release"]
@@ -110,7 +111,7 @@ def _is_released_in_another_unit(place: Workplace, first: dict[str, Any]) -> Non
     """What callers send changed, so everything up to training is reused."""
     features = small_spec().model_dump(mode="json")["features"]
     features["spend"] |= {"unit": "USD", "max": 500, "factor": 1}
-    subprocess.run(["git", "init", "--quiet", "--bare", str(place.folder / "env.git")], check=True)
+    git(place.folder, "init", "--quiet", "--bare", "env.git")
     release = ["--environment", str(place.folder / "env.git"), "--env", "demo", "--settings", '{"A": "1"}']
     result = place.run(
         "v2", place.spec("usd", features=features, gates={"breaks_callers": True}), "--name", "usd", *release
@@ -119,8 +120,7 @@ def _is_released_in_another_unit(place: Workplace, first: dict[str, Any]) -> Non
     assert (result["run"], result["model_version"], result["champion"]) == ("usd", "2", first["digest"])
     models = [read_package(Path(each["package"])).receipt.files["model.onnx"] for each in (first, result)]
     assert models[0] == models[1]
-    shown = ["git", "-C", str(place.folder / "env.git"), "show", f"{result['commit']}:k8s/envs/demo/small.yaml"]
-    file = yaml.safe_load(subprocess.run(shown, check=True, capture_output=True).stdout)
+    file = yaml.safe_load(git(place.folder / "env.git", "show", f"{result['commit']}:k8s/envs/demo/small.yaml"))
     assert file == {"service": "small", "version": "2", "package": result["digest"], "settings": {"A": "1"}}
 
 

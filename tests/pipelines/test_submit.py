@@ -235,7 +235,8 @@ def test_ctrl_c(play: Any, spec: Path, more: list[str], said: str, told_to_end: 
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # every client says that it needs a server of 2.0
-def test_ctrl_c_that_a_librarys_destructor_swallowed_ends_the_wait_too(play: Any) -> None:
+def test_a_ctrl_c_swallowed_by_a_library_still_ends_the_wait(play: Any) -> None:
+    """A Ctrl-C ends the wait even when a library's destructor swallowed it."""
     client = kfp.Client(host=play(look("RUNNING")).url, namespace="default")
     follower = Follower(client, RUN, [], print, interrupted=lambda: True)
     with pytest.raises(KeyboardInterrupt):

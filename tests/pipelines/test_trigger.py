@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from components.errors import ComponentError, SpecError
 from pipelines.trigger import Decision, changed_files, decide, known_services, main, read_payload
+from tests.git_repository import commit_all, git
 
 SERVICES = ("attrition", "churn")
 
@@ -68,29 +68,18 @@ def tree(tmp_path: Path) -> Path:
     (tmp_path / "services" / "churn").mkdir(parents=True)
     (tmp_path / "services" / "churn" / "service.yaml").write_text("name: churn\n")
     (tmp_path / "services" / "judge").mkdir()
-    _git(tmp_path, "init", "--quiet")
-    commit(tmp_path)
+    git(tmp_path, "init", "--quiet")
+    commit_all(tmp_path)
     return tmp_path
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def commit(tree: Path) -> str:
-    _git(tree, "add", "--all")
-    _git(tree, "commit", "--quiet", "--message", "change")
-    return _git(tree, "rev-parse", "HEAD")
-
-
-def test_a_push_changed_what_lies_between_its_commits_also_where_names_are_odd(tree: Path) -> None:
-    before = _git(tree, "rev-parse", "HEAD")
+def test_a_push_changed_the_files_between_its_commits(tree: Path) -> None:
+    """A push changed the files between its commits, also those with odd names."""
+    before = git(tree, "rev-parse", "HEAD")
     (tree / "services" / "churn" / "zwölf neue.csv").write_text("a\n")
-    commit(tree)
+    commit_all(tree)
     (tree / "README.md").write_text("new")
-    after = commit(tree)
+    after = commit_all(tree)
     assert changed_files({"before": before, "after": after}, tree) == ["README.md", "services/churn/zwölf neue.csv"]
     assert "services/churn/service.yaml" in changed_files({"before": "0" * 40, "after": after}, tree)
 

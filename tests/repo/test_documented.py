@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from components.spec.loading import json_schema
+from components.spec.reading.loading import json_schema
 from services.model_server.settings import PREFIX, Settings
 from tests.repo.tree import texts
 

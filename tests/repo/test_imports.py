@@ -63,7 +63,7 @@ def test_the_steps_are_those_of_the_pipeline() -> None:
         ("components.models.trained", ["components.train"], ["components.train"]),
         ("components.models.trained", ["components.models.trials", "components.table.cells"], []),
         ("components.errors", ["components.spec.contract"], ["components.spec.contract"]),
-        ("pipelines.local", ["components.spec.loading", "services.judge"], ["services.judge"]),
+        ("pipelines.local", ["components.spec.reading.loading", "services.judge"], ["services.judge"]),
         ("services.judge.server", ["components.spec.contract", "components.tune"], ["components.tune"]),
         ("services.judge.server", ["components.releases.rollback", "components.models.trained"],
          ["components.models.trained"]),

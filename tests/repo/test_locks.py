@@ -62,7 +62,8 @@ def test_a_part_has_the_versions_of_the_whole(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["server", "judge", "steps"])
-def test_what_runs_our_own_code_is_part_of_the_whole_which_tests_run_in(name: str) -> None:
+def test_our_images_pin_no_library_beyond_the_tests_own(name: str) -> None:
+    """The lock file of an image with our code is a part of the whole lock file that tests run in."""
     whole, part = pins(WHOLE.read_text()), pins(PARTS[name].read_text())
     assert part.keys() < whole.keys()
 

@@ -14,11 +14,9 @@ import pytest
 from k8s.twin.demo.faults import Fault
 from tests.github.workflows import called, jobs, runs
 from tests.programs import program
+from tests.repo.makefile import FOR_PEOPLE, FOR_WORKFLOWS, MAKEFILE, targets
 from tests.repo.tree import ROOT, modules, texts
 
-FOR_PEOPLE = (ROOT / "Makefile").read_text(encoding="utf-8")
-FOR_WORKFLOWS = (ROOT / ".ci" / "workflows.mk").read_text(encoding="utf-8")
-MAKEFILE = FOR_PEOPLE + FOR_WORKFLOWS
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -57,11 +55,6 @@ def unfit(makefile: str) -> list[str]:
     ]
 
 
-def targets(makefile: str) -> set[str]:
-    """Targets that a person may call: those with an explanation."""
-    return set(re.findall(r"^([a-z][a-z0-9-]*):.*## ", makefile, re.MULTILINE))
-
-
 def named_outside_workflows() -> set[str]:
     """Targets that a document, a message or another target names; tests and what workflows consist of are left out."""
     named = set(re.findall(r"\$\(MAKE\) ([a-z-]+)", MAKEFILE))
@@ -96,6 +89,9 @@ def misplaced(included: Set[str], wanted: Set[str], named: Set[str], told: Set[s
     told to call those that are `told`.
     """
     return {*(wanted - named - included), *(included - wanted), *(included & told)}
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def commands(text: str) -> set[str]:
@@ -201,7 +197,8 @@ def _make_ui(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_the_tracker_opens_on_the_newest_runs_be_they_of_train_or_of_demo(tmp_path: Path) -> None:
+def test_the_tracker_opens_on_the_newest_runs(tmp_path: Path) -> None:
+    """The tracker opens on the newest runs, whether train or demo made them."""
     none = _make_ui(tmp_path)
     assert none.returncode == 2
     assert "there are no runs to show: make train or make demo makes some" in none.stderr
@@ -269,7 +266,7 @@ def test_what_is_not_there_is_seen() -> None:
     assert commands("Run `make deom` or\n\n    make train SERVICE=x\n\n; makes sense, make sure") == {"deom", "train"}
     assert commands("make FAULT=none demo && make test") == {"demo", "test"}
     assert targets("a: b  ## does a\nc:\n\techo ## no\n") == {"a"}
-    assert missing_modules({"components.spec.loading", "components.speck", "components"}) == {
+    assert missing_modules({"components.spec.reading.loading", "components.speck", "components"}) == {
         "components.speck",
         "components",
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.k8s.audit.known_version import git
+from tests.git_repository import git
 from tests.programs import program
 from tests.repo.tree import ROOT
 
@@ -58,7 +58,8 @@ def test_a_branch_is_pushed_and_its_request_opened(clone: Path) -> None:
     ]
 
 
-def test_a_branch_that_is_there_stays_and_one_that_ends_alike_is_another(clone: Path) -> None:
+def test_a_branch_that_is_there_stays(clone: Path) -> None:
+    """A branch that is there stays, and one whose name only ends alike is another."""
     git(clone, "push", "-q", "origin", f"main:refs/heads/old/{BRANCH}")
     assert opened(clone)[0] == 0
     before = git(clone, "ls-remote", "--heads", "origin")
@@ -67,7 +68,8 @@ def test_a_branch_that_is_there_stays_and_one_that_ends_alike_is_another(clone: 
     assert git(clone, "ls-remote", "--heads", "origin") == before
 
 
-def test_a_remote_that_does_not_answer_is_not_taken_for_one_without_the_branch(clone: Path) -> None:
+def test_a_remote_that_does_not_answer_is_an_error(clone: Path) -> None:
+    """A remote that does not answer is not taken for one without the branch."""
     git(clone, "remote", "set-url", "origin", str(clone.parent / "nothing.git"))
     status, told = opened(clone)
     assert status != 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.git_repository import git
 
 ROOT = Path(__file__).parents[2]
 #: The folders of our Python, in the order in which imports may run: a later one may import an earlier one.
@@ -14,8 +15,7 @@ LAYERS = ("components", "pipelines", "services", "k8s")
 
 def files(suffix: str = "") -> list[Path]:
     """Files that are tracked or about to be, relative to the root; build outputs are neither."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    names = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     return [Path(name) for name in sorted(set(names)) if name.endswith(suffix) and name and (ROOT / name).is_file()]
 
 

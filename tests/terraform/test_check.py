@@ -57,7 +57,8 @@ def test_a_linter_that_finds_something_fails(tmp_path: Path, linter: str) -> Non
     assert [found.check for found in check(tmp_path, answers(**{linter: 2})) if found.outcome == "failed"] == [linter]
 
 
-def test_a_program_that_is_missing_is_no_pass_and_says_where_it_comes_from(tmp_path: Path) -> None:
+def test_a_missing_program_does_not_pass_and_says_its_source(tmp_path: Path) -> None:
+    """A check does not pass when its program is missing, and says where the program comes from."""
     (tmp_path / "main.tf").write_text(GOOD)
     findings = list(
         check(tmp_path, lambda folder, command: answers()(folder, command) if command[0] == "terraform" else None)
@@ -91,7 +92,8 @@ def test_another_failure_of_init_is_a_failure(tmp_path: Path) -> None:
     assert verdict(findings, strict=False) == 1
 
 
-def test_the_order_of_destruction_is_looked_at_where_everything_comes_together(tmp_path: Path) -> None:
+def test_the_order_of_destruction_is_checked_on_the_platform(tmp_path: Path) -> None:
+    """The order of destruction is checked in the module where everything comes together."""
     shutil.copytree(HERE / "modules", tmp_path / "modules")
     found = [one for one in check(tmp_path, answers()) if one.check == "destroy order"]
     assert [(one.folder, one.outcome) for one in found] == [("modules/platform", "failed")]

@@ -98,7 +98,8 @@ def test_sizes_are_what_the_module_takes_and_no_more() -> None:
     assert set(re.findall(r"^    (\w+) += ", database, re.MULTILINE)) == set(Database.model_fields)
 
 
-def test_every_environment_can_be_priced_and_has_settings_for_its_cluster() -> None:
+def test_every_environment_has_a_price_and_cluster_settings() -> None:
+    """Every environment can be priced, and has settings for its cluster."""
     found = read_sizes()
     assert set(found) == {"staging", "production"}
     for name, environment in found.items():

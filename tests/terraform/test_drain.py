@@ -69,7 +69,8 @@ class Time:
         self.seconds += seconds
 
 
-def test_namespaces_with_load_balancers_or_disks_go_and_others_stay() -> None:
+def test_only_namespaces_with_load_balancers_or_disks_go() -> None:
+    """Namespaces with load balancers or disks go, and others stay."""
     cluster = Cluster()
     drain(cluster, 60, Time().clock)
     assert [line.split()[:4] for line in cluster.deletions()[:2]] == [
@@ -79,7 +80,8 @@ def test_namespaces_with_load_balancers_or_disks_go_and_others_stay() -> None:
     assert not any("models" in line for line in cluster.commands)
 
 
-def test_in_a_namespace_of_the_cluster_itself_only_the_object_goes() -> None:
+def test_only_the_object_goes_from_the_clusters_own_namespaces() -> None:
+    """Only the object goes from a namespace of the cluster itself."""
     cluster = Cluster()
     drain(cluster, 60, Time().clock)
     assert cluster.deletions()[2:] == [
@@ -87,7 +89,8 @@ def test_in_a_namespace_of_the_cluster_itself_only_the_object_goes() -> None:
     ]
 
 
-def test_flux_is_stopped_before_anything_is_removed_or_it_would_put_it_back() -> None:
+def test_flux_is_stopped_before_anything_is_removed() -> None:
+    """Flux is stopped before anything is removed, because it would put it back."""
     cluster = Cluster(definitions=f"{FLUX}\n{GATEWAYS}\n")
     drain(cluster, 60, Time().clock)
     stopped = cluster.commands.index("kubectl --namespace=flux-system scale deployment --all --replicas=0")
@@ -108,14 +111,16 @@ def test_what_is_left_after_the_limit_is_refused_and_named() -> None:
         drain(Cluster(looks=None), 60, Time().clock)
 
 
-def test_a_disk_that_is_kept_on_purpose_is_refused_before_anything_is_removed() -> None:
+def test_a_disk_kept_on_purpose_is_refused_before_any_removal() -> None:
+    """A disk that is kept on purpose is refused before anything is removed."""
     cluster = Cluster(policy="Retain")
     with pytest.raises(CloudError, match="disks of pvc-1 would outlive the cluster"):
         drain(cluster, 60, Time().clock)
     assert cluster.deletions() == []
 
 
-def test_a_cluster_without_the_gateway_api_is_not_asked_for_gateways() -> None:
+def test_without_the_gateway_api_gateways_are_not_asked_for() -> None:
+    """A cluster without the Gateway API is not asked for gateways."""
     cluster = Cluster(definitions="")
     cluster.objects["gateways.gateway.networking.k8s.io"] = []
     drain(cluster, 60, Time().clock)

@@ -10,6 +10,7 @@ ENVIRONMENTS = ROOT / "terraform" / "envs"
 
 
 @pytest.mark.parametrize("file", ["main.tf", "outputs.tf", "variables.tf"])
-def test_environments_differ_in_nothing_but_their_name_and_their_sizes(file: str) -> None:
+def test_environments_differ_only_in_their_name_and_sizes(file: str) -> None:
+    """Environments differ in nothing but their name and their sizes."""
     staging, production = ((ENVIRONMENTS / name / file).read_text() for name in ("staging", "production"))
     assert staging.replace("staging", "production") == production

@@ -65,7 +65,8 @@ def test_files_name_it_and_the_cluster_gets_the_secret(root: Path) -> None:
     assert programs.applied["metadata"] == {"name": "mlflow", "namespace": "canario"}
 
 
-def test_namespaces_are_there_before_the_secret_and_the_right_cluster_before_both(root: Path) -> None:
+def test_cluster_namespaces_and_secret_come_in_this_order(root: Path) -> None:
+    """The right cluster is chosen before the namespaces, and these are there before the secret."""
     programs = Programs()
     hand_over("staging", root, programs)
     told = [line for line in programs.commands if not line.startswith("terraform")]
@@ -76,7 +77,8 @@ def test_namespaces_are_there_before_the_secret_and_the_right_cluster_before_bot
     assert "--filename" in told[-1]
 
 
-def test_the_password_is_on_no_command_line_and_in_no_file_of_the_tree(root: Path) -> None:
+def test_the_password_is_on_no_command_line_and_in_no_file(root: Path) -> None:
+    """The password is on no command line and in no file of the tree."""
     programs = Programs()
     hand_over("staging", root, programs)
     assert not any("topsecret" in line for line in programs.commands)
@@ -93,7 +95,8 @@ def test_another_cluster_is_left_alone(root: Path, other: str) -> None:
     assert not any("apply" in line for line in programs.commands)
 
 
-def test_handed_over_twice_is_as_once_and_leaves_what_people_wrote(root: Path) -> None:
+def test_handing_over_again_changes_nothing_people_wrote(root: Path) -> None:
+    """Handing over twice has the effect of once, and keeps the lines that people wrote."""
     file = root / "k8s" / "envs" / "staging" / "canario.yaml"
     file.write_text("# Ours.\nenvironment: {branch: main}\n")
     hand_over("staging", root, Programs())

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from terraform.commands import CloudError, run
-from tests.repo.test_makefile import MAKEFILE, targets
+from tests.repo.makefile import MAKEFILE, targets
 from tests.repo.tree import ROOT
 
 README = (ROOT / "terraform" / "README.md").read_text(encoding="utf-8")

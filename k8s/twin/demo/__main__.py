@@ -22,7 +22,7 @@ import filelock
 from rich.console import Console
 
 from components.errors import ComponentError
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from k8s.twin.demo.faults import FAULTS
 from k8s.twin.demo.story import Demo
 from k8s.twin.demo.terminal import Terminal

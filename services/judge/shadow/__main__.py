@@ -18,7 +18,7 @@ from typing import Final
 
 from components.errors import SpecError
 from components.spec.contract import Spec
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from services.judge.errors import SourceError
 from services.judge.evidence.sources import fetch, read_targets
 from services.judge.shadow.reading import Counted, read_pages, read_prometheus, read_seen

@@ -11,7 +11,8 @@ LABELS = (GENERATOR.random(800) < 0.3).astype(np.int8)
 SCORES = np.clip(0.3 + 0.2 * LABELS + GENERATOR.normal(0, 0.15, 800), 0, 1)
 
 
-def test_a_sample_draws_as_many_rows_as_there_are_and_both_classes() -> None:
+def test_a_sample_has_as_many_rows_as_the_table_and_both_classes() -> None:
+    """A sample draws as many rows as the table has, and always some of both classes."""
     labels = np.array([1] + [0] * 9, dtype=np.int8)
     weights = resample(labels, seed=1)
     assert weights.shape == (500, 10)
@@ -24,7 +25,8 @@ def test_a_large_hold_out_is_sampled_less_often() -> None:
     assert resample(np.tile(np.array([0, 1], dtype=np.int8), 60_000), seed=1).shape == (166, 120_000)
 
 
-def test_an_interval_has_the_value_inside_and_the_width_of_theory() -> None:
+def test_an_interval_holds_its_value_and_has_the_width_of_theory() -> None:
+    """An interval holds its value and is about as wide as theory says."""
     found = intervals(LABELS, SCORES, resample(LABELS, seed=1))["brier_score"]
     assert found.low < found.value < found.high
     error = ((SCORES - LABELS) ** 2).std() / np.sqrt(len(LABELS))

@@ -13,7 +13,8 @@ SCORES = np.array([0.9, 0.9, 0.1, 0.9, 0.9, 0.1, 0.1, 0.1, 0.9, 0.9])
 EXAMPLES = Examples(pd.DataFrame({"plan": PLAN}), {"plan": PLAN}, LABELS)
 
 
-def test_the_gap_is_between_the_shares_of_positives_that_are_found() -> None:
+def test_the_gap_is_between_the_shares_of_positives_found() -> None:
+    """The gap is the difference between the groups' shares of positives that are found."""
     found = fairness(EXAMPLES, SCORES, "plan", min_positives=2)
     shares = {group.value: group.true_positive_ratio for group in found.groups}
     assert shares == {"a": pytest.approx(2 / 3), "b": 0.5, "missing": 1.0}

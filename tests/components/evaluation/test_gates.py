@@ -116,7 +116,8 @@ def test_a_first_version_has_no_champion_to_lose_against() -> None:
     assert breaches(EVALUATION.model_copy(update={"champion": None}), versus_champion={"max_loss": 0}) == []
 
 
-def test_a_comparison_on_rows_that_the_champion_may_have_learned_is_refused_however_well_it_went() -> None:
+def test_a_comparison_on_rows_the_champion_may_know_is_refused() -> None:
+    """A comparison on rows that the champion may have learned is refused, however well it went."""
     better = champion(roc_auc=0.1, average_precision=0.1, brier_score=-0.1).model_copy(update={"doubt": "because"})
     evaluation = EVALUATION.model_copy(update={"champion": better})
     (result,) = (r for r in judge(evaluation, small_spec(gates={})) if r.gate == "versus_champion")
@@ -130,7 +131,8 @@ def test_a_spec_that_asks_for_no_comparison_gets_none(doubt: str) -> None:
     assert breaches(EVALUATION.model_copy(update={"champion": worse}), versus_champion=None) == []
 
 
-def test_a_loss_is_in_the_first_metric_with_a_gate_and_a_smaller_brier_score_is_better() -> None:
+def test_a_loss_is_measured_in_the_first_metric_with_a_gate() -> None:
+    """A loss is measured in the first metric with a gate, and a smaller Brier score is better."""
     assert first_metric(small_spec(gates={"average_precision": {"min": 0}})) == "average_precision"
     assert first_metric(small_spec(gates={"average_precision": {"min": 0}, "roc_auc": {"min": 0}})) == "roc_auc"
     spec = small_spec(training={"metric": "neg_brier_score"}, gates={"versus_champion": {"max_loss": 0.01}})

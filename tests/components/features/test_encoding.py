@@ -45,7 +45,8 @@ def test_the_factor_turns_only_what_callers_send() -> None:
     assert encode_rows(encoding, [{"fee": 500}]).tolist() == [[3.0]]
 
 
-def test_a_category_has_a_column_a_value_and_a_missing_one_has_none() -> None:
+def test_a_category_has_one_column_for_each_value() -> None:
+    """A category has one column for each value, and a missing one sets none of them."""
     feature = CategoryFeature(type="category", values=("a", "b"), missing="allowed")
     encoding = fit_encoding({"c": feature}, {"c": ["a"]})
     assert encode_table(encoding, {"c": ["b", None, "a"]}).tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]

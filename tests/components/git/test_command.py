@@ -6,7 +6,7 @@ import pytest
 
 from components.errors import GitError
 from components.git.command import git
-from tests.k8s.audit.known_version import git as person
+from tests.git_repository import git as person
 
 
 def test_a_repository_is_read_whatever_the_users_settings_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import threading
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 
 from components.errors import GitError
 from components.git.repository import Repository
+from tests.git_repository import git
 
 FILE = "k8s/envs/demo/churn.yaml"
 
@@ -22,7 +21,8 @@ def repository(tmp_path: Path) -> Repository:
     return Repository.create(tmp_path / "environment.git")
 
 
-def test_a_new_repository_has_one_empty_commit_and_is_kept_when_it_is_there(repository: Repository) -> None:
+def test_a_new_repository_has_one_empty_commit_and_is_kept(repository: Repository) -> None:
+    """A new repository has one empty commit, and is kept when it is there already."""
     head = repository.head()
     assert [commit.message for commit in repository.log()] == ["Begin an empty environment"]
     assert Repository.create(repository.path).head() == head
@@ -45,7 +45,8 @@ def test_writing_what_is_there_makes_no_commit(repository: Repository) -> None:
     assert len(repository.log()) == 2
 
 
-def test_files_that_are_written_together_are_one_commit_and_are_undone_together(repository: Repository) -> None:
+def test_files_written_together_are_one_commit_and_one_revert(repository: Repository) -> None:
+    """Files that are written together are one commit, and are undone together."""
     rendered = "k8s/envs/demo/rendered/churn.yaml"
     good = repository.write_all({FILE: "version: 1\n", rendered: "one\n"}, "Deploy 1")
     bad = repository.write_all({FILE: "version: 2\n", rendered: "two\n"}, "Deploy 2")
@@ -80,7 +81,8 @@ def test_a_branch_is_deleted_at_the_remote_only_as_it_was_known(repository: Repo
         there.head()
 
 
-def test_a_revert_names_the_commit_and_the_reason_and_brings_back_the_tree(repository: Repository) -> None:
+def test_a_revert_says_its_reason_and_brings_back_the_tree(repository: Repository) -> None:
+    """A revert names the commit and the reason, and brings back the tree."""
     good = repository.write(FILE, "version: 1\n", "Deploy 1")
     bad = repository.write(FILE, "version: 2\n", "Deploy 2")
     made = repository.revert(bad.id, "5 % errors against 0 %.")
@@ -128,9 +130,10 @@ def test_an_older_text_never_wins_over_a_newer_commit(repository: Repository) ->
 @given(
     texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=2, max_size=4, unique=True)
 )
-def test_undoing_every_commit_in_turn_walks_back_through_the_trees(
+def test_undoing_all_commits_walks_back_through_the_trees(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]
 ) -> None:
+    """Undoing every commit in turn walks back through the trees."""
     repository = Repository.create(tmp_path_factory.mktemp("walk") / "r.git")
     made = [repository.write(FILE, text, f"Write {number}") for number, text in enumerate(texts)]
     for number in range(len(made) - 1, 0, -1):
@@ -175,9 +178,8 @@ def test_the_users_own_git_settings_play_no_part(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Somebody else")
     repository = Repository.create(tmp_path / "r.git")
     repository.write(FILE, "x\n", "Deploy")
-    command = ["git", f"--git-dir={repository.path}", "log", "-1", "--format=%an <%ae> %cn"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}).stdout
-    assert said == "canario <canario@localhost> canario\n"
+    said = git(repository.path, "log", "-1", "--format=%an <%ae> %cn")
+    assert said == "canario <canario@localhost> canario"
 
 
 def test_what_git_refuses_is_told(tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:

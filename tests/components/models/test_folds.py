@@ -28,7 +28,8 @@ def test_equal_keys_share_a_part_and_classes_are_even(rows: list[tuple[int, bool
         assert counts.max() - counts.min() <= 1
 
 
-def test_every_row_is_checked_once_and_encoded_by_the_others_alone() -> None:
+def test_every_row_is_checked_once_and_encoded_by_the_others() -> None:
+    """Every row is checked once, and its encoding is fitted to the other rows alone."""
     spec = small_spec(training={**TRAINING, "folds": 3})
     examples = small_examples(300, spec)
     folds = make_folds(examples, spec)

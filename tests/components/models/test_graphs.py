@@ -21,7 +21,8 @@ def test_large_terms_that_cancel_do_not_lose_the_answer() -> None:
     assert run(np.array([[1.0, 1.0, 0.5]], dtype=np.float32))[0] == pytest.approx(0.6224593, abs=1e-7)
 
 
-def test_a_graph_has_the_packages_names_and_shapes_and_no_trace_of_its_making() -> None:
+def test_a_graph_has_the_packages_names_and_shapes() -> None:
+    """A graph has the package's names and shapes, and no trace of how it was made."""
     model = onnx.load_from_string(linear_graph(np.zeros(4), 0.0))
     (given,), (answered,) = model.graph.input, model.graph.output
     assert (given.name, answered.name) == ("input", "probability")

@@ -68,8 +68,11 @@ def test_a_task_whose_chief_does_not_come_fails() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(280)
-def test_a_chief_trains_on_parameter_servers_and_the_others_end_with_it(tmp_path: Path) -> None:
-    """The train step itself, in every task of a cluster, as a training operator starts it."""
+def test_a_chief_trains_on_parameter_servers_and_ends_the_others(tmp_path: Path) -> None:
+    """A chief trains on parameter servers, and the other tasks end with it.
+
+    Each task runs the train step itself, as a training operator starts it.
+    """
     save_table(tmp_path)
     addresses = [f"127.0.0.1:{port}" for port in free_ports(4)]
     roles = {"chief": addresses[:1], "worker": addresses[1:3], "ps": addresses[3:]}

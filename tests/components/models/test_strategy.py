@@ -52,7 +52,8 @@ def test_what_needs_a_cluster_is_refused_without_one(asked: Strategy, role: str)
 
 @pytest.mark.parametrize("lacking", ["chief", "worker"])
 @pytest.mark.parametrize("asked", ["auto", "parameter_server"])
-def test_parameter_servers_without_a_chief_or_a_worker_are_refused(asked: Strategy, lacking: str) -> None:
+def test_parameter_servers_need_a_chief_and_a_worker(asked: Strategy, lacking: str) -> None:
+    """Parameter servers without a chief or a worker are refused."""
     roles = {role: ["a:1"] for role in ("chief", "worker", "ps") if role != lacking}
     with pytest.raises(SpecError, match=f"parameter_server needs TF_CONFIG with a '{lacking}' list"):
         choose_strategy(asked, "cpu", 0, cluster(**roles))

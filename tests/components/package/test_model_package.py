@@ -103,7 +103,8 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["package"]
 
 
-def test_a_contract_whose_encoding_is_of_other_features_is_refused() -> None:
+def test_a_contract_is_refused_with_anothers_encoding() -> None:
+    """A contract is refused when its encoding is of other features."""
     document = json.loads(small_contract().model_dump_json())
     document["features"]["late"] = document["features"].pop("tenure")
     with pytest.raises(ValueError, match="its features or their order are not those of the contract"):
@@ -147,7 +148,8 @@ def test_a_graph_of_another_shape_is_refused(tmp_path: Path) -> None:
         open_graph(read_package(tmp_path / "wrong"))
 
 
-def test_a_score_on_an_edge_is_in_the_bin_below_however_it_was_rounded() -> None:
+def test_a_score_on_an_edge_is_in_the_bin_below() -> None:
+    """A score on an edge is in the bin below, however it was rounded."""
     assert score_bin([0.0, 0.1, float(np.float32(0.1)), 0.1 + 1e-7, 0.10001, 1.0, 1.0000001]).tolist() == [
         0, 5, 5, 5, 6, 19, 19,
     ]  # fmt: skip

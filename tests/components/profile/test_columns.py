@@ -131,7 +131,8 @@ def test_what_is_no_feature_says_why(name: str, cells: list[str], role: str, sai
         ("amount", [str(20_240_000 + i) for i in range(60, 140)]),
     ],
 )
-def test_numbers_that_only_resemble_an_identifier_or_a_date_are_numbers(name: str, cells: list[str]) -> None:
+def test_numbers_like_identifiers_or_dates_stay_numbers(name: str, cells: list[str]) -> None:
+    """Numbers that only resemble an identifier or a date stay numbers."""
     assert isinstance(look(cells, name).feature, NumberFeature)
 
 

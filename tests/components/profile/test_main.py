@@ -11,7 +11,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
 from components.profile.__main__ import main
 from components.spec.contract import CategoryFeature, DateFeature, NumberFeature, Spec
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from components.table.cells import read_table
 from components.table.examples import examples_of
 from components.table.holdout import split_examples

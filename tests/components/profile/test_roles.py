@@ -22,7 +22,8 @@ def remarks(**columns: object) -> dict[str, str]:
     return {column.name: column.remark for column in find_roles(frame, "y", LABELS)}
 
 
-def test_a_column_that_tells_the_target_alone_is_set_aside_with_the_evidence() -> None:
+def test_a_column_that_tells_the_target_alone_is_set_aside() -> None:
+    """A column that tells the target alone is set aside, and the evidence is given."""
     copy = pd.Series(np.where(LABELS == 1, "gone", "here"), dtype="str")
     gap = pd.Series(np.where(LABELS == 1, NOISE, np.nan))
     found = {"copy": copy, "gap": gap, "minus": -LABELS + NOISE / 100, "fine": NOISE + LABELS}

@@ -13,8 +13,8 @@ from components.profile.columns import Column
 from components.profile.target import Target
 from components.profile.writing import Draft, scalar, spec_text
 from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature, Spec
-from components.spec.loading import parse_spec
-from components.spec.strict_yaml import load_yaml
+from components.spec.reading.loading import parse_spec
+from components.spec.reading.strict_yaml import load_yaml
 
 
 def draft(columns: list[Column], target: str = "y", positive: Any = "yes", auc: float = 0.8) -> Draft:

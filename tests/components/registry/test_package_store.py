@@ -21,7 +21,8 @@ def test_no_name_alone_means_that_there_is_no_champion(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("there", ["nothing", "an empty file", "a folder without a model"])
-def test_a_champion_whose_package_cannot_be_read_is_not_taken_for_none(tmp_path: Path, there: str) -> None:
+def test_a_champion_with_an_unreadable_package_is_an_error(tmp_path: Path, there: str) -> None:
+    """A champion whose package cannot be read is an error, and not the same as no champion."""
     place = tmp_path / "p"
     if there == "an empty file":
         place.touch()

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from components.registry.provenance import ROOT, code_digest, commit, lock_digest
+from tests.git_repository import commit_all, git
 
 
 @pytest.fixture
@@ -15,16 +15,13 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "components").mkdir()
     shutil.copy(ROOT / "components" / "errors.py", tmp_path / "components")
     (tmp_path / "requirements.txt").write_text("numpy==1\n")
-    for command in (
-        ["init", "--quiet"],
-        ["add", "."],
-        ["-c", "user.name=x", "-c", "user.email=x@y", "commit", "-qm", "x"],
-    ):
-        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    git(tmp_path, "init", "--quiet")
+    commit_all(tmp_path)
     return tmp_path
 
 
-def test_a_clean_checkout_is_its_commit_and_a_changed_one_says_so(checkout: Path) -> None:
+def test_a_checkout_is_named_by_its_commit_and_by_changes(checkout: Path) -> None:
+    """A clean checkout is named by its commit, and a changed one says that it is changed."""
     clean = commit(checkout)
     assert len(clean) == 40
     (checkout / "requirements.txt").write_text("numpy==2\n")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,10 @@ from components.git.repository import default_branch
 from components.releases.environment_repository import EnvironmentRepository
 from components.releases.release_commit import commit_release
 from components.releases.release_file import Release, environment_folder
+from tests.git_repository import git
 
 METRICS = {"roc_auc": 0.85}
 DIGEST = "sha256:" + "d" * 64
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 @pytest.fixture
@@ -42,7 +36,8 @@ def commit(repository: Path, version: str = "3", **settings: str) -> str:
     )
 
 
-def test_a_release_is_a_commit_that_names_version_package_and_numbers(repository: Path) -> None:
+def test_a_release_is_a_commit_with_version_package_and_metrics(repository: Path) -> None:
+    """A release is a commit that names the version, the package and the metrics."""
     made = commit(repository, CANARIO_X="1")
     assert git(repository, "rev-parse", "HEAD") == made
     file = yaml.safe_load(git(repository, "show", "HEAD:k8s/envs/demo/small.yaml"))

@@ -16,6 +16,7 @@ from components.errors import GitError, ReleaseError
 from components.git.repository import Repository
 from components.releases.environment_repository import EnvironmentRepository
 from components.releases.rollback import Rollback, rollback_of, undo_release
+from tests.git_repository import environment
 
 FILE = "k8s/envs/local/churn.yaml"
 PACKAGE = "sha256:new"
@@ -47,7 +48,7 @@ def daemon(folder: Path) -> Iterator[str]:
     process = subprocess.Popen(
         ["git", "daemon", "--listen=127.0.0.1", f"--port={port}", f"--base-path={folder}", "--export-all",
          "--enable=receive-pack", "--reuseaddr", str(folder)],
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, env=environment(),
     )  # fmt: skip
     try:
         _wait_until_open(port)
@@ -79,7 +80,8 @@ def test_the_commit_is_reverted_by_one_that_names_the_evidence(remote: Repositor
     assert remote.read("k8s/envs/local/fraud.yaml") == asking("fraud", "2")
 
 
-def test_doing_it_again_or_for_a_version_that_is_not_asked_for_changes_nothing(remote: Repository) -> None:
+def test_undoing_again_or_an_unwanted_version_changes_nothing(remote: Repository) -> None:
+    """Undoing a release again, or one that is not asked for, changes nothing."""
     url = f"file://{remote.path}"
     undo_release(at(url), Rollback("churn", "2", PACKAGE), "bad")
     head = remote.head()
@@ -93,7 +95,8 @@ def test_a_release_of_this_version_with_another_package_stays(remote: Repository
     assert undo_release(at(f"file://{remote.path}"), Rollback("churn", "2", "sha256:another"), "bad") is None
 
 
-def test_a_revert_is_not_undone_where_the_release_before_had_the_same_version_and_package(remote: Repository) -> None:
+def test_a_revert_to_the_same_version_and_package_is_not_undone(remote: Repository) -> None:
+    """A revert is not undone when the release before had the same version and package."""
     remote.write(FILE, asking("churn", "2", settings="{CANARIO_WORKERS: '9'}"), "More workers")
     reason = "fail: slow"
     url = f"file://{remote.path}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +22,9 @@ from k8s.audit.collect import Places
 from k8s.twin.events import Events
 from tests.components.small_table import csv_of, small_frame, small_spec
 from tests.components.trained_small import evaluated, small_model, small_sides, trained
+from tests.git_repository import commit_all, git
 
-ANN, BOB = ("Ann", "ann@example.org"), ("Bob", "bob@example.org")
+BOB = ("Bob", "bob@example.org")
 SPEC = small_spec(
     description="Will a member leave?",
     purpose="Ranks members for a call.",
@@ -41,13 +41,6 @@ class Known:
     places: Places
     package: Package
     commits: dict[str, str]
-
-
-def git(folder: Path, *arguments: str, who: tuple[str, str] = ANN) -> str:
-    name, email = who
-    settings = ["-c", f"user.name={name}", "-c", f"user.email={email}", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", "-C", str(folder), *settings, *arguments], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 def make(home: Path, code: str = "c" * 40, lock: bytes = b"numpy==2\n") -> Known:
@@ -107,9 +100,7 @@ def _commit(folder: Path, environment: str, package: str, message: str) -> str:
     file = folder / release_file(environment, "small")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(release_text(Release(service="small", version="1", package=package)), encoding="utf-8")
-    git(folder, "add", ".")
-    git(folder, "commit", "-q", "-m", message)
-    return git(folder, "rev-parse", "HEAD")
+    return commit_all(folder, message)
 
 
 def _roll_out(path: Path, commit: str, package: str) -> None:

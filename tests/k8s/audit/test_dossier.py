@@ -19,7 +19,8 @@ from k8s.audit.dossier import Dossier, check_dossier, index_of, page_of, write_d
 from k8s.audit.errors import AuditError
 from k8s.audit.page import page
 from k8s.audit.statements import Section
-from tests.k8s.audit.known_version import ANN, BOB, Known, git, make, write_replay
+from tests.git_repository import ANN, git
+from tests.k8s.audit.known_version import BOB, Known, make, write_replay
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -57,7 +58,8 @@ def texts(found: Dossier, key: str) -> str:
     return "\n".join(f"{one.text} {one.quote}" for one in section(found, key).statements)
 
 
-def test_every_sentence_rests_on_records_with_their_digests_or_says_that_there_is_none(kept: Path) -> None:
+def test_every_sentence_rests_on_records_or_says_there_is_none(kept: Path) -> None:
+    """Every sentence rests on records with their digests, or says that there is none."""
     found = check_dossier(kept, page)
     assert [one.key for one in found.sections] == [
         *("purpose", "chain", "data", "training", "tests", "fairness", "approvals", "rollouts", "incidents"),
@@ -133,7 +135,8 @@ def test_data_that_was_changed_or_is_gone_is_told(known: Known, tmp_path: Path) 
         snapshot.write_bytes(content)
 
 
-def test_the_pages_links_lead_to_the_records_and_it_needs_nothing_else(kept: Path) -> None:
+def test_the_page_links_to_its_records_and_needs_nothing_else(kept: Path) -> None:
+    """The page's links lead to the records, and the page needs nothing else."""
     text = page_of(kept).read_text(encoding="utf-8")
     links = {unquote(link) for link in re.findall(r'href="([^"#]+)"', text)}
     assert len(links) > 10
@@ -187,7 +190,8 @@ def test_a_sentence_that_no_record_gives_is_refused(dossier: Path) -> None:
         check_dossier(dossier, page)
 
 
-def test_a_commit_that_was_written_anew_with_its_digest_is_refused(dossier: Path, known: Known) -> None:
+def test_a_commit_rewritten_with_its_digest_is_refused(dossier: Path, known: Known) -> None:
+    """A commit that was written anew is refused, even when its digest was written anew, too."""
     name = f"commits/{known.commits['merge']}"
     forged = (dossier / name).read_bytes().replace(b"Bob", b"Eve")
     (dossier / name).write_bytes(forged)

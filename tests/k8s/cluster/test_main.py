@@ -47,9 +47,8 @@ def test_what_is_missing_is_said_with_the_next_step(
     assert said in err
 
 
-def test_the_pool_for_training_offers_a_gpu_and_a_cluster_that_is_there_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_existing_cluster_is_kept_and_its_pool_offers_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster that exists is kept, and its pool for training offers a GPU."""
     said = f'echo "$0 $*" >> {tmp_path}/told; case "$1 $3" in'
     program(tmp_path, "docker", "exit 0")
     program(tmp_path, "kind", f'{said} "version ") echo kind v0.33.0 go1.26 ;; "get "*) echo canario ;; esac')
@@ -68,7 +67,8 @@ def test_releases_are_compared_as_numbers() -> None:
         kind_release("")
 
 
-def test_the_configuration_has_two_nodes_in_fields_that_kind_knows() -> None:
+def test_the_configuration_has_only_fields_that_kind_knows() -> None:
+    """The configuration has a control plane and two workers, in fields that kind knows."""
     told = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     assert (told["kind"], told["apiVersion"]) == ("Cluster", "kind.x-k8s.io/v1alpha4")
     assert [node["role"] for node in told["nodes"]] == ["control-plane", "worker", "worker"]

@@ -46,7 +46,8 @@ def test_an_image_of_a_registry_is_left_to_the_nodes(machine: Path) -> None:
     assert not (machine / "kind.log").exists()
 
 
-def test_of_an_unknown_cluster_it_is_said_that_its_nodes_need_the_image(machine: Path) -> None:
+def test_the_nodes_of_an_unknown_cluster_need_the_image_already(machine: Path) -> None:
+    """The message about an unknown cluster says that its nodes need the image already."""
     program(machine, "kubectl", "echo gke-eu")
     said: list[str] = []
     bring(_IMAGE, said.append, machine / "brought")

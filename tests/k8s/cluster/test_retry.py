@@ -106,7 +106,8 @@ def test_what_is_no_matter_of_the_moment_is_not_asked_again() -> None:
     assert asked == [1]
 
 
-def test_a_verdict_is_not_lost_to_one_call_and_not_made_up_without_an_answer(kubectl: Path) -> None:
+def test_a_verdict_is_neither_lost_nor_made_up_without_an_answer(kubectl: Path) -> None:
+    """A verdict is not lost when one call fails, and is not made up without an answer."""
     began = datetime(2026, 1, 1, tzinfo=UTC)
     away(kubectl, 100)
     found = _looked(release("2"), "staging", "models", began, deployed=True)

@@ -71,7 +71,8 @@ def done(before: State, after: State, *, to_the_end: bool = False) -> bool:
         (deployment(wanted=1, updated=1, available=1), False),  # the autoscaler comes a moment later
     ],
 )
-def test_a_rolling_update_is_done_when_all_replicas_are_new_and_ready(one: dict[str, Any], ready: bool) -> None:
+def test_a_rolling_update_ends_with_all_replicas_new_and_ready(one: dict[str, Any], ready: bool) -> None:
+    """A rolling update is done when all replicas are new and ready."""
     assert is_done(BASIC, State({}, (), {}), State({"": one}, (), {}), to_the_end=False) is ready
 
 
@@ -121,7 +122,8 @@ def test_a_checksum_that_comes_before_its_phase_is_no_end(phase: str) -> None:
 
 
 @pytest.mark.parametrize("to_the_end", [False, True])
-def test_a_champion_that_is_brought_back_after_a_failure_is_done_when_flagger_knows_it(to_the_end: bool) -> None:
+def test_a_restored_champion_is_done_when_flagger_knows_it(to_the_end: bool) -> None:
+    """A champion that is brought back after a failure is done when Flagger knows it."""
     failed = state("Failed", applied="2", promoted="1")
     asked = state("Failed", applied="2", promoted="1", turned="2", image=OLD)
     known = state("Failed", applied="1", promoted="1", turned="2", image=OLD)
@@ -156,6 +158,7 @@ def test_an_image_that_is_not_there_is_hopeless_at_once() -> None:
     assert list(hopeless(stuck)) == [f"ErrImagePull: {NEW} in pod small-1; not found"]
 
 
-def test_a_pod_that_is_only_starting_or_of_an_earlier_image_is_not() -> None:
+def test_a_starting_pod_or_an_earlier_image_is_not_hopeless() -> None:
+    """A pod that is only starting, or has an earlier image, is not hopeless."""
     pods = (pod(NEW, ready=False, waiting="ContainerCreating"), pod(OLD, waiting="ErrImagePull"))
     assert list(hopeless(State({"": deployment(NEW)}, pods, {}))) == []

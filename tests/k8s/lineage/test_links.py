@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from services.image.errors import EngineError
 from services.signing.sbom import bill_of_materials
 from services.signing.signer import key_signer, sign_package
 from tests.components.image.layouts import Entry, layer, write_layout
+from tests.git_repository import commit_all, git
 from tests.signing_keys import Keys, write_keys
 from tests.small_package import golden_rows, logistic_graph, small_contract
 
@@ -49,19 +49,11 @@ class Chain:
         return {link.name: link.fault for link in follow("small", places or self.places) if link.fault}
 
 
-def git(folder: Path, *arguments: str) -> str:
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
 def repository(folder: Path) -> str:
     folder.mkdir()
     git(folder, "init", "-q")
     (folder / "requirements.txt").write_text("numpy==2\n")
-    git(folder, "add", ".")
-    git(folder, "commit", "-qm", "code")
-    return git(folder, "rev-parse", "HEAD")
+    return commit_all(folder)
 
 
 def packed(folder: Path, commit: str, run: str = "run-1") -> Package:
@@ -289,7 +281,8 @@ def test_materials_that_are_not_the_images_are_refused(
     assert reason in faults["materials"]
 
 
-def test_an_image_that_was_pulled_is_known_by_its_registrys_digest(chain: Chain) -> None:
+def test_a_pulled_image_is_known_by_its_registrys_digest(chain: Chain) -> None:
+    """An image that was pulled is known by the digest of its registry."""
     pulled = chain.places.export("")
     digest = read_layout(pulled).manifest
     chain.places.release.write_text(release_text(chain.package.digest, digest))

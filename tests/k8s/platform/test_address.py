@@ -20,7 +20,8 @@ def judge(*args: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("environment", followed(ROOT))
-def test_the_tree_names_a_repository_of_nobodys_and_that_is_refused(environment: str) -> None:
+def test_the_trees_placeholder_repository_is_refused(environment: str) -> None:
+    """The tree names a placeholder for the repository, and that is refused."""
     with pytest.raises(EnvironmentFileError, match=rf"placeholder.* into k8s/envs/{environment}/canario\.yaml"):
         check_followed(ROOT, environment)
 

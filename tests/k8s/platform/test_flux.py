@@ -38,7 +38,8 @@ def test_first_controllers_then_configs_then_workloads() -> None:
     assert {sync["spec"]["sourceRef"]["name"] for sync in SYNC.values()} == {SOURCE["metadata"]["name"]}
 
 
-def test_what_holds_everything_else_is_never_pruned_and_no_revert_waits_for_a_rollout() -> None:
+def test_only_workloads_are_pruned_and_no_revert_waits() -> None:
+    """Flux prunes only the workloads, and no revert waits for a rollout."""
     pruned = {name: sync["spec"]["prune"] for name, sync in SYNC.items()}
     assert pruned == {"canario-controllers": False, "canario-configs": False, "canario-workloads": True}
     assert SYNC["canario-workloads"]["spec"]["wait"] is False

@@ -59,7 +59,8 @@ def test_a_release_that_failed_is_said_and_installed_again(programs: Path) -> No
 
 
 @pytest.mark.parametrize(("state", "word"), [("pending-install", "uninstall"), ("pending-upgrade", "rollback")])
-def test_a_release_that_another_helm_may_be_at_is_left_to_a_person(programs: Path, state: str, word: str) -> None:
+def test_a_release_held_by_another_helm_is_left_to_a_person(programs: Path, state: str, word: str) -> None:
+    """A release is left to a person when another helm may be working on it."""
     (programs / "secrets").write_text(f"1 gateway/traefik {state}\n")
     with pytest.raises(ClusterError, match=rf"release is {state}.*`helm {word} traefik --namespace gateway`"):
         brought()
@@ -83,9 +84,8 @@ def test_helm_is_given_more_time_than_it_waits_itself(programs: Path, monkeypatc
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_a_kubelet_is_believed_without_a_certificate_on_a_cluster_of_ones_own_alone(
-    programs: Path, environment: str
-) -> None:
+def test_only_a_local_kubelet_is_trusted_without_a_certificate(programs: Path, environment: str) -> None:
+    """A kubelet is trusted without a certificate only on a local cluster."""
     (programs / "deployments").write_text(THERE.replace("metrics-server", ""))
     keep = f'for last; do :; done; [ ! -d "$last" ] || cp "$last/kustomization.yaml" {programs}'
     kubectl = programs / "kubectl"
@@ -103,7 +103,8 @@ def test_a_kubelet_is_believed_without_a_certificate_on_a_cluster_of_ones_own_al
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_a_gateway_waits_for_no_address_on_a_cluster_of_ones_own_alone(programs: Path, environment: str) -> None:
+def test_only_a_local_gateway_does_not_wait_for_an_address(programs: Path, environment: str) -> None:
+    """A gateway waits for an address of its own unless the cluster is a local one."""
     (programs / "deployments").write_text(THERE.replace("traefik", ""))
     helm = programs / "helm"
     keep = f'for each; do [ ! -f "$each" ] || cat "$each" >> {programs}/values; done'

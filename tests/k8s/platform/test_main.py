@@ -24,7 +24,8 @@ def test_every_environment_has_configs_on_top_of_the_common_ones(environment: st
     assert [(folder / one).resolve() for one in document["resources"]] == [ROOT / "k8s" / "configs"]
 
 
-def test_only_a_local_environment_lets_in_images_without_a_digest() -> None:
+def test_only_a_local_environment_admits_images_without_a_digest() -> None:
+    """Only a local environment lets in images without a digest."""
     relaxed = [one for one in ENVIRONMENTS if "validationActions" in (configs(one) / "kustomization.yaml").read_text()]
     assert relaxed == ["local"]
     rules = list(yaml.safe_load_all((ROOT / "k8s" / "configs" / "admission.yaml").read_text()))
@@ -32,7 +33,8 @@ def test_only_a_local_environment_lets_in_images_without_a_digest() -> None:
     assert actions == [["Deny"], ["Deny"]]
 
 
-def test_a_training_has_a_namespace_as_strict_as_the_others_and_without_the_door_of_models() -> None:
+def test_trainings_have_a_strict_namespace_without_a_door() -> None:
+    """A training's namespace is as strict as the others, without the admission rules for models."""
     objects = [
         one
         for file in ("namespaces", "limits", "policies")
@@ -48,7 +50,8 @@ def test_a_training_has_a_namespace_as_strict_as_the_others_and_without_the_door
     assert training_parser().get_default("namespace") == "training"
 
 
-def test_another_environment_is_refused_with_those_that_there_are() -> None:
+def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
+    """An unknown environment is refused, and the message names the known ones."""
     with pytest.raises(EnvironmentFileError, match="environments are: local, production, staging"):
         configs("laptop")
 
@@ -89,9 +92,10 @@ def test_with_flux_the_rest_comes_from_git(
 
 
 @pytest.mark.parametrize("file", ["k8s/flux/source.yaml", "k8s/envs/staging/canario.yaml"])
-def test_flux_is_not_brought_while_nobody_owns_what_it_would_follow(
+def test_flux_is_refused_while_its_repository_is_a_placeholder(
     own_repository: Path, asked_of_kubectl: Path, capsys: pytest.CaptureFixture[str], file: str
 ) -> None:
+    """Flux is not brought while the repository that it would follow is a placeholder."""
     (own_repository / file).write_text((ROOT / file).read_text())
     assert main(["--env", "staging", "--with", "flux"]) == 1
     assert f"{PLACEHOLDER} is no repository but a placeholder" in (said := capsys.readouterr().err)

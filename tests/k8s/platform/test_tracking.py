@@ -60,7 +60,8 @@ def test_the_secret_of_our_own_stores_is_made_once(kubectl: Path) -> None:
     assert document["stringData"].keys() == local_secret().keys()
 
 
-def test_a_password_is_no_commands_word_and_in_no_file_that_others_read(kubectl: Path) -> None:
+def test_a_password_is_in_no_command_and_no_file_others_may_read(kubectl: Path) -> None:
+    """A password is on no command line and in no file that others may read."""
     said(LOCAL)
     asked, document = (kubectl / "asked").read_text(), json.loads((kubectl / "created").read_text())
     for key in ("PGPASSWORD", "AWS_SECRET_ACCESS_KEY"):
@@ -75,7 +76,8 @@ def test_passwords_are_new_and_long_and_each_its_own() -> None:
     assert min(map(len, passwords)) >= 32
 
 
-def test_the_secret_of_a_clouds_stores_is_never_made_but_asked_for(kubectl: Path) -> None:
+def test_the_secret_of_a_clouds_stores_is_asked_for_never_made(kubectl: Path) -> None:
+    """The secret of a cloud's stores is asked for and never made."""
     with pytest.raises(ClusterError, match=r"namespace canario has no secret mlflow, .*helm/canario/README.md"):
         require_secret(CLOUD, "canario")
     assert said(CLOUD) == []

@@ -25,7 +25,8 @@ def test_an_image_that_no_node_has_is_named_with_what_makes_it(init: bool) -> No
     assert line.startswith(f"pod mlflow-1: its node has no image {IMAGE}; `make platform-images` makes it")
 
 
-def test_a_program_that_ends_at_once_is_said_with_where_its_words_are() -> None:
+def test_a_program_that_ends_at_once_is_told_with_its_log() -> None:
+    """A program that ends at once is told, with the command that shows its log."""
     (line,) = waiting([pod({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}})])
     assert "CrashLoopBackOff; back-off 10s (`kubectl -n canario logs mlflow-1 -c mlflow`)" in line
 
@@ -37,7 +38,8 @@ def test_a_pod_that_no_node_takes_is_said() -> None:
     ]
 
 
-def test_what_runs_and_is_not_ready_is_said_and_what_is_ready_or_starts_is_not() -> None:
+def test_only_a_pod_that_runs_and_is_not_ready_is_told() -> None:
+    """A pod that runs and is not ready is told; one that is ready, starts or has ended is not."""
     assert list(waiting([pod({"running": {}})])) == [
         "pod mlflow-1: runs and is not ready (`kubectl -n canario logs mlflow-1 -c mlflow`)"
     ]

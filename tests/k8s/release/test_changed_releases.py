@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from k8s.release.changed_releases import main, released, releases
-from tests.pipelines.test_trigger import _git, commit
+from tests.git_repository import commit_all, git
 
 THERE = [("production", "churn"), ("staging", "attrition"), ("staging", "churn")]
 
@@ -34,17 +34,17 @@ def tree(tmp_path: Path) -> Path:
     for file in ("services/churn/service.yaml", "k8s/envs/staging/churn.yaml", "k8s/envs/local/churn.yaml"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("name: churn\n")
-    _git(tmp_path, "init", "--quiet")
-    commit(tmp_path)
+    git(tmp_path, "init", "--quiet")
+    commit_all(tmp_path)
     return tmp_path
 
 
 def test_the_command_lists_a_merge_or_the_one_that_was_named(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert released(tree) == [("staging", "churn")]
-    before = _git(tree, "rev-parse", "HEAD")
+    before = git(tree, "rev-parse", "HEAD")
     (tree / "k8s/envs/staging/churn.yaml").write_text("version: '2'\n")
     event = tree / "event.json"
-    event.write_text(json.dumps({"before": before, "after": commit(tree)}))
+    event.write_text(json.dumps({"before": before, "after": commit_all(tree)}))
     asked = ["--payload", str(event), "--root", str(tree)]
     one = 'releases=[{"environment": "staging", "service": "churn"}]\n'
     assert main(asked) == 0

@@ -63,7 +63,8 @@ def place(tmp_path: Path) -> Place:
     return place
 
 
-def test_a_proposal_copies_the_release_and_not_the_differences_and_merges_to_one_commit(place: Place) -> None:
+def test_a_proposal_copies_only_the_release_and_is_one_commit(place: Place) -> None:
+    """A proposal copies the release without the differences, and merges to one commit."""
     before = place.repository.head()
     proposal = place.propose("2")
     assert proposal.branch == "promote/production/churn-2"
@@ -77,7 +78,8 @@ def test_a_proposal_copies_the_release_and_not_the_differences_and_merges_to_one
     assert propose(place.promotion, standing("2")) is None, "it is there already"
 
 
-def test_the_branch_of_a_merged_proposal_goes_unless_somebody_changed_it(place: Place) -> None:
+def test_a_merged_proposals_branch_goes_unless_it_was_changed(place: Place) -> None:
+    """The branch of a merged proposal is removed unless somebody changed it."""
     proposal = place.propose("2")
     there = Repository(place.repository.path, proposal.branch)
     there.write("README", "not yet\n", "Look at this first")
@@ -123,7 +125,8 @@ def test_nothing_is_promoted_from_where_nothing_is(tmp_path: Path) -> None:
         propose(Place(tmp_path).promotion, standing("1"))
 
 
-def test_proposing_again_is_the_same_proposal_and_another_one_is_refused(place: Place) -> None:
+def test_proposing_again_changes_nothing_unless_it_differs(place: Place) -> None:
+    """The same proposal can be made again, but a different one of the same version is refused."""
     first = place.propose("2")
     place.repository.write("README", "here\n", "Something else")
     assert place.propose("2") == first
@@ -177,7 +180,8 @@ def test_nothing_is_merged_during_a_canary(place: Place, known: Standing | None,
     assert place.runs().version == "1"
 
 
-def test_a_revert_of_a_revert_is_undone_again_and_the_version_is_not_proposed_any_more(place: Place) -> None:
+def test_a_revert_of_a_revert_is_undone_and_ends_proposals(place: Place) -> None:
+    """A revert of a revert is undone again, and the version is not proposed any more."""
     merge(place.promotion, place.propose("2").branch, standing("1"))
     good = place.repository.tree(f"{place.repository.head()}^")
     assert place.undo("production", "2")

@@ -52,13 +52,14 @@ def test_the_image_is_in_the_commit(repository: Repository, tmp_path: Path) -> N
         ({"digest": "sha256:" + "00" * 32}, "the image holds sha256:abab"),
     ],
 )
-def test_what_did_not_pass_its_gates_or_has_no_image_is_not_proposed(
+def test_a_version_without_passed_gates_or_image_is_not_proposed(
     repository: Repository,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     result: dict[str, Any],
     sentence: str,
 ) -> None:
+    """A version is not proposed when it did not pass its gates or has no image."""
     assert proposed(tmp_path, repository.path, RESULT | result) == 1
     assert sentence in capsys.readouterr().err
     assert len(repository.log()) == 1
@@ -80,9 +81,10 @@ def test_a_branch_that_others_hold_is_said(
     assert "refused the commit 8 times" in capsys.readouterr().err
 
 
-def test_a_version_that_stands_there_with_another_package_is_not_proposed(
+def test_a_version_there_with_another_package_is_not_proposed(
     repository: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A version is not proposed when the environment has it with another package."""
     repository.write(FILE, f"service: churn\nversion: '7'\npackage: sha256:{'11' * 32}\n", "release")
     assert proposed(tmp_path, repository.path) == 1
     assert "names version 7 already, with package sha256:1111" in capsys.readouterr().err

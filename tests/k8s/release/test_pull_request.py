@@ -66,9 +66,10 @@ def test_what_is_not_asked_for_leaves_no_file(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_version_that_stands_there_with_another_package_is_not_asked_for(
+def test_a_version_there_with_another_package_is_not_requested(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A version is not asked for when the environment has it with another package."""
     file = tmp_path / "k8s" / "envs" / "staging" / "churn.yaml"
     file.parent.mkdir(parents=True)
     file.write_text(before := f"service: churn\nversion: '7'\npackage: sha256:{'11' * 32}\n")

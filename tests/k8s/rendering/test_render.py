@@ -50,7 +50,8 @@ def test_what_is_not_followed_has_no_objects(tmp_path: Path) -> None:
     }
 
 
-def test_a_release_without_an_image_is_refused_where_a_cluster_follows(tree: Path) -> None:
+def test_a_release_for_a_cluster_needs_an_image(tree: Path) -> None:
+    """A release without an image is refused where a cluster follows it."""
     bare = Release.model_validate(release("1").model_dump(exclude={"image"}))
     with pytest.raises(ReleaseError, match=r"staging/churn.yaml: image: Field required"):
         release_changes(tree, "staging", bare)
@@ -96,7 +97,8 @@ def test_a_check_that_cannot_run_says_so(
 
 
 @charts
-def test_objects_are_what_the_release_says_and_nothing_that_flagger_or_an_autoscaler_sets(tree: Path) -> None:
+def test_objects_say_the_release_and_leave_the_rest_to_flagger(tree: Path) -> None:
+    """Objects are as the release says, and set nothing that Flagger or an autoscaler sets."""
     found = objects(release_changes(tree, "staging", release("7", CANARIO_WORKERS="2"))[RENDERED])
     pod = found["Deployment", "churn"]["spec"]["template"]
     assert pod["spec"]["containers"][0]["image"] == f"registry.local/canario/churn@{release('7').image.digest}"
@@ -141,7 +143,8 @@ def test_this_repository_is_in_step() -> None:
 
 
 @charts
-def test_a_promotion_writes_both_files_at_once_and_a_revert_undoes_both(tree: Path, tmp_path: Path) -> None:
+def test_a_promotion_writes_both_files_and_a_revert_undoes_both(tree: Path, tmp_path: Path) -> None:
+    """A promotion writes both files at once, and a revert undoes both."""
     repository = Repository.create(tmp_path / "environment.git")
     repository.write_all(texts_of(tree), "Begin")
     for environment, version in (("staging", "1"), ("production", "1"), ("staging", "2")):

@@ -70,7 +70,8 @@ def test_without_a_cause_that_has_a_name_it_is_refused(kept: Package, tmp_path: 
     assert (found.verdict, found.causes) == ("refused", ())
 
 
-def test_a_model_beyond_the_tolerance_is_refused_whatever_the_cause(kept: Package, tmp_path: Path) -> None:
+def test_a_model_beyond_the_tolerance_is_refused_for_any_cause(kept: Package, tmp_path: Path) -> None:
+    """A model beyond the tolerance is refused, whatever the cause."""
     found = compare(kept, rebuilt(tmp_path, 1e-2), THERE, HERE)
     assert found.rebuilt.furthest > 1e-6
     assert found.kept.agree
@@ -93,8 +94,8 @@ def test_another_input_is_no_cause_that_excuses(kept: Package, tmp_path: Path) -
     assert (found.verdict, found.causes) == ("refused", ())
 
 
-def test_a_golden_answer_that_was_changed_is_seen_on_the_kept_model(kept: Package, tmp_path: Path) -> None:
-    """Even where whoever changed it wrote every digest anew."""
+def test_a_changed_golden_answer_is_seen_on_the_kept_model(kept: Package, tmp_path: Path) -> None:
+    """A golden answer that was changed is seen on the kept model, even when every digest was written anew."""
     first = kept.golden[0]
     moved = Answer(probability=abs(first.answer.probability - 0.001), label=first.answer.label)
     golden = [first.model_copy(update={"answer": moved}), *kept.golden[1:]]

@@ -46,6 +46,7 @@ def test_another_lock_is_installed_from_the_cache_alone(tmp_path: Path) -> None:
     assert f"six=={shown.stdout.strip()}" in stanza[0]
 
 
-def test_libraries_that_nobody_has_are_refused_with_the_next_step(tmp_path: Path) -> None:
+def test_missing_libraries_are_refused_with_the_next_step(tmp_path: Path) -> None:
+    """Libraries that cannot be found are refused, and the message names the next step."""
     with pytest.raises(ReplayError, match=r"(?s)no-such-library.*`make setup` once with a network"):
         interpreter_for(f"no-such-library==1 --hash=sha256:{'0' * 64}\n".encode(), tmp_path)

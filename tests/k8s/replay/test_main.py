@@ -21,7 +21,7 @@ from k8s.replay.errors import ReplayError
 from k8s.replay.materials import find_kept, gather
 from k8s.replay.rebuild import checked_out, rebuild
 from tests.components.small_table import csv_of, small_frame, small_spec
-from tests.k8s.audit.known_version import git
+from tests.git_repository import git
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -89,7 +89,8 @@ def test_a_version_is_made_again_to_the_last_byte(
     assert git(clone.code, "status", "--porcelain") == ""
 
 
-def test_what_git_would_show_in_place_of_the_commit_is_not_believed(clone: Clone) -> None:
+def test_a_commit_that_git_would_replace_is_not_believed(clone: Clone) -> None:
+    """A replay takes the commit itself, and not the one that git would show in its place."""
     first = git(clone.code, "rev-parse", "HEAD")
     (clone.code / "components" / "train.py").write_text("raise SystemExit(1)\n")
     git(clone.code, "commit", "-qam", "broken")

@@ -14,7 +14,8 @@ from components.models.machine import this_machine
 from components.registry.model_registry import connect
 from k8s.replay.errors import ReplayError
 from k8s.replay.materials import Kept, find_kept, gather
-from tests.k8s.audit.known_version import git, make
+from tests.git_repository import commit_all, git
+from tests.k8s.audit.known_version import make
 
 LOCK = b"numpy==2\n"
 pytestmark = pytest.mark.timeout(1200)
@@ -35,9 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> There:
     code.mkdir()
     git(code, "init", "-q")
     (code / "requirements.txt").write_bytes(LOCK)
-    git(code, "add", ".")
-    git(code, "commit", "-qm", "code")
-    commit = git(code, "rev-parse", "HEAD")
+    commit = commit_all(code)
     known = make(home, commit, LOCK)
     (snapshot,) = (known.places.build / "store" / "snapshots").iterdir()
     return There(f"sqlite:///{known.places.build / 'mlflow' / 'mlflow.db'}", code, commit, snapshot)

@@ -10,7 +10,8 @@ from k8s.twin.report.rows import Mark, Row, Ruler, draw_rows, shortened
 finite = st.floats(-1e6, 1e6)
 
 
-def test_an_axis_maps_its_ends_and_puts_what_is_outside_on_the_edge():
+def test_an_axis_maps_its_ends_and_stops_at_its_edges():
+    """An axis maps its ends, and puts values outside on its edges."""
     axis = Axis(0, 10, 100, 0)
     assert [axis(value) for value in (0, 5, 10, -3, 99)] == [100, 50, 0, 100, 0]
 

@@ -22,7 +22,8 @@ def pod(**asked: Any) -> dict[str, Any]:
     return spec
 
 
-def test_the_first_worker_that_fails_fails_the_job_and_the_spec_says_how_long_it_may_take() -> None:
+def test_a_failed_worker_or_a_passed_deadline_fails_the_job() -> None:
+    """The first worker that fails fails the job, and the spec says how long the job may take."""
     job = made(workers=2, timeout_minutes=3)["Job"]["spec"]
     assert {name: job[name] for name in ("completionMode", "completions", "parallelism")} == {
         "completionMode": "Indexed",
@@ -32,7 +33,8 @@ def test_the_first_worker_that_fails_fails_the_job_and_the_spec_says_how_long_it
     assert (job["backoffLimitPerIndex"], job["maxFailedIndexes"], job["activeDeadlineSeconds"]) == (0, 0, 180)
 
 
-def test_an_accelerator_is_asked_for_on_its_pool_and_its_taint_is_borne() -> None:
+def test_an_accelerator_is_requested_on_its_tainted_pool() -> None:
+    """An accelerator is requested on its pool, and the pool's taint is tolerated."""
     asked = pod(pool="gpu", accelerator="gpu", accelerator_count=2, accelerator_type="nvidia-l4")
     assert asked["containers"][0]["resources"]["limits"] == {"memory": "4Gi", "nvidia.com/gpu": "2"}
     assert asked["nodeSelector"] == {
@@ -57,7 +59,8 @@ def test_a_processor_asks_for_no_device() -> None:
     assert asked["containers"][0]["resources"]["limits"] == {"memory": "4Gi"}
 
 
-def test_workers_find_each_other_before_they_are_ready_and_nobody_else_reaches_them() -> None:
+def test_workers_reach_each_other_early_and_nobody_else_does() -> None:
+    """Workers find each other before they are ready, and nobody else reaches them."""
     two = made(workers=2)
     assert two["Service"]["spec"]["clusterIP"] == "None"
     assert two["Service"]["spec"]["publishNotReadyAddresses"] is True
@@ -74,6 +77,7 @@ def test_one_worker_has_nobody_to_talk_to() -> None:
     assert (one["NetworkPolicy"]["spec"]["ingress"], one["NetworkPolicy"]["spec"]["egress"]) == ([], [])
 
 
-def test_inputs_that_do_not_fit_are_refused_with_where_they_would() -> None:
+def test_inputs_too_large_are_refused_with_another_place() -> None:
+    """Inputs that do not fit are refused, and the message says where they would fit."""
     with pytest.raises(TrainingError, match=r"at most 1,048,576 fit in a ConfigMap; put the table in an object store"):
         made(train=b"x" * 1_048_576)

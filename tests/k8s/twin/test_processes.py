@@ -20,7 +20,8 @@ from k8s.twin.processes import Process
 from tests.k8s.twin.tiny import tiny_program, wait_for
 
 
-def test_a_program_is_ready_when_its_probe_says_so_and_gone_when_it_is_stopped(tmp_path: Path) -> None:
+def test_a_program_is_ready_by_its_probe_and_gone_when_stopped(tmp_path: Path) -> None:
+    """A program is ready when its probe says so, and gone when it is stopped."""
     with Ports() as ports:
         process = Process(tiny_program(tmp_path, ports.take()))
         assert not process.ready
@@ -49,7 +50,8 @@ def test_a_program_that_dies_is_started_again(tmp_path: Path) -> None:
         assert deaths == [("tiny v1", 128 + signal.SIGKILL)]
 
 
-def test_a_program_that_keeps_dying_before_it_is_ready_is_given_up_with_its_log(tmp_path: Path) -> None:
+def test_a_program_that_is_never_ready_is_given_up_with_its_log(tmp_path: Path) -> None:
+    """A program that keeps dying before it is ready is given up, and the message has its log."""
     program = replace(
         tiny_program(tmp_path, 1), command=(sys.executable, "-S", "-c", "print('the model is broken'); exit(3)")
     )

@@ -137,7 +137,8 @@ def _name(version: Version | None) -> str:
     return version.release.version if version else ""
 
 
-def test_the_first_release_gets_everything_at_once_and_nobody_is_asked(stage: Stage) -> None:
+def test_the_first_release_gets_all_traffic_without_questions(stage: Stage) -> None:
+    """The first release gets all traffic at once, and nobody is asked."""
     assert stage.turn() == []
     stage.want(release("1"))
     stage.turn(3)
@@ -149,7 +150,8 @@ def test_the_first_release_gets_everything_at_once_and_nobody_is_asked(stage: St
     assert seen.failed == {}
 
 
-def test_a_good_release_takes_every_step_asks_in_flaggers_order_and_is_promoted(stage: Stage) -> None:
+def test_a_good_release_takes_every_step_and_is_promoted(stage: Stage) -> None:
+    """A good release takes every step, asks in Flagger's order, and is promoted."""
     stage.started().want(release("2"))
     with traffic(stage.gateway.url) as seen:
         asked = [stage.turn() for _ in range(6)]
@@ -172,7 +174,8 @@ def test_a_good_release_takes_every_step_asks_in_flaggers_order_and_is_promoted(
     assert seen.failed == {}
 
 
-def test_a_release_that_the_judge_fails_loses_its_traffic_and_is_given_back_with_the_evidence(stage: Stage) -> None:
+def test_a_failed_release_loses_its_traffic_and_is_given_back(stage: Stage) -> None:
+    """A release that the judge fails loses its traffic, and is given back with the evidence."""
     stage.started().want(release("2"))
     with traffic(stage.gateway.url) as seen:
         stage.turn(3)
@@ -211,7 +214,8 @@ def test_a_no_at_a_step_keeps_the_weight(stage: Stage, hook: str) -> None:
     assert len(stage.weights()) == len(weights) + 1
 
 
-def test_a_promotion_waits_for_its_yes_and_can_still_be_rolled_back(stage: Stage) -> None:
+def test_a_promotion_waits_for_its_yes_or_is_rolled_back(stage: Stage) -> None:
+    """A promotion waits for its yes, and can still be rolled back."""
     stage.started().want(release("2"))
     stage.judge.says["confirm-promotion"] = 403
     stage.turn(5)
@@ -233,7 +237,8 @@ def test_a_rollout_that_is_not_approved_does_not_start(stage: Stage) -> None:
     assert stage.phases("2") == ["Waiting", "Progressing"]
 
 
-def test_a_newer_commit_replaces_the_canary_and_starts_from_nothing(stage: Stage) -> None:
+def test_a_newer_commit_replaces_the_canary_and_starts_anew(stage: Stage) -> None:
+    """A newer commit replaces the canary, and starts from nothing."""
     stage.started().want(release("2"))
     with traffic(stage.gateway.url) as seen:
         stage.turn(3)
@@ -257,7 +262,8 @@ def test_a_commit_back_to_the_champion_withdraws_the_canary(stage: Stage) -> Non
 
 @pytest.mark.parametrize("judge_url", ["http://127.0.0.1:9"])
 @pytest.mark.parametrize("settings", [contract.Rollout(deadline_minutes=0.02)])
-def test_an_unreachable_judge_promotes_nothing_and_the_deadline_rolls_back(stage: Stage) -> None:
+def test_without_a_judge_the_deadline_rolls_back(stage: Stage) -> None:
+    """An unreachable judge promotes nothing, and the deadline rolls back."""
     stage.started().want(release("2"))
     stage.turn(2)
     assert stage.decisions() == [("2", 0, "wait")]
@@ -282,7 +288,8 @@ def test_a_canary_that_keeps_dying_is_rolled_back(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("settings", [contract.Rollout(strategy="basic", step_weight=20, max_weight=50)])
-def test_basic_gives_a_ready_version_everything_at_once_and_asks_nobody(stage: Stage) -> None:
+def test_basic_gives_a_ready_version_everything_at_once(stage: Stage) -> None:
+    """Under basic a version that is ready takes all traffic at once, and no judge is asked."""
     stage.started().want(release("2"))
     stage.judge.says.update(dict.fromkeys(HOOK_TYPES, 403), rollback=200)  # it would stop any canary
     stage.judge.events.clear()
@@ -299,7 +306,7 @@ def test_basic_gives_a_ready_version_everything_at_once_and_asks_nobody(stage: S
 
 @pytest.mark.parametrize("settings", [contract.Rollout(strategy="basic")])
 @pytest.mark.parametrize("version", ["404", "503"])
-def test_basic_gives_a_version_that_does_not_get_ready_nothing(stage: Stage, version: str) -> None:
+def test_basic_gives_a_version_that_is_not_ready_nothing(stage: Stage, version: str) -> None:
     stage.started().want(release(version))
     with traffic(stage.gateway.url) as seen:
         assert stage.turn(2) == []
@@ -325,7 +332,8 @@ def test_a_canary_that_the_judge_would_stop_does_not_get_everything(stage: Stage
     assert len(stage.failed) == 1
 
 
-def test_a_release_that_cannot_be_served_fails_and_the_champion_goes_on(stage: Stage) -> None:
+def test_an_unservable_release_fails_and_the_champion_goes_on(stage: Stage) -> None:
+    """A release that cannot be served fails, and the champion goes on."""
     stage.started().want(release("404"))
     stage.turn(2)
     assert stage.phases("404") == ["Progressing", "Failed"]

@@ -57,7 +57,8 @@ def _command_of(folder: Path, supervisor: int) -> int:
 
 
 @pytest.mark.parametrize(("code", "orphan"), [(0, ""), (3, "deaf")])
-def test_a_command_that_ends_takes_its_tree_along_and_gives_its_code(tmp_path: Path, code: int, orphan: str) -> None:
+def test_a_command_that_ends_takes_its_tree_and_gives_its_code(tmp_path: Path, code: int, orphan: str) -> None:
+    """A command that ends takes the tree of its processes along, and gives its exit code."""
     process = _start(tmp_path / "ids", str(code), orphan)
     assert process.wait(20) == code
     _gone(_ids(tmp_path / "ids"))
@@ -126,7 +127,8 @@ def test_a_command_that_does_not_exist_is_named(tmp_path: Path, capfd: pytest.Ca
     assert "nothing: cannot be started: No such file" in capfd.readouterr().err
 
 
-def test_a_command_that_ignores_sigterm_is_killed_after_the_grace() -> None:
+def test_a_command_deaf_to_sigterm_is_killed_after_the_grace() -> None:
+    """A command that ignores SIGTERM is killed after the grace."""
     deaf = "import signal,time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     command = [*_SUPERVISE, "--grace=0.3", "--", sys.executable, "-S", "-c", deaf]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from components.releases.release_file import Release, release_text
 from k8s.twin.events import Event, Events
 from k8s.twin.rollout import Wanted
 from k8s.twin.sync import Sync
+from tests.git_repository import git
 from tests.k8s.twin.tiny import release
 
 FILE = "k8s/envs/twin/tiny.yaml"
@@ -39,7 +39,8 @@ def followed(tmp_path: Path) -> Followed:
     return Followed(Repository.create(tmp_path / "environment.git"))
 
 
-def test_a_release_is_asked_for_once_with_the_commit_that_changed_the_file(followed: Followed) -> None:
+def test_a_release_is_asked_for_once_with_its_commit(followed: Followed) -> None:
+    """A release is asked for once, with the commit that changed its file."""
     commit = followed.commit(release_text(release("1")), "Deploy 1\n\nwith a body")
     followed.repository.write("other.yaml", "x\n", "Something else")
     assert [followed.sync.poll() for _ in range(3)] == [True, False, False]
@@ -103,12 +104,12 @@ def test_going_back_to_the_champion_is_asked_for(followed: Followed) -> None:
     assert followed.sync.poll()
 
 
-def test_a_forced_branch_is_refused_once_until_it_contains_what_ran(followed: Followed) -> None:
+def test_a_forced_branch_is_refused_until_it_contains_what_ran(followed: Followed) -> None:
+    """A forced branch is refused, with one message, until it contains the commit that ran."""
     kept = followed.commit(release_text(release("1")))
     followed.sync.poll()
-    git = ("git", "--git-dir", str(followed.repository.path), "update-ref", "refs/heads/main")
     first = followed.repository.log()[0].id
-    subprocess.run([*git, first], check=True)
+    git(followed.repository.path, "update-ref", "refs/heads/main", first)
     forced = followed.commit(release_text(release("2")))
     assert not followed.sync.poll()
     assert not followed.sync.poll()
@@ -116,7 +117,7 @@ def test_a_forced_branch_is_refused_once_until_it_contains_what_ran(followed: Fo
     assert len(refused) == 1
     assert f"forced to {forced[:10]}, which does not contain {kept[:10]}" in refused[0].reason
     assert [wanted.release.version for wanted in followed.wanted] == ["1"]
-    subprocess.run([*git, kept], check=True)
+    git(followed.repository.path, "update-ref", "refs/heads/main", kept)
     followed.commit(release_text(release("3")))
     assert followed.sync.poll()
     assert [wanted.release.version for wanted in followed.wanted] == ["1", "3"]

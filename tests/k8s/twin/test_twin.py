@@ -72,7 +72,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield Running(twin, twin.repository, promoted, seen)
 
 
-def test_a_good_version_is_promoted_and_a_bad_one_is_reverted_with_its_evidence(running: Running) -> None:
+def test_a_good_version_is_promoted_and_a_bad_one_reverted(running: Running) -> None:
+    """A good version is promoted, and a bad one is reverted with its evidence."""
     twin = running.twin
     assert running.deploy(release("1")).phase == "Initialized"
     with traffic(twin.url, callers=6, pause_seconds=0.002) as seen:
@@ -157,7 +158,8 @@ def test_a_twin_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: py
     assert set(psutil.Process().children(recursive=True)) == before
 
 
-def test_under_basic_there_is_no_judge_so_nothing_is_judged_and_nothing_reverted(tmp_path: Path) -> None:
+def test_under_basic_nothing_is_judged_and_nothing_reverted(tmp_path: Path) -> None:
+    """Under basic there is no judge, so nothing is judged and nothing reverted."""
     promoted: list[str] = []
     seen: list[Event] = []
     with _twin(tmp_path, promoted, seen, strategy="basic") as twin:
@@ -175,7 +177,8 @@ def test_under_basic_there_is_no_judge_so_nothing_is_judged_and_nothing_reverted
     assert {event.weight for event in seen if event.kind == "weight"} == {100}
 
 
-def test_a_strategy_that_needs_a_cluster_is_refused_before_anything_starts(tmp_path: Path) -> None:
+def test_a_strategy_that_needs_a_cluster_is_refused_at_once(tmp_path: Path) -> None:
+    """A strategy that needs a cluster is refused before anything starts."""
     spec = tmp_path / "service.yaml"
     spec.write_text(SPEC.format(deadline_minutes=1).replace("rollout:\n", "rollout:\n  strategy: shadow\n"))
     repository = Repository.create(tmp_path / "environment.git")

@@ -25,7 +25,7 @@ import numpy as np
 
 from components.errors import ComponentError
 from components.package.model_package import TOLERANCE
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from tests.load.bench import report
 from tests.load.bench.contestants import CEILING, CONTESTANTS, CORE, US, Contestant, us
 from tests.load.bench.errors import BenchError

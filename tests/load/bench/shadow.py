@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from tests.load.bench.contestants import Contestant, Started, us
 from tests.load.bench.running import Measured, Running, free_space
 from tests.load.bench.subject import CHURN, Subject, prepare

@@ -26,7 +26,8 @@ def _spec(folder: Path, *left_out: str) -> Spec:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 @pytest.mark.parametrize("model", MODELS)
-def test_our_package_answers_as_scikit_learn_whatever_unit_and_gaps_the_table_has(model: str, tmp_path: Path) -> None:
+def test_our_package_answers_as_scikit_learn(model: str, tmp_path: Path) -> None:
+    """Our package answers as scikit-learn does, whatever unit and gaps the table has."""
     subject = prepare(model, tmp_path / model, _spec(tmp_path, "since"))
     package = read_package(subject.package)
     answers = open_graph(package).probabilities(encode_rows(package.contract.encoding, subject.rows))

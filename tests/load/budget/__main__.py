@@ -20,8 +20,8 @@ from pydantic import Field, ValidationError
 
 from components.errors import ComponentError
 from components.spec.contract import Closed
-from components.spec.loading import load_spec
-from components.spec.strict_yaml import load_yaml
+from components.spec.reading.loading import load_spec
+from components.spec.reading.strict_yaml import load_yaml
 
 _HERE = Path(__file__).parent
 _START_SECONDS = 150

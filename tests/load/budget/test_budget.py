@@ -144,7 +144,8 @@ def test_a_spec_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Capture
     assert "nothing.yaml" in capsys.readouterr().err
 
 
-def test_sigterm_ends_the_load_after_the_answers_under_way_and_labels_come_back(spec: Path, served: str) -> None:
+def test_sigterm_lets_answers_under_way_end_and_sends_labels(spec: Path, served: str) -> None:
+    """SIGTERM ends the load after the answers under way, and labels are sent back."""
     out = spec.parent / "load"
     command = [
         sys.executable, "-m", "locust", "-f", str(Path(__file__).parents[1] / "locustfile.py"), "--headless",

@@ -41,7 +41,8 @@ def test_without_an_engine_it_says_what_to_install(programs: Path) -> None:
         find_engine(programs / "log", {})
 
 
-def test_an_engine_that_is_named_and_does_not_answer_is_not_replaced(programs: Path) -> None:
+def test_a_named_engine_is_not_replaced_when_it_does_not_answer(programs: Path) -> None:
+    """An engine that is named is not replaced by another when it does not answer."""
     _program(programs, "docker", 0)
     with pytest.raises(EngineError, match=r"asked: podman\)"):
         find_engine(programs / "log", {"CANARIO_ENGINE": "podman"})
@@ -52,7 +53,8 @@ def test_an_unknown_engine_is_refused(programs: Path) -> None:
         find_engine(programs / "log", {"CANARIO_ENGINE": "kaniko"})
 
 
-def test_every_build_is_given_its_time_its_labels_and_the_machines_options(programs: Path) -> None:
+def test_a_build_is_given_time_labels_and_the_machines_options(programs: Path) -> None:
+    """Every build is given its time, its labels and the machine's options."""
     _program(programs, "buildah", 0)
     environment = {"CANARIO_BUILD_OPTIONS": "--network=host --volume='/a b:/c'"}
     options = find_engine(programs / "log", environment).build_options({"BASE": "x"}, {"a.b": "c d"})

@@ -66,7 +66,8 @@ def test_a_models_image_is_small_labelled_and_names_its_package(
     assert labels["org.opencontainers.image.revision"] == package.receipt.code
 
 
-def test_its_user_is_nobody_in_particular_and_writes_only_where_it_may(engine: Engine, built: BuiltImage) -> None:
+def test_its_user_has_no_rights_and_writes_only_where_it_may(engine: Engine, built: BuiltImage) -> None:
+    """The image's user has no special rights, and writes only where it may."""
     assert engine.run(_full(built), ("id", "-u")).strip() == "1034"
     engine.run(_full(built), ("touch", "/tmp/a"))
     for place in ("/app/bento/src/package", "/app/.venv/lib", "/etc"):

@@ -45,7 +45,8 @@ def test_everything_that_an_image_imports_is_in_it(name: str, tmp_path: Path) ->
     assert missing == set()
 
 
-def test_the_judge_carries_neither_its_simulator_nor_anything_that_trains(tmp_path: Path) -> None:
+def test_the_judge_carries_no_simulator_and_nothing_that_trains(tmp_path: Path) -> None:
+    """The judge's image carries neither the simulator nor anything that trains."""
     stage(PROGRAMS["judge"], tmp_path)
     assert not (tmp_path / "src" / "services" / "judge" / "simulate").exists()
     assert not _locked((tmp_path / "requirements.txt").read_text()) & {"tensorflow", "scikit-learn", "pandas", "scipy"}
@@ -56,7 +57,8 @@ def test_the_steps_carry_no_tools_of_the_development(tmp_path: Path) -> None:
     assert not _locked((tmp_path / "requirements.txt").read_text()) & {"pytest", "mypy", "ruff", "locust", "bentoml"}
 
 
-def test_what_serves_mlflow_neither_trains_nor_carries_a_source_of_ours(tmp_path: Path) -> None:
+def test_mlflows_image_trains_nothing_and_has_no_source_of_ours(tmp_path: Path) -> None:
+    """The image that serves MLflow carries nothing that trains and no source of ours."""
     stage(PROGRAMS["mlflow"], tmp_path)
     assert list((tmp_path / "src").iterdir()) == []
     locked = _locked((tmp_path / "requirements.txt").read_text())

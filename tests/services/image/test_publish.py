@@ -74,9 +74,8 @@ def verified(kind: str, reference: str, key: Path, *options: str) -> subprocess.
 
 
 @pytest.mark.images
-def test_what_is_published_is_in_the_registry_signed_and_with_its_materials(
-    tmp_path: Path, registry: str, key: Path
-) -> None:
+def test_a_published_image_is_signed_and_has_its_materials(tmp_path: Path, registry: str, key: Path) -> None:
+    """A published image is in the registry, signed and with its materials."""
     path = record(tmp_path, registry)
     reference = publish(path, tmp_path, key)
     name, _, digest = reference.partition("@")
@@ -120,9 +119,8 @@ def _said(**differences: Any) -> dict[str, Any]:
         (json.dumps(_said()), "is not there; `make sign` writes the bill of materials"),
     ],
 )
-def test_what_cannot_be_published_is_refused_before_anything_is_pushed(
-    tmp_path: Path, text: str | None, message: str
-) -> None:
+def test_an_unpublishable_image_is_refused_before_any_push(tmp_path: Path, text: str | None, message: str) -> None:
+    """An image that cannot be published is refused before anything is pushed."""
     path = tmp_path / "churn.json"
     if text is not None:
         path.write_text(text)

@@ -11,7 +11,8 @@ def test_the_base_is_pinned_by_its_digest() -> None:
     assert re.fullmatch(r"python:3\.11-slim@sha256:[0-9a-f]{64}", base_image(None, {}))
 
 
-def test_a_base_that_is_given_wins_over_the_environments_and_that_over_the_pin() -> None:
+def test_a_given_base_wins_over_the_environments_and_the_pin() -> None:
+    """A base that is given wins over the environment's, and the environment's over the pin."""
     environment = {"CANARIO_BASE_IMAGE": "from-environment"}
     assert base_image("given", environment) == "given"
     assert base_image(None, environment) == "from-environment"

@@ -92,7 +92,8 @@ def failed(name: str, canary: Version, count: Callable[[Side], Array]) -> float:
 
 
 @pytest.mark.parametrize("name", ["score_shift", "label_loss"])
-def test_equal_versions_are_not_said_to_harm_where_requests_have_many_rows(name: str) -> None:
+def test_equal_versions_do_not_harm_with_many_rows_a_request(name: str) -> None:
+    """Equal versions are not found to harm when requests have many rows."""
     assert failed(name, champion(), as_counted) <= SIGNALS[name].false_alarm
 
 

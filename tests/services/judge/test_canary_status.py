@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +15,9 @@ from services.judge.canary_status import ending
 from services.judge.evidence.series import Series
 from services.judge.judge import Judge
 from services.judge.webhook import QuestionError
-from tests.services.judge.actions.test_consequences import FILE, TOLD, ApiServer, api_server, asking, failed_canary
-from tests.services.judge.test_server import NOW, Recorded
-
-
-@pytest.fixture
-def remote(tmp_path: Path) -> Repository:
-    repository = Repository.create(tmp_path / "remote.git")
-    for version in ("1", "2"):
-        repository.write(FILE, asking(version), f"Deploy churn {version}")
-    return repository
+from tests.services.judge.api_server import ApiServer, api_server, failed_canary
+from tests.services.judge.churn_release import FILE, TOLD, asking
+from tests.services.judge.recorded import NOW, Recorded
 
 
 def watch(api: ApiServer, environment: EnvironmentRepository, looks: int) -> None:
@@ -50,7 +42,8 @@ def watch(api: ApiServer, environment: EnvironmentRepository, looks: int) -> Non
     asyncio.run(go())
 
 
-def test_what_failed_while_no_judge_listened_is_reverted_once_by_whoever_starts(remote: Repository) -> None:
+def test_a_failure_unheard_by_a_judge_is_reverted_once_later(remote: Repository) -> None:
+    """A failure that no judge heard is reverted once, by the judge that starts next."""
     with api_server() as api:
         api.canaries = [failed_canary()]
         for _ in range(2):
@@ -76,7 +69,9 @@ def test_the_champion_that_was_brought_back_has_not_failed(remote: Repository) -
     assert remote.read(FILE) == asking("1")
 
 
-def test_what_was_released_again_by_hand_is_not_reverted_for_the_same_rollback(remote: Repository) -> None:
+def test_a_release_by_hand_is_not_reverted_for_an_old_rollback(remote: Repository) -> None:
+    """A version that was released again by hand is not reverted for the same rollback."""
+
     def again(_: float) -> None:
         remote.write(FILE, asking("2"), "Try churn 2 again")
 
@@ -134,16 +129,18 @@ def _of_somebody_else(canary: dict[str, Any]) -> None:
         _of_somebody_else,
     ],
 )  # fmt: skip
-def test_a_canary_that_does_not_say_which_release_ended_is_left_alone(change: Any) -> None:
+def test_a_canary_of_an_unknown_release_is_left_alone(change: Any) -> None:
+    """A Canary is left alone when it does not say which release ended."""
     canary = failed_canary()
     assert ending(canary) is not None
     change(canary)
     assert ending(canary) is None
 
 
-def test_metadata_that_cannot_be_read_is_refused_and_holds_up_nobody(
+def test_unreadable_metadata_is_refused_and_holds_up_nobody(
     remote: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Metadata that cannot be read is refused, and holds up nobody else."""
     broken = failed_canary()
     broken["spec"]["analysis"]["webhooks"] = [{"type": "event", "metadata": TOLD | {"rollout": "{"}}]
     with pytest.raises(QuestionError, match=r"metadata\.rollout"):
@@ -155,7 +152,8 @@ def test_metadata_that_cannot_be_read_is_refused_and_holds_up_nobody(
     assert "metadata.rollout" in capsys.readouterr().out
 
 
-def test_a_repository_that_is_down_is_tried_again_at_the_next_look(remote: Repository) -> None:
+def test_an_unreachable_repository_is_tried_at_the_next_look(remote: Repository) -> None:
+    """A repository that is down is tried again at the next look."""
     home, away = remote.path, remote.path.with_name("away.git")
     home.rename(away)
 

@@ -35,7 +35,8 @@ TWIN = [
 SAID = ["2: pass at 10 %", "2: pass at 20 %", "3: fail at 10 %: score_shift"]
 
 
-def test_decisions_stand_in_the_order_of_time_without_waits_and_repeats() -> None:
+def test_decisions_are_in_order_without_waits_and_repeats() -> None:
+    """Decisions are in the order of time, without waits and repeats."""
     assert outline(JUDGE) == outline(TWIN) == SAID
 
 

@@ -144,7 +144,8 @@ def begin(server: Server) -> None:
     server.wait_for('flagger_canary_weight{workload="churn"}', 10)
 
 
-def test_increases_since_the_rollout_began_over_replicas_restarts_and_pods_that_went(server: Server) -> None:
+def test_increases_add_up_over_replicas_restarts_and_lost_pods(server: Server) -> None:
+    """Increases since the rollout began add up over replicas, restarts and pods that are gone."""
     begin(server)
     follower = source(server)
     read(follower)

@@ -10,49 +10,11 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from components.spec.contract import Harm, Rollout
-from services.judge.evidence.exposition import Reading
-from services.judge.evidence.series import Replica, Role, Series
+from components.spec.contract import Rollout
+from services.judge.evidence.series import Series
 from services.judge.judge import Judge
 from services.judge.server import build_app
-from services.judge.webhook import Subject
-from tests.services.judge.builders import HOLDOUT, counts
-
-ROLLOUT = Rollout(harm=Harm(slow_ratio=None, score_shift=None, label_loss=None))
-NOW = 1013.0
-
-
-class Recorded:
-    """A source whose samples a test wrote."""
-
-    def __init__(self, series: Series) -> None:
-        self._series = series
-
-    async def refresh(self) -> None:
-        """There is nothing new."""
-
-    async def follow(self, subject: Subject, rollout: Rollout) -> None:
-        """It was read."""
-
-    def series(self, _: Subject) -> Series:
-        return self._series
-
-
-def recorded(weight: float, canary_errors: float, requests: float) -> Series:
-    series = Series()
-    sides: tuple[tuple[Role, float, float], ...] = (
-        ("canary", requests, canary_errors),
-        ("champion", requests * (100 - weight) / max(weight, 1), 0),
-    )
-    for role, *_ in sides:
-        series.replicas[role] = Replica(role)
-    for at, share, part in ((1000.0, 0.0, 0.0), (1001.0, weight, 0.0), (1012.0, weight, 1.0), (1012.5, weight, 1.0)):
-        series.add_weight(at, share)
-        for role, total, errors in sides:
-            package = "sha256:new" if role == "canary" else "sha256:old"
-            known = Reading(counts(total * part, errors * part), role, package, "sha256:old", HOLDOUT)
-            series.replicas[role].add(at, known)
-    return series
+from tests.services.judge.recorded import NOW, ROLLOUT, Recorded, recorded
 
 
 def ask(series: Series, *calls: tuple[str, str, object], rollout: Rollout = ROLLOUT) -> list[httpx.Response]:
@@ -93,7 +55,8 @@ def test_flaggers_questions(weight: float, errors: float, requests: float, statu
     assert [answer.status_code for answer in answers] == statuses
 
 
-def test_a_no_carries_the_reason_and_each_decision_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_no_has_its_reason_and_a_decision_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A no carries the reason, and each decision is one JSON line."""
     (answer,) = ask(recorded(10, 0, 30), QUESTIONS[0])
     assert answer.text.startswith("wait: 0.00 % of the canary's 30 requests ended in an error")
     (line,) = capsys.readouterr().out.splitlines()
@@ -112,7 +75,8 @@ def test_the_first_weight_is_given_when_both_sides_can_be_read() -> None:
     assert ask(idle, *QUESTIONS)[0].status_code == 403
 
 
-def test_flagger_counts_what_keeps_a_canary_from_its_first_weight() -> None:
+def test_flagger_counts_the_failures_before_the_first_weight() -> None:
+    """Flagger counts each answer that keeps a canary from its first weight."""
     looks = tuple(("POST", f"/{hook}", FLAGGER) for hook in ("confirm-rollout", "pre-rollout", "rollout"))
     assert [answer.status_code for answer in ask(recorded(0, 0, 0), *looks)] == [200, 200, 200]
     # A canary that its hold-out compared with nothing: nobody may say that its scores are those of the champion.

@@ -67,13 +67,15 @@ def test_the_sentence_has_all_the_numbers() -> None:
     assert found.reason.endswith("the margin is 0.50 %")
 
 
-def test_too_little_traffic_is_wait_and_says_what_is_still_possible() -> None:
+def test_with_too_little_traffic_wait_says_what_may_still_be() -> None:
+    """With too little traffic the verdict is wait, and its reason says what is still possible."""
     found = judge(evidence(stratum(counts(30), counts(270))), ERRORS_ONLY)
     assert found.verdict == "wait"
     assert "too little traffic: the excess may still be 1" in found.reason
 
 
-def test_the_deadline_passed_for_want_of_evidence_is_fail_with_the_traffic_that_would_have_been_enough() -> None:
+def test_a_deadline_without_evidence_fails_and_names_enough() -> None:
+    """A deadline without enough evidence is a fail, and names the traffic that would have been enough."""
     late = evidence(stratum(counts(30), counts(270)), elapsed_seconds=3600)
     found = judge(late, ERRORS_ONLY)
     assert (found.verdict, found.want_of_evidence) == ("fail", True)
@@ -125,7 +127,8 @@ def test_contradictory_counts_are_wait_even_where_they_look_bad() -> None:
     assert found.findings == ()
 
 
-def test_a_problem_of_the_source_keeps_a_good_canary_from_passing_and_a_bad_one_from_nothing() -> None:
+def test_a_problem_of_the_source_holds_up_only_a_good_canary() -> None:
+    """A problem of the source keeps a good canary from passing, but not a bad one from failing."""
     problem = "the canary's weight was last read 30 s ago"
     assert judge(replace(GOOD, problems=(problem,)), ROLLOUT).reason == f"wait: {problem}"
     bad = with_canary(counts(20_000, errors=4000, labels=20_000))
@@ -154,7 +157,8 @@ def test_a_shift_of_scores_that_the_hold_out_showed_is_no_harm() -> None:
     assert judge(shifted, rollout).verdict == "fail"
 
 
-def test_scores_that_did_not_move_as_the_hold_out_showed_are_harm() -> None:
+def test_scores_that_move_unlike_the_hold_outs_are_harm() -> None:
+    """Scores that did not move as the hold-out showed are harm."""
     expected = replace(HOLDOUT, shift=(0.15,) * (BINS - 1) + (0.0,))
     assert judge(replace(GOOD, holdout=expected), ROLLOUT).verdict == "fail"
 
@@ -176,7 +180,8 @@ def test_weights_go_up_by_steps_then_to_promotion(weight: float, following: floa
     assert next_weight(weight, ROLLOUT) == following
 
 
-def test_a_step_needs_less_than_promotion_and_the_exposure_stays_within_the_margin() -> None:
+def test_a_step_needs_less_evidence_than_a_promotion() -> None:
+    """A step needs less evidence than a promotion, and the exposure stays within the margin."""
     some = evidence(stratum(counts(600), counts(5400)))
     step, promotion = judge(some, ERRORS_ONLY), judge(some, ERRORS_ONLY, toward=100)
     assert (step.verdict, promotion.verdict) == ("pass", "wait")

@@ -77,7 +77,8 @@ def test_a_body_may_come_in_pieces(server: Caller) -> None:
     assert reply.body == server.predict(GOOD).body
 
 
-def test_a_caller_that_hangs_up_gets_nothing_and_counts_for_nothing(server: Caller) -> None:
+def test_a_caller_that_hangs_up_counts_for_nothing(server: Caller) -> None:
+    """A caller that hangs up gets nothing, and counts for nothing."""
     assert server.call("POST", "/predict", [b'{"tenure'], then="hang up") is None
     assert server.metrics()["canario_requests_total"] == 0
 
@@ -118,14 +119,16 @@ def test_alive_and_ready(server: Caller) -> None:
     assert server.get("/readyz").status == 200
 
 
-def test_it_is_not_ready_before_the_golden_requests_were_answered(serve: StartServer) -> None:
+def test_it_is_not_ready_before_the_golden_requests_are_answered(serve: StartServer) -> None:
+    """The server is not ready before the golden requests are answered."""
     server = serve(prove=False)
     assert server.get("/healthz").status == 200
     assert server.get("/readyz").status == 503
     assert server.predict(GOOD).status == 500
 
 
-def test_it_never_gets_ready_when_a_golden_request_is_answered_wrongly(serve: StartServer, tmp_path: Path) -> None:
+def test_it_is_never_ready_after_a_wrong_golden_answer(serve: StartServer, tmp_path: Path) -> None:
+    """The server never gets ready when a golden request is answered wrongly."""
     golden = golden_rows(small_contract())
     wrong = golden[2].answer.model_copy(update={"probability": golden[2].answer.probability + 2e-6})
     golden[2] = golden[2].model_copy(update={"answer": wrong})
@@ -150,9 +153,11 @@ def test_while_it_drains_it_answers_but_takes_no_more(server: Caller) -> None:
     assert (reply.status, reply.headers["connection"]) == (200, "close")
 
 
-def test_an_unexpected_exception_is_a_500_that_says_nothing_of_the_inputs(
+def test_an_unexpected_exception_is_a_500_without_the_inputs(
     server: Caller, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """An unexpected exception is answered with 500, and the answer says nothing of the inputs."""
+
     def explode(*_: Any) -> None:
         raise KeyError("Two year")
 
@@ -196,9 +201,10 @@ def test_what_is_counted(server: Caller) -> None:
 
 
 @pytest.mark.parametrize(("candidate", "requests", "copies"), [(False, 1, 0), (True, 0, 1)])
-def test_only_a_candidate_takes_a_request_for_a_copy_that_does_not_count(
+def test_only_a_candidate_leaves_copies_out_of_its_counts(
     serve: StartServer, candidate: bool, requests: int, copies: int
 ) -> None:
+    """Only a candidate takes a marked request for a copy, which does not count."""
     server = serve(shadow_candidate=candidate)
     assert server.predict(GOOD, x_canario_shadow="1", x_request_id=ID).status == 200
     found = server.metrics()
@@ -238,7 +244,8 @@ def test_the_model_is_named_in_the_metrics(server: Caller, package: Package) -> 
     assert f"canario_model_info{{{labels}}} 1.0" in text
 
 
-def test_wrong_input_is_refused_about_as_fast_as_good_input_is_answered(server: Caller) -> None:
+def test_wrong_input_is_refused_as_fast_as_good_is_answered(server: Caller) -> None:
+    """Wrong input is refused about as fast as good input is answered."""
     good = json.dumps([GOOD] * 100).encode()
     wrong = json.dumps([{**GOOD, "tenure": -1, "contract": "x" * 100, "what": 1}] * 100).encode()
     # The best of several, because other programs run here as well; 3 and 2 ms are margins of measurement.

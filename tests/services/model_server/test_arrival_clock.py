@@ -43,9 +43,9 @@ def test_requests_that_were_found_together_wait_for_each_other() -> None:
 
 
 @pytest.mark.parametrize(("rests", "waited"), [(False, 5 / 2), (True, 0)])
-def test_a_request_that_came_while_the_loop_was_busy_waited_for_half_of_it_as_may_be(
-    rests: bool, waited: float
-) -> None:
+def test_a_request_during_a_busy_loop_waited_for_half_of_it(rests: bool, waited: float) -> None:
+    """A request that came while the loop was busy counts as waiting for half of that time."""
+
     async def after_five() -> float:
         loop = _Loop()
         come = asyncio.get_running_loop().create_future()
@@ -75,10 +75,8 @@ def test_one_request_after_the_other_waits_for_nobody() -> None:
     assert asyncio.run(alone()) == pytest.approx([_BUSY] * 5)
 
 
-def test_a_server_that_is_too_slow_for_its_callers_says_that_they_waited(
-    serve: StartServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each answer is within the objective of 50 ms, and of twenty callers at once seventeen waited longer."""
+def test_a_slow_server_says_that_its_callers_waited(serve: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow server counts that callers waited: 17 of 20 at once exceed 50 ms, though each answer takes less."""
     server = serve()
     compute = server.app._model.scores
 

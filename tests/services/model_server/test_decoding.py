@@ -118,12 +118,14 @@ def test_a_batch_full_of_errors_names_every_row_but_stays_short() -> None:
     assert len(found) < 220
 
 
-def test_only_a_few_unknown_fields_get_a_guess_which_is_dear_where_there_are_many_fields() -> None:
+def test_only_a_few_unknown_fields_get_a_guess() -> None:
+    """Only a few unknown fields get a guess, because a guess is expensive when there are many fields."""
     found = problems({**GOOD, **{f"tenure{place}": 1 for place in range(300)}})
     assert [said for *_, said, _ in found].count("is no field; did you mean 'tenure'?") == MAX_GUESSES
 
 
-def test_a_contract_of_many_fields_is_not_told_whole_with_every_problem() -> None:
+def test_a_wide_contract_is_not_repeated_with_every_problem() -> None:
+    """A contract of many fields is not repeated whole with every problem."""
     features: dict[str, Feature] = {f"f{n}": NumberFeature(type="number", min=0, max=1) for n in range(500)}
     contract = Contract(
         name="wide",

@@ -9,7 +9,8 @@ from tests.services.model_server.conftest import Caller
 from tests.small_package import FEATURES, GOOD
 
 
-def test_openapi_has_the_models_own_fields_and_an_example_that_is_answered(server: Caller) -> None:
+def test_openapi_has_the_models_fields_and_a_working_example(server: Caller) -> None:
+    """The OpenAPI document has the model's own fields, and an example that the server answers."""
     document = server.get("/openapi.json").json()
     assert document["openapi"] == "3.1.0"
     row = document["components"]["schemas"]["Row"]

@@ -13,7 +13,7 @@ import pytest
 from services.model_server import prediction_log
 from services.model_server.prediction_log import LineLog
 from tests.services.model_server.conftest import StartServer
-from tests.services.model_server.feedback.test_handler import wait_for_lines
+from tests.services.model_server.log_files import wait_for_lines
 from tests.small_package import GOOD
 
 LINE = b"0123456789\n"
@@ -94,7 +94,8 @@ def test_a_new_process_leaves_the_files_of_the_last_one(open_log: OpenLog, tmp_p
     assert [path.read_bytes() for path in files(tmp_path)] == [b"first\n", b"second\n"]
 
 
-def test_many_starts_leave_what_they_found_as_long_as_it_is_within_the_bytes(open_log: OpenLog, tmp_path: Path) -> None:
+def test_many_starts_keep_older_lines_within_the_bytes(open_log: OpenLog, tmp_path: Path) -> None:
+    """Many starts keep the lines that they found, as long as these are within the bytes."""
     for number in range(20):
         log = open_log()
         log.put(b"%02d\n" % number, 1)
@@ -116,9 +117,10 @@ def test_two_processes_may_share_a_folder(open_log: OpenLog, tmp_path: Path) -> 
     assert sorted(lines) == sorted([b"%02d" % number for number in range(30)] * 2)
 
 
-def test_a_full_disk_drops_and_counts_and_what_comes_later_is_written(
+def test_a_full_disk_drops_lines_and_later_ones_are_written(
     open_log: OpenLog, tmp_path: Path, dropped: Dropped
 ) -> None:
+    """A full disk drops lines and counts them, and later lines are written."""
     (tmp_path / "p-00000001.jsonl").symlink_to("/dev/full")
     log = open_log()
     log._files._file = os.open("/dev/full", os.O_WRONLY)
@@ -139,9 +141,10 @@ def test_a_folder_that_cannot_be_written_drops_and_counts(open_log: OpenLog, tmp
     wait_until(lambda: dropped.disk == 3)
 
 
-def test_a_disk_that_does_not_answer_never_holds_up_and_the_queue_stays_small(
+def test_a_stuck_disk_holds_up_nobody_and_the_queue_stays_small(
     open_log: OpenLog, tmp_path: Path, dropped: Dropped
 ) -> None:
+    """A disk that does not answer never holds up a caller, and the queue stays small."""
     os.mkfifo(tmp_path / "slow")
     # A pipe that nobody reads takes 64 KiB and then blocks its writer.
     pipe = os.open(tmp_path / "slow", os.O_RDWR)

@@ -37,11 +37,12 @@ def two(launch: StartServed) -> Served:
     return served
 
 
-def test_the_bento_holds_the_package_and_what_serves_it_and_no_more(bento: Path, package: Package) -> None:
+def test_the_bento_holds_the_package_and_its_server_alone(bento: Path, package: Package) -> None:
+    """The bento holds the package and the code that serves it, and no more."""
     files = {str(path.relative_to(bento / "src")) for path in (bento / "src").rglob("*") if path.is_file()}
     assert {"package/model.onnx", "services/model_server/service.py", "components/spec/contract.py"} <= files
     assert not [name for name in files if name.endswith(".pyc") and "__pycache__" not in name]
-    assert "components/spec/loading.py" not in files
+    assert "components/spec/reading/loading.py" not in files
     assert package.digest in (bento / "bento.yaml").read_text()
     requirements = (bento / "env/python/requirements.txt").read_text()
     assert "--hash=sha256:" in requirements
@@ -220,7 +221,8 @@ def test_the_server_ends_with_its_parent_if_it_is_told_to(bento: Path, tmp_path:
     wait_for(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 10)
 
 
-def test_a_broken_package_is_said_in_a_sentence_and_nothing_starts(bento: Path, tmp_path: Path) -> None:
+def test_a_broken_package_is_told_and_nothing_starts(bento: Path, tmp_path: Path) -> None:
+    """A broken package is told in one sentence, and nothing starts."""
     package = write_small_package(tmp_path / "broken")
     (package.path / "model.onnx").write_bytes(b"other bytes")
     environment = serve_environment(tmp_path, {"CANARIO_PACKAGE": str(package.path)})

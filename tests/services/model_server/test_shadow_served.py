@@ -134,9 +134,10 @@ def test_workers_count_one_candidate_together(launch: StartServed) -> None:
         ("FAULT_SLICE", "contract=Three years:0.1", "contract has Month-to-month, One year, Two year"),
     ],
 )
-def test_a_slice_that_the_contract_has_not_is_said_and_nothing_starts(
+def test_a_slice_outside_the_contract_is_told_and_nothing_starts(
     bento: Path, tmp_path: Path, name: str, value: str, said: str
 ) -> None:
+    """A slice that the contract does not have is told, and nothing starts."""
     settings = {"CANARIO_SHADOW_URL": "http://127.0.0.1:1/predict", f"CANARIO_{name}": value}
     command = serve_command(bento, free_port(), server_python=SERVER_PYTHON)
     environment = serve_environment(tmp_path, settings)

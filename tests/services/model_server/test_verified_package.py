@@ -86,7 +86,8 @@ def test_a_signed_bento_is_served_under_its_key(signed_bento: Path, keys: Keys, 
             process.terminate()
 
 
-def test_under_another_key_nothing_starts_and_a_sentence_says_why(signed_bento: Path, tmp_path: Path) -> None:
+def test_nothing_starts_under_another_key(signed_bento: Path, tmp_path: Path) -> None:
+    """Nothing starts under another key, and a sentence says why."""
     other = write_keys(tmp_path / "keys").public
     command = serve_command(signed_bento, free_port(), server_python=SERVER_PYTHON)
     environment = serve_environment(tmp_path, {"CANARIO_PUBLIC_KEY": other})

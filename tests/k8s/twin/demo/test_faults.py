@@ -7,7 +7,7 @@ import pytest
 
 from components.errors import SpecError
 from components.spec.contract import Harm, NumberFeature
-from components.spec.loading import load_spec
+from components.spec.reading.loading import load_spec
 from components.spec.views import table_bounds
 from components.table.cells import read_table
 from k8s.twin.demo.faults import FAULTS, third_version, write_spec
@@ -47,7 +47,8 @@ def test_every_fault_is_tried_above():
     assert set(FAULTS) == {"errors", "slow", "wrong-unit", "worse", "shuffled-labels", "none"}
 
 
-def test_a_wrong_unit_accepts_what_callers_send_and_reads_a_hundred_times_as_much(tmp_path: Path):
+def test_a_wrong_unit_reads_a_hundred_times_what_callers_send(tmp_path: Path):
+    """A wrong unit accepts the values that callers send, and reads a hundred times as much."""
     spec = load_spec(CHURN)
     third = third_version("wrong-unit", spec, "monthly_charges", tmp_path)
     before, after = spec.features["monthly_charges"], load_spec(third.spec).features["monthly_charges"]
@@ -70,7 +71,8 @@ def test_the_bounds_of_a_wrong_unit_hold_what_is_in_the_table(tmp_path: Path):
         assert table_bounds(after) == pytest.approx(within)
 
 
-def test_shuffled_labels_keep_every_feature_and_the_share_of_positives(tmp_path: Path):
+def test_shuffled_labels_keep_features_and_positives_share(tmp_path: Path):
+    """Shuffled labels keep every feature and the share of positives."""
     spec = load_spec(CHURN)
     third = third_version("shuffled-labels", spec, None, tmp_path)
     before, after = read_table(spec.data.uri), read_table(third.data)
@@ -79,12 +81,14 @@ def test_shuffled_labels_keep_every_feature_and_the_share_of_positives(tmp_path:
     assert 0.5 < (before["churn"] == after["churn"]).mean() < 0.7
 
 
-def test_a_service_without_numbers_is_told_to_choose_another_fault(tmp_path: Path):
+def test_a_service_without_numbers_needs_another_fault(tmp_path: Path):
+    """A service without numbers is told to choose another fault."""
     with pytest.raises(SpecError, match="churn has no number to read in a wrong unit; choose another FAULT"):
         third_version("wrong-unit", load_spec(CHURN), None, tmp_path)
 
 
-def test_a_signal_that_is_not_judged_is_not_judged_in_the_demo_either(tmp_path: Path):
+def test_an_unjudged_signal_stays_unjudged_in_the_demo(tmp_path: Path):
+    """A signal that is not judged is not judged in the demo either."""
     spec = load_spec(CHURN)
     rollout = spec.rollout.model_copy(update={"harm": Harm(label_loss=None)})
     unlabelled = spec.model_copy(update={"rollout": rollout})

@@ -67,7 +67,8 @@ def test_the_top_says_what_happened_with_the_summary_s_numbers(demo):
     assert "14 November 2023, 22:13 UTC" in text
 
 
-def test_what_stopped_the_bad_version_is_told_with_the_judge_s_own_bound(demo):
+def test_the_page_tells_the_judges_own_bound_on_a_bad_version(demo):
+    """The page tells the reason that stopped the bad version, with the judge's own bound."""
     decision = json.loads((demo / "twin" / "events.jsonl").read_text().splitlines()[-2])
     shift = next(signal for signal in decision["evidence"]["signals"] if signal["name"] == "score_shift")
     assert (decision["verdict"], shift["state"]) == ("fail", "harm")
@@ -123,7 +124,8 @@ def test_nothing_is_loaded_from_anywhere(demo):
     assert "@import" not in style
 
 
-def test_every_picture_is_well_formed_says_what_it_shows_and_stays_inside(demo):
+def test_every_picture_is_well_formed_labelled_and_inside(demo):
+    """Every picture is well-formed XML, says in words what it shows, and stays inside its frame."""
     pictures = re.findall(r"<svg.*?</svg>", write_report(demo).read_text(), re.DOTALL)
     assert len(pictures) > 12
     for picture in pictures:
@@ -170,7 +172,8 @@ def test_a_part_that_is_missing_is_named_and_the_rest_is_shown(demo, gone, says)
     assert "Model card of version" in text
 
 
-def test_verdicts_that_were_not_recorded_are_taken_from_the_decisions(demo):
+def test_unrecorded_verdicts_are_taken_from_the_decisions(demo):
+    """Verdicts that were not recorded are taken from the decisions."""
     (demo / "record" / "verdicts.jsonl").unlink()
     assert "Harm is shown" in read(demo).text
 
@@ -285,7 +288,8 @@ def test_a_first_version_has_nobody_to_be_compared_with(demo):
     assert "What version 1 shows on the hold-out" in read(demo).text
 
 
-def test_the_command_writes_the_file_and_refuses_what_is_no_folder(demo, monkeypatch, capsys):
+def test_the_command_writes_the_file_and_refuses_another_path(demo, monkeypatch, capsys):
+    """The command writes the file, and refuses a path that is not a folder."""
     monkeypatch.setattr("sys.argv", ["report", str(demo)])
     assert main() == 0
     assert capsys.readouterr().out.strip() == str(demo / "report.html")

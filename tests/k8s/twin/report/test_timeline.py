@@ -37,7 +37,8 @@ def test_how_long_a_canary_had_traffic():
     assert trip_of("1", EVENTS) is None
 
 
-def test_seconds_that_are_put_together_keep_the_slowest_and_the_mean():
+def test_merged_seconds_keep_the_slowest_answer_and_the_mean():
+    """Seconds that are merged keep the slowest answer and the mean."""
     seconds = [
         Second(at=1, versions={"1": Answered(requests=10, failed=1, p99_ms=5, mean_probability=0.25)}),
         Second(at=2, versions={"1": Answered(requests=30, p99_ms=9, mean_probability=0.75), "2": Answered(requests=7)}),

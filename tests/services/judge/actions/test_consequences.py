@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,97 +17,13 @@ from services.judge.errors import ClusterError
 from services.judge.evidence.series import Series
 from services.judge.judge import Judge
 from services.judge.server import build_app
-from tests.services.judge.test_server import NOW, ROLLOUT, Recorded, recorded
+from tests.services.judge.api_server import api_server, progressing_canary
+from tests.services.judge.churn_release import FILE, TOLD, asking
+from tests.services.judge.recorded import NOW, Recorded, recorded
 
-FILE = "k8s/envs/local/churn.yaml"
-TOLD = {"rollout": ROLLOUT.model_dump_json(), "version": "2", "package": "sha256:new"}
 ASKED = {"name": "churn", "namespace": "models", "phase": "Progressing", "metadata": TOLD}
 FAILED = {"eventMessage": "Canary failed! Scaling down churn.models", "eventType": "Warning", **TOLD}
 ROLLED_BACK = {**ASKED, "phase": "Failed", "metadata": FAILED}
-
-CANARIES = "/apis/flagger.app/v1beta1/namespaces/models/canaries"
-
-
-def asking(version: str) -> str:
-    return f"service: churn\nversion: '{version}'\npackage: sha256:new\n"
-
-
-def failed_canary(phase: str = "Failed") -> dict[str, Any]:
-    """As Flagger leaves it; the release was written before it failed."""
-    written = {"manager": "helm", "operation": "Update", "time": "2026-01-01T00:00:00Z"}
-    condition = {"type": "Promoted", "reason": phase, "lastUpdateTime": "2026-01-01T00:05:00Z"}
-    kept = {"manager": "flagger", "operation": "Update", "subresource": "status", "time": "2026-01-01T00:05:00Z"}
-    return {
-        "metadata": {"name": "churn", "namespace": "models", "uid": "a-b-c", "managedFields": [written, kept]},
-        "spec": {"analysis": {"webhooks": [{"type": "rollback"}, {"type": "event", "metadata": TOLD}]}},
-        # Flagger writes the time of a status anew as long as it is Failed, and not that of its condition.
-        "status": {"phase": phase, "lastTransitionTime": "2026-01-01T09:00:00Z", "conditions": [condition]},
-    }
-
-
-def progressing_canary() -> dict[str, Any]:
-    return failed_canary(phase="Progressing")
-
-
-class ApiServer:
-    """Takes Events as Kubernetes does: a name may stand once."""
-
-    def __init__(self) -> None:
-        self.events: dict[str, dict[str, Any]] = {}
-        self.posts = 0
-        self.canaries: list[dict[str, Any]] = []
-        self.canary = failed_canary()
-        self.looks = 0
-        #: Looks at the Canary before it is what it will be.
-        self.late = 0
-        self.status = 201
-        self.token = ""
-        self.url = ""
-
-    def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        if (method, path) == ("GET", CANARIES):
-            return 200, {"items": self.canaries}
-        if method == "GET":
-            assert path == f"{CANARIES}/churn"
-            self.looks += 1
-            return 200, self.canary if self.looks > self.late else progressing_canary()
-        assert path == "/api/v1/namespaces/models/events"
-        self.posts += 1
-        if self.status != 201:
-            return self.status, {"message": "events is forbidden"}
-        known = body["metadata"]["name"] in self.events
-        self.events.setdefault(body["metadata"]["name"], body)
-        return (409, {"message": "already exists"}) if known else (201, body)
-
-
-@contextmanager
-def api_server() -> Iterator[ApiServer]:
-    api = ApiServer()
-
-    class Handler(BaseHTTPRequestHandler):
-        def _any(self) -> None:
-            api.token = self.headers["authorization"]
-            text = self.rfile.read(int(self.headers.get("content-length") or 0))
-            status, document = api.answer(self.command, self.path, json.loads(text or b"{}"))
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(json.dumps(document).encode())
-
-        do_GET = do_POST = _any  # noqa: N815 -- the parent's names
-
-        def log_message(self, *_: object) -> None:
-            """Keeps the tests' output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    api.url = f"http://127.0.0.1:{server.server_port}"
-    try:
-        yield api
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 async def _no_pause(_: float) -> None:
@@ -135,7 +46,8 @@ def tell(
     return asyncio.run(go())
 
 
-def test_a_verdict_and_its_reason_are_one_event_however_often_and_by_whomever_they_are_given() -> None:
+def test_a_verdict_and_its_reason_are_one_event() -> None:
+    """A verdict and its reason are one event, however often and by whichever replica they are given."""
     with api_server() as api:
         for requests in (30, 31):  # two replicas of the judge, at two moments
             tell(recorded(10, 0, requests), api.url, None, *[("/confirm-traffic-increase", ASKED)] * 3)
@@ -178,15 +90,8 @@ def test_an_api_server_that_says_no_or_is_gone_changes_no_answer(capsys: pytest.
     assert "Kubernetes cannot be asked" in capsys.readouterr().out
 
 
-@pytest.fixture
-def remote(tmp_path: Path) -> Repository:
-    repository = Repository.create(tmp_path / "remote.git")
-    for version in ("1", "2"):
-        repository.write(FILE, asking(version), f"Deploy churn {version}")
-    return repository
-
-
-def test_a_rollback_is_reverted_with_the_evidence_also_when_its_traffic_is_gone(remote: Repository) -> None:
+def test_a_rollback_is_reverted_after_its_traffic_is_gone(remote: Repository) -> None:
+    """A rollback is reverted with the evidence, also when its traffic is gone."""
     series = recorded(10, 100, 600)
     series.add_weight(1012.9, 0)  # Flagger has taken the traffic back before it tells
     with api_server() as api:
@@ -207,9 +112,8 @@ def test_flagger_tells_a_rollback_before_it_writes_it_down(remote: Repository) -
     assert remote.log()[-1].message.startswith('Revert "Deploy churn 2"')
 
 
-def test_a_rollback_that_the_canary_does_not_say_itself_is_not_believed(
-    remote: Repository, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_rollback_is_believed_only_from_the_canary(remote: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rollback is not believed unless the Canary says so itself."""
     with api_server() as api:
         api.canary = progressing_canary()
         tell(Series(), api.url, EnvironmentRepository(f"file://{remote.path}"), ("/event", ROLLED_BACK))
@@ -218,7 +122,8 @@ def test_a_rollback_that_the_canary_does_not_say_itself_is_not_believed(
     assert "the Canary does not say so; nothing is done" in capsys.readouterr().out
 
 
-def test_what_is_reverted_is_what_the_canary_says_and_not_what_was_told(remote: Repository) -> None:
+def test_the_canary_and_not_the_call_says_what_is_reverted(remote: Repository) -> None:
+    """The version that is reverted is the one in the Canary, and not the one in the call."""
     remote.write(FILE, asking("3"), "Deploy churn 3")
     lie = {**ROLLED_BACK, "metadata": {**FAILED, "version": "3"}}
     with api_server() as api:
@@ -232,15 +137,17 @@ def test_a_rollback_without_evidence_is_reverted_too(remote: Repository) -> None
     assert "Flagger rolled it back; the judge's last word was wait:" in remote.log()[-1].message
 
 
-def test_a_rollback_of_a_version_that_is_not_asked_for_any_more_changes_nothing(remote: Repository) -> None:
+def test_a_rollback_of_a_superseded_version_changes_nothing(remote: Repository) -> None:
+    """A rollback changes nothing when its version is not asked for any more."""
     remote.write(FILE, asking("3"), "Deploy churn 3")
     tell(Series(), "", EnvironmentRepository(f"file://{remote.path}"), ("/event", ROLLED_BACK))
     assert len(remote.log()) == 4
 
 
-def test_a_repository_that_cannot_be_written_is_tried_again_and_said(
+def test_an_unwritable_repository_is_tried_again_and_told(
     remote: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A repository that cannot be written is tried again, and the failure is told."""
     lost = EnvironmentRepository(f"file://{remote.path}/lost")
     with api_server() as api:
         tell(Series(), api.url, lost, ("/event", ROLLED_BACK))

@@ -26,8 +26,9 @@ from services.judge.evidence.series import Series
 from services.judge.judge import Judge
 from services.judge.webhook import question_of
 from tests.components.mlflow_server import running_server
-from tests.services.judge.actions.test_consequences import TOLD, ApiServer, api_server, failed_canary
-from tests.services.judge.test_server import NOW, Recorded
+from tests.services.judge.api_server import ApiServer, api_server, failed_canary
+from tests.services.judge.churn_release import TOLD
+from tests.services.judge.recorded import NOW, Recorded
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -91,14 +92,16 @@ def test_what_serves_becomes_champion_and_that_is_said_once(mlflow: str, phase: 
     assert (event["reason"], event["message"]) == ("Champion", "version 2 is champion in MLflow")
 
 
-def test_a_promotion_that_the_canary_does_not_say_itself_moves_nothing(mlflow: str) -> None:
+def test_a_promotion_is_believed_only_from_the_canary(mlflow: str) -> None:
+    """A promotion moves nothing unless the Canary says so itself."""
     with api_server() as api:
         api.canary = ended("Progressing")
         tell(api, mlflow)
     assert champion_of(mlflow) == "1"
 
 
-def test_what_mlflow_knows_by_another_package_or_not_at_all_is_said_and_not_champion(mlflow: str) -> None:
+def test_a_version_that_mlflow_does_not_know_is_not_champion(mlflow: str) -> None:
+    """A version is not made champion when MLflow has another package of it or none; an event says so."""
     with api_server() as api:
         api.canary = ended("Succeeded", package="sha256:another")
         tell(api, mlflow)
@@ -110,7 +113,8 @@ def test_what_mlflow_knows_by_another_package_or_not_at_all_is_said_and_not_cham
         asyncio.run(Registry(mlflow).promote("churn", "9", "sha256:new"))
 
 
-def test_a_server_that_is_gone_is_another_fault_which_is_tried_again() -> None:
+def test_an_unreachable_registry_is_a_fault_of_its_own() -> None:
+    """A server that is gone is a fault of its own, which is tried again."""
     with pytest.raises(RegistryError, match="MLflow cannot be asked") as raised:
         asyncio.run(Registry("http://127.0.0.1:1").promote("churn", "2", "sha256:new"))
     assert not isinstance(raised.value, UnregisteredError)

@@ -55,9 +55,8 @@ def test_sound_counts_have_no_fault() -> None:
         (0, 900, False),
     ],
 )
-def test_a_weight_that_the_canary_was_not_given_is_doubted_once_chance_cannot_explain_it(
-    canary: float, champion: float, doubted: bool
-) -> None:
+def test_a_weight_is_doubted_once_chance_cannot_explain_it(canary: float, champion: float, doubted: bool) -> None:
+    """A weight is doubted once chance cannot explain the share that the canary answered."""
     doubts = evidence(stratum(counts(canary), counts(champion))).doubts()
     assert bool(doubts) == doubted
     if canary == 400:
@@ -72,7 +71,8 @@ def test_strata_of_one_weight_are_merged_and_others_kept_apart() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([10.0, 20.0]), st.integers(0, 50), st.integers(0, 50)), max_size=8))
-def test_evidence_is_the_same_in_whatever_order_and_pieces_it_is_added(pieces: list[tuple[float, int, int]]) -> None:
+def test_evidence_adds_up_the_same_in_any_order_and_pieces(pieces: list[tuple[float, int, int]]) -> None:
+    """Evidence is the same in whatever order and pieces it is added."""
     parts = [evidence(stratum(counts(c), counts(b), weight)) for weight, c, b in pieces]
     forward, backward = evidence(), evidence()
     for part in parts:

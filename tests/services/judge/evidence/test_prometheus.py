@@ -97,7 +97,8 @@ def test_a_rollout_is_read_from_raw_samples_and_roles_from_pods() -> None:
     assert counts.endswith('service="churn",namespace="models"}[132s]')
 
 
-def test_reading_on_asks_for_little_and_finds_what_a_new_reader_finds() -> None:
+def test_reading_on_asks_for_little_and_finds_as_much() -> None:
+    """A reader that goes on asks for little, and finds as much as a new reader does."""
     prometheus = Recorded()
 
     def later() -> None:
@@ -110,7 +111,8 @@ def test_reading_on_asks_for_little_and_finds_what_a_new_reader_finds() -> None:
     assert fresh.strata[0].canary.requests == 240
 
 
-def test_what_was_read_stays_while_the_server_is_down_and_time_goes_on() -> None:
+def test_the_readings_stay_while_the_server_is_down() -> None:
+    """The readings stay while the server is down, and time goes on."""
     prometheus = Recorded()
 
     def down() -> None:

@@ -62,13 +62,15 @@ def requests_by_weight(found: Evidence) -> dict[float, tuple[float | None, float
     return {s.weight: (s.canary.requests, s.champion.requests) for s in found.strata}
 
 
-def test_a_rollout_begins_when_the_weight_rises_from_zero_and_nothing_before_counts() -> None:
+def test_a_rollout_begins_when_the_weight_rises_from_zero() -> None:
+    """A rollout begins when the weight rises from zero, and nothing before counts."""
     found = evidence_at(steady(13), 13, STALE)
     assert (found.weight, found.elapsed_seconds, found.problems) == (10, 10, ())
     assert requests_by_weight(found) == {10: (100, 900)}
 
 
-def test_a_step_in_which_the_weight_changed_is_left_out_on_both_sides() -> None:
+def test_an_interval_with_a_change_of_weight_is_left_out() -> None:
+    """An interval between samples in which the weight changed is left out on both sides."""
     known = steady(13)
     known.weights[8:] = [20.0] * 6
     found = requests_by_weight(evidence_at(known, 13, STALE))
@@ -81,7 +83,8 @@ def test_a_step_counts_only_once_the_weight_was_read_after_it() -> None:
     assert requests_by_weight(evidence_at(known, 13, STALE)) == {10: (90, 810)}
 
 
-def test_no_weight_is_no_rollout_and_a_second_rollout_starts_afresh() -> None:
+def test_a_rollout_ends_with_its_weight_and_the_next_starts_anew() -> None:
+    """A rollout ends when its weight is taken away, and a second rollout starts afresh."""
     known = steady(13)
     known.add_weight(14, 0)
     assert evidence_at(known, 14, STALE).strata == ()
@@ -99,7 +102,8 @@ def test_a_replica_that_was_restarted_counts_from_zero() -> None:
     assert requests_by_weight(evidence_at(known, 10, STALE)) == {10: (50 + 14, 630)}
 
 
-def test_replicas_add_up_and_one_that_is_gone_keeps_what_it_counted() -> None:
+def test_replicas_add_up_also_those_that_are_gone() -> None:
+    """Replicas add up, and a replica that is gone keeps the requests that it counted."""
     known = steady(13)
     gone = known.replicas["gone"] = Replica("canary")
     for at in range(3, 8):
@@ -107,7 +111,8 @@ def test_replicas_add_up_and_one_that_is_gone_keeps_what_it_counted() -> None:
     assert requests_by_weight(evidence_at(known, 13, STALE)) == {10: (120, 900)}
 
 
-def test_a_replica_that_appears_late_counts_from_its_first_sample() -> None:
+def test_a_late_replica_counts_from_its_first_sample() -> None:
+    """A replica that appears late counts from its first sample."""
     known = steady(13)
     late = known.replicas["late"] = Replica("canary")
     late.add(10, reading(700))
@@ -124,7 +129,8 @@ def test_an_earlier_canary_is_no_evidence_about_this_one() -> None:
 
 
 @given(st.lists(st.integers(4, 12), unique=True, max_size=8))
-def test_samples_that_were_missed_lose_nothing_while_the_weight_stays(missed: list[int]) -> None:
+def test_missed_samples_lose_nothing_while_the_weight_stays(missed: list[int]) -> None:
+    """Samples that were missed lose nothing while the weight stays the same."""
     known = steady(13)
     canary = known.replicas["canary"]
     known.replicas["canary"] = Replica("canary")
@@ -159,7 +165,8 @@ def test_nothing_at_all_is_three_problems() -> None:
     )
 
 
-def test_a_canary_with_the_champions_own_package_must_not_score_differently() -> None:
+def test_a_canary_of_the_champions_package_must_score_alike() -> None:
+    """A canary with the champion's own package must not score differently."""
     known = steady(13)
     known.replicas["canary"].add(14, reading(110, package="sha256:old", champion="sha256:older"))
     found = evidence_at(known, 14, STALE)
@@ -176,7 +183,8 @@ def test_packages_that_nobody_names_are_not_the_same_one() -> None:
     assert evidence_at(known, 14, STALE).holdout is None
 
 
-def test_a_canary_compared_with_another_champion_than_the_live_one_is_a_problem() -> None:
+def test_a_canary_compared_with_another_champion_is_a_problem() -> None:
+    """A canary that was compared with another champion than the live one is a problem."""
     known = steady(13)
     known.replicas["canary"].add(14, reading(110, champion="sha256:older"))
     found = evidence_at(known, 14, STALE)
@@ -191,7 +199,9 @@ def test_the_hold_out_travels_with_the_canary() -> None:
     assert evidence_at(steady(13), 13, STALE).holdout == HOLDOUT
 
 
-def test_a_part_that_is_a_few_requests_ahead_of_its_whole_is_cut_and_one_far_ahead_is_not() -> None:
+def test_only_a_part_a_few_requests_ahead_of_its_whole_is_cut() -> None:
+    """A part that is a few requests ahead of its whole is cut, and one far ahead is not."""
+
     def errors(ahead: float) -> float | None:
         known = steady(13)
         known.replicas["canary"].add(14, reading(110, errors=110 + ahead))

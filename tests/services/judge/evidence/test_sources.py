@@ -67,7 +67,8 @@ def test_a_rollout_is_scraped_from_real_servers(tmp_path: Path) -> None:
     assert any("no replica of the canary could be read for" in problem for problem in gone.problems)
 
 
-def test_a_targets_file_that_is_not_there_or_broken_is_a_problem_until_it_is_mended(tmp_path: Path) -> None:
+def test_an_unreadable_targets_file_is_a_problem_until_mended(tmp_path: Path) -> None:
+    """A targets file that is missing or broken is a problem until it is mended."""
     path = tmp_path / "targets.json"
     source = FileDiscoverySource(path, ("churn",), Clock())
     asyncio.run(source.refresh())

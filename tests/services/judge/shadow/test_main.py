@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.judge.shadow.__main__ import main
-from tests.services.judge.shadow.test_reading import page, prometheus
+from tests.services.judge.shadow.page_server import page, prometheus
 
 SPEC = "services/churn/service.yaml"
 

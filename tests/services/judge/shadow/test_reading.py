@@ -1,29 +1,12 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from services.judge.errors import SourceError
 from services.judge.shadow.reading import Compared, read_pages, read_prometheus, read_seen, total_of
-
-
-def page(version: str = "1", candidate: str = "2", compared: int = 10, different: int = 1) -> str:
-    who = f'service="churn",version="{version}",candidate="{candidate}"'
-    return (
-        f"canario_shadow_compared_total{{{who}}} {compared}\n"
-        f"canario_shadow_different_total{{{who}}} {different}\n"
-        f'canario_shadow_slice_compared_total{{{who},feature="plan",value="a"}} {compared}\n'
-        f'canario_shadow_slice_different_total{{{who},feature="plan",value="a"}} {different}\n'
-        f'canario_shadow_failed_total{{{who},reason="timeout"}} 2\n'
-        f"canario_shadow_dropped_total{{{who}}} 3\n"
-        'canario_requests_total{service="churn",version="1"} 99\n'
-    )
+from tests.services.judge.shadow.page_server import page, prometheus
 
 
 def test_replicas_add_up() -> None:
@@ -35,13 +18,15 @@ def test_replicas_add_up() -> None:
     assert (found.failed, found.dropped) == ({"timeout": 4}, 6)
 
 
-def test_versions_are_never_mixed_and_the_pair_with_most_answers_counts() -> None:
+def test_versions_are_not_mixed_and_the_busiest_pair_counts() -> None:
+    """Versions are never mixed, and the pair with the most answers counts."""
     found = read_seen(read_pages([page(), page(candidate="3", compared=50), page(version="0", compared=2)]), "churn")
     assert found is not None
     assert (found.champion, found.candidate, found.whole.total) == ("1", "3", 50)
 
 
-def test_pages_without_a_shadow_or_of_another_service_say_nothing() -> None:
+def test_pages_of_no_shadow_or_of_another_service_say_nothing() -> None:
+    """Pages without a shadow, or of another service, say nothing."""
     assert read_seen(read_pages(['canario_requests_total{service="churn",version="1"} 9\n']), "churn") is None
     assert read_seen(read_pages([page()]), "other") is None
 
@@ -51,35 +36,14 @@ def test_a_counter_that_fell_was_restarted(values: list[float], total: float) ->
     assert total_of(values) == total
 
 
-@contextmanager
-def prometheus(body: str, status: int = 200) -> Iterator[tuple[str, list[str]]]:
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(parse_qs(urlsplit(self.path).query)["query"][0])
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
-
-
 def series(candidate: str, pod: str, values: list[tuple[float, float]]) -> dict[str, object]:
     labels = {"service": "churn", "version": "1", "candidate": candidate, "pod": pod}
     found = [[at, str(value)] for at, value in values]
     return {"metric": {"__name__": "canario_shadow_compared_total", **labels}, "values": found}
 
 
-def test_prometheus_gives_the_pair_that_was_read_last_with_restarts_and_replicas_added() -> None:
+def test_prometheus_gives_the_last_pair_summed_over_replicas() -> None:
+    """Prometheus gives the pair that was read last, with restarts and replicas added up."""
     result = [
         series("2", "a", [(10, 900.0)]),
         series("3", "a", [(20, 5.0), (30, 1.0)]),

@@ -23,7 +23,8 @@ def report(found: Seen | None, rollout: Rollout = ROLLOUT) -> Report:
     return shadow_report("churn", found, rollout)
 
 
-def test_a_slice_that_differs_more_than_the_margin_fails_and_is_named_first() -> None:
+def test_a_slice_beyond_the_margin_fails_and_is_named_first() -> None:
+    """A slice that differs by more than the margin fails, and is named first."""
     found = report(seen({"a": (4000, 0), "b": (4000, 120), "c": (4000, 4)}))
     assert found.verdict == "fail"
     assert [(part.name, part.state) for part in found.slices] == [
@@ -69,7 +70,8 @@ def test_no_answer_is_no_pass() -> None:
     assert report(seen({}, failed={"unreachable": 10_000})).verdict == "wait"
 
 
-def test_a_candidate_that_fails_requests_fails_but_one_out_of_reach_does_not() -> None:
+def test_a_candidate_fails_by_failed_requests_not_by_absence() -> None:
+    """A candidate that fails requests fails, but one that cannot be reached does not."""
     healthy = {"a": (8000.0, 0.0)}
     found = report(seen(healthy, failed={"status": 100, "timeout": 50, "answer": 50}))
     assert found.verdict == "fail"

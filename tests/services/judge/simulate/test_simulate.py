@@ -43,7 +43,8 @@ def test_traffic_shows_what_the_version_is() -> None:
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
-def test_a_canary_worse_by_twice_the_margin_is_failed_and_never_promoted(signal: str) -> None:
+def test_a_canary_worse_by_twice_the_margin_is_failed(signal: str) -> None:
+    """A canary that is worse by twice the margin is failed and never promoted."""
     found = summarise([play(Case("x", signal, 2.0, 10_000, 10, 50), 12, seed=1)])  # type: ignore[arg-type]
     assert (found.promoted, found.failed) == (0, 1)
     assert found.median_look_share < 0.25
@@ -62,7 +63,8 @@ def test_a_canary_at_the_margin_is_failed_as_seldom_as_promised(traffic: int, st
     assert found.promoted <= 0.02
 
 
-def test_with_hardly_any_traffic_the_deadline_passes_and_says_what_would_have_been_enough() -> None:
+def test_with_little_traffic_the_deadline_says_what_was_enough() -> None:
+    """With hardly any traffic the deadline passes, and the traffic that would have been enough is told."""
     found = play(Case("x", None, 0.0, 1, 10, 50), 5, seed=4)
     assert (found.fate == WAITING).all()
     assert found.enough is not None
@@ -133,7 +135,8 @@ def test_what_was_not_simulated_is_not_met() -> None:
     assert not any(claim.met for claim in claims([], [], 0.01))
 
 
-def test_a_threshold_that_needs_fewer_requests_is_a_claim_not_met() -> None:
+def test_a_threshold_with_fewer_requests_refutes_the_claim() -> None:
+    """The claim is not met when a threshold needs fewer requests than the judge."""
     faster = Contest(2.0, 0.011, 1000, Ending(1.0, 4000, 8000), {AT_MARGIN: Ending(1.0, 5000, 9000)})
     assert claims([], [faster], 0.01)[-1].met is False
     assert claims([], [CONTEST], 0.01)[-1].met is True

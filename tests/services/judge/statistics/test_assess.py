@@ -41,7 +41,8 @@ def test_intervals_close_in_on_the_truth() -> None:
     assert widths[-1] < 0.005
 
 
-def test_intervals_cover_the_truth_at_every_look_as_often_as_promised() -> None:
+def test_intervals_cover_the_truth_as_often_as_promised() -> None:
+    """Intervals cover the truth at every look as often as promised."""
     rng, missed, rollouts = np.random.default_rng(5), 0, 60
     for _ in range(rollouts):
         canary, champion = np.zeros(2), np.zeros(2)
@@ -72,7 +73,8 @@ def test_what_is_said_to_be_enough_is(name: str) -> None:
         assert is_safe(signal, more, 1.0, 0.01)[0] == safe
 
 
-def test_without_the_champions_traffic_nobody_knows_what_would_be_enough() -> None:
+def test_without_champion_traffic_enough_is_not_known() -> None:
+    """Without the champion's traffic nobody knows how much traffic would be enough."""
     assert enough(ERRORS, arms(ERRORS, 100, 0, 0, 0), 0.01) is None
     assert enough(ERRORS, [], 0.01) is None
 

@@ -41,9 +41,10 @@ def expected(n_c: int, n_b: int, mu_c: float, mu_b: float, weight: float, bound:
 @pytest.mark.parametrize("weight", [0.01, 0.1, 0.5])
 @pytest.mark.parametrize(("n_c", "n_b"), [(2, 18), (10, 10), (15, 3), (0, 9), (7, 0)])
 @pytest.mark.parametrize("bound", [-0.2, 0.0, 0.005, 0.3])
-def test_expectation_is_at_most_one_under_the_null_whatever_the_share(
+def test_expectation_is_at_most_one_under_the_null_for_any_share(
     weight: float, n_c: int, n_b: int, bound: float
 ) -> None:
+    """The expectation is at most one under the null hypothesis, whatever the share."""
     for mu_b in np.linspace(max(0.0, -bound), min(1.0, 1 - bound), 9):
         assert expected(n_c, n_b, float(mu_b + bound), float(mu_b), weight, bound) <= 1 + 1e-9
         assert expected(n_c, n_b, float(max(mu_b + bound - 0.1, 0)), float(mu_b), weight, bound) <= 1 + 1e-9
@@ -57,9 +58,10 @@ counts = st.tuples(st.integers(0, 60), st.integers(0, 60))
 
 
 @given(canary=counts, champion=counts, bound=st.sampled_from([-0.3, -0.01, 0.0, 0.02, 0.4]))
-def test_less_than_the_bound_is_more_than_the_opposite_bound_of_the_opposite(
+def test_evidence_below_is_evidence_above_of_the_opposite(
     canary: tuple[int, int], champion: tuple[int, int], bound: float
 ) -> None:
+    """Evidence below a bound is the evidence above the opposite bound for the opposite outcome."""
     below = log_evidence_below([arms(canary, champion)], YES_NO, (bound,), PRIOR)
     flipped = [arms(canary[::-1], champion[::-1])]
     assert below == pytest.approx(log_evidence(flipped, YES_NO, (-bound,), PRIOR.flipped()), abs=1e-9)
@@ -96,7 +98,8 @@ def test_one_more_error_at_the_canary_is_never_less_evidence(errors: int) -> Non
     assert more > fewer
 
 
-def test_simpsons_paradox_is_no_evidence_when_strata_are_kept_apart() -> None:
+def test_separate_strata_do_not_fall_for_simpsons_paradox() -> None:
+    """Simpson's paradox is not evidence when strata are kept apart."""
     calm, rough = arms((900, 1), (8_100, 8), weight=0.1), arms((2_400, 600), (2_400, 600), weight=0.5)
     pooled = arms((3_300, 601), (10_500, 608), weight=0.28)
     assert log_evidence([calm, rough], YES_NO, (0.005,), PRIOR)[0, 0] < 0
@@ -114,7 +117,8 @@ def test_log_mean_does_not_overflow() -> None:
     assert log_mean(np.array([1000.0, 1000.0]), np.log([0.5, 0.5])) == pytest.approx(1000.0)
 
 
-def test_crossing_at_any_of_many_looks_is_as_rare_as_promised_with_a_random_share_and_a_drifting_base_rate() -> None:
+def test_false_alarms_over_many_looks_are_as_rare_as_promised() -> None:
+    """A false alarm at any of many looks is as rare as promised, with a random share and a drifting base."""
     rng, rollouts, alpha = np.random.default_rng(3), 2000, 0.05
     canary, champion = np.zeros((rollouts, 1, 2)), np.zeros((rollouts, 1, 2))
     crossed = np.zeros(rollouts, dtype=bool)

@@ -14,7 +14,8 @@ def signal(name: str, harm: Harm | None = None) -> Signal:
     return next(s for s in judged_signals(harm or Harm(), 0.01, HOLDOUT) if s.name == name)
 
 
-def test_false_alarm_is_shared_out_over_the_signals_that_are_judged() -> None:
+def test_false_alarm_is_shared_out_over_the_judged_signals() -> None:
+    """The false alarm is shared out over the signals that are judged."""
     shares = {s.name: s.false_alarm for s in judged_signals(Harm(), 0.01, HOLDOUT)}
     assert sum(shares.values()) == pytest.approx(0.01)
     assert shares["error_ratio"] == pytest.approx(0.004)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from services.model_server.prediction_log import WRITE_INTERVAL
 from services.telemetry import FEEDBACK_MATCHED
 from tests.services.model_server.conftest import Caller, StartServer, listening
+from tests.services.model_server.log_files import wait_for_lines
 from tests.small_package import GOOD
 
 LOW, HIGH = {**GOOD, "tenure": 0}, {**GOOD, "tenure": 120}
@@ -31,7 +31,8 @@ def bin_counted(server: Caller) -> str:
     return name.removeprefix("canario_scores_total")[1:-1]
 
 
-def test_a_label_counts_in_the_bin_of_the_score_that_was_answered(server: Caller) -> None:
+def test_a_label_counts_in_the_bin_of_the_answered_score(server: Caller) -> None:
+    """A label counts in the bin of the score that was answered."""
     request_id = server.predict(GOOD).headers["x-request-id"]
     place = bin_counted(server)
     reply = server.post("/feedback", {"request_id": request_id, "label": "Yes"})
@@ -49,7 +50,8 @@ def test_the_same_feedback_again_counts_no_label(server: Caller) -> None:
     assert server.metrics()['canario_feedback_total{matched="conflict"}'] == 0
 
 
-def test_a_label_that_contradicts_the_first_one_is_a_fault_of_its_own_and_does_not_count(server: Caller) -> None:
+def test_a_contradicting_label_is_a_fault_and_does_not_count(server: Caller) -> None:
+    """A label that contradicts the first one is a fault of its own, and does not count."""
     request_id = server.predict(GOOD).headers["x-request-id"]
     place = bin_counted(server)
     server.post("/feedback", {"request_id": request_id, "label": "Yes"})
@@ -64,7 +66,8 @@ def test_a_label_that_contradicts_the_first_one_is_a_fault_of_its_own_and_does_n
     assert counted == {"true": 1, "false": 0, "conflict": 1}
 
 
-def test_a_contradiction_within_one_body_leaves_the_other_messages_alone(server: Caller) -> None:
+def test_a_contradiction_leaves_the_bodys_other_messages_alone(server: Caller) -> None:
+    """A contradiction within one body leaves the other messages alone."""
     first, second = (server.predict(GOOD).headers["x-request-id"] for _ in range(2))
     messages = [{"request_id": one, "label": label} for one, label in ((first, "Yes"), (first, "No"), (second, "No"))]
     reply = server.post("/feedback", messages)
@@ -124,7 +127,8 @@ def test_wrong_feedback_is_named(server: Caller, message: Any, field: str | None
 
 
 @pytest.mark.parametrize("label", ["Yes", ["Yes"], ["Yes", "No", "Yes"], []])
-def test_too_many_or_too_few_labels_are_refused_and_count_for_nothing(server: Caller, label: Any) -> None:
+def test_too_many_or_too_few_labels_are_refused(server: Caller, label: Any) -> None:
+    """Too many or too few labels are refused, and count for nothing."""
     request_id = server.predict([LOW, HIGH]).headers["x-request-id"]
     reply = server.post("/feedback", {"request_id": request_id, "label": label})
     assert reply.status == 422
@@ -149,16 +153,8 @@ def test_feedback_is_kept_for_a_later_join(serve: StartServer, tmp_path: Path) -
     ]
 
 
-def wait_for_lines(folder: Path, name: str, count: int) -> None:
-    pause = threading.Event()
-    for _ in range(int(10 / WRITE_INTERVAL)):
-        if sum(len(path.read_bytes().splitlines()) for path in folder.glob(f"{name}-*")) >= count:
-            return
-        pause.wait(WRITE_INTERVAL)
-    raise AssertionError(f"{folder} has no {count} lines of {name}")
-
-
-def test_a_request_that_another_replica_answered_is_passed_on_once(serve: StartServer) -> None:
+def test_a_label_for_another_replicas_answer_is_passed_on_once(serve: StartServer) -> None:
+    """A label for a request that another replica answered is passed on once."""
     answered = serve(version="2")
     request_id = answered.predict(GOOD).headers["x-request-id"]
     with listening(answered.app) as port:
@@ -196,7 +192,8 @@ def test_messages_that_are_passed_on_are_judged_one_by_one(serve: StartServer) -
     assert server.metrics()['canario_feedback_total{matched="false"}'] == 1
 
 
-def test_a_label_that_only_the_other_version_has_is_no_reason_to_drop_the_rest(server: Caller) -> None:
+def test_a_label_of_the_other_version_does_not_drop_the_rest(server: Caller) -> None:
+    """A forwarded label that only the other version knows does not drop the rest."""
     known = server.predict(GOOD).headers["x-request-id"]
     messages = [{"request_id": "elsewhere", "label": "gone"}, {"request_id": known, "label": "Yes"}]
     forwarded = server.post("/feedback", messages, x_canario_forwarded="1")

@@ -27,9 +27,8 @@ class Counting(httpx.AsyncClient):
         self.made.append(self)
 
 
-def test_one_client_asks_the_peers_for_all_messages_and_is_closed_in_the_end(
-    serve: StartServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_client_asks_the_peers_for_all_messages(serve: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One client asks the peers for all messages, and is closed in the end."""
     Counting.made.clear()
     monkeypatch.setattr(httpx, "AsyncClient", Counting)
     answered = serve()
@@ -83,7 +82,8 @@ def test_a_server_that_needs_no_peer_makes_no_client(serve: StartServer, monkeyp
     assert Counting.made == []
 
 
-def test_a_flood_of_unknown_ids_is_asked_a_few_at_a_time_and_all_are_answered() -> None:
+def test_a_flood_of_unknown_ids_is_asked_a_few_at_a_time() -> None:
+    """A flood of unknown ids is asked a few at a time, and all are answered."""
     open_now, most = 0, 0
 
     async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -40,7 +40,8 @@ def test_a_row_is_labelled_once() -> None:
 
 
 @pytest.mark.parametrize(("labels", "row"), [([False, False], 0), ([True, True], 1), ([False, True], 0)])
-def test_another_label_than_the_first_is_said_and_changes_nothing(labels: list[bool], row: int) -> None:
+def test_a_label_unlike_the_first_is_refused_without_a_change(labels: list[bool], row: int) -> None:
+    """A label that differs from the first is an error, and changes nothing."""
     recent = answers()
     recent.remember("a", [3, 19])
     recent.label("a", [True, False])
@@ -49,7 +50,8 @@ def test_another_label_than_the_first_is_said_and_changes_nothing(labels: list[b
     assert recent.label("a", [True, False]) == []
 
 
-def test_labels_for_other_rows_than_the_answers_are_said_and_label_nothing() -> None:
+def test_labels_for_other_rows_than_the_answers_are_an_error() -> None:
+    """Labels for other rows than the answer's are an error, and label nothing."""
     recent = answers()
     recent.remember("a", [3, 19])
     with pytest.raises(LabelsError, match="has 1 labels; the answer has 2"):
@@ -133,7 +135,8 @@ def child(environment: dict[str, str]) -> subprocess.Popen[str]:
     )
 
 
-def test_workers_find_each_others_answers_and_take_the_slot_of_one_that_ended() -> None:
+def test_workers_share_answers_and_take_over_a_free_slot() -> None:
+    """Workers find each other's answers, and take the slot of a worker that ended."""
     environment = dict(os.environ)
     offer(environment, 1, SLOT)
     _, file, size = environment[SHARED_VARIABLE].split(":")

@@ -26,7 +26,8 @@ def test_an_allowance_gives_a_share_of_the_time_that_passes() -> None:
     assert allowance.wait_seconds() > 0
 
 
-def test_own_time_passes_while_there_is_nothing_to_do_and_while_there_is() -> None:
+def test_own_time_passes_in_rest_and_in_work() -> None:
+    """Own time passes while there is nothing to do, and while there is work."""
     clock = own_time()
     at, start = time.monotonic(), clock()
     time.sleep(0.02)
@@ -51,7 +52,8 @@ if other:
 
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this kernel does not tell")
-def test_own_time_stands_still_while_another_process_has_the_processor() -> None:
+def test_own_time_stands_still_while_another_process_runs() -> None:
+    """Own time stands still while another process has the processor."""
     done = subprocess.run(
         [sys.executable, "-c", _CONTEST],
         capture_output=True,

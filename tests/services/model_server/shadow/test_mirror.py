@@ -119,7 +119,8 @@ def answering(body: bytes, status: int = 200, asked: list[tuple[str, bytes]] | N
     return handle
 
 
-def test_a_request_is_asked_again_under_its_id_and_marked_as_a_copy(package: Package) -> None:
+def test_a_copy_keeps_the_requests_id_and_is_marked(package: Package) -> None:
+    """A request is asked again under its id, and is marked as a copy."""
     asked: list[tuple[str, bytes]] = []
 
     async def story(stage: Stage) -> None:
@@ -136,7 +137,9 @@ def test_a_request_is_asked_again_under_its_id_and_marked_as_a_copy(package: Pac
     assert {"x-canario-shadow: 1", "x-request-id: id-1", "content-type: application/json"} <= set(lines)
 
 
-def test_a_connection_is_kept_and_one_that_the_candidate_closes_is_replaced(package: Package) -> None:
+def test_a_connection_is_kept_until_the_candidate_closes_it(package: Package) -> None:
+    """A connection is kept, and is replaced when the candidate closes it."""
+
     async def story(stage: Stage) -> None:
         for number in range(1, 6):
             stage.mirror.offer(f"id-{number}", b"{}", YES, [ROW])

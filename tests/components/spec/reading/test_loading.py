@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from components.errors import SpecError
 from components.spec.contract import CategoryFeature, Spec
-from components.spec.loading import json_schema, load_spec, parse_spec
+from components.spec.reading.loading import json_schema, load_spec, parse_spec
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 SMALL = """\
 name: loans
@@ -40,7 +40,8 @@ def test_the_churn_spec_loads() -> None:
     assert len(spec.features) == 19
 
 
-def test_a_path_is_made_absolute_beside_the_spec_and_a_uri_is_kept(tmp_path: Path) -> None:
+def test_a_path_is_taken_from_the_specs_folder_and_a_uri_is_kept(tmp_path: Path) -> None:
+    """A path is made absolute from the folder of the spec, and a URI is kept as it is."""
     path = tmp_path / "service.yaml"
     path.write_text(SMALL)
     assert load_spec(path).data.uri == str(tmp_path / "t.csv")
@@ -64,7 +65,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
 def test_the_schema_for_editors_is_the_one_that_is_generated() -> None:
     written = json.loads((ROOT / "services" / "service.schema.json").read_text())
     generated = json.loads(json.dumps(json_schema()))
-    assert written == generated, "run: python -m components.spec.loading > services/service.schema.json"
+    assert written == generated, "run: python -m components.spec.reading.loading > services/service.schema.json"
 
 
 # --- messages ------------------------------------------------------------------------------

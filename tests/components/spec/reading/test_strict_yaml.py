@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.spec.strict_yaml import load_yaml
+from components.spec.reading.strict_yaml import load_yaml
 
 
 @pytest.mark.parametrize(

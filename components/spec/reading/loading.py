@@ -1,6 +1,6 @@
 """Reads `service.yaml` into the spec's types, and says clearly what is wrong with it.
 
-    python -m components.spec.loading > services/service.schema.json
+    python -m components.spec.reading.loading > services/service.schema.json
 
 writes the JSON schema by which editors complete and check a spec.
 """
@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from components.errors import SpecError
 from components.spec.contract import Spec
-from components.spec.strict_yaml import load_yaml
+from components.spec.reading.strict_yaml import load_yaml
 
 #: What pydantic appends to a place for each type that it tried there, and what to say instead.
 _TRIED = {
