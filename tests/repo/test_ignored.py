@@ -31,7 +31,8 @@ def test_a_secret_that_a_document_has_people_write_is_ignored() -> None:
     assert ignored(found) == found
 
 
-def test_keys_and_tokens_are_ignored_wherever_they_lie_and_their_likes_are_not() -> None:
+def test_keys_and_tokens_are_ignored() -> None:
+    """Keys and tokens are ignored wherever they lie, and files with similar names are not."""
     kept = {"key.py", "tokens.md", "services/token.py", "keys/README.md", "pem"}
     assert ignored(kept | {"key.pem", "services/cosign.key", "k8s/token"}) == {
         "key.pem",

@@ -135,7 +135,8 @@ def _make(*words: str) -> str:
     return subprocess.run(["make", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-def test_every_target_stands_under_a_heading_with_a_short_explanation() -> None:
+def test_every_target_has_a_heading_and_a_short_explanation() -> None:
+    """Every target stands under a heading, with a short explanation."""
     assert unfit(MAKEFILE) == []
     assert len({entry.heading for entry in entries(MAKEFILE)}) > 10
 
@@ -154,7 +155,8 @@ def test_a_target_that_the_help_cannot_list_well_is_seen(makefile: str, wrong: l
 
 
 @pytest.mark.parametrize(("command", "makefile"), [("help", FOR_PEOPLE), ("help-workflows", FOR_WORKFLOWS)])
-def test_the_help_has_headings_explanations_and_variables_in_columns_that_fit(command: str, makefile: str) -> None:
+def test_the_help_has_headings_and_columns_that_fit(command: str, makefile: str) -> None:
+    """The help has headings, and explanations and variables in columns that fit."""
     listed = _make(command)
     assert max(map(len, listed.splitlines())) <= WIDEST
     for entry in entries(makefile):
@@ -163,7 +165,8 @@ def test_the_help_has_headings_explanations_and_variables_in_columns_that_fit(co
         assert all(word in listed for word in entry.variables.split())
 
 
-def test_variables_that_do_not_fit_go_on_below_each_other_and_a_value_stays_whole(tmp_path: Path) -> None:
+def test_variables_that_do_not_fit_go_on_below_each_other(tmp_path: Path) -> None:
+    """Variables that do not fit go on below each other, and a value stays whole."""
     words = 'STORE=s3://... DATA=s3://... [EVIDENCE="--record f"] [KEY=f]'
     (tmp_path / "Makefile").write_text(f"##@ A\nfifteen-letters: b  ## {'x' * LONGEST}  ## {words}\n")
     done = subprocess.run(
@@ -176,7 +179,8 @@ def test_variables_that_do_not_fit_go_on_below_each_other_and_a_value_stays_whol
     ]
 
 
-def test_what_only_workflows_call_stands_in_their_file_and_nothing_else_does() -> None:
+def test_only_what_workflows_call_stands_in_their_file() -> None:
+    """Targets that only workflows call stand in their file, and no others do."""
     wanted, named, told = called_by_workflows(), named_outside_workflows(), told_to_people()
     assert {"merged", "tf-keep"} <= wanted - named
     assert {"tools", "request", "tf-apply"} <= wanted & told

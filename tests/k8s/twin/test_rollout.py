@@ -322,8 +322,8 @@ def test_basic_gives_a_version_that_is_not_ready_nothing(stage: Stage, version: 
 
 
 @pytest.mark.parametrize("settings", [contract.Rollout(strategy="canary", step_weight=20, max_weight=50)])
-def test_a_canary_that_the_judge_would_stop_does_not_get_everything(stage: Stage) -> None:
-    """The twin of what basic does: the same judge, asked."""
+def test_a_canary_that_the_judge_stops_does_not_get_everything(stage: Stage) -> None:
+    """The negative twin of what basic does: the same judge, asked."""
     stage.started().want(release("2"))
     stage.judge.says.update(dict.fromkeys(HOOK_TYPES, 403), rollback=200)
     stage.judge.says["confirm-rollout"] = 200

@@ -256,7 +256,8 @@ def test_failures_that_were_asked_for_are_told_apart(demo):
     assert "1,000 requests sent, 7 failed" in read(demo).text
 
 
-def test_without_a_judge_no_version_is_said_to_have_proved_itself(demo):
+def test_without_a_judge_no_version_has_proved_itself(demo):
+    """Without a judge no version is said to have proved itself."""
     summary = json.loads((demo / "summary.json").read_text())
     summary["versions"][2]["fate"] = "promoted"
     ending = {"versions": summary["versions"], "champion": "3", "fault": "errors", "ending": "promoted"}
