@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from components.evaluation.behaviour import flips, trend
 from components.evaluation.bootstrap import differences, intervals, resample
 from components.evaluation.fairness import fairness
-from components.evaluation.gates import judge
-from components.evaluation.holdout_rule import doubt
+from components.evaluation.gates import check_gates
+from components.evaluation.holdout_rule import overlap_reason
 from components.evaluation.metrics import calibration_bins
 from components.evaluation.result import CalibrationBin, Comparison, Evaluation, Fairness, Speed
 from components.features.encoding import Encoding, RowEncoder
@@ -54,7 +54,7 @@ def evaluate_model(
         speed=time_rows(model, model.encoding, holdout, spec),
         package_mib=model_bytes / 2**20,
     )
-    return evaluation.model_copy(update={"gates": judge(evaluation, spec)})
+    return evaluation.model_copy(update={"gates": check_gates(evaluation, spec)})
 
 
 def _fairness(holdout: Examples, scores: NDArray[np.float64], spec: Spec) -> tuple[Fairness, ...]:
@@ -72,7 +72,7 @@ def _compare(scores: NDArray[np.float64], holdout: Examples, champion: Package, 
         difference=differences(holdout.labels, scores, theirs, weights),
         shift=shift,
         shift_error=error,
-        doubt=doubt(champion.receipt.spec, spec),
+        doubt=overlap_reason(champion.receipt.spec, spec),
     )
 
 
@@ -142,11 +142,11 @@ def evaluate(
     from components.spec.contract import Spec
     from components.table.examples import load_examples
 
-    asked = Spec.model_validate_json(spec)
+    parsed = Spec.model_validate_json(spec)
     trained, fit = load_trained(Path(model.path))
     size = Path(model.path, MODEL).stat().st_size
     known = named_package(champion_version, Path(champion.path))
-    found = evaluate_model(fit.candidate, trained, size, load_examples(Path(holdout.path), asked), asked, known)
+    found = evaluate_model(fit.candidate, trained, size, load_examples(Path(holdout.path), parsed), parsed, known)
     found = found.model_copy(update={"machine": fit.machine})
     Path(evaluation.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
     evaluation.metadata = {"passed": found.passed}

@@ -13,7 +13,7 @@ from components.evaluation.metrics import roc_auc
 from components.evaluation.result import Evaluation, Interval
 from components.features.encoding import Encoding, encode_table
 from components.models.trained import Trained
-from components.spec.contract import Closed, Spec
+from components.spec.contract import ClosedModel, Spec
 from components.step import step
 from components.table.examples import Examples
 
@@ -21,14 +21,14 @@ from components.table.examples import Examples
 MOST_ROWS, ROUNDS = 4000, 5
 
 
-class Importance(Closed):
+class Importance(ClosedModel):
     """How much ROC AUC is lost when a feature's cells are dealt to other rows; the range is over the rounds."""
 
     feature: str
     loss: Interval
 
 
-class Explanation(Closed):
+class Explanation(ClosedModel):
     """`importance.json`, the feature that matters most first."""
 
     rows: int
@@ -156,9 +156,9 @@ def explain(
     from components.spec.contract import Spec
     from components.table.examples import load_examples
 
-    asked = Spec.model_validate_json(spec)
+    parsed = Spec.model_validate_json(spec)
     trained, _ = load_trained(Path(model.path))
-    found = explain_model(trained, load_examples(Path(holdout.path), asked), asked)
+    found = explain_model(trained, load_examples(Path(holdout.path), parsed), parsed)
     Path(importance.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
     measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
     drawn = draw_figures(found, measured, Path(figures.path))

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 
-def replace_text(path: Path, text: str) -> Path:
+def write_atomically(path: Path, text: str) -> Path:
     """Writes a file in one step, its folder too: a reader sees the old text or the new one. Returns `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -20,22 +20,22 @@ def gate(
     from pathlib import Path
 
     from components.errors import GateError
-    from components.evaluation.gates import refuse_breaches
+    from components.evaluation.gates import refuse_violations
     from components.evaluation.result import Evaluation
     from components.registry.package_store import named_package
     from components.spec.compatibility import refuse_narrower
     from components.spec.contract import Spec
 
-    asked = Spec.model_validate_json(spec)
+    parsed = Spec.model_validate_json(spec)
     known = named_package(champion_version, Path(champion.path))
     found = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
     try:
-        refuse_breaches(found)
+        refuse_violations(found)
         if known:
-            refuse_narrower(known.contract.features, asked)
+            refuse_narrower(known.contract.features, parsed)
     except GateError as error:
         from components.registry.tracking import read_record, record_refusal
 
-        record_refusal(mlflow, read_record(asked.name, run, evaluation.path, trials.path, figures.path), str(error))
+        record_refusal(mlflow, read_record(parsed.name, run, evaluation.path, trials.path, figures.path), str(error))
         raise
     print(f"{len(found.gates)} gates passed")

@@ -169,7 +169,7 @@ def package(
     import tempfile
     from pathlib import Path
 
-    from components.evaluation.gates import refuse_breaches
+    from components.evaluation.gates import refuse_violations
     from components.evaluation.result import Evaluation
     from components.models.trained import load_trained
     from components.package.model_package import MODEL
@@ -179,15 +179,15 @@ def package(
     from components.spec.contract import Spec
     from components.table.examples import load_examples
 
-    asked = Spec.model_validate_json(spec)
+    parsed = Spec.model_validate_json(spec)
     measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
-    refuse_breaches(measured)
+    refuse_violations(measured)
     origin = Origin(run, snapshot.metadata["digest"], commit(), lock_digest())
     graph = Path(model.path, MODEL).read_bytes()
-    rows = load_examples(Path(holdout.path), asked)
+    rows = load_examples(Path(holdout.path), parsed)
     with tempfile.TemporaryDirectory() as folder:
         draft = package_model(
-            graph, load_trained(Path(model.path))[1], measured, rows, asked, origin, Path(folder, "p")
+            graph, load_trained(Path(model.path))[1], measured, rows, parsed, origin, Path(folder, "p")
         )
         package.uri = package_uri(store, draft.digest)
         kept = keep_package(draft, Path(package.path))

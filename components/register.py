@@ -25,7 +25,7 @@ VALIDATION: Final = "validation.md"
 
 
 @dataclass(frozen=True)
-class Source:
+class DataOrigin:
     """The data of a run: the snapshot, the bytes that it was taken from, and what validation found, in Markdown."""
 
     snapshot_uri: str
@@ -33,7 +33,7 @@ class Source:
     findings: str
 
 
-def register_package(uri: str, record: RunRecord, folder: Path, source: Source) -> Registered:
+def register_package(uri: str, record: RunRecord, folder: Path, source: DataOrigin) -> Registered:
     """The model version of a package, with the alias `challenger`; made only once for a package.
 
     Raises:
@@ -52,7 +52,7 @@ def register_package(uri: str, record: RunRecord, folder: Path, source: Source) 
     return version
 
 
-def version_tags(folder: Path, source: Source) -> dict[str, str]:
+def version_tags(folder: Path, source: DataOrigin) -> dict[str, str]:
     """Tags that resolve to everything in the receipt."""
     package = read_package(folder)
     receipt = package.receipt
@@ -88,12 +88,12 @@ def register(
     from dataclasses import asdict
     from pathlib import Path
 
-    from components.register import Source, register_package
+    from components.register import DataOrigin, register_package
     from components.registry.tracking import read_record
 
     record = read_record(service, run, evaluation.path, trials.path, figures.path)
     found = Path(findings.path).read_text(encoding="utf-8")
-    source = Source(snapshot.uri, source_digest, found)
+    source = DataOrigin(snapshot.uri, source_digest, found)
     version = register_package(mlflow, record, Path(package.path), source)
     Path(registration.path).write_text(json.dumps(asdict(version), indent=2), encoding="utf-8")
     print(f"version {version.version} of {service}, run {version.run_id}")

@@ -17,8 +17,8 @@ def split(
     from components.table.examples import load_examples
     from components.table.holdout import split_examples
 
-    asked = Spec.model_validate_json(spec)
-    sides = split_examples(load_examples(Path(snapshot.path), asked), asked)
+    parsed = Spec.model_validate_json(spec)
+    sides = split_examples(load_examples(Path(snapshot.path), parsed), parsed)
     for artifact, side in ((train, sides.train), (holdout, sides.holdout)):
         Path(artifact.path).write_bytes(table_bytes(side.frame))
         artifact.metadata = {"rows": len(side), "positives": int(side.labels.sum())}

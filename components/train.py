@@ -19,9 +19,9 @@ def train(
     from components.spec.contract import Spec
     from components.table.examples import load_examples
 
-    asked = Spec.model_validate_json(spec)
+    parsed = Spec.model_validate_json(spec)
     best = Search.model_validate_json(Path(trials.path).read_bytes()).best
-    made = train_candidate(load_examples(Path(train.path), asked), asked, best)
+    made = train_candidate(load_examples(Path(train.path), parsed), parsed, best)
     folder = Path(model.path)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL).write_bytes(made.model)

@@ -16,9 +16,9 @@ def validate(
     from components.table.examples import load_examples
     from components.validation.checks import check_examples, report
 
-    asked = Spec.model_validate_json(spec)
+    parsed = Spec.model_validate_json(spec)
     known = Path(reference.path)
-    before = load_examples(known, asked) if known.stat().st_size else None
-    found = check_examples(load_examples(Path(snapshot.path), asked), asked, before)
+    before = load_examples(known, parsed) if known.stat().st_size else None
+    found = check_examples(load_examples(Path(snapshot.path), parsed), parsed, before)
     Path(findings.path).write_text(report(found), encoding="utf-8")
     print(f"{found.rows:,} rows are what the spec says" + "".join(f"\nnote: {note}" for note in found.notes))

@@ -22,7 +22,7 @@ class FollowError(Exception):
 
 
 @dataclass(frozen=True)
-class Ending:
+class RunEnd:
     """How a run ended: its state, and for one that did not succeed the steps at fault with their errors."""
 
     state: str
@@ -55,7 +55,7 @@ class Follower:
         self._lost = False
         self._began = time.monotonic()
 
-    def until_ended(self, pace: Pace) -> Ending:
+    def until_ended(self, pace: Pace) -> RunEnd:
         """Waits for the end of the run.
 
         Raises:
@@ -67,7 +67,7 @@ class Follower:
             if run is not None:
                 self._tell(run)
                 if run.state in _ENDED:
-                    return Ending(run.state, faults(run, self._steps))
+                    return RunEnd(run.state, faults(run, self._steps))
             if self._elapsed() + pace.poll_seconds > pace.timeout_seconds:
                 raise FollowError(self._time_is_up(pace))
             if self._interrupted():

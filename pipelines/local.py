@@ -50,7 +50,7 @@ from components.registry.provenance import ROOT, code_digest, hold_commit
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
 from pipelines.result import BAD_INPUT, exit_status, write_json, write_outcome
-from pipelines.runner import Failure, StepRun, Watch, forget_unused, run_graph
+from pipelines.runner import StepFailure, StepRun, Watch, forget_unused, run_graph
 from pipelines.training import training_pipeline
 
 #: Children get this long to end by themselves.
@@ -156,12 +156,12 @@ def train(request: Request) -> int:
     forget_unused(request.store)
     _prepare_environment()
     run = _begin(request)
-    failure: Failure | None = None
+    failure: StepFailure | None = None
     with (request.home / "run.log").open("w", encoding="utf-8") as log:
         watch = Watch(log, _tell)
         try:
             run_graph(_graph(request.spec), _arguments(request, run), request.store, watch)
-        except Failure as raised:
+        except StepFailure as raised:
             failure = raised
     result = write_outcome(request.home, run, watch.steps, failure)
     _end(request)

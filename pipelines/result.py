@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.files import replace_text
-from pipelines.runner import Failure, StepRun
+from components.files import write_atomically
+from pipelines.runner import StepFailure, StepRun
 
 #: Exit status and the word in `result.json` for each kind of failure.
 REFUSED, BAD_INPUT, FAILED = 3, 2, 1
@@ -21,12 +21,12 @@ STATUS = {
 }
 
 
-def exit_status(failure: Failure | None) -> tuple[int, str]:
+def exit_status(failure: StepFailure | None) -> tuple[int, str]:
     """A run's exit status, and the word for it."""
     return (0, "ok") if failure is None else STATUS.get(failure.kind, (FAILED, "failed"))
 
 
-def write_outcome(home: Path, run: str, steps: Sequence[StepRun], failure: Failure | None) -> dict[str, Any]:
+def write_outcome(home: Path, run: str, steps: Sequence[StepRun], failure: StepFailure | None) -> dict[str, Any]:
     """Writes the files of a run that ended; the content of `result.json`."""
     outputs = {step.name: step.outputs for step in steps if step.succeeded}
     evaluation = _evaluation(outputs)
@@ -98,7 +98,7 @@ def _read(artifact: Any) -> dict[str, Any]:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes a file that is either whole or not there."""
-    replace_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -49,7 +49,7 @@ class StepRun:
 
 
 @dataclass
-class Failure(Exception):  # noqa: N818 -- a failure is what it is
+class StepFailure(Exception):  # noqa: N818 -- a failure is what it is
     """A step failed; `kind` is the error's class in `components.errors`, or "" for a fault of ours."""
 
     step: str
@@ -92,14 +92,14 @@ class Watch:
         return outputs, ended
 
     @property
-    def failure(self) -> Failure | None:
+    def failure(self) -> StepFailure | None:
         """The step that failed, with its own message if it is an error of ours."""
         if not self.steps or self.steps[-1].succeeded:
             return None
         text = textwrap.dedent(self._text.getvalue().replace("\n    ", "\n"))
         found = _ERROR.findall(text)
         kind, message = found[-1] if found else ("", "\n".join(text.strip().splitlines()[-15:]))
-        return Failure(self.steps[-1].name, kind, message.strip())
+        return StepFailure(self.steps[-1].name, kind, message.strip())
 
 
 def _last_line(text: str) -> str:

@@ -31,7 +31,7 @@ _MESSAGES: Final = {"train": "a message asked for it", "data-changed": "a messag
 
 
 @dataclass(frozen=True)
-class Decision:
+class TriggerDecision:
     """Which services to train, in order of their names, and why."""
 
     services: tuple[str, ...]
@@ -42,7 +42,7 @@ class Decision:
         return f"services={json.dumps(list(self.services))}\nreason={self.reason}\n"
 
 
-def decide(event: str, payload: Mapping[str, Any], changed: Sequence[str], services: Iterable[str]) -> Decision:
+def decide(event: str, payload: Mapping[str, Any], changed: Sequence[str], services: Iterable[str]) -> TriggerDecision:
     """What an event asks for; `changed` are the files that a push changed, relative to the root.
 
     Raises:
@@ -50,27 +50,29 @@ def decide(event: str, payload: Mapping[str, Any], changed: Sequence[str], servi
     """
     known = tuple(sorted(services))
     if event == "schedule":
-        return Decision(known, "the schedule asked for it")
+        return TriggerDecision(known, "the schedule asked for it")
     if event == "push":
         return _of_push(changed, known)
     if event == "workflow_dispatch":
-        return Decision(_named(payload.get("inputs"), known), "a person asked for it")
+        return TriggerDecision(_named(payload.get("inputs"), known), "a person asked for it")
     if event == "repository_dispatch" and payload.get("action") in _MESSAGES:
-        return Decision(_named(payload.get("client_payload"), known), _MESSAGES[payload["action"]])
+        return TriggerDecision(_named(payload.get("client_payload"), known), _MESSAGES[payload["action"]])
     allowed = f"schedule, push, workflow_dispatch, repository_dispatch of type {' or '.join(_MESSAGES)}"
     raise SpecError(f"event {event!r} of type {payload.get('action')!r} starts no training; allowed: {allowed}")
 
 
-def _of_push(changed: Sequence[str], known: tuple[str, ...]) -> Decision:
+def _of_push(changed: Sequence[str], known: tuple[str, ...]) -> TriggerDecision:
     if any(file.startswith(_CODE) for file in changed):
-        return Decision(known, "the code that trains changed")
+        return TriggerDecision(known, "the code that trains changed")
     if any(file.startswith(_APPLICATION) for file in changed):
-        return Decision(known, "the application that serves changed")
+        return TriggerDecision(known, "the application that serves changed")
     spec = tuple(name for name in known if f"services/{name}/service.yaml" in changed)
     data = tuple(name for name in known if any(_is_data(file, name) for file in changed))
     parts = (("the spec", spec), ("the data", data))
     reasons = [f"{what} of {', '.join(names)} changed" for what, names in parts if names]
-    return Decision(tuple(sorted({*spec, *data})), " and ".join(reasons) or "nothing changed that a model learns from")
+    return TriggerDecision(
+        tuple(sorted({*spec, *data})), " and ".join(reasons) or "nothing changed that a model learns from"
+    )
 
 
 def _is_data(file: str, service: str) -> bool:

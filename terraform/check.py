@@ -35,7 +35,7 @@ Outcome = Literal["passed", "failed", "not run"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ToolRun:
     """What a command said: `code` is its exit status."""
 
     code: int
@@ -43,7 +43,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One check of one folder; `why` says what failed or was missing."""
 
     check: str
@@ -53,21 +53,21 @@ class Finding:
 
 
 #: Runs a program with arguments in a folder; None where it is not on the PATH.
-Program = Callable[[Path, tuple[str, ...]], Answer | None]
+Program = Callable[[Path, tuple[str, ...]], ToolRun | None]
 
 
-def program(folder: Path, command: tuple[str, ...]) -> Answer | None:
+def program(folder: Path, command: tuple[str, ...]) -> ToolRun | None:
     """Run a command in a folder."""
     if shutil.which(command[0]) is None:
         return None
     done = subprocess.run([*command], cwd=folder, capture_output=True, text=True, check=False)
-    return Answer(done.returncode, done.stdout + done.stderr)
+    return ToolRun(done.returncode, done.stdout + done.stderr)
 
 
-def check(tree: Path, run: Program) -> Iterator[Finding]:
+def check(tree: Path, run: Program) -> Iterator[CheckResult]:
     """Every check of a tree of Terraform code."""
     if (formatted := run(tree, ("terraform", "fmt", "-check", "-diff", "-recursive", "-no-color"))) is None:
-        yield Finding("terraform", ".", "not run", "terraform is not on the PATH: nothing was checked")
+        yield CheckResult("terraform", ".", "not run", "terraform is not on the PATH: nothing was checked")
         return
     yield _finding("fmt", ".", formatted)
     # An example is a fragment to be quoted, and needs no version of its own.
@@ -78,12 +78,12 @@ def check(tree: Path, run: Program) -> Iterator[Finding]:
         yield from check_folder(tree, folder, run)
 
 
-def _linted(name: str, answers: list[Answer | None]) -> Finding:
+def _linted(name: str, answers: list[ToolRun | None]) -> CheckResult:
     there = [answer for answer in answers if answer is not None]
     if len(there) < len(answers):
-        return Finding(name, ".", "not run", f"{name} is not on the PATH; `make tools TOOLS={name}` brings it")
+        return CheckResult(name, ".", "not run", f"{name} is not on the PATH; `make tools TOOLS={name}` brings it")
     wrong = [answer for answer in there if answer.code]
-    return _finding(name, ".", Answer(len(wrong), "\n".join(answer.text.strip() for answer in wrong)))
+    return _finding(name, ".", ToolRun(len(wrong), "\n".join(answer.text.strip() for answer in wrong)))
 
 
 def folders(tree: Path) -> list[Path]:
@@ -91,14 +91,14 @@ def folders(tree: Path) -> list[Path]:
     return sorted({file.parent for file in tree.rglob("main.tf") if file.parent.name != "examples"})
 
 
-def check_folder(tree: Path, folder: Path, run: Program) -> Iterator[Finding]:
+def check_folder(tree: Path, folder: Path, run: Program) -> Iterator[CheckResult]:
     """One folder: it has to be initialised before it can be looked at."""
     name = str(folder.relative_to(tree))
     answer = _terraform(run, folder, "init", "-backend=false", "-input=false", "-no-color")
     if answer.code:
         unreachable = UNREACHABLE.search(" ".join(answer.text.split())) is not None
         why = "its provider cannot be had here" if unreachable else answer.text.strip()
-        yield Finding("validate, test", name, "not run" if unreachable else "failed", why)
+        yield CheckResult("validate, test", name, "not run" if unreachable else "failed", why)
         return
     yield _finding("validate", name, _terraform(run, folder, "validate", "-no-color"))
     if list(folder.glob("tests/*.tftest.hcl")):
@@ -107,20 +107,22 @@ def check_folder(tree: Path, folder: Path, run: Program) -> Iterator[Finding]:
         yield _order(name, _terraform(run, folder, "graph"))
 
 
-def _order(name: str, graph: Answer) -> Finding:
+def _order(name: str, graph: ToolRun) -> CheckResult:
     faults = [graph.text.strip()] if graph.code else order.wrong(graph.text)
-    return Finding("destroy order", name, "failed" if faults else "passed", "\n  ".join(faults))
+    return CheckResult("destroy order", name, "failed" if faults else "passed", "\n  ".join(faults))
 
 
-def _terraform(run: Program, folder: Path, *arguments: str) -> Answer:
-    return run(folder, ("terraform", *arguments)) or Answer(127, "terraform is not on the PATH any more")
+def _terraform(run: Program, folder: Path, *arguments: str) -> ToolRun:
+    return run(folder, ("terraform", *arguments)) or ToolRun(127, "terraform is not on the PATH any more")
 
 
-def _finding(what: str, folder: str, answer: Answer) -> Finding:
-    return Finding(what, folder, "failed", answer.text.strip()) if answer.code else Finding(what, folder, "passed")
+def _finding(what: str, folder: str, answer: ToolRun) -> CheckResult:
+    return (
+        CheckResult(what, folder, "failed", answer.text.strip()) if answer.code else CheckResult(what, folder, "passed")
+    )
 
 
-def verdict(findings: list[Finding], strict: bool) -> int:
+def verdict(findings: list[CheckResult], strict: bool) -> int:
     """Exit status: 1 for what failed, and under `strict` for what could not run; also when nothing passed."""
     bad = {"failed", "not run"} if strict else {"failed"}
     passed = any(finding.outcome == "passed" for finding in findings)
@@ -129,7 +131,7 @@ def verdict(findings: list[Finding], strict: bool) -> int:
 
 def main() -> int:
     """Print each finding as it comes; 1 when something failed or nothing could run."""
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     with tempfile.TemporaryDirectory() as place:
         tree = shutil.copytree(HERE, Path(place) / "terraform", ignore=shutil.ignore_patterns(".terraform", "*.py"))
         for finding in check(tree, program):

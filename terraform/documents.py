@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.files import replace_text
+from components.files import write_atomically
 
 HERE = Path(__file__).parent
 _BLOCK = re.compile(r'^(variable|output) "([a-z_]+)" \{\n(.*?)^\}$', re.MULTILINE | re.DOTALL)
@@ -97,7 +97,7 @@ def main() -> int:
     changed = stale(HERE / "modules")
     for file, text in _documents(HERE / "modules"):
         if file in changed:
-            replace_text(file, text)
+            write_atomically(file, text)
             print(f"{file.relative_to(HERE.parent)} is written")
     return 0
 

@@ -124,11 +124,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m terraform.drain", description=__doc__)
     parser.add_argument("--env", required=True, help="a folder of terraform/envs")
     parser.add_argument("--limit-seconds", type=float, default=900, help="to wait until all is gone (default 900)")
-    asked = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     try:
-        cluster = outputs(asked.env, run).cluster
+        cluster = outputs(args.env, run).cluster
         enter(cluster, run)
-        drain(run, asked.limit_seconds)
+        drain(run, args.limit_seconds)
     except CloudError as error:
         print(f"not drained: {error}", file=sys.stderr)
         return 1

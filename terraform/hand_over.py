@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import yaml
 
-from components.files import replace_text
+from components.files import write_atomically
 from terraform.commands import CloudError, Outputs, Run, enter, outputs, run
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -54,7 +54,7 @@ def write_values(file: Path, found: Outputs) -> Path:
         raise CloudError(
             f"{file}: {', '.join(both)} stands there and is Terraform's to say; move it below or remove it"
         )
-    return replace_text(file, kept + _MARK + yaml.safe_dump(found.canario, sort_keys=False))
+    return write_atomically(file, kept + _MARK + yaml.safe_dump(found.canario, sort_keys=False))
 
 
 def write_registry(folder: Path, repository: str) -> Path:
@@ -67,7 +67,7 @@ def write_registry(folder: Path, repository: str) -> Path:
     text, count = _REGISTRY.subn(rf"\g<1>{repository}", file.read_text(encoding="utf-8"))
     if count != 1:
         raise CloudError(f"{file}: names the registry {count} times in place of once")
-    return replace_text(file, text)
+    return write_atomically(file, text)
 
 
 def apply_secret(found: Outputs, run: Run) -> None:

@@ -7,7 +7,7 @@ from components.evaluation.result import Evaluation, GateResult
 from components.spec.contract import Spec
 
 
-def judge(evaluation: Evaluation, spec: Spec) -> tuple[GateResult, ...]:
+def check_gates(evaluation: Evaluation, spec: Spec) -> tuple[GateResult, ...]:
     """Every gate of a spec; what could not be measured does not pass."""
     checks: tuple[Callable[[Evaluation, Spec], list[GateResult]], ...] = (
         _minima, _versus_champion, _maxima, _fairness, _behaviour,
@@ -111,7 +111,7 @@ def _behaviour(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
     return [*flips, *trends]
 
 
-def refuse_breaches(evaluation: Evaluation) -> None:
+def refuse_violations(evaluation: Evaluation) -> None:
     """Nothing, when every gate was passed.
 
     Raises:
@@ -119,11 +119,11 @@ def refuse_breaches(evaluation: Evaluation) -> None:
     """
     breaches = [gate for gate in evaluation.gates if not gate.passed]
     if breaches:
-        lines = [f"- {breach(gate)}" for gate in breaches]
+        lines = [f"- {violation(gate)}" for gate in breaches]
         raise GateError(f"the {evaluation.candidate} model did not pass {len(lines)} gates:\n" + "\n".join(lines))
 
 
-def breach(gate: GateResult) -> str:
+def violation(gate: GateResult) -> str:
     """A gate that was not passed, in words."""
     value = "not measured" if gate.value is None else f"{gate.value:.4g}"
     return f"{gate.gate}: {value}, must be {gate.limit}" + (f" ({gate.detail})" if gate.detail else "")

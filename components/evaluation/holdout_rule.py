@@ -13,7 +13,7 @@ from components.spec.views import recorded_spec
 
 
 @dataclass(frozen=True)
-class Cut:
+class HoldoutRule:
     """What decides a row's side, and the share that is held out.
 
     `rule` names a column and its role; it is empty where the features decide, which are told by name and type.
@@ -40,21 +40,21 @@ class _Recorded(BaseModel):
     features: dict[str, _Typed]
 
 
-def doubt(champion: Mapping[str, Any], spec: Spec) -> str:
+def overlap_reason(champion: Mapping[str, Any], spec: Spec) -> str:
     """Why the hold-out of `spec` may hold rows that the champion learned, and what to do; empty if it holds none.
 
     `champion` is the spec in the champion's receipt.
     """
-    ours = cut_of(recorded_spec(spec))
+    ours = holdout_rule_of(recorded_spec(spec))
     try:
-        theirs = cut_of(champion)
+        theirs = holdout_rule_of(champion)
     except ValidationError:
         return f"the champion's receipt does not say how its hold-out was cut; {_way_on(ours)}"
     differs = _difference(theirs, ours)
     return f"{differs}, so the champion may have learned rows of this hold-out; {_way_on(ours)}" if differs else ""
 
 
-def cut_of(recorded: Mapping[str, Any]) -> Cut:
+def holdout_rule_of(recorded: Mapping[str, Any]) -> HoldoutRule:
     """The cut of a spec as a receipt keeps it.
 
     Raises:
@@ -66,10 +66,10 @@ def cut_of(recorded: Mapping[str, Any]) -> Cut:
     rule = next((f"{role} {column!r}" for role, column in named if column), "")
     # Features are compared as they are hashed: by name, whatever their order, and read by their type.
     features = {} if rule else {name: feature.type for name, feature in found.features.items()}
-    return Cut(rule, features, split.holdout)
+    return HoldoutRule(rule, features, split.holdout)
 
 
-def _difference(theirs: Cut, ours: Cut) -> str:
+def _difference(theirs: HoldoutRule, ours: HoldoutRule) -> str:
     if theirs.rule != ours.rule:
         words = [cut.rule or "the features" for cut in (theirs, ours)]
         return f"the champion's hold-out was cut by {words[0]}, this one by {words[1]}"
@@ -80,7 +80,7 @@ def _difference(theirs: Cut, ours: Cut) -> str:
     return ""
 
 
-def _changes(theirs: Cut, ours: Cut) -> str:
+def _changes(theirs: HoldoutRule, ours: HoldoutRule) -> str:
     both = theirs.features.keys() & ours.features.keys()
     parts = {
         "new": ours.features.keys() - both,
@@ -90,7 +90,7 @@ def _changes(theirs: Cut, ours: Cut) -> str:
     return "; ".join(f"{word}: {', '.join(sorted(names))}" for word, names in parts.items() if names)
 
 
-def _way_on(ours: Cut) -> str:
+def _way_on(ours: HoldoutRule) -> str:
     lasting = "" if ours.rule else "name `data.id` or `split.group`, so that features may change later, and "
     once = "train one version without this comparison (`gates: {versus_champion: null}`)"
     return f"{lasting}{once}, or go back to the champion's rule"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from components.digest import Digest
 from components.models.machine import Machine
-from components.spec.contract import Closed
+from components.spec.contract import ClosedModel
 
 
-class Interval(Closed):
+class Interval(ClosedModel):
     """A number with the middle 95 % of its bootstrap samples."""
 
     value: float
@@ -15,7 +15,7 @@ class Interval(Closed):
     high: float
 
 
-class Comparison(Closed):
+class Comparison(ClosedModel):
     """This model minus the champion, on the same hold-out rows and the same bootstrap samples.
 
     For `roc_auc`, `average_precision` and `accuracy` positive is better, for the others negative.
@@ -30,7 +30,7 @@ class Comparison(Closed):
     doubt: str = ""
 
 
-class CalibrationBin(Closed):
+class CalibrationBin(ClosedModel):
     """Rows of neighbouring scores: what was predicted for them, and what came."""
 
     predicted: float
@@ -38,7 +38,7 @@ class CalibrationBin(Closed):
     rows: int
 
 
-class Group(Closed):
+class Group(ClosedModel):
     """The rows with one value of a feature; ratios are None where there is nothing to divide by."""
 
     value: str
@@ -48,7 +48,7 @@ class Group(Closed):
     named_positive_ratio: float
 
 
-class Fairness(Closed):
+class Fairness(ClosedModel):
     """Equal opportunity over a feature: how far apart the groups' true positive ratios lie.
 
     `gap` is None when fewer than two groups have enough positives to judge.
@@ -59,14 +59,14 @@ class Fairness(Closed):
     gap: float | None
 
 
-class Flips(Closed):
+class Flips(ClosedModel):
     """How many labels change when a feature that should not matter is given another value."""
 
     feature: str
     ratio: float
 
 
-class Trend(Closed):
+class Trend(ClosedModel):
     """The share of rows whose score moves the demanded way (or stays) when a feature is raised."""
 
     feature: str
@@ -74,14 +74,14 @@ class Trend(Closed):
     share: float
 
 
-class Speed(Closed):
+class Speed(ClosedModel):
     """Time to answer one row, encoding and graph."""
 
     p50_ms: float
     p99_ms: float
 
 
-class GateResult(Closed):
+class GateResult(ClosedModel):
     """One gate: what was measured, what is allowed, and whether it may pass; None was not measurable."""
 
     gate: str
@@ -91,7 +91,7 @@ class GateResult(Closed):
     detail: str = ""
 
 
-class Evaluation(Closed):
+class Evaluation(ClosedModel):
     """`evaluation.json`; `machine` is where the model was fitted, None when it was not fitted by `train`."""
 
     candidate: str

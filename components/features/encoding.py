@@ -33,7 +33,7 @@ from components.errors import DataError
 from components.spec.contract import (
     CategoryFeature,
     CategoryValue,
-    Closed,
+    ClosedModel,
     DateFeature,
     Feature,
     NumberFeature,
@@ -53,7 +53,7 @@ _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _BATCH_ROWS = 16
 
 
-class Scaled(Closed):
+class Scaled(ClosedModel):
     """A number or a date; `fill`, `mean` and `std` are in the table's unit (days for a date)."""
 
     kind: Literal["number", "date"]
@@ -64,7 +64,7 @@ class Scaled(Closed):
     indicator: bool
 
 
-class OneHot(Closed):
+class OneHot(ClosedModel):
     """A category; the encoded columns stand in the order of `values`."""
 
     kind: Literal["category"]
@@ -72,7 +72,7 @@ class OneHot(Closed):
     indicator: bool
 
 
-class Encoding(Closed):
+class Encoding(ClosedModel):
     """How each feature becomes columns; part of `contract.json`."""
 
     features: dict[str, Annotated[Scaled | OneHot, Field(discriminator="kind")]]

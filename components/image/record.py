@@ -9,11 +9,11 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from components.digest import Digest
 from components.errors import ImageRecordError
-from components.files import replace_text
-from components.spec.contract import Closed
+from components.files import write_atomically
+from components.spec.contract import ClosedModel
 
 
-class BuiltImage(Closed):
+class BuiltImage(ClosedModel):
     """An image that passed its check."""
 
     model_config = ConfigDict(extra="ignore")
@@ -32,7 +32,7 @@ def write_record(folder: Path, image: BuiltImage) -> Path:
     """Writes `<folder>/<last part of the name>.json`, replaced as a whole; returns its path."""
     path = folder / f"{image.name.rpartition('/')[2]}.json"
     unpublished = None if image.published else {"published"}
-    return replace_text(path, image.model_dump_json(indent=2, exclude=unpublished) + "\n")
+    return write_atomically(path, image.model_dump_json(indent=2, exclude=unpublished) + "\n")
 
 
 def read_record(path: Path) -> BuiltImage:

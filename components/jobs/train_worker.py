@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from components.errors import ComponentError, SpecError
-from components.files import replace_text
+from components.files import write_atomically
 from components.models.trained import FIT
 from components.models.trials import Search
 from components.package.model_package import MODEL
@@ -65,37 +65,37 @@ def tf_config(place: Place, job: str, service: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status, 2 for a bad spec or table."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        place = place_of(asked.workers, os.environ)
+        place = place_of(args.workers, os.environ)
         if place.workers > 1:
-            os.environ["TF_CONFIG"] = tf_config(place, asked.job, asked.service)
-        _train(asked, place)
+            os.environ["TF_CONFIG"] = tf_config(place, args.job, args.service)
+        _train(args, place)
     except ComponentError as error:
         print(error, file=sys.stderr)
         return 2
-    return 0 if place.index or _taken(asked.out, _TAKE_SECONDS) else 1
+    return 0 if place.index or _taken(args.out, _TAKE_SECONDS) else 1
 
 
-def _train(asked: argparse.Namespace, place: Place) -> None:
+def _train(args: argparse.Namespace, place: Place) -> None:
     # Training reads TF_CONFIG, which is set by now; so much is imported only here.
     from components.models.training import train_candidate
     from components.table.examples import load_examples
 
-    spec = Spec.model_validate_json(asked.spec.read_bytes())
-    best = Search.model_validate_json(asked.trials.read_bytes()).best
+    spec = Spec.model_validate_json(args.spec.read_bytes())
+    best = Search.model_validate_json(args.trials.read_bytes()).best
     if place.workers > 1 and best.candidate != "keras_mlp":
         raise SpecError(
             f"the best trial is a {best.candidate}, which one worker fits; {place.workers} workers were asked for: "
             "ask for one, or name keras_mlp alone in training.candidates"
         )
     print(f"worker {place.index} of {place.workers} trains a {best.candidate}", flush=True)
-    made = train_candidate(load_examples(asked.train, spec), spec, best)
+    made = train_candidate(load_examples(args.train, spec), spec, best)
     print(f"fitted to {made.fit.rows:,} rows, strategy {made.fit.strategy}, graph within {made.fit.parity:.0e}")
     if place.index == 0:
-        asked.out.mkdir(parents=True, exist_ok=True)
-        (asked.out / MODEL).write_bytes(made.model)
-        replace_text(asked.out / FIT, made.fit.model_dump_json(indent=2))
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / MODEL).write_bytes(made.model)
+        write_atomically(args.out / FIT, made.fit.model_dump_json(indent=2))
 
 
 def _taken(out: Path, seconds: float) -> bool:

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from components.spec.contract import Closed
+from components.spec.contract import ClosedModel
 
 #: Libraries whose arithmetic, or whose way of writing a graph, ends up in a model's bytes.
 DECIDING: Final = (
@@ -20,7 +20,7 @@ DECIDING: Final = (
 )
 
 
-class Machine(Closed):
+class Machine(ClosedModel):
     """One machine.
 
     Attributes:

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from components.features.encoding import Encoding, encode_table
 from components.models.machine import Machine
 from components.package.model_package import INPUT_NAME, MODEL, OUTPUT_NAME, Package, open_graph
-from components.spec.contract import Candidate, Closed
+from components.spec.contract import Candidate, ClosedModel
 
 #: The file beside `model.onnx` in the folder that `train` writes.
 FIT = "fit.json"
 
 
-class Fit(Closed):
+class Fit(ClosedModel):
     """How a model was trained.
 
     Attributes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from components.spec.contract import Candidate, Closed
+from components.spec.contract import Candidate, ClosedModel
 
 
-class Trial(Closed):
+class Trial(ClosedModel):
     """One point of the search; `scores` is one number a fold, larger is better."""
 
     number: int
@@ -23,7 +23,7 @@ class Trial(Closed):
         return fmean(self.scores)
 
 
-class Search(Closed):
+class Search(ClosedModel):
     """All trials that were made, in order; `planned` may be more when time ran out."""
 
     metric: str

@@ -31,7 +31,7 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 from components.digest import Digest
 from components.errors import PackageError
 from components.features.encoding import Encoding, RequestValue
-from components.spec.contract import SCORE_EDGES, Closed, Feature, Limits, Objectives
+from components.spec.contract import SCORE_EDGES, ClosedModel, Feature, Limits, Objectives
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -57,7 +57,7 @@ PerBin = Annotated[tuple[float, ...], Field(min_length=len(SCORE_EDGES), max_len
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-class Target(Closed):
+class Target(ClosedModel):
     """The answer's name and its two words, as `label` spells them."""
 
     name: str
@@ -65,7 +65,7 @@ class Target(Closed):
     negative: str
 
 
-class Contract(Closed):
+class Contract(ClosedModel):
     """`contract.json`: everything that the server has to know about a model."""
 
     schema_version: Literal[1] = 1
@@ -89,21 +89,21 @@ class Contract(Closed):
         return self.target.positive if probability >= self.threshold else self.target.negative
 
 
-class Answer(Closed):
+class Answer(ClosedModel):
     """What the model says about one row."""
 
     probability: Probability
     label: str
 
 
-class Golden(Closed):
+class Golden(ClosedModel):
     """A request with the answer that it must get, within `TOLERANCE`."""
 
     request: dict[str, RequestValue]
     answer: Answer
 
 
-class Holdout(Closed):
+class Holdout(ClosedModel):
     """`holdout.json`: the hold-out's scores by bin of `SCORE_EDGES`, beside the champion's.
 
     `shift` is the share of scores at or below the bin's edge, this version's
@@ -118,7 +118,7 @@ class Holdout(Closed):
     scores: PerBin
 
 
-class Receipt(Closed):
+class Receipt(ClosedModel):
     """`receipt.json`: what the package was made from."""
 
     schema_version: Literal[1] = 1
@@ -244,11 +244,11 @@ def _sha256(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
-def _json(model: Closed) -> bytes:
+def _json(model: ClosedModel) -> bytes:
     return (json.dumps(model.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
 
 
-_Model = TypeVar("_Model", bound=Closed)
+_Model = TypeVar("_Model", bound=ClosedModel)
 
 
 def _parse(model: type[_Model], content: bytes, path: Path) -> _Model:

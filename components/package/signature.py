@@ -21,7 +21,7 @@ from pydantic import AfterValidator, Field, ValidationError, alias_generators
 
 from components.errors import SignatureError
 from components.package.model_package import Package, digest_of_hashes
-from components.spec.contract import Closed
+from components.spec.contract import ClosedModel
 
 _SUFFIX: Final = ".sigstore.json"
 _PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
@@ -44,7 +44,7 @@ _Base64 = Annotated[str, AfterValidator(_exact)]
 _Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class _Part(Closed, alias_generator=alias_generators.to_camel):
+class _Part(ClosedModel, alias_generator=alias_generators.to_camel):
     """A part of a bundle; keys that are not known are refused, so that every byte of the file counts."""
 
 
@@ -74,17 +74,17 @@ class _Bundle(_Part):
     dsse_envelope: _Envelope
 
 
-class _Resource(Closed):
+class _Resource(ClosedModel):
     name: str
     algorithm: Literal["sha256"]
     digest: _Hash
 
 
-class _Predicate(Closed, extra="ignore"):
+class _Predicate(ClosedModel, extra="ignore"):
     resources: tuple[_Resource, ...]
 
 
-class _Statement(Closed, extra="ignore"):
+class _Statement(ClosedModel, extra="ignore"):
     kind: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type")
     predicate_type: Literal["https://model_signing/signature/v1.0"] = Field(alias="predicateType")
     predicate: _Predicate

@@ -78,7 +78,7 @@ def area_error(area: float, positives: float, negatives: float) -> float:
 
 
 @dataclass(frozen=True)
-class Search:
+class BaselineSearch:
     """How much is searched; less for a large table, whose differences between candidates are clear anyway."""
 
     candidates: tuple[Candidate, ...]
@@ -86,10 +86,10 @@ class Search:
     folds: int
 
 
-def search_for(rows: int, width: int) -> Search:
+def search_for(rows: int, width: int) -> BaselineSearch:
     """What two cores search within minutes, by the number of encoded cells."""
     if rows * width <= 1_000_000:
-        return Search(("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"), 8, 3)
+        return BaselineSearch(("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"), 8, 3)
     if rows * width <= 10_000_000:
-        return Search(("logistic_regression", "gradient_boosting"), 4, 3)
-    return Search(("logistic_regression", "gradient_boosting"), 2, 2)
+        return BaselineSearch(("logistic_regression", "gradient_boosting"), 4, 3)
+    return BaselineSearch(("logistic_regression", "gradient_boosting"), 2, 2)

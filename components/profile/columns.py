@@ -41,7 +41,7 @@ _OTHER_DATES = (
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnProfile:
     """What a column is.
 
     Attributes:
@@ -73,18 +73,18 @@ class _Facts:
         """Whether each row has a value of its own."""
         return self.distinct == len(self.cells)
 
-    def ignored(self, remark: str) -> Column:
-        return Column(self.name, "ignore", remark=remark)
+    def ignored(self, remark: str) -> ColumnProfile:
+        return ColumnProfile(self.name, "ignore", remark=remark)
 
-    def category(self, values: Iterable[CategoryValue], remark: str = "") -> Column:
+    def category(self, values: Iterable[CategoryValue], remark: str = "") -> ColumnProfile:
         feature = CategoryFeature(type="category", values=tuple(values), missing=self.missing)
-        return Column(self.name, "feature", feature, remark)
+        return ColumnProfile(self.name, "feature", feature, remark)
 
 
-_Rule = Callable[[_Facts], Column | None]
+_Rule = Callable[[_Facts], ColumnProfile | None]
 
 
-def look_at(cells: pd.Series) -> Column:
+def look_at(cells: pd.Series) -> ColumnProfile:
     """What one column is; the cells are as `components.table.cells` reads them."""
     known = cells.dropna()
     facts = _Facts(str(cells.name), cells, known, int(known.nunique()))
@@ -103,36 +103,38 @@ def _rules(cells: pd.Series) -> tuple[_Rule, ...]:
     return _iso_date, _other_date, _text_key, _words, _free_text
 
 
-def _constant(facts: _Facts) -> Column | None:
+def _constant(facts: _Facts) -> ColumnProfile | None:
     if facts.distinct > 1:
         return None
     return facts.ignored(f"it never differs ({_short(facts.known.iloc[0])})" if len(facts.known) else "it is empty")
 
 
-def _boolean(facts: _Facts) -> Column | None:
+def _boolean(facts: _Facts) -> ColumnProfile | None:
     return facts.category((False, True))
 
 
 # --- numbers ---------------------------------------------------------------------------
 
 
-def _numeric_key(facts: _Facts) -> Column | None:
+def _numeric_key(facts: _Facts) -> ColumnProfile | None:
     """Whole numbers, one a row, that count the rows or are called like a key."""
     if not facts.is_key or not _is_whole(facts.known):
         return None
     counts_rows = facts.known.max() - facts.known.min() + 1 == len(facts.cells)
     if counts_rows or _KEY_NAME.search(facts.name) or _ROW_NAME.search(facts.name):
-        return Column(facts.name, "id", remark="looks like an identifier: a whole number, another one in each row")
+        return ColumnProfile(
+            facts.name, "id", remark="looks like an identifier: a whole number, another one in each row"
+        )
     return None
 
 
-def _postal_code(facts: _Facts) -> Column | None:
+def _postal_code(facts: _Facts) -> ColumnProfile | None:
     if _POSTAL.search(facts.name) and _is_whole(facts.known) and facts.distinct > MOST_CATEGORIES:
         return facts.ignored(f"looks like a postal code with {facts.distinct:,} values; group them to use it")
     return None
 
 
-def _repeating_key(facts: _Facts) -> Column | None:
+def _repeating_key(facts: _Facts) -> ColumnProfile | None:
     if _KEY_NAME.search(facts.name) and _is_whole(facts.known) and facts.distinct > MOST_CATEGORIES:
         return facts.ignored(
             "looks like an identifier that repeats; if its rows belong together, name it in split.group as well"
@@ -140,13 +142,13 @@ def _repeating_key(facts: _Facts) -> Column | None:
     return None
 
 
-def _date_in_digits(facts: _Facts) -> Column | None:
+def _date_in_digits(facts: _Facts) -> ColumnProfile | None:
     if not _is_whole(facts.known) or not facts.known.between(19_000_101, 21_001_231).all():
         return None
     return _other_date(_Facts(facts.name, facts.cells, facts.known.astype("int64").astype("str"), facts.distinct))
 
 
-def _codes(facts: _Facts) -> Column | None:
+def _codes(facts: _Facts) -> ColumnProfile | None:
     few = facts.distinct == 2 or (facts.distinct <= MOST_CODES and _recurs(facts))
     if not few or not _is_whole(facts.known):
         return None
@@ -154,9 +156,9 @@ def _codes(facts: _Facts) -> Column | None:
     return facts.category((int(v) for v in sorted(facts.known.unique())), remark if facts.distinct > 2 else "")
 
 
-def _number(facts: _Facts) -> Column | None:
+def _number(facts: _Facts) -> ColumnProfile | None:
     low, high = wider(float(facts.known.min()), float(facts.known.max()))
-    return Column(facts.name, "feature", NumberFeature(type="number", min=low, max=high, missing=facts.missing))
+    return ColumnProfile(facts.name, "feature", NumberFeature(type="number", min=low, max=high, missing=facts.missing))
 
 
 def _is_whole(known: pd.Series) -> bool:
@@ -171,7 +173,7 @@ def _recurs(facts: _Facts) -> bool:
 # --- text -------------------------------------------------------------------------------
 
 
-def _iso_date(facts: _Facts) -> Column | None:
+def _iso_date(facts: _Facts) -> ColumnProfile | None:
     try:
         date_column(facts.known.head(10))  # most text shows at once that it is no date
         days = date_column(facts.known)
@@ -179,7 +181,9 @@ def _iso_date(facts: _Facts) -> Column | None:
         return None
     first, last = _wider_days(days)
     feature = DateFeature(type="date", min=first, max=last, missing=facts.missing)
-    return Column(facts.name, "feature", feature, "later days than max are refused; is the day known when it is asked?")
+    return ColumnProfile(
+        facts.name, "feature", feature, "later days than max are refused; is the day known when it is asked?"
+    )
 
 
 def _wider_days(days: FloatArray) -> tuple[date, date]:
@@ -198,7 +202,7 @@ def _day(number: int) -> date:
     return date(1970, 1, 1) + timedelta(days=number)
 
 
-def _other_date(facts: _Facts) -> Column | None:
+def _other_date(facts: _Facts) -> ColumnProfile | None:
     """A date in another common spelling; which one cannot always be known, so a person must rewrite it."""
     sample = facts.known.drop_duplicates().head(100)
     fitting = [spelling for spelling in _OTHER_DATES if all(_is_date(cell, spelling) for cell in sample)]
@@ -217,22 +221,22 @@ def _is_date(cell: str, spelling: str) -> bool:
     return True
 
 
-def _text_key(facts: _Facts) -> Column | None:
+def _text_key(facts: _Facts) -> ColumnProfile | None:
     if not facts.is_key:
         return None
     if not _KEY_NAME.search(facts.name) and 0.5 < _numeric_share(facts.known) < 1:
         return None  # numbers, of which some are mistyped, differ from each other as well
-    return Column(facts.name, "id", remark="looks like an identifier: another text in each row")
+    return ColumnProfile(facts.name, "id", remark="looks like an identifier: another text in each row")
 
 
-def _words(facts: _Facts) -> Column | None:
+def _words(facts: _Facts) -> ColumnProfile | None:
     if facts.distinct != 2 and (facts.distinct > MOST_CATEGORIES or not _recurs(facts)):
         return None
     texts = {text for text in category_column(facts.known) if text is not None}
     return facts.category(sorted(texts))
 
 
-def _free_text(facts: _Facts) -> Column | None:
+def _free_text(facts: _Facts) -> ColumnProfile | None:
     many = f"{facts.distinct:,} different texts, such as {_short(facts.known.iloc[0])}"
     if _numeric_share(facts.known) > 0.5:
         odd = facts.known[~_looks_numeric(facts.known)].iloc[0]

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from components.errors import DataError
-from components.profile.columns import Column, look_at
+from components.profile.columns import ColumnProfile, look_at
 from components.spec.contract import Feature
 from components.table.cells import feature_columns
-from components.validation.leakage import alone_auc
+from components.validation.leakage import single_feature_auc
 
 #: From this area under the curve on, a column alone tells the target suspiciously well.
 SUSPICIOUS_AUC = 0.995
@@ -19,7 +19,7 @@ SUSPICIOUS_AUC = 0.995
 SAMPLE_ROWS = 100_000
 
 
-def find_roles(frame: pd.DataFrame, target: str, labels: np.ndarray) -> list[Column]:
+def find_roles(frame: pd.DataFrame, target: str, labels: np.ndarray) -> list[ColumnProfile]:
     """Every column but the target, in the table's order.
 
     Args:
@@ -46,13 +46,13 @@ def sample_rows(rows: int, most: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
 
 
-def _one_identifier(columns: list[Column]) -> list[Column]:
+def _one_identifier(columns: list[ColumnProfile]) -> list[ColumnProfile]:
     """The first identifier names the rows, later ones are ignored."""
     first = next((column.name for column in columns if column.role == "id"), None)
     return [replace(c, role="ignore") if c.role == "id" and c.name != first else c for c in columns]
 
 
-def _without_leak(column: Column, frame: pd.DataFrame, rows: np.ndarray, labels: np.ndarray) -> Column:
+def _without_leak(column: ColumnProfile, frame: pd.DataFrame, rows: np.ndarray, labels: np.ndarray) -> ColumnProfile:
     if column.feature is None:
         return column
     auc = _alone(column.name, column.feature, frame.iloc[rows], labels[rows])
@@ -62,10 +62,10 @@ def _without_leak(column: Column, frame: pd.DataFrame, rows: np.ndarray, labels:
         f"may be a leak: alone it tells the target (AUC {auc:.4f}); is it known when a prediction is asked for? "
         "Then make it a feature and name it in data.vouched"
     )
-    return Column(column.name, "ignore", remark=remark)
+    return ColumnProfile(column.name, "ignore", remark=remark)
 
 
 def _alone(name: str, feature: Feature, frame: pd.DataFrame, labels: np.ndarray) -> float:
     if labels.min() == labels.max():
         return 0.5
-    return alone_auc(feature_columns(frame, {name: feature})[name], labels)
+    return single_feature_auc(feature_columns(frame, {name: feature})[name], labels)

@@ -23,7 +23,7 @@ _WHOLE = re.compile(r"0|-?[1-9]\d*")
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetColumn:
     """The column to be answered.
 
     Attributes:
@@ -41,7 +41,7 @@ class Target:
     reason: str
 
 
-def find_target(frame: pd.DataFrame, name: str, positive: str | None) -> Target:
+def find_target(frame: pd.DataFrame, name: str, positive: str | None) -> TargetColumn:
     """The target of a table; `positive` is the word that a person gave.
 
     Raises:
@@ -53,7 +53,7 @@ def find_target(frame: pd.DataFrame, name: str, positive: str | None) -> Target:
     word, reason = _given(positive, name, words) if positive else _guessed(words)
     data = Data(uri="-", target=name, positive=word)
     other = negative_word(frame, data)
-    return Target(name, word_value(word, other), word_value(other, word), words[word], reason)
+    return TargetColumn(name, word_value(word, other), word_value(other, word), words[word], reason)
 
 
 def _nearest(name: str, columns: list[str]) -> str:

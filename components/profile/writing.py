@@ -7,9 +7,9 @@ from datetime import date, datetime
 
 import yaml
 
-from components.profile.baseline import Baseline, Search
-from components.profile.columns import Column
-from components.profile.target import Target
+from components.profile.baseline import Baseline, BaselineSearch
+from components.profile.columns import ColumnProfile
+from components.profile.target import TargetColumn
 from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature
 
 _GROUPS = (
@@ -34,11 +34,11 @@ class Draft:
     name: str
     uri: str
     rows: int
-    target: Target
-    columns: list[Column]
+    target: TargetColumn
+    columns: list[ColumnProfile]
     holdout: float
     baseline: Baseline
-    search: Search
+    search: BaselineSearch
 
 
 def spec_text(draft: Draft) -> str:
@@ -83,7 +83,7 @@ def _data(draft: Draft) -> list[str]:
     return [*lines, "  source: null  # TODO where the table comes from"]
 
 
-def _features(columns: list[Column]) -> list[str]:
+def _features(columns: list[ColumnProfile]) -> list[str]:
     lines = [
         f"  {scalar(column.name)}: {_feature(column.feature)}{_remark(column)}" for column in columns if column.feature
     ]
@@ -104,7 +104,7 @@ def _bounds(feature: Feature) -> list[str]:
     return bounds if isinstance(feature, DateFeature) else ["unit: null", *bounds]
 
 
-def _remark(column: Column) -> str:
+def _remark(column: ColumnProfile) -> str:
     todo = "TODO unit" if isinstance(column.feature, NumberFeature) else ""
     said = "; ".join(filter(None, [todo, column.remark]))
     return f"  # {_comment(said)}" if said else ""
@@ -120,7 +120,7 @@ def _split(draft: Draft) -> list[str]:
     return ["split:", f"  holdout: {draft.holdout}", *lines]
 
 
-def _training(search: Search) -> list[str]:
+def _training(search: BaselineSearch) -> list[str]:
     return [
         "training:",
         f"  candidates: [{', '.join(search.candidates)}]",

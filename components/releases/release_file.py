@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from components.digest import Digest
 from components.errors import ReleaseError
-from components.spec.contract import Closed
+from components.spec.contract import ClosedModel
 from components.spec.reading.strict_yaml import load_yaml
 
 #: Settings that whoever serves a release gives the server by itself; a release must not.
@@ -25,7 +25,7 @@ OWN_PREFIX = "CANARIO_SHADOW_"
 _VERSION = r"^[A-Za-z0-9_.:-]{1,64}$"
 
 
-class Image(Closed):
+class Image(ClosedModel):
     """A container image; the digest wins when it is set."""
 
     repository: str = Field(pattern=r"^[a-z0-9][a-z0-9._:/-]*$", description="Registry and name, without the tag.")
@@ -44,7 +44,7 @@ def _not_the_platforms(settings: dict[str, str]) -> dict[str, str]:
 ServerSettings = Annotated[dict[str, str], AfterValidator(_not_the_platforms)]
 
 
-class ShadowVersion(Closed):
+class ShadowVersion(ClosedModel):
     """The version that answers in the shadow of the one that serves."""
 
     version: str = Field(pattern=_VERSION, description="The candidate's version number.")
@@ -53,7 +53,7 @@ class ShadowVersion(Closed):
     settings: ServerSettings = Field(default_factory=dict, description="More settings of the candidate's server.")
 
 
-class Release(Closed):
+class Release(ClosedModel):
     """The version of a service that is to run."""
 
     service: str = Field(min_length=1)

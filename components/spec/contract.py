@@ -45,13 +45,13 @@ def _no_timestamp(value: object) -> object:
 Moment = Annotated[date | datetime, BeforeValidator(_no_timestamp)]
 
 
-class Closed(BaseModel):
+class ClosedModel(BaseModel):
     """A frozen model that refuses keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class NumberFeature(Closed):
+class NumberFeature(ClosedModel):
     """A number; `min` and `max` are inclusive and in the unit that callers send."""
 
     type: Literal["number"] = Field(description="A number.")
@@ -70,7 +70,7 @@ class NumberFeature(Closed):
         return self
 
 
-class CategoryFeature(Closed):
+class CategoryFeature(ClosedModel):
     """One of a closed list of values."""
 
     type: Literal["category"] = Field(description="One of a closed list of values.")
@@ -86,7 +86,7 @@ class CategoryFeature(Closed):
         return self
 
 
-class DateFeature(Closed):
+class DateFeature(ClosedModel):
     """An ISO 8601 day or time; the model sees days since 1970-01-01 UTC."""
 
     type: Literal["date"] = Field(description="An ISO 8601 day or time.")
@@ -104,7 +104,7 @@ class DateFeature(Closed):
 Feature = Annotated[NumberFeature | CategoryFeature | DateFeature, Field(discriminator="type")]
 
 
-class Data(Closed):
+class Data(ClosedModel):
     """The table: where it is and which of its columns is the answer."""
 
     uri: str = Field(min_length=1, description="Path beside the spec, file://, s3:// or gs://; CSV or Parquet.")
@@ -127,7 +127,7 @@ class Data(Closed):
         return self
 
 
-class Split(Closed):
+class Split(ClosedModel):
     """How the hold-out is cut off; a row's side depends on that row alone."""
 
     holdout: Ratio = Field(default=0.2, description="Share of the rows that no search ever sees.")
@@ -141,7 +141,7 @@ class Split(Closed):
         return self
 
 
-class Direction(Closed):
+class Direction(ClosedModel):
     """A behaviour that domain knowledge demands: raising `feature` moves scores this way."""
 
     feature: str = Field(description="A number or date feature.")
@@ -149,7 +149,7 @@ class Direction(Closed):
     min_share: Ratio = Field(default=0.9, description="Smallest share of hold-out rows that must behave so.")
 
 
-class Behaviour(Closed):
+class Behaviour(ClosedModel):
     """Behavioural checks on the hold-out."""
 
     invariant: tuple[str, ...] = Field(default=(), description="Features whose change must not change the label.")
@@ -163,7 +163,7 @@ Candidate = Literal["logistic_regression", "random_forest", "gradient_boosting",
 Strategy = Literal["auto", "none", "mirrored", "multi_worker_mirrored", "parameter_server", "tpu", "central_storage"]
 
 
-class Training(Closed):
+class Training(ClosedModel):
     """What is searched, how and on what."""
 
     candidates: tuple[Candidate, ...] = Field(
@@ -193,19 +193,19 @@ class Training(Closed):
         return self
 
 
-class MinimumGate(Closed):
+class MinimumGate(ClosedModel):
     """A metric must be at least this."""
 
     min: float = Field(ge=0, le=1, description="Smallest value that is let through.")
 
 
-class VersusChampionGate(Closed):
+class VersusChampionGate(ClosedModel):
     """The first metric's gate must not fall further below the champion's than this."""
 
     max_loss: float = Field(default=0.01, ge=0, description="Largest fall of the first metric's gate.")
 
 
-class FairnessGate(Closed):
+class FairnessGate(ClosedModel):
     """The true positive ratio must not differ by more than this between groups."""
 
     by: tuple[str, ...] = Field(min_length=1, description="Category features whose values are the groups.")
@@ -215,19 +215,19 @@ class FairnessGate(Closed):
     min_group_positives: int = Field(default=30, ge=1, description="A group with fewer is shown, not judged.")
 
 
-class LatencyGate(Closed):
+class LatencyGate(ClosedModel):
     """One row must be answered within this many milliseconds (99th percentile, encoding and graph)."""
 
     max: float = Field(gt=0, description="Largest value that is let through.")
 
 
-class SizeGate(Closed):
+class SizeGate(ClosedModel):
     """At most this much."""
 
     max: float = Field(gt=0, description="Largest value that is let through.")
 
 
-class Gates(Closed):
+class Gates(ClosedModel):
     """What a candidate must show offline before it is registered."""
 
     roc_auc: MinimumGate | None = Field(default=None, description="Area under the ROC curve on the hold-out.")
@@ -243,14 +243,14 @@ class Gates(Closed):
     behaviour: Behaviour | None = Field(default=None, description="Behavioural checks.")
 
 
-class Objectives(Closed):
+class Objectives(ClosedModel):
     """The promises to callers."""
 
     availability: Ratio = Field(default=0.999, description="Share of requests that are answered without a 5xx.")
     latency_p99_ms: float = Field(default=50, gt=0, description="A request that takes longer counts as slow.")
 
 
-class Harm(Closed):
+class Harm(ClosedModel):
     """By how much a canary may be worse in each signal; a signal left out is not judged.
 
     Every margin is a difference, canary minus champion: of ratios of requests
@@ -270,7 +270,7 @@ class Harm(Closed):
         return self
 
 
-class Shadow(Closed):
+class Shadow(ClosedModel):
     """What a candidate in the shadow is asked, and by how much it may differ.
 
     A request's answers differ when their labels do, or their probabilities by more than `score_difference`.
@@ -285,7 +285,7 @@ class Shadow(Closed):
     )
 
 
-class Rollout(Closed):
+class Rollout(ClosedModel):
     """How a new version gets traffic."""
 
     strategy: Literal["canary", "shadow", "basic"] = Field(
@@ -307,7 +307,7 @@ class Rollout(Closed):
         return self
 
 
-class Scale(Closed):
+class Scale(ClosedModel):
     """Replicas of each version."""
 
     min: int = Field(default=2, ge=1, description="Fewest replicas.")
@@ -321,14 +321,14 @@ class Scale(Closed):
         return self
 
 
-class Limits(Closed):
+class Limits(ClosedModel):
     """How much one request may carry."""
 
     max_body_bytes: int = Field(default=1_048_576, ge=1024, description="A larger body is refused.")
     max_batch_rows: int = Field(default=1000, ge=1, description="A longer list is refused.")
 
 
-class Spec(Closed):
+class Spec(ClosedModel):
     """`services/<name>/service.yaml`."""
 
     name: str = Field(

@@ -25,20 +25,20 @@ _DECIMAL_COMMA = r"^[+-]?(0|[1-9]\d*),\d+$"
 
 
 @dataclass(frozen=True)
-class Column:
+class CanonicalColumn:
     """The cells of one kind, and what a person should know about how they were read."""
 
     values: pd.Series
     note: str = ""
 
 
-def canonical(column: pa.ChunkedArray, *, read_before: bool) -> Column:
+def canonical(column: pa.ChunkedArray, *, read_before: bool) -> CanonicalColumn:
     """A column as float64, pandas "boolean" or text; `read_before` says that text was read so already."""
     kind = column.type
     if read_before and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        return Column(column.to_pandas().astype("str"))
+        return CanonicalColumn(column.to_pandas().astype("str"))
     if pa.types.is_boolean(kind):
-        return Column(column.to_pandas().astype("boolean"))
+        return CanonicalColumn(column.to_pandas().astype("boolean"))
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return _of_floats(pc.cast(column, pa.float64(), safe=False))
     if pa.types.is_integer(kind):
@@ -57,24 +57,24 @@ def _as_text(column: pa.ChunkedArray) -> pa.Array:
         return pa.array([None if cell is None else str(cell) for cell in column.to_pylist()], pa.string())
 
 
-def _of_floats(column: pa.ChunkedArray, note: str = "") -> Column:
+def _of_floats(column: pa.ChunkedArray, note: str = "") -> CanonicalColumn:
     """Infinity counts as missing, as its spellings do in a text."""
     values = column.to_pandas().astype("float64")
     infinite = np.isinf(values.to_numpy())
     if infinite.any():
         note = f"infinite cells read as missing: {infinite.sum():,}"
-    return Column(values.mask(infinite), note)
+    return CanonicalColumn(values.mask(infinite), note)
 
 
-def _of_integers(column: pa.ChunkedArray) -> Column:
+def _of_integers(column: pa.ChunkedArray) -> CanonicalColumn:
     bounds = pc.min_max(column).as_py()
     largest = max(abs(bounds["min"] or 0), abs(bounds["max"] or 0))
     if largest > LARGEST_EXACT:
         return _of_texts(pc.cast(column, pa.string()).combine_chunks())
-    return Column(pc.cast(column, pa.float64()).to_pandas().astype("float64"))
+    return CanonicalColumn(pc.cast(column, pa.float64()).to_pandas().astype("float64"))
 
 
-def _of_texts(cells: pa.Array) -> Column:
+def _of_texts(cells: pa.Array) -> CanonicalColumn:
     """Text that is all numbers becomes numbers, all true or false becomes boolean, the rest stays."""
     encoded = cells.dictionary_encode()
     trimmed = pc.utf8_trim_whitespace(encoded.dictionary)
@@ -83,12 +83,12 @@ def _of_texts(cells: pa.Array) -> Column:
     note = _marker_note(words, trimmed)
     if _all_match(words, BOOLEAN):
         truth = pc.equal(pc.utf8_lower(words), "true")
-        return Column(truth.take(encoded.indices).to_pandas().astype("boolean"), note)
+        return CanonicalColumn(truth.take(encoded.indices).to_pandas().astype("boolean"), note)
     digits, comma_note = _without_commas(words)
     numbers = _exact_numbers(digits)
     if numbers is not None:
         return _of_floats(numbers.take(encoded.indices), "; ".join(filter(None, [note, comma_note])))
-    return Column(words.take(encoded.indices).to_pandas().astype("str"), note)
+    return CanonicalColumn(words.take(encoded.indices).to_pandas().astype("str"), note)
 
 
 def _marker_note(words: pa.Array, trimmed: pa.Array) -> str:

@@ -29,7 +29,7 @@ from components.spec.views import table_bounds
 from components.table.cells import name_rows
 from components.table.examples import Examples
 from components.table.holdout import content_keys
-from components.validation.leakage import alone_auc
+from components.validation.leakage import single_feature_auc
 from components.validation.shift import Shift, shift_of
 
 #: More copies than this among rows that need not be alike say that the table was joined or appended twice.
@@ -60,7 +60,7 @@ def check_examples(examples: Examples, spec: Spec, reference: Examples | None = 
         DataError: a check failed; a line for each breach names the column, the limit and the first rows.
     """
     copies = _copies(examples)
-    alone = {name: alone_auc(cells, examples.labels) for name, cells in examples.columns.items()}
+    alone = {name: single_feature_auc(cells, examples.labels) for name, cells in examples.columns.items()}
     shifts = _shifts(examples, reference, spec) if reference else {}
     breaches = [
         *_cell_breaches(examples, spec),

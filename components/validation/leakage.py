@@ -13,7 +13,7 @@ from components.table.examples import Labels
 MOST_CATEGORIES = 200
 
 
-def alone_auc(cells: NDArray[Any], labels: Labels) -> float:
+def single_feature_auc(cells: NDArray[Any], labels: Labels) -> float:
     """Area under the ROC curve of a feature by itself, or of its gaps, whichever tells more; 0.5 to 1.
 
     A category is ranked by its share of positives, with one row of doubt added to each class,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from components.digest import sha256
 from components.registry.provenance import ROOT, commit
-from k8s.audit.collect import Places, gather
+from k8s.audit.collect import RecordSources, gather
 from k8s.audit.dossier import Dossier, check_dossier, index_of, write_dossier
 from k8s.audit.errors import AuditError
 from k8s.audit.page import page
@@ -23,12 +23,12 @@ from k8s.audit.page import page
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status."""
-    asked = _parser().parse_args(arguments)
-    folder = asked.build.resolve() / "audit" / f"{asked.service}-{asked.version}"
+    args = _parser().parse_args(arguments)
+    folder = args.build.resolve() / "audit" / f"{args.service}-{args.version}"
     try:
-        return _check(folder) if asked.check else _write(asked, folder)
+        return _check(folder) if args.check else _write(args, folder)
     except AuditError as error:
-        print(f"{'does not hold' if asked.check else 'not written'}: {error}", file=sys.stderr)
+        print(f"{'does not hold' if args.check else 'not written'}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped; an older dossier stays as it was", file=sys.stderr)
@@ -41,17 +41,17 @@ def _check(folder: Path) -> int:
     return 0
 
 
-def _write(asked: argparse.Namespace, folder: Path) -> int:
-    build = asked.build.resolve()
+def _write(args: argparse.Namespace, folder: Path) -> int:
+    build = args.build.resolve()
     own = build / "environment.git"
-    places = Places(
+    places = RecordSources(
         build=build,
-        mlflow=asked.mlflow or f"sqlite:///{build / 'mlflow' / 'mlflow.db'}",
-        repository=asked.repository or (own if own.is_dir() else ROOT),
-        events=asked.events or build / "twin" / "events.jsonl",
+        mlflow=args.mlflow or f"sqlite:///{build / 'mlflow' / 'mlflow.db'}",
+        repository=args.repository or (own if own.is_dir() else ROOT),
+        events=args.events or build / "twin" / "events.jsonl",
     )
     written = write_dossier(
-        folder, lambda draft: gather(asked.service, str(asked.version), places, draft), page, time.time(), commit()
+        folder, lambda draft: gather(args.service, str(args.version), places, draft), page, time.time(), commit()
     )
     print(f"{_named(check_dossier(folder, page), folder)} is written: {written}")
     return 0

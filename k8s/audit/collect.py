@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Places:
+class RecordSources:
     """Where the records of a version are.
 
     Attributes:
@@ -44,7 +44,7 @@ class Places:
     events: Path
 
 
-def gather(service: str, version: str, places: Places, folder: Path) -> None:
+def gather(service: str, version: str, places: RecordSources, folder: Path) -> None:
     """Writes every record that there is below an empty folder; what is not there is left out.
 
     Raises:
@@ -68,7 +68,7 @@ def gather(service: str, version: str, places: Places, folder: Path) -> None:
     _rollouts(service, version, places, folder)
 
 
-def _package(registered: Registered, uri: str, folder: Path, places: Places) -> None:
+def _package(registered: Registered, uri: str, folder: Path, places: RecordSources) -> None:
     path = local_package(registered, uri)
     shutil.copytree(path, folder / records.PACKAGE)
     stored = places.build / "store" / "packages" / registered.package.removeprefix("sha256:")
@@ -113,19 +113,19 @@ def _trial(run: Any) -> dict[str, Any]:
     return {"number": run.data.tags.get(TRIAL_TAG, "-1"), "parameters": run.data.params, "metrics": run.data.metrics}
 
 
-def _snapshot(registered: Registered) -> records.Kept:
+def _snapshot(registered: Registered) -> records.SnapshotRecord:
     """The data is not copied: it is about people, and its digest is what the receipt names."""
     path = Path(registered.snapshot_uri.removeprefix("file://"))
     if not path.is_file():
-        return records.Kept(named=registered.snapshot, digest=None, rows=None)
+        return records.SnapshotRecord(named=registered.snapshot, digest=None, rows=None)
     content = path.read_bytes()
     rows = None
     if sha256(content) == registered.snapshot:
         rows = int(pyarrow.parquet.read_metadata(path).num_rows)
-    return records.Kept(named=registered.snapshot, digest=sha256(content), rows=rows)
+    return records.SnapshotRecord(named=registered.snapshot, digest=sha256(content), rows=rows)
 
 
-def _rollouts(service: str, version: str, places: Places, folder: Path) -> None:
+def _rollouts(service: str, version: str, places: RecordSources, folder: Path) -> None:
     """What a rollout, a replay and the making of an image left."""
     _copy_if(places.events, folder / records.EVENTS, lambda _: True)
     if not records.Records(folder).events:

@@ -12,8 +12,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, ValidationError
 
 from components.digest import Digest, sha256
-from components.files import replace_text
-from components.spec.contract import Closed
+from components.files import write_atomically
+from components.spec.contract import ClosedModel
 from k8s.audit import operation_sections, training_sections
 from k8s.audit.errors import AuditError
 from k8s.audit.records import Records
@@ -29,7 +29,7 @@ _SECTIONS: Final[tuple[Callable[[Records], Section], ...]] = (
 )  # fmt: skip
 
 
-class Dossier(Closed):
+class Dossier(ClosedModel):
     """`index.json`: what the page says, and the digest of every record.
 
     Attributes:
@@ -93,7 +93,7 @@ def write_dossier(
         os.rename(draft, folder)  # noqa: PTH104 -- Path.rename says the same
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return replace_text(page_of(folder), text)
+    return write_atomically(page_of(folder), text)
 
 
 def _dossier(folder: Path, at: float, code: str) -> Dossier:

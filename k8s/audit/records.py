@@ -16,7 +16,7 @@ from components.errors import PackageError
 from components.evaluation.result import Evaluation
 from components.package.model_package import Package, read_package
 from components.releases.release_file import NamedRelease, named_release
-from components.spec.contract import Closed
+from components.spec.contract import ClosedModel
 from k8s.audit.errors import AuditError
 
 #: Names of the records in a dossier's folder.
@@ -35,7 +35,7 @@ SIGNATURE: Final = "package.sigstore.json"
 MATERIALS: Final = "package.cdx.json"
 
 
-class Step(Closed):
+class Step(ClosedModel):
     """A commit of the environment repository that is about the version.
 
     Attributes:
@@ -49,14 +49,14 @@ class Step(Closed):
     merge: str | None
 
 
-class History(Closed):
+class History(ClosedModel):
     """What the environment repository says of the version, oldest first, as of a commit."""
 
     head: str
     steps: tuple[Step, ...]
 
 
-class Kept(Closed):
+class SnapshotRecord(ClosedModel):
     """What was found of the snapshot when the dossier was written: `digest` is None when the store has it no more."""
 
     named: str
@@ -65,7 +65,7 @@ class Kept(Closed):
 
 
 @dataclass(frozen=True)
-class Commit:
+class CommitRecord:
     """A commit, read from its own bytes."""
 
     author: str
@@ -78,7 +78,7 @@ class Commit:
         return self.message.partition("\n")[0]
 
 
-_Model = TypeVar("_Model", bound=Closed)
+_Model = TypeVar("_Model", bound=ClosedModel)
 
 
 class Records:
@@ -127,9 +127,9 @@ class Records:
         return self._model(HISTORY, History)
 
     @cached_property
-    def snapshot(self) -> Kept:
+    def snapshot(self) -> SnapshotRecord:
         """What was found of the data."""
-        return self._model(SNAPSHOT, Kept)
+        return self._model(SNAPSHOT, SnapshotRecord)
 
     @cached_property
     def events(self) -> tuple[Mapping[str, Any], ...]:
@@ -151,7 +151,7 @@ class Records:
         name = release_record(step)
         return named_release((self.folder / name).read_text(encoding="utf-8"), name)
 
-    def commit(self, commit: str) -> Commit:
+    def commit(self, commit: str) -> CommitRecord:
         """A commit whose bytes are what its name says.
 
         Raises:
@@ -163,7 +163,7 @@ class Records:
         head, _, message = content.decode(errors="replace").partition("\n\n")
         written = next(line for line in head.splitlines() if line.startswith("author "))
         who, when, _zone = written.removeprefix("author ").rsplit(" ", 2)
-        return Commit(who, int(when), message)
+        return CommitRecord(who, int(when), message)
 
     def _model(self, name: str, model: type[_Model]) -> _Model:
         try:

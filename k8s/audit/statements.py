@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from components.spec.contract import Closed
+from components.spec.contract import ClosedModel
 
 Mark = Literal["", "pass", "fail"]
 
 
-class Statement(Closed):
+class Statement(ClosedModel):
     """One sentence.
 
     Attributes:
@@ -23,7 +23,7 @@ class Statement(Closed):
     quote: str = ""
 
 
-class Section(Closed):
+class Section(ClosedModel):
     """Sentences about one question; `lead` says what the question is."""
 
     key: str

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from components.files import replace_text
+from components.files import write_atomically
 from k8s.cluster.kubectl import kubectl
 from k8s.errors import ClusterError, ToolError
 from services.image.engine import find_engine
@@ -49,7 +49,7 @@ def bring(image: str, say: Callable[[str], None], brought: Path = _BROUGHT) -> N
         return
     say(f"{image} is being brought to the nodes")
     _call([*command, image])
-    replace_text(record, image + "\n")
+    write_atomically(record, image + "\n")
 
 
 def loader(context: str, environment: Mapping[str, str]) -> list[str] | None:

@@ -13,7 +13,7 @@ _PAUSE_SECONDS = 5.0
 Seen = TypeVar("Seen")
 
 
-def patiently(look: Callable[[], Seen], fault: type[Exception], limit: float, say: Callable[[str], None]) -> Seen:
+def retry(look: Callable[[], Seen], fault: type[Exception], limit: float, say: Callable[[str], None]) -> Seen:
     """What a look gives, after a few failures if need be.
 
     Args:

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from components.errors import SpecError
-from components.files import replace_text
+from components.files import write_atomically
 from components.releases.release_file import Image, release_file
 from components.spec.reading.loading import load_spec
 from k8s.cluster import helm, kubectl, nodes
@@ -33,9 +33,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status is 1 when it is not deployed, 2 for wrong input."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        return _deploy(asked)
+        return _deploy(args)
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
@@ -47,21 +47,21 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _deploy(asked: argparse.Namespace) -> int:
-    spec = load_spec(asked.spec)
-    if not asked.dry_run and flux_sync.is_followed(asked.env):
+def _deploy(args: argparse.Namespace) -> int:
+    spec = load_spec(args.spec)
+    if not args.dry_run and flux_sync.is_followed(args.env):
         raise ClusterError(
-            f"Flux follows k8s/envs/{asked.env} in this cluster, so Git alone decides what runs; merge a release there "
+            f"Flux follows k8s/envs/{args.env} in this cluster, so Git alone decides what runs; merge a release there "
             "by `make request`, `make propose` or `make promote`"
         )
-    platform = read_platform(asked.root / "k8s" / "envs" / asked.env / "platform.yaml")
-    release = _release(asked, spec.name)
-    namespace = asked.namespace or platform.namespace
+    platform = read_platform(args.root / "k8s" / "envs" / args.env / "platform.yaml")
+    release = _release(args, spec.name)
+    namespace = args.namespace or platform.namespace
     values = chart_values(spec, release, platform)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "values.yaml")
         file.write_text(values_text(values), encoding="utf-8")
-        if asked.dry_run:
+        if args.dry_run:
             sys.stdout.write(helm.render(helm.CHART, spec.name, namespace, "--values", str(file)))
             return 0
         strategy = spec.rollout.strategy
@@ -70,25 +70,25 @@ def _deploy(asked: argparse.Namespace) -> int:
             nodes.bring(image, _say)
         service = rollout_progress.Service(spec.name, namespace, strategy, int(values["scale"]["min"]))
         before = rollout_progress.look(service)
-        print(f"{spec.name}: version {release.version} to {asked.env} ({_image(release.image)})", flush=True)
+        print(f"{spec.name}: version {release.version} to {args.env} ({_image(release.image)})", flush=True)
         helm.install(spec.name, namespace, file)
         if before.phase == "Initializing":
             kubectl.forget_champion(spec.name, namespace)
-        rollout_progress.follow(service, before, asked.timeout_seconds, _say, to_the_end=asked.follow)
+        rollout_progress.follow(service, before, args.timeout_seconds, _say, to_the_end=args.follow)
     print(f"{spec.name}: http://{spec.name}.{platform.domain}")
     return 0
 
 
-def _release(asked: argparse.Namespace, service: str) -> ClusterRelease:
+def _release(args: argparse.Namespace, service: str) -> ClusterRelease:
     """The environment's release; a new one is written first."""
-    path: Path = asked.root / release_file(asked.env, service)
-    if path.exists() and not asked.version:
+    path: Path = args.root / release_file(args.env, service)
+    if path.exists() and not args.version:
         return read_release(path, service)
-    release = built_release(asked.root / "build" / "images" / f"{service}.json", service, asked.version or "1")
-    changes = release_changes(asked.root, asked.env, release)
-    if not asked.dry_run:
+    release = built_release(args.root / "build" / "images" / f"{service}.json", service, args.version or "1")
+    changes = release_changes(args.root, args.env, release)
+    if not args.dry_run:
         for file, text in changes.items():
-            replace_text(asked.root / file, text)
+            write_atomically(args.root / file, text)
         print(f"{service}: version {release.version} is written to {' and '.join(changes)}; commit that to keep it")
     return release
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from components.releases.release_file import Release
 from k8s.cluster import kubectl
-from k8s.cluster.retry import patiently
+from k8s.cluster.retry import retry
 from k8s.errors import ClusterError, RolloutError
 from k8s.release.service_status import identity
 from services.judge.canary_status import turned_at
@@ -55,7 +55,7 @@ def follow(release: Release, namespace: str, timeout_seconds: float, say: Callab
     wanted = (release.version, release.package)
     said, was_asked, limit = "", False, time.monotonic() + timeout_seconds
     while True:
-        seen = patiently(lambda: look(release.service, namespace), ClusterError, limit, say)
+        seen = retry(lambda: look(release.service, namespace), ClusterError, limit, say)
         was_asked = was_asked or seen.asked == wanted
         line = _line(release, seen)
         if line != said:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from k8s.cluster import kubectl
-from k8s.cluster.retry import patiently
+from k8s.cluster.retry import retry
 from k8s.errors import ClusterError, RolloutError
 from services.judge.canary_status import turned_at
 
@@ -88,7 +88,7 @@ def follow(
     """
     said, limit = "", time.monotonic() + timeout_seconds
     while True:
-        state = patiently(lambda: look(service), ClusterError, limit, say)
+        state = retry(lambda: look(service), ClusterError, limit, say)
         line = summary(service, state)
         if line != said:
             say(line)

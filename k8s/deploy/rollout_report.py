@@ -22,16 +22,16 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from components.errors import SpecError
-from components.files import replace_text
+from components.files import write_atomically
 from components.releases.release_file import Release, release_file
 from components.spec.reading.loading import load_spec
 from k8s.cluster.kubectl import get_json
-from k8s.cluster.retry import patiently
+from k8s.cluster.retry import retry
 from k8s.deploy import flux_sync
 from k8s.deploy.__main__ import main as deploy
 from k8s.errors import ClusterError, DeployError, ToolError
 from k8s.release.errors import PromotionError
-from k8s.release.service_status import Standing, standing_in_cluster
+from k8s.release.service_status import ServiceStatus, status_in_cluster
 from k8s.rendering.environment_files import read_platform, read_release
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ Outcome = Literal["promoted", "first", "rolled back", "undecided", "not known"]
 
 
 @dataclass(frozen=True)
-class Report:
+class RolloutReport:
     """How a release ended, in one sentence, and the judge's own words, newest last."""
 
     outcome: Outcome
@@ -74,19 +74,19 @@ class Report:
         }
 
 
-def report(release: Release, environment: str, standing: Standing | str, words: Sequence[str]) -> Report:
+def report(release: Release, environment: str, standing: ServiceStatus | str, words: Sequence[str]) -> RolloutReport:
     """How a release ended, by who answers now; a text in place of a standing says why it is not known."""
     what = f"{release.service} version {release.version} in {environment}"
     if isinstance(standing, str):
-        return Report("not known", f"{what}: how it ended is not known: {standing}", tuple(words))
+        return RolloutReport("not known", f"{what}: how it ended is not known: {standing}", tuple(words))
     said = tuple(words[-_SHOWN:])
     if standing.under_way:
-        return Report("undecided", f"{what}: not decided yet, {standing.version} keeps serving", said)
+        return RolloutReport("undecided", f"{what}: not decided yet, {standing.version} keeps serving", said)
     if (standing.version, standing.package) != (release.version, release.package):
-        return Report("rolled back", f"{what}: rolled back, version {standing.version} keeps serving", said)
+        return RolloutReport("rolled back", f"{what}: rolled back, version {standing.version} keeps serving", said)
     if standing.passed:
-        return Report("promoted", f"{what}: its canary passed, it serves now", said)
-    return Report("first", f"{what}: it serves; a first version is compared with nobody", said)
+        return RolloutReport("promoted", f"{what}: its canary passed, it serves now", said)
+    return RolloutReport("first", f"{what}: it serves; a first version is compared with nobody", said)
 
 
 def judges_words(events: Sequence[dict[str, Any]], since: datetime) -> list[str]:
@@ -117,43 +117,43 @@ def _events(service: str, namespace: str) -> list[dict[str, Any]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status is 0 only for a release that answers now."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        service = load_spec(asked.spec).name
-        release = read_release(asked.root / release_file(asked.env, service), service)
-        namespace = read_platform(asked.root / "k8s" / "envs" / asked.env / "platform.yaml").namespace
+        service = load_spec(args.spec).name
+        release = read_release(args.root / release_file(args.env, service), service)
+        namespace = read_platform(args.root / "k8s" / "envs" / args.env / "platform.yaml").namespace
     except (SpecError, DeployError) as error:
         print(error, file=sys.stderr)
         return 2
     began = datetime.now(UTC).replace(microsecond=0)
-    deployed = _deployed(release, namespace, asked)
-    found = _looked(release, asked.env, namespace, began, deployed=deployed)
-    _write(found, asked.out, f"rollout of {service} to {asked.env}", asked.commit)
+    deployed = _deployed(release, namespace, args)
+    found = _looked(release, args.env, namespace, began, deployed=deployed)
+    _write(found, args.out, f"rollout of {service} to {args.env}", args.commit)
     print(found.comment())
     return 0 if found.good else 1
 
 
-def _deployed(release: Release, namespace: str, asked: argparse.Namespace) -> bool:
+def _deployed(release: Release, namespace: str, args: argparse.Namespace) -> bool:
     """Whether the release came to its end; by itself where Flux brings it."""
     try:
-        limit = time.monotonic() + asked.timeout_seconds
-        if patiently(lambda: flux_sync.is_followed(asked.env), ClusterError, limit, _say):
-            flux_sync.follow(release, namespace, asked.timeout_seconds, _say)
+        limit = time.monotonic() + args.timeout_seconds
+        if retry(lambda: flux_sync.is_followed(args.env), ClusterError, limit, _say):
+            flux_sync.follow(release, namespace, args.timeout_seconds, _say)
             return True
     except DeployError as error:
         print(error, file=sys.stderr)
         return False
-    told = ["--spec", str(asked.spec), "--env", asked.env, "--follow", "--timeout-seconds", str(asked.timeout_seconds)]
-    return deploy([*told, "--root", str(asked.root)]) == 0
+    told = ["--spec", str(args.spec), "--env", args.env, "--follow", "--timeout-seconds", str(args.timeout_seconds)]
+    return deploy([*told, "--root", str(args.root)]) == 0
 
 
-def _looked(release: Release, environment: str, namespace: str, began: datetime, *, deployed: bool) -> Report:
+def _looked(release: Release, environment: str, namespace: str, began: datetime, *, deployed: bool) -> RolloutReport:
     """How it ended; who answers is asked for even after a failed deployment, but cannot make it good."""
     try:
         limit = time.monotonic() + _LAST_SECONDS
-        events = patiently(lambda: _events(release.service, namespace), PromotionError, limit, _say)
+        events = retry(lambda: _events(release.service, namespace), PromotionError, limit, _say)
         words = judges_words(events, began)
-        standing = patiently(lambda: standing_in_cluster(release.service, namespace), PromotionError, limit, _say)
+        standing = retry(lambda: status_in_cluster(release.service, namespace), PromotionError, limit, _say)
         found = report(release, environment, standing, words)
     except PromotionError as error:
         return report(release, environment, str(error), ())
@@ -166,10 +166,10 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _write(found: Report, folder: Path, name: str, commit: str) -> None:
+def _write(found: RolloutReport, folder: Path, name: str, commit: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    replace_text(folder / "comment.md", found.comment())
-    replace_text(folder / "check.json", json.dumps(found.check(name, commit), indent=2) + "\n")
+    write_atomically(folder / "comment.md", found.comment())
+    write_atomically(folder / "check.json", json.dumps(found.check(name, commit), indent=2) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,12 +18,12 @@ from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
 from k8s.cluster import helm, kubectl
 from k8s.errors import DeployError
-from k8s.lineage.links import Link, Places, follow
+from k8s.lineage.links import Link, LinkSources, verify
 from k8s.lineage.live import Object
 from k8s.rendering.environment_files import Platform, chart_values, read_platform, read_release, values_text
 from services import telemetry
 from services.image.engine import find_engine
-from services.image.newest_package import trained_package
+from services.image.newest_package import newest_package
 
 _LINKS = (
     *("answer", "live", "chart", "deployment", "image", "materials"),
@@ -33,18 +33,18 @@ _LINKS = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints each link; 0 when every one that was not excluded is ok."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        spec = load_spec(asked.spec)
-        platform = read_platform(ROOT / "k8s" / "envs" / asked.env / "platform.yaml")
+        spec = load_spec(args.spec)
+        platform = read_platform(ROOT / "k8s" / "envs" / args.env / "platform.yaml")
         with tempfile.TemporaryDirectory(prefix="canario-verify-") as scratch:
-            links = follow(spec.name, _places(spec, platform, asked, Path(scratch)))
+            links = verify(spec.name, _places(spec, platform, args, Path(scratch)))
     except (ComponentError, DeployError, OSError, httpx.HTTPError, httpx.InvalidURL) as error:
         print(error, file=sys.stderr)
         return 1
     for link in links:
-        print(_line(link, excluded=link.name in asked.exclude))
-    return 1 if any(link.fault and link.name not in asked.exclude for link in links) else 0
+        print(_line(link, excluded=link.name in args.exclude))
+    return 1 if any(link.fault and link.name not in args.exclude for link in links) else 0
 
 
 def _line(link: Link, *, excluded: bool) -> str:
@@ -52,19 +52,19 @@ def _line(link: Link, *, excluded: bool) -> str:
     return f"{link.name:<11} {state:<9} {link.fault or link.says}"
 
 
-def _places(spec: Spec, platform: Platform, asked: argparse.Namespace, scratch: Path) -> Places:
-    release = asked.release or ROOT / release_file(asked.env, spec.name)
-    namespace = asked.namespace or platform.namespace
-    return Places(
-        package=asked.package or trained_package(asked.build / "train" / spec.name),
+def _places(spec: Spec, platform: Platform, args: argparse.Namespace, scratch: Path) -> LinkSources:
+    release = args.release or ROOT / release_file(args.env, spec.name)
+    namespace = args.namespace or platform.namespace
+    return LinkSources(
+        package=args.package or newest_package(args.build / "train" / spec.name),
         release=release,
-        image=asked.record or asked.build / "images" / f"{spec.name}.json",
+        image=args.record or args.build / "images" / f"{spec.name}.json",
         code=ROOT,
-        store=asked.build / "store",
-        mlflow=asked.mlflow or f"sqlite:///{(asked.build / 'mlflow' / 'mlflow.db').resolve()}",
-        served=asked.header or (_header_at(asked.url) if asked.url else None),
-        public_key=asked.key.read_text(encoding="utf-8") if asked.key else _public_key(platform),
-        pulled=asked.layout,
+        store=args.build / "store",
+        mlflow=args.mlflow or f"sqlite:///{(args.build / 'mlflow' / 'mlflow.db').resolve()}",
+        served=args.header or (_header_at(args.url) if args.url else None),
+        public_key=args.key.read_text(encoding="utf-8") if args.key else _public_key(platform),
+        pulled=args.layout,
         export=lambda image: _exported(image, scratch),
         running=lambda: kubectl.objects(namespace, "deployments,pods", spec.name),
         rendered=lambda: _rendered(spec, platform, release, namespace, scratch),

@@ -35,7 +35,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Places:
+class LinkSources:
     """Where the records are.
 
     Attributes:
@@ -67,7 +67,7 @@ class Places:
     rendered: Callable[[], Sequence[Object]]
 
 
-def follow(service: str, places: Places) -> list[Link]:
+def verify(service: str, places: LinkSources) -> list[Link]:
     """Every link from the answer back to the data, in that order; a broken package ends the walk."""
     try:
         package = read_package(places.package)
@@ -98,20 +98,20 @@ def _link(name: str, check: Callable[[], str]) -> Link:
         return Link(name, "", str(broken))
 
 
-def _answer(package: Package, places: Places) -> str:
+def _answer(package: Package, places: LinkSources) -> str:
     if places.served is None:
         raise Broken("not checked: no server was asked; give --url or --header")
     same("the answer's header", places.served, package.digest)
     return places.served
 
 
-def _live(service: str, package: Package, places: Places) -> str:
+def _live(service: str, package: Package, places: LinkSources) -> str:
     release = _release(service, places)
     same(f"{places.release}: package", release.package, package.digest)
     return check_running(_running(places), release, _built(places.image).id, places.public_key)
 
 
-def _chart(service: str, places: Places) -> str:
+def _chart(service: str, places: LinkSources) -> str:
     _release(service, places)
     try:
         rendered = places.rendered()
@@ -121,14 +121,14 @@ def _chart(service: str, places: Places) -> str:
     return f"deployment {service} is what this tree's chart renders"
 
 
-def _running(places: Places) -> Sequence[Object]:
+def _running(places: LinkSources) -> Sequence[Object]:
     try:
         return places.running()
     except DeployError as error:
         raise Broken(f"not checked: {error}") from error
 
 
-def _deployment(service: str, package: Package, places: Places) -> str:
+def _deployment(service: str, package: Package, places: LinkSources) -> str:
     release = _release(service, places)
     same(f"{places.release}: package", release.package, package.digest)
     if not release.image.digest:
@@ -137,19 +137,19 @@ def _deployment(service: str, package: Package, places: Places) -> str:
     return release.image.digest
 
 
-def _release(service: str, places: Places) -> ClusterRelease:
+def _release(service: str, places: LinkSources) -> ClusterRelease:
     try:
         return read_release(places.release, service)
     except EnvironmentFileError as error:
         raise Broken(str(error)) from error
 
 
-def _published(places: Places) -> str:
+def _published(places: LinkSources) -> str:
     """The digest by which the image is to be had: its registry's, if it was pulled from there."""
     return read_image(places.pulled).manifest if places.pulled else _built(places.image).digest
 
 
-def _image_bytes(places: Places) -> ImageBytes:
+def _image_bytes(places: LinkSources) -> ImageBytes:
     built = _built(places.image)
     try:
         folder = places.pulled or places.export(f"{built.name}:{built.tag}")
@@ -158,7 +158,7 @@ def _image_bytes(places: Places) -> ImageBytes:
     return read_image(folder)
 
 
-def _image(image: ImageBytes, package: Package, places: Places) -> str:
+def _image(image: ImageBytes, package: Package, places: LinkSources) -> str:
     built = _built(places.image)
     same(f"{places.image}: package", str(built.package), package.digest)
     same("the image that was read", image.config, built.id)
@@ -166,7 +166,7 @@ def _image(image: ImageBytes, package: Package, places: Places) -> str:
     return image.config
 
 
-def _signature(package: Package, places: Places) -> str:
+def _signature(package: Package, places: LinkSources) -> str:
     if not places.public_key:
         raise Broken("not checked: the environment names no signing.publicKey; give --key public.pem")
     check_signature(package, places.public_key)
@@ -183,7 +183,7 @@ def _built(path: Path) -> BuiltImage:
     return built
 
 
-def _code(package: Package, places: Places) -> str:
+def _code(package: Package, places: LinkSources) -> str:
     commit = package.receipt.code
     if commit.endswith("-changed"):
         raise Broken(f"{commit}: files differed from the commit when it was trained; commit them and train again")
@@ -191,7 +191,7 @@ def _code(package: Package, places: Places) -> str:
     return commit
 
 
-def _lock(package: Package, places: Places) -> str:
+def _lock(package: Package, places: LinkSources) -> str:
     commit = package.receipt.code.removesuffix("-changed")
     same(
         f"{LOCK_FILE} at {commit}",
@@ -208,7 +208,7 @@ def _git(repository: Path, *arguments: str) -> bytes:
         raise Broken(str(error)) from error
 
 
-def _run(package: Package, places: Places) -> str:
+def _run(package: Package, places: LinkSources) -> str:
     if is_empty(places.mlflow):
         raise Broken(f"{places.mlflow} is not there, so the run is recorded nowhere")
     found = connect(places.mlflow).search_model_versions(f"tags.`{REGISTERED}` = '{package.digest}'")
@@ -219,7 +219,7 @@ def _run(package: Package, places: Places) -> str:
     return package.receipt.run
 
 
-def _snapshot(package: Package, places: Places) -> str:
+def _snapshot(package: Package, places: LinkSources) -> str:
     path = Path(snapshot_uri(str(places.store), package.receipt.data))
     try:
         content = path.read_bytes()

@@ -32,9 +32,9 @@ _ENVIRONMENTS = _ROOT / "k8s" / "envs"
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status is 1 when something is not installed."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        _install(asked)
+        _install(args)
     except DeployError as error:
         print(f"the platform is not installed: {error}", file=sys.stderr)
         return 1
@@ -44,39 +44,39 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _install(asked: argparse.Namespace) -> None:
-    flux = _ENVIRONMENTS / asked.env / "flux"
-    if "flux" in asked.with_controllers and flux.is_dir():
-        check_followed(_ROOT, asked.env)
+def _install(args: argparse.Namespace) -> None:
+    flux = _ENVIRONMENTS / args.env / "flux"
+    if "flux" in args.with_controllers and flux.is_dir():
+        check_followed(_ROOT, args.env)
         _reach()
-        bring_controllers(asked.env, asked.with_controllers, _say)
+        bring_controllers(args.env, args.with_controllers, _say)
         kubectl.apply("--kustomize", str(flux))
-        _say(f"flux: follows k8s/envs/{asked.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
+        _say(f"flux: follows k8s/envs/{args.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
         return
-    objects = rendered(asked.env, asked.set)
-    check_reverted(objects, asked.env)
+    objects = rendered(args.env, args.set)
+    check_reverted(objects, args.env)
     wanted = tracking(objects)
     _reach()
     require_secret(wanted, PLATFORM)
-    bring_controllers(asked.env, asked.with_controllers, _say)
-    kubectl.apply("--kustomize", str(configs(asked.env)))
+    bring_controllers(args.env, args.with_controllers, _say)
+    kubectl.apply("--kustomize", str(configs(args.env)))
     _say("namespaces: canario, models and training, with their limits, and what models lets in")
     bring_secret(wanted, PLATFORM, _say)
     for image in images(objects):
         nodes.bring(image, _say)
-    _bring_platform(asked, [*_stored(wanted), *asked.set])
-    _say(f"{_brought(wanted)}; next: make deploy SERVICE=churn ENV={asked.env}")
+    _bring_platform(args, [*_stored(wanted), *args.set])
+    _say(f"{_brought(wanted)}; next: make deploy SERVICE=churn ENV={args.env}")
 
 
 def _reach() -> None:
     kubectl.check_ready()
 
 
-def _bring_platform(asked: argparse.Namespace, settings: list[str]) -> None:
+def _bring_platform(args: argparse.Namespace, settings: list[str]) -> None:
     """Brings the chart and waits for its pods; who does not get ready is named with the reason."""
-    seconds = asked.timeout_seconds
+    seconds = args.timeout_seconds
     try:
-        run([*platform_command(asked.env, settings), "--wait", "--timeout", f"{seconds:g}s"], seconds + 30)
+        run([*platform_command(args.env, settings), "--wait", "--timeout", f"{seconds:g}s"], seconds + 30)
     except ClusterError as error:
         pods = kubectl.get_json("-n", PLATFORM, "get", "pods")["items"]
         raise ClusterError("\n".join([str(error), *waiting(pods)])) from error

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from pydantic import Field, model_validator
 
-from components.spec.contract import Closed
+from components.spec.contract import ClosedModel
 from k8s.errors import EnvironmentFileError
 from k8s.rendering.yaml_file import read_file
 
@@ -17,7 +17,7 @@ FILE = Path(__file__).resolve().parents[1] / "controllers" / "controllers.yaml"
 _DEPLOYED: Final = "deployed"
 
 
-class Chart(Closed):
+class Chart(ClosedModel):
     """A Helm chart in a public repository."""
 
     repository: str = Field(pattern="^https://")
@@ -29,7 +29,7 @@ class Chart(Closed):
     )
 
 
-class FoundBy(Closed):
+class FoundBy(ClosedModel):
     """What shows that a controller is there; all that is named must be."""
 
     crd: str | None = None
@@ -42,7 +42,7 @@ class FoundBy(Closed):
         return self
 
 
-class Controller(Closed):
+class Controller(ClosedModel):
     """One of them, and where its release is."""
 
     name: str
@@ -67,7 +67,7 @@ class Controller(Closed):
         return self
 
 
-class _Controllers(Closed):
+class _Controllers(ClosedModel):
     controllers: tuple[Controller, ...] = Field(min_length=1)
 
 

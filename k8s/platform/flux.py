@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from components.files import replace_text
+from components.files import write_atomically
 from k8s.platform.controllers import Chart, Controller, read_controllers
 
 FILE = Path(__file__).resolve().parents[1] / "flux" / "controllers" / "releases.yaml"
@@ -64,7 +64,7 @@ def main() -> int:
     """Writes the file if it changed."""
     wanted = text(read_controllers())
     if not FILE.exists() or FILE.read_text(encoding="utf-8") != wanted:
-        replace_text(FILE, wanted)
+        write_atomically(FILE, wanted)
         print(f"{FILE.relative_to(FILE.parents[3])} written")
     return 0
 

@@ -45,13 +45,13 @@ def released(root: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _chosen(asked: argparse.Namespace) -> list[tuple[str, str]]:
-    there = released(asked.root)
-    if not (asked.env or asked.service):
-        return releases(changed_files(read_payload(asked.payload), asked.root), there)
-    if (asked.env, asked.service) not in there:
-        raise SpecError(f"{asked.env}/{asked.service} is no release here; there are: {there}")
-    return [(asked.env, asked.service)]
+def _chosen(args: argparse.Namespace) -> list[tuple[str, str]]:
+    there = released(args.root)
+    if not (args.env or args.service):
+        return releases(changed_files(read_payload(args.payload), args.root), there)
+    if (args.env, args.service) not in there:
+        raise SpecError(f"{args.env}/{args.service} is no release here; there are: {there}")
+    return [(args.env, args.service)]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,9 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--env", default="", help="with --service: this release, whatever was pushed")
     parser.add_argument("--service", default="")
     parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
-    asked = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     try:
-        found = [{"environment": environment, "service": service} for environment, service in _chosen(asked)]
+        found = [{"environment": environment, "service": service} for environment, service in _chosen(args)]
     except ComponentError as error:
         print(error, file=sys.stderr)
         return 2

@@ -17,41 +17,41 @@ from components.errors import ComponentError
 from k8s.errors import DeployError
 from k8s.release.errors import PromotionError
 from k8s.release.promotion import Promotion, merge, propose, withdraw
-from k8s.release.service_status import Standing, standing_in_cluster, standing_of_twin
+from k8s.release.service_status import ServiceStatus, status_in_cluster, status_on_twin
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        return _promote(asked)
+        return _promote(args)
     except (PromotionError, ComponentError, DeployError) as error:
         print(f"not promoted: {error}", file=sys.stderr)
         return 1
 
 
-def _promote(asked: argparse.Namespace) -> int:
-    promotion = Promotion(asked.repository, asked.service, asked.source, asked.target, asked.branch)
-    standing = _standing(asked.service, asked.record, asked.namespace, asked.context)
+def _promote(args: argparse.Namespace) -> int:
+    promotion = Promotion(args.repository, args.service, args.source, args.target, args.branch)
+    standing = _standing(args.service, args.record, args.namespace, args.context)
     if standing is None:
-        raise PromotionError(f"how {asked.source} stands is not known; give --record or --namespace")
+        raise PromotionError(f"how {args.source} stands is not known; give --record or --namespace")
     proposal = propose(promotion, standing)
     if proposal is None:
-        print(f"{asked.target} has version {standing.version} already")
+        print(f"{args.target} has version {standing.version} already")
         return 0
     print(f"{proposal.commit.subject}: branch {proposal.branch}")
-    if asked.merge:
-        there = _standing(asked.service, asked.target_record, asked.target_namespace, asked.target_context)
+    if args.merge:
+        there = _standing(args.service, args.target_record, args.target_namespace, args.target_context)
         print(f"merged: {merge(promotion, proposal.branch, there).id}")
         if left := withdraw(promotion, proposal):
             print(f"{proposal.branch} stays: {left}")
     return 0
 
 
-def _standing(service: str, record: Path | None, namespace: str, context: str) -> Standing | None:
+def _standing(service: str, record: Path | None, namespace: str, context: str) -> ServiceStatus | None:
     if record is not None:
-        return standing_of_twin(record)
-    return standing_in_cluster(service, namespace, context) if namespace else None
+        return status_on_twin(record)
+    return status_in_cluster(service, namespace, context) if namespace else None
 
 
 def _parser() -> argparse.ArgumentParser:

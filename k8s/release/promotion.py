@@ -17,7 +17,7 @@ from components.releases.environment_repository import ATTEMPTS, EnvironmentRepo
 from components.releases.release_file import Release, environment_folder, release_file
 from components.releases.rollback import Rollback, rollback_of
 from k8s.release.errors import PromotionError
-from k8s.release.service_status import Standing
+from k8s.release.service_status import ServiceStatus
 from k8s.rendering.render import release_changes
 from k8s.rendering.server_settings import checked_release
 
@@ -51,7 +51,7 @@ class Proposal:
     commit: Commit
 
 
-def propose(promotion: Promotion, standing: Standing) -> Proposal | None:
+def propose(promotion: Promotion, standing: ServiceStatus) -> Proposal | None:
     """Pushes a branch on which the target has the source's release; None when it has it already.
 
     Raises:
@@ -74,7 +74,7 @@ def propose(promotion: Promotion, standing: Standing) -> Proposal | None:
         return Proposal(name, _pushed(branch, commit, promotion, name))
 
 
-def merge(promotion: Promotion, proposal: str, standing: Standing | None) -> Commit:
+def merge(promotion: Promotion, proposal: str, standing: ServiceStatus | None) -> Commit:
     """Brings a proposal's release to the branch that the environments follow.
 
     Args:
@@ -135,7 +135,7 @@ def _needed(main: Repository, promotion: Promotion) -> Release:
     return release
 
 
-def _check_proven(release: Release, standing: Standing, promotion: Promotion, *, first: bool) -> None:
+def _check_proven(release: Release, standing: ServiceStatus, promotion: Promotion, *, first: bool) -> None:
     """The file says what was asked for, the standing what answers: only where they agree it was this release."""
     place = f"version {release.version} in {promotion.source}"
     if standing.under_way:
@@ -160,7 +160,9 @@ def _check_history(main: Repository, promotion: Promotion, wanted: Release) -> N
             )
 
 
-def _check_mergeable(main: Repository, branch: Repository, promotion: Promotion, standing: Standing | None) -> None:
+def _check_mergeable(
+    main: Repository, branch: Repository, promotion: Promotion, standing: ServiceStatus | None
+) -> None:
     began = main.common_ancestor(main.head(), branch.head())
     if began is None:
         raise PromotionError(f"{promotion.url}: the proposal shares no commit with {promotion.branch}; promote again")
@@ -201,7 +203,7 @@ def _copied(source: Release, target: Release | None) -> Release:
     )
 
 
-def _message(promotion: Promotion, release: Release, standing: Standing) -> str:
+def _message(promotion: Promotion, release: Release, standing: ServiceStatus) -> str:
     proven = "its canary passed" if standing.passed else "it is the first version there"
     return (
         f"{release.service}: promote version {release.version} from {promotion.source} to {promotion.target}\n\n"

@@ -44,9 +44,9 @@ def propose(url: str, branch: str, environment: str, release: ClusterRelease, me
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status is 1 when nothing is proposed, 2 for a wrong spec."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        made = _propose(asked)
+        made = _propose(args)
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
@@ -57,11 +57,11 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _propose(asked: argparse.Namespace) -> Commit:
-    service = load_spec(asked.spec).name
-    release, result = newest(asked.root, service)
-    message = release_message(release, asked.env, result["metrics"])
-    return propose(asked.repository, asked.branch, asked.env, release, message)
+def _propose(args: argparse.Namespace) -> Commit:
+    service = load_spec(args.spec).name
+    release, result = newest(args.root, service)
+    message = release_message(release, args.env, result["metrics"])
+    return propose(args.repository, args.branch, args.env, release, message)
 
 
 def _parser() -> argparse.ArgumentParser:

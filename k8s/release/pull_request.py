@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import ComponentError, SpecError
-from components.files import replace_text
+from components.files import write_atomically
 from components.releases.release_file import Release
 from components.spec.reading.loading import load_spec
 from k8s.errors import DeployError, EnvironmentFileError
@@ -74,9 +74,9 @@ def newest(root: Path, service: str) -> tuple[ClusterRelease, dict[str, Any]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status is 1 when there is nothing to ask for, 2 for a wrong spec."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        written = _request(asked)
+        written = _request(args)
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
@@ -87,19 +87,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _request(asked: argparse.Namespace) -> PullRequest:
-    service = load_spec(asked.spec).name
-    release, result = newest(asked.root, service)
+def _request(args: argparse.Namespace) -> PullRequest:
+    service = load_spec(args.spec).name
+    release, result = newest(args.root, service)
     if not release.image.digest:
         raise EnvironmentFileError(
             f"{release.image.repository} is in no registry yet; `make publish SERVICE={service}`"
         )
-    request = pull_request(release, asked.env, result, asked.reason)
-    changes = release_changes(asked.root, asked.env, release)
+    request = pull_request(release, args.env, result, args.reason)
+    changes = release_changes(args.root, args.env, release)
     for name, text in (("branch", request.branch), ("title", request.title), ("body.md", request.body)):
-        replace_text(asked.out / name, text.rstrip("\n") + "\n")
+        write_atomically(args.out / name, text.rstrip("\n") + "\n")
     for file, text in changes.items():
-        replace_text(asked.root / file, text)
+        write_atomically(args.root / file, text)
     return request
 
 

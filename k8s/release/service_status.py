@@ -22,7 +22,7 @@ _SECONDS = 30
 
 
 @dataclass(frozen=True)
-class Standing:
+class ServiceStatus:
     """The champion now; `passed` is false for a first version, which had nobody to be compared with."""
 
     version: str
@@ -31,7 +31,7 @@ class Standing:
     under_way: bool
 
 
-def standing_of_twin(events: Path) -> Standing:
+def status_on_twin(events: Path) -> ServiceStatus:
     """How a twin's service stands, by its record.
 
     Raises:
@@ -46,7 +46,7 @@ def standing_of_twin(events: Path) -> Standing:
         ) from error
 
 
-def _of_events(events: Iterable[dict[str, Any]], source: Path) -> Standing:
+def _of_events(events: Iterable[dict[str, Any]], source: Path) -> ServiceStatus:
     champion: tuple[str, str] | None = None
     passed: set[tuple[str, str]] = set()
     under_way = ""
@@ -62,10 +62,10 @@ def _of_events(events: Iterable[dict[str, Any]], source: Path) -> Standing:
             passed.add(champion)
     if champion is None:
         raise PromotionError(f"{source}: no version answers yet; wait for the first rollout's end")
-    return Standing(*champion, passed=champion in passed, under_way=bool(under_way))
+    return ServiceStatus(*champion, passed=champion in passed, under_way=bool(under_way))
 
 
-def standing_in_cluster(service: str, namespace: str, context: str = "") -> Standing:
+def status_in_cluster(service: str, namespace: str, context: str = "") -> ServiceStatus:
     """How a service stands in a cluster, by Flagger's Canary and the champion's Deployment.
 
     Raises:
@@ -75,14 +75,16 @@ def standing_in_cluster(service: str, namespace: str, context: str = "") -> Stan
         canary = _asked(f"canary/{service}", namespace, context)
         champion = _asked(f"deployment/{service}-primary", namespace, context)
         kept = _asked("replicasets", namespace, context, "--selector", f"app={service}-primary")["items"]
-        return standing_of_objects(canary, champion, kept)
+        return status_of_objects(canary, champion, kept)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise PromotionError(
             f"{namespace}/{service}: its state is not understood ({error!r}); nothing is promoted"
         ) from error
 
 
-def standing_of_objects(canary: dict[str, Any], champion: dict[str, Any], kept: Iterable[dict[str, Any]]) -> Standing:
+def status_of_objects(
+    canary: dict[str, Any], champion: dict[str, Any], kept: Iterable[dict[str, Any]]
+) -> ServiceStatus:
     """How a service stands by its Canary, the champion's Deployment and its ReplicaSets.
 
     After a canary that failed, the champion is one that passed if it took over from another: only Flagger changes
@@ -95,7 +97,7 @@ def standing_of_objects(canary: dict[str, Any], champion: dict[str, Any], kept: 
     owned = [one for one in kept if champion["metadata"]["uid"] in _owners(one)]
     took_over = any(identity(one["spec"]["template"]) != name for one in owned)
     passed = phase == "Succeeded" or (phase == "Failed" and took_over)
-    return Standing(*name, passed=passed, under_way=phase not in _ENDED)
+    return ServiceStatus(*name, passed=passed, under_way=phase not in _ENDED)
 
 
 def identity(pod: dict[str, Any]) -> tuple[str, str]:

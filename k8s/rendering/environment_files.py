@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue
 from components.errors import ImageRecordError, ReleaseError
 from components.image.record import read_record
 from components.releases.release_file import Image, Release, ShadowVersion
-from components.spec.contract import Closed, Spec
+from components.spec.contract import ClosedModel, Spec
 from k8s.errors import EnvironmentFileError
 from k8s.rendering.server_settings import checked_release
 from k8s.rendering.values import Host, ObjectName
@@ -22,7 +22,7 @@ from k8s.rendering.yaml_file import read_file
 DECIDED = ("name", "objectives", "rollout", "scale", "version", "package", "image", "settings", "candidate")
 
 
-class Platform(Closed):
+class Platform(ClosedModel):
     """`k8s/envs/<env>/platform.yaml`: how one environment differs from the chart's defaults."""
 
     domain: Host = Field(description="A service's host is its name below this domain.")

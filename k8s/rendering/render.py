@@ -21,7 +21,7 @@ from typing import Any, Final
 import yaml
 
 from components.errors import ComponentError
-from components.files import replace_text
+from components.files import write_atomically
 from components.releases.release_file import Release, release_file, release_text
 from components.spec.reading.loading import load_spec
 from components.spec.reading.strict_yaml import load_yaml
@@ -167,11 +167,11 @@ _Dumper.add_representer(str, _text)
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status is 1 when a file is not in step, or cannot be written."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        texts = wanted(asked.root)
+        texts = wanted(args.root)
     except ToolError as error:
-        if not asked.check:
+        if not args.check:
             print(f"not rendered: {error}", file=sys.stderr)
             return 1
         print(f"NOT RUN: whether what Flux applies is in step with the releases: {error}", file=sys.stderr)
@@ -179,8 +179,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (DeployError, ComponentError) as error:
         print(f"not rendered: {error}", file=sys.stderr)
         return 1
-    stale = differing(asked.root, texts)
-    return _checked(stale) if asked.check else _written(asked.root, texts, stale)
+    stale = differing(args.root, texts)
+    return _checked(stale) if args.check else _written(args.root, texts, stale)
 
 
 def _checked(stale: Iterable[str]) -> int:
@@ -192,7 +192,7 @@ def _checked(stale: Iterable[str]) -> int:
 def _written(root: Path, texts: dict[str, str], stale: Iterable[str]) -> int:
     for name in stale:
         if name in texts:
-            replace_text(root / name, texts[name])
+            write_atomically(root / name, texts[name])
         else:
             (root / name).unlink()
         print(f"{name} {'written' if name in texts else 'removed, it belongs to no release'}")

@@ -32,29 +32,29 @@ PublicKey = Annotated[
 ]
 
 
-class Platform(BaseModel):
+class PlatformReference(BaseModel):
     """A part of the values that no spec has; its keys are written as Helm writes them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, allow_inf_nan=False)
 
 
-class Gateway(Platform):
+class GatewayReference(PlatformReference):
     """The Gateway that a route hangs on."""
 
     name: ObjectName = Field(default="public", description="The Gateway's name.")
     namespace: ObjectName = Field(default="gateway", description="The Gateway's namespace.")
 
 
-class Route(Platform):
+class Route(PlatformReference):
     """How callers outside the cluster reach the service."""
 
     host: Literal[""] | Host = Field(
         default="", description="Host name of the service; empty: reached from inside only."
     )
-    gateway: Gateway = Field(default=Gateway(), description="The Gateway that it hangs on.")
+    gateway: GatewayReference = Field(default=GatewayReference(), description="The Gateway that it hangs on.")
 
 
-class Judge(Platform):
+class JudgeReference(PlatformReference):
     """Who judges canaries."""
 
     url: str = Field(
@@ -62,14 +62,14 @@ class Judge(Platform):
     )
 
 
-class Amounts(Platform):
+class Amounts(PlatformReference):
     """What one replica gets."""
 
     cpu: Quantity = Field(default="250m", description="CPU that a replica asks for; the autoscaler's 100 %.")
     memory: Quantity = Field(default="320Mi", description="Memory that a replica asks for, and may not exceed.")
 
 
-class Signing(Platform):
+class Signing(PlatformReference):
     """Whose packages are served."""
 
     public_key: Literal[""] | PublicKey = Field(
@@ -77,7 +77,7 @@ class Signing(Platform):
     )
 
 
-class PredictionLog(Platform):
+class PredictionLog(PlatformReference):
     """What a replica keeps of what it was asked and answered."""
 
     mib: int = Field(
@@ -86,14 +86,14 @@ class PredictionLog(Platform):
     )  # fmt: skip
 
 
-class Keda(Platform):
+class Keda(PlatformReference):
     """Scaling by requests instead of CPU alone."""
 
     prometheus: str = Field(default="", description="Address of the Prometheus server that KEDA asks.")
     requests_per_second: float = Field(default=100, gt=0, description="Requests a second that one replica is to get.")
 
 
-class Monitoring(Platform):
+class Monitoring(PlatformReference):
     """How the service is watched."""
 
     namespace: ObjectName = Field(default="monitoring", description="Namespace from which pods are scraped.")
@@ -107,7 +107,7 @@ class Monitoring(Platform):
     )
 
 
-class Values(Platform):
+class Values(PlatformReference):
     """Values of the chart `model-service`."""
 
     name: str = Field(pattern=NAME_PATTERN, description="Spec: the service's name.")
@@ -127,7 +127,7 @@ class Values(Platform):
     callers: tuple[ObjectName, ...] = Field(
         default=(), description="Namespaces whose pods may call the service past the gateway."
     )
-    judge: Judge = Field(default=Judge(), description="Who judges canaries.")
+    judge: JudgeReference = Field(default=JudgeReference(), description="Who judges canaries.")
     signing: Signing = Field(default=Signing(), description="Whose packages are served.")
     autoscaler: Literal["hpa", "keda", "none"] = Field(
         default="hpa", description="Who sets replicas: by CPU, by requests as well, or nobody (`scale.min` then)."

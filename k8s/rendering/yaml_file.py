@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from components.spec.contract import Closed
+from components.spec.contract import ClosedModel
 from components.spec.reading.strict_yaml import load_yaml
 from k8s.errors import EnvironmentFileError
 
-Content = TypeVar("Content", bound=Closed)
+Content = TypeVar("Content", bound=ClosedModel)
 
 
 def read_file(model: type[Content], path: Path) -> Content:

@@ -19,22 +19,22 @@ from types import FrameType
 from typing import NoReturn
 
 from components.errors import ComponentError, GitError
-from components.files import replace_text
+from components.files import write_atomically
 from components.registry.provenance import ROOT
 from k8s.replay.alone import isolation
-from k8s.replay.comparison import Answers, Comparison, answers, compare
+from k8s.replay.comparison import Answers, RebuildComparison, answers, compare
 from k8s.replay.errors import ReplayError
 from k8s.replay.libraries import interpreter_for
-from k8s.replay.materials import Kept, Materials, find_kept, gather
+from k8s.replay.materials import Materials, StoredFile, find_kept, gather
 from k8s.replay.rebuild import checked_out, rebuild
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        return _replay(asked.service, str(asked.version), asked.build.resolve(), asked.mlflow, asked.code)
+        return _replay(args.service, str(args.version), args.build.resolve(), args.mlflow, args.code)
     except (ComponentError, GitError, ReplayError) as error:
         print(f"not replayed: {error}", file=sys.stderr)
         return 1
@@ -68,7 +68,7 @@ def _check_kept(now: Answers) -> None:
     _tell("kept", now.says)
 
 
-def _rebuilt(found: Materials, code: Path) -> Comparison:
+def _rebuilt(found: Materials, code: Path) -> RebuildComparison:
     with tempfile.TemporaryDirectory(prefix="canario-replay-") as folder:
         scratch = Path(folder)
         python, libraries = interpreter_for(found.lock, scratch)
@@ -80,7 +80,7 @@ def _rebuilt(found: Materials, code: Path) -> Comparison:
             return compare(found.kept.package, made.package, found.machine, made.machine)
 
 
-def _write(path: Path, kept: Kept, compared: Comparison) -> Path:
+def _write(path: Path, kept: StoredFile, compared: RebuildComparison) -> Path:
     """The record of a replay, which a dossier links to."""
     record = {
         "service": kept.registered.name,
@@ -94,10 +94,10 @@ def _write(path: Path, kept: Kept, compared: Comparison) -> Path:
         "furthest": compared.rebuilt.furthest,
         "tolerance": compared.rebuilt.tolerance,
     }
-    return replace_text(path, json.dumps(record, indent=2) + "\n")
+    return write_atomically(path, json.dumps(record, indent=2) + "\n")
 
 
-def _conclude(service: str, version: str, compared: Comparison, written: Path) -> int:
+def _conclude(service: str, version: str, compared: RebuildComparison, written: Path) -> int:
     _tell("rebuilt", compared.rebuilt.says)
     what = f"version {version} of {service}"
     if compared.verdict == "equal":

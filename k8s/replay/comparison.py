@@ -34,7 +34,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RebuildComparison:
     """A kept package beside a rebuilt one.
 
     Attributes:
@@ -68,11 +68,11 @@ def answers(recorded: Package, asked: Package) -> Answers:
     return Answers(len(requests), float(np.abs(given - wanted).max()), recorded.receipt.tolerance)
 
 
-def compare(kept: Package, rebuilt: Package, there: Machine | None, here: Machine | None) -> Comparison:
+def compare(kept: Package, rebuilt: Package, there: Machine | None, here: Machine | None) -> RebuildComparison:
     """The comparison; `there` is the machine that made the kept package, `here` the one that made it again."""
     different = () if kept.digest == rebuilt.digest else _different(kept.receipt, rebuilt.receipt)
     causes = _causes(kept.receipt, rebuilt.receipt, there, here) if different else ()
-    return Comparison(rebuilt.digest, different, answers(kept, kept), answers(kept, rebuilt), causes)
+    return RebuildComparison(rebuilt.digest, different, answers(kept, kept), answers(kept, rebuilt), causes)
 
 
 def _different(kept: Receipt, rebuilt: Receipt) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ _CHANGED: Final = "-changed"
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredFile:
     """A registered version whose every byte was checked.
 
     Attributes:
@@ -50,13 +50,13 @@ class Materials:
         machine: where it was trained; None when that was not recorded.
     """
 
-    kept: Kept
-    champion: Kept | None
+    kept: StoredFile
+    champion: StoredFile | None
     lock: bytes
     machine: Machine | None
 
 
-def find_kept(mlflow: str, service: str, version: str) -> tuple[Kept, MlflowClient]:
+def find_kept(mlflow: str, service: str, version: str) -> tuple[StoredFile, MlflowClient]:
     """A version of the registry with its package and its data.
 
     Raises:
@@ -73,7 +73,7 @@ def find_kept(mlflow: str, service: str, version: str) -> tuple[Kept, MlflowClie
     return _kept(registered, mlflow), client
 
 
-def gather(kept: Kept, client: MlflowClient, code: Path) -> Materials:
+def gather(kept: StoredFile, client: MlflowClient, code: Path) -> Materials:
     """What the receipt of a version names, from the Git repository at `code` and the registry.
 
     Raises:
@@ -88,12 +88,12 @@ def gather(kept: Kept, client: MlflowClient, code: Path) -> Materials:
     return Materials(kept, _champion(kept, client), _lock(receipt.code, receipt.lock, code), _machine(kept, client))
 
 
-def _kept(registered: Registered, mlflow: str) -> Kept:
+def _kept(registered: Registered, mlflow: str) -> StoredFile:
     try:
         package = read_package(local_package(registered, mlflow))
     except (PackageError, MlflowException) as error:
         raise ReplayError(f"the package of version {registered.version} is not to be had: {error}") from error
-    return Kept(mlflow, registered, package, _snapshot(registered, package.receipt.data))
+    return StoredFile(mlflow, registered, package, _snapshot(registered, package.receipt.data))
 
 
 def _snapshot(registered: Registered, digest: str) -> Path:
@@ -138,7 +138,7 @@ def _lock(commit: str, digest: str, code: Path) -> bytes:
     return content
 
 
-def _champion(kept: Kept, client: MlflowClient) -> Kept | None:
+def _champion(kept: StoredFile, client: MlflowClient) -> StoredFile | None:
     digest = kept.package.receipt.champion
     if digest is None:
         return None
@@ -150,7 +150,7 @@ def _champion(kept: Kept, client: MlflowClient) -> Kept | None:
     return _kept(found, kept.mlflow)
 
 
-def _machine(kept: Kept, client: MlflowClient) -> Machine | None:
+def _machine(kept: StoredFile, client: MlflowClient) -> Machine | None:
     """Where it was trained, as its run in the registry says."""
     from mlflow.artifacts import load_text
 

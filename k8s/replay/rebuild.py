@@ -19,7 +19,7 @@ from components.spec.contract import PACKAGE_TAG
 from k8s.replay import seed
 from k8s.replay.alone import Isolation, bare_environment, guard_python
 from k8s.replay.errors import ReplayError
-from k8s.replay.materials import Kept, Materials
+from k8s.replay.materials import Materials, StoredFile
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _ended(training: subprocess.Popen[bytes]) -> int:
         raise
 
 
-def _seed(champion: Kept, mlflow: str, python: list[str], tree: Path) -> None:
+def _seed(champion: StoredFile, mlflow: str, python: list[str], tree: Path) -> None:
     receipt = champion.package.receipt
     tags = {
         PACKAGE_TAG: champion.package.digest,
@@ -90,12 +90,12 @@ def _seed(champion: Kept, mlflow: str, python: list[str], tree: Path) -> None:
         SNAPSHOT_TAG: receipt.data,
         SNAPSHOT_URI_TAG: str(champion.snapshot),
     }
-    asked = {"mlflow": mlflow, "name": receipt.name, "package": champion.package.path.as_uri(), "tags": tags}
+    given = {"mlflow": mlflow, "name": receipt.name, "package": champion.package.path.as_uri(), "tags": tags}
     done = subprocess.run(
         [*python, "-P", str(seed.__file__)],
         cwd=tree,
         env=bare_environment(tree),
-        input=json.dumps(asked),
+        input=json.dumps(given),
         capture_output=True,
         text=True,
         check=False,

@@ -18,17 +18,17 @@ from pathlib import Path
 from components.errors import SpecError
 from components.spec.reading.loading import load_spec
 from k8s.errors import DeployError
-from k8s.training.job import Training
-from k8s.training.manifests import Inputs, Wanted, objects
+from k8s.training.job import TrainingJob
+from k8s.training.manifests import Inputs, JobPlan, objects
 
 _LONGEST_NAME = 40
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        _train(asked)
+        _train(args)
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
@@ -41,16 +41,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _train(asked: argparse.Namespace) -> None:
-    spec = load_spec(asked.spec)
-    inputs = Inputs(spec, asked.train.read_bytes(), asked.trials.read_bytes())
+def _train(args: argparse.Namespace) -> None:
+    spec = load_spec(args.spec)
+    inputs = Inputs(spec, args.train.read_bytes(), args.trials.read_bytes())
     name = f"{spec.name[:_LONGEST_NAME]}-train-{secrets.token_hex(3)}"
-    wanted = Wanted(name, asked.image, asked.workers, asked.pool, asked.memory, spec.training)
-    training = Training(name, asked.namespace, _say)
+    wanted = JobPlan(name, args.image, args.workers, args.pool, args.memory, spec.training)
+    training = TrainingJob(name, args.namespace, _say)
     with training.brought(objects(wanted, inputs)):
-        _say(f"job {name} in {asked.namespace}: {asked.workers} worker(s), {spec.training.accelerator}")
-        training.model(asked.out, 60 * spec.training.timeout_minutes)
-    _say(f"the model is in {asked.out}")
+        _say(f"job {name} in {args.namespace}: {args.workers} worker(s), {spec.training.accelerator}")
+        training.model(args.out, 60 * spec.training.timeout_minutes)
+    _say(f"the model is in {args.out}")
 
 
 def _workers(text: str) -> int:

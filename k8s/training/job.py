@@ -30,7 +30,7 @@ _SLACK_SECONDS: Final = 60.0
 _REFUSED: Final = "FailedCreate"
 
 
-class Training:
+class TrainingJob:
     """The objects of one training in a namespace."""
 
     def __init__(self, name: str, namespace: str, say: Callable[[str], None]) -> None:

@@ -37,7 +37,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class JobPlan:
     """One training; `pool` is a value of `POOL_LABEL`, empty for any node."""
 
     name: str
@@ -53,7 +53,7 @@ class Wanted:
         return {"app.kubernetes.io/name": "training", INSTANCE: self.name, "app.kubernetes.io/part-of": "canario"}
 
 
-def objects(wanted: Wanted, inputs: Inputs) -> list[dict[str, Any]]:
+def objects(wanted: JobPlan, inputs: Inputs) -> list[dict[str, Any]]:
     """The objects, the Job last.
 
     Raises:
@@ -63,7 +63,7 @@ def objects(wanted: Wanted, inputs: Inputs) -> list[dict[str, Any]]:
     return [*shared, *([_service(wanted)] if wanted.workers > 1 else []), _job(wanted)]
 
 
-def _inputs(wanted: Wanted, inputs: Inputs) -> dict[str, Any]:
+def _inputs(wanted: JobPlan, inputs: Inputs) -> dict[str, Any]:
     spec = inputs.spec.model_dump_json().encode()
     files = {"spec.json": spec, "train.parquet": inputs.train, "trials.json": inputs.trials}
     size = sum(map(len, files.values()))
@@ -77,7 +77,7 @@ def _inputs(wanted: Wanted, inputs: Inputs) -> dict[str, Any]:
     return {**_head("v1", "ConfigMap", wanted), "immutable": True, "binaryData": data}
 
 
-def _service(wanted: Wanted) -> dict[str, Any]:
+def _service(wanted: JobPlan) -> dict[str, Any]:
     """Names for the workers, which look for each other before any of them is ready."""
     spec = {
         "clusterIP": "None",
@@ -88,7 +88,7 @@ def _service(wanted: Wanted) -> dict[str, Any]:
     return {**_head("v1", "Service", wanted), "spec": spec}
 
 
-def _policy(wanted: Wanted) -> dict[str, Any]:
+def _policy(wanted: JobPlan) -> dict[str, Any]:
     """Workers reach each other (NCCL chooses its ports itself) and the names; nothing else comes in or goes out."""
     names = {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}
     others = [{"podSelector": {"matchLabels": {INSTANCE: wanted.name}}}] if wanted.workers > 1 else []
@@ -101,7 +101,7 @@ def _policy(wanted: Wanted) -> dict[str, Any]:
     return {**_head("networking.k8s.io/v1", "NetworkPolicy", wanted), "spec": spec}
 
 
-def _job(wanted: Wanted) -> dict[str, Any]:
+def _job(wanted: JobPlan) -> dict[str, Any]:
     """One completion a worker; they train one network, so the first that fails fails them all."""
     spec = {
         "completionMode": "Indexed",
@@ -116,7 +116,7 @@ def _job(wanted: Wanted) -> dict[str, Any]:
     return {**_head("batch/v1", "Job", wanted), "spec": spec}
 
 
-def _pod(wanted: Wanted) -> dict[str, Any]:
+def _pod(wanted: JobPlan) -> dict[str, Any]:
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -141,7 +141,7 @@ def _pod(wanted: Wanted) -> dict[str, Any]:
     return pod
 
 
-def _spread(wanted: Wanted) -> dict[str, Any]:
+def _spread(wanted: JobPlan) -> dict[str, Any]:
     """Each worker on a node of its own where there are enough; the wait for one is not worth a deadlock."""
     return {
         "maxSkew": 1,
@@ -151,7 +151,7 @@ def _spread(wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def _nodes(wanted: Wanted) -> dict[str, str]:
+def _nodes(wanted: JobPlan) -> dict[str, str]:
     asked = wanted.training
     kind = TPU_LABEL if asked.accelerator == "tpu" else GPU_LABEL
     labels = {POOL_LABEL: wanted.pool}
@@ -165,7 +165,7 @@ def _devices(asked: Training) -> Mapping[str, str]:
     return {resource: str(asked.accelerator_count)} if resource else {}
 
 
-def _container(wanted: Wanted) -> dict[str, Any]:
+def _container(wanted: JobPlan) -> dict[str, Any]:
     """The worker; ready when there is a model to take."""
     return {
         "name": "worker",
@@ -189,12 +189,12 @@ def _container(wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def _arguments(wanted: Wanted) -> list[str]:
+def _arguments(wanted: JobPlan) -> list[str]:
     together = ["--workers", str(wanted.workers), "--job", wanted.name, "--service", wanted.name]
     files = {"spec": "spec.json", "train": "train.parquet", "trials": "trials.json"}
     given = [word for option, file in files.items() for word in (f"--{option}", f"{_INPUTS}/{file}")]
     return ["components.jobs.train_worker", *given, "--out", MODEL_FOLDER, *(together if wanted.workers > 1 else [])]
 
 
-def _head(version: str, kind: str, wanted: Wanted) -> dict[str, Any]:
+def _head(version: str, kind: str, wanted: JobPlan) -> dict[str, Any]:
     return {"apiVersion": version, "kind": kind, "metadata": {"name": wanted.name, "labels": wanted.labels}}

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import yaml
 
-from components.files import replace_text
+from components.files import write_atomically
 from k8s.twin import loopback
 from k8s.twin.errors import GatewayError
 from k8s.twin.processes import DeathNotice, Process, Program
@@ -104,7 +104,7 @@ class Gateway:
 
     def _write(self, weights: Mapping[str, int]) -> None:
         text = yaml.safe_dump({"http": routes(weights, self._generation)}, sort_keys=False)
-        replace_text(self._routes, text)
+        write_atomically(self._routes, text)
 
     def _program(self, port: int, home: Path) -> Program:
         options = (

@@ -14,7 +14,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What came back; header names are in lower case."""
 
     status: int
@@ -34,25 +34,25 @@ class Answer:
             return None
 
 
-def get(url: str, timeout_seconds: float = 2.0) -> Answer | None:
+def get(url: str, timeout_seconds: float = 2.0) -> Response | None:
     """The answer of a GET, whatever its status; None when nobody answers."""
     return _open(urllib.request.Request(url), timeout_seconds)  # noqa: S310 -- our own loopback URL
 
 
-def post(url: str, document: object, timeout_seconds: float = 10.0) -> Answer | None:
+def post(url: str, document: object, timeout_seconds: float = 10.0) -> Response | None:
     """The answer of a POST of JSON, whatever its status; None when nobody answers."""
     body = json.dumps(document).encode()
     headers = {"content-type": "application/json"}
     return _open(urllib.request.Request(url, body, headers, method="POST"), timeout_seconds)  # noqa: S310
 
 
-def _open(request: urllib.request.Request, timeout_seconds: float) -> Answer | None:
+def _open(request: urllib.request.Request, timeout_seconds: float) -> Response | None:
     try:
         with _OPENER.open(request, timeout=timeout_seconds) as response:
-            return Answer(response.status, _lower(response.headers.items()), response.read())
+            return Response(response.status, _lower(response.headers.items()), response.read())
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, _lower(error.headers.items()), error.read())
+            return Response(error.code, _lower(error.headers.items()), error.read())
     except (OSError, http.client.HTTPException):
         return None
 

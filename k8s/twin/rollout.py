@@ -24,14 +24,14 @@ from components.spec import contract
 from k8s.twin.errors import ProcessError
 from k8s.twin.events import Events
 from k8s.twin.gateway import Gateway
-from k8s.twin.versions import Version, Versions
+from k8s.twin.versions import RunningVersion, Versions
 from k8s.twin.webhooks import HookType, Phase, Reply, Webhooks
 
 _MAX_RESTARTS = 3
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredRelease:
     """A release and the commit that asked for it."""
 
     release: Release
@@ -39,25 +39,27 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedRelease:
     """Why a release was taken back: a sentence, and the judge's numbers."""
 
-    wanted: Wanted
+    wanted: DesiredRelease
     reason: str
     evidence: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Consequences:
+class RolloutListener:
     """What others do about the end of a rollout, and about who answers now."""
 
     promoted: Callable[[Release], None] = lambda _release: None
-    failed: Callable[[Failure], None] = lambda _failure: None
+    failed: Callable[[FailedRelease], None] = lambda _failure: None
     #: Called with champion and canary whenever one changes, and the canary's weight whenever it does.
-    routed: Callable[[Version | None, Version | None, int], None] = lambda _champion, _canary, _weight: None
+    routed: Callable[[RunningVersion | None, RunningVersion | None, int], None] = lambda _champion, _canary, _weight: (
+        None
+    )
 
 
-class Rollout:
+class RolloutLoop:
     """One service's champion and canary. `want` may be called from any thread, the rest from one."""
 
     def __init__(
@@ -67,12 +69,12 @@ class Rollout:
         gateway: Gateway,
         webhooks: Webhooks,
         events: Events,
-        consequences: Consequences,
+        consequences: RolloutListener,
         spare_seconds: float = 5.0,
     ) -> None:
         """The judge calls the deadline, with its evidence; `spare_seconds` later the rollout does without it."""
-        self.champion: Version | None = None
-        self.canary: Version | None = None
+        self.champion: RunningVersion | None = None
+        self.canary: RunningVersion | None = None
         self.phase: Phase = "Initializing"
         self.weight = 0
         self.stop = threading.Event()
@@ -82,11 +84,11 @@ class Rollout:
         self._versions, self._gateway = versions, gateway
         self._webhooks = webhooks.muted() if self._at_once else webhooks
         self._events, self._then = events, consequences
-        self._wanted: Wanted | None = None
+        self._wanted: DesiredRelease | None = None
         self._applied: Release | None = None
         self._deadline = 0.0
 
-    def want(self, wanted: Wanted) -> None:
+    def want(self, wanted: DesiredRelease) -> None:
         """Asks for a release; the latest wins."""
         self._wanted = wanted
 
@@ -115,7 +117,7 @@ class Rollout:
 
     # --- the turns of a rollout --------------------------------------------------------
 
-    def _initialise(self, wanted: Wanted) -> None:
+    def _initialise(self, wanted: DesiredRelease) -> None:
         """The first release has nobody to be compared with and gets everything, as with Flagger."""
         self._enter("Initializing", wanted.release)
         started = self._start(wanted)
@@ -131,14 +133,14 @@ class Rollout:
         self._then.promoted(wanted.release)
         self._end(wanted.release)
 
-    def _replace(self, wanted: Wanted) -> None:
+    def _replace(self, wanted: DesiredRelease) -> None:
         """Starts the release and gives it everything once it is ready; the champion answers until then."""
         self._enter("Progressing", wanted.release, f"New revision detected! Scaling up {wanted.release.service}")
         started = self._start(wanted)
         if started is not None:
             self._promote(wanted, started)
 
-    def _begin(self, wanted: Wanted) -> None:
+    def _begin(self, wanted: DesiredRelease) -> None:
         """Starts the canary without traffic; the next turn is the first to judge it."""
         if not self._ask("confirm-rollout", wanted.release).yes:
             if self.phase != "Waiting":
@@ -149,7 +151,7 @@ class Rollout:
         self.canary = self._start(wanted)
         self._then.routed(self.champion, self.canary, 0)
 
-    def _start(self, wanted: Wanted) -> Version | None:
+    def _start(self, wanted: DesiredRelease) -> RunningVersion | None:
         """The release as a running version; None when it does not get ready, which fails it."""
         release = wanted.release
         self._events.emit("starting", version=release.version, phase=self.phase, reason=f"package {release.package}")
@@ -159,20 +161,20 @@ class Rollout:
         except (ProcessError, ReleaseError) as error:
             if self.stop.is_set():
                 raise
-            self._fail(Failure(wanted, str(error), {}))
+            self._fail(FailedRelease(wanted, str(error), {}))
             return None
 
-    def _analyse(self, wanted: Wanted, champion: Version, canary: Version) -> None:
+    def _analyse(self, wanted: DesiredRelease, champion: RunningVersion, canary: RunningVersion) -> None:
         if fault := self._fault_of(canary):
-            self._roll_back(Failure(wanted, fault, self._webhooks.verdict()))
+            self._roll_back(FailedRelease(wanted, fault, self._webhooks.verdict()))
         elif not (champion.process.ready and canary.process.ready):
             self._decide("wait", "a version is not ready", {})
         elif (said := self._ask("rollback", canary.release)).yes:
-            self._roll_back(Failure(wanted, said.reason, self._webhooks.verdict()))
+            self._roll_back(FailedRelease(wanted, said.reason, self._webhooks.verdict()))
         else:
             self._take_step(wanted, canary)
 
-    def _fault_of(self, canary: Version) -> str:
+    def _fault_of(self, canary: RunningVersion) -> str:
         """What ends a rollout whatever the judge says; empty for nothing."""
         if canary.process.restarts >= _MAX_RESTARTS:
             return f"its process ended {canary.process.restarts} times by itself"
@@ -180,7 +182,7 @@ class Rollout:
             return f"there was no decision within {self._deadline_seconds:g} s"
         return ""
 
-    def _take_step(self, wanted: Wanted, canary: Version) -> None:
+    def _take_step(self, wanted: DesiredRelease, canary: RunningVersion) -> None:
         check: HookType = "pre-rollout" if self.weight == 0 else "rollout"
         if not (said := self._ask(check, canary.release)).yes:
             self._decide("wait", said.reason, {})
@@ -197,11 +199,11 @@ class Rollout:
         else:
             self._ask_for_promotion(wanted, canary)
 
-    def _increase(self, canary: Version) -> None:
+    def _increase(self, canary: RunningVersion) -> None:
         self._route(next(step for step in self._steps if step > self.weight))
         self._tell(f"Advance {canary.release.service} canary weight {self.weight}", canary.release)
 
-    def _ask_for_promotion(self, wanted: Wanted, canary: Version) -> None:
+    def _ask_for_promotion(self, wanted: DesiredRelease, canary: RunningVersion) -> None:
         said = self._ask("confirm-promotion", canary.release)
         self._decide("pass" if said.yes else "wait", said.reason, self._webhooks.verdict(toward=100))
         if said.yes:
@@ -211,7 +213,7 @@ class Rollout:
 
     # --- the three ways in which it ends -----------------------------------------------
 
-    def _promote(self, wanted: Wanted, canary: Version) -> None:
+    def _promote(self, wanted: DesiredRelease, canary: RunningVersion) -> None:
         self._enter("Promoting", canary.release, "Routing all traffic to the promoted version")
         self._gateway.set_weights({canary.url: 100})
         old, self.champion, self.canary, self.weight = self.champion, canary, None, 0
@@ -225,7 +227,7 @@ class Rollout:
         self._ask("post-rollout", canary.release)
         self._end(wanted.release)
 
-    def _roll_back(self, failure: Failure) -> None:
+    def _roll_back(self, failure: FailedRelease) -> None:
         """Traffic first; everything else can wait until callers are served well again."""
         at = self.weight
         self._route(0)
@@ -236,7 +238,7 @@ class Rollout:
         self._then.routed(self.champion, None, 0)
         self._fail(failure)
 
-    def _fail(self, failure: Failure) -> None:
+    def _fail(self, failure: FailedRelease) -> None:
         release = failure.wanted.release
         self._enter("Failed", release, "Canary failed! Scaling down", warning=True, reason=failure.reason)
         self._then.failed(failure)
@@ -266,7 +268,7 @@ class Rollout:
         self._then.routed(champion, canary, weight)
         self._events.emit("weight", version=canary.release.version, weight=weight, phase=self.phase)
 
-    def _retire(self, version: Version) -> None:
+    def _retire(self, version: RunningVersion) -> None:
         """Stops a version without weight, once no request is under way to it."""
         if not self._gateway.wait_drained(version.url, self.stop) and not self.stop.is_set():
             message = "requests were still under way when it was told to stop"

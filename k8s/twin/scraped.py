@@ -10,14 +10,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 
-from components.files import replace_text
+from components.files import write_atomically
 from services import telemetry
 
 Role = Literal["champion", "canary", "rollout"]
 
 
 @dataclass(frozen=True)
-class Target:
+class ScrapeTarget:
     """An address with /metrics; `rollout` is the twin itself."""
 
     address: str
@@ -25,12 +25,12 @@ class Target:
     version: str
 
 
-def write_targets(path: Path, service: str, targets: Iterable[Target]) -> None:
+def write_targets(path: Path, service: str, targets: Iterable[ScrapeTarget]) -> None:
     """Replaces the list of targets (Prometheus' file_sd format) in one step."""
     groups = [
         {"targets": [t.address], "labels": {"service": service, "role": t.role, "version": t.version}} for t in targets
     ]
-    replace_text(path, json.dumps(groups, indent=1) + "\n")
+    write_atomically(path, json.dumps(groups, indent=1) + "\n")
 
 
 class WeightExporter:

@@ -20,7 +20,7 @@ from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
 from k8s.twin.errors import TwinError
 from k8s.twin.twin import Twin
-from services.image.newest_package import trained_package
+from services.image.newest_package import newest_package
 from services.judge.errors import JudgeError
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     home = Path(tempfile.mkdtemp(prefix="canario-serve-"))
     try:
         spec = load_spec(given.spec)
-        package = read_package(given.package or trained_package(given.trained / spec.name))
+        package = read_package(given.package or newest_package(given.trained / spec.name))
         _serve(given.spec, spec, package, home, given.port, stop)
     except (ComponentError, TwinError, JudgeError) as error:
         print(error, file=sys.stderr)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from components.files import replace_text
+from components.files import write_atomically
 
 #: How the third version of a demo must end.
 Ending = Literal["rolled-back", "refused", "promoted"]
@@ -48,7 +48,7 @@ class RequestCount:
 
 
 @dataclass(frozen=True)
-class Commit:
+class CommitSummary:
     """A commit of the environment repository."""
 
     id: str
@@ -67,7 +67,7 @@ class Story:
     versions: tuple[VersionFate, ...]
     decisions: tuple[Decision, ...]
     requests: dict[str, RequestCount]
-    commits: tuple[Commit, ...]
+    commits: tuple[CommitSummary, ...]
     tree_equals_last_good: bool
     champion: str | None
     problems: tuple[str, ...] = field(default=())
@@ -128,4 +128,4 @@ def summary(story: Story) -> dict[str, Any]:
 
 def write_summary(story: Story, path: Path) -> None:
     """Writes the summary whole or not at all."""
-    replace_text(path, json.dumps(summary(story), indent=2, ensure_ascii=False) + "\n")
+    write_atomically(path, json.dumps(summary(story), indent=2, ensure_ascii=False) + "\n")

@@ -9,7 +9,7 @@ from components.git.repository import Repository
 from components.releases.release_file import Release
 from k8s.rendering.server_settings import checked_release
 from k8s.twin.events import Events
-from k8s.twin.rollout import Wanted
+from k8s.twin.rollout import DesiredRelease
 
 
 class Sync:
@@ -21,7 +21,7 @@ class Sync:
         file: str,
         service: str,
         events: Events,
-        want: Callable[[Wanted], None],
+        want: Callable[[DesiredRelease], None],
         champion: Callable[[], Release | None],
     ) -> None:
         """`want` is told about each new release, `champion` says which one answers now."""
@@ -71,7 +71,7 @@ class Sync:
         commit = self._repository.last_change(self._file) or self._head
         subject = self._repository.show(commit).subject
         self._events.emit("commit", version=release.version, reason=subject, evidence={"commit": commit})
-        self._want(Wanted(release, commit))
+        self._want(DesiredRelease(release, commit))
         return True
 
     def _check_version(self, release: Release) -> None:

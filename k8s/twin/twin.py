@@ -38,11 +38,11 @@ from k8s.twin.events import Event, Events, Listener
 from k8s.twin.gateway import Gateway
 from k8s.twin.ports import Ports
 from k8s.twin.processes import Process, Program
-from k8s.twin.rollout import Consequences, Failure, Rollout
-from k8s.twin.scraped import Target, WeightExporter, write_targets
+from k8s.twin.rollout import FailedRelease, RolloutListener, RolloutLoop
+from k8s.twin.scraped import ScrapeTarget, WeightExporter, write_targets
 from k8s.twin.serving import BentoPrograms, FindPackage
 from k8s.twin.sync import Sync
-from k8s.twin.versions import ProgramFor, Version, Versions
+from k8s.twin.versions import ProgramFor, RunningVersion, Versions
 from k8s.twin.webhooks import Webhooks
 from services.judge.actions.revert_reason import revert_reason
 from services.judge.errors import JudgeError
@@ -98,13 +98,13 @@ class Twin:
         self._judge = Process(self._judge_program(spec_path, judge_port, judge_interval_seconds), self._died)
         programs = program_for or BentoPrograms(self.home, find_package)
         self._versions = Versions((slots[0], slots[1]), programs, self._died)
-        self._rollout = Rollout(
+        self._rollout = RolloutLoop(
             spec.rollout,
             self._versions,
             self._gateway,
             Webhooks(self.judge_url, spec.name, environment),
             self.events,
-            Consequences(
+            RolloutListener(
                 lambda release: self._guarded(lambda: on_promoted(release)),
                 lambda failure: self._guarded(lambda: self._revert(failure)),
                 self._routed,
@@ -214,16 +214,16 @@ class Twin:
 
     # --- what follows from what ----------------------------------------------------------
 
-    def _routed(self, champion: Version | None, canary: Version | None, weight: int) -> None:
+    def _routed(self, champion: RunningVersion | None, canary: RunningVersion | None, weight: int) -> None:
         self._weight.weight = weight
-        targets = [Target(self._weight.address, "rollout", "")]
+        targets = [ScrapeTarget(self._weight.address, "rollout", "")]
         if champion is not None:
-            targets.append(Target(champion.address, "champion", champion.release.version))
+            targets.append(ScrapeTarget(champion.address, "champion", champion.release.version))
         if canary is not None:
-            targets.append(Target(canary.address, "canary", canary.release.version))
+            targets.append(ScrapeTarget(canary.address, "canary", canary.release.version))
         write_targets(self._targets, self.service, targets)
 
-    def _revert(self, failure: Failure) -> None:
+    def _revert(self, failure: FailedRelease) -> None:
         if not self._judged:
             return  # in a cluster, it is the judge that reverts
         release = failure.wanted.release

@@ -14,7 +14,7 @@ ProgramFor = Callable[[Release, int, tuple[str, ...]], Program]
 
 
 @dataclass(frozen=True)
-class Version:
+class RunningVersion:
     """A version that runs."""
 
     release: Release
@@ -40,9 +40,9 @@ class Versions:
         self._on_death = on_death
         self._peers = tuple(f"127.0.0.1:{port}" for port in ports)
         self._free = sorted(ports, reverse=True)
-        self._running: list[Version] = []
+        self._running: list[RunningVersion] = []
 
-    def start(self, release: Release, stop: threading.Event) -> Version:
+    def start(self, release: Release, stop: threading.Event) -> RunningVersion:
         """Starts a release and returns when it is ready and warm.
 
         Raises:
@@ -50,7 +50,7 @@ class Versions:
         """
         port = self._free[-1]
         program = self._program_for(release, port, self._peers)
-        version = Version(release, port, Process(program, self._on_death))
+        version = RunningVersion(release, port, Process(program, self._on_death))
         self._free.pop()
         self._running.append(version)
         try:
@@ -61,7 +61,7 @@ class Versions:
             raise
         return version
 
-    def stop(self, version: Version) -> None:
+    def stop(self, version: RunningVersion) -> None:
         """Ends a version that gets no traffic any more. Safe to repeat."""
         version.process.stop()
         if version in self._running:

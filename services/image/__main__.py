@@ -14,7 +14,7 @@ from components.spec.reading.loading import load_spec
 from services.image.engine import Engine, find_engine
 from services.image.errors import ImageError
 from services.image.model import model_image
-from services.image.newest_package import trained_package
+from services.image.newest_package import newest_package
 from services.image.program import PROGRAMS, program_image
 from services.image.recipe import BASE_VARIABLE, base_image, fetch_base
 from services.model_server.errors import ServerError
@@ -22,10 +22,10 @@ from services.model_server.errors import ServerError
 
 def main(arguments: list[str] | None = None) -> int:
     """Builds, checks and names one image; the exit status is 1 when that is not possible."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        image = _make(asked)
-        record = write_record(asked.out / "images", image)
+        image = _make(args)
+        record = write_record(args.out / "images", image)
     except (ComponentError, ImageError, ServerError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -45,20 +45,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _make(asked: argparse.Namespace) -> BuiltImage:
-    spec = load_spec(asked.spec) if asked.spec else None
-    what = spec.name if spec else asked.component
-    name = asked.name or f"registry.local/canario/{what}"
-    engine = _engine(asked.out / "images" / f"{what}.log")
-    base = base_image(asked.base)
+def _make(args: argparse.Namespace) -> BuiltImage:
+    spec = load_spec(args.spec) if args.spec else None
+    what = spec.name if spec else args.component
+    name = args.name or f"registry.local/canario/{what}"
+    engine = _engine(args.out / "images" / f"{what}.log")
+    base = base_image(args.base)
     if spec is None:
         fetch_base(engine, base)
         return program_image(PROGRAMS[what], name, base, engine, _say)
-    package = read_package(asked.package or trained_package(asked.out / "train" / spec.name))
+    package = read_package(args.package or newest_package(args.out / "train" / spec.name))
     if package.contract.name != spec.name:
         raise ImageError(f"{package.path}: is a package of {package.contract.name}, not of {spec.name}")
     fetch_base(engine, base)
-    return model_image(package, name, base, engine, asked.out / "images" / "bento", _say)
+    return model_image(package, name, base, engine, args.out / "images" / "bento", _say)
 
 
 def _engine(log: Path) -> Engine:

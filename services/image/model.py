@@ -11,7 +11,7 @@ from typing import Final
 from components.image.record import BuiltImage
 from components.package.model_package import Package
 from services.image.engine import Engine
-from services.image.recipe import MODEL_LIMIT_MB, PACKAGE_LABEL, Wanted, make
+from services.image.recipe import MODEL_LIMIT_MB, PACKAGE_LABEL, ImagePlan, make
 from services.model_server.build import bentoml_environment, build_bento
 
 _CONTAINERFILE: Final = Path(__file__).with_name("model.Containerfile")
@@ -39,7 +39,7 @@ def model_image(
     return make(engine, wanted, base, build, say)
 
 
-def _wanted(package: Package, name: str, base: str) -> Wanted:
+def _wanted(package: Package, name: str, base: str) -> ImagePlan:
     contract, tag = package.contract, package.digest.removeprefix("sha256:")[:_TAG_DIGITS]
     about = {
         "title": contract.name,
@@ -50,7 +50,7 @@ def _wanted(package: Package, name: str, base: str) -> Wanted:
         "base.name": base,
     }
     labels = {f"org.opencontainers.image.{key}": value for key, value in about.items()}
-    return Wanted(
+    return ImagePlan(
         name=name,
         tag=tag,
         labels={**labels, PACKAGE_LABEL: package.digest},
@@ -59,7 +59,7 @@ def _wanted(package: Package, name: str, base: str) -> Wanted:
     )
 
 
-def _containerize(bento: Path, tag: str, engine: Engine, wanted: Wanted, base: str) -> list[str]:
+def _containerize(bento: Path, tag: str, engine: Engine, wanted: ImagePlan, base: str) -> list[str]:
     """`bentoml containerize`, which passes `--opt NAME=VALUE` on to the engine as `--NAME=VALUE`.
 
     It refuses a recipe outside of its working directory, so it runs where it puts its files.

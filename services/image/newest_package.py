@@ -8,7 +8,7 @@ from pathlib import Path
 from components.errors import PackageError
 
 
-def trained_package(home: Path) -> Path:
+def newest_package(home: Path) -> Path:
     """The folder of the package that the newest run of `make train` made; `home` is that run's folder.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Final
 from components.image.contents import ROOT, Sources
 from components.image.record import BuiltImage
 from services.image.engine import Engine
-from services.image.recipe import Wanted, make
+from services.image.recipe import ImagePlan, make
 
 _HERE: Final = Path(__file__).parent
 _CONTAINERFILE: Final = _HERE / "program.Containerfile"
@@ -21,7 +21,7 @@ _IMPORTS: Final = ("python", "-c", (_HERE / "imports.py").read_text(encoding="ut
 
 
 @dataclass(frozen=True)
-class Program:
+class PlatformProgram:
     """The contents of an image: a lock file's packages, sources of ours, and Debian's `packages`.
 
     `unbuilt` names packages of the lock file that come as sources only; every other is a wheel. `check` is run in a
@@ -37,7 +37,7 @@ class Program:
 
 
 PROGRAMS: Final = {
-    "judge": Program(
+    "judge": PlatformProgram(
         title="canario's judge",
         lock="services/judge/requirements.txt",
         sources=Sources(
@@ -47,28 +47,28 @@ PROGRAMS: Final = {
         ),
         packages=("ca-certificates", "git"),
     ),
-    "components": Program(
+    "components": PlatformProgram(
         title="the steps of canario's pipeline",
         lock="components/requirements.txt",
         sources=Sources(patterns=("components/**/*.py", "requirements.txt")),
         packages=("ca-certificates", "git"),
         unbuilt=("kfp-server-api",),
     ),
-    "mlflow": Program(
+    "mlflow": PlatformProgram(
         title="MLflow's server, as canario runs it",
         lock="services/image/locks/mlflow.txt",
         sources=Sources(),
         packages=("ca-certificates",),
         check=("python", "-c", "import boto3, google.cloud.storage, mlflow.server, psycopg; print(mlflow.__version__)"),
     ),
-    "stores": Program(
+    "stores": PlatformProgram(
         title="a PostgreSQL and an S3-compatible store, which stand for a cloud's",
         lock="services/image/locks/stores.txt",
         sources=Sources(),
         packages=("postgresql",),
         check=("bash", "-ec", "id --name --user; rclone --config= version; /usr/lib/postgresql/*/bin/postgres -V"),
     ),
-    "load": Program(
+    "load": PlatformProgram(
         title="callers of a service that canario serves",
         lock="tests/load/requirements.txt",
         sources=Sources(
@@ -80,7 +80,9 @@ PROGRAMS: Final = {
 }
 
 
-def program_image(program: Program, name: str, base: str, engine: Engine, say: Callable[[str], None]) -> BuiltImage:
+def program_image(
+    program: PlatformProgram, name: str, base: str, engine: Engine, say: Callable[[str], None]
+) -> BuiltImage:
     """The image `name`, tagged by the project's version.
 
     Raises:
@@ -101,10 +103,10 @@ def program_image(program: Program, name: str, base: str, engine: Engine, say: C
             options = engine.build_options(arguments, labels)
             engine.build(Path(folder), _CONTAINERFILE, tag, options)
 
-    return make(engine, Wanted(name, version, labels, program.check), base, build, say)
+    return make(engine, ImagePlan(name, version, labels, program.check), base, build, say)
 
 
-def stage(program: Program, context: Path) -> None:
+def stage(program: PlatformProgram, context: Path) -> None:
     """The files of the image and no other."""
     shutil.copyfile(ROOT / program.lock, context / "requirements.txt")
     (context / "src").mkdir()

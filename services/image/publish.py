@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from components.errors import ComponentError, ImageRecordError
-from components.files import replace_text
+from components.files import write_atomically
 from components.image.contents import ROOT
 from components.image.record import BuiltImage, read_record, write_record
 from services.image.engine import find_engine
@@ -28,13 +28,13 @@ _NOWHERE: Final = "registry.local/"
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status is 1 when it was not published whole."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        reference = publish(asked.record, asked.out, asked.key)
+        reference = publish(args.record, args.out, args.key)
     except (ComponentError, ImageError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{reference} is published and signed; {asked.record} names its digest")
+    print(f"{reference} is published and signed; {args.record} names its digest")
     return 0
 
 
@@ -93,7 +93,7 @@ def _note(path: Path, digest: str, name: str) -> None:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     kept = [line for line in lines if line.partition("  ")[2] != name]
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, "\n".join([*kept, f"{digest.removeprefix('sha256:')}  {name}"]) + "\n")
+    write_atomically(path, "\n".join([*kept, f"{digest.removeprefix('sha256:')}  {name}"]) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -27,7 +27,7 @@ Build = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImagePlan:
     """An image to be: its name without the tag, and what it is checked by."""
 
     name: str
@@ -57,7 +57,7 @@ def fetch_base(engine: Engine, base: str) -> None:
         ) from error
 
 
-def make(engine: Engine, wanted: Wanted, base: str, build: Build, say: Callable[[str], None]) -> BuiltImage:
+def make(engine: Engine, wanted: ImagePlan, base: str, build: Build, say: Callable[[str], None]) -> BuiltImage:
     """Builds an image, checks it from inside, and only then gives it its name.
 
     Raises:

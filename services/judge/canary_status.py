@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from services.judge.webhook import Question, question_of
+from services.judge.webhook import WebhookPayload, payload_of
 
 #: Flagger's phases in which nothing is under way; Initialized is that of a first version.
 OVER: Final = ("Initialized", "Succeeded", "Failed")
 
 
-class Ending(NamedTuple):
+class RolloutEnd(NamedTuple):
     """The end of a rollout. `question` names the release, `at` is its time as Kubernetes writes it."""
 
-    question: Question
+    question: WebhookPayload
     at: str
 
     @property
@@ -33,7 +33,7 @@ def turned_at(status: Mapping[str, Any]) -> str:
     return max((str(one.get("lastUpdateTime") or "") for one in conditions), default="")
 
 
-def ending(canary: dict[str, Any]) -> Ending | None:
+def rollout_end(canary: dict[str, Any]) -> RolloutEnd | None:
     """What a Canary says of its rollout's end; None while one is under way, or if it does not say of which release.
 
     The status does not name the release, the spec does, if it was not written since. Without
@@ -56,4 +56,4 @@ def ending(canary: dict[str, Any]) -> Ending | None:
     if not (told or {}).get("version"):
         return None
     payload = {"name": metadata["name"], "namespace": metadata["namespace"], "phase": phase, "metadata": told}
-    return Ending(question_of(payload), at)
+    return RolloutEnd(payload_of(payload), at)

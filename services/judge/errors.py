@@ -24,5 +24,5 @@ class UnregisteredError(RegistryError):
     """The version that serves was registered elsewhere."""
 
 
-class ClusterError(JudgeError):
+class KubernetesError(JudgeError):
     """Kubernetes refuses or cannot be asked."""

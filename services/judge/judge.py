@@ -10,7 +10,7 @@ from components.spec.contract import Rollout
 from services.judge.evidence.series import evidence_at
 from services.judge.evidence.sources import Source
 from services.judge.verdict import Verdict, judge
-from services.judge.webhook import Question, Subject
+from services.judge.webhook import Subject, WebhookPayload
 
 #: A side counts as missing when it could not be read for this many scrapes.
 _MISSED_SCRAPES = 5
@@ -35,7 +35,7 @@ class Judge:
         self.answers: Counter[tuple[Subject, str, str]] = Counter()
         self._source = source
 
-    async def meet(self, question: Question) -> Subject:
+    async def meet(self, question: WebhookPayload) -> Subject:
         """Learns from a question what it says of the rollout, and reads what there is about it.
 
         Raises:

@@ -22,7 +22,7 @@ from services.judge.judge import Judge, UnknownSubjectError
 from services.judge.log import log
 from services.judge.metrics import page
 from services.judge.verdict import Verdict
-from services.judge.webhook import Question, QuestionError, Subject, read_question
+from services.judge.webhook import Subject, WebhookPayload, WebhookPayloadError, read_payload
 
 _NO = 403
 
@@ -113,9 +113,9 @@ def _asked(name: str, answer: Callable[[Judge, Subject], _Answer]) -> Callable[[
     async def endpoint(request: Request) -> Response:
         judge: Judge = request.app.state.judge
         try:
-            question = read_question(await request.body())
+            question = read_payload(await request.body())
             subject = await judge.meet(question)
-        except QuestionError as error:
+        except WebhookPayloadError as error:
             return PlainTextResponse(str(error), status_code=400)
         except UnknownSubjectError as error:
             return PlainTextResponse(str(error), status_code=404)
@@ -127,7 +127,7 @@ def _asked(name: str, answer: Callable[[Judge, Subject], _Answer]) -> Callable[[
     return endpoint
 
 
-def _record(request: Request, subject: Subject, question: Question, name: str, given: _Answer) -> None:
+def _record(request: Request, subject: Subject, question: WebhookPayload, name: str, given: _Answer) -> None:
     """Logs an answer; what acts is a decision, with the fields of the twin's (k8s/twin/events.py)."""
     judge: Judge = request.app.state.judge
     fields = {
@@ -146,7 +146,7 @@ def _record(request: Request, subject: Subject, question: Question, name: str, g
     word = "fail" if name == "rollback" else "pass" if given.yes else "wait"
     decision = fields | {"verdict": word, "reason": given.verdict.reason, "evidence": given.verdict.to_dict()}
     log("decision", **decision)
-    request.app.state.consequences.decided(subject, decision)
+    request.app.state.consequences.on_verdict(subject, decision)
 
 
 # --- the rest -----------------------------------------------------------------------------
@@ -155,16 +155,16 @@ def _record(request: Request, subject: Subject, question: Question, name: str, g
 async def _event(request: Request) -> Response:
     """What Flagger did. What follows from a rollout's end is done after the answer."""
     try:
-        question = read_question(await request.body())
-    except QuestionError as error:
+        question = read_payload(await request.body())
+    except WebhookPayloadError as error:
         return PlainTextResponse(str(error), status_code=400)
     log("flagger", **question.model_dump(exclude={"metadata": {"rollout"}}))
-    if question.says_failed:
+    if question.rolled_back:
         judge: Judge = request.app.state.judge
         with contextlib.suppress(UnknownSubjectError):  # then there is no evidence to name
             await judge.meet(question)
-    if question.says_failed or question.says_serving:
-        request.app.state.consequences.ended(question)
+    if question.rolled_back or question.now_serving:
+        request.app.state.consequences.on_rollout_end(question)
     return Response(status_code=202)
 
 

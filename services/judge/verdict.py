@@ -10,9 +10,9 @@ import numpy as np
 
 from components.spec.contract import SCORE_EDGES, Rollout
 from services.judge.evidence.counts import Evidence
-from services.judge.statistics.assess import allowed_excess, enough, interval, is_harm, is_safe, stack_arms
+from services.judge.statistics.assess import allowed_excess, interval, is_harm, is_safe, observations_needed, stack_arms
 from services.judge.statistics.evalue import Arms
-from services.judge.statistics.finding import Finding, State
+from services.judge.statistics.signal_result import SignalResult, State
 from services.judge.statistics.signals import Signal, judged_signals
 from services.judge.statistics.wording import NOTHING, number, sentence
 
@@ -35,7 +35,7 @@ class Verdict:
     deadline_seconds: float
     want_of_evidence: bool
     may_start: bool
-    findings: tuple[Finding, ...]
+    findings: tuple[SignalResult, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as JSON values; `signals` is the list of findings."""
@@ -73,7 +73,7 @@ def judge(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> 
     )  # fmt: skip
 
 
-def _decide(findings: Sequence[Finding], faults: Sequence[str], toward: float) -> tuple[Decision, str]:
+def _decide(findings: Sequence[SignalResult], faults: Sequence[str], toward: float) -> tuple[Decision, str]:
     harms = [finding.reason for finding in findings if finding.state == "harm"]
     if harms:
         return "fail", "; ".join(harms)
@@ -87,14 +87,14 @@ def _decide(findings: Sequence[Finding], faults: Sequence[str], toward: float) -
     return "pass", f"safe {where}: " + "; ".join(finding.reason for finding in findings)
 
 
-def _deadline_reason(rollout: Rollout, reason: str, findings: Sequence[Finding]) -> str:
+def _deadline_reason(rollout: Rollout, reason: str, findings: Sequence[SignalResult]) -> str:
     needs = [f"{number(finding.enough)} for {finding.name}" for finding in findings if finding.enough is not None]
     hint = f". About this many canary observations would have been enough: {', '.join(needs)}" if needs else ""
     deadline = f"{rollout.deadline_minutes:g} minutes"
     return f"no decision within the deadline of {deadline}, for want of evidence ({reason}){hint}"
 
 
-def _findings(evidence: Evidence, rollout: Rollout, toward: float) -> list[Finding]:
+def _findings(evidence: Evidence, rollout: Rollout, toward: float) -> list[SignalResult]:
     """One finding a signal of the spec."""
     signals = judged_signals(rollout.harm, rollout.false_alarm, evidence.holdout)
     late = evidence.elapsed_seconds >= rollout.deadline_minutes * 60
@@ -102,24 +102,24 @@ def _findings(evidence: Evidence, rollout: Rollout, toward: float) -> list[Findi
     margin = rollout.harm.score_shift
     if margin is not None and evidence.holdout is None:
         reason = "score_shift cannot be judged: what the hold-out showed between the two versions is missing"
-        findings.append(Finding("score_shift", "no data", reason, margin, min(1.0, margin / toward * 100)))
+        findings.append(SignalResult("score_shift", "no data", reason, margin, min(1.0, margin / toward * 100)))
     return findings
 
 
-def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float, late: bool) -> Finding:
+def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float, late: bool) -> SignalResult:
     strata = _arms(signal, evidence)
     allowed = allowed_excess(signal, share)
     lack = _lack(signal, strata)
     if lack:
-        hint = enough(signal, strata, rollout.false_alarm) if late and "missing" not in lack else None
-        return Finding(signal.name, "no data", lack, signal.margin, allowed, enough=hint)
+        hint = observations_needed(signal, strata, rollout.false_alarm) if late and "missing" not in lack else None
+        return SignalResult(signal.name, "no data", lack, signal.margin, allowed, enough=hint)
     state: State = "open"
     if is_harm(signal, strata)[0]:
         state = "harm"
     elif is_safe(signal, strata, share, rollout.false_alarm)[0]:
         state = "safe"
     finding = _measured(signal, strata, state, allowed, rollout.false_alarm)
-    hint = enough(signal, strata, rollout.false_alarm) if late and state == "open" else None
+    hint = observations_needed(signal, strata, rollout.false_alarm) if late and state == "open" else None
     return replace(finding, reason=sentence(finding), enough=hint)
 
 
@@ -144,12 +144,12 @@ def _lack(signal: Signal, strata: Sequence[Arms]) -> str:
     return ""
 
 
-def _measured(signal: Signal, strata: Sequence[Arms], state: State, allowed: float, false_alarm: float) -> Finding:
+def _measured(signal: Signal, strata: Sequence[Arms], state: State, allowed: float, false_alarm: float) -> SignalResult:
     canary, champion = (mean[0] for mean in signal.means(strata))
     beyond = canary - champion - np.array(signal.centres)
     at = int(np.argmax(np.abs(beyond) - np.array(signal.allowances))) if signal.two_sided else 0
     lower, upper = interval(signal, strata, false_alarm)
-    return Finding(
+    return SignalResult(
         name=signal.name, state=state, reason="", margin=signal.margin, allowed=allowed,
         canary_observations=sum(float(arms.canary[0, 0].sum()) for arms in strata),
         champion_observations=sum(float(arms.champion[0, 0].sum()) for arms in strata),

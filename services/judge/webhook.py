@@ -25,7 +25,7 @@ class Subject(NamedTuple):
     namespace: str = ""
 
 
-class QuestionError(ValueError):
+class WebhookPayloadError(ValueError):
     """The payload cannot be understood; the message says which key of it."""
 
 
@@ -43,7 +43,7 @@ class _Metadata(BaseModel):
         return Rollout.model_validate_json(text) if isinstance(text, str) else text
 
 
-class Question(BaseModel):
+class WebhookPayload(BaseModel):
     """One payload. `rollout` in the metadata is None where the judge was told the spec at its start."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -64,7 +64,7 @@ class Question(BaseModel):
         return Subject(self.name, self.namespace)
 
     @property
-    def says_failed(self) -> bool:
+    def rolled_back(self) -> bool:
         """Whether Flagger tells that it has rolled back.
 
         The phase alone will not do: it stays Failed while the next release is asked about
@@ -73,36 +73,36 @@ class Question(BaseModel):
         return self.phase == "Failed" and self.metadata.event_message.startswith("Canary failed!")
 
     @property
-    def says_serving(self) -> bool:
+    def now_serving(self) -> bool:
         """Whether Flagger tells that a version was promoted, or that the first one serves."""
         return self.metadata.event_message.startswith(("Promotion completed!", "Initialization done!"))
 
 
-def read_question(body: bytes) -> Question:
+def read_payload(body: bytes) -> WebhookPayload:
     """The question in a request's body.
 
     Raises:
         QuestionError: it is none.
     """
     try:
-        return Question.model_validate_json(body)
+        return WebhookPayload.model_validate_json(body)
     except ValidationError as error:
         raise _refusal(error) from error
 
 
-def question_of(payload: dict[str, Any]) -> Question:
+def payload_of(payload: dict[str, Any]) -> WebhookPayload:
     """The question in a payload that was read already.
 
     Raises:
         QuestionError: it is none.
     """
     try:
-        return Question.model_validate(payload)
+        return WebhookPayload.model_validate(payload)
     except ValidationError as error:
         raise _refusal(error) from error
 
 
-def _refusal(error: ValidationError) -> QuestionError:
+def _refusal(error: ValidationError) -> WebhookPayloadError:
     fault = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in fault["loc"])
-    return QuestionError(f"{place}: {fault['msg']}; {_HELP}" if place else _HELP)
+    return WebhookPayloadError(f"{place}: {fault['msg']}; {_HELP}" if place else _HELP)

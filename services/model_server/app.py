@@ -19,15 +19,15 @@ from typing import Any, Final
 from components.package.model_package import Package
 from services import telemetry
 from services.model_server import documents
-from services.model_server.arrival_clock import Turns
+from services.model_server.arrival_clock import ArrivalClock
 from services.model_server.counters import Counters, Exposition
 from services.model_server.decoding import RowDecoder
 from services.model_server.errors import Refused
 from services.model_server.events import log_event, log_failure
 from services.model_server.faults import FakedError, Faults
-from services.model_server.feedback.handler import FeedbackDesk
+from services.model_server.feedback.handler import FeedbackHandler
 from services.model_server.feedback.recent import RecentAnswers
-from services.model_server.model import GoldenFault, Model, bins_of
+from services.model_server.model import GoldenMismatch, Model, bins_of
 from services.model_server.prediction_log import LineLog
 from services.model_server.shadow.mirror import Mirror
 
@@ -52,7 +52,7 @@ _BODY_TIMEOUT: Final = 10.0
 #: A body that is too large is read and thrown away up to so many times the limit, so that its sender reads the answer.
 _DISCARD_FACTOR: Final = 16
 #: A batch that takes longer runs beside the event loop, so that small requests need not wait; handing over costs less.
-_BESIDE_SECONDS: Final = 0.003
+_OFFLOAD_SECONDS: Final = 0.003
 
 
 class Disconnected(Exception):  # noqa: N818 -- nothing went wrong here
@@ -73,7 +73,7 @@ class ModelApp:
         counters: Counters,
         exposition: Exposition,
         recent: RecentAnswers,
-        feedback: FeedbackDesk,
+        feedback: FeedbackHandler,
         log: LineLog | None,
         faults: Faults | None,
         mirror: Mirror | None,
@@ -84,8 +84,8 @@ class ModelApp:
         self._log, self._faults, self._mirror = log, faults, mirror
         self._max_body_bytes = package.contract.limits.max_body_bytes
         self._shadow_candidate = shadow_candidate
-        self._golden_faults: list[GoldenFault] | None = None
-        self._beside_rows = sys.maxsize
+        self._golden_mismatches: list[GoldenMismatch] | None = None
+        self._offload_rows = sys.maxsize
         #: Set when the server is about to stop: it is not ready any more, and every answer closes its connection.
         self.draining = False
         self._identity = [
@@ -95,7 +95,7 @@ class ModelApp:
         self._log_middle = f'","version":{json.dumps(version)},"package":"{package.digest}","inputs":'.encode()
         self._shadow_middle = self._log_middle.replace(b'"inputs":', b'"shadow":true,"inputs":')
         self._ids = _unguessable_ids()
-        self._turns = Turns()
+        self._arrival_clock = ArrivalClock()
         self._static = _static_answers(package, service, version)
         self._gets: dict[str, Callable[[], Answer]] = {
             "/healthz": lambda: (200, b'{"alive":true}', _JSON),
@@ -103,38 +103,38 @@ class ModelApp:
             "/metrics": lambda: (200, exposition.text(), b"text/plain; version=1.0.0; charset=utf-8"),
         }
 
-    def prove(self) -> None:
+    def self_test(self) -> None:
         """Replays the golden requests; until they are answered right the server is not ready."""
         try:
-            self._golden_faults = self._model.golden_faults()
-            self._beside_rows = int(_BESIDE_SECONDS / self._model.seconds_a_row()) + 1
+            self._golden_mismatches = self._model.golden_mismatches()
+            self._offload_rows = int(_OFFLOAD_SECONDS / self._model.seconds_a_row()) + 1
         except Exception as error:  # noqa: BLE001 -- whatever it is, the server must live on to say that it is not ready
             log_failure("golden_requests_failed", error)
             return
-        if self._golden_faults:
-            first = self._golden_faults[0]
-            log_event("golden_requests_wrong", wrong=len(self._golden_faults), first_line=first.line)
+        if self._golden_mismatches:
+            first = self._golden_mismatches[0]
+            log_event("golden_requests_wrong", wrong=len(self._golden_mismatches), first_line=first.line)
 
     @property
     def ready(self) -> bool:
         """Whether the golden requests were answered right and nobody asked the server to stop."""
-        return self._golden_faults == [] and not self.draining
+        return self._golden_mismatches == [] and not self.draining
 
     def _readyz(self) -> Answer:
         if self.ready:
             return 200, b'{"ready":true}', _JSON
         if self.draining:
             return 503, b'{"ready":false,"reason":"the server is about to stop"}', _JSON
-        if self._golden_faults is None:
+        if self._golden_mismatches is None:
             return 503, b'{"ready":false,"reason":"the golden requests were not answered yet"}', _JSON
-        first = self._golden_faults[0]
+        first = self._golden_mismatches[0]
         reason = f"golden request {first.line} is answered {first.answered:.7g}, expected {first.expected:.7g}"
         return 503, json.dumps({"ready": False, "reason": reason}).encode(), _JSON
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
         path: str = scope["path"]
-        came = self._turns.came()
+        came = self._arrival_clock.arrived_at()
         request_id, shadow = self._identify(scope)
         try:
             if path == "/predict" and scope["method"] == "POST":
@@ -209,7 +209,7 @@ class ModelApp:
             if delay:
                 await asyncio.sleep(delay)
         encoded = self._model.encode(rows)
-        if len(rows) < self._beside_rows:
+        if len(rows) < self._offload_rows:
             scores = self._model.scores(encoded)
         else:
             scores = await asyncio.to_thread(self._model.scores, encoded)

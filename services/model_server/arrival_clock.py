@@ -15,7 +15,7 @@ from typing import Final
 _SOON_SECONDS: Final = 0.0005
 
 
-class Turns:
+class ArrivalClock:
     """The loop's turns. In one it works through all the requests that it found, then it looks for others.
 
     A request of a turn came at the turn's beginning, or before it: while the last one went on, if that ended just now,
@@ -27,7 +27,7 @@ class Turns:
         self._clock, self._under_way = clock, False
         self._came = self._began = self._ended = 0.0
 
-    def came(self) -> float:
+    def arrived_at(self) -> float:
         """When the request came that is taken up now, as the clock counts seconds."""
         if not self._under_way:
             self._under_way, now = True, self._clock()

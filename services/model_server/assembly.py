@@ -17,7 +17,7 @@ from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
 from services.model_server.decoding import RowDecoder
 from services.model_server.events import log_event
 from services.model_server.faults import planned_faults
-from services.model_server.feedback.handler import FeedbackDesk
+from services.model_server.feedback.handler import FeedbackHandler
 from services.model_server.feedback.peers import Peers
 from services.model_server.feedback.recent import RecentAnswers, recent_bytes
 from services.model_server.model import Model
@@ -26,7 +26,7 @@ from services.model_server.settings import Settings
 from services.model_server.shadow.counts import ShadowCounts, ShadowExposition, Slices, shadow_bytes
 from services.model_server.shadow.mirror import Mirror
 from services.model_server.shared import SharedMemory, join, slot_size
-from services.model_server.verified_package import admitted_package
+from services.model_server.verified_package import verified_package
 
 _MIB = 1_048_576
 
@@ -55,7 +55,7 @@ class Server:
             PackageError: the package is broken or not signed as it must be, or its graph cannot be loaded.
             SettingsError: a setting names what the package's contract has not.
         """
-        package = admitted_package(settings)
+        package = verified_package(settings)
         contract = package.contract
         service = settings.service or contract.name
         shared = join(environment, slot_bytes(settings, contract))
@@ -75,7 +75,7 @@ class Server:
             counters=counters,
             exposition=Exposition(shared.slots, package, service, settings.version, shadow[1]),
             recent=recent,
-            feedback=FeedbackDesk(contract.target, recent, counters, self._logs.get("feedback"), self._peers),
+            feedback=FeedbackHandler(contract.target, recent, counters, self._logs.get("feedback"), self._peers),
             log=self._logs.get("predictions"),
             faults=planned_faults(settings, contract, random.Random()),  # noqa: S311 -- no secret
             mirror=self._mirror,
@@ -118,7 +118,7 @@ class Server:
     def start(self) -> None:
         """Proves the golden requests and settles the memory."""
         drain_on_signals(self.app, self._settings.drain_seconds)
-        self.app.prove()
+        self.app.self_test()
         if self._mirror is not None:
             self._mirror.start()
         # Without this the collector walks through all that was loaded, for

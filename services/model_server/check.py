@@ -35,7 +35,7 @@ def main() -> int:
     port = _free_port()
     with subprocess.Popen(["bentoml", "serve", str(_BENTO), "--port", str(port), "--host", "127.0.0.1"]) as server:
         try:
-            faults += _wait_ready(server, port) or _golden_faults(package, port)
+            faults += _wait_ready(server, port) or _golden_mismatches(package, port)
         finally:
             server.send_signal(signal.SIGTERM)
     print("\n".join(faults) or f"{len(package.golden)} golden requests answered right by {package.digest}", flush=True)
@@ -65,7 +65,7 @@ def _wait_ready(server: subprocess.Popen[bytes], port: int) -> list[str]:
     return [f"the server was not ready after {_READY_SECONDS:g} s; it said: {said}"]
 
 
-def _golden_faults(package: Package, port: int) -> list[str]:
+def _golden_mismatches(package: Package, port: int) -> list[str]:
     for line, golden in enumerate(package.golden, 1):
         status, body = _ask(port, "POST", "/predict", json.dumps(golden.request))
         expected = golden.answer.probability

@@ -22,7 +22,7 @@ _TIMED_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class GoldenFault:
+class GoldenMismatch:
     """A golden request that is not answered as it must be."""
 
     line: int
@@ -69,14 +69,14 @@ class Model:
         parts = [f'{{"probability":{score:.7g}{positive if score >= threshold else negative}' for score in scores]
         return f"[{','.join(parts)}]"
 
-    def golden_faults(self) -> list[GoldenFault]:
+    def golden_mismatches(self) -> list[GoldenMismatch]:
         """The golden requests that are answered wrongly now, each on its own and all as one batch."""
         rows = self._golden_rows()
         together = self.scores(self.encode(rows))
         alone = [self.scores(self.encode([row]))[0] for row in rows]
         expected = [row.answer.probability for row in self._package.golden]
         return [
-            GoldenFault(line=line, expected=wanted, answered=given)
+            GoldenMismatch(line=line, expected=wanted, answered=given)
             for given_rows in (alone, together)
             for line, (wanted, given) in enumerate(zip(expected, given_rows, strict=True), 1)
             if abs(wanted - given) > TOLERANCE

@@ -20,7 +20,7 @@ from services.model_server.errors import SettingsError
 from services.model_server.faults import planned_faults
 from services.model_server.settings import Settings, read_settings
 from services.model_server.shared import is_offered, offer
-from services.model_server.verified_package import admitted_package
+from services.model_server.verified_package import verified_package
 
 #: In a bento the package lies beside the code.
 _BAKED_IN = Path(__file__).resolve().parents[2] / "package"
@@ -31,7 +31,7 @@ def _prepare() -> Settings:
     try:
         settings = read_settings(os.environ, _BAKED_IN)
         if not is_offered(os.environ):
-            contract = admitted_package(settings).contract
+            contract = verified_package(settings).contract
             planned_faults(settings, contract, random.Random())  # noqa: S311 -- only to see that they can be planned
             offer(os.environ, settings.workers, slot_bytes(settings, contract))
             if settings.die_with_parent:

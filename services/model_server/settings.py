@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 
-from components.spec.contract import Closed
+from components.spec.contract import ClosedModel
 from services.model_server.errors import SettingsError
 
 PREFIX = "CANARIO_"
@@ -17,7 +17,7 @@ PREFIX = "CANARIO_"
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Settings(Closed):
+class Settings(ClosedModel):
     """One field a variable: `CANARIO_LOG_DIR` is `log_dir`."""
 
     package: Path = Field(description="Folder of the model package; the bento has its own baked in.")

@@ -6,7 +6,7 @@ from components.package.model_package import Package, read_package
 from services.model_server.settings import Settings
 
 
-def admitted_package(settings: Settings) -> Package:
+def verified_package(settings: Settings) -> Package:
     """The package that is to be served; with a public key, only one that its owner signed.
 
     Raises:

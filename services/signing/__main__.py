@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 from components.errors import ComponentError
-from components.files import replace_text
+from components.files import write_atomically
 from components.image.contents import ROOT
 from components.package.model_package import read_package
 from components.spec.reading.loading import load_spec
-from services.image.newest_package import trained_package
+from services.image.newest_package import newest_package
 from services.model_server.build import materials_file
 from services.signing.errors import SigningError
 from services.signing.sbom import bill_of_materials
@@ -23,14 +23,14 @@ from services.signing.signer import key_signer, sign_package, workflow_signer
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status is 1 when nothing was signed."""
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        spec = load_spec(asked.spec)
-        package = read_package(asked.package or trained_package(asked.out / "train" / spec.name))
+        spec = load_spec(args.spec)
+        package = read_package(args.package or newest_package(args.out / "train" / spec.name))
         if package.contract.name != spec.name:
             raise SigningError(f"{package.path}: is a package of {package.contract.name}, not of {spec.name}")
-        signature = sign_package(package, key_signer(asked.key) if asked.key else workflow_signer())
-        materials = replace_text(materials_file(package.path), bill_of_materials(package))
+        signature = sign_package(package, key_signer(args.key) if args.key else workflow_signer())
+        materials = write_atomically(materials_file(package.path), bill_of_materials(package))
     except (ComponentError, SigningError) as error:
         print(error, file=sys.stderr)
         return 1

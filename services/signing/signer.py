@@ -9,7 +9,7 @@ from id import AmbientCredentialError, detect_credential
 from model_signing import hashing
 from model_signing.signing import Config
 
-from components.files import replace_text
+from components.files import write_atomically
 from components.package.model_package import Package
 from components.package.signature import signature_file
 from services.signing.errors import SigningError
@@ -59,7 +59,7 @@ def sign_package(package: Package, signer: Config) -> Path:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         signer.sign(package.path, draft)
-        return replace_text(path, draft.read_text(encoding="utf-8"))
+        return write_atomically(path, draft.read_text(encoding="utf-8"))
     except (OSError, ValueError, RuntimeError) as error:
         raise SigningError(f"{package.path}: cannot be signed: {error}") from error
     finally:

@@ -12,7 +12,7 @@ import pytest
 from components.errors import DataError, PackageError
 from components.explain import draw_figures, explain_model
 from components.models.trials import Search, Trial
-from components.register import Source, register_package
+from components.register import DataOrigin, register_package
 from components.registry.model_registry import aliased, champion, connect, local_package, promote
 from components.registry.package_store import require_snapshot
 from components.registry.tracking import REFUSED_TAG, RunRecord, record_refusal
@@ -49,9 +49,9 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
     )
 
 
-def source(tmp_path: Path) -> Source:
+def source(tmp_path: Path) -> DataOrigin:
     (tmp_path / "s.parquet").touch()
-    return Source(str(tmp_path / "s.parquet"), "sha256:" + "c" * 64, "100 rows")
+    return DataOrigin(str(tmp_path / "s.parquet"), "sha256:" + "c" * 64, "100 rows")
 
 
 def test_before_the_first_run_there_is_no_champion_and_no_store(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from components.releases.release_file import Image, release_file
 from k8s.platform.installing import bring_controllers
-from k8s.release.service_status import Standing, identity, standing_in_cluster
+from k8s.release.service_status import ServiceStatus, identity, status_in_cluster
 from k8s.rendering.render import rendered_file
 from tests.e2e.callers import Callers
 from tests.e2e.git_server import GitServer
@@ -74,8 +74,8 @@ def calling(gitops: GitOps, load_image: str) -> Iterator[CallersOf]:
     kube.run("delete", "namespace", kube.namespace, "--wait=false")
 
 
-def stands(gitops: GitOps, environment: str) -> Standing:
-    return standing_in_cluster(SERVICE, gitops.kube(environment).namespace)
+def stands(gitops: GitOps, environment: str) -> ServiceStatus:
+    return status_in_cluster(SERVICE, gitops.kube(environment).namespace)
 
 
 def state(kube: Kube) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def test_a_bad_version_is_reverted_in_staging_and_never_proposed(
     kube.wait("Flux follows the revert", lambda: asked(kube) == ("2", package), 60)
     gitops.reconcile("staging")
     assert phase(kube) == "Failed", "the champion needs no canary of itself"
-    assert stands(gitops, "staging") == Standing("2", package, passed=True, under_way=False)
+    assert stands(gitops, "staging") == ServiceStatus("2", package, passed=True, under_way=False)
     late = gitops.promote()
     assert (late.returncode, late.stdout) == (0, "production has version 2 already\n"), late.stderr
     assert gitops.server.branches() == ["main"]

@@ -16,7 +16,7 @@ from components.digest import sha256
 from components.explain import draw_figures, explain_model
 from components.models.trials import Search, Trial
 from components.package.model_package import Package, read_package
-from components.register import Source, register_package
+from components.register import DataOrigin, register_package
 from components.registry.model_registry import Registered, champion, connect, local_package, promote
 from components.registry.tracking import RunRecord
 from tests.components.small_table import small_spec
@@ -101,7 +101,7 @@ def registered(server: Server, package: Package, tmp_path_factory: pytest.TempPa
     search = Search(metric="roc_auc", rows=100, planned=1, trials=(trial,))
     record = RunRecord("small", "small-1", evaluation, search, figures)
     with server.reached() as uri:
-        version = register_package(uri, record, package.path, Source("s3://x/y", sha256(b"source"), "all is well"))
+        version = register_package(uri, record, package.path, DataOrigin("s3://x/y", sha256(b"source"), "all is well"))
         return promote(uri, "small", version.version)
 
 

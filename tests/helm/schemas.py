@@ -118,12 +118,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--openapi", type=Path, required=True)
     parser.add_argument("--crds", type=Path, nargs="+", required=True)
-    asked = parser.parse_args()
-    files = [file for folder in asked.crds for file in sorted(folder.glob("*.y*ml"))]
+    args = parser.parse_args()
+    files = [file for folder in args.crds for file in sorted(folder.glob("*.y*ml"))]
     texts = [text for file in files if any(f"kind: {kind}\n" in (text := file.read_text()) for kind in CUSTOM)]
     definitions = [one for text in texts for one in yaml.load_all(text, Loader=_Loader) if one]
     FOLDER.mkdir(exist_ok=True)
-    for name, schema in [*kubernetes(json.loads(asked.openapi.read_text())), *custom(definitions)]:
+    for name, schema in [*kubernetes(json.loads(args.openapi.read_text())), *custom(definitions)]:
         (FOLDER / name).write_text(json.dumps(schema, separators=(",", ":"), sort_keys=True) + "\n")
 
 

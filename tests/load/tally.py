@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from components.files import replace_text
+from components.files import write_atomically
 
 #: What stands for the version when nobody answered.
 NOBODY = "none"
@@ -87,7 +87,7 @@ class Tally:
         self._written = now
         with self._series.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        replace_text(self._totals, json.dumps(self._document(now, final=final), indent=1) + "\n")
+        write_atomically(self._totals, json.dumps(self._document(now, final=final), indent=1) + "\n")
 
     def _document(self, now: float, *, final: bool) -> dict[str, Any]:
         measured = max(now - max(self._warm_at, self._began), 0.0)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.errors import ComponentError, SpecError
-from pipelines.trigger import Decision, changed_files, decide, known_services, main, read_payload
+from pipelines.trigger import TriggerDecision, changed_files, decide, known_services, main, read_payload
 from tests.git_repository import commit_all, git
 
 SERVICES = ("attrition", "churn")
@@ -40,7 +40,7 @@ SERVICES = ("attrition", "churn")
 def test_what_an_event_trains(
     event: str, payload: dict[str, Any], changed: list[str], services: tuple[str, ...], reason: str
 ) -> None:
-    assert decide(event, payload, changed, reversed(SERVICES)) == Decision(services, reason)
+    assert decide(event, payload, changed, reversed(SERVICES)) == TriggerDecision(services, reason)
 
 
 @pytest.mark.parametrize(

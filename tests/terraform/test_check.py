@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from terraform.check import HERE, LINTERS, Answer, Finding, Program, check, folders, program, verdict
+from terraform.check import HERE, LINTERS, CheckResult, Program, ToolRun, check, folders, program, verdict
 
 GOOD = 'output "one" {\n  value = 1\n}\n'
 needs_terraform = pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not on the PATH")
 
 
-def without_linters(folder: Path, command: tuple[str, ...]) -> Answer | None:
+def without_linters(folder: Path, command: tuple[str, ...]) -> ToolRun | None:
     """Terraform as it is here, and nothing else."""
     return None if command[0] in LINTERS else program(folder, command)
 
@@ -21,9 +21,9 @@ def without_linters(folder: Path, command: tuple[str, ...]) -> Answer | None:
 def answers(**codes: int) -> Program:
     """A program that is there and ends with 0, or with what is given for terraform's command or the linter."""
 
-    def run(_: Path, command: tuple[str, ...]) -> Answer | None:
+    def run(_: Path, command: tuple[str, ...]) -> ToolRun | None:
         name = command[1] if command[0] == "terraform" else command[0]
-        return Answer(codes.get(name, 0), "what it said")
+        return ToolRun(codes.get(name, 0), "what it said")
 
     return run
 
@@ -79,7 +79,7 @@ def test_without_terraform_nothing_passes(tmp_path: Path) -> None:
 def test_a_provider_out_of_reach_is_not_run_and_no_pass(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text(GOOD)
     offline = "Error: Failed to query available provider packages\nCould not connect to\nthe registry"
-    findings = list(check(tmp_path, lambda _, command: Answer(int(command[1] == "init"), offline)))
+    findings = list(check(tmp_path, lambda _, command: ToolRun(int(command[1] == "init"), offline)))
     assert findings[-1].outcome == "not run"
     assert verdict(findings, strict=False) == 0
     assert verdict(findings, strict=True) == 1
@@ -110,4 +110,4 @@ def test_examples_are_left_to_the_tests_of_their_module() -> None:
 
 def test_nothing_checked_is_a_failure() -> None:
     assert verdict([], strict=False) == 1
-    assert verdict([Finding("fmt", ".", "passed")], strict=True) == 0
+    assert verdict([CheckResult("fmt", ".", "passed")], strict=True) == 0

@@ -22,10 +22,10 @@ from k8s.twin.demo.rows import early_examples, write_rows
 from k8s.twin.demo.sensitivity import most_moving_number
 from k8s.twin.demo.terminal import Terminal
 from k8s.twin.demo.traffic import Traffic
-from k8s.twin.demo.training import Trained, Training
+from k8s.twin.demo.training import TrainedVersion, TrainingRun
 from k8s.twin.errors import TwinError
 from k8s.twin.events import Event
-from k8s.twin.summary import Commit, Decision, Ending, Fate, RequestCount, Story, VersionFate
+from k8s.twin.summary import CommitSummary, Decision, Ending, Fate, RequestCount, Story, VersionFate
 from k8s.twin.twin import Twin
 from services.judge.errors import JudgeError
 
@@ -71,7 +71,7 @@ class Demo:
         self._explanation = ""
         self._done = Progress()
         self._repository = Repository.create(home / "environment.git")
-        self._training = Training(home, self._repository.path, ENVIRONMENT)
+        self._training = TrainingRun(home, self._repository.path, ENVIRONMENT)
         self._spec_path = write_spec(spec, home / "service.yaml")
         self._twin = Twin(
             self._spec_path,
@@ -132,7 +132,7 @@ class Demo:
         """Rows that no version ever learns from: tomorrow's customers."""
         return write_rows(split_examples(examples, self._spec).holdout, self._home / "data" / "live.parquet")
 
-    def _train(self, number: int, spec: Path, data: str, settings: dict[str, str]) -> Trained:
+    def _train(self, number: int, spec: Path, data: str, settings: dict[str, str]) -> TrainedVersion:
         trained = self._training.train(number, spec, data, settings)
         self._done.packages[str(number)] = trained.package
         if trained.refused:
@@ -202,7 +202,7 @@ class Demo:
             ),
             decisions=tuple(done.decisions),
             requests=done.requests,
-            commits=tuple(Commit(commit.id, commit.message) for commit in repository.log()),
+            commits=tuple(CommitSummary(commit.id, commit.message) for commit in repository.log()),
             tree_equals_last_good=bool(good) and repository.tree(repository.head()) == repository.tree(good),
             champion=done.champion,
             problems=tuple(done.problems),

@@ -15,12 +15,12 @@ _ROOT = Path(__file__).resolve().parents[3]
 _REFUSED = 3
 
 
-class TrainingError(ComponentError):
+class DemoTrainingError(ComponentError):
     """The pipeline could not do its work."""
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedVersion:
     """What a run left: its result (see `pipelines.local`), or that a gate refused it and why."""
 
     result: dict[str, Any]
@@ -33,7 +33,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingRun:
     """Where the demo's runs keep what they share."""
 
     home: Path
@@ -50,7 +50,7 @@ class Training:
         """URI of the experiment tracker."""
         return f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
 
-    def train(self, number: int, spec: Path, data: str, settings: dict[str, str]) -> Trained:
+    def train(self, number: int, spec: Path, data: str, settings: dict[str, str]) -> TrainedVersion:
         """Trains version `number` and releases it; progress goes to our stderr.
 
         Raises:
@@ -69,6 +69,6 @@ class Training:
                 run.terminate()
                 raise
         if status not in {0, _REFUSED}:
-            raise TrainingError(f"training version {number} ended with {status}; its log is {folder / 'run.log'}")
+            raise DemoTrainingError(f"training version {number} ended with {status}; its log is {folder / 'run.log'}")
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        return Trained(result, result["message"] if status == _REFUSED else None)
+        return TrainedVersion(result, result["message"] if status == _REFUSED else None)

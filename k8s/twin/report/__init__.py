@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from components.files import replace_text
+from components.files import write_atomically
 from k8s.twin.report.page import page
 
 __all__ = ["write_report"]
@@ -13,4 +13,4 @@ def write_report(home: Path) -> Path:
 
     Parts that the demo did not come to are named in the report; only a folder that is not there is an error.
     """
-    return replace_text(home / "report.html", page(home))
+    return write_atomically(home / "report.html", page(home))

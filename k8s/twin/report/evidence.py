@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from k8s.report.svg import Axis, Drawing, Panel, Point, as_steps
 from k8s.report.words import SIGNALS, amount, colour_of, count, number, percent
-from k8s.twin.report.record import Event, Finding, Judged, Look, MissingPartError
+from k8s.twin.report.record import EventLine, Judged, Look, MissingPartError, SignalLine
 from k8s.twin.report.story import trip_of
 
 _WIDTH, _HEIGHT = 342.0, 232.0
@@ -18,7 +18,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 20.0, 44.0
 
 
 #: Seconds since the canary's first traffic, and what was known then.
-Sight = tuple[float, Finding]
+Sight = tuple[float, SignalLine]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SignalPlot:
 
 
 @dataclass(frozen=True)
-class Trial:
+class RolloutTrial:
     """The evidence about one canary."""
 
     version: str
@@ -40,7 +40,7 @@ class Trial:
     plots: tuple[SignalPlot, ...]
 
 
-def with_decisions(looks: Sequence[Look], events: Sequence[Event]) -> list[Look]:
+def with_decisions(looks: Sequence[Look], events: Sequence[EventLine]) -> list[Look]:
     """The recorded looks and those on which the rollout acted, in the order of time.
 
     Raises:
@@ -56,7 +56,7 @@ def with_decisions(looks: Sequence[Look], events: Sequence[Event]) -> list[Look]
     return sorted([*looks, *added], key=lambda look: look.at)
 
 
-def trials(looks: Sequence[Look], events: Sequence[Event]) -> list[Trial]:
+def trials(looks: Sequence[Look], events: Sequence[EventLine]) -> list[RolloutTrial]:
     """A trial for each version that was judged, in order.
 
     Raises:
@@ -68,7 +68,7 @@ def trials(looks: Sequence[Look], events: Sequence[Event]) -> list[Trial]:
     return [_trial([look for look in looks if look.version == version], events) for version in versions]
 
 
-def _trial(looks: list[Look], events: Sequence[Event]) -> Trial:
+def _trial(looks: list[Look], events: Sequence[EventLine]) -> RolloutTrial:
     """The signals that showed harm come first."""
     version = looks[0].version
     trip = trip_of(version, events)
@@ -79,7 +79,7 @@ def _trial(looks: list[Look], events: Sequence[Event]) -> Trial:
             seen.setdefault(finding.name, []).append((look.at - start, finding))
     ordered = sorted(seen.values(), key=lambda sights: sights[-1][1].state != "harm")
     plots = tuple(_signal_plot(sights, colour_of(version)) for sights in ordered)
-    return Trial(version, looks[-1].at - start, plots)
+    return RolloutTrial(version, looks[-1].at - start, plots)
 
 
 def _signal_plot(seen: list[Sight], colour: str) -> SignalPlot:
@@ -88,7 +88,7 @@ def _signal_plot(seen: list[Sight], colour: str) -> SignalPlot:
     return SignalPlot(heading, _title(last), _draw(seen, _title(last), colour), _counts(last, measured))
 
 
-def _title(finding: Finding) -> str:
+def _title(finding: SignalLine) -> str:
     margin = amount(finding.name, finding.margin)
     if finding.state == "no data":
         return "No evidence came in, so this signal could not speak for the canary"
@@ -107,11 +107,11 @@ def _title(finding: Finding) -> str:
     return f"Left open: it might have been {_compared(finding)} by {known}; the margin is {margin}"
 
 
-def _compared(finding: Finding) -> str:
+def _compared(finding: SignalLine) -> str:
     return "shifted" if finding.name == "score_shift" else "worse"
 
 
-def _counts(finding: Finding, measured: str) -> str:
+def _counts(finding: SignalLine, measured: str) -> str:
     sides = (
         f"{count(finding.canary_observations)} of the canary, {count(finding.champion_observations)} of the champion"
     )
@@ -172,7 +172,7 @@ def _inside(panel: Panel, points: list[Point]) -> list[list[Point]]:
     return [part for part in parts if part]
 
 
-def size(finding: Finding) -> float:
+def size(finding: SignalLine) -> float:
     """The excess as the margin counts it: a shift of scores is harm in either direction."""
     excess = finding.excess or 0.0
     return abs(excess) if finding.edge is not None else excess

@@ -11,7 +11,7 @@ from k8s.twin.report.record import Loose, MissingPartError, read_model
 from services.telemetry import RECEIPT_HEADER
 
 
-class Snapshot(Loose):
+class SnapshotFacts(Loose):
     """The table that a run read."""
 
     digest: str
@@ -27,11 +27,11 @@ class Result(Loose):
     digest: str | None = None
     run_id: str | None = None
     commit: str | None = None
-    snapshot: Snapshot | None = None
+    snapshot: SnapshotFacts | None = None
 
 
 @dataclass(frozen=True)
-class Link:
+class LineageStep:
     """One thing on the way, what it is, and what identifies it."""
 
     name: str
@@ -48,7 +48,7 @@ def read_result(home: Path, version: str) -> Result:
     return read_model(home / "versions" / version / "result.json", home, Result)
 
 
-def chain(home: Path, version: str) -> list[Link]:
+def chain(home: Path, version: str) -> list[LineageStep]:
     """From the header of an answer down to the lock file.
 
     Raises:
@@ -59,12 +59,14 @@ def chain(home: Path, version: str) -> list[Link]:
     receipt = package.receipt
     rows = f", {result.snapshot.rows:,} rows" if result.snapshot else ""
     return [
-        Link("Answer", f"{RECEIPT_HEADER}: {package.digest}", f"a header of every answer of version {version}"),
-        Link("Package", package.digest, "graph, contract, golden requests, hold-out and receipt; every byte checked"),
-        Link("Model", receipt.files[MODEL], f"{MODEL}, made by the training run {receipt.run}"),
-        Link("Data", receipt.data, f"the snapshot of the table that it was trained on{rows}"),
-        Link("Code", receipt.code, "the code that trained it"),
-        Link("Libraries", receipt.lock, "the lock file that names each of them by its hash"),
+        LineageStep("Answer", f"{RECEIPT_HEADER}: {package.digest}", f"a header of every answer of version {version}"),
+        LineageStep(
+            "Package", package.digest, "graph, contract, golden requests, hold-out and receipt; every byte checked"
+        ),
+        LineageStep("Model", receipt.files[MODEL], f"{MODEL}, made by the training run {receipt.run}"),
+        LineageStep("Data", receipt.data, f"the snapshot of the table that it was trained on{rows}"),
+        LineageStep("Code", receipt.code, "the code that trained it"),
+        LineageStep("Libraries", receipt.lock, "the lock file that names each of them by its hash"),
     ]
 
 

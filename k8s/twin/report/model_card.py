@@ -11,7 +11,7 @@ from components.evaluation.result import CalibrationBin, Comparison, Fairness, G
 from k8s.report.svg import Axis, Drawing, Panel
 from k8s.report.words import CANDIDATES, METRICS, colour_of, count, listed, named, number, percent, points
 from k8s.twin.report.record import Loose
-from k8s.twin.report.rows import Mark, Row, Ruler, draw_rows
+from k8s.twin.report.rows import Mark, Ruler, TableRow, draw_rows
 
 #: Metrics of which less is better.
 _COSTS = ("brier_score", "log_loss", "calibration_error")
@@ -19,7 +19,7 @@ _MOST_FEATURES = 10
 _GREY = "#8a929c"
 
 
-class Trial(Loose):
+class TrialPoint(Loose):
     """A point of the search; see `components.tune.Trial`."""
 
     candidate: str
@@ -31,14 +31,14 @@ class Trial(Loose):
         return sum(self.scores) / len(self.scores)
 
 
-class Search(Loose):
+class SearchSummary(Loose):
     """See `components.tune.Search`."""
 
     metric: str
-    trials: tuple[Trial, ...]
+    trials: tuple[TrialPoint, ...]
 
 
-class Importance(Loose):
+class ImportanceBar(Loose):
     """See `components.explain.Importance`."""
 
     feature: str
@@ -58,8 +58,8 @@ class Card(Loose):
     speed: Speed | None = None
     package_mib: float | None = None
     gates: tuple[GateResult, ...] = ()
-    search: Search | None = None
-    importance: tuple[Importance, ...] = ()
+    search: SearchSummary | None = None
+    importance: tuple[ImportanceBar, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,13 @@ def plots(card: Card, version: str, champion: str) -> list[Plot]:
     ]
 
 
-def _search(search: Search, colour: str) -> Plot:
+def _search(search: SearchSummary, colour: str) -> Plot:
     best = max(search.trials, key=lambda trial: trial.mean)
     means: dict[str, list[float]] = {}
     for trial in search.trials:
         means.setdefault(trial.candidate, []).append(trial.mean)
     rows = [
-        Row(
+        TableRow(
             CANDIDATES.get(kind, kind),
             f"best {max(values):.3f}",
             (
@@ -136,7 +136,7 @@ def _search(search: Search, colour: str) -> Plot:
 def _metrics(card: Card, version: str) -> Plot:
     colour, title = colour_of(version), f"What {named(version).lower()} shows on the hold-out"
     rows = [
-        Row(_row_name(name), f"{measured.value:.3f}", (Mark(measured.value, colour, measured.low, measured.high),))
+        TableRow(_row_name(name), f"{measured.value:.3f}", (Mark(measured.value, colour, measured.low, measured.high),))
         for name, measured in card.metrics.items()
     ]
     return Plot(title, draw_rows(title, rows, Ruler(0, 1, number, "value")), _BOOTSTRAP)
@@ -148,7 +148,9 @@ def _comparison(card: Card, compared: Comparison, version: str, champion: str) -
     for name, difference in compared.difference.items():
         low, high = sorted((signs[name] * difference.low, signs[name] * difference.high))
         note = f"{card.metrics[name].value:.3f}, before {compared.metrics[name].value:.3f}"
-        rows.append(Row(_row_name(name), note, (Mark(signs[name] * difference.value, colour_of(version), low, high),)))
+        rows.append(
+            TableRow(_row_name(name), note, (Mark(signs[name] * difference.value, colour_of(version), low, high),))
+        )
     marks = {name: row.marks[0] for name, row in zip(compared.difference, rows, strict=True)}
     better = [_metric_name(name) for name, mark in marks.items() if mark.low is not None and mark.low > 0]
     worse = [_metric_name(name) for name, mark in marks.items() if mark.high is not None and mark.high < 0]
@@ -191,10 +193,10 @@ def _calibration(bins: Sequence[CalibrationBin], colour: str) -> Plot:
     )
 
 
-def _importance(features: Sequence[Importance], colour: str) -> Plot:
+def _importance(features: Sequence[ImportanceBar], colour: str) -> Plot:
     ranked = sorted(features, key=lambda found: -found.loss.value)[:_MOST_FEATURES]
     rows = [
-        Row(
+        TableRow(
             found.feature, f"{found.loss.value:.3f}", (Mark(found.loss.value, colour, found.loss.low, found.loss.high),)
         )
         for found in ranked
@@ -210,7 +212,7 @@ def _importance(features: Sequence[Importance], colour: str) -> Plot:
 
 def _fairness(found: Fairness, colour: str, card: Card) -> Plot:
     rows = [
-        Row(
+        TableRow(
             f"{found.by}: {group.value}",
             f"{percent(group.true_positive_ratio)} of {count(group.positives)}",
             (Mark(group.true_positive_ratio, colour),),

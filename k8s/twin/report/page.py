@@ -14,9 +14,9 @@ from markupsafe import Markup
 from components.evaluation.result import GateResult
 from k8s.report import FOLDER, words
 from k8s.twin.report import lineage, model_card
-from k8s.twin.report.evidence import Trial, trials, with_decisions
+from k8s.twin.report.evidence import RolloutTrial, trials, with_decisions
 from k8s.twin.report.record import (
-    Event,
+    EventLine,
     Look,
     MissingPartError,
     Second,
@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Part(Generic[_T]):
+class PagePart(Generic[_T]):
     """A part of the page, or why there is none."""
 
     content: _T | None
@@ -55,7 +55,7 @@ class ModelCard:
 def page(home: Path) -> str:
     """The whole report of the demo in a folder, as HTML."""
     summary = _part(lambda: read_summary(home))
-    events = _part(lambda: read_lines(home, "twin/events.jsonl", Event))
+    events = _part(lambda: read_lines(home, "twin/events.jsonl", EventLine))
     looks = _looks(home, events.content or [])
     seconds = _part(lambda: read_lines(home, "record/traffic/seconds.jsonl", Second))
     story = summary.content.story if summary.content else None
@@ -86,15 +86,15 @@ def _versions(story: Story | None) -> tuple[str, str]:
     return (stayed[-1] if stayed else "1"), (stayed[-2] if len(stayed) > 1 else "")
 
 
-def _chapters(home: Path, story: Story, events: list[Event], looks: list[Look]) -> list[Chapter]:
+def _chapters(home: Path, story: Story, events: list[EventLine], looks: list[Look]) -> list[Chapter]:
     versions = [made.version for made in story.versions]
     left = {version: _part(partial(lineage.read_result, home, version)).content for version in versions}
     return chapters(Sources(story, events, looks, {version: found for version, found in left.items() if found}))
 
 
-def _timeline(home: Path, events: Part[list[Event]], seconds: Part[list[Second]]) -> Part[Timeline]:
+def _timeline(home: Path, events: PagePart[list[EventLine]], seconds: PagePart[list[Second]]) -> PagePart[Timeline]:
     if events.content is None:
-        return Part(None, events.missing)
+        return PagePart(None, events.missing)
     known = events.content
     return _part(lambda: timeline(known, seconds.content or [], _limit_ms(home)))
 
@@ -107,16 +107,16 @@ def _limit_ms(home: Path) -> float | None:
         return None
 
 
-def _looks(home: Path, events: list[Event]) -> Part[list[Look]]:
+def _looks(home: Path, events: list[EventLine]) -> PagePart[list[Look]]:
     """Every look at the evidence that was kept; the file alone may be missing."""
     recorded = _part(lambda: read_lines(home, "record/verdicts.jsonl", Look))
     looks = _part(lambda: with_decisions(recorded.content or [], events))
     return looks if looks.content else recorded
 
 
-def _trials(looks: Part[list[Look]], events: list[Event]) -> Part[list[Trial]]:
+def _trials(looks: PagePart[list[Look]], events: list[EventLine]) -> PagePart[list[RolloutTrial]]:
     if looks.content is None:
-        return Part(None, looks.missing)
+        return PagePart(None, looks.missing)
     known = looks.content
     return _part(lambda: trials(known, events))
 
@@ -130,11 +130,11 @@ def _card(home: Path, version: str, before: str) -> ModelCard:
     return ModelCard(version, rows, model_card.facts(card), plots, card.gates)
 
 
-def _part(build: Callable[[], _T]) -> Part[_T]:
+def _part(build: Callable[[], _T]) -> PagePart[_T]:
     try:
-        return Part(build())
+        return PagePart(build())
     except MissingPartError as error:
-        return Part(None, str(error))
+        return PagePart(None, str(error))
 
 
 def _environment() -> Environment:

@@ -36,7 +36,7 @@ def _known(value: object) -> object:
 Known = Annotated[float | None, BeforeValidator(_known)]
 
 
-class Event(Loose):
+class EventLine(Loose):
     """A line of `twin/events.jsonl`; see `k8s.twin.events.Event`."""
 
     at: float
@@ -49,8 +49,8 @@ class Event(Loose):
     evidence: dict[str, Any] = {}
 
 
-class Finding(Loose):
-    """What the judge knew about one signal; see `services.judge.statistics.finding.Finding`."""
+class SignalLine(Loose):
+    """What the judge knew about one signal; see `services.judge.statistics.signal_result.SignalResult`."""
 
     name: str
     state: str
@@ -71,7 +71,7 @@ class Judged(Loose):
 
     verdict: str
     reason: str = ""
-    signals: tuple[Finding, ...] = ()
+    signals: tuple[SignalLine, ...] = ()
 
 
 class Look(Loose):
@@ -108,7 +108,7 @@ class Summary(Loose):
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
-_Timed = TypeVar("_Timed", Event, Look, Second)
+_Timed = TypeVar("_Timed", EventLine, Look, Second)
 
 
 def read_summary(home: Path) -> Summary:

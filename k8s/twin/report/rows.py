@@ -28,7 +28,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A name, a note at its right, and what is drawn below."""
 
     name: str
@@ -47,7 +47,7 @@ class Ruler:
     zero: float | None = None
 
 
-def draw_rows(label: str, rows: Sequence[Row], ruler: Ruler, *, bars: bool = False) -> Markup:
+def draw_rows(label: str, rows: Sequence[TableRow], ruler: Ruler, *, bars: bool = False) -> Markup:
     """The rows as one picture, 342 pixels wide."""
     bottom = _TOP + len(rows) * _ROW + 6
     drawing = Drawing(WIDTH, bottom + 38, label)
@@ -63,7 +63,7 @@ def draw_rows(label: str, rows: Sequence[Row], ruler: Ruler, *, bars: bool = Fal
     return drawing.markup()
 
 
-def _draw_row(panel: Panel, row: Row, top: float, *, bars: bool) -> None:
+def _draw_row(panel: Panel, row: TableRow, top: float, *, bars: bool) -> None:
     drawing, middle = panel.drawing, top + 25
     drawing.text(0, top + 13, shortened(row.name, _ROOM - len(row.note)), css="name halo")
     drawing.text(WIDTH, top + 13, row.note, css="tick halo", anchor="end")

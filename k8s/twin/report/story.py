@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from k8s.report.words import HARM, SIGNALS, amount, clock, count, duration, listed, named, percent, short
 from k8s.twin.report.lineage import Result
-from k8s.twin.report.record import Event, Finding, Look, Summary
+from k8s.twin.report.record import EventLine, Look, SignalLine, Summary
 from k8s.twin.summary import RequestCount, Story, VersionFate
 
 _FATES = {
@@ -28,7 +28,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Headline:
     """The top of the page."""
 
     good: bool
@@ -66,7 +66,7 @@ class Chapter:
     package: str
 
 
-def verdict(summary: Summary, events: Sequence[Event], looks: Sequence[Look]) -> Verdict:
+def verdict(summary: Summary, events: Sequence[EventLine], looks: Sequence[Look]) -> Headline:
     """The whole run in one headline and two sentences."""
     story = summary.story
     figures = [
@@ -75,7 +75,7 @@ def verdict(summary: Summary, events: Sequence[Event], looks: Sequence[Look]) ->
         *_stopped(story, events),
         Figure(duration(story.seconds), "from the table to the end of this report"),
     ]
-    return Verdict(
+    return Headline(
         good=summary.ok,
         stamp="Everything happened as it had to" if summary.ok else "This run did not go as it had to",
         title=_title(story),
@@ -109,7 +109,7 @@ def _merit(story: Story) -> str:
     return "took all traffic once it was ready" if is_unjudged(story) else "proved itself under live traffic"
 
 
-def _why(story: Story, events: Sequence[Event], looks: Sequence[Look]) -> str:
+def _why(story: Story, events: Sequence[EventLine], looks: Sequence[Look]) -> str:
     last = story.versions[-1]
     trip = trip_of(last.version, events)
     if last.fate == "refused":
@@ -134,13 +134,13 @@ def _harm_shown(looks: Sequence[Look]) -> str:
     return f"By then it was shown that {listed(told)}." if told else "Then the judge said fail."
 
 
-def _harm_words(finding: Finding) -> str:
+def _harm_words(finding: SignalLine) -> str:
     name, least = finding.name, finding.lower or 0.0
     words = HARM.get(name, f"{name} was worse by at least {{least}}").format(least=amount(name, least))
     return f"{words} (the margin is {amount(name, finding.margin)})"
 
 
-def _stopped(story: Story, events: Sequence[Event]) -> list[Figure]:
+def _stopped(story: Story, events: Sequence[EventLine]) -> list[Figure]:
     last = story.versions[-1] if story.versions else None
     if last is None or last.fate == "refused":
         return [Figure("0 requests", f"reached version {last.version}")] if last else []
@@ -159,7 +159,7 @@ def _failures(story: Story) -> str:
     return f"{count(planned)} failed on purpose, {count(others) if others else 'no'} others" if planned else told
 
 
-def trip_of(version: str, events: Sequence[Event]) -> Trip | None:
+def trip_of(version: str, events: Sequence[EventLine]) -> Trip | None:
     """When a version had traffic as a canary, from the weights that the gateway used."""
     own = [event for event in events if event.kind == "weight" and event.version == version]
     partial = [event for event in own if 0 < event.weight < 100]
@@ -175,7 +175,7 @@ class Sources:
     """Where the chapters come from; `results` has what the training of a version left, by version."""
 
     story: Story
-    events: Sequence[Event]
+    events: Sequence[EventLine]
     looks: Sequence[Look]
     results: Mapping[str, Result]
 
@@ -201,7 +201,7 @@ def _chapter(made: VersionFate, sources: Sources) -> Chapter:
     return Chapter(made.version, _FATES[made.fate], told, quoted, quote, made.package or "")
 
 
-def _quote(made: VersionFate, events: Sequence[Event], result: Result | None) -> tuple[str, str]:
+def _quote(made: VersionFate, events: Sequence[EventLine], result: Result | None) -> tuple[str, str]:
     """Who stopped a version, and in which words."""
     if made.fate == "refused" and result and result.message:
         return "The offline gates", result.message

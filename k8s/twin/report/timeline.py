@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from k8s.report.svg import Axis, Drawing, Panel
 from k8s.report.words import called, clock, colour_of, count, ink_on, number
-from k8s.twin.report.record import Answered, Event, MissingPartError, Second
+from k8s.twin.report.record import Answered, EventLine, MissingPartError, Second
 
 _LEFT, _RIGHT = 52.0, 10.0
 _PANEL, _GAP, _AXIS = 108.0, 46.0, 38.0
@@ -21,7 +21,7 @@ _MARKS = 12.0
 
 
 @dataclass(frozen=True)
-class Interval:
+class TimeSpan:
     """A span of time in which one canary had one weight, in percent."""
 
     start: float
@@ -58,9 +58,9 @@ class Timeline:
 class Scene:
     """What the plots show."""
 
-    intervals: list[Interval]
+    intervals: list[TimeSpan]
     samples: list[Sample]
-    decisions: list[Event]
+    decisions: list[EventLine]
     end: float
     limit_ms: float | None
 
@@ -70,7 +70,7 @@ class Scene:
         return list(dict.fromkeys([i.canary or i.champion for i in self.intervals] + [s.version for s in self.samples]))
 
 
-def timeline(events: Sequence[Event], seconds: Sequence[Second], limit_ms: float | None) -> Timeline:
+def timeline(events: Sequence[EventLine], seconds: Sequence[Second], limit_ms: float | None) -> Timeline:
     """The plots, one above the other over the same time.
 
     Raises:
@@ -97,7 +97,7 @@ def _title(scene: Scene) -> str:
     return (told if scene.samples else "The share of each version") + ends
 
 
-def weights_over_time(events: Sequence[Event], end: float) -> list[Interval]:
+def weights_over_time(events: Sequence[EventLine], end: float) -> list[TimeSpan]:
     """Who got which share when, from the events of kind `weight`."""
     routed = [event for event in events if event.kind == "weight"]
     intervals, champion = [], ""
@@ -105,7 +105,7 @@ def weights_over_time(events: Sequence[Event], end: float) -> list[Interval]:
         if event.weight >= 100:
             champion = event.version
         canary = event.version if 0 < event.weight < 100 else ""
-        intervals.append(Interval(event.at, max(following, event.at), champion, canary, event.weight if canary else 0))
+        intervals.append(TimeSpan(event.at, max(following, event.at), champion, canary, event.weight if canary else 0))
     return intervals
 
 
@@ -216,7 +216,7 @@ def _shares(panel: Panel, scene: Scene) -> None:
         _mark(panel, decision)
 
 
-def _reigns(intervals: Sequence[Interval]) -> list[tuple[str, float, float]]:
+def _reigns(intervals: Sequence[TimeSpan]) -> list[tuple[str, float, float]]:
     """How long each champion was champion, without a break."""
     reigns: list[tuple[str, float, float]] = []
     for span in intervals:
@@ -227,7 +227,7 @@ def _reigns(intervals: Sequence[Interval]) -> list[tuple[str, float, float]]:
     return reigns
 
 
-def _mark(panel: Panel, decision: Event) -> None:
+def _mark(panel: Panel, decision: EventLine) -> None:
     """A tick or a cross where the judge let a canary go on or stopped it; waiting is not marked."""
     x, y = panel.x(decision.at), panel.y(100) - 7
     if decision.verdict == "pass":

@@ -12,14 +12,14 @@ from typing import Any
 from components.errors import ComponentError
 from components.releases.environment_repository import EnvironmentRepository
 from components.releases.rollback import Rollback, undo_release
-from services.judge.actions.kubernetes import Cluster, Notice
+from services.judge.actions.kubernetes import KubernetesApi, Notice
 from services.judge.actions.mlflow_alias import Registry
 from services.judge.actions.revert_reason import revert_reason
-from services.judge.canary_status import Ending, ending
-from services.judge.errors import ClusterError, RegistryError, UnregisteredError
+from services.judge.canary_status import RolloutEnd, rollout_end
+from services.judge.errors import KubernetesError, RegistryError, UnregisteredError
 from services.judge.judge import Judge, UnknownSubjectError
 from services.judge.log import log
-from services.judge.webhook import Question, QuestionError, Subject
+from services.judge.webhook import Subject, WebhookPayload, WebhookPayloadError
 
 #: Waits between tries to reach the environment repository.
 _PAUSES_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0)
@@ -39,7 +39,7 @@ class Consequences:
     def __init__(
         self,
         judge: Judge,
-        cluster: Cluster | None = None,
+        cluster: KubernetesApi | None = None,
         environment: EnvironmentRepository | None = None,
         namespaces: Iterable[str] = (),
         registry: Registry | None = None,
@@ -52,11 +52,11 @@ class Consequences:
         self._judge, self._cluster, self._environment, self._sleep = judge, cluster, environment, sleep
         self._registry = registry
         self._namespaces = tuple(namespaces)
-        self._settled: dict[Subject, str] = {}
+        self._applied: dict[Subject, str] = {}
         self._noticed: set[str] = set()
         self._under_way: set[asyncio.Task[object]] = set()
 
-    def decided(self, subject: Subject, record: dict[str, Any]) -> None:
+    def on_verdict(self, subject: Subject, record: dict[str, Any]) -> None:
         """Writes an Event, once for each verdict and reason at each weight of a rollout."""
         word, reason = record["verdict"], record["reason"]
         about = (
@@ -70,14 +70,14 @@ class Consequences:
         bad = word == "fail" or bool(self._judge.problems(subject))
         self._notice(subject, Notice(f"Judge{word.capitalize()}", reason, _digest(about), warning=bad))
 
-    def ended(self, question: Question) -> None:
+    def on_rollout_end(self, question: WebhookPayload) -> None:
         """Does what follows from a rollout's end, once its Canary says so itself.
 
         Without a cluster to ask, whoever tells of a rollback is believed.
         """
         if self._cluster is not None:
             self._start(self._confirm(self._cluster, question.subject))
-        elif question.says_failed and self._environment is not None:
+        elif question.rolled_back and self._environment is not None:
             self._start(self._revert(self._environment, question))
 
     async def watch(self) -> None:
@@ -105,24 +105,24 @@ class Consequences:
         self._noticed.add(notice.key)
         self._start(self._write(self._cluster, subject, notice))
 
-    async def _write(self, cluster: Cluster, subject: Subject, notice: Notice) -> None:
+    async def _write(self, cluster: KubernetesApi, subject: Subject, notice: Notice) -> None:
         try:
             await cluster.write_event(subject, notice)
-        except ClusterError as error:
+        except KubernetesError as error:
             self._noticed.discard(notice.key)
             log("error", service=subject.service, reason=str(error))
 
-    async def _confirm(self, cluster: Cluster, subject: Subject) -> None:
+    async def _confirm(self, cluster: KubernetesApi, subject: Subject) -> None:
         """Believes the Canary alone: anybody who reaches the judge may tell that its rollout ended."""
         for pause in _CONFIRM_SECONDS:
             await self._sleep(pause)
             try:
-                found = ending(await cluster.canary(subject))
-            except (ClusterError, QuestionError) as error:
+                found = rollout_end(await cluster.canary(subject))
+            except (KubernetesError, WebhookPayloadError) as error:
                 log("error", namespace=subject.namespace, service=subject.service, reason=str(error))
                 continue
             if found is not None:
-                await self._settle(found)
+                await self._apply(found)
                 return
         log(
             "error",
@@ -131,19 +131,19 @@ class Consequences:
             reason="it was told that this rollout ended, and the Canary does not say so; nothing is done",
         )
 
-    async def _settle(self, found: Ending) -> None:
+    async def _apply(self, found: RolloutEnd) -> None:
         """Does what follows from an end, once."""
         question = found.question
-        if self._settled.get(question.subject) == found.at:
+        if self._applied.get(question.subject) == found.at:
             return
         if found.failed:
             done = self._environment is None or await self._revert(self._environment, question)
         else:
-            done = self._registry is None or await self._crown(self._registry, question)
+            done = self._registry is None or await self._move_champion_alias(self._registry, question)
         if done:
-            self._settled[question.subject] = found.at
+            self._applied[question.subject] = found.at
 
-    async def _crown(self, registry: Registry, question: Question) -> bool:
+    async def _move_champion_alias(self, registry: Registry, question: WebhookPayload) -> bool:
         """Whether nothing is left to try: the version that serves is MLflow's champion now, or MLflow never knew it."""
         service, version, package = question.name, question.metadata.version, question.metadata.package
         try:
@@ -156,22 +156,22 @@ class Consequences:
             return isinstance(error, UnregisteredError)
         return True
 
-    async def _look(self, cluster: Cluster, namespace: str) -> None:
+    async def _look(self, cluster: KubernetesApi, namespace: str) -> None:
         try:
             canaries = await cluster.canaries(namespace)
-        except ClusterError as error:
+        except KubernetesError as error:
             log("error", namespace=namespace, reason=str(error))
             return
         for canary in canaries:
             try:
-                found = ending(canary)
-            except QuestionError as error:
+                found = rollout_end(canary)
+            except WebhookPayloadError as error:
                 log("error", namespace=namespace, service=canary["metadata"]["name"], reason=str(error))
                 continue
             if found is not None:
-                await self._settle(found)
+                await self._apply(found)
 
-    async def _revert(self, environment: EnvironmentRepository, question: Question) -> bool:
+    async def _revert(self, environment: EnvironmentRepository, question: WebhookPayload) -> bool:
         """Whether the branch does not ask for the release any more."""
         service, version = question.name, question.metadata.version
         rollback, reason = Rollback(service, version, question.metadata.package), self._reason(question)
@@ -190,11 +190,11 @@ class Consequences:
             return True
         return False
 
-    def _tell(self, question: Question, title: str, message: str, *, warning: bool = False) -> None:
+    def _tell(self, question: WebhookPayload, title: str, message: str, *, warning: bool = False) -> None:
         key = _digest((question.subject, question.metadata.version, title, message))
         self._notice(question.subject, Notice(title, message, key, warning))
 
-    def _reason(self, question: Question) -> str:
+    def _reason(self, question: WebhookPayload) -> str:
         reason, signals = "Flagger rolled it back", []
         try:
             verdict = self._judge.last_verdict(self._judge.find(*question.subject))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from services.judge.actions import rest
-from services.judge.errors import ClusterError
+from services.judge.errors import KubernetesError
 from services.judge.webhook import Subject
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -34,7 +34,7 @@ class Notice:
     warning: bool = False
 
 
-class Cluster:
+class KubernetesApi:
     """An API server."""
 
     def __init__(self, url: str, token: Callable[[], str], clock: Callable[[], float], ca_file: Path | None) -> None:
@@ -77,13 +77,13 @@ class Cluster:
                 rest.call, method, f"{self._url}{path}", body, headers, self._context
             )
         except rest.FAULTS as error:
-            raise ClusterError(f"{method} {path}: Kubernetes cannot be asked: {error}") from error
+            raise KubernetesError(f"{method} {path}: Kubernetes cannot be asked: {error}") from error
         if status >= 300 and status != _EXISTS:
-            raise ClusterError(f"{method} {path}: Kubernetes says {status}: {document.get('message', '')}")
+            raise KubernetesError(f"{method} {path}: Kubernetes says {status}: {document.get('message', '')}")
         return document
 
 
-def own_cluster(clock: Callable[[], float]) -> Cluster:
+def own_cluster(clock: Callable[[], float]) -> KubernetesApi:
     """The cluster in which this pod runs.
 
     Raises:
@@ -92,9 +92,9 @@ def own_cluster(clock: Callable[[], float]) -> Cluster:
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     token, ca_file = ACCOUNT / "token", ACCOUNT / "ca.crt"
     if not host or not token.is_file():
-        raise ClusterError("--events needs a pod with a service account's token; leave the option out elsewhere")
+        raise KubernetesError("--events needs a pod with a service account's token; leave the option out elsewhere")
     host = f"[{host}]" if ":" in host else host
-    return Cluster(f"https://{host}:{port}", lambda: token.read_text(encoding="utf-8"), clock, ca_file)
+    return KubernetesApi(f"https://{host}:{port}", lambda: token.read_text(encoding="utf-8"), clock, ca_file)
 
 
 def _event(subject: Subject, uid: str, notice: Notice, now: float) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class Stratum:
 
 
 @dataclass(frozen=True)
-class Holdout:
+class HoldoutShift:
     """How the canary's scores differ from the champion's on the hold-out, where both saw the same rows.
 
     `shift` is, for each bin, the share of scores at or below its edge, canary minus champion;
@@ -123,7 +123,7 @@ class Evidence:
     strata: tuple[Stratum, ...] = ()
     weight: float = 0.0
     elapsed_seconds: float = 0.0
-    holdout: Holdout | None = None
+    holdout: HoldoutShift | None = None
     problems: tuple[str, ...] = ()
 
     def __add__(self, other: Evidence) -> Evidence:

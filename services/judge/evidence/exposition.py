@@ -9,7 +9,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from services import telemetry
-from services.judge.evidence.counts import BINS, Counts, Holdout
+from services.judge.evidence.counts import BINS, Counts, HoldoutShift
 
 _TOTALS = {telemetry.REQUESTS: 0, telemetry.ERRORS: 1, telemetry.SLOW: 2}
 _LABELS = ("negative", "positive")
@@ -23,7 +23,7 @@ class Reading:
     version: str = ""
     package: str = ""
     champion: str = ""
-    holdout: Holdout | None = None
+    holdout: HoldoutShift | None = None
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ def _column(sample: MetricSample) -> int | None:
     return None
 
 
-def _holdout(samples: list[MetricSample], champion: str | None) -> Holdout | None:
+def _holdout(samples: list[MetricSample], champion: str | None) -> HoldoutShift | None:
     """The hold-out's shift; None without a champion that it was compared with, or with a bin missing."""
     if not champion:
         return None
     shift, error = _by_bin(samples, telemetry.HOLDOUT_SHIFT), _by_bin(samples, telemetry.HOLDOUT_SHIFT_ERROR)
-    return Holdout(shift, error) if shift and error else None
+    return HoldoutShift(shift, error) if shift and error else None
 
 
 def _by_bin(samples: list[MetricSample], name: str) -> tuple[float, ...]:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import SCORE_EDGES
-from services.judge.evidence.counts import COLUMNS, Counts, Evidence, Holdout, Stratum
+from services.judge.evidence.counts import COLUMNS, Counts, Evidence, HoldoutShift, Stratum
 from services.judge.evidence.exposition import Reading
 
 Role = Literal["champion", "canary"]
@@ -171,7 +171,7 @@ def _too_many_labels(side: str, replicas: Iterable[Replica]) -> list[str]:
     ]
 
 
-def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple[Holdout | None, list[str]]:
+def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple[HoldoutShift | None, list[str]]:
     """The canary's hold-out, and what speaks against using it."""
     if not canaries or not champions:
         return None, []
@@ -181,7 +181,7 @@ def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple
         return None, [f"the champion's replicas serve different packages: {', '.join(sorted(live))}"]
     # The champion's own package, under other settings: its scores must not move.
     if canary.package and canary.package in live:
-        return Holdout((0.0,) * len(SCORE_EDGES), (0.0,) * len(SCORE_EDGES)), []
+        return HoldoutShift((0.0,) * len(SCORE_EDGES), (0.0,) * len(SCORE_EDGES)), []
     if canary.champion and canary.champion not in live:
         return None, [
             f"the canary was compared on the hold-out with {canary.champion}, but the champion that is live is"

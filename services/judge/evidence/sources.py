@@ -32,7 +32,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Target:
+class DiscoveredTarget:
     """One address to scrape, and what the discovery file says of it."""
 
     address: str
@@ -40,7 +40,7 @@ class Target:
     role: str
 
 
-def read_targets(path: Path) -> list[Target]:
+def read_targets(path: Path) -> list[DiscoveredTarget]:
     """The targets of a Prometheus file_sd file.
 
     Raises:
@@ -49,7 +49,9 @@ def read_targets(path: Path) -> list[Target]:
     try:
         groups = json.loads(path.read_text(encoding="utf-8"))
         return [
-            Target(address, group.get("labels", {}).get("service", ""), group.get("labels", {}).get("role", ""))
+            DiscoveredTarget(
+                address, group.get("labels", {}).get("service", ""), group.get("labels", {}).get("role", "")
+            )
             for group in groups
             for address in group["targets"]
         ]
@@ -120,7 +122,7 @@ class FileDiscoverySource:
             series = self._series[service]
             series.forget_before(series.needed_from(at))
 
-    async def _scrape(self, target: Target) -> list[MetricSample]:
+    async def _scrape(self, target: DiscoveredTarget) -> list[MetricSample]:
         """The samples of a target's page; none if it does not answer."""
         try:
             text = await asyncio.to_thread(fetch, f"http://{target.address}/metrics", self._timeout)
@@ -133,7 +135,7 @@ class FileDiscoverySource:
         if weight is not None:
             self._series[service].add_weight(at, weight)
 
-    def _replica(self, service: str, at: float, target: Target, page: list[MetricSample]) -> None:
+    def _replica(self, service: str, at: float, target: DiscoveredTarget, page: list[MetricSample]) -> None:
         role = _role(target.role)
         reading = read_replica(page, service) if role and target.service == service else None
         if reading is None or role is None:

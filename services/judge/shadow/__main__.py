@@ -22,7 +22,7 @@ from components.spec.reading.loading import load_spec
 from services.judge.errors import SourceError
 from services.judge.evidence.sources import fetch, read_targets
 from services.judge.shadow.reading import Counted, read_pages, read_prometheus, read_seen
-from services.judge.shadow.report import Part, Report, percent, shadow_report
+from services.judge.shadow.report import ShadowReport, SlicePart, percent, shadow_report
 
 _STATUS: Final = {"pass": 0, "fail": 1, "wait": 3}
 _TIMEOUT_SECONDS: Final = 10.0
@@ -71,7 +71,7 @@ def _read(given: argparse.Namespace, spec: Spec) -> list[Counted]:
     return read_pages(fetch(f"http://{address}/metrics", _TIMEOUT_SECONDS) for address in addresses)
 
 
-def text(report: Report) -> str:
+def text(report: ShadowReport) -> str:
     """The report for people: the verdict, then a line for every ratio."""
     head = (
         f"{report.service}: champion {report.champion or '(none)'} and candidate {report.candidate or '(none)'}"
@@ -84,7 +84,7 @@ def text(report: Report) -> str:
     return "\n".join((head, lost, "", columns, *lines))
 
 
-def _line(part: Part, width: int) -> str:
+def _line(part: SlicePart, width: int) -> str:
     seen = "" if part.ratio is None else percent(part.ratio)
     between = f"{percent(part.lower)} to {percent(part.upper)}" if part.total else ""
     return f"{part.name:{width}}  {part.total:>10,.0f}  {seen:>8}  {between:>19}  {part.state}"

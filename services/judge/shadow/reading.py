@@ -32,7 +32,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReplicaCounts:
     """What all replicas of the champion counted about one candidate.
 
     `slices` is by (feature, value); `failed` by reason: unreachable, timeout, status, answer.
@@ -90,7 +90,7 @@ def total_of(values: Sequence[float]) -> float:
     return before + values[-1]
 
 
-def read_seen(counted: Iterable[Counted], service: str) -> Seen | None:
+def read_seen(counted: Iterable[Counted], service: str) -> ReplicaCounts | None:
     """What was seen of the candidate that answered last; None if no replica asks one.
 
     Of several pairs of versions it is the one that was read last, then the one with the most answers.
@@ -104,13 +104,13 @@ def read_seen(counted: Iterable[Counted], service: str) -> Seen | None:
     return max(found, key=lambda each: (each[0], each[1].whole.total))[1] if found else None
 
 
-def _seen(champion: str, candidate: str, counted: Iterable[Counted]) -> Seen:
+def _seen(champion: str, candidate: str, counted: Iterable[Counted]) -> ReplicaCounts:
     sums: dict[str, dict[tuple[str, ...], float]] = {name: defaultdict(float) for name in _METRICS}
     for one in counted:
         labels = one.sample.labels
         sums[one.sample.name][tuple(labels[part] for part in _PARTS if part in labels)] += one.sample.value
     compared, differing = sums[telemetry.SHADOW_SLICE_COMPARED], sums[telemetry.SHADOW_SLICE_DIFFERENT]
-    return Seen(
+    return ReplicaCounts(
         champion, candidate,
         Compared(sums[telemetry.SHADOW_COMPARED][()], sums[telemetry.SHADOW_DIFFERENT][()]),
         {(place[0], place[1]): Compared(total, differing[place]) for place, total in compared.items()},

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from components.spec.contract import Rollout
 from services.judge.shadow.ratio import interval, log_evidence
-from services.judge.shadow.reading import Compared, Seen
+from services.judge.shadow.reading import Compared, ReplicaCounts
 from services.judge.verdict import Decision
 
 State = Literal["beyond", "open", "within", "not seen"]
@@ -23,7 +23,7 @@ _NAMED: Final = 3
 
 
 @dataclass(frozen=True)
-class Part:
+class SlicePart:
     """One ratio: what was seen, between which ratios the truth lies, and on which side of the margin that is."""
 
     name: str
@@ -41,7 +41,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Report:
+class ShadowReport:
     """The verdict on a candidate in the shadow. `slices` begins with those that differ most surely."""
 
     service: str
@@ -49,9 +49,9 @@ class Report:
     candidate: str
     verdict: Decision
     reason: str
-    whole: Part
-    failed: Part
-    slices: tuple[Part, ...]
+    whole: SlicePart
+    failed: SlicePart
+    slices: tuple[SlicePart, ...]
     unreachable: float
     dropped: float
 
@@ -64,9 +64,9 @@ class Report:
         return document
 
 
-def shadow_report(service: str, seen: Seen | None, rollout: Rollout) -> Report:
+def shadow_report(service: str, seen: ReplicaCounts | None, rollout: Rollout) -> ShadowReport:
     """What is shown about the candidate that the champion asks; without any answer it is wait."""
-    seen = seen or Seen("", "", Compared(), {}, {}, 0.0)
+    seen = seen or ReplicaCounts("", "", Compared(), {}, {}, 0.0)
     level = rollout.false_alarm / (2 + len(seen.slices))
     margin, fault_margin = rollout.shadow.different_ratio, rollout.harm.error_ratio or rollout.shadow.different_ratio
     faults = sum(seen.failed.get(reason, 0.0) for reason in _ITS_FAULTS)
@@ -78,13 +78,13 @@ def shadow_report(service: str, seen: Seen | None, rollout: Rollout) -> Report:
     ]
     slices.sort(key=_rank)
     verdict, reason = _decide(whole, failed, slices)
-    return Report(
+    return ShadowReport(
         service, seen.champion, seen.candidate, verdict, f"{verdict}: {reason}", whole, failed, tuple(slices),
         seen.failed.get("unreachable", 0.0), seen.dropped,
     )  # fmt: skip
 
 
-def _part(name: str, hits: float, total: float, margin: float, level: float) -> Part:
+def _part(name: str, hits: float, total: float, margin: float, level: float) -> SlicePart:
     lower, upper = interval(hits, total, level)
     state: State = "open"
     if not total:
@@ -93,16 +93,16 @@ def _part(name: str, hits: float, total: float, margin: float, level: float) -> 
         state = "beyond"
     elif upper <= margin:
         state = "within"
-    return Part(name, total, hits, lower, upper, margin, state)
+    return SlicePart(name, total, hits, lower, upper, margin, state)
 
 
-def _rank(part: Part) -> tuple[int, float]:
+def _rank(part: SlicePart) -> tuple[int, float]:
     if part.state == "beyond":
         return _ORDER[part.state], -log_evidence(part.hits, part.total, part.margin)
     return _ORDER[part.state], -(part.ratio or 0.0)
 
 
-def _decide(whole: Part, failed: Part, slices: list[Part]) -> tuple[Decision, str]:
+def _decide(whole: SlicePart, failed: SlicePart, slices: list[SlicePart]) -> tuple[Decision, str]:
     parts = [*slices, whole] if slices else [whole]
     beyond = [part for part in parts if part.state == "beyond"]
     if failed.state == "beyond":
@@ -125,7 +125,7 @@ def _decide(whole: Part, failed: Part, slices: list[Part]) -> tuple[Decision, st
 _DIFFERENTLY: Final = "were answered differently"
 
 
-def _sentence(part: Part, what: str) -> str:
+def _sentence(part: SlicePart, what: str) -> str:
     bound = f"at least {percent(part.lower)}" if part.state == "beyond" else f"at most {percent(part.upper)}"
     return (
         f"{part.name}: {percent(part.ratio or 0.0)} of {part.total:,.0f} requests {what}, {bound} in truth;"

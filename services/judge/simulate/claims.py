@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.judge.simulate.duel import AT_MARGIN, Contest
-from services.judge.simulate.plan import SIGNALS, Row
+from services.judge.simulate.plan import SIGNALS, PlanRow
 
 _PROMOTED_LIMIT = 0.01
 _AMPLE = 10_000
@@ -28,7 +28,7 @@ class Claim:
         return self.found <= self.allowed
 
 
-def claims(rows: Sequence[Row], contests: Sequence[Contest], false_alarm: float) -> list[Claim]:
+def claims(rows: Sequence[PlanRow], contests: Sequence[Contest], false_alarm: float) -> list[Claim]:
     """Every claim; ratios are the worst over all traffics."""
     equal = [row for row in rows if row.excess == 0]
     margin = [row for row in rows if row.excess == 1]
@@ -47,7 +47,7 @@ def claims(rows: Sequence[Row], contests: Sequence[Contest], false_alarm: float)
     return made + _against_thresholds(contests)
 
 
-def _worst(rows: Sequence[Row], name: str) -> float:
+def _worst(rows: Sequence[PlanRow], name: str) -> float:
     """The largest of what was found; 1 if nothing was, so that nothing is never good news."""
     return max((float(getattr(row, name)) for row in rows), default=1.0)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from components.spec.contract import Harm
 from services.judge.simulate.rollouts import FAILED, Case, play
-from services.judge.simulate.thresholds import ARGO, FLAGGER, Ending, Rule, calibrated, ending
+from services.judge.simulate.thresholds import ARGO, FLAGGER, Rule, ThresholdOutcome, calibrated, ending
 from services.judge.simulate.world import champion
 
 WEIGHT = 10
@@ -26,8 +26,8 @@ class Contest:
     excess: float
     error_ratio: float
     requests_a_look: int
-    judge: Ending
-    rules: dict[str, Ending]
+    judge: ThresholdOutcome
+    rules: dict[str, ThresholdOutcome]
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def contests(rollouts: int, seed: int, false_alarm: float) -> list[Contest]:
     return fought
 
 
-def _judge(excess: float, traffic: int, rollouts: int, seed: int) -> Ending:
+def _judge(excess: float, traffic: int, rollouts: int, seed: int) -> ThresholdOutcome:
     outcome = play(Case("duel", "error_ratio", excess, traffic, WEIGHT, WEIGHT, LOOKS), rollouts, seed)
     until = np.where(outcome.fate == FAILED, outcome.canary_requests, np.inf)
     quantiles = (float(np.quantile(until, part, method="higher")) for part in (0.5, 0.9))
-    return Ending(float(np.mean(outcome.fate == FAILED)), *quantiles)
+    return ThresholdOutcome(float(np.mean(outcome.fate == FAILED)), *quantiles)

@@ -11,7 +11,7 @@ from typing import get_args
 
 import numpy as np
 
-from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, Outcome, play
+from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, SimulatedOutcome, play
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import SignalName
 
@@ -24,7 +24,7 @@ _DEAR = 8
 
 
 @dataclass(frozen=True)
-class Row:
+class PlanRow:
     """What became of the rollouts with one harm and one traffic, over all weights.
 
     Requests are the canary's, until the decision; infinite for a rollout that came to none.
@@ -64,7 +64,7 @@ def _harms() -> Iterator[tuple[SignalName, str, float]]:
             yield signal, name, excess
 
 
-def run(planned: list[tuple[Case, int]], seed: int, processes: int | None = None) -> Iterator[Outcome]:
+def run(planned: list[tuple[Case, int]], seed: int, processes: int | None = None) -> Iterator[SimulatedOutcome]:
     """Plays everything, on all cores; the same seed gives the same outcomes in the same order."""
     seeds = np.random.SeedSequence(seed).generate_state(len(planned)).tolist()
     cases, numbers = zip(*planned, strict=True)
@@ -74,16 +74,16 @@ def run(planned: list[tuple[Case, int]], seed: int, processes: int | None = None
         yield from pool.map(play, cases, numbers, seeds)
 
 
-def rows(outcomes: list[Outcome]) -> list[Row]:
+def rows(outcomes: list[SimulatedOutcome]) -> list[PlanRow]:
     """One row for each harm and traffic, in the order in which they were played."""
-    groups: dict[tuple[str, SignalName | None, int], list[Outcome]] = {}
+    groups: dict[tuple[str, SignalName | None, int], list[SimulatedOutcome]] = {}
     for outcome in outcomes:
         case = outcome.case
         groups.setdefault((case.name, case.signal, case.requests_a_look), []).append(outcome)
     return [summarise(group) for group in groups.values()]
 
 
-def summarise(outcomes: list[Outcome]) -> Row:
+def summarise(outcomes: list[SimulatedOutcome]) -> PlanRow:
     """Counts over the outcomes of one harm and traffic."""
     case = outcomes[0].case
     fate = np.concatenate([outcome.fate for outcome in outcomes])
@@ -91,7 +91,7 @@ def summarise(outcomes: list[Outcome]) -> Row:
     look = np.concatenate([outcome.look for outcome in outcomes])
     until = np.where(fate == WAITING, np.inf, requests)
     needed = [outcome.enough for outcome in outcomes if outcome.enough is not None]
-    return Row(
+    return PlanRow(
         case.name, case.signal, case.excess, case.requests_a_look, fate.size,
         promoted=float(np.mean(fate == PROMOTED)), failed=float(np.mean(fate == FAILED)),
         undecided=float(np.mean(fate == WAITING)), median_requests=_quantile(until, 0.5),

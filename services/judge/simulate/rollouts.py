@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import Harm, Rollout
-from services.judge.evidence.counts import BINS, COLUMNS, Holdout
+from services.judge.evidence.counts import BINS, COLUMNS, HoldoutShift
 from services.judge.simulate.world import answer, champion, drifted, harmed
-from services.judge.statistics.assess import enough, is_harm, is_safe, stack_arms
+from services.judge.statistics.assess import is_harm, is_safe, observations_needed, stack_arms
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import Signal, SignalName, judged_signals
 from services.judge.verdict import next_weight
 
 #: What the hold-out showed: the two versions score alike, give or take this standard error.
-_HOLDOUT = Holdout((0.0,) * BINS, (0.003,) * BINS)
+_HOLDOUT = HoldoutShift((0.0,) * BINS, (0.003,) * BINS)
 WAITING, PROMOTED, FAILED = 0, 1, 2
 
 
@@ -35,7 +35,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SimulatedOutcome:
     """How the rollouts of a case ended: arrays of one element a rollout.
 
     `fate` is PROMOTED, FAILED or WAITING (the deadline passed); `canary_requests` and `look` say
@@ -61,7 +61,7 @@ class _State:
     look: NDArray[np.int64]
 
 
-def play(case: Case, rollouts: int, seed: int, false_alarm: float = 0.01) -> Outcome:
+def play(case: Case, rollouts: int, seed: int, false_alarm: float = 0.01) -> SimulatedOutcome:
     """Plays `rollouts` rollouts of a case."""
     rng = np.random.default_rng(seed)
     rollout = Rollout(step_weight=case.step_weight, max_weight=case.max_weight, false_alarm=false_alarm, harm=Harm())
@@ -141,7 +141,9 @@ def _strata(
     return [(weights[at] / 100, state.tables[at, 1, group], state.tables[at, 0, group]) for at in range(step + 1)]
 
 
-def _outcome(case: Case, state: _State, weights: list[float], signals: list[Signal], false_alarm: float) -> Outcome:
+def _outcome(
+    case: Case, state: _State, weights: list[float], signals: list[Signal], false_alarm: float
+) -> SimulatedOutcome:
     undecided = np.flatnonzero(state.fate == WAITING)
     needed = []
     if undecided.size:
@@ -149,6 +151,6 @@ def _outcome(case: Case, state: _State, weights: list[float], signals: list[Sign
         step = int(state.step[one[0]])
         for signal in signals:
             strata = stack_arms(signal, _strata(state, one, step, weights))
-            needed.append(enough(signal, strata, false_alarm))
+            needed.append(observations_needed(signal, strata, false_alarm))
     known = [number for number in needed if number is not None]
-    return Outcome(case, state.fate, state.canary_requests, state.look, max(known) if known else None)
+    return SimulatedOutcome(case, state.fate, state.canary_requests, state.look, max(known) if known else None)

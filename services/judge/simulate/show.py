@@ -14,13 +14,13 @@ from rich.table import Table
 
 from services.judge.simulate.claims import Claim
 from services.judge.simulate.duel import Contest, Setting
-from services.judge.simulate.plan import Row
-from services.judge.simulate.thresholds import Ending
+from services.judge.simulate.plan import PlanRow
+from services.judge.simulate.thresholds import ThresholdOutcome
 
 
 def print_all(
     console: Console,
-    rows: Sequence[Row],
+    rows: Sequence[PlanRow],
     settings: Sequence[Setting],
     contests: Sequence[Contest],
     claims: Sequence[Claim],
@@ -31,7 +31,11 @@ def print_all(
 
 
 def write_json(
-    path: Path, rows: Sequence[Row], settings: Sequence[Setting], contests: Sequence[Contest], claims: Sequence[Claim]
+    path: Path,
+    rows: Sequence[PlanRow],
+    settings: Sequence[Setting],
+    contests: Sequence[Contest],
+    claims: Sequence[Claim],
 ) -> None:
     """Everything that is printed, in full precision; what never came to a decision is null."""
     document = {
@@ -79,7 +83,7 @@ def _lines(panel: Any, contests: Sequence[Contest]) -> None:
         panel.plot(ratios, [contest.rules[name].median_requests for contest in contests], "x--", label=name)
 
 
-def _rollouts(rows: Sequence[Row]) -> Table:
+def _rollouts(rows: Sequence[PlanRow]) -> Table:
     table = Table(title="Whole rollouts, over canary weights of 1 to 50 %, looked at after every batch (120 looks)")
     for name in ("canary", "signal", "requests a look", "rollouts", "promoted", "failed", "no decision"):
         table.add_column(name, justify="left" if name in ("canary", "signal") else "right", no_wrap=True)
@@ -130,7 +134,7 @@ def _claims(claims: Sequence[Claim]) -> Table:
     return table
 
 
-def _ending(ending: Ending) -> str:
+def _ending(ending: ThresholdOutcome) -> str:
     return f"{_count(ending.median_requests)} / {_count(ending.ninety_percent_requests)} ({_percent(ending.failed)})"
 
 

@@ -37,7 +37,7 @@ ARGO = Rule("Argo Rollouts' example", 0.05, 3, 6)
 
 
 @dataclass(frozen=True)
-class Ending:
+class ThresholdOutcome:
     """Share of rollouts that a rule fails, and the canary requests until it does (infinite if it never does)."""
 
     failed: float
@@ -55,14 +55,14 @@ def calibrated(name: str, error_ratio: float, requests: int, looks: int, false_a
     return Rule(name, errors / requests, 1, looks)
 
 
-def ending(rule: Rule, error_ratio: float, requests: int) -> Ending:
+def ending(rule: Rule, error_ratio: float, requests: int) -> ThresholdOutcome:
     """How a canary with this error ratio fares with `requests` in each interval; exact."""
     exceeds = float(binom.sf(np.floor(rule.max_error_ratio * requests + 1e-9), requests, error_ratio))
     # The last failed check comes after `good` good ones, for each number that does not promote yet.
     good = np.arange(rule.good_checks)
     failed_by: Array = np.cumsum(nbinom.pmf(good, rule.failed_checks, exceeds)) if exceeds > 0 else np.zeros(good.size)
     looks = good + rule.failed_checks
-    return Ending(float(failed_by[-1]), *(_until(failed_by, looks, part) * requests for part in (0.5, 0.9)))
+    return ThresholdOutcome(float(failed_by[-1]), *(_until(failed_by, looks, part) * requests for part in (0.5, 0.9)))
 
 
 def _until(failed_by: Array, looks: NDArray[np.int64], part: float) -> float:

@@ -17,7 +17,7 @@ LABELLED = 0.5
 
 
 @dataclass(frozen=True)
-class Version:
+class SimulatedVersion:
     """The probabilities of what one request shows at a version.
 
     `scores` is the share of each bin (BINS,), `positives` the probability of a positive label in each.
@@ -37,15 +37,15 @@ class Version:
         return float(self.labels() @ np.array(brier_values()))
 
 
-def champion() -> Version:
+def champion() -> SimulatedVersion:
     """Errors 0.1 %, slow 1 %, calibrated scores that are spread like a churn model's."""
     edges = np.array((0.0, *SCORE_EDGES))
     middle = (edges[1:] + edges[:-1]) / 2
     density = middle ** (0.6 - 1) * (1 - middle) ** (1.6 - 1) * np.diff(edges)
-    return Version(0.001, 0.01, density / density.sum(), middle)
+    return SimulatedVersion(0.001, 0.01, density / density.sum(), middle)
 
 
-def harmed(version: Version, signal: SignalName, excess: float) -> Version:
+def harmed(version: SimulatedVersion, signal: SignalName, excess: float) -> SimulatedVersion:
     """A canary that is worse than `version` by `excess` in one signal, and like it in the others.
 
     Scores move up out of the lower half of the distribution; a lossy canary answers a part of its
@@ -66,14 +66,16 @@ def harmed(version: Version, signal: SignalName, excess: float) -> Version:
     return replace(version, positives=(1 - part) * version.positives + part * uninformed.positives)
 
 
-def drifted(version: Version, progress: float) -> Version:
+def drifted(version: SimulatedVersion, progress: float) -> SimulatedVersion:
     """The same version when, late in a rollout, harder traffic comes: errors and slow answers rise four-fold."""
     times = 1 + 3 * progress
     upper = version.scores * np.linspace(1, times, BINS)
     return replace(version, error=version.error * times, slow=version.slow * times, scores=upper / upper.sum())
 
 
-def answer(version: Version, requests: NDArray[np.int64], signal: SignalName | None, rng: np.random.Generator) -> Array:
+def answer(
+    version: SimulatedVersion, requests: NDArray[np.int64], signal: SignalName | None, rng: np.random.Generator
+) -> Array:
     """What `requests` (rollouts,) show, as counts (rollouts, COLUMNS); of one signal, or of all."""
     table = np.zeros((requests.size, COLUMNS))
     table[:, 0] = requests

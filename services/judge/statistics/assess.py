@@ -59,7 +59,7 @@ def interval(signal: Signal, strata: Sequence[Arms], false_alarm: float) -> tupl
     return lower, upper
 
 
-def enough(signal: Signal, strata: Sequence[Arms], false_alarm: float) -> float | None:
+def observations_needed(signal: Signal, strata: Sequence[Arms], false_alarm: float) -> float | None:
     """About how many canary observations would promote a canary that is just like the champion.
 
     None if the champion has answered nothing, or too much is needed to be said.

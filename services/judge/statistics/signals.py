@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from components.spec.contract import SCORE_EDGES, Harm
-from services.judge.evidence.counts import BINS, Holdout
+from services.judge.evidence.counts import BINS, HoldoutShift
 from services.judge.statistics.evalue import Arms, Array, Prior, log_evidence, log_evidence_below, log_mean
 
 SignalName = Literal["error_ratio", "slow_ratio", "score_shift", "label_loss"]
@@ -106,7 +106,7 @@ class Signal:
         return tuple(min(max(bound, -_WIDEST_BOUND), _WIDEST_BOUND) for bound in bounds)
 
 
-def judged_signals(harm: Harm, false_alarm: float, holdout: Holdout | None) -> list[Signal]:
+def judged_signals(harm: Harm, false_alarm: float, holdout: HoldoutShift | None) -> list[Signal]:
     """The signals that the spec gives a margin; `score_shift` only where the hold-out is known."""
     margins: dict[SignalName, float | None] = {
         "error_ratio": harm.error_ratio,
@@ -122,7 +122,7 @@ def judged_signals(harm: Harm, false_alarm: float, holdout: Holdout | None) -> l
     return signals
 
 
-def _signal(name: SignalName, margin: float, false_alarm: float, holdout: Holdout | None) -> Signal:
+def _signal(name: SignalName, margin: float, false_alarm: float, holdout: HoldoutShift | None) -> Signal:
     if name == "label_loss":
         return Signal(name, margin, false_alarm, brier_values(), _LOSS_BASES, _LOSS_SPREADS)
     if name == "score_shift" and holdout is not None:

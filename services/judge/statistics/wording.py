@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.judge.statistics.finding import Finding
+from services.judge.statistics.signal_result import SignalResult
 
 #: What a side has not done yet when a signal has no observation.
 NOTHING = {
@@ -13,7 +13,7 @@ NOTHING = {
 }
 
 
-def sentence(finding: Finding) -> str:
+def sentence(finding: SignalResult) -> str:
     """What was seen and what it shows; no full stop, so that sentences can be joined."""
     return f"{_seen(finding)}; {_shown(finding)}"
 
@@ -23,7 +23,7 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _seen(finding: Finding) -> str:
+def _seen(finding: SignalResult) -> str:
     n_c, n_b = number(finding.canary_observations), number(finding.champion_observations)
     canary, champion = _amount(finding, finding.canary), _amount(finding, finding.champion)
     if finding.name == "label_loss":
@@ -40,7 +40,7 @@ def _seen(finding: Finding) -> str:
     return f"{canary} of the canary's {n_c} requests {what} against {champion} of the champion's {n_b}"
 
 
-def _shown(finding: Finding) -> str:
+def _shown(finding: SignalResult) -> str:
     noun = "shift" if finding.name == "score_shift" else "excess"
     if finding.state == "harm":
         margin = _amount(finding, finding.margin)
@@ -52,7 +52,7 @@ def _shown(finding: Finding) -> str:
     return f"too little traffic: the {noun} {bound}, allowed is {allowed}"
 
 
-def _amount(finding: Finding, value: float | None) -> str:
+def _amount(finding: SignalResult, value: float | None) -> str:
     """A ratio in percent, a loss as a number; digits enough to tell it from the margin."""
     if value is None:
         return "unknown"

@@ -19,7 +19,7 @@ from services import telemetry
 from services.model_server.counters import Counters
 from services.model_server.decoding import json_document
 from services.model_server.errors import LabelsError, Refused
-from services.model_server.feedback.peers import UNKNOWN, Outcome, Peers
+from services.model_server.feedback.peers import UNKNOWN, LabelOutcome, Peers
 from services.model_server.feedback.recent import RecentAnswers
 from services.model_server.prediction_log import LineLog
 from services.model_server.problems import quote
@@ -41,7 +41,7 @@ class Message:
         return {"request_id": self.request_id, "label": list(self.labels) if self.many else self.labels[0]}
 
 
-class FeedbackDesk:
+class FeedbackHandler:
     """Takes feedback for one version."""
 
     def __init__(
@@ -72,7 +72,7 @@ class FeedbackDesk:
         ]
         return _status(outcomes), answers if isinstance(document, list) else answers[0]
 
-    def _take(self, message: Message) -> Outcome:
+    def _take(self, message: Message) -> LabelOutcome:
         """Counts a message's labels if its request was answered here; a row counts once."""
         if not self._words.keys() >= set(message.labels):
             return UNKNOWN
@@ -81,15 +81,15 @@ class FeedbackDesk:
             bins = self._recent.label(message.request_id, positives)
         except LabelsError as error:
             self._counters.feedback(len(positives), "conflict")
-            return Outcome(matched=False, problem=str(error))
+            return LabelOutcome(matched=False, problem=str(error))
         if bins is None:
             return UNKNOWN
         if bins:
             self._counters.labels(bins, positives)
         self._counters.feedback(len(positives), "true")
-        return Outcome(matched=True)
+        return LabelOutcome(matched=True)
 
-    async def _beyond(self, messages: list[Message], outcomes: list[Outcome]) -> list[Outcome]:
+    async def _beyond(self, messages: list[Message], outcomes: list[LabelOutcome]) -> list[LabelOutcome]:
         """The same outcomes, with what the peers say of what is unknown here."""
         unknown = [place for place, outcome in enumerate(outcomes) if not outcome.known]
         found = list(outcomes)
@@ -128,7 +128,7 @@ class FeedbackDesk:
             return _fault("label", label, f"has {count} labels", f"{rows}, one for each row of the request")
         return message
 
-    def _keep(self, message: Message, outcome: Outcome) -> None:
+    def _keep(self, message: Message, outcome: LabelOutcome) -> None:
         if self._log is not None:
             line = {"time": round(time.time(), 6), **message.document(), **outcome.document()}
             self._log.put(json.dumps(line).encode() + b"\n", len(message.labels))
@@ -149,7 +149,7 @@ def _message(part: Any) -> Message | dict[str, Any]:
     return Message(request_id, texts, many=isinstance(label, list))
 
 
-def _status(outcomes: Sequence[Outcome]) -> int:
+def _status(outcomes: Sequence[LabelOutcome]) -> int:
     """409 if something contradicts what is known, 202 if something is not known, else 200."""
     if any(outcome.problem for outcome in outcomes):
         return 409

@@ -20,7 +20,7 @@ _ASKING: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class LabelOutcome:
     """What became of one message; `problem` says why its labels do not count though its request is known."""
 
     matched: bool
@@ -36,7 +36,7 @@ class Outcome:
         return {"matched": self.matched, **({"problem": self.problem} if self.problem else {})}
 
 
-UNKNOWN: Final = Outcome(matched=False)
+UNKNOWN: Final = LabelOutcome(matched=False)
 
 
 class Peers:
@@ -52,7 +52,7 @@ class Peers:
         """Whether there is anyone to ask."""
         return bool(self._names)
 
-    async def ask(self, messages: Sequence[dict[str, Any]]) -> list[Outcome]:
+    async def ask(self, messages: Sequence[dict[str, Any]]) -> list[LabelOutcome]:
         """For each message what a peer says that knows its request; who does not answer knows none."""
         body = json.dumps(messages).encode()
         async with self._asking:
@@ -67,13 +67,13 @@ class Peers:
             await self._client.aclose()
             self._client = None
 
-    async def _ask(self, address: str, body: bytes, count: int) -> list[Outcome]:
+    async def _ask(self, address: str, body: bytes, count: int) -> list[LabelOutcome]:
         headers = {telemetry.FORWARDED_HEADER: "1", "content-type": "application/json"}
         if self._client is None:
             self._client = _client()
         try:
             response = await self._client.post(f"http://{address}/feedback", content=body, headers=headers)
-            said = [Outcome(answer["matched"], answer.get("problem", "")) for answer in response.json()]
+            said = [LabelOutcome(answer["matched"], answer.get("problem", "")) for answer in response.json()]
             if len(said) != count:
                 raise ValueError(f"{len(said)} answers to {count} messages")
         except Exception as error:  # noqa: BLE001 -- anyio lets an AttributeError out when a peer closes at once
@@ -82,7 +82,7 @@ class Peers:
         return said
 
 
-def _worth(outcome: Outcome) -> tuple[bool, bool]:
+def _worth(outcome: LabelOutcome) -> tuple[bool, bool]:
     """The order of outcomes: a match outdoes a refusal, and a refusal outdoes a request that nobody knows."""
     return outcome.matched, outcome.known
 

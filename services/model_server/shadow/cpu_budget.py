@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 
-class Allowance:
+class CpuBudget:
     """A share of the time that passes may be spent."""
 
     def __init__(self, share: float, saved_seconds: float, clock: Callable[[], float]) -> None:
@@ -33,7 +33,7 @@ class Allowance:
         self._left -= seconds
 
 
-def own_time() -> Callable[[], float]:
+def unstalled_clock() -> Callable[[], float]:
     """A clock in seconds for the calling thread, which stands still while the thread waits for a processor.
 
     Where the kernel does not tell (Linux does, in schedstat), it never stands still.

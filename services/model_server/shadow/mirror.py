@@ -23,7 +23,7 @@ from services.model_server.events import log_event
 from services.model_server.feedback.recent import request_key
 from services.model_server.shadow.connection import Connection, request_head
 from services.model_server.shadow.counts import ShadowCounts
-from services.model_server.shadow.cpu_budget import Allowance, own_time
+from services.model_server.shadow.cpu_budget import CpuBudget, unstalled_clock
 
 #: Share of the event loop's time that sending and comparing may take, in seconds of processor, so that no caller is
 #: slowed by 5 %. What is timed is about a third of what it costs: the loop and the kernel have their part.
@@ -116,7 +116,7 @@ class Mirror:
         self._head = request_head(parts.netloc, parts.path)
         self._keys, self._score_difference = int(ratio * _ALL_KEYS), score_difference
         self._max_queue_bytes, self._counts = max_queue_bytes, counts
-        self._allowance = Allowance(_SHARE, _SAVED_SECONDS, own_time())
+        self._allowance = CpuBudget(_SHARE, _SAVED_SECONDS, unstalled_clock())
         self._queue: deque[_Copy] = deque()
         self._queued_bytes = 0
         self._idle: list[Connection] = []

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.errors import GateError
-from components.evaluation.gates import breach, first_metric, judge, refuse_breaches
+from components.evaluation.gates import check_gates, first_metric, refuse_violations, violation
 from components.evaluation.result import Comparison, Evaluation, Fairness, Flips, Interval, Speed, Trend
 from components.spec.contract import SCORE_EDGES
 from tests.components.small_table import small_spec
@@ -61,7 +61,7 @@ EVALUATION = Evaluation(
 
 
 def breaches(evaluation: Evaluation = EVALUATION, **gates: Any) -> list[str]:
-    return [result.gate for result in judge(evaluation, small_spec(gates=gates)) if not result.passed]
+    return [result.gate for result in check_gates(evaluation, small_spec(gates=gates)) if not result.passed]
 
 
 FAIR = {"by": ["plan"], "max_equal_opportunity_gap": 0.1}
@@ -102,7 +102,7 @@ def test_a_gate_passes_at_its_limit_and_refuses_beyond(gate: str, at_the_limit: 
 
 def test_what_could_not_be_measured_does_not_pass() -> None:
     few = EVALUATION.model_copy(update={"fairness": (Fairness(by="plan", groups=(), gap=None),)})
-    (result,) = (r for r in judge(few, small_spec(gates={"fairness": FAIR})) if r.gate.startswith("fairness"))
+    (result,) = (r for r in check_gates(few, small_spec(gates={"fairness": FAIR})) if r.gate.startswith("fairness"))
     assert not result.passed
     assert result.detail == "cannot be judged: fewer than two groups have 30 positives in the hold-out"
 
@@ -120,9 +120,9 @@ def test_a_comparison_on_rows_the_champion_may_know_is_refused() -> None:
     """A comparison on rows that the champion may have learned is refused, however well it went."""
     better = champion(roc_auc=0.1, average_precision=0.1, brier_score=-0.1).model_copy(update={"doubt": "because"})
     evaluation = EVALUATION.model_copy(update={"champion": better})
-    (result,) = (r for r in judge(evaluation, small_spec(gates={})) if r.gate == "versus_champion")
+    (result,) = (r for r in check_gates(evaluation, small_spec(gates={})) if r.gate == "versus_champion")
     assert (result.passed, result.value, result.detail) == (False, None, "because")
-    assert breach(result) == "versus_champion: not measured, must be at most 0.01 (because)"
+    assert violation(result) == "versus_champion: not measured, must be at most 0.01 (because)"
 
 
 @pytest.mark.parametrize("doubt", ["", "because"])
@@ -136,20 +136,20 @@ def test_a_loss_is_measured_in_the_first_metric_with_a_gate() -> None:
     assert first_metric(small_spec(gates={"average_precision": {"min": 0}})) == "average_precision"
     assert first_metric(small_spec(gates={"average_precision": {"min": 0}, "roc_auc": {"min": 0}})) == "roc_auc"
     spec = small_spec(training={"metric": "neg_brier_score"}, gates={"versus_champion": {"max_loss": 0.01}})
-    (result,) = judge(EVALUATION.model_copy(update={"fairness": (), "invariance": (), "direction": ()}), spec)
+    (result,) = check_gates(EVALUATION.model_copy(update={"fairness": (), "invariance": (), "direction": ()}), spec)
     assert result.value == pytest.approx(0.01)
     assert result.passed
-    assert not judge(
+    assert not check_gates(
         EVALUATION, small_spec(training={"metric": "neg_brier_score"}, gates={"versus_champion": {"max_loss": 0.009}})
     )[0].passed
 
 
 def test_a_refusal_lists_every_breach_with_value_and_limit() -> None:
     spec = small_spec(gates={"roc_auc": {"min": 0.9}, "latency_p99_ms": {"max": 1}, "package_mib": {"max": 2}})
-    evaluation = EVALUATION.model_copy(update={"gates": judge(EVALUATION, spec)})
+    evaluation = EVALUATION.model_copy(update={"gates": check_gates(EVALUATION, spec)})
     assert not evaluation.passed
     with pytest.raises(GateError) as caught:
-        refuse_breaches(evaluation)
+        refuse_violations(evaluation)
     assert str(caught.value) == (
         "the random_forest model did not pass 2 gates:\n"
         "- roc_auc: 0.8, must be at least 0.9\n"
@@ -158,6 +158,6 @@ def test_a_refusal_lists_every_breach_with_value_and_limit() -> None:
 
 
 def test_a_model_that_passed_is_let_through() -> None:
-    refuse_breaches(
-        EVALUATION.model_copy(update={"gates": judge(EVALUATION, small_spec(gates={"roc_auc": {"min": 0.8}}))})
+    refuse_violations(
+        EVALUATION.model_copy(update={"gates": check_gates(EVALUATION, small_spec(gates={"roc_auc": {"min": 0.8}}))})
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.evaluation.holdout_rule import doubt
+from components.evaluation.holdout_rule import overlap_reason
 from components.spec.contract import Spec
 from components.spec.views import recorded_spec
 from components.table.holdout import Sides, split_examples
@@ -23,7 +23,7 @@ GROUP, TIME = {"split": {"group": "note"}}, {"split": {"time": "note"}}
 
 
 def said(then: dict[str, Any], now: dict[str, Any]) -> str:
-    return doubt(recorded_spec(small_spec(**then)), small_spec(**now))
+    return overlap_reason(recorded_spec(small_spec(**then)), small_spec(**now))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,9 @@ def test_what_moves_no_row_is_no_reason_to_doubt(then: dict[str, Any], now: dict
 
 
 def test_a_receipt_that_does_not_say_is_not_believed() -> None:
-    assert doubt({}, small_spec()).startswith("the champion's receipt does not say how its hold-out was cut; name")
+    assert overlap_reason({}, small_spec()).startswith(
+        "the champion's receipt does not say how its hold-out was cut; name"
+    )
 
 
 @pytest.mark.parametrize(("changes", "moved"), [({"features": FEWER}, True), ({**ID, "features": FEWER}, False)])

@@ -5,19 +5,19 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from components.profile.columns import MOST_CATEGORIES, MOST_CODES, Column, look_at
+from components.profile.columns import MOST_CATEGORIES, MOST_CODES, ColumnProfile, look_at
 from components.spec.contract import CategoryFeature, DateFeature, NumberFeature
 from components.table.cells import parse_table
 
 
-def look(cells: list[str], name: str = "thing") -> Column:
+def look(cells: list[str], name: str = "thing") -> ColumnProfile:
     """The column of some cells, repeated to 240 rows where they are few."""
     rows = cells * max(1, 240 // len(cells))
     text = f'"{name}"|filler\n' + "".join(f'"{cell}"|1\n' for cell in rows)
     return look_at(parse_table(text.encode(), "t.csv").frame.iloc[:, 0])
 
 
-def values_of(column: Column) -> list[object]:
+def values_of(column: ColumnProfile) -> list[object]:
     assert isinstance(column.feature, CategoryFeature), column
     return list(column.feature.values)
 

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.profile.baseline import Baseline, search_for
-from components.profile.columns import Column
-from components.profile.target import Target
+from components.profile.columns import ColumnProfile
+from components.profile.target import TargetColumn
 from components.profile.writing import Draft, scalar, spec_text
 from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature, Spec
 from components.spec.reading.loading import parse_spec
 from components.spec.reading.strict_yaml import load_yaml
 
 
-def draft(columns: list[Column], target: str = "y", positive: Any = "yes", auc: float = 0.8) -> Draft:
-    found = Target(target, positive, "no", 30, "given")
+def draft(columns: list[ColumnProfile], target: str = "y", positive: Any = "yes", auc: float = 0.8) -> Draft:
+    found = TargetColumn(target, positive, "no", 30, "given")
     return Draft("loans", "t.csv", 100, found, columns, 0.2, Baseline(auc, 0.02, 3), search_for(100, 3))
 
 
@@ -50,7 +50,7 @@ def test_any_value_reads_back_as_itself(value: Any) -> None:
 @given(st.lists(_NAMES, min_size=3, max_size=3, unique=True), st.text(max_size=30))
 def test_any_names_and_remarks_make_a_spec(names: list[str], remark: str) -> None:
     number = NumberFeature(type="number", min=0, max=2.5, missing="allowed")
-    columns = [Column(names[0], "feature", number, remark), Column(names[1], "ignore", remark=remark)]
+    columns = [ColumnProfile(names[0], "feature", number, remark), ColumnProfile(names[1], "ignore", remark=remark)]
     spec = read(spec_text(draft(columns, names[2], names[0])))
     assert spec.features == {names[0]: number}
     assert (spec.data.target, spec.data.positive, spec.data.ignore) == (names[2], names[0], (names[1],))
@@ -64,8 +64,8 @@ def test_features_read_back_as_they_were() -> None:
         "d": CategoryFeature(type="category", values=(0, 1, -3)),
         "e": DateFeature(type="date", min=date(2020, 1, 1), max=date(2024, 12, 31), missing="allowed"),
     }
-    columns = [Column(name, "feature", feature) for name, feature in features.items()]
-    spec = read(spec_text(draft([Column("key", "id", remark="why"), *columns])))
+    columns = [ColumnProfile(name, "feature", feature) for name, feature in features.items()]
+    spec = read(spec_text(draft([ColumnProfile("key", "id", remark="why"), *columns])))
     assert spec.features == features
     assert spec.data.id == "key"
     assert spec.data.ignore == ()
@@ -73,10 +73,10 @@ def test_features_read_back_as_they_were() -> None:
 
 def test_what_a_person_must_look_at_stands_beside_it() -> None:
     columns = [
-        Column("age", "feature", NumberFeature(type="number", min=0, max=9)),
-        Column("gender", "feature", CategoryFeature(type="category", values=("f", "m"))),
-        Column("since", "feature", DateFeature(type="date", min=date(2020, 1, 1), max=date(2024, 1, 1))),
-        Column("status", "ignore", remark="may be a leak"),
+        ColumnProfile("age", "feature", NumberFeature(type="number", min=0, max=9)),
+        ColumnProfile("gender", "feature", CategoryFeature(type="category", values=("f", "m"))),
+        ColumnProfile("since", "feature", DateFeature(type="date", min=date(2020, 1, 1), max=date(2024, 1, 1))),
+        ColumnProfile("status", "ignore", remark="may be a leak"),
     ]
     lines = spec_text(draft(columns)).splitlines()
     assert "  age: {type: number, unit: null, min: 0, max: 9}  # TODO unit" in lines
@@ -88,8 +88,8 @@ def test_what_a_person_must_look_at_stands_beside_it() -> None:
 
 def test_suggestions_are_right_once_they_are_taken() -> None:
     columns = [
-        Column("gender", "feature", CategoryFeature(type="category", values=("f", "m"))),
-        Column("since", "feature", DateFeature(type="date", min=date(2020, 1, 1), max=date(2024, 1, 1))),
+        ColumnProfile("gender", "feature", CategoryFeature(type="category", values=("f", "m"))),
+        ColumnProfile("since", "feature", DateFeature(type="date", min=date(2020, 1, 1), max=date(2024, 1, 1))),
     ]
     text = spec_text(draft(columns)).replace("  # fairness:", "  fairness:").replace("  # time:", "  time:")
     spec = read(text)
@@ -100,5 +100,5 @@ def test_suggestions_are_right_once_they_are_taken() -> None:
 
 @pytest.mark.parametrize(("auc", "said"), [(0.55, True), (0.8, False)])
 def test_a_target_that_is_hardly_predicted_is_told(auc: float, said: bool) -> None:
-    text = spec_text(draft([Column("x", "feature", NumberFeature(type="number", min=0, max=1))], auc=auc))
+    text = spec_text(draft([ColumnProfile("x", "feature", NumberFeature(type="number", min=0, max=1))], auc=auc))
     assert ("hardly beats a guess" in text) == said

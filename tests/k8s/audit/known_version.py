@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.digest import sha256
-from components.evaluation.gates import judge
+from components.evaluation.gates import check_gates
 from components.evaluation.result import Evaluation
 from components.explain import draw_figures, explain_model
 from components.ingest import keep_snapshot, take_snapshot
@@ -15,10 +15,10 @@ from components.models.machine import this_machine
 from components.models.trials import Search, Trial
 from components.package.model_package import Package
 from components.packaging import Origin, keep_package, package_model
-from components.register import Source, register_package
+from components.register import DataOrigin, register_package
 from components.registry.tracking import RunRecord
 from components.releases.release_file import Release, release_file, release_text
-from k8s.audit.collect import Places
+from k8s.audit.collect import RecordSources
 from k8s.twin.events import Events
 from tests.components.small_table import csv_of, small_frame, small_spec
 from tests.components.trained_small import evaluated, small_model, small_sides, trained
@@ -38,7 +38,7 @@ SPEC = small_spec(
 
 @dataclass(frozen=True)
 class Known:
-    places: Places
+    places: RecordSources
     package: Package
     commits: dict[str, str]
 
@@ -55,10 +55,10 @@ def make(home: Path, code: str = "c" * 40, lock: bytes = b"numpy==2\n") -> Known
     draft = package_model(made.model, made.fit, evaluation, small_sides().holdout, SPEC, origin, home / "draft")
     package = keep_package(draft, build / "store" / "packages" / draft.digest.removeprefix("sha256:"))
     _register(
-        build, home, evaluation, package, Source(uri, snapshot.source_digest, "600 rows, 0.0% copies.\n\n- a note")
+        build, home, evaluation, package, DataOrigin(uri, snapshot.source_digest, "600 rows, 0.0% copies.\n\n- a note")
     )
     commits = _release(home / "environments", package.digest)
-    places = Places(
+    places = RecordSources(
         build, f"sqlite:///{build / 'mlflow' / 'mlflow.db'}", home / "environments", build / "twin" / "events.jsonl"
     )
     _roll_out(places.events, commits["production"], package.digest)
@@ -67,10 +67,10 @@ def make(home: Path, code: str = "c" * 40, lock: bytes = b"numpy==2\n") -> Known
 
 def _evaluated() -> Evaluation:
     found = evaluated(small_model(), SPEC)
-    return found.model_copy(update={"gates": judge(found, SPEC), "machine": this_machine()})
+    return found.model_copy(update={"gates": check_gates(found, SPEC), "machine": this_machine()})
 
 
-def _register(build: Path, home: Path, evaluation: Evaluation, package: Package, source: Source) -> None:
+def _register(build: Path, home: Path, evaluation: Evaluation, package: Package, source: DataOrigin) -> None:
     figures = home / "figures"
     figures.mkdir()
     draw_figures(explain_model(trained(small_model()), small_sides().holdout, SPEC), evaluation, figures)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from k8s.cluster import retry
-from k8s.cluster.retry import patiently
+import k8s.cluster.retry
+from k8s.cluster.retry import retry
 from k8s.deploy import flux_sync, rollout_progress
 from k8s.deploy.rollout_report import _looked
 from k8s.errors import ClusterError
@@ -28,7 +28,7 @@ def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     refused = f"if [ -s away ]; then sed -i 1d away; echo '{AWAY}' >&2; exit 1; fi"
     program(tmp_path, "kubectl", f'cd {tmp_path}; echo "$*" >> asked\n{refused}\ncat said')
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(retry, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(k8s.cluster.retry, "_PAUSE_SECONDS", 0.0)
     (tmp_path / "said").write_text(json.dumps({"kind": "List", "items": objects()}))
     return tmp_path
 
@@ -91,7 +91,7 @@ def test_failures_count_only_one_after_the_other() -> None:
             raise answer
 
     for _ in range(3):
-        patiently(look, ClusterError, time.monotonic() + 60, lambda _: None)
+        retry(look, ClusterError, time.monotonic() + 60, lambda _: None)
 
 
 def test_what_is_no_matter_of_the_moment_is_not_asked_again() -> None:
@@ -102,7 +102,7 @@ def test_what_is_no_matter_of_the_moment_is_not_asked_again() -> None:
         raise ValueError("another")
 
     with pytest.raises(ValueError, match="another"):
-        patiently(look, ClusterError, time.monotonic() + 60, lambda _: None)
+        retry(look, ClusterError, time.monotonic() + 60, lambda _: None)
     assert asked == [1]
 
 

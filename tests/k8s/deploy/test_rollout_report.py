@@ -9,7 +9,7 @@ import pytest
 
 from components.releases.release_file import Release
 from k8s.deploy.rollout_report import judges_words, main, report
-from k8s.release.service_status import Standing
+from k8s.release.service_status import ServiceStatus
 from tests.repo.tree import ROOT
 
 OLD, NEW = "sha256:" + "0a" * 32, "sha256:" + "0b" * 32
@@ -20,15 +20,15 @@ RELEASE = Release(service="churn", version="2", package=NEW)
 @pytest.mark.parametrize(
     ("standing", "outcome", "title"),
     [
-        (Standing("2", NEW, passed=True, under_way=False), "promoted", "its canary passed, it serves now"),
-        (Standing("2", NEW, passed=False, under_way=False), "first", FIRST),
-        (Standing("1", OLD, passed=False, under_way=False), "rolled back", "rolled back, version 1 keeps serving"),
-        (Standing("2", OLD, passed=True, under_way=False), "rolled back", "rolled back, version 2 keeps serving"),
-        (Standing("1", OLD, passed=True, under_way=True), "undecided", "not decided yet, 1 keeps serving"),
+        (ServiceStatus("2", NEW, passed=True, under_way=False), "promoted", "its canary passed, it serves now"),
+        (ServiceStatus("2", NEW, passed=False, under_way=False), "first", FIRST),
+        (ServiceStatus("1", OLD, passed=False, under_way=False), "rolled back", "rolled back, version 1 keeps serving"),
+        (ServiceStatus("2", OLD, passed=True, under_way=False), "rolled back", "rolled back, version 2 keeps serving"),
+        (ServiceStatus("1", OLD, passed=True, under_way=True), "undecided", "not decided yet, 1 keeps serving"),
         ("kubectl is not there", "not known", "how it ended is not known: kubectl is not there"),
     ],
 )  # fmt: skip
-def test_how_it_ended(standing: Standing | str, outcome: str, title: str) -> None:
+def test_how_it_ended(standing: ServiceStatus | str, outcome: str, title: str) -> None:
     found = report(RELEASE, "staging", standing, ["fail: 13 % of the canary's\n60 requests @all *failed*"])
     assert (found.outcome, found.title) == (outcome, f"churn version 2 in staging: {title}")
     check = found.check("rollout of churn to staging", "c" * 40)
@@ -38,7 +38,7 @@ def test_how_it_ended(standing: Standing | str, outcome: str, title: str) -> Non
 
 
 def test_a_judge_that_said_nothing() -> None:
-    standing = Standing("2", NEW, passed=True, under_way=False)
+    standing = ServiceStatus("2", NEW, passed=True, under_way=False)
     assert report(RELEASE, "staging", standing, []).comment().endswith("The judge said nothing.\n")
 
 

@@ -20,7 +20,7 @@ from components.registry.model_registry import RUN_TAG, SNAPSHOT_TAG, SNAPSHOT_U
 from components.spec.contract import PACKAGE_TAG
 from k8s.errors import ClusterError
 from k8s.lineage.__main__ import main
-from k8s.lineage.links import Places, follow
+from k8s.lineage.links import LinkSources, verify
 from services.image.errors import EngineError
 from services.signing.sbom import bill_of_materials
 from services.signing.signer import key_signer, sign_package
@@ -36,7 +36,7 @@ DATA = b"a table"
 
 @dataclass
 class Chain:
-    places: Places
+    places: LinkSources
     package: Package
     keys: Keys
     objects: list[dict[str, Any]]
@@ -45,8 +45,8 @@ class Chain:
     def snapshot(self) -> Path:
         return Path(snapshot_uri(str(self.places.store), self.package.receipt.data))
 
-    def faults(self, places: Places | None = None) -> dict[str, str]:
-        return {link.name: link.fault for link in follow("small", places or self.places) if link.fault}
+    def faults(self, places: LinkSources | None = None) -> dict[str, str]:
+        return {link.name: link.fault for link in verify("small", places or self.places) if link.fault}
 
 
 def repository(folder: Path) -> str:
@@ -132,7 +132,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     sign_package(package, key_signer(keys.private))
     write_image(home / "layout", image_files(package, home))
     objects = pods_and_deployment(package.digest, IMAGE, keys.public)
-    places = Places(
+    places = LinkSources(
         package=package.path,
         release=home / "small.yaml",
         image=home / "image.json",
@@ -165,7 +165,7 @@ def write_record(path: Path, package: str, image_id: str) -> None:
 
 
 def test_what_holds_is_ok(chain: Chain) -> None:
-    links = follow("small", chain.places)
+    links = verify("small", chain.places)
     assert [link.name for link in links] == [
         *("answer", "live", "chart", "deployment", "image", "materials", "package", "signature"),
         *("code", "lock", "run", "snapshot"),

@@ -13,7 +13,7 @@ from components.releases.release_file import Image, Release, release_file, relea
 from components.releases.rollback import Rollback, undo_release
 from k8s.release.errors import PromotionError
 from k8s.release.promotion import Promotion, Proposal, merge, propose, withdraw
-from k8s.release.service_status import Standing
+from k8s.release.service_status import ServiceStatus
 from k8s.rendering.server_settings import checked_release
 
 
@@ -26,8 +26,8 @@ def release(version: str, **settings: str) -> Release:
     return Release(service="churn", version=version, package=package(version), settings=settings, image=image)
 
 
-def standing(version: str, *, passed: bool = True, under_way: bool = False) -> Standing:
-    return Standing(version, package(version), passed, under_way)
+def standing(version: str, *, passed: bool = True, under_way: bool = False) -> ServiceStatus:
+    return ServiceStatus(version, package(version), passed, under_way)
 
 
 class Place:
@@ -97,13 +97,13 @@ def test_a_merged_proposals_branch_goes_unless_it_was_changed(place: Place) -> N
         (standing("2", under_way=True), "version 2 in staging: a canary is under way"),
         (standing("1"), "version 1 .* answers there, and not 2"),
         (
-            Standing("2", package("9"), passed=True, under_way=False),
+            ServiceStatus("2", package("9"), passed=True, under_way=False),
             r"version 2 \(sha256:0+\) answers there, and not 2",
         ),
         (standing("2", passed=False), "no canary of it passed"),
     ],
 )
-def test_what_has_not_proven_itself_is_not_proposed(place: Place, known: Standing, sentence: str) -> None:
+def test_what_has_not_proven_itself_is_not_proposed(place: Place, known: ServiceStatus, sentence: str) -> None:
     with pytest.raises(PromotionError, match=sentence):
         propose(place.promotion, known)
     with pytest.raises(GitError):
@@ -173,7 +173,7 @@ def test_a_merge_whose_push_came_too_late_is_made_again(place: Place) -> None:
         (None, "how production stands is not known"),
     ],
 )
-def test_nothing_is_merged_during_a_canary(place: Place, known: Standing | None, sentence: str) -> None:
+def test_nothing_is_merged_during_a_canary(place: Place, known: ServiceStatus | None, sentence: str) -> None:
     proposal = place.propose("2")
     with pytest.raises(PromotionError, match=sentence):
         merge(place.promotion, proposal.branch, known)

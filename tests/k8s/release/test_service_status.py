@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from k8s.release.errors import PromotionError
-from k8s.release.service_status import Standing, standing_in_cluster, standing_of_objects, standing_of_twin
+from k8s.release.service_status import ServiceStatus, status_in_cluster, status_of_objects, status_on_twin
 
 
 def record(folder: Path, *events: tuple[str, str, str]) -> Path:
@@ -30,16 +30,16 @@ BAD = (("starting", "3", "Progressing"), ("ended", "3", "Failed"))
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
-        (FIRST, Standing("1", "package 1", passed=False, under_way=False)),
-        (FIRST + SECOND, Standing("2", "package 2", passed=True, under_way=False)),
-        (FIRST + SECOND + BAD, Standing("2", "package 2", passed=True, under_way=False)),
-        (FIRST + SECOND[:1], Standing("1", "package 1", passed=False, under_way=True)),
+        (FIRST, ServiceStatus("1", "package 1", passed=False, under_way=False)),
+        (FIRST + SECOND, ServiceStatus("2", "package 2", passed=True, under_way=False)),
+        (FIRST + SECOND + BAD, ServiceStatus("2", "package 2", passed=True, under_way=False)),
+        (FIRST + SECOND[:1], ServiceStatus("1", "package 1", passed=False, under_way=True)),
     ],
 )
 def test_the_champion_is_the_last_that_ended_well(
-    tmp_path: Path, events: tuple[tuple[str, str, str], ...], expected: Standing
+    tmp_path: Path, events: tuple[tuple[str, str, str], ...], expected: ServiceStatus
 ) -> None:
-    assert standing_of_twin(record(tmp_path, *events)) == expected
+    assert status_on_twin(record(tmp_path, *events)) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,15 +49,15 @@ def test_a_record_that_says_nothing_is_no_pass(tmp_path: Path, text: str) -> Non
     path = tmp_path / "events.jsonl"
     path.write_text(text)
     with pytest.raises(PromotionError, match=r"events.jsonl: "):
-        standing_of_twin(path)
+        status_on_twin(path)
 
 
 def test_no_record_and_no_cluster_are_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PromotionError, match="nothing is promoted"):
-        standing_of_twin(tmp_path / "nothing")
+        status_on_twin(tmp_path / "nothing")
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nothing"))
     with pytest.raises(PromotionError, match="kubectl cannot ask for canary/churn"):
-        standing_in_cluster("churn", "models")
+        status_in_cluster("churn", "models")
 
 
 def template(version: str) -> dict[str, Any]:
@@ -88,5 +88,5 @@ def test_in_a_cluster_a_champion_has_passed_when_it_took_over(
     phase: str, before: list[dict[str, Any]], passed: bool, under_way: bool
 ) -> None:
     champion = {"metadata": {"uid": "mine"}, "spec": {"template": template("2")}}
-    found = standing_of_objects({"status": {"phase": phase}}, champion, [kept("2"), *before])
-    assert found == Standing("2", "package 2", passed=passed, under_way=under_way)
+    found = status_of_objects({"status": {"phase": phase}}, champion, [kept("2"), *before])
+    assert found == ServiceStatus("2", "package 2", passed=passed, under_way=under_way)

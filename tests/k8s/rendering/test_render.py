@@ -15,7 +15,7 @@ from components.releases.release_file import Release, release_file, release_text
 from components.releases.rollback import Rollback, undo_release
 from k8s.errors import EnvironmentFileError
 from k8s.release.promotion import Promotion, merge, propose
-from k8s.release.service_status import Standing
+from k8s.release.service_status import ServiceStatus
 from k8s.rendering.render import differing, followed, main, platform_objects, release_changes, rendered_file
 from tests.k8s.followed import release, texts_of, write_tree
 from tests.repo.tree import ROOT
@@ -151,9 +151,9 @@ def test_a_promotion_writes_both_files_and_a_revert_undoes_both(tree: Path, tmp_
         repository.write_all(release_changes(tree, environment, release(version)), f"{version} to {environment}")
     good = repository.tree(repository.head())
     promotion = Promotion(str(repository.path), "churn", "staging", "production")
-    proposal = propose(promotion, Standing("2", release("2").package, passed=True, under_way=False))
+    proposal = propose(promotion, ServiceStatus("2", release("2").package, passed=True, under_way=False))
     assert proposal is not None
-    merged = merge(promotion, proposal.branch, Standing("1", release("1").package, passed=True, under_way=False))
+    merged = merge(promotion, proposal.branch, ServiceStatus("1", release("1").package, passed=True, under_way=False))
     files = [release_file("production", "churn"), rendered_file("production", "churn")]
     assert repository.changed(merged.id) == files
     assert repository.read(files[1]) == release_changes(tree, "production", release("2"))[files[1]]

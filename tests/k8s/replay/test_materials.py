@@ -13,7 +13,7 @@ import pytest
 from components.models.machine import this_machine
 from components.registry.model_registry import connect
 from k8s.replay.errors import ReplayError
-from k8s.replay.materials import Kept, find_kept, gather
+from k8s.replay.materials import StoredFile, find_kept, gather
 from tests.git_repository import commit_all, git
 from tests.k8s.audit.known_version import make
 
@@ -49,7 +49,7 @@ def there(made: There) -> Iterator[There]:
     made.snapshot.write_bytes(content)
 
 
-def kept_with(there: There, **changes: Any) -> Kept:
+def kept_with(there: There, **changes: Any) -> StoredFile:
     """The version, with a receipt that says something else."""
     kept, _ = find_kept(there.mlflow, "small", "1")
     receipt = kept.package.receipt.model_copy(update=changes)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k8s.report.svg import Axis, Drawing, as_steps
-from k8s.twin.report.rows import Mark, Row, Ruler, draw_rows, shortened
+from k8s.twin.report.rows import Mark, Ruler, TableRow, draw_rows, shortened
 
 finite = st.floats(-1e6, 1e6)
 
@@ -41,7 +41,7 @@ def test_any_name_and_value_give_well_formed_text(name, value):
     root = ElementTree.fromstring(str(drawing.markup()))
     assert (root.get("aria-label") or "").split() == name.split()
     assert root[0].text == name
-    row = Row(name, "note", (Mark(value, "#123456", value - 1, value + 1),))
+    row = TableRow(name, "note", (Mark(value, "#123456", value - 1, value + 1),))
     ElementTree.fromstring(str(draw_rows(name, [row], Ruler(value - 1, value + 1, str, "unit", zero=value), bars=True)))
 
 

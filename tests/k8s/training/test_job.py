@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from k8s.training.errors import TrainingError
-from k8s.training.job import Training, pod_state, refusals, verdict
+from k8s.training.job import TrainingJob, pod_state, refusals, verdict
 from tests.programs import program
 
 
@@ -71,6 +71,6 @@ def test_a_job_whose_pods_are_refused_says_so_while_it_waits(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     said: list[str] = []
     with pytest.raises(TrainingError, match="job j failed"):
-        Training("j", "training", said.append).model(tmp_path, 1)
+        TrainingJob("j", "training", said.append).model(tmp_path, 1)
     told = ["job j: no pod is made: Error creating: its pod is forbidden: no"]
     assert [line for line in said if "no pod is made" in line] == ([] if made else told)

@@ -8,12 +8,12 @@ import pytest
 
 from components.spec.contract import Training
 from k8s.training.errors import TrainingError
-from k8s.training.manifests import Inputs, Wanted, objects
+from k8s.training.manifests import Inputs, JobPlan, objects
 from tests.components.small_table import small_spec
 
 
 def made(workers: int = 1, pool: str = "", train: bytes = b"rows", **training: Any) -> dict[str, Any]:
-    wanted = Wanted("small-train-1", "steps:1", workers, pool, "4Gi", Training(**training))
+    wanted = JobPlan("small-train-1", "steps:1", workers, pool, "4Gi", Training(**training))
     return {each["kind"]: each for each in objects(wanted, Inputs(small_spec(), train, b"{}"))}
 
 

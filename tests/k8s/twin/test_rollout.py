@@ -17,8 +17,8 @@ from k8s.twin.events import Event, Events
 from k8s.twin.gateway import Gateway
 from k8s.twin.ports import Ports
 from k8s.twin.processes import Program
-from k8s.twin.rollout import Consequences, Failure, Rollout, Wanted, weight_steps
-from k8s.twin.versions import Version, Versions
+from k8s.twin.rollout import DesiredRelease, FailedRelease, RolloutListener, RolloutLoop, weight_steps
+from k8s.twin.versions import RunningVersion, Versions
 from k8s.twin.webhooks import HOOK_TYPES, JUDGE_HOOKS, Webhooks
 from tests.k8s.twin.scripted_judge import ScriptedJudge, scripted_judge
 from tests.k8s.twin.tiny import release, tiny_programs, traffic, wait_for
@@ -33,14 +33,14 @@ class Stage:
     gateway: Gateway
     judge: ScriptedJudge
     versions: Versions
-    rollout: Rollout
+    rollout: RolloutLoop
     events: list[Event]
     promoted: list[str] = field(default_factory=list)
-    failed: list[Failure] = field(default_factory=list)
+    failed: list[FailedRelease] = field(default_factory=list)
     routed: list[tuple[str, str, int]] = field(default_factory=list)
 
     def want(self, wanted: Release) -> None:
-        self.rollout.want(Wanted(wanted, f"commit of {wanted.version}"))
+        self.rollout.want(DesiredRelease(wanted, f"commit of {wanted.version}"))
 
     def turn(self, times: int = 1) -> list[str]:
         """What was asked during so many turns."""
@@ -100,10 +100,10 @@ def stage(
     judge.events.clear()
     seen: list[Event] = []
     promoted: list[str] = []
-    failed: list[Failure] = []
+    failed: list[FailedRelease] = []
     routed: list[tuple[str, str, int]] = []
 
-    def note(champion: Version | None, canary: Version | None, weight: int) -> None:
+    def note(champion: RunningVersion | None, canary: RunningVersion | None, weight: int) -> None:
         routed.append((_name(champion), _name(canary), weight))
 
     programs = tiny_programs(tmp_path)
@@ -120,20 +120,20 @@ def stage(
 
     with Ports() as ports:
         versions = Versions((ports.take(), ports.take()), program_for, lambda _name, _code: None)
-        rollout = Rollout(
+        rollout = RolloutLoop(
             settings,
             versions,
             gateway,
             Webhooks(judge_url, "tiny", "twin", {hook: f"{judge_url}/{hook}" for hook in hooks}),
             Events(tmp_path / "events.jsonl", seen.append),
-            Consequences(lambda wanted: promoted.append(wanted.version), failed.append, note),
+            RolloutListener(lambda wanted: promoted.append(wanted.version), failed.append, note),
             spare_seconds=0,
         )
         yield Stage(gateway, judge, versions, rollout, seen, promoted, failed, routed)
         versions.close()
 
 
-def _name(version: Version | None) -> str:
+def _name(version: RunningVersion | None) -> str:
     return version.release.version if version else ""
 
 

@@ -6,17 +6,19 @@ from pathlib import Path
 
 from k8s.twin import loopback
 from k8s.twin.ports import Ports
-from k8s.twin.scraped import Target, WeightExporter, write_targets
+from k8s.twin.scraped import ScrapeTarget, WeightExporter, write_targets
 from services.judge.evidence import sources
 from services.judge.evidence.exposition import parse_page, read_weight
 
 
 def test_the_judge_reads_the_targets(tmp_path: Path) -> None:
     path = tmp_path / "targets.json"
-    write_targets(path, "churn", [Target("127.0.0.1:1", "champion", "1"), Target("127.0.0.1:2", "canary", "2")])
+    write_targets(
+        path, "churn", [ScrapeTarget("127.0.0.1:1", "champion", "1"), ScrapeTarget("127.0.0.1:2", "canary", "2")]
+    )
     assert sources.read_targets(path) == [
-        sources.Target("127.0.0.1:1", "churn", "champion"),
-        sources.Target("127.0.0.1:2", "churn", "canary"),
+        sources.DiscoveredTarget("127.0.0.1:1", "churn", "champion"),
+        sources.DiscoveredTarget("127.0.0.1:2", "churn", "canary"),
     ]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s.twin.summary import Commit, RequestCount, Story, VersionFate, faults_found, write_summary
+from k8s.twin.summary import CommitSummary, RequestCount, Story, VersionFate, faults_found, write_summary
 
 ROLLED_BACK = Story(
     service="churn",
@@ -21,7 +21,7 @@ ROLLED_BACK = Story(
     ),
     decisions=(),
     requests={"1": RequestCount(900, 0), "2": RequestCount(800, 0), "3": RequestCount(90, 0)},
-    commits=(Commit("1a", "Deploy version 1"), Commit("4d", 'Revert "Deploy version 3"')),
+    commits=(CommitSummary("1a", "Deploy version 1"), CommitSummary("4d", 'Revert "Deploy version 3"')),
     tree_equals_last_good=True,
     champion="2",
 )
@@ -31,7 +31,7 @@ PROMOTED = replace(
     ending="promoted",
     champion="3",
     versions=(*ROLLED_BACK.versions[:2], VersionFate("3", "sha256:c", "promoted")),
-    commits=(Commit("1a", "Deploy version 1"),),
+    commits=(CommitSummary("1a", "Deploy version 1"),),
 )
 REFUSED = replace(
     ROLLED_BACK,
@@ -39,7 +39,7 @@ REFUSED = replace(
     ending="refused",
     versions=(*ROLLED_BACK.versions[:2], VersionFate("3", None, "refused")),
     requests={"1": RequestCount(900, 0), "2": RequestCount(800, 0)},
-    commits=(Commit("1a", "Deploy version 1"),),
+    commits=(CommitSummary("1a", "Deploy version 1"),),
 )
 
 

@@ -10,7 +10,7 @@ import pytest
 from components.git.repository import Repository
 from components.releases.release_file import Release, release_text
 from k8s.twin.events import Event, Events
-from k8s.twin.rollout import Wanted
+from k8s.twin.rollout import DesiredRelease
 from k8s.twin.sync import Sync
 from tests.git_repository import git
 from tests.k8s.twin.tiny import release
@@ -21,7 +21,7 @@ FILE = "k8s/envs/twin/tiny.yaml"
 @dataclass
 class Followed:
     repository: Repository
-    wanted: list[Wanted] = field(default_factory=list)
+    wanted: list[DesiredRelease] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     champion: Release | None = None
     sync: Sync = field(init=False)
@@ -44,7 +44,7 @@ def test_a_release_is_asked_for_once_with_its_commit(followed: Followed) -> None
     commit = followed.commit(release_text(release("1")), "Deploy 1\n\nwith a body")
     followed.repository.write("other.yaml", "x\n", "Something else")
     assert [followed.sync.poll() for _ in range(3)] == [True, False, False]
-    assert followed.wanted == [Wanted(release("1"), commit)]
+    assert followed.wanted == [DesiredRelease(release("1"), commit)]
     (event,) = followed.events
     assert (event.kind, event.version, event.reason, event.evidence) == ("commit", "1", "Deploy 1", {"commit": commit})
 

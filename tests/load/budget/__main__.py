@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from components.errors import ComponentError
-from components.spec.contract import Closed
+from components.spec.contract import ClosedModel
 from components.spec.reading.loading import load_spec
 from components.spec.reading.strict_yaml import load_yaml
 
@@ -28,7 +28,7 @@ _START_SECONDS = 150
 _URL = re.compile(r"answers at (http://\S+)")
 
 
-class Limits(Closed):
+class Limits(ClosedModel):
     """The largest values that are allowed, and the smallest throughput; warm-up left out."""
 
     p50_ms: float = Field(gt=0)
@@ -38,7 +38,7 @@ class Limits(Closed):
     min_requests_per_second: float = Field(gt=0)
 
 
-class Budget(Closed):
+class Budget(ClosedModel):
     """`budget.yaml`."""
 
     seconds: int = Field(gt=0, description="How long is measured, after the warm-up.")

@@ -20,7 +20,7 @@ from services.image.engine import Engine, find_engine
 from services.image.errors import EngineError, RefusedImage
 from services.image.model import model_image
 from services.image.program import PROGRAMS, program_image
-from services.image.recipe import MODEL_LIMIT_MB, Wanted, base_image, fetch_base, make
+from services.image.recipe import MODEL_LIMIT_MB, ImagePlan, base_image, fetch_base, make
 from tests.small_package import write_small_package
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
@@ -156,7 +156,7 @@ def build(engine: Engine, tmp_path: Path) -> Callable[[str], None]:
 def test_what_is_too_large_or_broken_gets_no_name(
     engine: Engine, build: Callable[[str], None], limit_mb: int, check: tuple[str, ...], reason: str
 ) -> None:
-    wanted = Wanted(f"{REGISTRY}/refused", str(limit_mb), {}, check, limit_mb)
+    wanted = ImagePlan(f"{REGISTRY}/refused", str(limit_mb), {}, check, limit_mb)
     with pytest.raises(RefusedImage, match=reason):
         make(engine, wanted, base_image(None), build, print)
     with pytest.raises(EngineError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.judge.evidence.counts import BINS, Counts, Evidence, Holdout, Stratum
+from services.judge.evidence.counts import BINS, Counts, Evidence, HoldoutShift, Stratum
 
-HOLDOUT = Holdout((0.0,) * BINS, (0.003,) * BINS)
+HOLDOUT = HoldoutShift((0.0,) * BINS, (0.003,) * BINS)
 FLAT = (1 / BINS,) * BINS
 
 

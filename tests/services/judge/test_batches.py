@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from components.spec.contract import Harm
 from services.judge.evidence.counts import BINS, COLUMNS
 from services.judge.evidence.exposition import parse_page, read_replica
-from services.judge.simulate.world import Version, champion, harmed
+from services.judge.simulate.world import SimulatedVersion, champion, harmed
 from services.judge.statistics.assess import is_harm, stack_arms
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import Signal, brier_values, judged_signals
@@ -47,7 +47,7 @@ class Side:
 
 
 def answered(
-    version: Version, special: NDArray[np.bool_], single: Whole, batches: Whole, rng: np.random.Generator
+    version: SimulatedVersion, special: NDArray[np.bool_], single: Whole, batches: Whole, rng: np.random.Generator
 ) -> Side:
     """`single` and `batches` are how many requests of each kind a side got in each rollout.
 
@@ -81,7 +81,7 @@ def _table(cells: Array) -> Array:
     return table
 
 
-def failed(name: str, canary: Version, count: Callable[[Side], Array]) -> float:
+def failed(name: str, canary: SimulatedVersion, count: Callable[[Side], Array]) -> float:
     """The share of many rollouts in which a signal says that the canary does harm."""
     rng = np.random.default_rng(11)
     single, batches = rng.binomial(SINGLE, WEIGHT, SEEDS), rng.binomial(BATCHES, WEIGHT, SEEDS)

@@ -10,11 +10,11 @@ import pytest
 from components.git.repository import Repository
 from components.releases.environment_repository import EnvironmentRepository
 from services.judge.actions.consequences import Consequences
-from services.judge.actions.kubernetes import Cluster
-from services.judge.canary_status import ending
+from services.judge.actions.kubernetes import KubernetesApi
+from services.judge.canary_status import rollout_end
 from services.judge.evidence.series import Series
 from services.judge.judge import Judge
-from services.judge.webhook import QuestionError
+from services.judge.webhook import WebhookPayloadError
 from tests.services.judge.api_server import ApiServer, api_server, failed_canary
 from tests.services.judge.churn_release import FILE, TOLD, asking
 from tests.services.judge.recorded import NOW, Recorded
@@ -33,7 +33,7 @@ def watch(api: ApiServer, environment: EnvironmentRepository, looks: int) -> Non
                 raise asyncio.CancelledError
 
         judge = Judge({}, Recorded(Series()), lambda: NOW, 1.0)
-        cluster = Cluster(api.url, lambda: "secret", lambda: NOW, None)
+        cluster = KubernetesApi(api.url, lambda: "secret", lambda: NOW, None)
         consequences = Consequences(judge, cluster, environment, ["models"], sleep=pause)
         with pytest.raises(asyncio.CancelledError):
             await consequences.watch()
@@ -78,7 +78,7 @@ def test_a_release_by_hand_is_not_reverted_for_an_old_rollback(remote: Repositor
     with api_server() as api:
         api.canaries = [failed_canary()]
         judge = Judge({}, Recorded(Series()), lambda: NOW, 1.0)
-        cluster = Cluster(api.url, lambda: "secret", lambda: NOW, None)
+        cluster = KubernetesApi(api.url, lambda: "secret", lambda: NOW, None)
         looks: list[float] = []
 
         async def pause(seconds: float) -> None:
@@ -132,9 +132,9 @@ def _of_somebody_else(canary: dict[str, Any]) -> None:
 def test_a_canary_of_an_unknown_release_is_left_alone(change: Any) -> None:
     """A Canary is left alone when it does not say which release ended."""
     canary = failed_canary()
-    assert ending(canary) is not None
+    assert rollout_end(canary) is not None
     change(canary)
-    assert ending(canary) is None
+    assert rollout_end(canary) is None
 
 
 def test_unreadable_metadata_is_refused_and_holds_up_nobody(
@@ -143,8 +143,8 @@ def test_unreadable_metadata_is_refused_and_holds_up_nobody(
     """Metadata that cannot be read is refused, and holds up nobody else."""
     broken = failed_canary()
     broken["spec"]["analysis"]["webhooks"] = [{"type": "event", "metadata": TOLD | {"rollout": "{"}}]
-    with pytest.raises(QuestionError, match=r"metadata\.rollout"):
-        ending(broken)
+    with pytest.raises(WebhookPayloadError, match=r"metadata\.rollout"):
+        rollout_end(broken)
     with api_server() as api:
         api.canaries = [broken, failed_canary()]
         watch(api, EnvironmentRepository(f"file://{remote.path}"), looks=1)
@@ -166,7 +166,7 @@ def test_an_unreachable_repository_is_tried_at_the_next_look(remote: Repository)
     with api_server() as api:
         api.canaries = [failed_canary()]
         judge = Judge({}, Recorded(Series()), lambda: NOW, 1.0)
-        cluster = Cluster(api.url, lambda: "secret", lambda: NOW, None)
+        cluster = KubernetesApi(api.url, lambda: "secret", lambda: NOW, None)
         watcher = Consequences(judge, cluster, EnvironmentRepository(f"file://{home}"), ["models"], sleep=pause)
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(watcher.watch())

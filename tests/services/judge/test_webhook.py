@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from services.judge.webhook import Question, QuestionError, Subject, read_question
+from services.judge.webhook import Subject, WebhookPayload, WebhookPayloadError, read_payload
 
 
-def asked(**more: object) -> Question:
-    return read_question(json.dumps({"name": "churn", "namespace": "models", **more}).encode())
+def asked(**more: object) -> WebhookPayload:
+    return read_payload(json.dumps({"name": "churn", "namespace": "models", **more}).encode())
 
 
 def test_the_metadata_says_how_to_judge_and_what() -> None:
@@ -41,8 +41,8 @@ def test_without_metadata_nothing_is_told(metadata: object) -> None:
     ],
 )
 def test_what_cannot_be_understood_is_said(body: str, words: str) -> None:
-    with pytest.raises(QuestionError, match="as Flagger posts it") as caught:
-        read_question(body.encode())
+    with pytest.raises(WebhookPayloadError, match="as Flagger posts it") as caught:
+        read_payload(body.encode())
     assert words in str(caught.value)
 
 
@@ -58,4 +58,4 @@ def test_what_cannot_be_understood_is_said(body: str, words: str) -> None:
     ],
 )
 def test_only_a_rollback_is_a_failure(phase: str, message: str, failed: bool) -> None:
-    assert asked(phase=phase, metadata={"eventMessage": message}).says_failed is failed
+    assert asked(phase=phase, metadata={"eventMessage": message}).rolled_back is failed

@@ -150,7 +150,7 @@ def serve(package: Package) -> Iterator[StartServer]:
         server = Server(read_settings({f"CANARIO_{name.upper()}": str(value) for name, value in values.items()}), {})
         servers.append(server)
         if prove:
-            server.app.prove()
+            server.app.self_test()
         return Caller(server.app)
 
     yield start

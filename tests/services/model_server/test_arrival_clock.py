@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from services.model_server.arrival_clock import Turns
+from services.model_server.arrival_clock import ArrivalClock
 from tests.services.model_server.conftest import Caller, StartServer
 from tests.small_package import GOOD
 
@@ -20,11 +20,11 @@ class _Loop:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self._turns = Turns(lambda: self.now)
+        self._turns = ArrivalClock(lambda: self.now)
 
     async def answered(self) -> float:
         """What one request is measured at, whose answer keeps the loop busy."""
-        came = self._turns.came()
+        came = self._turns.arrived_at()
         self.now += _BUSY
         return self.now - came
 

@@ -45,13 +45,13 @@ def test_what_is_no_probability_is_never_answered(factor: float, tmp_path: Path,
 
 
 def test_golden_requests_are_tried_alone_and_together(tmp_path: Path) -> None:
-    faults = Model(package_times(0.5, tmp_path), "1").golden_faults()
+    faults = Model(package_times(0.5, tmp_path), "1").golden_mismatches()
     assert [fault.line for fault in faults] == [1, 2, 3, 4, 5, 6, 7] * 2
     assert all(fault.answered == pytest.approx(fault.expected / 2, abs=1e-6) for fault in faults)
 
 
 def test_a_right_package_has_no_golden_fault(package: Package) -> None:
-    assert Model(package, "1").golden_faults() == []
+    assert Model(package, "1").golden_mismatches() == []
 
 
 def test_an_answer_has_seven_digits(package: Package) -> None:

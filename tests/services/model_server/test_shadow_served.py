@@ -18,7 +18,7 @@ import pytest
 
 from components.spec.contract import Harm, Rollout
 from services.judge.shadow.reading import read_pages, read_seen
-from services.judge.shadow.report import Report, shadow_report
+from services.judge.shadow.report import ShadowReport, shadow_report
 from services.model_server.build import serve_command, serve_environment
 from tests.load.bench.generator import generate
 from tests.services.model_server.served import SERVER_PYTHON, Served, StartServed, free_port, wait_for
@@ -54,15 +54,15 @@ def load(champion: Served) -> Iterator[list[dict[str, float]]]:
             running.result(10)
 
 
-def report_of(champion: Served) -> Report:
+def report_of(champion: Served) -> ShadowReport:
     page = httpx.get(f"{champion.url}/metrics").text
     return shadow_report("small", read_seen(read_pages([page]), "small"), ROLLOUT)
 
 
-def watch(champion: Served) -> Report:
+def watch(champion: Served) -> ShadowReport:
     """The first report that is no wait; no caller notices anything until then."""
     with load(champion) as seconds:
-        report: Report = wait_for(
+        report: ShadowReport = wait_for(
             lambda: found if (found := report_of(champion)).verdict != "wait" else None, seconds=60
         )
     assert sum(second["failed"] for second in seconds) == 0

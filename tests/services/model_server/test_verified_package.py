@@ -13,7 +13,7 @@ from components.package.model_package import Package, read_package
 from components.package.signature import signature_file
 from services.model_server.build import build_bento, serve_command, serve_environment
 from services.model_server.settings import read_settings
-from services.model_server.verified_package import admitted_package
+from services.model_server.verified_package import verified_package
 from services.signing.signer import key_signer, sign_package
 from tests.services.model_server.served import SERVER_PYTHON, free_port, wait_for
 from tests.signing_keys import Keys, write_keys
@@ -33,7 +33,7 @@ def package(tmp_path: Path, keys: Keys) -> Package:
 
 
 def admitted(package: Package, **settings: str) -> Package:
-    return admitted_package(read_settings({"CANARIO_PACKAGE": str(package.path), **settings}))
+    return verified_package(read_settings({"CANARIO_PACKAGE": str(package.path), **settings}))
 
 
 def test_without_a_key_a_whole_package_is_enough(package: Package, keys: Keys) -> None:

@@ -21,8 +21,8 @@ from components.evaluation.result import (
 )
 from components.spec.contract import SCORE_EDGES, Rollout
 from k8s.twin.events import Event
-from k8s.twin.summary import Commit, Decision, RequestCount, Story, VersionFate, write_summary
-from services.judge.evidence.counts import BINS, Counts, Evidence, Holdout, Stratum, merge_strata
+from k8s.twin.summary import CommitSummary, Decision, RequestCount, Story, VersionFate, write_summary
+from services.judge.evidence.counts import BINS, Counts, Evidence, HoldoutShift, Stratum, merge_strata
 from services.judge.verdict import judge, next_weight
 from tests.small_package import write_small_package
 
@@ -33,7 +33,7 @@ RATE = 300
 EVERY = 5
 ROLLOUT = Rollout(step_weight=20)
 FIRST = int(next_weight(0, ROLLOUT))
-EVEN = Holdout(shift=(0.0,) * BINS, shift_error=(0.004,) * BINS)
+EVEN = HoldoutShift(shift=(0.0,) * BINS, shift_error=(0.004,) * BINS)
 GOOD = np.full(BINS, 1 / BINS)
 #: Most scores of the bad version are low.
 BAD = np.array([0.16] + [0.84 / (BINS - 1)] * (BINS - 1))
@@ -212,10 +212,10 @@ def story(service: str, events: list[Event], digests: list[str], end: float) -> 
         decisions=decisions,
         requests={"1": RequestCount(16111, 0), "2": RequestCount(14222, 0), "3": RequestCount(333, 0)},
         commits=(
-            Commit("1a" * 20, f"Deploy {service} 1"),
-            Commit("2b" * 20, f"Deploy {service} 2"),
-            Commit("3c" * 20, f"Deploy {service} 3"),
-            Commit("4d" * 20, why),
+            CommitSummary("1a" * 20, f"Deploy {service} 1"),
+            CommitSummary("2b" * 20, f"Deploy {service} 2"),
+            CommitSummary("3c" * 20, f"Deploy {service} 3"),
+            CommitSummary("4d" * 20, why),
         ),
         tree_equals_last_good=True,
         champion="2",

@@ -1,19 +1,19 @@
 import pytest
 
 from k8s.twin.report.evidence import trials
-from k8s.twin.report.record import Event, Finding, Judged, Look, MissingPartError
+from k8s.twin.report.record import EventLine, Judged, Look, MissingPartError, SignalLine
 
-EVENTS = [Event(at=10, kind="weight", version="3", weight=10)]
+EVENTS = [EventLine(at=10, kind="weight", version="3", weight=10)]
 
 
-def finding(state: str, lower: float | None, upper: float | None, name: str = "error_ratio") -> Finding:
-    return Finding(
+def finding(state: str, lower: float | None, upper: float | None, name: str = "error_ratio") -> SignalLine:
+    return SignalLine(
         name=name, state=state, margin=0.005, allowed=0.025, canary=0.011, champion=0.001, excess=0.01,
         lower=lower, upper=upper, canary_observations=212, champion_observations=1903,
     )  # fmt: skip
 
 
-def plots_of(*findings: Finding) -> list[tuple[str, str]]:
+def plots_of(*findings: SignalLine) -> list[tuple[str, str]]:
     look = Look(at=14, version="3", weight=10, verdict=Judged(verdict="wait", signals=findings))
     (trial,) = trials([look], EVENTS)
     assert trial.seconds == 4

@@ -2,13 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8s.twin.report.record import Answered, Event, MissingPartError, Second
+from k8s.twin.report.record import Answered, EventLine, MissingPartError, Second
 from k8s.twin.report.story import trip_of
-from k8s.twin.report.timeline import Interval, merged, samples_of, timeline, weights_over_time
+from k8s.twin.report.timeline import TimeSpan, merged, samples_of, timeline, weights_over_time
 
 
-def weight(at: float, version: str, percent: int) -> Event:
-    return Event(at=at, kind="weight", version=version, weight=percent)
+def weight(at: float, version: str, percent: int) -> EventLine:
+    return EventLine(at=at, kind="weight", version=version, weight=percent)
 
 
 EVENTS = [
@@ -19,12 +19,12 @@ EVENTS = [
 
 def test_who_had_which_share_when():
     assert weights_over_time(EVENTS, 60) == [
-        Interval(10, 20, "1", "", 0),
-        Interval(20, 30, "1", "2", 10),
-        Interval(30, 40, "1", "2", 50),
-        Interval(40, 50, "2", "", 0),
-        Interval(50, 55, "2", "3", 10),
-        Interval(55, 60, "2", "", 0),
+        TimeSpan(10, 20, "1", "", 0),
+        TimeSpan(20, 30, "1", "2", 10),
+        TimeSpan(30, 40, "1", "2", 50),
+        TimeSpan(40, 50, "2", "", 0),
+        TimeSpan(50, 55, "2", "3", 10),
+        TimeSpan(55, 60, "2", "", 0),
     ]
 
 

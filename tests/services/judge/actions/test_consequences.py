@@ -12,8 +12,8 @@ import pytest
 from components.git.repository import Repository
 from components.releases.environment_repository import EnvironmentRepository
 from services.judge.actions.consequences import Consequences
-from services.judge.actions.kubernetes import Cluster, own_cluster
-from services.judge.errors import ClusterError
+from services.judge.actions.kubernetes import KubernetesApi, own_cluster
+from services.judge.errors import KubernetesError
 from services.judge.evidence.series import Series
 from services.judge.judge import Judge
 from services.judge.server import build_app
@@ -37,7 +37,7 @@ def tell(
 
     async def go() -> list[int]:
         judge = Judge({}, Recorded(series), lambda: NOW, 1.0)
-        cluster = Cluster(url, lambda: "secret", lambda: NOW, None) if url else None
+        cluster = KubernetesApi(url, lambda: "secret", lambda: NOW, None) if url else None
         app = build_app(judge, Consequences(judge, cluster, environment, sleep=_no_pause))
         transport = httpx.ASGITransport(app=app)
         async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://j") as c:
@@ -158,5 +158,5 @@ def test_an_unwritable_repository_is_tried_again_and_told(
 
 def test_outside_a_cluster_events_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    with pytest.raises(ClusterError, match="--events needs a pod"):
+    with pytest.raises(KubernetesError, match="--events needs a pod"):
         own_cluster(lambda: NOW)

@@ -19,12 +19,12 @@ from components.registry.model_registry import (
 )
 from components.spec.contract import PACKAGE_TAG
 from services.judge.actions.consequences import Consequences
-from services.judge.actions.kubernetes import Cluster
+from services.judge.actions.kubernetes import KubernetesApi
 from services.judge.actions.mlflow_alias import Registry
 from services.judge.errors import RegistryError, UnregisteredError
 from services.judge.evidence.series import Series
 from services.judge.judge import Judge
-from services.judge.webhook import question_of
+from services.judge.webhook import payload_of
 from tests.components.mlflow_server import running_server
 from tests.services.judge.api_server import ApiServer, api_server, failed_canary
 from tests.services.judge.churn_release import TOLD
@@ -63,9 +63,9 @@ def tell(api: ApiServer, uri: str) -> None:
 
     async def go() -> None:
         judge = Judge({}, Recorded(Series()), lambda: NOW, 1.0)
-        cluster = Cluster(api.url, lambda: "secret", lambda: NOW, None)
+        cluster = KubernetesApi(api.url, lambda: "secret", lambda: NOW, None)
         consequences = Consequences(judge, cluster, registry=Registry(uri), sleep=_no_pause)
-        consequences.ended(question_of(PROMOTED))
+        consequences.on_rollout_end(payload_of(PROMOTED))
         await consequences.close()
 
     asyncio.run(go())

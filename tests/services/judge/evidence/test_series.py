@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.spec.contract import SCORE_EDGES
-from services.judge.evidence.counts import Counts, Evidence, Holdout
+from services.judge.evidence.counts import Counts, Evidence, HoldoutShift
 from services.judge.evidence.exposition import Reading
 from services.judge.evidence.series import Replica, Role, Series, evidence_at
 from tests.services.judge.builders import HOLDOUT, counts
@@ -17,7 +17,7 @@ from tests.services.judge.builders import HOLDOUT, counts
 STALE = 10.0
 
 
-def reading(requests: float, errors: float = 0, version: str = "2", **more: str | Holdout | None) -> Reading:
+def reading(requests: float, errors: float = 0, version: str = "2", **more: str | HoldoutShift | None) -> Reading:
     known = Reading(counts(requests, errors), version, package="sha256:new", champion="sha256:old", holdout=HOLDOUT)
     return replace(known, **more)  # type: ignore[arg-type]
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from components.spec.contract import Harm, Rollout, Shadow
-from services.judge.shadow.reading import Compared, Seen
-from services.judge.shadow.report import Report, shadow_report
+from services.judge.shadow.reading import Compared, ReplicaCounts
+from services.judge.shadow.report import ShadowReport, shadow_report
 
 ROLLOUT = Rollout(false_alarm=0.01, harm=Harm(error_ratio=0.005), shadow=Shadow(different_ratio=0.01))
 
@@ -12,14 +12,14 @@ def seen(
     *,
     failed: dict[str, float] | None = None,
     whole: tuple[float, float] | None = None,
-) -> Seen:
+) -> ReplicaCounts:
     """`slices` by value of the feature `plan`: requests, and of them different."""
     total, different = whole or (sum(n for n, _ in slices.values()), sum(k for _, k in slices.values()))
     found = {("plan", value): Compared(n, k) for value, (n, k) in slices.items()}
-    return Seen("1", "2", Compared(total, different), found, failed or {}, 7.0)
+    return ReplicaCounts("1", "2", Compared(total, different), found, failed or {}, 7.0)
 
 
-def report(found: Seen | None, rollout: Rollout = ROLLOUT) -> Report:
+def report(found: ReplicaCounts | None, rollout: Rollout = ROLLOUT) -> ShadowReport:
     return shadow_report("churn", found, rollout)
 
 

@@ -13,10 +13,10 @@ from rich.console import Console
 from components.spec.contract import Harm
 from services.judge.simulate.claims import claims
 from services.judge.simulate.duel import AT_MARGIN, Contest, Setting
-from services.judge.simulate.plan import SIGNALS, Row, plan, rows, summarise
-from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, Outcome, play
+from services.judge.simulate.plan import SIGNALS, PlanRow, plan, rows, summarise
+from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, SimulatedOutcome, play
 from services.judge.simulate.show import draw, print_all, write_json
-from services.judge.simulate.thresholds import ARGO, FLAGGER, Ending, Rule, calibrated, ending
+from services.judge.simulate.thresholds import ARGO, FLAGGER, Rule, ThresholdOutcome, calibrated, ending
 from services.judge.simulate.world import answer, champion, drifted, harmed
 
 MARGINS = Harm().model_dump()
@@ -99,18 +99,20 @@ def test_the_examples_of_flagger_and_argo_do_as_documented() -> None:
         assert (found.median_requests, found.ninety_percent_requests) == (requests, requests)
         assert found.failed == pytest.approx(1)
     assert ending(ARGO, 0.04, 100_000).failed == pytest.approx(0)
-    assert ending(FLAGGER, 0.0, 1000) == Ending(0.0, math.inf, math.inf)
+    assert ending(FLAGGER, 0.0, 1000) == ThresholdOutcome(0.0, math.inf, math.inf)
 
 
-def row(excess: float, **found: float) -> Row:
+def row(excess: float, **found: float) -> PlanRow:
     known = {"promoted": 0.0, "failed": 0.0, "undecided": 0.0, "median_look_share": 0.1, **found}
-    return Row(
+    return PlanRow(
         name="x", signal="error_ratio" if excess else None, excess=excess, requests_a_look=10_000, rollouts=9,
         median_requests=1.0, ninety_percent_requests=math.inf, enough=None, **known,
     )  # fmt: skip
 
 
-CONTEST = Contest(2.0, 0.011, 1000, Ending(1.0, 4000, 8000), {AT_MARGIN: Ending(0.1, math.inf, math.inf)})
+CONTEST = Contest(
+    2.0, 0.011, 1000, ThresholdOutcome(1.0, 4000, 8000), {AT_MARGIN: ThresholdOutcome(0.1, math.inf, math.inf)}
+)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ CONTEST = Contest(2.0, 0.011, 1000, Ending(1.0, 4000, 8000), {AT_MARGIN: Ending(
         ([row(2, median_look_share=0.9)], "part of the deadline"),
     ],
 )
-def test_a_claim_that_does_not_hold_is_not_met(rows_found: list[Row], words: str) -> None:
+def test_a_claim_that_does_not_hold_is_not_met(rows_found: list[PlanRow], words: str) -> None:
     good = [row(0), row(1), row(2)]
     held = {claim.text: claim.met for claim in claims(good, [CONTEST], 0.01) if "error_ratio" in claim.text}
     assert all(held.values())
@@ -137,14 +139,16 @@ def test_what_was_not_simulated_is_not_met() -> None:
 
 def test_a_threshold_with_fewer_requests_refutes_the_claim() -> None:
     """The claim is not met when a threshold needs fewer requests than the judge."""
-    faster = Contest(2.0, 0.011, 1000, Ending(1.0, 4000, 8000), {AT_MARGIN: Ending(1.0, 5000, 9000)})
+    faster = Contest(
+        2.0, 0.011, 1000, ThresholdOutcome(1.0, 4000, 8000), {AT_MARGIN: ThresholdOutcome(1.0, 5000, 9000)}
+    )
     assert claims([], [faster], 0.01)[-1].met is False
     assert claims([], [CONTEST], 0.01)[-1].met is True
 
 
 def test_everything_is_shown_written_and_drawn(tmp_path: Path) -> None:
     fates = np.array([PROMOTED, FAILED, WAITING])
-    outcome = Outcome(Case("no worse", None, 0, 10, 10, 50), fates, np.array([10.0, 20.0, 30.0]), fates, 99.0)
+    outcome = SimulatedOutcome(Case("no worse", None, 0, 10, 10, 50), fates, np.array([10.0, 20.0, 30.0]), fates, 99.0)
     found = rows([outcome])
     assert (found[0].median_requests, found[0].ninety_percent_requests) == (20.0, math.inf)
     settings = [Setting(10, FLAGGER, 0.0, 0.01)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.spec.contract import Harm
-from services.judge.statistics.assess import allowed_excess, enough, interval, is_harm, is_safe, stack_arms
+from services.judge.statistics.assess import allowed_excess, interval, is_harm, is_safe, observations_needed, stack_arms
 from services.judge.statistics.evalue import Arms
 from services.judge.statistics.signals import Signal, judged_signals
 from tests.services.judge.builders import HOLDOUT, counts
@@ -65,7 +65,7 @@ def test_what_is_said_to_be_enough_is(name: str) -> None:
     signal = SIGNALS[name]  # type: ignore[index]
     champion = counts(900, 1, 9, labels=900).vector()[None]
     seen = stack_arms(signal, [(0.1, counts(100, labels=100).vector()[None], champion)])
-    needed = enough(signal, seen, 0.01)
+    needed = observations_needed(signal, seen, 0.01)
     assert needed is not None
     for times, safe in ((1.2, True), (0.8, False)):
         scale = times * needed / 100
@@ -75,8 +75,8 @@ def test_what_is_said_to_be_enough_is(name: str) -> None:
 
 def test_without_champion_traffic_enough_is_not_known() -> None:
     """Without the champion's traffic nobody knows how much traffic would be enough."""
-    assert enough(ERRORS, arms(ERRORS, 100, 0, 0, 0), 0.01) is None
-    assert enough(ERRORS, [], 0.01) is None
+    assert observations_needed(ERRORS, arms(ERRORS, 100, 0, 0, 0), 0.01) is None
+    assert observations_needed(ERRORS, [], 0.01) is None
 
 
 def test_the_prototype_is_beaten() -> None:

@@ -11,7 +11,7 @@ import pytest
 from components.package.model_package import Package
 from services.model_server.app import Receive, Scope, Send
 from services.model_server.assembly import Server
-from services.model_server.feedback.peers import UNKNOWN, Outcome, Peers
+from services.model_server.feedback.peers import UNKNOWN, LabelOutcome, Peers
 from services.model_server.settings import read_settings
 from tests.services.model_server.conftest import StartServer, listening
 from tests.small_package import GOOD
@@ -36,12 +36,12 @@ def test_one_client_asks_the_peers_for_all_messages(serve: StartServer, monkeypa
     with listening(answered.app) as port:
         peers = Peers([f"127.0.0.1:{port}"])
 
-        async def ask_thrice() -> list[list[Outcome]]:
+        async def ask_thrice() -> list[list[LabelOutcome]]:
             found = [await peers.ask([{"request_id": one, "label": "Yes"}]) for one in ("a", known, "b")]
             await peers.close()
             return found
 
-        assert asyncio.run(ask_thrice()) == [[UNKNOWN], [Outcome(matched=True)], [UNKNOWN]]
+        assert asyncio.run(ask_thrice()) == [[UNKNOWN], [LabelOutcome(matched=True)], [UNKNOWN]]
     assert [client.is_closed for client in Counting.made] == [True]
 
 
@@ -98,7 +98,7 @@ def test_a_flood_of_unknown_ids_is_asked_a_few_at_a_time() -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
         writer.close()
 
-    async def flood() -> list[list[Outcome]]:
+    async def flood() -> list[list[LabelOutcome]]:
         listener = await asyncio.start_server(peer, "127.0.0.1", 0)
         async with listener:
             peers = Peers([f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"])
@@ -106,5 +106,5 @@ def test_a_flood_of_unknown_ids_is_asked_a_few_at_a_time() -> None:
             await peers.close()
         return found
 
-    assert asyncio.run(flood()) == [[Outcome(matched=True)]] * 60
+    assert asyncio.run(flood()) == [[LabelOutcome(matched=True)]] * 60
     assert 1 < most <= 8

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from services.model_server.shadow.cpu_budget import Allowance, own_time
+from services.model_server.shadow.cpu_budget import CpuBudget, unstalled_clock
 
 
 def test_an_allowance_gives_a_share_of_the_time_that_passes() -> None:
     now = [0.0]
-    allowance = Allowance(0.1, 0.5, lambda: now[0])
+    allowance = CpuBudget(0.1, 0.5, lambda: now[0])
     assert allowance.wait_seconds() == 0
     allowance.spend(1.5)
     # One second is owed, and half a second is saved up before it goes on.
@@ -28,7 +28,7 @@ def test_an_allowance_gives_a_share_of_the_time_that_passes() -> None:
 
 def test_own_time_passes_in_rest_and_in_work() -> None:
     """Own time passes while there is nothing to do, and while there is work."""
-    clock = own_time()
+    clock = unstalled_clock()
     at, start = time.monotonic(), clock()
     time.sleep(0.02)
     while time.monotonic() < at + 0.04:

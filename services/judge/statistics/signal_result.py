@@ -9,7 +9,7 @@ State = Literal["harm", "safe", "open", "no data"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class SignalResult:
     """What one signal says. Means, excess and bounds are in the signal's own unit, not in percent.
 
     `lower` and `upper` hold at every look; None where the evidence rules nothing out. `allowed` is

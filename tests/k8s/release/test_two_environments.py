@@ -14,7 +14,7 @@ from components.releases.release_file import Release
 from k8s.release.errors import PromotionError
 from k8s.release.promote import main
 from k8s.release.promotion import Promotion, propose
-from k8s.release.service_status import standing_of_twin
+from k8s.release.service_status import status_on_twin
 from k8s.twin.twin import Twin
 from tests.k8s.twin.tiny import SPEC, release, tiny_programs, traffic, wait_for
 
@@ -96,7 +96,7 @@ def test_a_bad_version_is_not_proposed_while_its_commit_stands(environments: Env
     for environment in environments.twins:
         environments.merge(environment, release("1"))
         assert environments.ended(environment, "1") == "Initialized"
-    known = standing_of_twin(environments.record("staging"))
+    known = status_on_twin(environments.record("staging"))
     environments.merge("staging", release("2"))
     promotion = Promotion(str(environments.repository.path), "tiny", "staging", "production")
     with pytest.raises(PromotionError, match=r"version 1 .* answers there, and not 2"):
