@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from components.package.model_package import RECEIPT
+from components.releases.canary_status import FAILED, INITIALIZED, SUCCEEDED
 from k8s.audit import records
 from k8s.audit.records import Records, Step, commit_record, release_record
 from k8s.audit.statements import Mark, Section, Statement, said, unrecorded
@@ -15,9 +16,9 @@ _RECEIPT: Final = f"{records.PACKAGE}/{RECEIPT}"
 #: By whom canario itself commits; see `components.git.repository` and `components.release`.
 _PROGRAM: Final = "canario@localhost"
 _ENDS: Final = {
-    "Initialized": "It became the first champion: with nobody to be compared with, it got all requests at once.",
-    "Succeeded": "Its canary passed, and it was promoted.",
-    "Failed": "Its canary failed, and the champion of then got all requests back.",
+    INITIALIZED: "It became the first champion: with nobody to be compared with, it got all requests at once.",
+    SUCCEEDED: "Its canary passed, and it was promoted.",
+    FAILED: "Its canary failed, and the champion of then got all requests back.",
 }
 
 
@@ -111,7 +112,7 @@ def _rollout(events: Iterable[Mapping[str, Any]]) -> list[Statement]:
             found.append(_decision(event, waits))
             waits = 0
         elif event["kind"] == "phase" and event["phase"] in _ENDS:
-            mark: Mark = "fail" if event["phase"] == "Failed" else "pass"
+            mark: Mark = "fail" if event["phase"] == FAILED else "pass"
             found.append(said(f"{_ENDS[event['phase']]} ({day(event['at'])})", records.EVENTS, mark=mark))
     return found
 

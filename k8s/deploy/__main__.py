@@ -72,7 +72,7 @@ def _deploy(args: argparse.Namespace) -> int:
         before = rollout_progress.look(service)
         print(f"{spec.name}: version {release.version} to {args.env} ({_image(release.image)})", flush=True)
         helm.install(spec.name, namespace, file)
-        if before.phase == "Initializing":
+        if before.canary.phase == "Initializing":
             kubectl.forget_champion(spec.name, namespace)
         rollout_progress.follow(service, before, args.timeout_seconds, _say, to_the_end=args.follow)
     print(f"{spec.name}: http://{spec.name}.{platform.domain}")

@@ -7,29 +7,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from components.releases.canary_status import CanaryStatus, status_of
 from components.releases.release_file import Release
 from k8s.cluster import kubectl
 from k8s.cluster.retry import retry
 from k8s.errors import ClusterError, RolloutError
 from k8s.release.service_status import identity
-from services.judge.canary_status import turned_at
 
 _KIND: Final = "kustomizations.kustomize.toolkit.fluxcd.io"
 #: Who Flux is to the API server; the times of its writing say since when a release is asked for.
 _MANAGER: Final = "kustomize-controller"
-_AT_REST: Final = ("Initialized", "Succeeded", "Failed")
 _LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the cluster says at one moment: (version, package) that is asked for, and that answers."""
+class SyncState:
+    """A release in the cluster at one moment: (version, package) that is asked for, and that answers."""
 
     asked: tuple[str, str] | None
     answers: tuple[str, str] | None
-    phase: str
+    canary: CanaryStatus
     asked_since: str = ""
-    turned_at: str = ""
 
 
 def is_followed(environment: str) -> bool:
@@ -68,16 +66,16 @@ def follow(release: Release, namespace: str, timeout_seconds: float, say: Callab
         time.sleep(_LOOK_SECONDS)
 
 
-def has_ended(seen: Seen, wanted: tuple[str, str], *, was_asked: bool) -> bool:
+def has_ended(seen: SyncState, wanted: tuple[str, str], *, was_asked: bool) -> bool:
     """Whether a release answers, was rolled back, or is not asked for any more."""
     if seen.asked != wanted:
         return was_asked
-    if seen.phase == "Failed" and seen.turned_at > seen.asked_since:
+    if seen.canary.failed and seen.canary.phase_since > seen.asked_since:
         return True
-    return seen.answers == wanted and seen.phase in _AT_REST
+    return seen.answers == wanted and seen.canary.at_rest
 
 
-def look(service: str, namespace: str) -> Seen:
+def look(service: str, namespace: str) -> SyncState:
     """What the cluster says now.
 
     Raises:
@@ -86,12 +84,11 @@ def look(service: str, namespace: str) -> Seen:
     named = {(one["kind"], one["metadata"]["name"]): one for one in _objects(service, namespace)}
     target, canary = named.get(("Deployment", service)), named.get(("Canary", service), {})
     try:
-        return Seen(
+        return SyncState(
             asked=_identity(target),
             answers=_identity(named.get(("Deployment", f"{service}-primary"))),
-            phase=str(canary.get("status", {}).get("phase", "")),
+            canary=status_of(canary),
             asked_since=_written(target),
-            turned_at=turned_at(canary.get("status", {})),
         )
     except (KeyError, IndexError, TypeError) as error:
         raise ClusterError(f"{namespace}/{service}: its objects are not understood ({error!r})") from error
@@ -115,7 +112,7 @@ def _written(deployment: dict[str, Any] | None) -> str:
     return max((str(one.get("time", "")) for one in entries if one.get("manager") == _MANAGER), default="")
 
 
-def _line(release: Release, seen: Seen) -> str:
+def _line(release: Release, seen: SyncState) -> str:
     if seen.asked is None or seen.asked[0] != release.version:
         return f"{release.service}: Flux has not brought version {release.version} yet"
-    return f"{release.service}: version {release.version} was brought, rollout {seen.phase or 'not begun'}"
+    return f"{release.service}: version {release.version} was brought, rollout {seen.canary.phase or 'not begun'}"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from components.releases.canary_status import CanaryStatus, status_of
 from k8s.cluster import kubectl
 from k8s.cluster.retry import retry
 from k8s.errors import ClusterError, RolloutError
-from services.judge.canary_status import turned_at
 
 #: Why a container waits when it will not come by itself.
 _HOPELESS: Final = (
@@ -20,8 +20,6 @@ _HOPELESS: Final = (
     "CreateContainerConfigError",
     "CrashLoopBackOff",
 )
-#: Flagger's phases in which nothing is under way.
-_AT_REST: Final = ("Initialized", "Succeeded", "Failed")
 _LOOK_SECONDS: Final = 1.0
 
 
@@ -41,22 +39,12 @@ class State:
 
     deployments: Mapping[str, dict[str, Any]]
     pods: tuple[dict[str, Any], ...]
-    canary: dict[str, Any]
+    canary: CanaryStatus
 
     @property
     def template(self) -> object:
         """The pod that Helm asked for last; a rollout begins when it changes."""
         return self.deployments.get("", {}).get("spec", {}).get("template")
-
-    @property
-    def phase(self) -> str:
-        """Flagger's phase; empty before Flagger saw the canary."""
-        return str(self.canary.get("status", {}).get("phase", ""))
-
-    @property
-    def weight(self) -> int:
-        """Percent of traffic that the canary gets."""
-        return int(self.canary.get("status", {}).get("canaryWeight", 0))
 
 
 def look(service: Service) -> State:
@@ -74,7 +62,7 @@ def look(service: Service) -> State:
         if ("Deployment", service.name + suffix) in named
     }
     pods = tuple(one for one in found if one["kind"] == "Pod" and "deletionTimestamp" not in one["metadata"])
-    return State(deployments, pods, named.get(("Canary", service.name), {}))
+    return State(deployments, pods, status_of(named.get(("Canary", service.name), {})))
 
 
 def follow(
@@ -112,18 +100,18 @@ def is_done(service: Service, before: State, state: State, *, to_the_end: bool) 
     """
     if service.strategy != "canary":
         return all(_is_ready(deployment, service.replicas) for deployment in state.deployments.values())
-    if before.phase in ("", "Initializing"):
-        return state.phase in _AT_REST
+    if before.canary.phase in ("", "Initializing"):
+        return state.canary.at_rest
     same = state.template == before.template
-    if same and before.phase in _AT_REST:
+    if same and before.canary.at_rest:
         return True
     if _is_back(before, state):
         return True
-    moved = same or (_checksum(state) != _checksum(before) and not _is_still(before, state))
-    if moved and state.phase == "Failed":
+    moved = same or (state.canary.applied != before.canary.applied and not _is_still(before, state))
+    if moved and state.canary.failed:
         raise RolloutError(f"{service.name}: the rollout failed and the champion keeps serving\n{_next_step(service)}")
-    begun = moved or state.phase == "Waiting"
-    return begun and (state.phase in _AT_REST or not to_the_end)
+    begun = moved or state.canary.phase == "Waiting"
+    return begun and (state.canary.at_rest or not to_the_end)
 
 
 def summary(service: Service, state: State) -> str:
@@ -131,9 +119,10 @@ def summary(service: Service, state: State) -> str:
     ready = sum(_has(pod, "Ready") for pod in state.pods)
     parts = [f"{service.name}: {ready} of {len(state.pods)} replicas ready"]
     if service.strategy == "canary":
-        waits = " for the judge's yes" if state.phase == "Waiting" else ""
-        parts.append(f"rollout {state.phase or 'not seen by Flagger yet'}{waits}")
-        parts += [f"{state.weight} % of traffic"] if state.weight else []
+        canary = state.canary
+        waits = " for the judge's yes" if canary.phase == "Waiting" else ""
+        parts.append(f"rollout {canary.phase or 'not seen by Flagger yet'}{waits}")
+        parts += [f"{canary.weight} % of traffic"] if canary.weight else []
     return ", ".join(parts)
 
 
@@ -165,26 +154,15 @@ def _has(pod: Mapping[str, Any], condition: str) -> bool:
     return any(one["type"] == condition and one["status"] == "True" for one in conditions)
 
 
-def _checksum(state: State) -> str:
-    """Flagger's own of the pod that it rolls out, or rolled out last."""
-    return str(state.canary.get("status", {}).get("lastAppliedSpec", ""))
-
-
 def _is_back(before: State, state: State) -> bool:
     """Whether the champion is asked for again after a failure: Flagger writes its checksum, and the phase stays."""
-    status = state.canary.get("status", {})
-    back = _checksum(state) == str(status.get("lastPromotedSpec")) and _checksum(state) != _checksum(before)
-    return before.phase == state.phase == "Failed" and back
+    back = state.canary.applied == state.canary.promoted != "" and state.canary.applied != before.canary.applied
+    return before.canary.failed and state.canary.failed and back
 
 
 def _is_still(before: State, state: State) -> bool:
     """Whether a phase is that of the rollout before: Flagger writes the new checksum a second before its phase."""
-    return state.phase in _AT_REST and _turned(state) == _turned(before)
-
-
-def _turned(state: State) -> str:
-    """When Flagger last changed its mind about the rollout."""
-    return turned_at(state.canary.get("status", {}))
+    return state.canary.at_rest and state.canary.phase_since == before.canary.phase_since
 
 
 def _next_step(service: Service) -> str:

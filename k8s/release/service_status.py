@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.releases.canary_status import SERVING, SUCCEEDED, status_of
 from k8s.cluster.kubectl import get_json
 from k8s.errors import ClusterError, ToolError
 from k8s.release.errors import PromotionError
 
-_ENDED_WELL = ("Initialized", "Succeeded")
-_ENDED = (*_ENDED_WELL, "Failed")
 _SECONDS = 30
 
 
@@ -56,9 +55,9 @@ def _of_events(events: Iterable[dict[str, Any]], source: Path) -> ServiceStatus:
         if event["kind"] != "ended":
             continue
         under_way = ""
-        if event["phase"] in _ENDED_WELL:
+        if event["phase"] in SERVING:
             champion = (event["version"], event["evidence"]["package"])
-        if event["phase"] == "Succeeded" and champion is not None:
+        if event["phase"] == SUCCEEDED and champion is not None:
             passed.add(champion)
     if champion is None:
         raise PromotionError(f"{source}: no version answers yet; wait for the first rollout's end")
@@ -93,11 +92,13 @@ def status_of_objects(
     Raises:
         KeyError, IndexError, TypeError: the objects are not as the chart and Flagger make them.
     """
-    phase, name = canary["status"]["phase"], identity(champion["spec"]["template"])
+    status, name = status_of(canary), identity(champion["spec"]["template"])
+    if not status.phase:
+        raise KeyError("status.phase")
     owned = [one for one in kept if champion["metadata"]["uid"] in _owners(one)]
     took_over = any(identity(one["spec"]["template"]) != name for one in owned)
-    passed = phase == "Succeeded" or (phase == "Failed" and took_over)
-    return ServiceStatus(*name, passed=passed, under_way=phase not in _ENDED)
+    passed = status.phase == SUCCEEDED or (status.failed and took_over)
+    return ServiceStatus(*name, passed=passed, under_way=not status.at_rest)
 
 
 def identity(pod: dict[str, Any]) -> tuple[str, str]:

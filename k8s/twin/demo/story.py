@@ -11,6 +11,7 @@ from components.git.repository import Repository
 from components.package.model_package import read_package
 from components.registry.model_registry import promote
 from components.registry.package_store import package_uri
+from components.releases.canary_status import FAILED, INITIALIZED, SUCCEEDED
 from components.releases.release_file import Release
 from components.spec.contract import Spec
 from components.table.cells import read_table
@@ -38,7 +39,7 @@ ROLLOUT_SECONDS = 180.0
 UNJUDGED_SECONDS = 5.0
 
 #: The phases that end a rollout, and how a version is remembered after them.
-_FATES: dict[str, Fate] = {"Initialized": "champion", "Succeeded": "promoted", "Failed": "rolled-back"}
+_FATES: dict[str, Fate] = {INITIALIZED: "champion", SUCCEEDED: "promoted", FAILED: "rolled-back"}
 
 
 class DemoError(Exception):

@@ -15,10 +15,10 @@ from components.releases.rollback import Rollback, undo_release
 from services.judge.actions.kubernetes import KubernetesApi, Notice
 from services.judge.actions.mlflow_alias import Registry
 from services.judge.actions.revert_reason import revert_reason
-from services.judge.canary_status import RolloutEnd, rollout_end
 from services.judge.errors import KubernetesError, RegistryError, UnregisteredError
 from services.judge.judge import Judge, UnknownSubjectError
 from services.judge.log import log
+from services.judge.rollout_end import RolloutEnd, rollout_end
 from services.judge.webhook import Subject, WebhookPayload, WebhookPayloadError
 
 #: Waits between tries to reach the environment repository.

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import k8s.cluster.retry
+from components.releases.canary_status import CanaryStatus
 from k8s.cluster.retry import retry
 from k8s.deploy import flux_sync, rollout_progress
 from k8s.deploy.rollout_report import _looked
@@ -68,7 +69,7 @@ def test_a_cluster_that_stays_away_ends_it(kubectl: Path) -> None:
 
 def test_so_it_is_where_no_flux_follows(kubectl: Path) -> None:
     service = rollout_progress.Service("churn", "models", "canary", 1)
-    before = rollout_progress.State({}, (), {})
+    before = rollout_progress.State({}, (), CanaryStatus())
     away(kubectl, ALLOWED)
     rollout_progress.follow(service, before, 60, lambda _: None, to_the_end=True)
     away(kubectl, 100)

@@ -7,26 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from k8s.deploy.flux_sync import Seen, has_ended, look
+from components.releases.canary_status import CanaryStatus
+from k8s.deploy.flux_sync import SyncState, has_ended, look
 
 ONE, TWO = ("1", "package 1"), ("2", "package 2")
+Identity = tuple[str, str]
+
+
+def seen(
+    asked: Identity | None, answers: Identity | None, phase: str, asked_since: str = "", phase_since: str = ""
+) -> SyncState:
+    return SyncState(asked, answers, CanaryStatus(phase, phase_since), asked_since)
 
 
 @pytest.mark.parametrize(
-    ("seen", "was_asked", "ended"),
+    ("state", "was_asked", "ended"),
     [
-        (Seen(None, None, ""), False, False),
-        (Seen(ONE, ONE, "Succeeded"), False, False),
-        (Seen(TWO, None, "Initializing"), True, False),
-        (Seen(TWO, TWO, "Initialized"), True, True),
-        (Seen(TWO, ONE, "Succeeded"), True, False),
-        (Seen(TWO, ONE, "Progressing"), True, False),
-        (Seen(TWO, TWO, "Finalising"), True, False),
-        (Seen(TWO, TWO, "Succeeded"), True, True),
-        (Seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:01:00Z"), True, True),
-        (Seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:00:00Z"), True, False),
-        (Seen(TWO, TWO, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:00:00Z"), True, True),
-        (Seen(ONE, ONE, "Failed"), True, True),
+        (seen(None, None, ""), False, False),
+        (seen(ONE, ONE, "Succeeded"), False, False),
+        (seen(TWO, None, "Initializing"), True, False),
+        (seen(TWO, TWO, "Initialized"), True, True),
+        (seen(TWO, ONE, "Succeeded"), True, False),
+        (seen(TWO, ONE, "Progressing"), True, False),
+        (seen(TWO, TWO, "Finalising"), True, False),
+        (seen(TWO, TWO, "Succeeded"), True, True),
+        (seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:01:00Z"), True, True),
+        (seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:00:00Z"), True, False),
+        (seen(TWO, TWO, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:00:00Z"), True, True),
+        (seen(ONE, ONE, "Failed"), True, True),
     ],
     ids=[
         "nothing is there yet", "it was not brought yet", "the first one starts", "the first one answers",
@@ -34,8 +42,8 @@ ONE, TWO = ("1", "package 1"), ("2", "package 2")
         "the failure was of the one before", "the champion is back", "reverted in Git, and that was brought",
     ],
 )  # fmt: skip
-def test_the_end(seen: Seen, was_asked: bool, ended: bool) -> None:
-    assert has_ended(seen, TWO, was_asked=was_asked) is ended
+def test_the_end(state: SyncState, was_asked: bool, ended: bool) -> None:
+    assert has_ended(state, TWO, was_asked=was_asked) is ended
 
 
 def test_what_kubectl_says_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,6 +71,6 @@ def test_what_kubectl_says_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     program.write_text(f'#!/bin/sh\ncase "$*" in *--show-managed-fields*) exec /bin/cat {tmp_path}/said.json ;; esac\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert look("churn", "models") == Seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:01:00Z")
+    assert look("churn", "models") == seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:01:00Z")
     (tmp_path / "said.json").write_text("")
-    assert look("churn", "models") == Seen(None, None, "")
+    assert look("churn", "models") == seen(None, None, "")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from components.releases.canary_status import CanaryStatus, status_of
 from k8s.deploy.rollout_progress import Service, State, hopeless, is_done, summary
 from k8s.errors import RolloutError
 
@@ -54,7 +55,7 @@ def state(
     conditions = [{"type": "Promoted", "reason": phase, "lastUpdateTime": f"2026-01-01T00:00:0{turned or applied}Z"}]
     status = {"phase": phase, "lastAppliedSpec": applied, "canaryWeight": weight, "conditions": conditions}
     status |= {"lastPromotedSpec": promoted} if promoted else {}
-    return State({"": deployment(image)}, (), {"status": status if phase else {}})
+    return State({"": deployment(image)}, (), status_of({"status": status if phase else {}}))
 
 
 def done(before: State, after: State, *, to_the_end: bool = False) -> bool:
@@ -73,11 +74,13 @@ def done(before: State, after: State, *, to_the_end: bool = False) -> bool:
 )
 def test_a_rolling_update_ends_with_all_replicas_new_and_ready(one: dict[str, Any], ready: bool) -> None:
     """A rolling update is done when all replicas are new and ready."""
-    assert is_done(BASIC, State({}, (), {}), State({"": one}, (), {}), to_the_end=False) is ready
+    assert (
+        is_done(BASIC, State({}, (), CanaryStatus()), State({"": one}, (), CanaryStatus()), to_the_end=False) is ready
+    )
 
 
 def test_a_candidate_has_to_be_ready_too() -> None:
-    both = State({"": deployment(), "-shadow": deployment(available=0)}, (), {})
+    both = State({"": deployment(), "-shadow": deployment(available=0)}, (), CanaryStatus())
     assert not is_done(BASIC, both, both, to_the_end=False)
 
 
@@ -154,11 +157,11 @@ def test_one_line_says_where_it_stands() -> None:
 
 
 def test_an_image_that_is_not_there_is_hopeless_at_once() -> None:
-    stuck = State({"": deployment(NEW)}, (pod(NEW, ready=False, waiting="ErrImagePull"),), {})
+    stuck = State({"": deployment(NEW)}, (pod(NEW, ready=False, waiting="ErrImagePull"),), CanaryStatus())
     assert list(hopeless(stuck)) == [f"ErrImagePull: {NEW} in pod small-1; not found"]
 
 
 def test_a_starting_pod_or_an_earlier_image_is_not_hopeless() -> None:
     """A pod that is only starting, or has an earlier image, is not hopeless."""
     pods = (pod(NEW, ready=False, waiting="ContainerCreating"), pod(OLD, waiting="ErrImagePull"))
-    assert list(hopeless(State({"": deployment(NEW)}, pods, {}))) == []
+    assert list(hopeless(State({"": deployment(NEW)}, pods, CanaryStatus()))) == []

@@ -50,7 +50,7 @@ def test_the_registry_of_old_and_new_commits_is_found(tmp_path: Path, file: str)
     ]
 
 
-def test_a_registry_that_cannot_be_imported_is_not_taken_for_an_old_one(tmp_path: Path) -> None:
+def test_a_broken_new_registry_is_not_taken_for_an_old_one(tmp_path: Path) -> None:
     """A library that is missing in the new registry is the error, and not that there is no old one."""
     file = tmp_path / "components/registry/model_registry.py"
     file.parent.mkdir(parents=True)

@@ -11,9 +11,9 @@ from components.git.repository import Repository
 from components.releases.environment_repository import EnvironmentRepository
 from services.judge.actions.consequences import Consequences
 from services.judge.actions.kubernetes import KubernetesApi
-from services.judge.canary_status import rollout_end
 from services.judge.evidence.series import Series
 from services.judge.judge import Judge
+from services.judge.rollout_end import rollout_end
 from services.judge.webhook import WebhookPayloadError
 from tests.services.judge.api_server import ApiServer, api_server, failed_canary
 from tests.services.judge.churn_release import FILE, TOLD, asking
