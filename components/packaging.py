@@ -25,7 +25,8 @@ from components.package.model_package import (
     write_package,
 )
 from components.registry.package_store import copy_package
-from components.spec.contract import SCORE_EDGES, NumberFeature, Spec, category_text
+from components.spec.contract import SCORE_EDGES, NumberFeature, Spec
+from components.spec.values import category_text
 from components.spec.views import recorded_spec
 from components.step import step
 from components.table.examples import Examples, negative_word

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from components.evaluation.result import Flips, Trend
 from components.features.encoding import numbers
 from components.models.trained import Trained
-from components.spec.contract import CategoryFeature, DateFeature, Feature, Spec, category_text
+from components.spec.contract import CategoryFeature, DateFeature, Feature, Spec
+from components.spec.values import category_text, days_to_moments
 from components.spec.views import table_bounds
 from components.table.examples import Columns, Examples
 
@@ -64,8 +65,4 @@ def trend(model: Trained, examples: Examples, spec: Spec, feature: str, raises: 
 
 
 def _as_cells(values: NDArray[np.float64], rule: Feature) -> NDArray[Any]:
-    if not isinstance(rule, DateFeature):
-        return values
-    missing = np.isnan(values)
-    days = np.rint(np.where(missing, 0.0, values) * 86_400_000_000).astype(np.int64).astype("datetime64[us]")
-    return np.where(missing, np.datetime64("NaT", "us"), days)
+    return days_to_moments(values) if isinstance(rule, DateFeature) else values

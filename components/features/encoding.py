@@ -21,7 +21,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
@@ -30,15 +29,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from components.errors import DataError
-from components.spec.contract import (
-    CategoryFeature,
+from components.spec.contract import CategoryFeature, ClosedModel, DateFeature, Feature, NumberFeature
+from components.spec.values import (
     CategoryValue,
-    ClosedModel,
-    DateFeature,
-    Feature,
-    NumberFeature,
     category_text,
-    days_since_epoch,
+    cell_days,
+    cell_text,
+    is_missing,
+    moments_to_days,
 )
 
 #: A table: column name to its cells; a missing cell is None or NaN (NaT in a datetime64 array).
@@ -144,36 +142,8 @@ def _column(name: str, table: Table) -> NDArray[Any]:
 
 def _days(cells: NDArray[Any]) -> NDArray[np.float64]:
     if np.issubdtype(cells.dtype, np.datetime64):
-        days = cells.astype("datetime64[us]").astype(np.int64) / 86_400_000_000
-        return np.where(np.isnat(cells), np.nan, days)
+        return moments_to_days(cells)
     return np.array([np.nan if is_missing(cell) else cell_days(cell) for cell in cells.tolist()], dtype=np.float64)
-
-
-def cell_days(cell: str | date | datetime) -> float:
-    """Days since 1970-01-01 UTC of an ISO 8601 text or of a date.
-
-    Raises:
-        ValueError: the text is not ISO 8601.
-    """
-    if not isinstance(cell, str):
-        return days_since_epoch(cell)
-    # A day alone is `date`, everything longer carries a time.
-    return days_since_epoch(date.fromisoformat(cell) if len(cell) <= 10 else datetime.fromisoformat(cell))
-
-
-def is_missing(cell: object) -> bool:
-    """Whether a table's cell is None, NaN or NaT."""
-    # Only NaN and NaT differ from themselves.
-    return cell is None or bool(cell != cell)
-
-
-def cell_text(cell: object) -> str:
-    """A table's cell in the spelling of `category_text`; 1.0 is the 1 that a column with gaps was read as."""
-    if isinstance(cell, bool | np.bool_):
-        return category_text(bool(cell))
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell)
 
 
 def encode_table(encoding: Encoding, table: Table) -> NDArray[np.float32]:

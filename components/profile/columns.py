@@ -17,7 +17,8 @@ import pandas as pd
 
 from components.errors import DataError
 from components.profile.ranges import wider
-from components.spec.contract import CategoryFeature, CategoryValue, DateFeature, Feature, Missing, NumberFeature
+from components.spec.contract import CategoryFeature, DateFeature, Feature, Missing, NumberFeature
+from components.spec.values import CategoryValue
 from components.table.cells import FloatArray, category_column, date_column
 
 #: A text column with more distinct values is no closed list.

@@ -12,8 +12,9 @@ from components.profile.baseline import measure, search_for
 from components.profile.roles import find_roles, sample_rows
 from components.profile.target import find_target
 from components.profile.writing import Draft, spec_text
-from components.spec.contract import Feature, Spec, category_text
+from components.spec.contract import Feature, Spec
 from components.spec.reading.loading import parse_spec
+from components.spec.values import category_text
 from components.table.cells import category_column
 from components.table.examples import Examples, examples_of
 from components.table.holdout import split_examples

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from components.errors import DataError
-from components.spec.contract import CategoryValue, Data
+from components.spec.contract import Data
+from components.spec.values import CategoryValue
 from components.table.cells import category_column
 from components.table.examples import negative_word
 

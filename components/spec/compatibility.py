@@ -8,15 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from components.errors import GateError
-from components.spec.contract import (
-    CategoryFeature,
-    DateFeature,
-    Feature,
-    NumberFeature,
-    Spec,
-    category_text,
-    days_since_epoch,
-)
+from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature, Spec
+from components.spec.values import category_text, days_since_epoch
 
 
 def refuse_narrower(champion: Mapping[str, Feature], spec: Spec) -> None:

@@ -1,15 +1,17 @@
 """The spec's types: what a team decides about one model, and what a caller may send.
 
 Every other part reads these; nothing here reads a file (`spec.py` does) and
-nothing here needs more than pydantic, so the serving process can import it.
+nothing here needs more than pydantic and numpy, so the serving process can import it.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from components.spec.values import CategoryValue, category_text, days_since_epoch
 
 #: Upper edges of the score bins that every version counts in, and that the
 #: hold-out histograms of a package use. They are spaced by log-odds, so that a
@@ -22,9 +24,6 @@ SCORE_EDGES: tuple[float, ...] = (
 #: In a registry: the tag of a model version that names its package, and the alias of the version that serves.
 PACKAGE_TAG = "canario.package"
 CHAMPION = "champion"
-
-#: A category's value as it stands in a request: JSON text, whole number or boolean.
-CategoryValue = bool | int | str
 
 #: A name that a folder, a DNS label and a Kubernetes object may have.
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
@@ -378,18 +377,3 @@ class Spec(ClosedModel):
             if column not in allowed:
                 kind = f"no {' or '.join(types)} feature" if column in self.features else "no feature"
                 raise ValueError(f"{place}: {column!r} is {kind}; allowed: {', '.join(allowed) or 'none'}")
-
-
-def category_text(value: CategoryValue) -> str:
-    """The one spelling by which a table's cell and a request's value are compared."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def days_since_epoch(moment: date | datetime) -> float:
-    """Days since 1970-01-01 UTC; a time without a zone is taken as UTC."""
-    if isinstance(moment, datetime):
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return aware.timestamp() / 86_400
-    return float(moment.toordinal() - date(1970, 1, 1).toordinal())

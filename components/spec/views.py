@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from components.spec.contract import DateFeature, Feature, NumberFeature, Spec, days_since_epoch
+from components.spec.contract import DateFeature, Feature, NumberFeature, Spec
+from components.spec.values import days_since_epoch
 
 
 def table_bounds(feature: NumberFeature | DateFeature) -> tuple[float, float]:

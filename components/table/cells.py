@@ -24,6 +24,7 @@ import pyarrow.parquet
 
 from components.errors import DataError
 from components.spec.contract import CategoryFeature, DateFeature, Feature
+from components.spec.values import SECONDS_A_DAY, cell_text
 from components.table.files import arrow_table
 from components.table.kinds import BOOLEAN, LARGEST_EXACT, NUMBER, canonical
 
@@ -114,7 +115,7 @@ def _feature_column(cells: pd.Series, feature: Feature) -> TextArray | FloatArra
 def category_column(cells: pd.Series) -> TextArray:
     """Each cell's `category_text`, None where missing. A whole number has no ".0": 1.0 is "1"."""
     codes, distinct = pd.factorize(cells)
-    texts = np.array([*(_cell_text(cell) for cell in distinct), None], dtype=object)
+    texts = np.array([*(_raw_text(cell) for cell in distinct), None], dtype=object)
     return texts[codes]
 
 
@@ -143,7 +144,7 @@ def date_column(cells: pd.Series) -> FloatArray:
     )
     _refuse_cells(cells, cells.notna() & times.isna(), "an ISO 8601 day or time such as 2024-03-31")
     microseconds = times.dt.as_unit("us").astype("int64").to_numpy(dtype=np.float64)
-    return np.where(times.isna(), np.nan, microseconds / 1e6 / 86_400)
+    return np.where(times.isna(), np.nan, microseconds / 1e6 / SECONDS_A_DAY)
 
 
 def name_rows(positions: Sequence[int] | npt.NDArray[np.integer], most: int = 5) -> str:
@@ -165,14 +166,12 @@ def _refuse_cells(cells: pd.Series, wrong: pd.Series, expected: str) -> None:
         raise DataError(f"{cells.name}: {first!r} is not {expected} ({name_rows(positions)})")
 
 
-def _cell_text(cell: object) -> str:
+def _raw_text(cell: object) -> str:
     """One text for one value, be its column text, boolean or numbers."""
-    if isinstance(cell, (bool, np.bool_)):
-        return "true" if cell else "false"
-    if isinstance(cell, (float, np.floating)):
-        return str(int(cell)) if float(cell).is_integer() else repr(float(cell))
+    if isinstance(cell, bool | np.bool_ | float | np.floating):
+        return cell_text(cell)
     text = str(cell)
     if re.match(BOOLEAN, text):
         return text.lower()
     exact = re.match(NUMBER, text) and math.isfinite(float(text)) and abs(float(text)) <= LARGEST_EXACT
-    return _cell_text(float(text)) if exact else text
+    return cell_text(float(text)) if exact else text

@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.errors import DataError
-from components.spec.contract import Data, DateFeature, Feature, Spec, category_text
+from components.spec.contract import Data, DateFeature, Feature, Spec
+from components.spec.values import category_text, days_to_moments
 from components.table.cells import category_column, feature_columns, name_rows, parse_table
 
 Columns = dict[str, NDArray[Any]]
@@ -71,14 +72,8 @@ def typed_columns(frame: pd.DataFrame, features: Mapping[str, Feature]) -> Colum
     typed: Columns = dict(feature_columns(frame, features))
     for name, feature in features.items():
         if isinstance(feature, DateFeature):
-            typed[name] = _moments(typed[name])
+            typed[name] = days_to_moments(typed[name])
     return typed
-
-
-def _moments(days: NDArray[np.float64]) -> NDArray[np.datetime64]:
-    missing = np.isnan(days)
-    microseconds = np.rint(np.where(missing, 0.0, days) * 86_400_000_000).astype(np.int64)
-    return np.where(missing, np.datetime64("NaT", "us"), microseconds.astype("datetime64[us]"))
 
 
 def labels_of(frame: pd.DataFrame, data: Data) -> Labels:

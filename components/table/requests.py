@@ -8,15 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from components.features.encoding import RequestValue, is_missing
-from components.spec.contract import (
-    CategoryFeature,
-    DateFeature,
-    Feature,
-    NumberFeature,
-    category_text,
-    days_since_epoch,
-)
+from components.features.encoding import RequestValue
+from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature
+from components.spec.values import category_text, days_since_epoch, is_missing
 from components.table.examples import Examples
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -18,13 +18,8 @@ import pandera.pandas as pa
 
 from components.errors import DataError
 from components.features.encoding import numbers
-from components.spec.contract import (
-    CategoryFeature,
-    DateFeature,
-    Feature,
-    Spec,
-    category_text,
-)
+from components.spec.contract import CategoryFeature, DateFeature, Feature, Spec
+from components.spec.values import category_text
 from components.spec.views import table_bounds
 from components.table.cells import name_rows
 from components.table.examples import Examples

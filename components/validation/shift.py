@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.features.encoding import numbers
-from components.spec.contract import CategoryFeature, Feature, category_text
+from components.spec.contract import CategoryFeature, Feature
+from components.spec.values import category_text
 from components.table.examples import Columns
 
 BINS = 10

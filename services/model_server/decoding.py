@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, Union
 
 import msgspec
 
-from components.features.encoding import cell_days
 from components.package.model_package import Contract
-from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature, days_since_epoch
+from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature
+from components.spec.values import cell_days, days_since_epoch
 from services.model_server.errors import Refused
 from services.model_server.problems import Examiner
 

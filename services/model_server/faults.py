@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 
 from components.package.model_package import Contract
-from components.spec.contract import CategoryFeature, CategoryValue, category_text
+from components.spec.contract import CategoryFeature
+from components.spec.values import CategoryValue, category_text
 from services.model_server.decoding import Row
 from services.model_server.errors import ServerError, SettingsError
 from services.model_server.settings import Settings, parse_slice

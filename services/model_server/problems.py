@@ -9,9 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from components.features.encoding import cell_days
 from components.package.model_package import Contract
-from components.spec.contract import DateFeature, Feature, NumberFeature, days_since_epoch
+from components.spec.contract import DateFeature, Feature, NumberFeature
+from components.spec.values import cell_days, days_since_epoch
 from services.model_server.errors import Refused
 
 Problem = dict[str, Any]

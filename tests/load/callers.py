@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from components.spec.contract import Feature, NumberFeature, Spec, category_text
+from components.spec.contract import Feature, NumberFeature, Spec
+from components.spec.values import category_text
 from components.table.cells import read_table
 from components.table.examples import examples_of, negative_word
 from components.table.requests import requests_of

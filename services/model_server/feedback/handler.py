@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from components.package.model_package import Target
-from components.spec.contract import category_text
+from components.spec.values import category_text
 from services import telemetry
 from services.model_server.counters import Counters
 from services.model_server.decoding import json_document

@@ -13,7 +13,8 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from components.package.model_package import Contract
-from components.spec.contract import CategoryFeature, category_text
+from components.spec.contract import CategoryFeature
+from components.spec.values import category_text
 from services import telemetry
 from services.model_server.decoding import Row
 from services.model_server.errors import SettingsError

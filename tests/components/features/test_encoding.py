@@ -9,16 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import DataError
-from components.features.encoding import (
-    Encoding,
-    RequestValue,
-    RowEncoder,
-    cell_text,
-    encode_rows,
-    encode_table,
-    fit_encoding,
-)
+from components.features.encoding import Encoding, RequestValue, RowEncoder, encode_rows, encode_table, fit_encoding
 from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature
+from components.spec.values import cell_text
 from tests.small_package import FEATURES, TABLE
 
 

@@ -8,15 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from components.spec.contract import (
-    SCORE_EDGES,
-    CategoryFeature,
-    DateFeature,
-    NumberFeature,
-    Spec,
-    category_text,
-    days_since_epoch,
-)
+from components.spec.contract import SCORE_EDGES, CategoryFeature, DateFeature, NumberFeature, Spec
+from components.spec.values import category_text, days_since_epoch
 
 
 def document(**changes: Any) -> dict[str, Any]:

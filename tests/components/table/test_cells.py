@@ -15,14 +15,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from components.errors import DataError
-from components.spec.contract import (
-    CategoryFeature,
-    DateFeature,
-    Feature,
-    NumberFeature,
-    category_text,
-    days_since_epoch,
-)
+from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature
+from components.spec.values import category_text, days_since_epoch
 from components.table.cells import (
     category_column,
     date_column,

@@ -33,7 +33,8 @@ from components.package.model_package import (
     score_bin,
     write_package,
 )
-from components.spec.contract import CategoryFeature, DateFeature, Feature, Spec, category_text
+from components.spec.contract import CategoryFeature, DateFeature, Feature, Spec
+from components.spec.values import category_text
 from components.table.cells import read_table
 from components.table.examples import examples_of
 from components.table.requests import requests_of
