@@ -9,7 +9,8 @@ ComponentError
 ├── GitError        Git refused, or is not installed; says what it said
 ├── ImageRecordError  the record of a built image is not there, or broken
 ├── LayoutError     an image's bytes are not what their names say
-└── ReleaseError    an environment file is wrong; says which key
+├── ReleaseError    a release file is wrong; says which key
+└── TrainingInputError  the inputs of a training Job are too large for it
 """
 
 
@@ -51,3 +52,7 @@ class LayoutError(ComponentError):
 
 class ReleaseError(ComponentError):
     """An environment file is wrong."""
+
+
+class TrainingInputError(ComponentError):
+    """The inputs of a training Job do not fit in it."""

@@ -14,6 +14,7 @@ from components.evaluate import evaluate
 from components.explain import explain
 from components.gate import gate
 from components.ingest import ingest
+from components.jobs.node_pools import devices, node_labels
 from components.packaging import package
 from components.register import register
 from components.release import release
@@ -51,13 +52,6 @@ LARGE: Final = Needs("4", "8Gi", 30, reuse=True)
 #: Tries again after 10, 20, 40 seconds: a node that went away, a store that was busy.
 RETRIES: Final = 2
 BACKOFF: Final = "10s"
-
-#: Where the accelerators are: resource name, node labels of their kind and shape, taint of their nodes.
-GPU_RESOURCE: Final = "nvidia.com/gpu"
-GPU_LABEL: Final = "cloud.google.com/gke-accelerator"
-TPU_RESOURCE: Final = "google.com/tpu"
-TPU_LABEL: Final = "cloud.google.com/gke-tpu-accelerator"
-TPU_TOPOLOGY_LABEL: Final = "cloud.google.com/gke-tpu-topology"
 
 
 def training_pipeline(spec: Spec, image: str = IMAGE, retries: int = RETRIES) -> Any:
@@ -145,15 +139,11 @@ def _placed(task: Any, needs: Needs, image: str, retries: int) -> Any:
     return kubernetes.set_timeout(task, seconds=60 * needs.minutes)
 
 
-def _accelerated(task: Any, asked: Training) -> Any:
+def _accelerated(task: Any, training: Training) -> Any:
     """A task on the node pool with the accelerator that the spec asks for."""
-    if asked.accelerator == "cpu":
-        return task
-    resource, label = (GPU_RESOURCE, GPU_LABEL) if asked.accelerator == "gpu" else (TPU_RESOURCE, TPU_LABEL)
-    task.set_accelerator_type(resource).set_accelerator_limit(asked.accelerator_count)
-    kubernetes.add_toleration(task, key=resource, operator="Exists", effect="NoSchedule")
-    if asked.accelerator_type:
-        kubernetes.add_node_selector(task, label, asked.accelerator_type)
-    if asked.tpu_topology:
-        kubernetes.add_node_selector(task, TPU_TOPOLOGY_LABEL, asked.tpu_topology)
+    for resource, count in devices(training).items():
+        task.set_accelerator_type(resource).set_accelerator_limit(count)
+        kubernetes.add_toleration(task, key=resource, operator="Exists", effect="NoSchedule")
+    for label, value in node_labels(training).items():
+        kubernetes.add_node_selector(task, label, value)
     return task

@@ -15,11 +15,11 @@ import secrets
 import sys
 from pathlib import Path
 
-from components.errors import SpecError
+from components.errors import SpecError, TrainingInputError
+from components.jobs.training_job import Inputs, JobPlan, objects
 from components.spec.reading.loading import load_spec
 from k8s.errors import DeployError
 from k8s.training.job import TrainingJob
-from k8s.training.manifests import Inputs, JobPlan, objects
 
 _LONGEST_NAME = 40
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
-    except (DeployError, OSError) as error:
+    except (DeployError, TrainingInputError, OSError) as error:
         print(f"not trained: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.jobs.train_worker import TAKEN
+from components.jobs.training_job import INSTANCE, MODEL_FOLDER
 from components.models.trained import FIT
 from components.package.model_package import MODEL
 from k8s.cluster.kubectl import get_json, kubectl, kubectl_bytes, kubectl_process
 from k8s.training.errors import TrainingError
-from k8s.training.manifests import INSTANCE, MODEL_FOLDER
 
 _LOOK_SECONDS: Final = 0.5
 _LOG_SECONDS: Final = 5.0

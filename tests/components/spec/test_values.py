@@ -29,7 +29,7 @@ def test_a_cell_is_spelled_as_the_value_of_a_request(cell: object, text: str) ->
 
 
 @given(st.one_of(st.booleans(), st.integers(), st.text()))
-def test_a_cell_that_is_a_category_has_the_spelling_of_a_category(value: bool | int | str) -> None:
+def test_a_cell_that_is_a_category_is_spelled_as_one(value: bool | int | str) -> None:
     assert cell_text(value) == category_text(value)
 
 

@@ -1,20 +1,17 @@
-"""What the cluster is given to train a model: an indexed Job, its inputs, and what lets its workers talk."""
+"""A training as objects of Kubernetes: an indexed Job, its inputs, and what lets its workers talk."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from components.errors import TrainingInputError
+from components.jobs.node_pools import POOL_LABEL, devices, node_labels
 from components.jobs.train_worker import PORT
 from components.models.trained import FIT
 from components.spec.contract import Spec, Training
-from k8s.training.errors import TrainingError
-from pipelines.training import GPU_LABEL, GPU_RESOURCE, TPU_LABEL, TPU_RESOURCE, TPU_TOPOLOGY_LABEL
 
-#: The label by which a pool of nodes is chosen.
-POOL_LABEL: Final = "node.kubernetes.io/pool"
 #: By it the objects of one training are found.
 INSTANCE: Final = "app.kubernetes.io/instance"
 #: Where worker 0 leaves the model, in the pod.
@@ -29,7 +26,7 @@ _GRACE_SECONDS: Final = 2
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the train step reads: the spec, and the files that the steps before it wrote."""
+    """The files that the train step reads: the spec, and the files that the steps before it wrote."""
 
     spec: Spec
     train: bytes
@@ -57,7 +54,7 @@ def objects(wanted: JobPlan, inputs: Inputs) -> list[dict[str, Any]]:
     """The objects, the Job last.
 
     Raises:
-        TrainingError: the inputs are too large for the cluster's own store.
+        TrainingInputError: the inputs are too large for the cluster's own store.
     """
     shared = [_inputs(wanted, inputs), _policy(wanted)]
     return [*shared, *([_service(wanted)] if wanted.workers > 1 else []), _job(wanted)]
@@ -68,7 +65,7 @@ def _inputs(wanted: JobPlan, inputs: Inputs) -> dict[str, Any]:
     files = {"spec.json": spec, "train.parquet": inputs.train, "trials.json": inputs.trials}
     size = sum(map(len, files.values()))
     if size > LARGEST_INPUT_BYTES:
-        raise TrainingError(
+        raise TrainingInputError(
             f"the inputs of the train step have {size:,} bytes, at most {LARGEST_INPUT_BYTES:,} fit in a ConfigMap; "
             "put the table in an object store, name it in data.uri (such as s3://bucket/table.parquet), and run the "
             "whole graph on Kubeflow Pipelines, whose steps hand their files on through that store"
@@ -131,7 +128,7 @@ def _pod(wanted: JobPlan) -> dict[str, Any]:
         },
         "nodeSelector": _nodes(wanted),
         "tolerations": [
-            {"key": resource, "operator": "Exists", "effect": "NoSchedule"} for resource in _devices(wanted.training)
+            {"key": resource, "operator": "Exists", "effect": "NoSchedule"} for resource in devices(wanted.training)
         ],
         "containers": [_container(wanted)],
         "volumes": [{"name": "inputs", "configMap": {"name": wanted.name}}, {"name": "tmp", "emptyDir": {}}],
@@ -152,17 +149,8 @@ def _spread(wanted: JobPlan) -> dict[str, Any]:
 
 
 def _nodes(wanted: JobPlan) -> dict[str, str]:
-    asked = wanted.training
-    kind = TPU_LABEL if asked.accelerator == "tpu" else GPU_LABEL
-    labels = {POOL_LABEL: wanted.pool}
-    if asked.accelerator != "cpu":
-        labels |= {kind: asked.accelerator_type or "", TPU_TOPOLOGY_LABEL: asked.tpu_topology or ""}
-    return {label: value for label, value in labels.items() if value}
-
-
-def _devices(asked: Training) -> Mapping[str, str]:
-    resource = {"gpu": GPU_RESOURCE, "tpu": TPU_RESOURCE}.get(asked.accelerator)
-    return {resource: str(asked.accelerator_count)} if resource else {}
+    pool = {POOL_LABEL: wanted.pool} if wanted.pool else {}
+    return pool | node_labels(wanted.training)
 
 
 def _container(wanted: JobPlan) -> dict[str, Any]:
@@ -175,7 +163,7 @@ def _container(wanted: JobPlan) -> dict[str, Any]:
         "readinessProbe": {"exec": {"command": ["test", "-f", f"{MODEL_FOLDER}/{FIT}"]}, "periodSeconds": 1},
         "resources": {
             "requests": {"cpu": "250m", "memory": "1Gi"},
-            "limits": {"memory": wanted.memory, **_devices(wanted.training)},
+            "limits": {"memory": wanted.memory, **devices(wanted.training)},
         },
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from components.errors import TrainingInputError
+from components.jobs.training_job import Inputs, JobPlan, objects
 from components.spec.contract import Training
-from k8s.training.errors import TrainingError
-from k8s.training.manifests import Inputs, JobPlan, objects
 from tests.components.small_table import small_spec
 
 
@@ -79,5 +79,7 @@ def test_one_worker_has_nobody_to_talk_to() -> None:
 
 def test_inputs_too_large_are_refused_with_another_place() -> None:
     """Inputs that do not fit are refused, and the message says where they would fit."""
-    with pytest.raises(TrainingError, match=r"at most 1,048,576 fit in a ConfigMap; put the table in an object store"):
+    with pytest.raises(
+        TrainingInputError, match=r"at most 1,048,576 fit in a ConfigMap; put the table in an object store"
+    ):
         made(train=b"x" * 1_048_576)
