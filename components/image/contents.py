@@ -13,7 +13,7 @@ GROUND: Final = ("digest", "errors", "files")
 
 
 @dataclass(frozen=True)
-class Sources:
+class ImageSources:
     """What an image holds of this repository.
 
     Attributes:

@@ -14,7 +14,7 @@ from components.image.record import read_record
 from components.releases.release_file import Image, Release, ShadowVersion
 from components.spec.contract import ClosedModel, Spec
 from k8s.errors import EnvironmentFileError
-from k8s.rendering.server_settings import checked_release
+from k8s.rendering.server_settings import checked_release, faked_faults
 from k8s.rendering.values import Host, ObjectName
 from k8s.rendering.yaml_file import read_file
 
@@ -111,8 +111,27 @@ def built_release(record: Path, service: str, version: str) -> ClusterRelease:
     return ClusterRelease(service=service, version=version, package=built.package, image=image)
 
 
+def check_faults(release: Release, platform: Platform, environment: str) -> None:
+    """A faked fault is for environments where nobody relies on the answers.
+
+    Raises:
+        EnvironmentFileError: the release fakes one, and the environment's values do not allow it.
+    """
+    faked = faked_faults(release)
+    if faked and platform.values.get("faults") != "allowed":
+        raise EnvironmentFileError(
+            f"{environment}: {faked[0]} fakes a fault, which this environment refuses; remove it from the release, or "
+            "set `faults: allowed` in the values of its platform.yaml where nobody relies on the answers"
+        )
+
+
 def chart_values(spec: Spec, release: ClusterRelease, platform: Platform) -> dict[str, Any]:
-    """The chart's values: the spec's deploy part, the release, and how the environment differs."""
+    """The chart's values: the spec's deploy part, the release, and how the environment differs.
+
+    Raises:
+        EnvironmentFileError: the release fakes a fault, and the environment does not allow that.
+    """
+    check_faults(release, platform, platform.domain)
     deploy = spec.model_dump(mode="json", include={"name", "objectives", "rollout", "scale"})
     if platform.max_replicas is not None:
         scale = deploy["scale"]

@@ -22,7 +22,7 @@ import yaml
 
 from components.errors import ComponentError
 from components.files import write_atomically
-from components.releases.release_file import Release, release_file, release_text
+from components.releases.release_file import Release, environment_folder, release_file, release_text
 from components.spec.reading.loading import load_spec
 from components.spec.reading.strict_yaml import load_yaml
 from k8s.cluster import helm
@@ -30,6 +30,7 @@ from k8s.errors import DeployError, EnvironmentFileError, ToolError
 from k8s.rendering.environment_files import (
     ClusterRelease,
     chart_values,
+    check_faults,
     check_version_is_free,
     read_platform,
     read_release,
@@ -61,11 +62,16 @@ def release_changes(root: Path, environment: str, release: Release) -> dict[str,
     """
     file = release_file(environment, release.service)
     check_version_is_free(root / file, release)
+    check_faults(release, read_platform(_platform_file(root, environment)), environment)
     texts = {file: release_text(release)}
     if environment in followed(root):
         whole = ClusterRelease.read(release.model_dump(exclude_none=True), file)
         texts[rendered_file(environment, release.service)] = service_objects(root, environment, whole)
     return texts
+
+
+def _platform_file(root: Path, environment: str) -> Path:
+    return root / environment_folder(environment) / "platform.yaml"
 
 
 def service_objects(root: Path, environment: str, release: ClusterRelease) -> str:
@@ -76,7 +82,7 @@ def service_objects(root: Path, environment: str, release: ClusterRelease) -> st
         ComponentError: the service's spec is wrong.
     """
     spec = load_spec(root / "services" / release.service / "service.yaml")
-    platform = read_platform(root / "k8s" / "envs" / environment / "platform.yaml")
+    platform = read_platform(_platform_file(root, environment))
     values = chart_values(spec, release, platform)
     if spec.rollout.strategy == "canary" and values.get("autoscaler") == "none":
         raise EnvironmentFileError(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from typing import Final
 
 from components.errors import ReleaseError
 from components.releases.release_file import Release, is_own, parse_release
 from services.model_server.settings import PREFIX, Settings
 
+#: Settings by which a server fakes faults begin so.
+FAULT_PREFIX: Final = f"{PREFIX}FAULT_"
 ALLOWED_SETTINGS = tuple(sorted(name for field in Settings.model_fields if not is_own(name := PREFIX + field.upper())))
 
 
@@ -25,6 +28,12 @@ def checked_release(text: str, name: str, service: str) -> Release:
     if faults:
         raise ReleaseError("\n".join(f"{name}: {fault}" for fault in faults))
     return release
+
+
+def faked_faults(release: Release) -> list[str]:
+    """The settings of a release, or of its shadow version, by which a server fakes faults."""
+    shadow = release.candidate.settings if release.candidate else {}
+    return sorted(name for name in {**release.settings, **shadow} if name.startswith(FAULT_PREFIX))
 
 
 def _unknown(settings: Mapping[str, str]) -> list[str]:

@@ -119,6 +119,9 @@ class Values(PlatformReference):
     package: Digest = Field(description="Release: digest of the model package in the image.")
     image: Image = Field(description="Release: the image of the model.")
     settings: dict[str, str] = Field(default_factory=dict, description="Release: more settings of the model server.")
+    faults: Literal["refused", "allowed"] = Field(
+        default="refused", description="Whether a release may fake faults by its settings, `CANARIO_FAULT_...`."
+    )
     candidate: ShadowVersion | None = Field(
         default=None, description="Release: with strategy `shadow`, the version that is tried."
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from components.image.contents import ROOT, Sources
+from components.image.contents import ROOT, ImageSources
 from components.image.record import BuiltImage
 from services.image.engine import Engine
 from services.image.recipe import ImagePlan, make
@@ -30,7 +30,7 @@ class PlatformProgram:
 
     title: str
     lock: str
-    sources: Sources
+    sources: ImageSources
     packages: tuple[str, ...]
     unbuilt: tuple[str, ...] = ()
     check: tuple[str, ...] = _IMPORTS
@@ -40,7 +40,7 @@ PROGRAMS: Final = {
     "judge": PlatformProgram(
         title="canario's judge",
         lock="services/judge/requirements.txt",
-        sources=Sources(
+        sources=ImageSources(
             rooms=("git", "releases", "spec", "spec/reading"),
             patterns=("services/__init__.py", "services/telemetry.py", "services/judge/**/*.py"),
             without="services/judge/simulate",
@@ -50,28 +50,28 @@ PROGRAMS: Final = {
     "components": PlatformProgram(
         title="the steps of canario's pipeline",
         lock="components/requirements.txt",
-        sources=Sources(patterns=("components/**/*.py", "requirements.txt")),
+        sources=ImageSources(patterns=("components/**/*.py", "requirements.txt")),
         packages=("ca-certificates", "git"),
         unbuilt=("kfp-server-api",),
     ),
     "mlflow": PlatformProgram(
         title="MLflow's server, as canario runs it",
         lock="services/image/locks/mlflow.txt",
-        sources=Sources(),
+        sources=ImageSources(),
         packages=("ca-certificates",),
         check=("python", "-c", "import boto3, google.cloud.storage, mlflow.server, psycopg; print(mlflow.__version__)"),
     ),
     "stores": PlatformProgram(
         title="a PostgreSQL and an S3-compatible store, which stand for a cloud's",
         lock="services/image/locks/stores.txt",
-        sources=Sources(),
+        sources=ImageSources(),
         packages=("postgresql",),
         check=("bash", "-ec", "id --name --user; rclone --config= version; /usr/lib/postgresql/*/bin/postgres -V"),
     ),
     "load": PlatformProgram(
         title="callers of a service that canario serves",
         lock="tests/load/requirements.txt",
-        sources=Sources(
+        sources=ImageSources(
             rooms=("features", "spec", "spec/reading", "table"),
             patterns=("services/__init__.py", "services/telemetry.py", "tests/load/*.py"),
         ),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from components.errors import PackageError
-from components.image.contents import ROOT, Sources, read_all
+from components.image.contents import ROOT, ImageSources, read_all
 from components.package.model_package import Package, read_package
 from components.package.signature import signature_file
 from services.model_server.errors import ServerError
@@ -29,7 +29,7 @@ LOCK_FILE: Final = ROOT / _REQUIREMENTS
 #: In a bento, what its image is built from.
 _RECIPE: Final = "Containerfile"
 #: The sources that serve; everything else stays at home.
-_SOURCES: Final = Sources(
+_SOURCES: Final = ImageSources(
     rooms=("features", "package", "spec"),
     patterns=("services/__init__.py", "services/telemetry.py", "services/model_server/**/*.py", _REQUIREMENTS),
 )

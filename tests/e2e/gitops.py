@@ -127,7 +127,12 @@ def _write_files(root: Path, judge: Image, server: GitServer) -> None:
     _write(root, {f"services/{SERVICE}/service.yaml": yaml.safe_dump(spec, sort_keys=False)})
     for environment in ENVIRONMENTS:
         namespace, folder = f"gitops-{environment}", f"k8s/envs/{environment}"
-        values = {"resources": {"cpu": "50m"}, "startupSeconds": 180, "judge": {"url": f"http://judge.{namespace}"}}
+        values = {
+            "faults": "allowed",
+            "resources": {"cpu": "50m"},
+            "startupSeconds": 180,
+            "judge": {"url": f"http://judge.{namespace}"},
+        }
         where = {"domain": f"{environment}.gitops.local", "namespace": namespace}
         canario = {
             "judge": {"image": judge.model_dump(), "replicas": 1},

@@ -13,6 +13,13 @@
 {{- if and (eq .rollout.strategy "canary") (lt (int .scale.min) 2) }}
 {{- fail (printf "scale: min %v with strategy canary would leave callers without a replica when one goes; set scale.min to 2 or more" .scale.min) }}
 {{- end }}
+{{- range $place, $settings := dict "settings" .settings "candidate.settings" (default dict .candidate).settings }}
+{{- range $name, $_ := $settings }}
+{{- if and (hasPrefix "CANARIO_FAULT_" $name) (ne $.Values.faults "allowed") }}
+{{- fail (printf "%s: %s fakes a fault, which this environment refuses; remove it, or set faults to allowed where nobody relies on the answers" $place $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and .candidate (ne .rollout.strategy "shadow") }}
 {{- fail (printf "candidate: strategy %s has no candidate; remove it, or choose strategy shadow" .rollout.strategy) }}
 {{- end }}
