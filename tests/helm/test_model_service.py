@@ -82,6 +82,7 @@ def test_every_service_in_the_tree_renders(tmp_path: Path, path: Path) -> None:
         ({"scale": {"min": 1, "max": 3}}, "scale: min 1 with strategy canary would leave callers without a replica"),
         ({"rollout": {"step_weight": 60}}, "rollout: step_weight 60 is above max_weight 50"),
         ({"gpus": 1}, "gpus: 1 GPUs need a node pool"),
+        ({"settings": {"CANARIO_FAULT_ERROR_RATIO": "0.05"}}, "settings: CANARIO_FAULT_ERROR_RATIO fakes a fault"),
         ({"autoscaler": "keda"}, "autoscaler: keda counts requests in Prometheus; set keda.prometheus"),
         ({"candidate": SHADOW["candidate"]}, "candidate: strategy canary has no candidate"),
         ({"image": {"tag": ""}}, "image: registry.local/canario/churn needs a tag or a digest"),
@@ -99,6 +100,7 @@ def test_a_rule_between_two_keys_is_refused_in_a_sentence(
     "differences",
     [
         {"gpus": 1, "pool": "gpu"},
+        {"settings": {"CANARIO_FAULT_ERROR_RATIO": "0.05"}, "faults": "allowed"},
         {"scale": {"min": 3, "max": 3}},
         {"scale": {"min": 1, "max": 1}, "rollout": {"strategy": "basic"}},
         {"rollout": {"step_weight": 50}},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,22 @@ def test_other_values_are_put_in_mapping_by_mapping() -> None:
     values = chart_values(small_spec(), RELEASE, platform)
     assert values["route"] == {"host": "small.example.com", "gateway": {"name": "inner"}}
     assert values["pool"] == "fast"
+
+
+FAULTS = {"CANARIO_FAULT_ERROR_RATIO": "0.05"}
+SHADOW = ShadowVersion(version="4", package=DIGEST, image=IMAGE, settings=FAULTS)
+
+
+@pytest.mark.parametrize("faked", [{"settings": FAULTS}, {"candidate": SHADOW}], ids=["version", "shadow version"])
+@pytest.mark.parametrize("path", sorted(ROOT.glob("k8s/envs/*/platform.yaml")), ids=lambda path: path.parent.name)
+def test_only_local_lets_a_release_fake_a_fault(path: Path, faked: dict[str, Any]) -> None:
+    release, platform = RELEASE.model_copy(update=faked), read_platform(path)
+    if path.parent.name == "local":
+        assert chart_values(small_spec(), release, platform)["faults"] == "allowed"
+    else:
+        with pytest.raises(EnvironmentFileError, match="CANARIO_FAULT_ERROR_RATIO fakes a fault, which this"):
+            chart_values(small_spec(), release, platform)
+    chart_values(small_spec(), RELEASE, platform)
 
 
 def test_merging_changes_neither_side() -> None:
