@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.github.workflows import FOLDER
+from tests.patience import patient
 from tests.repo.tree import ROOT, files
 
 ACT = Path(sys.executable).parent / "act"
@@ -64,7 +65,7 @@ def act(tree: Path, event: str, workflow: str, *options: str, payload: dict[str,
     environment = {**os.environ, "HOME": str(tree.parent), "PATH": f"{path}{os.environ['PATH']}"}
     environment.pop("DOCKER_HOST", None)
     return subprocess.run(
-        command, check=False, cwd=tree, env=environment, capture_output=True, text=True, timeout=_SECONDS
+        command, check=False, cwd=tree, env=environment, capture_output=True, text=True, timeout=patient(_SECONDS)
     )
 
 

@@ -18,6 +18,7 @@ from k8s.twin.ports import Ports
 from k8s.twin.processes import Process
 from tests.k8s.twin.tiny import SPEC, tiny_program, wait_for
 from tests.load.budget import Budget, Limits, LoadError, compare, main, read_budget, table
+from tests.patience import patient
 
 LIMITS = Limits(p50_ms=10, p95_ms=40, p99_ms=100, failed_ratio=0, min_requests_per_second=50)
 GOOD: dict[str, Any] = {
@@ -160,7 +161,7 @@ def test_sigterm_ends_the_load_after_the_answers_under_way_and_labels_come_back(
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         wait_for(lambda: labelled() > 30)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(patient(15)) == 0
     totals = json.loads((out / "totals.json").read_text())
     assert (totals["final"], totals["faults"]) == (True, [])
     answer = loopback.get(served + "/counts")

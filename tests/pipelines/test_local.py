@@ -26,12 +26,11 @@ from components.split import split_examples
 from components.table.cells import read_table
 from pipelines.local import main
 from tests.components.small_table import csv_of, small_examples, small_frame, small_spec
+from tests.patience import patient
 
 STEPS = ["ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate", "package"]
 STEPS += ["register", "release"]
 REUSABLE = {"validate", "split", "tune", "train", "evaluate", "explain"}
-
-pytestmark = pytest.mark.timeout(240)
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,7 @@ def killed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Wor
             break
     children = [child.pid for child in psutil.Process(running.pid).children(recursive=True)]
     running.send_signal(request.param)
-    yield place, running.wait(30), children
+    yield place, running.wait(patient(30)), children
     for pid in children:
         if psutil.pid_exists(pid):
             os.kill(pid, signal.SIGKILL)

@@ -21,8 +21,6 @@ from k8s.audit.page import page
 from k8s.audit.statements import Section
 from tests.k8s.audit.known_version import ANN, BOB, Known, git, make, write_replay
 
-pytestmark = pytest.mark.timeout(1200)
-
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Known:

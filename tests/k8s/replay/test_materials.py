@@ -17,7 +17,6 @@ from k8s.replay.materials import Kept, find_kept, gather
 from tests.k8s.audit.known_version import git, make
 
 LOCK = b"numpy==2\n"
-pytestmark = pytest.mark.timeout(1200)
 
 
 @dataclass(frozen=True)

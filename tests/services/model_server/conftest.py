@@ -19,6 +19,7 @@ from services.model_server.app import ModelApp
 from services.model_server.assembly import Server
 from services.model_server.build import build_bento
 from services.model_server.settings import read_settings
+from tests.patience import patient
 from tests.services.model_server.served import Served, StartServed, start
 from tests.small_package import write_small_package
 
@@ -177,4 +178,4 @@ def listening(app: ModelApp) -> Iterator[int]:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(patient(10))

@@ -16,6 +16,7 @@ import httpx
 import psutil
 
 from services.model_server.build import serve_command, serve_environment
+from tests.patience import patient, patient_deadline
 from tests.small_package import GOOD
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,9 +24,9 @@ SERVER_PYTHON = ROOT / ".venv-server/bin/python"
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """What the condition says once it is true; it may fail until then."""
+    """What the condition says once it is true; it may fail until then. The seconds are those of a quiet machine."""
     pause = threading.Event()
-    deadline = time.monotonic() + seconds
+    deadline = patient_deadline(seconds)
     while True:
         try:
             found = condition()
@@ -34,7 +35,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"it did not come to pass within {seconds} s")
+            raise AssertionError(f"it did not come to pass within {patient(seconds):g} s")
         pause.wait(0.02)
 
 
@@ -64,7 +65,7 @@ class Served:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(patient(30))
 
 
 def start(bento: Path, home: Path, workers: int, settings: dict[str, str]) -> Served:

@@ -20,6 +20,7 @@ import pytest
 
 from components.package.model_package import Package
 from services.model_server.build import build_bento, serve_command, serve_environment
+from tests.patience import patient
 from tests.services.model_server.served import SERVER_PYTHON, Served, StartServed, free_port, wait_for
 from tests.small_package import GOOD, write_small_package
 
@@ -187,8 +188,8 @@ def test_a_stop_under_load_loses_no_request_and_no_line(launch: StartServed, tmp
         served.process.terminate()
         wait_for(lambda: httpx.get(f"{served.url}/readyz").status_code == 503)
         for caller in running:
-            caller.result(20)
-    assert served.process.wait(20) == 0
+            caller.result(patient(20))
+    assert served.process.wait(patient(20)) == 0
     assert not worker.is_running()
     lines = [line for path in tmp_path.glob("predictions-*") for line in path.read_text().splitlines()]
     assert len(lines) == sum(caller.answered for caller in traffic)
@@ -198,7 +199,7 @@ def test_no_worker_outlives_a_supervisor_that_is_killed(launch: StartServed) -> 
     served = launch()
     (worker,) = served.workers()
     os.kill(served.process.pid, signal.SIGKILL)
-    served.process.wait(10)
+    served.process.wait(patient(10))
     wait_for(lambda: not worker.is_running(), 10)
 
 
@@ -225,7 +226,7 @@ def test_a_broken_package_is_said_in_a_sentence_and_nothing_starts(bento: Path, 
     (package.path / "model.onnx").write_bytes(b"other bytes")
     environment = serve_environment(tmp_path, {"CANARIO_PACKAGE": str(package.path)})
     command = serve_command(bento, free_port(), server_python=SERVER_PYTHON)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patient(30), check=False)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith(f"model server: {package.path}/model.onnx: was changed")
 

@@ -21,6 +21,7 @@ from services.judge.shadow.reading import read_pages, read_seen
 from services.judge.shadow.report import Report, shadow_report
 from services.model_server.build import serve_command, serve_environment
 from tests.load.bench.generator import generate
+from tests.patience import patient
 from tests.services.model_server.served import SERVER_PYTHON, Served, StartServed, free_port, wait_for
 from tests.small_package import GOOD
 
@@ -51,7 +52,7 @@ def load(champion: Served) -> Iterator[list[dict[str, float]]]:
             yield seconds
         finally:
             going = False
-            running.result(10)
+            running.result(patient(10))
 
 
 def report_of(champion: Served) -> Report:
@@ -140,6 +141,6 @@ def test_a_slice_that_the_contract_has_not_is_said_and_nothing_starts(
     settings = {"CANARIO_SHADOW_URL": "http://127.0.0.1:1/predict", f"CANARIO_{name}": value}
     command = serve_command(bento, free_port(), server_python=SERVER_PYTHON)
     environment = serve_environment(tmp_path, settings)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patient(30), check=False)
     assert done.returncode == 1
     assert said in done.stderr.strip().splitlines()[-1]

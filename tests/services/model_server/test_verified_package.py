@@ -15,6 +15,7 @@ from services.model_server.build import build_bento, serve_command, serve_enviro
 from services.model_server.settings import read_settings
 from services.model_server.verified_package import admitted_package
 from services.signing.signer import key_signer, sign_package
+from tests.patience import patient
 from tests.services.model_server.served import SERVER_PYTHON, free_port, wait_for
 from tests.signing_keys import Keys, write_keys
 from tests.small_package import write_small_package
@@ -90,7 +91,7 @@ def test_under_another_key_nothing_starts_and_a_sentence_says_why(signed_bento: 
     other = write_keys(tmp_path / "keys").public
     command = serve_command(signed_bento, free_port(), server_python=SERVER_PYTHON)
     environment = serve_environment(tmp_path, {"CANARIO_PUBLIC_KEY": other})
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patient(30), check=False)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("model server: ")

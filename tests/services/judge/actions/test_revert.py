@@ -15,6 +15,7 @@ import pytest
 from services.judge.actions.revert import Environment, revert_reason, undo_release
 from services.judge.errors import RepositoryError
 from services.judge.repository import Repository
+from tests.patience import patient, patient_deadline
 
 FILE = "k8s/envs/local/churn.yaml"
 
@@ -55,11 +56,11 @@ def daemon(folder: Path) -> Iterator[str]:
         yield f"git://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(patient(10))
 
 
 def _wait_until_open(port: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = patient_deadline(10)
     while time.monotonic() < deadline:
         with socket.socket() as tried:
             if tried.connect_ex(("127.0.0.1", port)) == 0:

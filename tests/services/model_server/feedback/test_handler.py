@@ -13,6 +13,7 @@ import pytest
 
 from services.model_server.prediction_log import WRITE_INTERVAL
 from services.telemetry import FEEDBACK_MATCHED
+from tests.patience import patient
 from tests.services.model_server.conftest import Caller, StartServer, listening
 from tests.small_package import GOOD
 
@@ -238,7 +239,7 @@ def hanging_up() -> Iterator[int]:
         thread.start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+        thread.join(patient(10))
 
 
 def test_peers_that_hang_up_do_no_harm(serve: StartServer) -> None:
