@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,9 +147,16 @@ def serve(package: Package) -> Iterator[StartServer]:
     """Makes a server with settings such as `log_dir="..."`; its logs are closed in the end."""
     servers: list[Server] = []
 
-    def start(folder: Path = package.path, *, prove: bool = True, **settings: Any) -> Caller:
+    def start(
+        folder: Path = package.path,
+        *,
+        prove: bool = True,
+        clock: Callable[[], float] = time.perf_counter,
+        **settings: Any,
+    ) -> Caller:
         values = {"package": folder, "recent_requests": 1024, **settings}
-        server = Server(read_settings({f"CANARIO_{name.upper()}": str(value) for name, value in values.items()}), {})
+        environment = {f"CANARIO_{name.upper()}": str(value) for name, value in values.items()}
+        server = Server(read_settings(environment), {}, clock)
         servers.append(server)
         if prove:
             server.app.prove()

@@ -57,10 +57,12 @@ class Served:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def predict(self, document: Any = None, **headers: str) -> httpx.Response:
-        return httpx.post(f"{self.url}/predict", json=GOOD if document is None else document, headers=headers)
+        return httpx.post(
+            f"{self.url}/predict", json=GOOD if document is None else document, headers=headers, timeout=patient(5)
+        )
 
     def metric(self, name: str) -> float:
-        text = httpx.get(f"{self.url}/metrics").text
+        text = httpx.get(f"{self.url}/metrics", timeout=patient(5)).text
         return sum(float(value) for value in re.findall(rf"^{name}\{{.*\}} (\S+)$", text, re.MULTILINE))
 
     def stop(self) -> int:

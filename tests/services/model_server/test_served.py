@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import subprocess
-import time
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -51,10 +51,11 @@ def test_the_bento_holds_the_package_and_what_serves_it_and_no_more(bento: Path,
     assert json.loads((bento / "apis/schema.json").read_text())["routes"] == []
 
 
-def test_a_bento_that_is_there_is_not_built_again(bento: Path, package: Package) -> None:
-    start = time.perf_counter()
+def test_a_bento_that_is_there_is_not_built_again(
+    bento: Path, package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nothing/that/could/build")
     assert build_bento(package.path, bento.parents[2]) == bento
-    assert time.perf_counter() - start < 0.5
     assert [entry.name for entry in bento.parents[2].iterdir()] == ["bentos"]
 
 
@@ -168,7 +169,7 @@ class Traffic:
     answered: int = 0
 
     def run(self) -> None:
-        with httpx.Client(base_url=self.url) as client:
+        with httpx.Client(base_url=self.url, timeout=patient(5)) as client:
             while True:
                 reply = client.post("/predict", json=GOOD)
                 assert reply.status_code == 200
@@ -178,8 +179,9 @@ class Traffic:
 
 
 def test_a_stop_under_load_loses_no_request_and_no_line(launch: StartServed, tmp_path: Path) -> None:
-    # A slow request takes 100 ms, so that some are under way at any time.
-    served = launch(log_dir=str(tmp_path), drain_seconds="0.5", fault_slow_ratio="0.3")
+    # A slow request takes 100 ms, so that some are under way at any time. Within the drain every caller has to ask
+    # once more, and so has the one that looks whether the server is still ready.
+    served = launch(log_dir=str(tmp_path), drain_seconds=str(patient(2)), fault_slow_ratio="0.3")
     traffic = [Traffic(served.url) for _ in range(8)]
     (worker,) = served.workers()
     with ThreadPoolExecutor(8) as pool:
