@@ -49,10 +49,12 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
 def _wait_for_problems(url: str) -> dict[str, str]:
     """The verdict, once a scrape has been made."""
     deadline = patient_deadline(20)
-    while time.monotonic() < deadline:
-        found: dict[str, str] = httpx.get(url).json()
-        if "weight is not known" not in found["reason"]:
-            return found
+    with httpx.Client(timeout=patient(5)) as client:
+        while time.monotonic() < deadline:
+            found: dict[str, str] = client.get(url).json()
+            if "weight is not known" not in found["reason"]:
+                return found
+            time.sleep(0.02)
     raise TimeoutError(url)
 
 

@@ -21,6 +21,9 @@ from tests.small_package import GOOD
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVER_PYTHON = ROOT / ".venv-server/bin/python"
+#: Each request has a connection of its own, so that any worker may answer. `httpx.get` reads every certificate of the
+#: machine first, which takes more of the processor than a whole request.
+HTTP = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=patient(5))
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
@@ -57,12 +60,10 @@ class Served:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def predict(self, document: Any = None, **headers: str) -> httpx.Response:
-        return httpx.post(
-            f"{self.url}/predict", json=GOOD if document is None else document, headers=headers, timeout=patient(5)
-        )
+        return HTTP.post(f"{self.url}/predict", json=GOOD if document is None else document, headers=headers)
 
     def metric(self, name: str) -> float:
-        text = httpx.get(f"{self.url}/metrics", timeout=patient(5)).text
+        text = HTTP.get(f"{self.url}/metrics").text
         return sum(float(value) for value in re.findall(rf"^{name}\{{.*\}} (\S+)$", text, re.MULTILINE))
 
     def stop(self) -> int:
@@ -79,7 +80,7 @@ def start(bento: Path, home: Path, workers: int, settings: dict[str, str]) -> Se
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
     served = Served(process, f"http://127.0.0.1:{port}", home / "log")
-    wait_for(lambda: httpx.get(f"{served.url}/readyz").status_code == 200)
+    wait_for(lambda: HTTP.get(f"{served.url}/readyz").status_code == 200)
     times = [process.cpu_times() for process in (psutil.Process(process.pid), *served.workers())]
     served.start_cpu_seconds = sum(time.user + time.system for time in times)
     return served

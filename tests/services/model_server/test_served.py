@@ -21,7 +21,7 @@ import pytest
 from components.package.model_package import Package
 from services.model_server.build import build_bento, serve_command, serve_environment
 from tests.patience import patient
-from tests.services.model_server.served import SERVER_PYTHON, Served, StartServed, free_port, wait_for
+from tests.services.model_server.served import HTTP, SERVER_PYTHON, Served, StartServed, free_port, wait_for
 from tests.small_package import GOOD, write_small_package
 
 
@@ -69,24 +69,24 @@ def test_golden_requests_are_answered_over_http(one: Served, package: Package) -
 
 
 def test_ours_are_the_routes_that_bentoml_has_as_well(one: Served) -> None:
-    assert httpx.get(f"{one.url}/healthz").json() == {"alive": True}
-    assert httpx.get(f"{one.url}/readyz").json() == {"ready": True}
-    assert "canario_model_info" in httpx.get(f"{one.url}/metrics").text
-    assert "bentoml" not in httpx.get(f"{one.url}/metrics").text
-    assert httpx.get(f"{one.url}/docs.json").status_code == 404
-    assert httpx.get(f"{one.url}/docs/swagger-ui-bundle.js").status_code == 200
+    assert HTTP.get(f"{one.url}/healthz").json() == {"alive": True}
+    assert HTTP.get(f"{one.url}/readyz").json() == {"ready": True}
+    assert "canario_model_info" in HTTP.get(f"{one.url}/metrics").text
+    assert "bentoml" not in HTTP.get(f"{one.url}/metrics").text
+    assert HTTP.get(f"{one.url}/docs.json").status_code == 404
+    assert HTTP.get(f"{one.url}/docs/swagger-ui-bundle.js").status_code == 200
 
 
 def test_invalid_input_is_a_4xx(one: Served) -> None:
     for body in (b"{", b"null", b"[]", b"[" * 50_000, b'{"tenure": NaN}', json.dumps({**GOOD, "x": 1}).encode()):
-        reply = httpx.post(f"{one.url}/predict", content=body)
+        reply = HTTP.post(f"{one.url}/predict", content=body)
         assert reply.status_code in (400, 422)
         assert reply.json()["error"]
         assert reply.headers["x-request-id"]
 
 
 def test_a_body_too_large_is_a_413_whose_sender_reads_it(one: Served) -> None:
-    reply = httpx.post(f"{one.url}/predict", content=b" " * 500_000)
+    reply = HTTP.post(f"{one.url}/predict", content=b" " * 500_000)
     assert reply.status_code == 413
 
 
@@ -146,7 +146,7 @@ def test_feedback_finds_an_answer_of_the_other_worker(two: Served) -> None:
     with alone(two, 1):
         for request_id in ids:
             for _ in range(2):
-                reply = httpx.post(f"{two.url}/feedback", json={"request_id": request_id, "label": "Yes"})
+                reply = HTTP.post(f"{two.url}/feedback", json={"request_id": request_id, "label": "Yes"})
                 assert reply.json()["matched"] is True
     assert two.metric("canario_labels_total") == 20
 
@@ -188,7 +188,7 @@ def test_a_stop_under_load_loses_no_request_and_no_line(launch: StartServed, tmp
         running = [pool.submit(caller.run) for caller in traffic]
         wait_for(lambda: all(caller.answered > 10 for caller in traffic))
         served.process.terminate()
-        wait_for(lambda: httpx.get(f"{served.url}/readyz").status_code == 503)
+        wait_for(lambda: HTTP.get(f"{served.url}/readyz").status_code == 503)
         for caller in running:
             caller.result(patient(20))
     assert served.process.wait(patient(20)) == 0

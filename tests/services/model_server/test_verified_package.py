@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 
 from components.errors import PackageError, SignatureError
@@ -16,7 +15,7 @@ from services.model_server.settings import read_settings
 from services.model_server.verified_package import admitted_package
 from services.signing.signer import key_signer, sign_package
 from tests.patience import patient
-from tests.services.model_server.served import SERVER_PYTHON, free_port, wait_for
+from tests.services.model_server.served import HTTP, SERVER_PYTHON, free_port, wait_for
 from tests.signing_keys import Keys, write_keys
 from tests.small_package import write_small_package
 
@@ -82,7 +81,7 @@ def test_a_signed_bento_is_served_under_its_key(signed_bento: Path, keys: Keys, 
     ):
         url = f"http://127.0.0.1:{port}"
         try:
-            wait_for(lambda: httpx.get(f"{url}/readyz").status_code == 200)
+            wait_for(lambda: HTTP.get(f"{url}/readyz").status_code == 200)
         finally:
             process.terminate()
 
