@@ -271,6 +271,10 @@ ui: setup  ## open the experiment tracker (MLflow) on the newest runs, of train 
 test: setup  ## the default tests
 	@$(PY) -m pytest -n 2 --dist worksteal -m "not slow and not e2e and not charts and not images"
 
+.PHONY: test-busy
+test-busy: setup  ## the default tests beside ten busy loops, with ten times the patience: CANARIO_TEST_PATIENCE=10
+	@$(PY) -m tests.busy_machine $(MAKE) test
+
 .PHONY: test-slow
 test-slow: setup  ## the tests that take longer than ten seconds each
 	@$(PY) -m pytest -m slow
