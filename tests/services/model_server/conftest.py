@@ -18,11 +18,9 @@ import uvicorn
 from components.package.model_package import Package
 from services.model_server.app import ModelApp
 from services.model_server.assembly import Server
-from services.model_server.build import build_bento
 from services.model_server.settings import read_settings
 from tests.patience import patient
-from tests.services.model_server.served import Served, StartServed, start
-from tests.shared import made_once
+from tests.services.model_server.served import Served, StartServed, small_bento, start
 from tests.small_package import write_small_package
 
 
@@ -122,11 +120,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
 
 
 @pytest.fixture(scope="session")
-def bento(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    def build(folder: Path) -> None:
-        (folder / "place").write_text(str(build_bento(package.path, folder / "out")), encoding="utf-8")
-
-    return Path((made_once(tmp_path_factory, "small-bento", build) / "place").read_text(encoding="utf-8"))
+def bento(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_bento(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

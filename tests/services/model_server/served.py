@@ -14,16 +14,28 @@ from typing import Any
 
 import httpx
 import psutil
+import pytest
 
-from services.model_server.build import serve_command, serve_environment
+from services.model_server.build import build_bento, serve_command, serve_environment
 from tests.patience import patient, patient_deadline
-from tests.small_package import GOOD
+from tests.shared import made_once
+from tests.small_package import GOOD, write_small_package
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVER_PYTHON = ROOT / ".venv-server/bin/python"
 #: Each request has a connection of its own, so that any worker may answer. `httpx.get` reads every certificate of the
 #: machine first, which takes more of the processor than a whole request.
 HTTP = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=patient(5))
+
+
+def small_bento(factory: pytest.TempPathFactory) -> Path:
+    """The bento of the small package, alone in the folder that `build_bento` was given."""
+
+    def build(folder: Path) -> None:
+        bento = build_bento(write_small_package(folder / "package").path, folder / "out")
+        (folder / "bento").symlink_to(bento)
+
+    return (made_once(factory, "small-bento", build) / "bento").resolve()
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
