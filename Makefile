@@ -272,7 +272,7 @@ test: setup  ## the default tests
 	@$(PY) -m pytest -n 2 --dist worksteal -m "not slow and not e2e and not charts and not images"
 
 .PHONY: test-busy
-test-busy: setup  ## the default tests beside ten busy loops, with ten times the patience: CANARIO_TEST_PATIENCE=10
+test-busy: setup  ## the default tests beside ten busy loops, with ten times the patience
 	@$(PY) -m tests.busy_machine $(MAKE) test
 
 .PHONY: test-slow

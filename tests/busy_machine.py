@@ -3,8 +3,8 @@
     python -m tests.busy_machine [--loops 10] COMMAND ...
 
 Beside the command that many loops keep the processors busy. They end with the command, on Ctrl-C too, and by
-themselves after three hours or when nobody is left to end them. The command finds CANARIO_TEST_PATIENCE set to 10,
-unless somebody set it. Exit status: the command's.
+themselves after three hours or when nobody is left to end them. The setting of `tests.patience` is 10 for the
+command, unless somebody set it. Exit status: the command's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final
+
+from tests.patience import SETTING
 
 _LONGEST_SECONDS: Final = 3 * 3600
 _PATIENCE: Final = "10"
@@ -48,7 +50,7 @@ def busy_loops(count: int, seconds: float = _LONGEST_SECONDS) -> Iterator[list[s
 
 def patient_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment in which tests wait longer."""
-    return {"CANARIO_TEST_PATIENCE": _PATIENCE, **environment}
+    return {SETTING: _PATIENCE, **environment}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """How long tests wait for what must happen, scaled by one setting.
 
-CANARIO_TEST_PATIENCE is a factor, 1 unless it is set. It lengthens every deadline of the tests, and pytest's own, for
+The setting is a factor, 1 unless somebody says more. It lengthens every deadline of the tests, and pytest's own, for
 a machine that is busy with other work. What a test measures is never scaled.
 """
 
@@ -10,7 +10,9 @@ import os
 import time
 from typing import Final
 
-PATIENCE: Final = float(os.environ.get("CANARIO_TEST_PATIENCE", "1"))
+#: The factor's name in the environment.
+SETTING: Final = "CANARIO_TEST_PATIENCE"
+PATIENCE: Final = float(os.environ.get(SETTING, "1"))
 
 
 def patient(seconds: float) -> float:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.busy_machine import busy_loops, patient_environment
 from tests.k8s.twin.tiny import wait_for
-from tests.patience import patient
+from tests.patience import SETTING, patient
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,8 +28,8 @@ def test_a_loop_ends_by_itself() -> None:
 
 
 def test_a_command_waits_longer_unless_somebody_says_how_long() -> None:
-    assert patient_environment({"A": "b"}) == {"A": "b", "CANARIO_TEST_PATIENCE": "10"}
-    assert patient_environment({"CANARIO_TEST_PATIENCE": "3"}) == {"CANARIO_TEST_PATIENCE": "3"}
+    assert patient_environment({"A": "b"}) == {"A": "b", SETTING: "10"}
+    assert patient_environment({SETTING: "3"}) == {SETTING: "3"}
 
 
 @pytest.mark.parametrize(("number", "status"), [(None, 7), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
