@@ -35,7 +35,11 @@ def test_a_command_waits_longer_unless_somebody_says_how_long() -> None:
 @pytest.mark.parametrize(("number", "status"), [(None, 7), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_loops_end_with_the_command_and_with_whoever_asked_for_it(number: int | None, status: int) -> None:
     then = "sys.exit(7)" if number is None else "time.sleep(60)"
-    script = f"import os, sys, time; print(os.getpid(), flush=True); sys.stdin.readline(); {then}"
+    # SIGINT as a terminal's: a suite that runs in the background of a shell inherits that it is ignored.
+    script = (
+        "import os, signal, sys, time; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+        f"print(os.getpid(), flush=True); sys.stdin.readline(); {then}"
+    )
     command = [sys.executable, "-m", "tests.busy_machine", "--loops", "2", sys.executable, "-S", "-c", script]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
