@@ -233,6 +233,10 @@ check: setup  ## check style, types and manifests; STRICT allows no skips  ## [S
 test: setup  ## run the default tests
 	@$(PY) -m pytest -n 2 --dist worksteal -m "not slow and not e2e and not charts and not images"
 
+.PHONY: test-busy
+test-busy: setup  ## run the default tests beside ten busy loops, with patience
+	@$(PY) -m tests.busy_machine $(MAKE) test
+
 .PHONY: test-slow
 test-slow: setup  ## run the tests that take more than ten seconds each
 	@$(PY) -m pytest -m slow

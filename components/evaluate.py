@@ -1,7 +1,7 @@
 """Step: measures a model on the hold-out, beside the champion; `gate` then decides."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -102,22 +102,30 @@ def _roc(labels: NDArray[Any], scores: NDArray[np.float64], points: int = 200) -
     return ((0.0, 0.0), *zip(false[kept].tolist(), found[kept].tolist(), strict=True))
 
 
-def time_rows(model: Trained, encoding: Encoding, holdout: Examples, spec: Spec) -> Speed:
+def time_rows(
+    model: Trained,
+    encoding: Encoding,
+    holdout: Examples,
+    spec: Spec,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Speed:
     """Times one row after another, as the server meets them: quantiles over rows, each at its fastest."""
     encoder = RowEncoder(encoding)
     requests = requests_of(holdout.take(np.arange(len(holdout))[:TIMED_ROWS]), spec.features)
     rows = [[row[name] for name in encoder.names] for row in requests]
-    rounds = [_time_round(model, encoder, rows) for _ in range(TIMED_ROUNDS + 1)][1:]
+    rounds = [_time_round(model, encoder, rows, clock) for _ in range(TIMED_ROUNDS + 1)][1:]
     p50, p99 = np.quantile(np.min(rounds, axis=0), [0.5, 0.99]) * 1e3
     return Speed(p50_ms=float(p50), p99_ms=float(p99))
 
 
-def _time_round(model: Trained, encoder: RowEncoder, rows: Sequence[Sequence[Any]]) -> list[float]:
+def _time_round(
+    model: Trained, encoder: RowEncoder, rows: Sequence[Sequence[Any]], clock: Callable[[], float]
+) -> list[float]:
     times = []
     for row in rows:
-        begun = time.perf_counter()
+        begun = clock()
         model.probabilities(encoder.encode([row]))
-        times.append(time.perf_counter() - begun)
+        times.append(clock() - begun)
     return times
 
 

@@ -78,6 +78,7 @@ class ModelApp:
         faults: Faults | None,
         mirror: Mirror | None,
         shadow_candidate: bool,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._model, self._decoder, self._counters = model, decoder, counters
         self._exposition, self._recent, self._feedback = exposition, recent, feedback
@@ -95,7 +96,7 @@ class ModelApp:
         self._log_middle = f'","version":{json.dumps(version)},"package":"{package.digest}","inputs":'.encode()
         self._shadow_middle = self._log_middle.replace(b'"inputs":', b'"shadow":true,"inputs":')
         self._ids = _unguessable_ids()
-        self._arrival_clock = ArrivalClock()
+        self._clock, self._arrival_clock = clock, ArrivalClock(clock)
         self._static = _static_answers(package, service, version)
         self._gets: dict[str, Callable[[], Answer]] = {
             "/healthz": lambda: (200, b'{"alive":true}', _JSON),
@@ -172,7 +173,7 @@ class ModelApp:
         body: bytes = message.get("body", b"")
         if message.get("more_body") or message["type"] == "http.disconnect" or len(body) > self._max_body_bytes:
             body = await self._long_body(message, receive)
-            came = time.perf_counter()  # how long a caller takes to send is no time of ours
+            came = self._clock()  # how long a caller takes to send is no time of ours
         rows, single = self._decoder.decode(body)
         try:
             scores = await self._scores(rows)
@@ -180,7 +181,7 @@ class ModelApp:
             if not isinstance(error, FakedError):
                 log_failure("prediction_failed", error, request_id=request_id.decode())
             if not shadow:
-                self._counters.request(time.perf_counter() - came, error=True)
+                self._counters.request(self._clock() - came, error=True)
             return 500, _failed(request_id), _JSON
         answer = self._model.answer(scores, single=single).encode()
         identifier = request_id.decode()
@@ -194,7 +195,7 @@ class ModelApp:
         bins = bins_of(scores)
         self._recent.remember(identifier, bins)
         self._counters.scores(bins)
-        self._counters.request(time.perf_counter() - came, error=False)
+        self._counters.request(self._clock() - came, error=False)
         if self._mirror is not None:
             self._mirror.offer(identifier, body, answer, rows)
         return 200, answer, _JSON

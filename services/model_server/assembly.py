@@ -8,7 +8,8 @@ import gc
 import random
 import signal
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from types import FrameType
 
 from components.package.model_package import Contract
@@ -48,8 +49,13 @@ def _shadow_offset(settings: Settings) -> int:
 class Server:
     """The application with its logs: an ASGI application that also starts and stops."""
 
-    def __init__(self, settings: Settings, environment: MutableMapping[str, str]) -> None:
-        """Puts everything together; nothing runs yet.
+    def __init__(
+        self,
+        settings: Settings,
+        environment: MutableMapping[str, str],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Puts everything together; nothing runs yet. `clock` counts the seconds that a request takes.
 
         Raises:
             PackageError: the package is broken or not signed as it must be, or its graph cannot be loaded.
@@ -80,6 +86,7 @@ class Server:
             faults=planned_faults(settings, contract, random.Random()),  # noqa: S311 -- no secret
             mirror=self._mirror,
             shadow_candidate=settings.shadow_candidate,
+            clock=clock,
         )
         self._inner: Application | None = None
         self._about = {"service": service, "version": settings.version, "package": package.digest}

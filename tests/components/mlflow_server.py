@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from k8s.twin.loopback import get
+from tests.patience import patient
 from tests.services.model_server.served import free_port, wait_for
 
 
@@ -28,4 +29,4 @@ def running_server(folder: Path) -> Iterator[str]:
         yield uri
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(patient(60))

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +20,59 @@ import pytest
 
 from tests.git_repository import git
 from tests.github.workflows import FOLDER
+from tests.patience import patient
+from tests.programs import program
 from tests.repo.tree import ROOT, files
+from tests.shared import made_once
 
 ACT = Path(sys.executable).parent / "act"
 _SECONDS = 110
+_ENVIRONMENTS = (".venv", ".venv-server")
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A repository with this tree in its first commit, and this tree's environments."""
-    folder = tmp_path / "tree"
+def _commit_tree(folder: Path) -> None:
+    """Makes a repository with this tree in its first commit, and environments that run as this tree's do."""
     for path in files():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, folder / path)
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "the tree")
+    git(folder, "gc", "--quiet")  # copies have one file then, instead of one for each object
     git(folder, "remote", "add", "origin", "https://github.com/example/canario.git")
-    for name in (".venv", ".venv-server"):
-        (folder / name).symlink_to(ROOT / name)
+    for name in _ENVIRONMENTS:
+        (folder / name).mkdir()
+        for path in (ROOT / name).iterdir():
+            if path.name != "ready":
+                (folder / name / path.name).symlink_to(path)
     with (folder / ".git" / "info" / "exclude").open("a", encoding="utf-8") as exclude:
-        exclude.write(".venv\n.venv-server\n")
-    return folder
+        exclude.write("".join(f"{name}\n" for name in _ENVIRONMENTS))
+
+
+def _stamps() -> list[int]:
+    """When the environments that run this suite were last brought in line with their locks."""
+    return [(ROOT / name / "ready").stat().st_mtime_ns for name in _ENVIRONMENTS]
+
+
+@pytest.fixture
+def tree(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A repository of this tree, which has no way to change the environments that run this suite.
+
+    To act's copy of it the locks may seem newer than the environments. So the program that would install stands
+    first on the PATH and only notes what it was asked for.
+    """
+    made = made_once(tmp_path_factory, "tree", _commit_tree)
+    stamps = _stamps()
+    (tmp_path / "installer").mkdir()
+    program(tmp_path / "installer", "uv", f'echo "$@" >> {tmp_path}/installed')
+    yield shutil.copytree(made, tmp_path / "tree", symlinks=True)
+    assert _stamps() == stamps
+
+
+def _environment(tree: Path, path: str = "") -> dict[str, str]:
+    """The environment of whatever runs in the tree."""
+    places = f"{path}{tree.parent / 'installer'}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "HOME": str(tree.parent), "PATH": places}
 
 
 def act(tree: Path, event: str, workflow: str, *options: str, payload: dict[str, Any], path: str = "") -> Any:
@@ -56,10 +88,10 @@ def act(tree: Path, event: str, workflow: str, *options: str, payload: dict[str,
         *stand_ins, "--action-cache-path", str(tree.parent / "cache"),
         "--eventpath", str(tree.parent / "event.json"), *options,
     ]  # fmt: skip
-    environment = {**os.environ, "HOME": str(tree.parent), "PATH": f"{path}{os.environ['PATH']}"}
+    environment = _environment(tree, path)
     environment.pop("DOCKER_HOST", None)
     return subprocess.run(
-        command, check=False, cwd=tree, env=environment, capture_output=True, text=True, timeout=_SECONDS
+        command, check=False, cwd=tree, env=environment, capture_output=True, text=True, timeout=patient(_SECONDS)
     )
 
 
@@ -77,6 +109,18 @@ def _make(folder: Path, fails: str) -> str:
     (folder / "make").write_text(f'#!/bin/sh\n[ "$1" != "{fails}" ]\n')
     (folder / "make").chmod(0o755)
     return f"{folder}{os.pathsep}"
+
+
+def test_a_lock_that_is_newer_changes_no_environment_that_runs_this_suite(tree: Path) -> None:
+    for name in ("requirements.txt", "services/model_server/requirements.txt"):
+        (tree / name).touch()
+    subprocess.run(["make", "setup"], cwd=tree, env=_environment(tree), check=True, capture_output=True)
+    asked = (tree.parent / "installed").read_text(encoding="utf-8").splitlines()
+    assert [line.partition(" --python ")[2].split()[0] for line in asked] == [
+        f"{name}/bin/python" for name in _ENVIRONMENTS
+    ]
+    for name in _ENVIRONMENTS:
+        assert (tree / name / "ready").stat().st_mtime_ns > (ROOT / name / "ready").stat().st_mtime_ns
 
 
 @pytest.mark.parametrize(("fails", "status"), [("none", 0), ("test", 1), ("test-charts", 1)])

@@ -7,6 +7,7 @@ and read the difference.
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def spec_on(machine: str) -> Spec:
     return small_spec(training={"candidates": ["logistic_regression", "keras_mlp"], **MACHINES[machine]})
 
 
+@cache
 def documents(machine: str) -> tuple[dict[str, Any], dict[str, Any]]:
     pipeline, platform = yaml.safe_load_all(compile_pipeline(spec_on(machine)))
     return pipeline, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]

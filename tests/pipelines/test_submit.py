@@ -25,6 +25,7 @@ from components.spec.contract import Spec
 from pipelines.kfp_run import Follower, Pace
 from pipelines.submit import main
 from tests.components.small_table import small_spec
+from tests.patience import patient
 
 RUN = "0b6f"
 
@@ -226,9 +227,9 @@ def test_ctrl_c(play: Any, spec: Path, more: list[str], said: str, told_to_end: 
     server = play(look("RUNNING"))
     command = [sys.executable, "-m", "pipelines.submit", *words(spec, server.url, *more)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as program:
-        assert server.looked.wait(60)
+        assert server.looked.wait(patient(60))
         program.send_signal(signal.SIGINT)
-        _, err = program.communicate(timeout=30)
+        _, err = program.communicate(timeout=patient(30))
     assert program.returncode == 130
     assert said in err
     assert (f"POST /apis/v2beta1/runs/{RUN}:terminate" in server.asked) is told_to_end
@@ -240,4 +241,4 @@ def test_a_ctrl_c_swallowed_by_a_library_still_ends_the_wait(play: Any) -> None:
     client = kfp.Client(host=play(look("RUNNING")).url, namespace="default")
     follower = Follower(client, RUN, [], print, interrupted=lambda: True)
     with pytest.raises(KeyboardInterrupt):
-        follower.until_ended(Pace(poll_seconds=0.02, timeout_seconds=30))
+        follower.until_ended(Pace(poll_seconds=0.02, timeout_seconds=patient(30)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 import pytest
 
@@ -27,6 +28,7 @@ def closure(start: Iterable[str], sources: Mapping[str, set[str]]) -> dict[str, 
     return reached
 
 
+@cache
 def ours() -> dict[str, set[str]]:
     return {
         name: imports((ROOT / path).read_text(encoding="utf-8"))

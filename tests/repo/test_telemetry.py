@@ -29,7 +29,7 @@ def literals(source: str) -> list[str]:
 
 
 def _named(text: str) -> set[str]:
-    return {name for name in NAMES if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)}
+    return {name for name in NAMES if name in text and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)}
 
 
 def unknown(text: str) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from terraform.commands import CloudError, run
+from tests.patience import patient
 from tests.repo.makefile import MAKEFILE, targets
 from tests.repo.tree import ROOT
 
@@ -59,7 +60,13 @@ def tf_init(environment: str, **variables: str) -> subprocess.CompletedProcess[s
     """What the first step of make tf-plan says."""
     command = ["bash", ".ci/tf-init", environment]
     return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, check=False, timeout=60
+        command,
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=patient(60),
     )
 
 

@@ -15,6 +15,7 @@ from components.models.parameter_servers import Task, task_of, wait_for_chief
 from components.table.cells import table_bytes
 from tests.components.free_ports import free_ports
 from tests.components.small_table import small_examples, small_spec
+from tests.patience import patient
 
 TRAIN = """
 import sys
@@ -88,7 +89,7 @@ def test_a_chief_trains_on_parameter_servers_and_ends_the_others(tmp_path: Path)
         for task in ({"type": role, "index": index} for role, index in tasks)
     ]
     try:
-        *others, (out, err) = [process.communicate(timeout=250) for process in running]
+        *others, (out, err) = [process.communicate(timeout=patient(250)) for process in running]
     finally:
         for process in running:
             process.kill()

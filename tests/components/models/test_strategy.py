@@ -12,6 +12,7 @@ from components.errors import SpecError
 from components.models.strategy import choose_strategy
 from components.spec.contract import Strategy
 from tests.components.free_ports import free_ports
+from tests.patience import patient
 
 
 def cluster(**roles: list[str]) -> dict[str, str]:
@@ -87,7 +88,7 @@ def fit_in_process(strategy: str, **environ: Any) -> subprocess.Popen[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["mirrored", "central_storage"])
 def test_a_strategy_for_one_machine_trains_on_the_cpu(strategy: str) -> None:
-    out, err = fit_in_process(strategy).communicate(timeout=110)
+    out, err = fit_in_process(strategy).communicate(timeout=patient(110))
     assert "mean 0." in out, err[-2000:]
 
 
@@ -99,7 +100,7 @@ def test_two_workers_train_one_network() -> None:
     ]
     running = [fit_in_process("multi_worker_mirrored", TF_CONFIG=config) for config in configs]
     try:
-        ended = [process.communicate(timeout=110) for process in running]
+        ended = [process.communicate(timeout=patient(110)) for process in running]
     finally:
         for process in running:
             process.kill()

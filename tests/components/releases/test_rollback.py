@@ -17,6 +17,7 @@ from components.git.repository import Repository
 from components.releases.environment_repository import EnvironmentRepository
 from components.releases.rollback import Rollback, rollback_of, undo_release
 from tests.git_repository import environment
+from tests.patience import patient, patient_deadline
 
 FILE = "k8s/envs/local/churn.yaml"
 PACKAGE = "sha256:new"
@@ -55,11 +56,11 @@ def daemon(folder: Path) -> Iterator[str]:
         yield f"git://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(patient(10))
 
 
 def _wait_until_open(port: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = patient_deadline(10)
     while time.monotonic() < deadline:
         with socket.socket() as tried:
             if tried.connect_ex(("127.0.0.1", port)) == 0:

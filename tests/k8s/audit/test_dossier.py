@@ -22,8 +22,6 @@ from k8s.audit.statements import Section
 from tests.git_repository import ANN, git
 from tests.k8s.audit.known_version import BOB, Known, make, write_replay
 
-pytestmark = pytest.mark.timeout(1200)
-
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Known:

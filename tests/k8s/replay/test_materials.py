@@ -18,7 +18,6 @@ from tests.git_repository import commit_all, git
 from tests.k8s.audit.known_version import make
 
 LOCK = b"numpy==2\n"
-pytestmark = pytest.mark.timeout(1200)
 
 
 @dataclass(frozen=True)

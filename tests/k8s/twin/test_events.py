@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from k8s.twin.events import Event, Events
+from tests.patience import patient
 
 
 def test_an_event_is_a_json_line_and_is_shown(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_an_event_is_waited_for_whether_it_was_or_will_be(tmp_path: Path) -> Non
     assert events.wait_for(lambda event: event.version == "1", 0) == past
     later = threading.Timer(0.05, lambda: events.emit("phase", version="2"))
     later.start()
-    found = events.wait_for(lambda event: event.version == "2", 10)
+    found = events.wait_for(lambda event: event.version == "2", patient(10))
     later.join()
     assert found is not None
     assert found.version == "2"

@@ -19,6 +19,7 @@ from k8s.twin.gateway import Gateway, routes
 from k8s.twin.ports import Ports
 from k8s.twin.processes import Process
 from tests.k8s.twin.tiny import Traffic, ask, tiny_program, traffic, wait_for
+from tests.patience import patient
 
 NEVER = threading.Event()
 
@@ -31,7 +32,7 @@ class Split:
     processes: dict[str, Process]
 
     def asked(self, times: int) -> Counter[str]:
-        connection = http.client.HTTPConnection(self.gateway.url.removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(self.gateway.url.removeprefix("http://"), timeout=patient(10))
         try:
             return Counter(ask(connection)[0] for _ in range(times))
         finally:

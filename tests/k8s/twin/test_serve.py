@@ -15,6 +15,7 @@ import yaml
 from k8s.twin import loopback
 from k8s.twin.serve import main
 from tests.k8s.twin.tiny import wait_for
+from tests.patience import patient
 from tests.small_package import FEATURES, GOOD, write_small_package
 
 
@@ -39,7 +40,7 @@ def test_a_package_is_served_until_ctrl_c(tmp_path: Path) -> None:
         assert answer.headers["x-canario-receipt"] == package.digest
         tree = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(patient(30)) == 0
         assert "curl -s" in process.stdout.read()
     wait_for(lambda: not any(child.is_running() for child in tree))
 

@@ -13,6 +13,7 @@ import pytest
 
 from k8s.twin import supervise
 from tests.k8s.twin.tiny import wait_for
+from tests.patience import patient
 
 _SUPERVISE = [sys.executable, "-S", supervise.__file__]
 # A command with a child, an orphan (which ignores SIGTERM if asked), and a folder in which each leaves its id.
@@ -60,7 +61,7 @@ def _command_of(folder: Path, supervisor: int) -> int:
 def test_a_command_that_ends_takes_its_tree_and_gives_its_code(tmp_path: Path, code: int, orphan: str) -> None:
     """A command that ends takes the tree of its processes along, and gives its exit code."""
     process = _start(tmp_path / "ids", str(code), orphan)
-    assert process.wait(20) == code
+    assert process.wait(patient(20)) == code
     _gone(_ids(tmp_path / "ids"))
 
 
@@ -68,7 +69,7 @@ def test_ctrl_c_reaches_the_command_once_and_ends_the_tree(tmp_path: Path) -> No
     process = _start(tmp_path / "ids", "wait")
     ids = _ids(tmp_path / "ids")
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(20) == 7
+    assert process.wait(patient(20)) == 7
     _gone(ids)
 
 
@@ -81,7 +82,7 @@ def test_ctrl_c_reaches_what_a_shell_runs() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 128 + signal.SIGINT
+        assert process.wait(patient(10)) == 128 + signal.SIGINT
         assert process.stdout.read() == b""  # the shell went with its child
 
 
@@ -89,7 +90,7 @@ def test_sigterm_is_passed_on(tmp_path: Path) -> None:
     process = _start(tmp_path / "ids", "wait")
     ids = _ids(tmp_path / "ids")
     process.terminate()
-    assert process.wait(20) == 128 + signal.SIGTERM
+    assert process.wait(patient(20)) == 128 + signal.SIGTERM
     _gone(ids)
 
 
@@ -97,7 +98,7 @@ def test_a_command_that_is_killed_leaves_no_orphan(tmp_path: Path) -> None:
     process = _start(tmp_path / "ids", "wait")
     ids = _ids(tmp_path / "ids")
     os.kill(_command_of(tmp_path / "ids", process.pid), signal.SIGKILL)
-    assert process.wait(20) == 128 + signal.SIGKILL
+    assert process.wait(patient(20)) == 128 + signal.SIGKILL
     _gone(ids)
 
 
@@ -135,4 +136,4 @@ def test_a_command_deaf_to_sigterm_is_killed_after_the_grace() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"deaf\n"
         process.terminate()
-        assert process.wait(10) == 128 + signal.SIGKILL
+        assert process.wait(patient(10)) == 128 + signal.SIGKILL

@@ -22,6 +22,7 @@ from k8s.twin.events import Event
 from k8s.twin.processes import Program
 from k8s.twin.twin import Twin
 from tests.k8s.twin.tiny import SPEC, release, tiny_program, tiny_programs, traffic, wait_for
+from tests.patience import patient
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Running:
 
     def deploy(self, wanted: Release) -> Event:
         self.twin.deploy(wanted, f"Deploy tiny {wanted.version}")
-        ended = self.twin.wait_for_end(wanted.version, 40)
+        ended = self.twin.wait_for_end(wanted.version, patient(40))
         assert ended is not None
         return ended
 
@@ -106,7 +107,7 @@ def test_a_file_that_cannot_be_used_changes_nothing(running: Running) -> None:
     if running.twin.champion is None:
         running.deploy(release("1"))
     running.repository.write(running.twin.file, "service: tiny\n", "A bad hand edit")
-    refused = running.twin.events.wait_for(lambda event: event.kind == "refused", 10)
+    refused = running.twin.events.wait_for(lambda event: event.kind == "refused", patient(10))
     assert refused is not None
     assert "version: Field required" in refused.reason
     answer = loopback.post(running.twin.url + "/predict", {"tenure": 1})
@@ -119,7 +120,7 @@ def test_when_the_twin_stops_nothing_is_left(tmp_path: Path) -> None:
     before, threads = set(psutil.Process().children(recursive=True)), set(threading.enumerate())
     twin.start()
     twin.deploy(release("1"), "Deploy")
-    assert twin.wait_for_end("1", 20) is not None
+    assert twin.wait_for_end("1", patient(20)) is not None
     ours = set(psutil.Process().children(recursive=True)) - before
     assert len(ours) >= 6
     twin.stop()
@@ -142,9 +143,9 @@ def test_a_twin_stops_at_once_while_a_version_is_still_starting(tmp_path: Path) 
     before = set(psutil.Process().children(recursive=True))
     with Twin(spec, tmp_path / "twin", repository, lambda _digest: None, program_for=never_ready) as twin:
         twin.deploy(release("1"), "Deploy")
-        assert twin.events.wait_for(lambda event: event.kind == "starting", 10) is not None
+        assert twin.events.wait_for(lambda event: event.kind == "starting", patient(10)) is not None
         began = time.monotonic()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < patient(5)
     assert set(psutil.Process().children(recursive=True)) == before
     assert len(repository.log()) == 2  # a version that was interrupted is not a bad one
 

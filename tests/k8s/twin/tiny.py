@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from components.releases.release_file import Release
 from k8s.twin.processes import Program
+from tests.patience import patient, patient_deadline
 
 _SCRIPT = str(Path(__file__).with_name("tiny_version.py"))
 _T = TypeVar("_T")
@@ -34,8 +35,8 @@ rollout:
 
 
 def wait_for(found: Callable[[], _T], seconds: float = 20) -> _T:
-    """What `found` returns as soon as it is true; fails after so many seconds."""
-    deadline = time.monotonic() + seconds
+    """What `found` returns as soon as it is true; fails after so many seconds of a quiet machine."""
+    deadline = patient_deadline(seconds)
     while not (value := found()):
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
@@ -53,8 +54,8 @@ def tiny_program(home: Path, port: int, version: str = "1", **environment: str) 
         log=home / f"v{version}.log",
         ready_url=f"http://127.0.0.1:{port}/readyz",
         environment={**os.environ, "CANARIO_SERVICE": "tiny", "CANARIO_VERSION": version, **environment},
-        grace_seconds=5,
-        ready_seconds=10,
+        grace_seconds=patient(5),
+        ready_seconds=patient(10),
     )
 
 
@@ -85,7 +86,7 @@ def traffic(url: str, callers: int = 4, pause_seconds: float = 0.005) -> Iterato
     seen, stop, lock = Traffic(), threading.Event(), threading.Lock()
 
     def call() -> None:
-        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=patient(10))
         while not stop.wait(pause_seconds):
             key = ask(connection)
             with lock:

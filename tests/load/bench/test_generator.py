@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 
 import pytest
@@ -41,11 +42,13 @@ def load(peer: Peer) -> dict[str, float]:
 @pytest.mark.parametrize("in_pieces", [False, True])
 def test_every_request_is_counted_once(in_pieces: bool) -> None:
     peer = Peer(b"200 OK", in_pieces=in_pieces)
+    began = time.perf_counter()
     found = load(peer)
+    lasted_ms = 1000 * (time.perf_counter() - began)
     assert found["failed"] == 0
     assert 0 < found["requests"] <= peer.bodies.total()
     assert found["rps"] == pytest.approx(found["requests"] / 0.2)
-    assert 0 < found["p50_ms"] <= found["p99_ms"] < 250
+    assert 0 < found["p50_ms"] <= found["p99_ms"] < lasted_ms
     # Bodies are sent in turn.
     assert abs(peer.bodies[b"1"] - peer.bodies[b"2"]) <= 1
 

@@ -18,6 +18,7 @@ from k8s.twin.ports import Ports
 from k8s.twin.processes import Process
 from tests.k8s.twin.tiny import SPEC, tiny_program, wait_for
 from tests.load.budget.__main__ import Budget, Limits, LoadError, compare, main, read_budget, table
+from tests.patience import PATIENCE, patient
 
 LIMITS = Limits(p50_ms=10, p95_ms=40, p99_ms=100, failed_ratio=0, min_requests_per_second=50)
 GOOD: dict[str, Any] = {
@@ -110,7 +111,9 @@ def _run(spec: Path, url: str, budget: Path) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_good_service_keeps_the_budget(spec: Path, served: str) -> None:
-    kind = {"p50_ms": 500.0, "p95_ms": 1000.0, "p99_ms": 2000.0, "min_requests_per_second": 30.0}
+    # Far from what the service does, however busy the machine is.
+    kind = {"p50_ms": patient(500), "p95_ms": patient(1000), "p99_ms": patient(2000)}
+    kind["min_requests_per_second"] = 30 / PATIENCE
     code, totals = _run(spec, served, _budget(spec.parent, warm_up_seconds=1, **kind))
     assert (code, totals["faults"]) == (0, [])
     assert totals["final"]
@@ -161,7 +164,7 @@ def test_sigterm_lets_answers_under_way_end_and_sends_labels(spec: Path, served:
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         wait_for(lambda: labelled() > 30)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(patient(15)) == 0
     totals = json.loads((out / "totals.json").read_text())
     assert (totals["final"], totals["faults"]) == (True, [])
     answer = loopback.get(served + "/counts")

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from services.judge.__main__ import main
+from tests.patience import patient, patient_deadline
 from tests.services.judge.pages import replica_page, served, weight_page
 
 ROOT = Path(__file__).parents[3]
@@ -38,20 +39,22 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
             began = time.monotonic()
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(10)
+            process.wait(patient(10))
             process.stdout.close()
     assert found["reason"] == "wait: no canary is among the targets that could be read"
     assert process.returncode in (0, -signal.SIGTERM)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < patient(5)
 
 
 def _wait_for_problems(url: str) -> dict[str, str]:
     """The verdict, once a scrape has been made."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        found: dict[str, str] = httpx.get(url).json()
-        if "weight is not known" not in found["reason"]:
-            return found
+    deadline = patient_deadline(20)
+    with httpx.Client(timeout=patient(5)) as client:
+        while time.monotonic() < deadline:
+            found: dict[str, str] = client.get(url).json()
+            if "weight is not known" not in found["reason"]:
+                return found
+            time.sleep(0.02)
     raise TimeoutError(url)
 
 

@@ -22,6 +22,7 @@ from services.judge.evidence.series import evidence_at
 from services.judge.evidence.sources import fetch
 from services.judge.verdict import judge
 from services.judge.webhook import Subject
+from tests.patience import patient, patient_deadline
 from tests.services.judge.pages import replica_page, served
 
 pytestmark = pytest.mark.charts
@@ -84,11 +85,11 @@ class Server:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(patient(20))
 
     def wait_for(self, query: str, value: float) -> None:
         """Until a query gives this number; then once more, so that the sample is not the last of its kind."""
-        deadline = time.monotonic() + 30
+        deadline = patient_deadline(30)
         while time.monotonic() < deadline:
             if self._value(query) == value:
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ import uvicorn
 from components.package.model_package import Package
 from services.model_server.app import ModelApp
 from services.model_server.assembly import Server
-from services.model_server.build import build_bento
 from services.model_server.settings import read_settings
-from tests.services.model_server.served import Served, StartServed, start
+from tests.patience import patient
+from tests.services.model_server.served import Served, StartServed, small_bento, start
 from tests.small_package import write_small_package
 
 
@@ -119,8 +120,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
 
 
 @pytest.fixture(scope="session")
-def bento(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_bento(package.path, tmp_path_factory.mktemp("bento"))
+def bento(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_bento(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +146,16 @@ def serve(package: Package) -> Iterator[StartServer]:
     """Makes a server with settings such as `log_dir="..."`; its logs are closed in the end."""
     servers: list[Server] = []
 
-    def start(folder: Path = package.path, *, prove: bool = True, **settings: Any) -> Caller:
+    def start(
+        folder: Path = package.path,
+        *,
+        prove: bool = True,
+        clock: Callable[[], float] = time.perf_counter,
+        **settings: Any,
+    ) -> Caller:
         values = {"package": folder, "recent_requests": 1024, **settings}
-        server = Server(read_settings({f"CANARIO_{name.upper()}": str(value) for name, value in values.items()}), {})
+        environment = {f"CANARIO_{name.upper()}": str(value) for name, value in values.items()}
+        server = Server(read_settings(environment), {}, clock)
         servers.append(server)
         if prove:
             server.app.self_test()
@@ -177,4 +185,4 @@ def listening(app: ModelApp) -> Iterator[int]:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(patient(10))

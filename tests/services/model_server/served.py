@@ -14,18 +14,34 @@ from typing import Any
 
 import httpx
 import psutil
+import pytest
 
-from services.model_server.build import serve_command, serve_environment
-from tests.small_package import GOOD
+from services.model_server.build import build_bento, serve_command, serve_environment
+from tests.patience import patient, patient_deadline
+from tests.shared import made_once
+from tests.small_package import GOOD, write_small_package
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVER_PYTHON = ROOT / ".venv-server/bin/python"
+#: Each request has a connection of its own, so that any worker may answer. `httpx.get` reads every certificate of the
+#: machine first, which takes more of the processor than a whole request.
+HTTP = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=patient(5))
+
+
+def small_bento(factory: pytest.TempPathFactory) -> Path:
+    """The bento of the small package, alone in the folder that `build_bento` was given."""
+
+    def build(folder: Path) -> None:
+        bento = build_bento(write_small_package(folder / "package").path, folder / "out")
+        (folder / "bento").symlink_to(bento)
+
+    return (made_once(factory, "small-bento", build) / "bento").resolve()
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """What the condition says once it is true; it may fail until then."""
+    """What the condition says once it is true; it may fail until then. The seconds are those of a quiet machine."""
     pause = threading.Event()
-    deadline = time.monotonic() + seconds
+    deadline = patient_deadline(seconds)
     while True:
         try:
             found = condition()
@@ -34,7 +50,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"it did not come to pass within {seconds} s")
+            raise AssertionError(f"it did not come to pass within {patient(seconds):g} s")
         pause.wait(0.02)
 
 
@@ -56,15 +72,15 @@ class Served:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def predict(self, document: Any = None, **headers: str) -> httpx.Response:
-        return httpx.post(f"{self.url}/predict", json=GOOD if document is None else document, headers=headers)
+        return HTTP.post(f"{self.url}/predict", json=GOOD if document is None else document, headers=headers)
 
     def metric(self, name: str) -> float:
-        text = httpx.get(f"{self.url}/metrics").text
+        text = HTTP.get(f"{self.url}/metrics").text
         return sum(float(value) for value in re.findall(rf"^{name}\{{.*\}} (\S+)$", text, re.MULTILINE))
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(patient(30))
 
 
 def start(bento: Path, home: Path, workers: int, settings: dict[str, str]) -> Served:
@@ -76,7 +92,7 @@ def start(bento: Path, home: Path, workers: int, settings: dict[str, str]) -> Se
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
     served = Served(process, f"http://127.0.0.1:{port}", home / "log")
-    wait_for(lambda: httpx.get(f"{served.url}/readyz").status_code == 200)
+    wait_for(lambda: HTTP.get(f"{served.url}/readyz").status_code == 200)
     times = [process.cpu_times() for process in (psutil.Process(process.pid), *served.workers())]
     served.start_cpu_seconds = sum(time.user + time.system for time in times)
     return served

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from components.spec.contract import Harm, Rollout
@@ -21,7 +21,8 @@ from services.judge.shadow.reading import read_pages, read_seen
 from services.judge.shadow.report import ShadowReport, shadow_report
 from services.model_server.build import serve_command, serve_environment
 from tests.load.bench.generator import generate
-from tests.services.model_server.served import SERVER_PYTHON, Served, StartServed, free_port, wait_for
+from tests.patience import patient
+from tests.services.model_server.served import HTTP, SERVER_PYTHON, Served, StartServed, free_port, wait_for
 from tests.small_package import GOOD
 
 ROWS = [
@@ -33,39 +34,48 @@ ROWS = [
 ROLLOUT = Rollout(false_alarm=0.05, harm=Harm(error_ratio=0.02))
 
 
+@pytest.fixture(scope="module")
+def equal(launch: StartServed) -> Served:
+    """A candidate that answers as the champion does."""
+    return launch(version="2", shadow_candidate="1")
+
+
 @contextmanager
 def load(champion: Served) -> Iterator[list[dict[str, float]]]:
-    """Callers that ask as fast as they are answered, second by second; what each second was like."""
+    """Callers that ask as fast as they are answered, in bursts; what each burst was like.
+
+    The champion takes a small share of its time for copies, so that a burst fills the queue, and it catches up after.
+    """
     bodies = [json.dumps(row).encode() for row in ROWS]
     port = urlsplit(champion.url).port or 0
-    seconds: list[dict[str, float]] = []
-    going = True
+    bursts: list[dict[str, float]] = []
+    stop = threading.Event()
 
     def run() -> None:
-        while going:
-            seconds.append(asyncio.run(generate(port, "/predict", bodies, 4, 0.5, 0)))
+        while not stop.wait(0.4):
+            bursts.append(asyncio.run(generate(port, "/predict", bodies, 4, 0.1, 0)))
 
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(run)
         try:
-            yield seconds
+            yield bursts
         finally:
-            going = False
-            running.result(10)
+            stop.set()
+            running.result(patient(10))
 
 
 def report_of(champion: Served) -> ShadowReport:
-    page = httpx.get(f"{champion.url}/metrics").text
+    page = HTTP.get(f"{champion.url}/metrics").text
     return shadow_report("small", read_seen(read_pages([page]), "small"), ROLLOUT)
 
 
 def watch(champion: Served) -> ShadowReport:
     """The first report that is no wait; no caller notices anything until then."""
-    with load(champion) as seconds:
+    with load(champion) as bursts:
         report: ShadowReport = wait_for(
             lambda: found if (found := report_of(champion)).verdict != "wait" else None, seconds=60
         )
-    assert sum(second["failed"] for second in seconds) == 0
+    assert sum(burst["failed"] for burst in bursts) == 0
     return report
 
 
@@ -83,7 +93,7 @@ def test_a_planted_difference_in_one_slice_is_found_and_named(launch: StartServe
 
     # The candidate was asked under the caller's id, and says so in its log; to it these are no requests.
     def pair() -> list[dict[str, Any]]:
-        asked = httpx.post(f"{champion.url}/predict", json=GOOD, headers={"x-request-id": "pair-1"})
+        asked = HTTP.post(f"{champion.url}/predict", json=GOOD, headers={"x-request-id": "pair-1"})
         assert asked.json()["version"] == "1"
         return [line for path in tmp_path.glob("predictions-*") for line in _lines(path, "pair-1")]
 
@@ -96,9 +106,9 @@ def test_a_planted_difference_in_one_slice_is_found_and_named(launch: StartServe
 
     # Once it is gone, callers are answered as before, and the gap is counted.
     candidate.stop()
-    with load(champion) as seconds:
+    with load(champion) as bursts:
         wait_for(lambda: champion.metric("canario_shadow_failed_total") > 100)
-    assert sum(second["failed"] for second in seconds) == 0
+    assert sum(burst["failed"] for burst in bursts) == 0
     failed = report_of(champion)
     assert failed.unreachable > 100
     assert champion.log.read_text().count("shadow_unreachable") == 1
@@ -109,19 +119,17 @@ def _lines(path: Path, request_id: str) -> list[dict[str, Any]]:
     return [line for line in found if line["request_id"] == request_id]
 
 
-def test_an_equal_candidate_is_not_accused(launch: StartServed) -> None:
-    candidate = launch(version="2", shadow_candidate="1")
-    report = watch(launch(version="1", shadow_url=f"{candidate.url}/predict"))
+def test_an_equal_candidate_is_not_accused(launch: StartServed, equal: Served) -> None:
+    report = watch(launch(version="1", shadow_url=f"{equal.url}/predict"))
     assert report.verdict == "pass"
     assert report.whole.hits == report.failed.hits == 0
     assert {part.state for part in report.slices} <= {"within", "not seen"}
 
 
-def test_workers_count_one_candidate_together(launch: StartServed) -> None:
-    candidate = launch(version="2", shadow_candidate="1")
-    champion = launch(workers=2, shadow_url=f"{candidate.url}/predict", shadow_slices="senior")
+def test_workers_count_one_candidate_together(launch: StartServed, equal: Served) -> None:
+    champion = launch(workers=2, shadow_url=f"{equal.url}/predict", shadow_slices="senior")
     for row in itertools.islice(itertools.cycle(ROWS), 40):
-        assert httpx.post(f"{champion.url}/predict", json=row).status_code == 200
+        assert HTTP.post(f"{champion.url}/predict", json=row).status_code == 200
     wait_for(lambda: champion.metric("canario_shadow_compared_total") == 40)
     assert champion.metric("canario_shadow_slice_compared_total") == 40
     assert champion.metric("canario_shadow_different_total") == 0
@@ -141,6 +149,6 @@ def test_a_slice_outside_the_contract_is_told_and_nothing_starts(
     settings = {"CANARIO_SHADOW_URL": "http://127.0.0.1:1/predict", f"CANARIO_{name}": value}
     command = serve_command(bento, free_port(), server_python=SERVER_PYTHON)
     environment = serve_environment(tmp_path, settings)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patient(30), check=False)
     assert done.returncode == 1
     assert said in done.stderr.strip().splitlines()[-1]

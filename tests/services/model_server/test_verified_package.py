@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 
 from components.errors import PackageError, SignatureError
@@ -15,7 +14,8 @@ from services.model_server.build import build_bento, serve_command, serve_enviro
 from services.model_server.settings import read_settings
 from services.model_server.verified_package import verified_package
 from services.signing.signer import key_signer, sign_package
-from tests.services.model_server.served import SERVER_PYTHON, free_port, wait_for
+from tests.patience import patient
+from tests.services.model_server.served import HTTP, SERVER_PYTHON, free_port, small_bento, wait_for
 from tests.signing_keys import Keys, write_keys
 from tests.small_package import write_small_package
 
@@ -55,12 +55,14 @@ def test_a_key_that_is_none_is_no_open_door(package: Package) -> None:
 @pytest.fixture(scope="module")
 def signed_bento(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Path:
     home = tmp_path_factory.mktemp("signed")
+    unsigned = small_bento(tmp_path_factory)
     package = write_small_package(home / "package")
-    unsigned = build_bento(package.path, home / "out")
     sign_package(package, key_signer(keys.private))
     (home / "package.cdx.json").write_text("{}")
     signed = build_bento(package.path, home / "out")
-    assert signed != unsigned, "a package that is signed since is another bento"
+    packages = {bento.name.partition("-")[0] for bento in (unsigned, signed)}
+    assert len(packages) == 1
+    assert signed.name != unsigned.name, "a package that is signed since is another bento"
     assert not (unsigned / "src" / "package.sigstore.json").exists()
     return signed
 
@@ -81,7 +83,7 @@ def test_a_signed_bento_is_served_under_its_key(signed_bento: Path, keys: Keys, 
     ):
         url = f"http://127.0.0.1:{port}"
         try:
-            wait_for(lambda: httpx.get(f"{url}/readyz").status_code == 200)
+            wait_for(lambda: HTTP.get(f"{url}/readyz").status_code == 200)
         finally:
             process.terminate()
 
@@ -91,7 +93,7 @@ def test_nothing_starts_under_another_key(signed_bento: Path, tmp_path: Path) ->
     other = write_keys(tmp_path / "keys").public
     command = serve_command(signed_bento, free_port(), server_python=SERVER_PYTHON)
     environment = serve_environment(tmp_path, {"CANARIO_PUBLIC_KEY": other})
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patient(30), check=False)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("model server: ")

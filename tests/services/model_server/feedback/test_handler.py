@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from services.telemetry import FEEDBACK_MATCHED
+from tests.patience import patient
 from tests.services.model_server.conftest import Caller, StartServer, listening
 from tests.services.model_server.log_files import wait_for_lines
 from tests.small_package import GOOD
@@ -235,7 +236,7 @@ def hanging_up() -> Iterator[int]:
         thread.start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+        thread.join(patient(10))
 
 
 def test_peers_that_hang_up_do_no_harm(serve: StartServer) -> None:

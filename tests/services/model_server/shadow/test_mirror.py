@@ -12,6 +12,7 @@ import pytest
 from components.package.model_package import Package
 from services.model_server.shadow.counts import ShadowCounts, ShadowExposition, Slices, shadow_bytes
 from services.model_server.shadow.mirror import Mirror, NoAnswerError, compare
+from tests.patience import patient
 
 YES = b'{"probability":0.7,"label":"Yes","version":"1"}'
 ROW = (12, 7035.5, None, "One year", 1, True, "2020-02-29")
@@ -72,7 +73,7 @@ class Stage:
         }
 
     async def until(self, condition: Callable[[dict[str, float]], object], seconds: float = 10) -> dict[str, float]:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(patient(seconds)):
             while not condition(found := self.counted()):  # noqa: ASYNC110 -- nobody tells when a number changes
                 await asyncio.sleep(0.005)
         return found
