@@ -123,7 +123,7 @@ def _score(kind: Candidate, parameters: Parameters, fold: Fold, spec: Spec) -> f
 
 
 def _run_lanes(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:
-    """Tries networks in a process of their own, in parallel with the rest: loading TensorFlow takes longer than they do."""
+    """Tries networks in a process of their own, in parallel: loading TensorFlow takes longer than the other trials."""
     networks = [point for point in points if point.candidate == "keras_mlp"]
     others = [point for point in points if point.candidate != "keras_mlp"]
     if not (networks and others):

@@ -97,7 +97,7 @@ def _is_tried(location: tuple[int | str, ...]) -> bool:
 
 
 def _shown(given: object) -> str:
-    """The value in the file, shortened if long; only the keys of a mapping are shown."""
+    """The value in the file, shortened if long; empty for a mapping."""
     text = repr(given)
     return "" if isinstance(given, Mapping) else f" (given: {text if len(text) <= 80 else text[:77] + '...'})"
 
