@@ -21,11 +21,11 @@ class BuiltImage(ClosedModel):
     name: str = Field(description="Registry and name, without the tag.")
     tag: str
     digest: str = Field(default="", description="The image's digest in the engine's store.")
-    id: str = Field(default="", description="The configuration's digest, the same in every store and registry.")
-    package: str | None = Field(description="Digest of its model package; null for a program of the platform.")
+    id: str = Field(default="", description="The configuration's digest, the same everywhere.")
+    package: str | None = Field(description="Digest of its model package; null for a platform program.")
     size_bytes: int = Field(default=0, description="Uncompressed size without the base image.")
     base: str = Field(default="", description="The image that it was built on.")
-    published: Literal[""] | Digest = Field(default="", description="The digest in the registry, set by `make publish`.")
+    published: Literal[""] | Digest = Field(default="", description="Digest in the registry; set by `make publish`.")
 
 
 def write_record(folder: Path, image: BuiltImage) -> Path:

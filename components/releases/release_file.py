@@ -61,9 +61,7 @@ class Release(ClosedModel):
     package: Digest = Field(description="The model package's digest.")
     settings: ServerSettings = Field(default_factory=dict, description="Additional settings of the server.")
     image: Image | None = Field(default=None, description="The image with the package; needed in a cluster.")
-    candidate: ShadowVersion | None = Field(
-        default=None, description="With strategy shadow, the version on trial."
-    )
+    candidate: ShadowVersion | None = Field(default=None, description="With strategy shadow, the version on trial.")
 
     @classmethod
     def read(cls, document: Mapping[str, Any], name: str) -> Self:

@@ -31,7 +31,7 @@ NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 
 Ratio = Annotated[float, Field(gt=0, lt=1)]
 
-Missing = Annotated[Literal["refused", "allowed"], Field(description="allowed: callers may send null or nothing.")]
+Missing = Annotated[Literal["refused", "allowed"], Field(description="allowed: callers may omit it or send null.")]
 
 
 def _no_timestamp(value: object) -> object:
@@ -346,9 +346,7 @@ class Spec(ClosedModel):
     scale: Scale = Field(default=Scale(), description="Replicas of each version.")
     limits: Limits = Field(default=Limits(), description="Limits on one request.")
     purpose: str = Field(default="", description="Intended and forbidden uses of the answers.")
-    owner: str = Field(
-        default="", description="The team or person responsible for the model; the dossier names it."
-    )
+    owner: str = Field(default="", description="The team or person responsible for the model; the dossier names it.")
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
