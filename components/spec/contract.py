@@ -113,7 +113,8 @@ class Data(ClosedModel):
     id: str | None = Field(default=None, description="A column that identifies a row; never a feature.")
     ignore: tuple[str, ...] = Field(default=(), description="Columns of the table that are not features.")
     vouched: tuple[str, ...] = Field(
-        default=(), description="Features that predict the answer almost alone, but that a person knows not to leak it."
+        default=(),
+        description="Features that predict the answer almost alone but, as a person confirms, do not leak it.",
     )
     source: str | None = Field(default=None, description="Where the table comes from, for people.")
 
@@ -194,19 +195,19 @@ class Training(ClosedModel):
 
 
 class MinimumGate(ClosedModel):
-    """The smallest value of a metric that passes."""
+    """Requires a metric to reach a minimum."""
 
     min: float = Field(ge=0, le=1, description="Smallest value that passes.")
 
 
 class VersusChampionGate(ClosedModel):
-    """The largest fall below the champion that passes, in the metric of the first gate."""
+    """Limits the fall below the champion in the metric of the first gate."""
 
     max_loss: float = Field(default=0.01, ge=0, description="Largest fall in the metric of the first gate.")
 
 
 class FairnessGate(ClosedModel):
-    """The largest difference of the true positive ratio between groups that passes."""
+    """Limits the difference of the true positive ratio between groups."""
 
     by: tuple[str, ...] = Field(min_length=1, description="Category features whose values define the groups.")
     max_equal_opportunity_gap: Ratio = Field(
@@ -216,13 +217,13 @@ class FairnessGate(ClosedModel):
 
 
 class LatencyGate(ClosedModel):
-    """The longest time to answer one row that passes, in milliseconds (99th percentile, encoding and graph)."""
+    """Limits the time to answer one row, in milliseconds (99th percentile, encoding and graph)."""
 
     max: float = Field(gt=0, description="Largest value that passes.")
 
 
 class SizeGate(ClosedModel):
-    """The largest value that passes."""
+    """Limits a value from above."""
 
     max: float = Field(gt=0, description="Largest value that passes.")
 
@@ -258,8 +259,10 @@ class Harm(ClosedModel):
     (`score_shift`), of the Brier loss of labelled answers (`label_loss`).
     """
 
-    error_ratio: Ratio | None = Field(default=0.005, description="Rise in requests answered with 5xx.")
-    slow_ratio: Ratio | None = Field(default=0.02, description="Rise in requests slower than the objective.")
+    error_ratio: Ratio | None = Field(default=0.005, description="Rise in the share of requests answered with 5xx.")
+    slow_ratio: Ratio | None = Field(
+        default=0.02, description="Rise in the share of requests slower than the objective."
+    )
     score_shift: Ratio | None = Field(default=0.05, description="Shift of scores beyond that on the hold-out.")
     label_loss: Ratio | None = Field(default=0.02, description="Rise in Brier loss on labels that came back.")
 
@@ -296,7 +299,7 @@ class Rollout(ClosedModel):
     max_weight: int = Field(default=50, ge=1, le=100, description="Largest percent of traffic before promotion.")
     interval_seconds: float = Field(default=30, gt=0, description="Time between two looks by the judge.")
     deadline_minutes: float = Field(default=60, gt=0, description="A rollout without a verdict by then fails.")
-    false_alarm: Ratio = Field(default=0.01, description="Share of good versions that fail, over all looks.")
+    false_alarm: Ratio = Field(default=0.01, description="Share of good versions that may fail, over a whole rollout.")
     harm: Harm = Field(default=Harm(), description="How much worse a canary may be.")
     shadow: Shadow = Field(default=Shadow(), description="Settings of strategy shadow.")
 
