@@ -20,7 +20,7 @@ from components.spec.contract import (
 
 
 def document(**changes: Any) -> dict[str, Any]:
-    """A small right spec, with some of its keys changed."""
+    """A small valid spec, with some of its keys changed."""
     return {
         "name": "loans",
         "data": {"uri": "t.csv", "target": "late", "positive": 1, "id": "loan", "ignore": ["note"]},
