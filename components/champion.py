@@ -9,7 +9,7 @@ from components.step import step
 def find_champion(
     name: str, mlflow: str, store: str, package: dsl.Output[dsl.Model], reference: dsl.Output[dsl.Dataset]
 ) -> str:
-    """The champion's package and data, both empty files when there is none; returns its version or ""."""
+    """Writes the champion's package and data, or two empty files if there is no champion; returns its version or ""."""
     from pathlib import Path
 
     from components.registry.model_registry import champion, local_package

@@ -1,4 +1,4 @@
-"""How bytes are named everywhere: by their SHA-256."""
+"""The SHA-256 digest, which names bytes everywhere."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 def sha256(content: bytes) -> str:
-    """The digest of some bytes."""
+    """The digest of `content`."""
     return "sha256:" + hashlib.sha256(content).hexdigest()

@@ -1,21 +1,21 @@
 """The errors that the components raise on purpose.
 
 ComponentError
-├── SpecError       the spec is wrong; a person mends service.yaml
+├── SpecError       the spec is wrong; a person must correct service.yaml
 ├── DataError       the table is wrong; names the column and the rows
-├── PackageError    a package's bytes are not what they say
-│   └── SignatureError  nobody who may has signed them
-├── GateError       a candidate did not show what the spec demands
-├── GitError        Git refused, or is not installed; says what it said
-├── ImageRecordError  the record of a built image is not there, or broken
-├── LayoutError     an image's bytes are not what their names say
-├── ReleaseError    a release file is wrong; says which key
+├── PackageError    a model package is incomplete, changed or wrong
+│   └── SignatureError  the trusted key did not sign these bytes
+├── GateError       a candidate does not meet the gates of the spec
+├── GitError        Git refused or is not installed; quotes Git's message
+├── ImageRecordError  the record of a built image is missing or broken
+├── LayoutError     an image's bytes do not match their digests
+├── ReleaseError    a release file is wrong; names the key
 └── TrainingInputError  the inputs of a training Job are too large for it
 """
 
 
 class ComponentError(Exception):
-    """A fault that a person can act on; its message is one to show."""
+    """An error that a person can act on; its message is fit to show."""
 
 
 class SpecError(ComponentError):
@@ -31,7 +31,7 @@ class PackageError(ComponentError):
 
 
 class SignatureError(PackageError):
-    """A package's signature is missing, wrong or somebody else's."""
+    """A package's signature is missing, wrong or made with another key."""
 
 
 class GateError(ComponentError):
@@ -47,11 +47,11 @@ class ImageRecordError(ComponentError):
 
 
 class LayoutError(ComponentError):
-    """An exported image that is not what it says."""
+    """An exported image does not match its digests."""
 
 
 class ReleaseError(ComponentError):
-    """An environment file is wrong."""
+    """A release file is wrong."""
 
 
 class TrainingInputError(ComponentError):

@@ -1,4 +1,4 @@
-"""Step: measures a model on the hold-out, beside the champion; `gate` then decides."""
+"""Step: measures a model and the champion on the hold-out; `gate` then decides."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -23,15 +23,15 @@ from components.step import step
 from components.table.examples import Examples, typed_columns
 from components.table.requests import requests_of
 
-#: Rows that are answered one by one in each round; of a row its fastest answer counts, because what else a busy
-#: machine does says nothing about the model.
+#: Rows that are answered one by one in each round, and rounds. The fastest answer to a row counts, because the other
+#: work of a busy machine says nothing about the model.
 TIMED_ROWS, TIMED_ROUNDS = 400, 5
 
 
 def evaluate_model(
     candidate: str, model: Trained, model_bytes: int, holdout: Examples, spec: Spec, champion: Package | None = None
 ) -> Evaluation:
-    """Everything that is known about a model before it is served.
+    """Measures everything that is known about a model before it is served.
 
     Raises:
         DataError: the champion reads a column that the hold-out does not have.
@@ -77,7 +77,7 @@ def _compare(scores: NDArray[np.float64], holdout: Examples, champion: Package, 
 
 
 def score_shift(ours: NDArray[Any], theirs: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Share of scores at or below each edge, ours minus theirs, and its standard error over paired rows."""
+    """The share of scores at or below each edge, ours minus theirs, and its standard error over paired rows."""
     edges = np.arange(len(SCORE_EDGES))
     below = [(score_bin(scores)[:, None] <= edges).astype(np.float64) for scores in (ours, theirs)]
     apart = below[0] - below[1]
@@ -93,7 +93,7 @@ def _calibration(labels: NDArray[Any], scores: NDArray[np.float64]) -> tuple[Cal
 
 
 def _roc(labels: NDArray[Any], scores: NDArray[np.float64], points: int = 200) -> tuple[tuple[float, float], ...]:
-    """False against true positive ratio, thinned to some hundred points."""
+    """Points (false positive ratio, true positive ratio), thinned to `points`."""
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, values=True))
     found = np.cumsum(labels[order] == 1)[ends] / (labels == 1).sum()
@@ -109,7 +109,7 @@ def time_rows(
     spec: Spec,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Speed:
-    """Times one row after another, as the server meets them: quantiles over rows, each at its fastest."""
+    """Times rows one by one, as the server receives them; returns quantiles over each row's fastest time."""
     encoder = RowEncoder(encoding)
     requests = requests_of(holdout.take(np.arange(len(holdout))[:TIMED_ROWS]), spec.features)
     rows = [[row[name] for name in encoder.names] for row in requests]
@@ -140,7 +140,7 @@ def evaluate(
     metrics: dsl.Output[dsl.Metrics],
     curve: dsl.Output[dsl.ClassificationMetrics],
 ) -> None:
-    """Measures the model on the hold-out, and on the same rows the champion's package, if there is a champion."""
+    """Measures the model on the hold-out, and the champion, if there is one, on the same rows."""
     from pathlib import Path
 
     from components.evaluate import evaluate_model
@@ -159,7 +159,7 @@ def evaluate(
     Path(evaluation.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
     evaluation.metadata = {"passed": found.passed}
     for artifact in (metrics, curve):
-        # Their numbers are metadata; but an artifact without a file counts as lost, and the step would run again.
+        # The numbers are metadata, but KFP takes an artifact without a file for lost and would run the step again.
         Path(artifact.path).touch()
     for name, interval in found.metrics.items():
         metrics.log_metric(name, interval.value)

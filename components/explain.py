@@ -1,4 +1,4 @@
-"""Step: which features a model leans on, and the figures that people look at."""
+"""Step: measures which features a model relies on, and draws the figures for people."""
 
 import base64
 import io
@@ -17,19 +17,19 @@ from components.spec.contract import ClosedModel, Spec
 from components.step import step
 from components.table.examples import Examples
 
-#: No more hold-out rows than this are permuted, that often for each feature.
+#: The most hold-out rows that are permuted, and how often each feature is permuted.
 MOST_ROWS, ROUNDS = 4000, 5
 
 
 class Importance(ClosedModel):
-    """How much ROC AUC is lost when a feature's cells are dealt to other rows; the range is over the rounds."""
+    """The loss of ROC AUC when a feature's cells are shuffled among the rows; the interval spans the rounds."""
 
     feature: str
     loss: Interval
 
 
 class Explanation(ClosedModel):
-    """`importance.json`, the feature that matters most first."""
+    """`importance.json`; the most important feature comes first."""
 
     rows: int
     features: tuple[Importance, ...]
@@ -50,14 +50,14 @@ def explain_model(model: Trained, holdout: Examples, spec: Spec) -> Explanation:
 
 
 def _encoded_places(encoding: Encoding) -> dict[str, slice]:
-    """Each feature's columns in the encoded matrix."""
+    """The columns of each feature in the encoded matrix."""
     widths = [Encoding(features={name: rule}).width for name, rule in encoding.features.items()]
     ends = np.cumsum(widths).tolist()
     return {name: slice(end - width, end) for name, width, end in zip(encoding.features, widths, ends, strict=True)}
 
 
 def _shuffled(encoded: NDArray[np.float32], places: slice, order: NDArray[np.intp]) -> NDArray[np.float32]:
-    """The matrix with one feature's cells dealt to other rows, which is what encoding the dealt cells would give."""
+    """The matrix with one feature's cells shuffled, which equals encoding the shuffled cells."""
     dealt = encoded.copy()
     dealt[:, places] = encoded[order, places]
     return dealt
@@ -70,7 +70,7 @@ def _importance(name: str, losses: list[float]) -> Importance:
 
 
 def draw_figures(explanation: Explanation, evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Writes the figures as PNG; the same numbers give the same pictures."""
+    """Writes the figures as PNG files; the same numbers give the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     drawings = {
         "importance": _draw_importance(explanation),
@@ -94,7 +94,7 @@ def _draw_importance(explanation: Explanation, most: int = 20) -> Any:
     figure, axes = _figure(height=1.2 + 0.25 * len(shown))
     losses = [found.loss for found in shown]
     spread = [[max(0.0, x.value - x.low) for x in losses], [max(0.0, x.high - x.value) for x in losses]]
-    # Dollar signs would be read as formulas.
+    # Matplotlib would read dollar signs as formulas.
     names = [found.feature.replace("$", r"\$") for found in shown]
     axes.barh(names, [loss.value for loss in losses], xerr=spread, color="#4c72b0", ecolor="#555555")
     axes.set_xlabel(f"ROC AUC lost when the feature is shuffled ({explanation.rows:,} hold-out rows)")
@@ -147,7 +147,7 @@ def explain(
     figures: dsl.Output[dsl.Artifact],
     pictures: dsl.Output[dsl.HTML],
 ) -> None:
-    """Permutation importance on the hold-out; figures of it, of the calibration and of the ROC curve."""
+    """Writes the permutation importance on the hold-out, and figures of it, of the calibration and of the ROC curve."""
     from pathlib import Path
 
     from components.evaluation.result import Evaluation

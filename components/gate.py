@@ -1,4 +1,4 @@
-"""Step: lets a model pass only if it showed everything that the spec demands."""
+"""Step: lets a model pass only if it meets every gate of the spec."""
 
 from kfp import dsl
 
@@ -16,7 +16,7 @@ def gate(
     trials: dsl.Input[dsl.Artifact],
     figures: dsl.Input[dsl.Artifact],
 ) -> None:
-    """Stops a run whose model breaks a gate, after the refused run was recorded in MLflow."""
+    """Records a run whose model breaks a gate in MLflow, then stops it."""
     from pathlib import Path
 
     from components.errors import GateError

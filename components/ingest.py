@@ -1,4 +1,4 @@
-"""Step: takes a table from where it lives and keeps a copy that is addressed by its content."""
+"""Step: reads a table from its source and keeps a copy that is addressed by its content."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ from components.table.examples import negative_word
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A table as it was at one moment.
+    """The state of a table at one moment.
 
     Attributes:
         content: Parquet, every column in one of the three kinds of `components.table.cells`.
-        digest: of `content`; the snapshot's identity.
-        source_digest: of the bytes that were read.
-        rows: how many it has.
-        notes: what a person should know about how it was read.
+        digest: digest of `content`; the snapshot's identity.
+        source_digest: digest of the bytes that were read.
+        rows: number of rows.
+        notes: remarks for a person on how the table was read.
     """
 
     content: bytes
@@ -33,10 +33,10 @@ class Snapshot:
 
 
 def take_snapshot(uri: str, data: Data) -> Snapshot:
-    """The table at a path, file://, s3:// or gs:// URI.
+    """Reads the table at a path or a file://, s3:// or gs:// URI.
 
     Raises:
-        DataError: it cannot be read, or its target is not two words.
+        DataError: the table cannot be read, or its target does not have exactly two values.
     """
     source = read_bytes(uri)
     table = parse_table(source, uri)
@@ -49,7 +49,7 @@ def take_snapshot(uri: str, data: Data) -> Snapshot:
 
 
 def keep_snapshot(snapshot: Snapshot, store: str) -> str:
-    """Writes the snapshot below a folder or URI, under its digest; the URI it has there."""
+    """Writes the snapshot below a folder or URI, named by its digest; returns its URI."""
     uri = snapshot_uri(store, snapshot.digest)
     files, path = fsspec.core.url_to_fs(uri)
     if not files.exists(path):
@@ -61,7 +61,7 @@ def keep_snapshot(snapshot: Snapshot, store: str) -> str:
 
 
 def snapshot_uri(store: str, digest: str) -> str:
-    """Where a store keeps the snapshot of a digest."""
+    """The URI of the snapshot with this digest in a store."""
     return f"{store.rstrip('/')}/snapshots/{digest.removeprefix('sha256:')}.parquet"
 
 

@@ -1,4 +1,4 @@
-"""Step: makes the model package, which is all that the server reads."""
+"""Step: makes the model package, the only thing that the server reads."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +34,13 @@ from components.table.requests import requests_of
 
 GOLDEN_ROWS = 50
 
-#: Metrics of the receipt: those that every rebuild gives again to the last digit.
+#: Metrics of the receipt: those that every rebuild reproduces to the last digit.
 RECEIPT_METRICS = ("roc_auc", "average_precision", "brier_score", "log_loss", "accuracy", "calibration_error")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a package was made from, as its receipt says."""
+    """The sources of a package, as its receipt names them."""
 
     run: str
     snapshot: str
@@ -51,10 +51,10 @@ class Origin:
 def package_model(
     model: bytes, fit: Fit, evaluation: Evaluation, holdout: Examples, spec: Spec, origin: Origin, folder: Path
 ) -> Package:
-    """Writes the package of a trained model to a folder that is not there yet.
+    """Writes the package of a trained model to a folder that does not exist yet.
 
     Raises:
-        PackageError: a request encoded as the server does it is answered otherwise than the table's row.
+        PackageError: the answer to a request, encoded as in the server, differs from the answer to its table row.
     """
     encoding = caller_encoding(fit.encoding, spec)
     contract = Contract(
@@ -82,7 +82,7 @@ def package_model(
 
 
 def caller_encoding(encoding: Encoding, spec: Spec) -> Encoding:
-    """The encoding with the factors of the spec; training knows none, because the table needs none."""
+    """The encoding with the spec's factors; training uses none, because the table is already in its own unit."""
     rules = {
         name: rule.model_copy(update={"factor": feature.factor})
         if isinstance(rule, Scaled) and isinstance(feature := spec.features[name], NumberFeature)
@@ -93,7 +93,11 @@ def caller_encoding(encoding: Encoding, spec: Spec) -> Encoding:
 
 
 def golden_rows(model: Trained, contract: Contract, holdout: Examples) -> list[Golden]:
-    """Requests from the hold-out with their answers; rows with gaps come first, then an even spread."""
+    """Requests from the hold-out with their answers: first rows with gaps, then an even spread of the others.
+
+    Raises:
+        PackageError: an answer to a request differs from the answer to its row by more than `TOLERANCE`.
+    """
     chosen = holdout.take(_spread(holdout))
     requests = requests_of(chosen, contract.features)
     answers = model.probabilities(encode_rows(contract.encoding, requests)).astype(np.float64)
@@ -147,7 +151,11 @@ def _receipt(spec: Spec, fit: Fit, evaluation: Evaluation, origin: Origin) -> Re
 
 
 def keep_package(draft: Package, home: Path) -> Package:
-    """Copies a package to the place that is named by its digest; one that is there already stays."""
+    """Copies a package to `home`, the place named by its digest; an existing package stays.
+
+    Raises:
+        PackageError: `home` holds another package.
+    """
     copy_package(draft.path, home)
     kept = read_package(home)
     if kept.digest != draft.digest:
@@ -166,7 +174,7 @@ def package(
     snapshot: dsl.Input[dsl.Dataset],
     package: dsl.Output[dsl.Model],
 ) -> str:
-    """Writes the package of a model that passed its gates into the store; returns its digest."""
+    """Writes the package of a model that passed its gates to the store; returns its digest."""
     import tempfile
     from pathlib import Path
 

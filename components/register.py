@@ -1,4 +1,4 @@
-"""Step: tells MLflow of the run and registers its package as a version of the model."""
+"""Step: records the run in MLflow and registers its package as a version of the model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,13 @@ from components.registry.tracking import RunRecord, artifact_folder, record_run
 from components.spec.contract import PACKAGE_TAG
 from components.step import step
 
-#: The artifact of a run that says what validation found in its data.
+#: The artifact of a run with the findings of validation.
 VALIDATION: Final = "validation.md"
 
 
 @dataclass(frozen=True)
 class DataOrigin:
-    """The data of a run: the snapshot, the bytes that it was taken from, and what validation found, in Markdown."""
+    """The data of a run: the snapshot, the bytes it was taken from, and the findings of validation in Markdown."""
 
     snapshot_uri: str
     source_digest: str
@@ -34,7 +34,7 @@ class DataOrigin:
 
 
 def register_package(uri: str, record: RunRecord, folder: Path, source: DataOrigin) -> Registered:
-    """The model version of a package, with the alias `challenger`; made only once for a package.
+    """Registers a package once and gives its version the alias `challenger`; returns the version.
 
     Raises:
         PackageError: the package was changed.
@@ -53,7 +53,7 @@ def register_package(uri: str, record: RunRecord, folder: Path, source: DataOrig
 
 
 def version_tags(folder: Path, source: DataOrigin) -> dict[str, str]:
-    """Tags that resolve to everything in the receipt."""
+    """The tags of a version, which resolve to everything in the receipt."""
     package = read_package(folder)
     receipt = package.receipt
     return {

@@ -1,6 +1,6 @@
-"""Step: proposes a version for an environment: a commit in its Git repository.
+"""Step: proposes a version for an environment by a commit in its Git repository.
 
-Nothing is served by this step; what watches the repository does that.
+This step serves nothing; the program that watches the repository does.
 """
 
 from kfp import dsl
@@ -18,7 +18,7 @@ def release(
     package: str,
     evaluation: dsl.Input[dsl.Artifact],
 ) -> str:
-    """Commits the version to the environment's repository; returns the commit, or "" where there is none."""
+    """Commits the version to the environment's repository; returns the commit, or "" without a repository."""
     import json
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Step: cuts the hold-out off, so that a row's side depends on that row alone."""
+"""Step: cuts off the hold-out, so that a row's side depends on that row alone."""
 
 from kfp import dsl
 

@@ -1,7 +1,7 @@
-"""What makes a function a step: one decorator, and one image for all steps.
+"""The decorator that makes a function a step, and the one image of all steps.
 
-A step's body imports what it needs from `components`, which the image carries
-on its PYTHONPATH, so nothing is installed when a step starts.
+A step's body imports what it needs from `components`, which is on the image's
+PYTHONPATH, so nothing is installed when a step starts.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any, Final
 
 from kfp import dsl
 
-#: The image of every step, as `make platform-images` makes it; `pipelines.compile --image` sets another on each task.
+#: The image of every step, built by `make platform-images`; `pipelines.compile --image` sets another on each task.
 IMAGE: Final = "registry.local/canario/components:0.1.0"
 
 
 def step(function: Callable[..., Any]) -> Any:
-    """A component of a function whose body is self-contained.
+    """Makes a component of a function whose body is self-contained.
 
     Inside a running step KFP loads neither its compiler nor `dsl.component`
-    (it would cost seconds), so there the function is left as it is.
+    (loading them takes seconds), so there the function stays as it is.
     """
     if os.environ.get("_KFP_RUNTIME") == "true":
         return function

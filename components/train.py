@@ -9,7 +9,7 @@ from components.step import step
 def train(
     spec: str, train: dsl.Input[dsl.Dataset], trials: dsl.Input[dsl.Artifact], model: dsl.Output[dsl.Model]
 ) -> None:
-    """Fits the best trial to the whole training part; writes its ONNX graph and how it was made."""
+    """Fits the best trial to the whole training part; writes its ONNX graph and `fit.json`."""
     from pathlib import Path
 
     from components.models.trained import FIT

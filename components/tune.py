@@ -22,7 +22,7 @@ from components.step import step
 from components.table.examples import Examples
 from components.table.holdout import row_keys
 
-#: The search looks at no more rows than this; the best candidate is then fitted to all.
+#: The most rows that the search uses; the best candidate is then fitted to all rows.
 MOST_ROWS = 50_000
 #: No trial begins after this share of `training.timeout_minutes`.
 SEARCH_SHARE = 0.6
@@ -30,7 +30,7 @@ SEARCH_SHARE = 0.6
 
 @dataclass(frozen=True)
 class Point:
-    """What a trial will try."""
+    """The candidate and parameters of one trial."""
 
     number: int
     candidate: Candidate
@@ -38,7 +38,7 @@ class Point:
 
 
 def search(examples: Examples, spec: Spec) -> Search:
-    """The trials of a spec's search. Same examples and spec, same trials, unless time runs out.
+    """Runs a spec's search. The same examples and spec give the same trials, unless time runs out.
 
     Raises:
         DataError: there are too few rows for the folds.
@@ -55,11 +55,11 @@ def search(examples: Examples, spec: Spec) -> Search:
     return Search(metric=spec.training.metric, rows=len(rows), planned=planned, trials=tuple(trials))
 
 
-# --- what is tried -----------------------------------------------------------------------
+# --- the points --------------------------------------------------------------------------
 
 
 def plan(spec: Spec) -> list[Point]:
-    """The points of a grid or random search, the candidates in turn, each one's most sensible point first."""
+    """The points of a grid or random search: candidates take turns, each with its most sensible point first."""
     asked = spec.training
     decks = {kind: _deck(kind, spec) for kind in asked.candidates}
     turns = max(len(deck) for deck in decks.values())
@@ -88,7 +88,7 @@ def _ask_optuna(folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:
     while len(trials) < spec.training.trials and (not trials or time.monotonic() < until):
         asked = study.ask()
         kind = cast("Candidate", asked.suggest_categorical("candidate", spec.training.candidates))
-        # Optuna wants plain values, so a value is named by its place in the space.
+        # Optuna accepts only plain values, so each value is named by its index in the space.
         parameters = {
             name: values[asked.suggest_categorical(f"{kind}.{name}", range(len(values)))]
             for name, values in SPACES[kind].items()
@@ -98,7 +98,7 @@ def _ask_optuna(folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:
     return trials
 
 
-# --- how it is tried -----------------------------------------------------------------------
+# --- the trials ----------------------------------------------------------------------------
 
 
 def _try(point: Point, folds: Sequence[Fold], spec: Spec) -> Trial:
@@ -123,7 +123,7 @@ def _score(kind: Candidate, parameters: Parameters, fold: Fold, spec: Spec) -> f
 
 
 def _run_lanes(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:
-    """Tries networks in a process of their own, beside the others: loading TensorFlow takes longer than they do."""
+    """Tries networks in a process of their own, in parallel: loading TensorFlow takes longer than the other trials."""
     networks = [point for point in points if point.candidate == "keras_mlp"]
     others = [point for point in points if point.candidate != "keras_mlp"]
     if not (networks and others):
@@ -136,7 +136,7 @@ def _run_lanes(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until
 
 
 def _run(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:
-    """Tries points until the time is up; the first is always tried."""
+    """Tries points until time is up; the first point is always tried."""
     trials: list[Trial] = []
     for point in points:
         if not trials or time.monotonic() < until:
@@ -145,7 +145,7 @@ def _run(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: floa
 
 
 def _die_with_parent() -> None:
-    """A worker would wait for its next task for ever after its parent was killed."""
+    """Ends this worker with its parent; it would otherwise wait for its next task for ever."""
     threading.Thread(target=_exit_after, args=[multiprocessing.parent_process()], daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""Step: refuses a table that is not what the spec says, or not what the champion learned from."""
+"""Step: refuses a table that breaks the spec or no longer resembles the champion's data."""
 
 from kfp import dsl
 
@@ -9,7 +9,7 @@ from components.step import step
 def validate(
     spec: str, snapshot: dsl.Input[dsl.Dataset], reference: dsl.Input[dsl.Dataset], findings: dsl.Output[dsl.Markdown]
 ) -> None:
-    """Refuses a snapshot that breaks the spec, leaks, or is no longer like the champion's data."""
+    """Refuses a snapshot that breaks the spec, leaks the answer or no longer resembles the champion's data."""
     from pathlib import Path
 
     from components.spec.contract import Spec

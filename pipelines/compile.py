@@ -22,7 +22,7 @@ from pipelines.training import training_pipeline
 
 
 def compile_pipeline(spec: Spec, image: str = IMAGE) -> str:
-    """The IR YAML of a spec's training graph, the Kubernetes settings of its steps with it."""
+    """The IR YAML of a spec's training graph, with the Kubernetes settings of its steps."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pipeline.yaml")
         compiler.Compiler().compile(training_pipeline(_portable(spec), image), str(path))
@@ -30,14 +30,14 @@ def compile_pipeline(spec: Spec, image: str = IMAGE) -> str:
 
 
 def _portable(spec: Spec) -> Spec:
-    """The spec without the path of this machine that `load_spec` put before the table's name."""
+    """The spec without this machine's path, which `load_spec` put before the table's name."""
     if "://" in spec.data.uri:
         return spec
     return spec.model_copy(update={"data": spec.data.model_copy(update={"uri": Path(spec.data.uri).name})})
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; the exit status."""
+    """Runs the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.compile", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--spec", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)

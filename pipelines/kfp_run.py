@@ -1,4 +1,4 @@
-"""Follows a run of Kubeflow Pipelines until it ends: each step's state once, as it changes."""
+"""Follows a run of Kubeflow Pipelines until it ends, and reports every change of a step's state."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Final
 import kfp_server_api  # type: ignore[import-untyped]
 import urllib3
 
-#: One question to the server may take this long: the client itself would wait for ever on one that hangs.
+#: Time limit of one request: the client itself would wait for ever for a server that hangs.
 ASK_SECONDS: Final = 10
-#: Answers that waiting does not change: the token, the permission, the run.
+#: Statuses that waiting cannot change: wrong token, permission or run.
 _FINAL: Final = (400, 401, 403, 404)
 _ENDED: Final = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
@@ -23,7 +23,7 @@ class FollowError(Exception):
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended: its state, and for one that did not succeed the steps at fault with their errors."""
+    """The end of a run: its state, and the errors of its failed steps; none if it succeeded."""
 
     state: str
     faults: tuple[str, ...]
@@ -31,14 +31,14 @@ class RunEnd:
 
 @dataclass(frozen=True)
 class Pace:
-    """How often a run is looked at, and for how long; both in seconds."""
+    """The interval between looks at a run and the time limit, both in seconds."""
 
     poll_seconds: float
     timeout_seconds: float
 
 
 class Follower:
-    """Looks at one run again and again and says what changed."""
+    """Polls one run and reports its changes."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Follower:
         say: Callable[[str], None],
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`interrupted` is asked before each wait: a KeyboardInterrupt may be lost in a library's destructor."""
+        """`interrupted` is called before each wait: a KeyboardInterrupt may be lost in a library's destructor."""
         self._client, self._run_id, self._steps, self._say = client, run_id, steps, say
         self._interrupted = interrupted
         self._seen: dict[str, str] = {}
@@ -59,8 +59,8 @@ class Follower:
         """Waits for the end of the run.
 
         Raises:
-            FollowError: the time is up, or the server refuses to answer about the run.
-            KeyboardInterrupt: somebody does not want to wait any more.
+            FollowError: time is up, or the server refuses to show the run.
+            KeyboardInterrupt: a person interrupted the wait.
         """
         while True:
             run = self._look()
@@ -75,9 +75,9 @@ class Follower:
             time.sleep(pace.poll_seconds)
 
     def _look(self) -> Any:
-        """The run as it is, or None while the server is not reached."""
+        """The run's present state, or None while the server cannot be reached."""
         try:
-            # Client.get_run takes no time limit; this is what it calls.
+            # Client.get_run takes no time limit; it calls this function.
             run = self._client._run_api.run_service_get_run(run_id=self._run_id, _request_timeout=ASK_SECONDS)
         except kfp_server_api.ApiException as error:
             if error.status in _FINAL:
@@ -115,7 +115,7 @@ class Follower:
 
 
 def faults(run: Any, steps: Collection[str]) -> tuple[str, ...]:
-    """`step: error` of each step that failed; what the run itself says where no step did."""
+    """`step: error` for each failed step; if no step failed, the run's own error or state."""
     if run.state == "SUCCEEDED":
         return ()
     failed = [task for task in _tasks(run) if task.state == "FAILED"]
@@ -125,7 +125,7 @@ def faults(run: Any, steps: Collection[str]) -> tuple[str, ...]:
 
 
 def _inner(task: Any, failed: list[Any]) -> str:
-    """The error of the pod inside a step: the server lists it as a task of its own, whose parent the step is."""
+    """The error of the pod inside a step; the server lists the pod as a task whose parent is the step."""
     return next((_error(other) for other in failed if other.parent_task_id == task.task_id and _error(other)), "")
 
 

@@ -1,20 +1,20 @@
-"""Trains one model on this machine: the training graph through KFP's local runner.
+"""Trains one model on this machine: runs the training graph with KFP's local runner.
 
     python -m pipelines.local --spec services/churn/service.yaml --home build/train/churn
         [--data URI]                  a table instead of the spec's
-        [--name RUN]                  the run's name; a run that was killed is continued by itself
+        [--name RUN]                  the run's name; by default a killed run is continued
         [--mlflow URI]                default sqlite:///build/mlflow/mlflow.db
         [--store DIR]                 snapshots, packages and reusable answers; default build/store
         [--environment REPO --env NAME [--settings JSON]]   release: commit to that Git repository
 
-Every step prints one line; all else is in HOME/run.log. Files in HOME afterwards:
+Every step prints one line; all other output goes to HOME/run.log. The run leaves these files in HOME:
 
 - `result.json`: `status` (ok, refused, bad-input, failed), `message`, `failed_step`, `run`, `package` (folder),
-  `digest` (of the package), `model_version`, `run_id` (MLflow's), `champion` (digest of the package that it was
-  compared with, or null), `commit` (of the release, or null), `snapshot` {`digest`, `rows`, `uri`}, `holdout` (path),
+  `digest` (of the package), `model_version`, `run_id` (MLflow's), `champion` (digest of the champion's package,
+  or null), `commit` (of the release, or null), `snapshot` {`digest`, `rows`, `uri`}, `holdout` (path),
   `metrics` {name: value}, `breaches` [{`gate`, `value`, `limit`, `passed`, `detail`}], `seconds`,
-  `steps` {name: {`seconds`, `reused`}}. What a run did not come to is null or empty.
-- `evaluation.json` (also of a refused model): `components.evaluation.result.Evaluation`, and `search` {`metric`,
+  `steps` {name: {`seconds`, `reused`}}. Values that a run did not reach are null or empty.
+- `evaluation.json` (also for a refused model): `components.evaluation.result.Evaluation`, and `search` {`metric`,
   `rows`, `planned`, `trials` [{`number`, `candidate`, `parameters`, `scores`, `mean`, `seconds`}]}, and
   `importance` [{`feature`, `loss` {`value`, `low`, `high`}}].
 - `holdout.parquet`: the hold-out rows, in the table's own columns.
@@ -22,8 +22,8 @@ Every step prints one line; all else is in HOME/run.log. Files in HOME afterward
 The last line on stdout is `result.json` in one line. Exit status: 0 ok, 3 refused by a gate, 2 bad spec or table,
 1 anything else, 128 + signal when interrupted (no step is left running, and no file half-written).
 
-The version is registered with the alias `challenger`; the alias `champion` is moved by
-`promote(mlflow_uri, name, version)` of `components.registry.model_registry`, and found by `champion(mlflow_uri, name)`.
+The version is registered with the alias `challenger`. In `components.registry.model_registry`,
+`promote(mlflow_uri, name, version)` moves the alias `champion`, and `champion(mlflow_uri, name)` finds it.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ from pipelines.result import BAD_INPUT, exit_status, write_json, write_outcome
 from pipelines.runner import StepFailure, StepRun, Watch, forget_unused, run_graph
 from pipelines.training import training_pipeline
 
-#: Children get this long to end by themselves.
+#: The time that child processes get to end by themselves.
 GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked on the command line, with every path absolute."""
+    """The command line's arguments, with every path absolute."""
 
     spec: Spec
     home: Path
@@ -73,7 +73,7 @@ class Request:
 
 
 class Interrupted(BaseException):
-    """A signal asked the run to stop; not an `Exception`, so that nothing on the way catches it."""
+    """A signal asked the run to stop; not an `Exception`, so that no handler on the way catches it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -81,7 +81,7 @@ class Interrupted(BaseException):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; the exit status."""
+    """Runs the command line; returns the exit status."""
     try:
         request = _read_request(_parser().parse_args(arguments))
         with _interruptible(), _alone(request.store):
@@ -97,14 +97,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipelines.local", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--spec", type=Path, required=True)
-    parser.add_argument("--home", type=Path, required=True, help="folder for the result")
-    parser.add_argument("--data", default="", help="a table instead of the spec's")
+    parser.add_argument("--home", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--data", default="", help="a table to use instead of the spec's")
     parser.add_argument("--name", help="the run's name")
     parser.add_argument("--mlflow", default="sqlite:///build/mlflow/mlflow.db", help="MLflow's store (%(default)s)")
     parser.add_argument("--store", type=Path, default=Path("build/store"), help="(%(default)s)")
     parser.add_argument("--environment", default="", help="Git repository to release to")
     parser.add_argument("--env", default="", help="the environment's name in it")
-    parser.add_argument("--settings", default="{}", help="JSON object: environment variables of the served program")
+    parser.add_argument("--settings", default="{}", help="JSON object with environment variables for the server")
     return parser
 
 
@@ -126,7 +126,7 @@ def _read_request(options: argparse.Namespace) -> Request:
 
 
 def _absolute(place: str) -> str:
-    """A path made absolute; a URI or an SSH address as it is."""
+    """The absolute form of a path; a URI or an SSH address stays as it is."""
     return place if "://" in place or (":" in place and not Path(place).exists()) else str(Path(place).resolve())
 
 
@@ -139,7 +139,7 @@ def _settings(text: str) -> str:
     """The settings as JSON with sorted keys.
 
     Raises:
-        SpecError: they are no object of texts.
+        SpecError: the settings are not a JSON object with text values.
     """
     try:
         settings = json.loads(text)
@@ -151,7 +151,7 @@ def _settings(text: str) -> str:
 
 
 def train(request: Request) -> int:
-    """Runs the graph and writes the result; the exit status."""
+    """Runs the graph and writes the results; returns the exit status."""
     request.home.mkdir(parents=True, exist_ok=True)
     forget_unused(request.store)
     _prepare_environment()
@@ -176,10 +176,10 @@ def train(request: Request) -> int:
 
 
 def _graph(spec: Spec) -> Any:
-    """The graph without retries: on one machine a step that failed fails again.
+    """The graph without retries: on one machine a failed step would fail again.
 
-    The image's tag is the digest of the code, so an answer of other code is never reused. No image has this name: the
-    local runner only demands that it says python.
+    The image's tag is the digest of the code, so an answer of other code is never reused. The image does not exist;
+    the local runner only requires a name with "python".
     """
     return training_pipeline(spec, image=f"canario/python-steps:{code_digest().removeprefix('sha256:')}", retries=0)
 
@@ -197,9 +197,9 @@ def _arguments(request: Request, run: str) -> dict[str, str]:
 
 
 def _prepare_environment() -> None:
-    """What the steps' processes inherit."""
+    """Sets the environment that the steps' processes inherit."""
     os.environ["PYTHONPATH"] = str(ROOT)
-    # Threads that spin while they wait take the cores from whatever else runs on a small machine.
+    # Threads that spin while they wait would take the cores from other work on a small machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     hold_commit()
@@ -209,7 +209,7 @@ def _prepare_environment() -> None:
 
 
 def _begin(request: Request) -> str:
-    """The run's name, written down; that of a run of the same inputs that never ended, if there is one."""
+    """Chooses and records the run's name; a run with the same inputs that never ended lends its name."""
     inputs = sha256(f"{request.spec.model_dump_json()}{request.data}{code_digest()}".encode())
     file = request.home / "run.json"
     before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
@@ -227,7 +227,7 @@ def _end(request: Request) -> None:
 
 
 def _tell(name: str, ended: StepRun | None) -> None:
-    """One line a step; on a terminal it is there while the step runs."""
+    """Writes one line per step; a terminal shows the line while the step runs."""
     terminal = sys.__stderr__
     if terminal is None:
         return
@@ -241,7 +241,7 @@ def _tell(name: str, ended: StepRun | None) -> None:
 
 @contextmanager
 def _alone(store: Path) -> Iterator[None]:
-    """Holds the store; two runs at once would write the same files."""
+    """Locks the store, because two runs at once would write the same files."""
     store.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(store / "lock")
     try:
@@ -256,7 +256,7 @@ def _alone(store: Path) -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Turns SIGINT and SIGTERM into `Interrupted`, after every process of the run was ended."""
+    """Turns SIGINT and SIGTERM into `Interrupted`, after ending every process of the run."""
     before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

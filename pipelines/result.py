@@ -1,4 +1,4 @@
-"""What a local run leaves behind for people and programs: `result.json`, `evaluation.json` and the hold-out."""
+"""The results of a local run, for people and programs: `result.json`, `evaluation.json` and the hold-out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from components.files import write_atomically
 from pipelines.runner import StepFailure, StepRun
 
-#: Exit status and the word in `result.json` for each kind of failure.
+#: The exit status for each kind of failure.
 REFUSED, BAD_INPUT, FAILED = 3, 2, 1
 STATUS = {
     "GateError": (REFUSED, "refused"),
@@ -22,12 +22,12 @@ STATUS = {
 
 
 def exit_status(failure: StepFailure | None) -> tuple[int, str]:
-    """A run's exit status, and the word for it."""
+    """A run's exit status, and its word in `result.json`."""
     return (0, "ok") if failure is None else STATUS.get(failure.kind, (FAILED, "failed"))
 
 
 def write_outcome(home: Path, run: str, steps: Sequence[StepRun], failure: StepFailure | None) -> dict[str, Any]:
-    """Writes the files of a run that ended; the content of `result.json`."""
+    """Writes the files of a run that ended; returns the content of `result.json`."""
     outputs = {step.name: step.outputs for step in steps if step.succeeded}
     evaluation = _evaluation(outputs)
     if evaluation:
@@ -79,7 +79,7 @@ def _snapshot(artifact: Any) -> dict[str, Any]:
 
 
 def _evaluation(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """All that a report shows: the evaluation, every trial and the importance of the features."""
+    """The content of a report: the evaluation, every trial and the importance of the features."""
     measured = outputs.get("evaluate", {}).get("evaluation")
     if measured is None:
         return {}
@@ -97,7 +97,7 @@ def _read(artifact: Any) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes a file that is either whole or not there."""
+    """Writes a file atomically, so that it is either whole or absent."""
     write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 

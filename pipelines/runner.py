@@ -1,8 +1,8 @@
 """Runs a graph on this machine with KFP's local runner, and watches its steps.
 
-KFP's local runner prints much and returns little: a failed run says nothing of
-what its finished steps wrote. So its one function that runs a step is wrapped
-while a graph runs. Everything that it prints goes to a log file.
+KFP's local runner prints much and returns little: a failed run does not return the
+outputs of its finished steps. While a graph runs, the runner's function that runs a
+step is therefore wrapped, and everything it prints goes to a log file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kfp import local
 from kfp.local import status
 from kfp.local.orchestrator import task_executor
 
-#: The last line of a traceback that ends in an error of ours, and what belongs to its message.
+#: The last line of a traceback that ends in one of the project's errors, with the rest of its message.
 _ERROR = re.compile(r"^components\.errors\.(\w+): (.*?)(?=\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 #: A line that a step itself printed: the runner indents it by four, KFP's executor prints JSON and its name.
 _OWN = re.compile(r"^    (?!\[KFP Executor|[\s{}\[\]])(.*)$", re.MULTILINE)
@@ -35,9 +35,9 @@ class StepRun:
     """A step that ended.
 
     Attributes:
-        reused: whether an earlier answer was taken.
+        reused: whether an earlier answer was used.
         said: the last line that the step printed.
-        outputs: parameters and KFP artifacts by name; empty when the step failed.
+        outputs: parameters and KFP artifacts by name; empty if the step failed.
     """
 
     name: str
@@ -50,7 +50,7 @@ class StepRun:
 
 @dataclass
 class StepFailure(Exception):  # noqa: N818 -- a failure is what it is
-    """A step failed; `kind` is the error's class in `components.errors`, or "" for a fault of ours."""
+    """A step failed; `kind` is the error's class in `components.errors`, or "" for an unexpected error."""
 
     step: str
     kind: str
@@ -59,7 +59,7 @@ class StepFailure(Exception):  # noqa: N818 -- a failure is what it is
 
 @dataclass
 class Watch:
-    """What is known of the steps of one run."""
+    """Watches the steps of one run."""
 
     log: TextIO
     tell: Callable[[str, StepRun | None], None]
@@ -67,16 +67,16 @@ class Watch:
     _text: io.StringIO = field(default_factory=io.StringIO)
 
     def write(self, text: str) -> int:
-        """Takes what the runner prints; lets a `Watch` stand in for stdout."""
+        """Logs the runner's output; lets a `Watch` stand in for stdout."""
         self._text.write(text)
         return self.log.write(text)
 
     def flush(self) -> None:
-        """As a text stream has it."""
+        """Flushes the log, as a text stream does."""
         self.log.flush()
 
     def run(self, execute: Callable[..., Any], arguments: Mapping[str, Any]) -> tuple[dict[str, Any], status.Status]:
-        """Runs one step as KFP would."""
+        """Runs one step as KFP would, and records it."""
         name = str(arguments["task_name"])
         self.tell(name, None)
         self._text = io.StringIO()
@@ -84,7 +84,7 @@ class Watch:
         outputs, ended = execute(**arguments)
         text = self._text.getvalue()
         succeeded = ended is status.Status.SUCCESS
-        # The runner announces every step that it really runs, and is silent about the others.
+        # The runner announces every step that it really runs, but no reused step.
         reused = succeeded and "Executing task" not in text
         said = "as before" if reused else _last_line(text)
         self.steps.append(StepRun(name, time.monotonic() - begun, reused, succeeded, said, outputs))
@@ -93,7 +93,7 @@ class Watch:
 
     @property
     def failure(self) -> StepFailure | None:
-        """The step that failed, with its own message if it is an error of ours."""
+        """The step that failed, with its own message if it raised one of the project's errors."""
         if not self.steps or self.steps[-1].succeeded:
             return None
         text = textwrap.dedent(self._text.getvalue().replace("\n    ", "\n"))
@@ -103,20 +103,20 @@ class Watch:
 
 
 def _last_line(text: str) -> str:
-    """The last line of a step's own; its outputs, which the runner lists in the end, are none."""
+    """The last line that the step itself printed, before the runner's list of outputs."""
     own = _OWN.findall(text.split(" finished with status ", maxsplit=1)[0])
     return str(own[-1]).strip() if own else ""
 
 
 def run_graph(graph: Any, arguments: Mapping[str, str], store: Path, watch: Watch) -> None:
-    """Runs a graph; steps whose inputs and code are known are not run again.
+    """Runs a graph; a step with known inputs and code does not run again.
 
     Args:
-        graph: what `dsl.pipeline` makes.
-        store: folder for outputs and answers that may be reused.
+        graph: a result of `dsl.pipeline`.
+        store: folder for outputs and reusable answers.
 
     Raises:
-        Failure: a step failed.
+        StepFailure: a step failed.
     """
     local.init(
         runner=local.SubprocessRunner(use_venv=False),
@@ -137,7 +137,7 @@ def run_graph(graph: Any, arguments: Mapping[str, str], store: Path, watch: Watc
 def _watched(watch: Watch) -> Iterator[None]:
     execute, python = task_executor.execute_single_task, sys.executable
     task_executor.execute_single_task = lambda **arguments: watch.run(execute, arguments)
-    # The runner pastes the interpreter's path into a shell command as it is.
+    # The runner pastes the interpreter's path unquoted into a shell command.
     sys.executable = shlex.quote(python)
     try:
         with contextlib.redirect_stdout(watch):
@@ -147,7 +147,7 @@ def _watched(watch: Watch) -> Iterator[None]:
 
 
 def forget_unused(store: Path) -> None:
-    """Removes outputs of runs that no reusable answer names: leftovers of runs that were killed or are long over."""
+    """Removes outputs that no reusable answer names, left over from runs that were killed or are long over."""
     import shutil
 
     named = "".join(path.read_text(encoding="utf-8") for path in (store / "reuse").glob("*.json"))

@@ -1,13 +1,13 @@
 """Runs the training graph on Kubeflow Pipelines and waits for its end.
 
     python -m pipelines.submit --spec services/churn/service.yaml --store s3://canario/store --data s3://data/churn.csv
-        [--host URL]                  of Kubeflow Pipelines; default $KFP_ENDPOINT
-        [--ca FILE]                   the authority that signed the host's certificate
-        [--namespace NAME]            the user's, where Kubeflow Pipelines has many
-        [--mlflow URI]                as the cluster reaches it
-        [--terminate-on-interrupt]    Ctrl-C ends the run, too
+        [--host URL]                  address of Kubeflow Pipelines; default $KFP_ENDPOINT
+        [--ca FILE]                   certificate of the authority that signed the host's certificate
+        [--namespace NAME]            the user's namespace, if Kubeflow Pipelines has several users
+        [--mlflow URI]                address of MLflow inside the cluster
+        [--terminate-on-interrupt]    Ctrl-C also ends the run
 
-A token is read from $KFP_TOKEN. Exit status: 0 the run succeeded, 1 it did not or its end was not seen,
+The token is read from $KFP_TOKEN. Exit status: 0 the run succeeded, 1 it failed or its end was not seen,
 2 wrong input or no host, 130 interrupted.
 """
 
@@ -43,11 +43,11 @@ _UNREACHED: Final = (kfp_server_api.ApiException, urllib3.exceptions.HTTPError, 
 
 
 class SubmitError(Exception):
-    """The run was not made; the message says why and what to do."""
+    """The run was not created; the message says why and what to do."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; the exit status."""
+    """Runs the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
         told = _parameters(load_spec(options.spec), options)
@@ -117,13 +117,13 @@ def _interrupted(client: Any, run_id: str, link: str, terminate: bool) -> int:
 
 def _client(host: str, options: argparse.Namespace) -> Any:
     with warnings.catch_warnings():
-        # Every client says that it does not work with servers older than 2.0.
+        # Every client warns that it does not work with servers older than 2.0.
         warnings.simplefilter("ignore", FutureWarning)
         return kfp.Client(
             host=host,
             existing_token=os.environ.get("KFP_TOKEN"),
             ssl_ca_cert=str(options.ca) if options.ca else None,
-            # Any name but its default keeps the client from asking, five times, whether there are many users.
+            # With its default namespace the client would ask five times whether there are several users.
             namespace=options.namespace or "default",
         )
 
@@ -171,18 +171,18 @@ def _say(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipelines.submit", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--spec", type=Path, required=True)
-    parser.add_argument("--store", required=True, help="snapshots and packages, as the cluster reaches them")
-    parser.add_argument("--data", default="", help="a table instead of the spec's")
+    parser.add_argument("--store", required=True, help="address of snapshots and packages inside the cluster")
+    parser.add_argument("--data", default="", help="a table to use instead of the spec's")
     parser.add_argument("--mlflow", default="http://mlflow.canario", help="(%(default)s)")
     parser.add_argument("--name", help="the run's name")
     parser.add_argument("--image", default=IMAGE, help="the image of every step (%(default)s)")
     parser.add_argument("--host", default=os.environ.get("KFP_ENDPOINT", ""), help="default $KFP_ENDPOINT")
-    parser.add_argument("--ca", type=Path, help="certificate of the authority that the host's is signed by")
+    parser.add_argument("--ca", type=Path, help="certificate of the authority that signed the host's")
     parser.add_argument("--namespace", help="the user's namespace")
     parser.add_argument("--experiment", default="canario", help="(%(default)s)")
-    parser.add_argument("--timeout-minutes", type=float, default=240, help="to wait for the end (%(default)s)")
-    parser.add_argument("--poll-seconds", type=float, default=5, help="between two looks (%(default)s)")
-    parser.add_argument("--terminate-on-interrupt", action="store_true", help="Ctrl-C ends the run, too")
+    parser.add_argument("--timeout-minutes", type=float, default=240, help="time to wait for the end (%(default)s)")
+    parser.add_argument("--poll-seconds", type=float, default=5, help="time between two looks (%(default)s)")
+    parser.add_argument("--terminate-on-interrupt", action="store_true", help="Ctrl-C also ends the run")
     return parser
 
 

@@ -1,7 +1,7 @@
-"""The training graph: which step reads what, on which machine, for how long, how often, and whether it may be reused.
+"""The training graph: each step's inputs, machine, time limit, retries and reuse.
 
-The spec decides the graph's machines, so it is part of the compiled graph; what
-changes from run to run (data, names, places) is a parameter of it.
+The spec decides the graph's machines, so it is part of the compiled graph; values
+that change from run to run (data, names, locations) are parameters.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -30,14 +30,14 @@ from components.validate import validate
 
 @dataclass(frozen=True)
 class Needs:
-    """What a step asks of its machine.
+    """The requirements of a step.
 
     Attributes:
-        cpu: cores, as Kubernetes writes them.
-        memory: as Kubernetes writes it.
-        minutes: after that the step is stopped.
-        reuse: whether an earlier answer to the same inputs is good enough. It is not where
-            a step looks at something outside its inputs, or changes it.
+        cpu: cores, in Kubernetes' notation.
+        memory: memory, in Kubernetes' notation.
+        minutes: time limit, after which the step is stopped.
+        reuse: whether an earlier answer to the same inputs is good enough; false if
+            the step reads or changes anything outside its inputs and outputs.
     """
 
     cpu: str
@@ -50,13 +50,13 @@ SMALL: Final = Needs("1", "2Gi", 10, reuse=True)
 OUTSIDE: Final = Needs("1", "2Gi", 10, reuse=False)
 LARGE: Final = Needs("4", "8Gi", 30, reuse=True)
 
-#: Tries again after 10, 20, 40 seconds: a node that went away, a store that was busy.
+#: Retries, after 10 and 20 seconds, for a node that went away or a store that was busy.
 RETRIES: Final = 2
 BACKOFF: Final = "10s"
 
 
 def training_pipeline(spec: Spec, image: str = IMAGE, retries: int = RETRIES) -> Any:
-    """The graph for a spec, every step of it on one image.
+    """The graph for a spec, with all steps on one image.
 
     It is made on a thread of its own. At every setting of a task KFP reads the whole stack, and for some frames of a
     program's start Python then looks through all loaded modules: on a short stack that half second is saved.
@@ -140,7 +140,7 @@ def _long(spec: Spec) -> Needs:
 
 
 def _placed(task: Any, needs: Needs, image: str, retries: int) -> Any:
-    """A task with its image, machine, time-out, retries and reuse."""
+    """Gives a task its image, machine, time-out, retries and reuse."""
     task.set_container_image(image)
     task.set_cpu_request(needs.cpu).set_cpu_limit(needs.cpu)
     task.set_memory_request(needs.memory).set_memory_limit(needs.memory)
@@ -150,7 +150,7 @@ def _placed(task: Any, needs: Needs, image: str, retries: int) -> Any:
 
 
 def _accelerated(task: Any, training: Training) -> Any:
-    """A task on the node pool with the accelerator that the spec asks for."""
+    """Puts a task on the node pool with the accelerator that the spec asks for."""
     for resource, count in devices(training).items():
         task.set_accelerator_type(resource).set_accelerator_limit(count)
         kubernetes.add_toleration(task, key=resource, operator="Exists", effect="NoSchedule")

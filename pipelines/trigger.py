@@ -1,11 +1,11 @@
-"""Decides which services an event asks to train again: `python -m pipelines.trigger --event push --payload FILE`.
+"""Decides which services an event retrains: `python -m pipelines.trigger --event push --payload FILE`.
 
 Five things start a training: the schedule, changed data, changed code, a message, a changed application. The
-answer is lines of `name=value`, as a workflow takes them: `services` (a JSON list, empty when there is
-nothing to train) and `reason` (one sentence). Text of the event is never part of the answer: what it names
-has to be a service of this tree.
+answer is lines of `name=value`, as a workflow reads them: `services` (a JSON list, empty if there is nothing
+to train) and `reason` (one sentence). The event's text is never part of the answer: a name in it must be that of
+a service in this tree.
 
-Ends with 2 for an event that is not understood: whether to train is then not known.
+The exit status is 2 for an event that is not understood, because it is then unknown whether to train.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from components.errors import ComponentError, GitError, SpecError
 from components.git.command import git
 from components.registry.provenance import ROOT
 
-#: Whatever is below these decides what a model learns.
+#: Paths of the code that decides what a model learns.
 _CODE: Final = ("components/", "pipelines/", "requirements.txt")
-#: Whatever is below these decides what the program does that serves a model.
+#: Paths of the code that serves a model.
 _APPLICATION: Final = ("services/model_server/", "services/telemetry.py")
 _NOBODY: Final = "0" * 40
 _MESSAGES: Final = {"train": "a message asked for it", "data-changed": "a message said that its data changed"}
@@ -32,21 +32,21 @@ _MESSAGES: Final = {"train": "a message asked for it", "data-changed": "a messag
 
 @dataclass(frozen=True)
 class TriggerDecision:
-    """Which services to train, in order of their names, and why."""
+    """The services to train, in order of their names, and the reason."""
 
     services: tuple[str, ...]
     reason: str
 
     def lines(self) -> str:
-        """As a workflow's outputs."""
+        """The decision as the output lines of a workflow."""
         return f"services={json.dumps(list(self.services))}\nreason={self.reason}\n"
 
 
 def decide(event: str, payload: Mapping[str, Any], changed: Sequence[str], services: Iterable[str]) -> TriggerDecision:
-    """What an event asks for; `changed` are the files that a push changed, relative to the root.
+    """The decision for an event; `changed` are the files that a push changed, relative to the root.
 
     Raises:
-        SpecError: the event is none of those that train, or names a service that is not there.
+        SpecError: the event is not one that trains, or names an unknown service.
     """
     known = tuple(sorted(services))
     if event == "schedule":
@@ -76,13 +76,13 @@ def _of_push(changed: Sequence[str], known: tuple[str, ...]) -> TriggerDecision:
 
 
 def _is_data(file: str, service: str) -> bool:
-    """A service's folder holds its spec and its table."""
+    """True for a file of data in the service's folder, which also holds YAML and Markdown."""
     folder = f"services/{service}/"
     return file.startswith(folder) and not file.endswith((".yaml", ".md"))
 
 
 def _named(given: object, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The service that a message names; all of them when it names none."""
+    """The service that a message names, or all services if it names none."""
     name = given.get("service") if isinstance(given, Mapping) else None
     if not name:
         return known
@@ -97,7 +97,7 @@ def known_services(root: Path) -> list[str]:
 
 
 def changed_files(payload: Mapping[str, Any], root: Path) -> list[str]:
-    """The files that a push changed; all of the tree when the branch is new.
+    """The files that a push changed; all files of the tree if the branch is new.
 
     Raises:
         ComponentError: Git does not know the commits.
@@ -118,7 +118,7 @@ def _difference(before: str, after: str) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 2 when it is not known whether to train."""
+    """Runs the command line; the exit status is 2 if it is unknown whether to train."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.trigger", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--event", required=True, help="the event's name")
     parser.add_argument("--payload", type=Path, required=True, help="the event, as a JSON file")
@@ -135,10 +135,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def read_payload(path: Path) -> dict[str, Any]:
-    """An event as GitHub writes it to a file.
+    """Reads an event from the file that GitHub writes.
 
     Raises:
-        SpecError: it cannot be read.
+        SpecError: the file cannot be read.
     """
     try:
         payload = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""How good a model is: metrics with intervals, calibration, fairness, behaviour, comparison with the champion.
+"""The quality of a model: metrics with intervals, calibration, fairness, behaviour, comparison with the champion.
 
 Imports models, table, package and spec.
 """

@@ -1,4 +1,4 @@
-"""Behavioural checks: what a model does when one value of a row is changed (Ribeiro et al., CheckList, ACL 2020)."""
+"""Behavioural checks: how a model reacts to a change of one value (Ribeiro et al., CheckList, ACL 2020)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ THRESHOLD = 0.5
 
 
 def flips(model: Trained, examples: Examples, spec: Spec, feature: str) -> Flips:
-    """The largest share of rows whose label changes when all rows are given one other value of a feature.
+    """The largest share of labels that change when every row gets the same other value of a feature.
 
-    Where there is no value to give, nothing was shown, and that counts as every label changed.
+    Without a value to try, nothing is shown, and every label counts as changed.
     """
     labels = model.score(examples.columns) >= THRESHOLD
     rule = spec.features[feature]
@@ -33,7 +33,7 @@ def flips(model: Trained, examples: Examples, spec: Spec, feature: str) -> Flips
 
 
 def _others(rule: Feature, name: str, columns: Columns) -> list[NDArray[Any]]:
-    """Columns to try instead: each value of a category; the deciles of a number or date."""
+    """The columns to try instead: one for each value of a category, or for each decile of a number or date."""
     rows = len(columns[name])
     if isinstance(rule, CategoryFeature):
         return [np.full(rows, category_text(value), dtype=object) for value in rule.values]
@@ -47,8 +47,8 @@ def _others(rule: Feature, name: str, columns: Columns) -> list[NDArray[Any]]:
 def trend(model: Trained, examples: Examples, spec: Spec, feature: str, raises: bool) -> Trend:
     """The share of rows whose score moves the demanded way, or stays, when a number or date is raised.
 
-    It is raised by its standard deviation, at most to the largest value that the spec allows. Of a
-    feature that is never known or never differs nothing can be shown; its share is 0.
+    The value rises by its standard deviation, at most to the largest value that the spec allows. A
+    feature that is always missing or never varies can show nothing; its share is 0.
     """
     rule = spec.features[feature]
     if isinstance(rule, CategoryFeature):

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from components.evaluation.metrics import METRICS, Floats, Metric
 from components.evaluation.result import Interval
 
-#: Samples, and how many cells of work they may cost on a large hold-out.
+#: Limits on the number of samples, and on samples times rows for a large hold-out.
 MOST_SAMPLES, FEWEST_SAMPLES, MOST_CELLS = 500, 100, 20_000_000
 
 
 def resample(labels: NDArray[Any], seed: int) -> Floats:
-    """Weights [samples, rows]: how often each row was drawn. Samples in which a class is lost are drawn again."""
+    """Weights [samples, rows]: how often each row was drawn. Samples that lose a class are drawn again."""
     rows = len(labels)
     samples = int(np.clip(MOST_CELLS // rows, FEWEST_SAMPLES, MOST_SAMPLES))
     generator = np.random.default_rng(seed)
@@ -43,7 +43,7 @@ def intervals(
 
 
 def differences(labels: NDArray[Any], ours: NDArray[Any], theirs: NDArray[Any], weights: Floats) -> dict[str, Interval]:
-    """Each metric of ours minus theirs; both are taken on the same samples, so what they share cancels."""
+    """Each metric, ours minus theirs; both use the same samples, so their common variation cancels."""
     return {
         name: _interval(
             metric(labels, ours) - metric(labels, theirs),

@@ -1,4 +1,4 @@
-"""Equal opportunity: of those who are positive, is the same share found in every group?
+"""Equal opportunity: the model should find the same share of the positives in every group.
 
 Hardt, Price and Srebro, Equality of opportunity in supervised learning (NeurIPS 2016).
 """
@@ -16,7 +16,7 @@ THRESHOLD = 0.5
 
 
 def fairness(examples: Examples, scores: NDArray[np.float64], by: str, min_positives: int) -> Fairness:
-    """The groups of one category; a group with fewer positives is shown and not judged."""
+    """The groups of one category; a group with fewer than `min_positives` is shown but not judged."""
     cells = np.where(pd.isna(examples.columns[by]), "missing", examples.columns[by]).astype(str)
     groups = tuple(_group(value, cells == value, examples, scores) for value in np.unique(cells).tolist())
     judged = [

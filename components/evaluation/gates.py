@@ -1,4 +1,4 @@
-"""The offline gates of a spec: what a model must show on the hold-out before it is registered."""
+"""The offline gates of a spec, which a model must pass on the hold-out before it is registered."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from components.spec.contract import Spec
 
 
 def check_gates(evaluation: Evaluation, spec: Spec) -> tuple[GateResult, ...]:
-    """Every gate of a spec; what could not be measured does not pass."""
+    """The result of every gate of a spec; a value that could not be measured does not pass."""
     checks: tuple[Callable[[Evaluation, Spec], list[GateResult]], ...] = (
         _minima, _versus_champion, _maxima, _fairness, _behaviour,
     )  # fmt: skip
@@ -44,7 +44,7 @@ def _maxima(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
 
 
 def first_metric(spec: Spec) -> str:
-    """The metric that a model is compared with its champion by: the first that has a gate, else the search's."""
+    """The metric for the comparison with the champion: the first that has a gate, else the search's."""
     if spec.gates.roc_auc:
         return "roc_auc"
     if spec.gates.average_precision:
@@ -112,10 +112,10 @@ def _behaviour(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
 
 
 def refuse_violations(evaluation: Evaluation) -> None:
-    """Nothing, when every gate was passed.
+    """Refuses a model that failed a gate.
 
     Raises:
-        GateError: lists every gate that was not, with value and limit.
+        GateError: lists every failed gate with its value and limit.
     """
     breaches = [gate for gate in evaluation.gates if not gate.passed]
     if breaches:
@@ -124,6 +124,6 @@ def refuse_violations(evaluation: Evaluation) -> None:
 
 
 def violation(gate: GateResult) -> str:
-    """A gate that was not passed, in words."""
+    """A sentence about a failed gate."""
     value = "not measured" if gate.value is None else f"{gate.value:.4g}"
     return f"{gate.gate}: {value}, must be {gate.limit}" + (f" ({gate.detail})" if gate.detail else "")

@@ -1,4 +1,4 @@
-"""By which rule a hold-out was cut: on rows that another rule held back, a champion may be asked what it learned."""
+"""The rule that selects the hold-out. If the champion's rule differs, it may have trained on these rows."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from components.spec.views import recorded_spec
 
 @dataclass(frozen=True)
 class HoldoutRule:
-    """What decides a row's side, and the share that is held out.
+    """The rule that decides a row's side, and the share that is held out.
 
-    `rule` names a column and its role; it is empty where the features decide, which are told by name and type.
+    `rule` names a column and its role. If it is empty, the features decide: `features` maps each name to its type.
     """
 
     rule: str
@@ -33,7 +33,7 @@ class _Typed(BaseModel):
 
 
 class _Recorded(BaseModel):
-    """What a receipt's spec says about the cut; whatever else it holds is left alone."""
+    """The part of a receipt's spec that decides the cut; all other keys are ignored."""
 
     data: _Identified
     split: Split
@@ -41,7 +41,7 @@ class _Recorded(BaseModel):
 
 
 def overlap_reason(champion: Mapping[str, Any], spec: Spec) -> str:
-    """Why the hold-out of `spec` may hold rows that the champion learned, and what to do; empty if it holds none.
+    """The reason why the champion may have trained on the hold-out of `spec`, and a remedy; empty if it did not.
 
     `champion` is the spec in the champion's receipt.
     """
@@ -55,16 +55,16 @@ def overlap_reason(champion: Mapping[str, Any], spec: Spec) -> str:
 
 
 def holdout_rule_of(recorded: Mapping[str, Any]) -> HoldoutRule:
-    """The cut of a spec as a receipt keeps it.
+    """The hold-out rule of a spec that a receipt recorded.
 
     Raises:
-        ValidationError: it does not say.
+        ValidationError: the recorded spec does not state the rule.
     """
     found = _Recorded.model_validate(recorded)
     split = found.split
     named = (("split.time", split.time), ("split.group", split.group), ("data.id", found.data.id))
     rule = next((f"{role} {column!r}" for role, column in named if column), "")
-    # Features are compared as they are hashed: by name, whatever their order, and read by their type.
+    # The hash of a row names the features, ignores their order and reads each by its type; compare the same here.
     features = {} if rule else {name: feature.type for name, feature in found.features.items()}
     return HoldoutRule(rule, features, split.holdout)
 

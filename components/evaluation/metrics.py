@@ -1,8 +1,8 @@
-"""How good probabilities are, in numpy, for many re-weightings of the rows at once.
+"""Metrics of probabilities in numpy, for many re-weightings of the rows at once.
 
-Every function takes labels [n] of 0 and 1, scores [n] and optionally weights
-[samples, n]; with weights it gives one number a sample, which is what a
-bootstrap needs.
+Every metric takes labels [n] of 0 and 1, scores [n] and optional weights
+[samples, n]; with weights it returns one number per sample, as the bootstrap
+needs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def roc_auc(labels: NDArray[Any], scores: NDArray[Any], weights: None = None) ->
 @overload
 def roc_auc(labels: NDArray[Any], scores: NDArray[Any], weights: Floats) -> Floats: ...
 def roc_auc(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> float | Floats:
-    """Area under the ROC curve: how often a positive is scored above a negative, a tie counting half."""
+    """Area under the ROC curve: how often a positive scores above a negative; a tie counts half."""
     positives, negatives = _by_score(labels, scores, _weights(labels, weights))
     below = np.cumsum(negatives, axis=1) - negatives / 2
     return _result((positives * below).sum(axis=1) / (positives.sum(axis=1) * negatives.sum(axis=1)), weights)
@@ -42,12 +42,12 @@ def average_precision(labels: NDArray[Any], scores: NDArray[Any], weights: Float
 
 
 def brier(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> Any:
-    """Mean squared distance of the probability from the answer."""
+    """Mean squared difference between probability and answer."""
     return _mean((scores - labels) ** 2, labels, weights)
 
 
 def log_loss(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> Any:
-    """Mean surprise at the answer, in nats; a probability is at least 1e-7 away from 0 and 1, as float32 is."""
+    """Mean surprise at the answer, in nats; probabilities keep 1e-7 from 0 and 1, about the precision of float32."""
     sure = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
     return _mean(-np.where(labels == 1, np.log(sure), np.log1p(-sure)), labels, weights)
 
@@ -58,7 +58,7 @@ def accuracy(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None 
 
 
 def calibration_error(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> Any:
-    """Mean distance of predicted from observed share, over ten bins of equally many rows."""
+    """Mean difference between predicted and observed share, over ten bins with equal numbers of rows."""
     order, starts = calibration_bins(scores)
     gaps = (_weights(labels, weights) * (labels - scores.astype(np.float64)))[:, order]
     total = _weights(labels, weights).sum(axis=1)
@@ -66,14 +66,14 @@ def calibration_error(labels: NDArray[Any], scores: NDArray[Any], weights: Float
 
 
 def calibration_bins(scores: NDArray[Any], bins: int = 10) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The rows in order of score, and where in that order each bin begins; equal scores share a bin."""
+    """The rows in order of score, and the position where each bin begins; equal scores share a bin."""
     order = np.argsort(scores, kind="stable")
     ranked = scores[order]
     wanted = np.linspace(0, len(scores), bins + 1)[:-1].astype(np.intp)
     return order, np.unique(np.searchsorted(ranked, ranked[wanted], side="left"))
 
 
-#: Every metric that is reported; `neg_brier_score` is the spec's word for minus the Brier score.
+#: Every reported metric; the spec calls minus the Brier score `neg_brier_score`.
 METRICS: dict[str, Metric] = {
     "roc_auc": roc_auc,
     "average_precision": average_precision,
@@ -85,12 +85,12 @@ METRICS: dict[str, Metric] = {
 
 
 def search_score(metric: str, labels: NDArray[Any], scores: NDArray[Any]) -> float:
-    """The number that a search makes as large as it can."""
+    """The number that a search maximises."""
     return -float(brier(labels, scores)) if metric == "neg_brier_score" else float(METRICS[metric](labels, scores))
 
 
 def _by_score(labels: NDArray[Any], scores: NDArray[Any], weights: Floats) -> tuple[Floats, Floats]:
-    """Weight of the positives and of the negatives at each distinct score, ascending: [samples, distinct]."""
+    """The weights of the positives and of the negatives at each distinct score, ascending: [samples, distinct]."""
     order = np.argsort(scores, kind="stable")
     ranked = scores[order]
     starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))

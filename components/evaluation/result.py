@@ -1,4 +1,4 @@
-"""What `evaluate` says about a model: the types of `evaluation.json`, which gates, reports and MLflow read."""
+"""The result of `evaluate`: the types of `evaluation.json`, which gates, reports and MLflow read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Interval(ClosedModel):
 class Comparison(ClosedModel):
     """This model minus the champion, on the same hold-out rows and the same bootstrap samples.
 
-    For `roc_auc`, `average_precision` and `accuracy` positive is better, for the others negative.
-    `doubt` says why the numbers may favour the champion, in a sentence; empty if they do not.
+    A positive difference is better for `roc_auc`, `average_precision` and `accuracy`, a negative one for the others.
+    `doubt` is a sentence on why the numbers may favour the champion; empty if they do not.
     """
 
     package: Digest
@@ -31,7 +31,7 @@ class Comparison(ClosedModel):
 
 
 class CalibrationBin(ClosedModel):
-    """Rows of neighbouring scores: what was predicted for them, and what came."""
+    """Rows with neighbouring scores: their mean prediction and their observed share of positives."""
 
     predicted: float
     observed: float
@@ -39,7 +39,7 @@ class CalibrationBin(ClosedModel):
 
 
 class Group(ClosedModel):
-    """The rows with one value of a feature; ratios are None where there is nothing to divide by."""
+    """The rows with one value of a feature; a ratio is None if its denominator is 0."""
 
     value: str
     rows: int
@@ -49,7 +49,7 @@ class Group(ClosedModel):
 
 
 class Fairness(ClosedModel):
-    """Equal opportunity over a feature: how far apart the groups' true positive ratios lie.
+    """Equal opportunity over a feature: the distance between the groups' true positive ratios.
 
     `gap` is None when fewer than two groups have enough positives to judge.
     """
@@ -60,7 +60,7 @@ class Fairness(ClosedModel):
 
 
 class Flips(ClosedModel):
-    """How many labels change when a feature that should not matter is given another value."""
+    """The share of labels that change when a feature that should not matter gets another value."""
 
     feature: str
     ratio: float
@@ -75,14 +75,14 @@ class Trend(ClosedModel):
 
 
 class Speed(ClosedModel):
-    """Time to answer one row, encoding and graph."""
+    """The time to answer one row, including encoding and graph."""
 
     p50_ms: float
     p99_ms: float
 
 
 class GateResult(ClosedModel):
-    """One gate: what was measured, what is allowed, and whether it may pass; None was not measurable."""
+    """One gate: the measured value (None if not measurable), the limit, and whether the model passed."""
 
     gate: str
     value: float | None
@@ -92,7 +92,7 @@ class GateResult(ClosedModel):
 
 
 class Evaluation(ClosedModel):
-    """`evaluation.json`; `machine` is where the model was fitted, None when it was not fitted by `train`."""
+    """`evaluation.json`; `machine` is the one that fitted the model, None if `train` did not fit it."""
 
     candidate: str
     rows: int
@@ -112,5 +112,5 @@ class Evaluation(ClosedModel):
 
     @property
     def passed(self) -> bool:
-        """Whether every gate was passed."""
+        """True if the model passed every gate."""
         return all(gate.passed for gate in self.gates)

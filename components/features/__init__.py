@@ -1,4 +1,4 @@
-"""The one feature pipeline, for training and serving alike: values to the numbers that the graph reads.
+"""The single feature pipeline of training and serving: turns values into the numbers that the graph reads.
 
 Imports the spec; everything above may import it.
 """

@@ -1,4 +1,4 @@
-"""Git, whatever the user's own settings are: running it, and a bare repository.
+"""Git, independent of the user's own settings: a runner for its commands, and a bare repository.
 
 Imports errors only; everything may import it.
 """

@@ -1,4 +1,4 @@
-"""Runs Git, whatever the user's own settings are."""
+"""Runs Git, independent of the user's own settings."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def git(repository: Path, *arguments: str) -> bytes:
     """The output of a Git command in a repository, with or without a work tree.
 
     Raises:
-        GitError: it failed, or Git is not installed.
+        GitError: the command failed, or Git is not installed.
     """
     options = [part for name, value in _ISOLATED.items() for part in ("-c", f"{name}={value}")]
-    # A commit's name stands for its own bytes: what `git replace` would show in their place is another commit.
+    # A commit's name stands for its own bytes, so `git replace` must not show another commit in its place.
     done = run_git("-C", str(repository), *options, *arguments, settings={"GIT_NO_REPLACE_OBJECTS": "1"}, seconds=None)
     if done.returncode:
         raise GitError(f"{repository}: git {' '.join(arguments[:2])} failed: {words(done)}")
@@ -35,7 +35,7 @@ def git(repository: Path, *arguments: str) -> bytes:
 def run_git(
     *arguments: str, given: bytes = b"", settings: Mapping[str, str] | None = None, seconds: float | None = _SECONDS
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs Git with an environment that is free of GIT_ variables but for `settings`; it may fail.
+    """Runs Git, without GIT_ variables other than `settings`; returns the process even if Git failed.
 
     Raises:
         GitError: Git is not installed, or took longer than `seconds`.
@@ -53,12 +53,12 @@ def run_git(
 
 
 def words(done: subprocess.CompletedProcess[bytes]) -> str:
-    """Git's own words about a failure."""
+    """Git's own message about a failure."""
     return done.stderr.decode(errors="replace").strip()
 
 
 def _verb(arguments: tuple[str, ...]) -> str:
-    """The command among the arguments: the first word after Git's own options, which all take a value here."""
+    """The subcommand: the first word after Git's global options, which all take a value here."""
     rest = list(arguments)
     while rest and rest[0].startswith("-"):
         del rest[:2]

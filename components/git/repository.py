@@ -1,9 +1,9 @@
-"""A bare Git repository: one branch of it, to read and to commit to.
+"""One branch of a bare Git repository, for reading and committing.
 
-Everything is done with Git's plumbing on a bare repository, without a work tree, so
-that a killed process leaves at most an object that nothing refers to. The branch moves by
-compare-and-swap: two writers never lose each other's commit. The user's own Git
-configuration, hooks and signing keys play no part, but for how another repository is reached.
+All operations use Git's plumbing without a work tree, so that a killed process leaves
+at most an unreferenced object. The branch moves by compare-and-swap: two writers never
+lose each other's commit. The user's own Git configuration, hooks and signing keys have
+no effect, except on how another repository is reached.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from components.git.command import run_git, words
 _ATTEMPTS = 20
 _FILE_MODE = "100644"
 
-#: Settings of Git for one command: (name, value).
+#: Git settings for one command, as (name, value).
 Settings = Sequence[tuple[str, str]]
 
-#: What a commit changes, given the branch's head: file -> blob, None to remove it; nothing for no commit.
+#: Maps the branch's head to the changes of a commit: file -> blob, None to remove the file; empty for no commit.
 ChangesAt = Callable[[str], dict[str, str | None]]
 
 
@@ -55,9 +55,9 @@ class Repository:
 
     @classmethod
     def create(cls, path: Path, branch: str = "main", message: str = "Begin an empty environment") -> Repository:
-        """A repository with a first, empty commit; one that is there already keeps its commits.
+        """Creates a repository with a first, empty commit; an existing repository keeps its commits.
 
-        No push may take commits away from it: what ran is what its history says.
+        It refuses pushes that remove commits, so that its history stays the record of what ran.
 
         Raises:
             GitError: Git is not installed, or refuses.
@@ -74,7 +74,7 @@ class Repository:
         """The hash of the branch's newest commit.
 
         Raises:
-            GitError: the branch has none.
+            GitError: the branch has no commits.
         """
         found = self._resolve(self._reference)
         if found is None:
@@ -82,18 +82,18 @@ class Repository:
         return found
 
     def read(self, file: str, commit: str | None = None) -> str | None:
-        """A file's text at a commit (the newest one by default); None when it is not there."""
+        """A file's text at a commit (by default the newest); None if the file does not exist there."""
         at = commit or self.head()
         if self._blob(at, file) is None:
             return None
         return self._git_bytes("cat-file", "blob", f"{at}:{file}").decode("utf-8", errors="replace")
 
     def write(self, file: str, text: str, message: str) -> Commit:
-        """Commits one file's new text, as `write_all` does."""
+        """Commits the new text of one file, like `write_all`."""
         return self.write_all({file: text}, message)
 
     def write_all(self, texts: Mapping[str, str], message: str) -> Commit:
-        """Commits the new texts of files at once. What is there already makes no commit; the newest one is returned.
+        """Commits new texts of several files at once; returns the new commit, or the newest if nothing changed.
 
         Raises:
             GitError: Git refuses, or others commit faster than we can.
@@ -104,13 +104,13 @@ class Repository:
         )
 
     def revert(self, commit: str, reason: str) -> Commit | None:
-        """Undoes a commit by a new one, whose message names it and says why.
+        """Undoes a commit by a new one, whose message names the old commit and the reason.
 
         Returns:
-            The new commit; None when nothing of the commit is left to undo, so that repeating it is safe.
+            The new commit; None if nothing is left to undo, so that a repetition is safe.
 
         Raises:
-            GitError: a file was changed again since, and the older text must not silently win.
+            GitError: a file has changed since, and its older text must not silently win.
         """
         undone = self.show(commit)
         message = f'Revert "{undone.subject}"\n\nThis reverts commit {undone.id}.\n\n{reason.strip()}\n'
@@ -119,10 +119,10 @@ class Repository:
         return None if made.id == before else made
 
     def show(self, commit: str) -> Commit:
-        """One commit.
+        """Returns one commit.
 
         Raises:
-            GitError: there is none of this name.
+            GitError: no commit has this name.
         """
         found = self._resolve(f"{commit}^{{commit}}")
         if found is None:
@@ -136,7 +136,7 @@ class Repository:
         return [Commit(identity, message.strip()) for identity, _, message in parts]
 
     def last_change(self, file: str) -> str | None:
-        """The newest commit that changed a file; None when none did."""
+        """The newest commit that changed a file; None if no commit did."""
         return self._git("log", "-1", "--format=%H", self._reference, "--", file) or None
 
     def changed(self, commit: str) -> list[str]:
@@ -145,29 +145,29 @@ class Repository:
         return [os.fsdecode(file) for file in listed.split(b"\0") if file]
 
     def tree(self, commit: str) -> str:
-        """The hash of all files at a commit: equal hashes, equal bytes."""
+        """The hash of all files at a commit; equal hashes mean equal bytes."""
         return self._git("rev-parse", "--verify", f"{commit}^{{tree}}")
 
     def branched(self, name: str) -> Repository:
-        """A new branch that begins at this one's head.
+        """Creates a branch at this branch's head.
 
         Raises:
-            GitError: there is one of this name.
+            GitError: a branch of this name exists.
         """
         other, head = Repository(self.path, name), self.head()
         self._git("update-ref", other._reference, head, "0" * len(head))
         return other
 
     def common_ancestor(self, first: str, second: str) -> str | None:
-        """The newest commit that both have in their past; None when they share none."""
+        """The newest common ancestor of two commits; None if they have none."""
         answer = self._run(("merge-base", first, second), b"", {})
         return answer.stdout.decode().strip() or None if answer.returncode == 0 else None
 
     def fetch(self, url: str, settings: Settings = ()) -> None:
-        """Makes the branch what it is at `url`; `settings` are Git's, as (name, value).
+        """Sets the branch to its state at `url`.
 
         Raises:
-            GitError: it is not there, or cannot be reached in a minute.
+            GitError: the branch does not exist there, or `url` does not answer within a minute.
         """
         command = ("fetch", "--quiet", "--no-tags", url, f"+{self._reference}:{self._reference}")
         answer = self._run_remote(*command, settings=settings)
@@ -175,10 +175,10 @@ class Repository:
             raise GitError(f"{url}: git fetch failed: {words(answer)}")
 
     def push(self, url: str, settings: Settings = ()) -> str:
-        """Sends the branch to `url`; empty when it was taken, else why it was refused, as when others were faster.
+        """Pushes the branch to `url`; returns why it was refused, such as a faster push by others, else "".
 
         Raises:
-            GitError: there is no answer, or we may not write.
+            GitError: `url` does not answer, or does not permit writing.
         """
         return self._pushed(url, f"{self._reference}:{self._reference}", settings)
 
@@ -190,21 +190,21 @@ class Repository:
         return "; ".join(refused)
 
     def delete(self, url: str, commit: str) -> str:
-        """Takes the branch away at `url`, if it still ends with `commit`; empty when it went, else why it stays.
+        """Deletes the branch at `url` if its head is still `commit`; returns why it was refused, else "".
 
         Raises:
-            GitError: there is no answer, or we may not write.
+            GitError: `url` does not answer, or does not permit writing.
         """
         return self._pushed(url, f":{self._reference}", (), f"--force-with-lease={self._reference}:{commit}")
 
     def export(self, folder: Path) -> None:
-        """Writes the files of the newest commit into a folder."""
+        """Writes the files of the newest commit to a folder."""
         archive = self._git_bytes("archive", "--format=tar", f"{self.head()}^{{tree}}")
         with tarfile.open(fileobj=io.BytesIO(archive)) as files:
             files.extractall(folder, filter="data")
 
     def _undoing(self, commit: str, head: str) -> dict[str, str | None]:
-        """What must change at `head` to undo `commit`: file -> the blob it had before, None for no file."""
+        """The changes at `head` that undo `commit`: file -> its previous blob, None if there was no file."""
         changes: dict[str, str | None] = {}
         parent = self._resolve(f"{commit}^")
         for name in self.changed(commit):
@@ -234,13 +234,13 @@ class Repository:
         with tempfile.TemporaryDirectory(prefix="canario-index-") as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self._git("read-tree", head, more=index)
-            # Mode 0 removes an entry; `--force-remove` would want a work tree.
+            # Mode 0 removes an entry; `--force-remove` would need a work tree.
             lines = [f"{_FILE_MODE if blob else 0} {blob or '0' * len(head)}\t{file}" for file, blob in changes.items()]
             self._git("update-index", "-z", "--index-info", given=os.fsencode("\0".join(lines) + "\0"), more=index)
             return self._git("write-tree", more=index)
 
     def _commit(self, tree: str, parent: str | None, message: str) -> Commit | None:
-        """Makes a commit and moves the branch to it; None when the branch is no longer at `parent`."""
+        """Makes a commit and moves the branch to it; None if the branch is no longer at `parent`."""
         parents = ("-p", parent) if parent else ()
         made = self._git("commit-tree", tree, *parents, given=message.encode())
         try:
@@ -273,7 +273,7 @@ class Repository:
         return run_git("--git-dir", str(self.path), *arguments, given=given, settings=_IDENTITY | _ISOLATED | more)
 
     def _run_remote(self, *arguments: str, settings: Settings) -> subprocess.CompletedProcess[bytes]:
-        """With the user's own configuration, which may hold credentials; hooks and signatures are left out."""
+        """Runs Git with the user's own configuration, which may hold credentials, but without hooks and signatures."""
         configured = _configured([*settings, ("core.hooksPath", os.devnull), ("push.gpgSign", "false")])
         return run_git("--git-dir", str(self.path), *arguments, settings=_IDENTITY | _QUIET | configured)
 
@@ -282,7 +282,7 @@ def default_branch(url: str) -> str:
     """The branch that a clone of the repository at a path or URL would check out.
 
     Raises:
-        GitError: it cannot be reached, or has no branch.
+        GitError: the repository cannot be reached, or has no branch.
     """
     done = run_git("ls-remote", "--symref", "--", url, "HEAD", settings=_QUIET | _configured([("safe.directory", "*")]))
     if done.returncode:
@@ -294,7 +294,7 @@ def default_branch(url: str) -> str:
 
 
 def _configured(settings: Settings) -> dict[str, str]:
-    """Settings by the environment, so that none is seen in a list of processes."""
+    """The settings as environment variables, so that they do not appear in a list of processes."""
     pairs = [(f"GIT_CONFIG_KEY_{at}", f"GIT_CONFIG_VALUE_{at}") for at in range(len(settings))]
     values = {
         name: text for names, both in zip(pairs, settings, strict=True) for name, text in zip(names, both, strict=True)
@@ -308,5 +308,5 @@ _IDENTITY: Final = {
     for part, value in (("NAME", "canario"), ("EMAIL", "canario@localhost"))
 }
 _QUIET: Final = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-#: What keeps the user's own Git configuration out.
+#: Settings that exclude the user's own Git configuration.
 _ISOLATED: Final = _QUIET | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}

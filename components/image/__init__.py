@@ -1,4 +1,4 @@
-"""Images: which sources of ours one holds, the record of one that was built, and reading one byte by byte.
+"""Images: the project's own sources in an image, the record of a built image, and a reader of image layouts.
 
 Imports the ground only; services and k8s may import it.
 """

@@ -1,4 +1,4 @@
-"""The sources of ours in an image: whole rooms and folders, so that a new file need not be listed anywhere."""
+"""The project's own sources in an image: whole rooms and folders, so that a new file need not be listed."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-#: Modules at the top of `components` on which every room stands.
+#: Modules at the top of `components` that every room needs.
 GROUND: Final = ("digest", "errors", "files")
 
 
 @dataclass(frozen=True)
 class ImageSources:
-    """What an image holds of this repository.
+    """The part of this repository in an image.
 
     Attributes:
-        rooms: sub-packages of `components`, without those inside them; the ground comes with them.
-        patterns: other files below the root, as `Path.glob` takes them.
-        without: a folder of those that stays at home; empty for none.
+        rooms: sub-packages of `components`, without their own sub-packages; the ground is added to them.
+        patterns: other files below the root, as patterns for `Path.glob`.
+        without: a folder to leave out of these files; empty for none.
     """
 
     rooms: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class ImageSources:
     without: str = ""
 
     def files(self, root: Path = ROOT) -> list[Path]:
-        """The files, relative to the root, in order; the tests beside a program are not among them."""
+        """The files, relative to the root and in order, without the tests that lie next to a program."""
         ground = [f"components/{name}.py" for name in ("__init__", *GROUND)] if self.rooms else []
         rooms = [f"components/{room}/*.py" for room in self.rooms]
         found = {path.relative_to(root) for pattern in [*ground, *rooms, *self.patterns] for path in root.glob(pattern)}
@@ -38,5 +38,5 @@ class ImageSources:
 
 
 def read_all(files: Iterable[Path], root: Path = ROOT) -> bytes:
-    """The bytes of some files, one after the other."""
+    """The bytes of the files, one after the other."""
     return b"".join((root / file).read_bytes() for file in files)

@@ -1,4 +1,4 @@
-"""An image as an OCI layout, read byte by byte: every blob is what its name says, and then what a container would see.
+"""Reads an image as an OCI layout: checks every blob against its digest, then shows the files a container sees.
 
 https://github.com/opencontainers/image-spec: image-layout.md, layer.md (whiteouts).
 """
@@ -23,9 +23,12 @@ _OPAQUE: Final = ".wh..wh..opq"
 
 @dataclass(frozen=True)
 class Layout:
-    """One image: its manifest's digest, its configuration's, and the configuration.
+    """One image.
 
-    The second is the image's identity wherever it lies: it names the uncompressed layers, the first those of one place.
+    Attributes:
+        manifest: the manifest's digest; it depends on how one place compresses the layers.
+        config: the configuration's digest, the image's identity everywhere, because it names uncompressed layers.
+        about: the configuration.
     """
 
     folder: Path
@@ -35,10 +38,10 @@ class Layout:
     layers: Sequence[Mapping[str, Any]]
 
     def contents(self, keep: Callable[[str], bool]) -> dict[str, bytes]:
-        """The regular files that a container sees and `keep` wants, by their path without the first slash.
+        """The regular files that a container sees and `keep` selects, by path without the first slash.
 
         Raises:
-            LayoutError: a layer is not what the manifest or the configuration says, or what is kept lies behind a link.
+            LayoutError: a layer does not match the manifest or the configuration, or a kept file lies behind a link.
         """
         tree = _Tree(keep)
         wanted = self.about["rootfs"]["diff_ids"]
@@ -54,10 +57,10 @@ class Layout:
 
 
 def read_layout(folder: Path) -> Layout:
-    """The image in a layout that holds one.
+    """The image in a layout that holds exactly one.
 
     Raises:
-        LayoutError: it holds none or several, or a document is not what its name says.
+        LayoutError: the layout holds none or several, or a document does not match its digest.
     """
     index = _document(folder / "index.json")
     entries = [one for one in index.get("manifests", ()) if not _is_signature(one)]
@@ -72,12 +75,12 @@ def read_layout(folder: Path) -> Layout:
 
 
 def _is_signature(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry of the index is a signature that lies beside an image, as cosign keeps it."""
+    """True if an entry of the index is a signature of an image, as cosign stores it."""
     return str(entry.get("annotations", {}).get("org.opencontainers.image.ref.name", "")).endswith(".sig")
 
 
 def blob(folder: Path, digest: str) -> Path:
-    """Where a layout keeps some bytes."""
+    """The path of a blob in a layout."""
     return folder / "blobs" / digest.replace(":", "/", 1)
 
 
@@ -104,7 +107,11 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 def _apply(path: Path, wanted: str, tree: _Tree) -> None:
-    """Puts one layer over those before it."""
+    """Applies one layer on top of those before it.
+
+    Raises:
+        LayoutError: the layer cannot be unpacked, or does not unpack to the digest `wanted`.
+    """
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
@@ -122,18 +129,18 @@ def _apply(path: Path, wanted: str, tree: _Tree) -> None:
 
 
 class _Tree:
-    """What a container sees after some layers: the files that are wanted, and every link by its path."""
+    """The view of a container after some layers: the files to keep, and the path of every link."""
 
     def __init__(self, keep: Callable[[str], bool]) -> None:
         self._keep = keep
         self.files: dict[str, bytes] = {}
         self.links: set[str] = set()
-        #: What the layer that is put now has brought: its own whiteouts mean only what lies below.
+        #: Paths from the current layer; its whiteouts apply only to the layers below.
         self.new: set[str] = set()
         self._folders: set[PurePosixPath] = set()
 
     def put(self, layer: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        """Puts one member of a layer in its place."""
+        """Adds one member of a layer."""
         path = PurePosixPath("/", member.name).relative_to("/")
         if path.name == _OPAQUE:
             self._forget(path.parent, itself=False)
@@ -156,7 +163,7 @@ class _Tree:
 
     def _forget(self, path: PurePosixPath, *, itself: bool = True) -> None:
         gone = {str(path)} if itself else set()
-        if path in self._folders:  # rare; everything else would be looked through for every file of an image
+        if path in self._folders:  # rare; saves a search through all names for every file of an image
             gone.update(name for name in {*self.files, *self.links} if path in PurePosixPath(name).parents)
         for name in gone - self.new:
             self.files.pop(name, None)
@@ -164,7 +171,7 @@ class _Tree:
 
 
 class _Hashed:
-    """A stream that remembers the hash of what was read from it."""
+    """A stream that hashes the bytes read from it."""
 
     def __init__(self, file: gzip.GzipFile | IO[bytes]) -> None:
         self._file, self._hash = file, hashlib.sha256()

@@ -14,22 +14,22 @@ from components.spec.contract import ClosedModel
 
 
 class BuiltImage(ClosedModel):
-    """An image that passed its check."""
+    """An image that was built and passed its check."""
 
     model_config = ConfigDict(extra="ignore")
 
     name: str = Field(description="Registry and name, without the tag.")
     tag: str
-    digest: str = Field(default="", description="Its digest as the engine's store has it.")
-    id: str = Field(default="", description="Its configuration's digest, the same in every store, registry and node.")
-    package: str | None = Field(description="Digest of the model package in it; null for a program of the platform.")
-    size_bytes: int = Field(default=0, description="Uncompressed, beyond its base.")
+    digest: str = Field(default="", description="The image's digest in the engine's store.")
+    id: str = Field(default="", description="The configuration's digest, the same everywhere.")
+    package: str | None = Field(description="Digest of its model package; null for a platform program.")
+    size_bytes: int = Field(default=0, description="Uncompressed size without the base image.")
     base: str = Field(default="", description="The image that it was built on.")
-    published: Literal[""] | Digest = Field(default="", description="Its digest in the registry; `make publish`.")
+    published: Literal[""] | Digest = Field(default="", description="Digest in the registry; set by `make publish`.")
 
 
 def write_record(folder: Path, image: BuiltImage) -> Path:
-    """Writes `<folder>/<last part of the name>.json`, replaced as a whole; returns its path."""
+    """Writes `<folder>/<last part of the name>.json` atomically; returns its path."""
     path = folder / f"{image.name.rpartition('/')[2]}.json"
     unpublished = None if image.published else {"published"}
     return write_atomically(path, image.model_dump_json(indent=2, exclude=unpublished) + "\n")
@@ -39,7 +39,7 @@ def read_record(path: Path) -> BuiltImage:
     """The image in a record.
 
     Raises:
-        ImageRecordError: the record is not there or broken.
+        ImageRecordError: the record is missing or broken.
     """
     try:
         return BuiltImage.model_validate_json(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Kinds of model: how each is searched, fitted on a device, exported as a graph and asked again.
+"""Kinds of model: their search, training on a device, export as a graph, and use.
 
 Imports table, package and spec.
 """

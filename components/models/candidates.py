@@ -1,7 +1,7 @@
-"""How one kind of model is fitted.
+"""Fits one kind of model.
 
-Every kind reads the encoded float32 matrix that serving reads, so that training
-and serving see the same numbers to the last bit.
+Every kind reads the same encoded float32 matrix as serving, so that training and
+serving agree to the last bit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from components.spec.contract import Candidate, Strategy
 
 
 class Fitted(Protocol):
-    """A model that was fitted."""
+    """A fitted model."""
 
     def positive(self, encoded: Matrix) -> NDArray[np.float64]:
         """Encoded rows [n, width] -> probability of the positive class, float64 [n]."""

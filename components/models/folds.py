@@ -1,4 +1,4 @@
-"""The folds of the cross-validation, cut in the way of the hold-out."""
+"""The folds of the cross-validation, cut by the same rule as the hold-out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from components.table.holdout import Keys, moments, row_keys
 
 @dataclass(frozen=True)
 class Fold:
-    """Encoded rows to fit to and to score; the encoding was fitted to the former alone."""
+    """Encoded rows to fit to and rows to score; the encoding is fitted only to the former."""
 
     fit: NDArray[np.float32]
     fit_labels: NDArray[Any]
@@ -27,13 +27,13 @@ class Fold:
 
 
 def make_folds(examples: Examples, spec: Spec) -> list[Fold]:
-    """As many folds as the spec says.
+    """Makes the number of folds that the spec sets.
 
-    Rows with equal keys (a group, or equal rows) share a fold. With `split.time` every fold is
-    checked on rows later than those that it is fitted to.
+    Rows with equal keys (a group, or equal rows) share a fold. With `split.time` every fold
+    scores later rows than it fits to.
 
     Raises:
-        DataError: there are too few rows for that many folds.
+        DataError: there are too few rows for so many folds.
     """
     parts = _parts(examples, spec)
     folds = [_fold(examples, spec, fit, check) for fit, check in _sides(parts, spec)]
@@ -56,7 +56,7 @@ def _parts(examples: Examples, spec: Spec) -> NDArray[np.intp]:
 
 
 def stratified_parts(keys: Keys, labels: NDArray[Any], parts: int, seed: int) -> NDArray[np.intp]:
-    """Deals distinct keys to parts, keys with a positive row and the others each evenly."""
+    """Deals distinct keys evenly to parts, separately for keys with a positive row and the others."""
     distinct, places = np.unique(keys, return_inverse=True)
     positive = np.bincount(places, weights=labels) > 0
     shuffled = np.random.default_rng(seed).permutation(len(distinct))
@@ -68,7 +68,7 @@ def stratified_parts(keys: Keys, labels: NDArray[Any], parts: int, seed: int) ->
 
 
 def _sides(parts: NDArray[np.intp], spec: Spec) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """For each fold, the rows to fit to and the rows to check."""
+    """For each fold, the rows to fit to and the rows to score."""
     if spec.split.time:
         return [(parts < part, parts == part) for part in range(1, spec.training.folds + 1)]
     return [(parts != part, parts == part) for part in range(spec.training.folds)]
@@ -87,7 +87,7 @@ def _fewest(labels: NDArray[Any]) -> int:
 
 
 def thin(examples: Examples, keys: Keys, most: int) -> Examples:
-    """At most about that many rows, chosen by their keys; rows with equal keys stay together."""
+    """Keeps about `most` rows, chosen by their keys; rows with equal keys stay together."""
     if len(examples) <= most:
         return examples
     ranks = pd.Series(keys * np.uint64(0x9E3779B97F4A7C15)).rank(method="min").to_numpy()

@@ -1,8 +1,8 @@
-"""ONNX graphs that answer what the classifier answers, to the last float32 digit.
+"""ONNX graphs that give the classifier's answers to the last float32 digit.
 
-The graph's input is float32 and its arithmetic is float64: a forest that
-compares a float32 with a threshold rounded to float32 sends rows down the wrong
-side, and a float32 sum over many columns loses more than the 1e-6 that is promised.
+The graph's input is float32 and its arithmetic is float64. With thresholds rounded
+to float32 a forest would send rows down the wrong side, and a float32 sum over many
+columns would exceed the promised tolerance of 1e-6.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from components.package.model_package import INPUT_NAME, OUTPUT_NAME
 
-#: Operator sets of the graphs; ai.onnx.ml 3 is the first whose trees have float64 thresholds.
+#: Operator sets of the graphs; ai.onnx.ml 3 is the first with float64 thresholds in trees.
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 
 
@@ -39,8 +39,10 @@ def linear_graph(coefficients: NDArray[np.float64], intercept: float) -> bytes:
 
 @dataclass(frozen=True)
 class Tree:
-    """A binary tree by node: `left` and `right` are nodes, -1 in a leaf; a row goes left where its cell is at most
-    the threshold, and a leaf's `value` is what it adds to the answer.
+    """A binary tree as arrays over nodes.
+
+    `left` and `right` are node indices, -1 in a leaf. A row goes left if its cell is at most the threshold;
+    a leaf adds its `value` to the answer.
     """
 
     column: NDArray[np.int64]
@@ -51,7 +53,7 @@ class Tree:
 
 
 def tree_graph(trees: Sequence[Tree], base: float, width: int, *, log_odds: bool) -> bytes:
-    """The graph of trees whose values, and the base, add up to the probability or to its log-odds."""
+    """The graph of trees whose values and base add up to the probability, or to its log-odds."""
     ensemble = helper.make_node("TreeEnsembleRegressor", ["wide"], ["sum"], domain="ai.onnx.ml", **_nodes(trees, base))
     nodes = [helper.make_node("Cast", [INPUT_NAME], ["wide"], to=TensorProto.DOUBLE), ensemble]
     if log_odds:
@@ -107,7 +109,7 @@ def _graph(nodes: list[onnx.NodeProto], constants: dict[str, NDArray[Any]], widt
 
 
 def finished(model: onnx.ModelProto) -> bytes:
-    """The bytes of a checked model, with nothing in them that differs from one export to the next."""
+    """The bytes of a model after onnx's check, without anything that differs between exports."""
     model.ir_version = 8
     model.producer_name = "canario"
     model.producer_version = ""

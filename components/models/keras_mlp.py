@@ -29,7 +29,7 @@ from components.spec.contract import Strategy
 keras = tf.keras
 
 EPOCHS = 12
-#: Rows a step: enough steps for small tables, few enough for large ones.
+#: Rows per step: small tables get enough steps, large ones not too many.
 SMALLEST_BATCH, LARGEST_BATCH = 32, 4096
 
 
@@ -63,10 +63,10 @@ def fit_mlp(parameters: Parameters, encoded: Matrix, labels: NDArray[Any], seed:
         optimizer = keras.optimizers.Adam(parameters["learning_rate"])
         optimizer.build(network.trainable_variables)
     _train(network, optimizer, distribution, encoded, labels.astype(np.float32), seed)
-    # A network under a strategy answers in pieces, one a replica; its weights in one of its own answer whole.
+    # A network under a strategy answers in pieces, one per replica; a plain network with its weights answers at once.
     plain = _network(parameters, encoded.shape[1])
     plain.set_weights(network.get_weights())
-    # Keras exports only what has answered once.
+    # Keras exports only a network that has been called.
     plain(encoded[:1])
     return KerasModel(plain)
 
@@ -74,10 +74,10 @@ def fit_mlp(parameters: Parameters, encoded: Matrix, labels: NDArray[Any], seed:
 def _train(
     network: Any, optimizer: Any, distribution: Any, encoded: Matrix, labels: NDArray[np.float32], seed: int
 ) -> None:
-    """Minimises the log loss, each replica on its share of every batch.
+    """Minimises the log loss; each replica works on its share of every batch.
 
-    Keras 3's own `fit` fails under more than one worker (it reduces the first batch over workers to
-    build the network), and takes three times as long for a network as small as this.
+    Keras 3's own `fit` fails with more than one worker (to build the network it reduces the first batch
+    over workers), and takes three times as long for so small a network.
     """
     batch = min(len(encoded), int(np.clip(len(encoded) // 16, SMALLEST_BATCH, LARGEST_BATCH)))
     step = _step(network, optimizer, batch)
@@ -87,7 +87,7 @@ def _train(
         return rows.repeat(EPOCHS).batch(batch, drop_remainder=True)
 
     if isinstance(distribution, tf.distribute.ParameterServerStrategy):
-        # No worker can run out of batches: were it alone, it would do all the steps.
+        # Each worker gets batches for all the steps, because it may have to do them alone.
         run_steps(distribution, batches, step, EPOCHS * len(encoded) // batch)
         return
 
@@ -102,7 +102,7 @@ def _train(
 
 
 def _step(network: Any, optimizer: Any, batch: int) -> Callable[[Any, Any], None]:
-    """One step of a replica on its share of a batch of so many rows."""
+    """Makes the step function of a replica, for its share of a batch of `batch` rows."""
 
     def step(inputs: Any, answers: Any) -> None:
         with tf.GradientTape() as tape:
@@ -122,7 +122,7 @@ def _network(parameters: Parameters, width: int) -> Any:
 
 
 def _renamed(model: onnx.ModelProto, width: int) -> bytes:
-    """The exported graph from [N, width] to [N]; Keras ends in [N, 1]."""
+    """The exported graph, changed to return [N] for [N, width]; Keras returns [N, 1]."""
     graph = model.graph
     given, answered = graph.input[0].name, graph.output[0].name
     graph.node.insert(0, helper.make_node("Identity", [INPUT_NAME], [given]))
@@ -135,7 +135,7 @@ def _renamed(model: onnx.ModelProto, width: int) -> bytes:
 
 
 def _rename_everything(graph: Any) -> None:
-    """Keras counts its tensors over the life of a process; names by place of use make equal models equal bytes."""
+    """Names tensors by place of use, so that equal models have equal bytes; Keras numbers them over a whole process."""
     graph.name, graph.doc_string = "canario", ""
     names = {INPUT_NAME: INPUT_NAME, OUTPUT_NAME: OUTPUT_NAME, "": ""}
     for place, node in enumerate(graph.node):

@@ -1,6 +1,6 @@
-"""The machine that a model was trained on: what may make another one compute it differently in the last digits.
+"""The training machine: the properties that may change the last digits of a model.
 
-It is told beside the package and not in it, so that a package's digest depends on its inputs alone.
+They are recorded outside the package, so that a package's digest depends on its inputs alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from components.spec.contract import ClosedModel
 
-#: Libraries whose arithmetic, or whose way of writing a graph, ends up in a model's bytes.
+#: Libraries whose arithmetic or graph format affects a model's bytes.
 DECIDING: Final = (
     *("keras", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow"),
     *("scikit-learn", "scipy", "skl2onnx", "tensorflow", "tf2onnx"),
@@ -24,9 +24,9 @@ class Machine(ClosedModel):
     """One machine.
 
     Attributes:
-        threads: how many a library may use that asks for all.
+        threads: the number available to a library that uses all.
         kernels: the processors for which the linear algebra libraries chose their code.
-        libraries: version by name, of those in `DECIDING` that are installed.
+        libraries: versions by name, for the installed libraries of `DECIDING`.
     """
 
     system: str
@@ -38,7 +38,7 @@ class Machine(ClosedModel):
     libraries: dict[str, str]
 
     def differences(self, other: Machine) -> list[str]:
-        """What is different on another machine, a phrase each."""
+        """A phrase for each difference from another machine."""
         plain = ("system", "architecture", "processor", "threads", "kernels", "python")
         pairs = [(name, str(getattr(self, name)), str(getattr(other, name))) for name in plain]
         names = sorted(self.libraries | other.libraries)
@@ -47,7 +47,7 @@ class Machine(ClosedModel):
 
 
 def this_machine() -> Machine:
-    """The machine that we run on."""
+    """The machine that runs this process."""
     return Machine(
         system=platform.system(),
         architecture=platform.machine(),
@@ -60,7 +60,7 @@ def this_machine() -> Machine:
 
 
 def _processor() -> str:
-    """The processor's model; Linux alone says it in a file, and `platform` knows only its family."""
+    """The processor's model from Linux's own file; elsewhere its family, which is all that `platform` knows."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -76,7 +76,7 @@ def _threads() -> int:
 
 
 def _kernels() -> str:
-    """What OpenBLAS and its like found the processor to be, or were told by a variable such as OPENBLAS_CORETYPE."""
+    """The processor that OpenBLAS and the like detected, or got from a variable such as OPENBLAS_CORETYPE."""
     import numpy as np  # noqa: F401 -- a library is found once it is loaded
     from threadpoolctl import threadpool_info
 

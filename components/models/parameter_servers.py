@@ -1,6 +1,6 @@
-"""Training on parameter servers: the chief hands out steps, workers compute them, servers keep the variables.
+"""Training on parameter servers: the chief hands out steps, workers compute them, servers hold the variables.
 
-Every task of the cluster runs the same command. Only the chief comes to a model; the others serve it until it ends.
+Every task of the cluster runs the same command. Only the chief returns a model; the others serve it until it ends.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any, Final
 
 from components.errors import SpecError
 
-#: So long a task waits for its chief, which may still be looking for a node.
+#: The time that a task waits for its chief, which may not have a node yet.
 CHIEF_SECONDS: Final = 600.0
 _LOOK_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task of the cluster: what it is, and where its chief listens."""
+    """One task of the cluster: its role, and the address of its chief."""
 
     role: str
     index: int
@@ -31,15 +31,15 @@ class Task:
 
     @property
     def serves(self) -> bool:
-        """Whether it works for the chief rather than being it."""
+        """True if the task works for the chief and is not the chief itself."""
         return self.role in ("worker", "ps")
 
 
 def task_of(environ: Mapping[str, str]) -> Task:
-    """This process's place in TF_CONFIG.
+    """The task of this process, from TF_CONFIG.
 
     Raises:
-        SpecError: TF_CONFIG does not say which task this is.
+        SpecError: TF_CONFIG does not name this task.
     """
     try:
         config = json.loads(environ["TF_CONFIG"])
@@ -53,10 +53,10 @@ def task_of(environ: Mapping[str, str]) -> Task:
 
 
 def serve(task: Task, wait_seconds: float = CHIEF_SECONDS) -> None:
-    """Works for the chief until it has come and gone; then the process ends, because TensorFlow's server cannot.
+    """Serves the chief until the chief ends, then ends the process, because TensorFlow's server cannot be stopped.
 
     Raises:
-        SpecError: the chief did not come in time.
+        SpecError: the chief did not appear in time.
     """
     import tensorflow as tf
 
@@ -74,7 +74,7 @@ def wait_for_chief(task: Task, seconds: float) -> None:
     """Returns as soon as the chief listens.
 
     Raises:
-        SpecError: it does not in time.
+        SpecError: the chief does not listen within `seconds`.
     """
     deadline = time.monotonic() + seconds
     while not _listens(task.chief):
@@ -95,9 +95,9 @@ def _listens(address: tuple[str, int]) -> bool:
 
 
 def run_steps(strategy: Any, batches: Callable[[], Any], step: Callable[[Any, Any], None], count: int) -> None:
-    """Has the workers do that many steps, each on its next batch, none waiting for another.
+    """Lets the workers do `count` steps, each on its own next batch, without waiting for each other.
 
-    A worker that goes away is done without: the coordinator gives its step to the next one.
+    If a worker disappears, the coordinator gives its step to another.
     """
     import tensorflow as tf
 

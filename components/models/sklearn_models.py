@@ -16,7 +16,7 @@ from components.models.graphs import Tree, linear_graph, tree_graph
 from components.models.spaces import BOOSTING_ROUNDS, TREES, Matrix, Parameters
 from components.spec.contract import Candidate
 
-#: OpenMP's threads wait for each other at every split; beside other work that takes ten times as long as one thread.
+#: OpenMP's threads wait for each other at every split; on a busy machine that takes ten times as long as one thread.
 MOST_ROWS_ON_ONE_THREAD = 50_000
 
 
@@ -38,13 +38,13 @@ class SklearnModel:
             return linear_graph(self.classifier.coef_[0], float(self.classifier.intercept_[0]))
         if isinstance(self.classifier, RandomForestClassifier):
             return tree_graph(_forest_trees(self.classifier), 0.0, width, log_odds=False)
-        # scikit-learn keeps boosted trees to itself; that they are read right is checked after every training.
+        # scikit-learn has no public access to boosted trees; every training checks the resulting graph.
         base = float(self.classifier._baseline_prediction.item())
         return tree_graph(_boosted_trees(self.classifier), base, width, log_odds=True)
 
 
 def _forest_trees(forest: Any) -> list[Tree]:
-    """The trees of a forest, whose shares of positives are averaged."""
+    """The trees of a forest, which averages their shares of positives."""
     trees = [grown.tree_ for grown in forest.estimators_]
     return [
         Tree(
@@ -80,7 +80,7 @@ def fit_sklearn(
     with _threads(len(encoded)):
         fitted = _classifier(kind, parameters, seed).fit(encoded.astype(np.float64), labels)
     if isinstance(fitted, RandomForestClassifier):
-        fitted.n_jobs = 1  # threads add up the trees in the order in which they end: other last digits each time
+        fitted.n_jobs = 1  # threads would add the trees in changing order, and so change the last digits
     return SklearnModel(fitted)
 
 

@@ -1,4 +1,4 @@
-"""What is tried: the values of each kind of model's parameters."""
+"""The search space: the parameter values for each kind of model."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from components.spec.contract import Candidate
 Parameters = Mapping[str, Any]
 Matrix = NDArray[np.float32]
 
-#: The values that are tried, the most sensible first. Forests are bounded by leaves, so that a package
-#: stays small whatever the number of rows.
+#: The values to try, the most sensible first. The number of leaves bounds a forest, so that a package
+#: stays small for any number of rows.
 SPACES: dict[Candidate, dict[str, tuple[Any, ...]]] = {
     "logistic_regression": {"C": (1.0, 0.1, 0.01, 10.0)},
     "random_forest": {

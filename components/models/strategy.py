@@ -1,4 +1,4 @@
-"""Which `tf.distribute` strategy trains a Keras model, chosen from the device.
+"""Chooses the `tf.distribute` strategy that trains a Keras model, by the device.
 
 | strategy | when `auto` takes it |
 | --- | --- |
@@ -8,7 +8,7 @@
 | mirrored | this machine has more than one GPU |
 | none | otherwise |
 
-Central storage (variables on the CPU, computation on each GPU) is taken only when the spec names it.
+Central storage (variables on the CPU, computation on each GPU) is used only if the spec names it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from components.spec.contract import Strategy
 
 
 def choose_strategy(asked: Strategy, accelerator: str, gpus: int, environ: Mapping[str, str]) -> Strategy:
-    """The strategy that a spec and a machine call for; never `auto`.
+    """The strategy for a spec on this machine; never `auto`.
 
     Raises:
-        SpecError: what the spec names cannot run here.
+        SpecError: the strategy that the spec names cannot run here.
     """
     cluster = _cluster(environ)
     chosen = _fitting(accelerator, gpus, cluster) if asked == "auto" else asked
@@ -43,7 +43,7 @@ def _fitting(accelerator: str, gpus: int, cluster: Mapping[str, Any]) -> Strateg
     return "mirrored" if gpus > 1 else "none"
 
 
-#: The roles without which a strategy cannot run.
+#: The roles that a strategy needs.
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "multi_worker_mirrored": ("worker",),
     "parameter_server": ("chief", "worker", "ps"),
@@ -71,7 +71,7 @@ def open_strategy(chosen: Strategy) -> Any:
     """The `tf.distribute` strategy; the default one for `none`.
 
     Raises:
-        SpecError: there is no such device.
+        SpecError: this machine does not have the device.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""A model that can score a table: encoding and graph together, as the server runs them."""
+"""A model that can score a table: encoding and graph together, as in the server."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from components.models.machine import Machine
 from components.package.model_package import INPUT_NAME, MODEL, OUTPUT_NAME, Package, open_graph
 from components.spec.contract import Candidate, ClosedModel
 
-#: The file beside `model.onnx` in the folder that `train` writes.
+#: The file next to `model.onnx` in the folder that `train` writes.
 FIT = "fit.json"
 
 
 class Fit(ClosedModel):
-    """How a model was trained.
+    """The record of a model's training.
 
     Attributes:
-        parity: largest distance of the graph from the training-time model over the training rows.
-        machine: where it was fitted.
+        parity: largest difference between the graph and the fitted model over the training rows.
+        machine: the machine that fitted it.
     """
 
     candidate: Candidate
@@ -38,18 +38,18 @@ class Fit(ClosedModel):
 
 @dataclass(frozen=True)
 class Trained:
-    """A model that can be asked."""
+    """A model that can score rows."""
 
     encoding: Encoding
     probabilities: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
     def score(self, columns: Mapping[str, Any]) -> NDArray[np.float64]:
-        """A table in its own unit -> probability of the positive class, float64 [rows]."""
+        """Columns in the table's unit -> probability of the positive class, float64 [rows]."""
         return self.probabilities(encode_table(self.encoding, columns)).astype(np.float64)
 
 
 def load_trained(folder: Path) -> tuple[Trained, Fit]:
-    """The model in the folder that `train` wrote."""
+    """The model and its record, from the folder that `train` wrote."""
     fit = Fit.model_validate_json((folder / FIT).read_bytes())
     return Trained(fit.encoding, graph_runner((folder / MODEL).read_bytes())), fit
 

@@ -1,4 +1,4 @@
-"""Fits a trial's candidate to all examples, and checks its graph against the fitted model."""
+"""Fits a trial's candidate to all examples and checks its graph against the fitted model."""
 
 import os
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from components.table.examples import Examples
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A graph, and how it was made."""
+    """A graph and the record of its training."""
 
     model: bytes
     fit: Fit
@@ -30,7 +30,7 @@ def train_candidate(examples: Examples, spec: Spec, trial: Trial) -> TrainedMode
     """Fits a trial's candidate to all examples. On parameter servers only the chief returns.
 
     Raises:
-        PackageError: the graph does not answer what the fitted model answers.
+        PackageError: the graph's answers differ from the fitted model's.
         SpecError: the strategy that the spec names cannot run here.
     """
     encoding = fit_encoding(spec.features, examples.columns)

@@ -1,4 +1,4 @@
-"""What a search found: the types of `trials.json`, which training, tracking and reports read."""
+"""The result of a search: the types of `trials.json`, which training, tracking and reports read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from components.spec.contract import Candidate, ClosedModel
 
 
 class Trial(ClosedModel):
-    """One point of the search; `scores` is one number a fold, larger is better."""
+    """One point of the search; `scores` has one number per fold, and larger is better."""
 
     number: int
     candidate: Candidate
@@ -24,7 +24,7 @@ class Trial(ClosedModel):
 
 
 class Search(ClosedModel):
-    """All trials that were made, in order; `planned` may be more when time ran out."""
+    """The completed trials, in order; `planned` is larger if time ran out."""
 
     metric: str
     rows: int
@@ -33,5 +33,5 @@ class Search(ClosedModel):
 
     @property
     def best(self) -> Trial:
-        """The trial with the best mean score; the first of equals."""
+        """The trial with the best mean score; in a tie the first."""
         return max(self.trials, key=lambda trial: trial.mean)

@@ -1,4 +1,4 @@
-"""The model package: its files, and its signature.
+"""The model package: its files and its signature.
 
-Imports features and the spec; what serves may import it.
+Imports features and the spec; the servers may import it.
 """

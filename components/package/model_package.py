@@ -1,15 +1,15 @@
-"""The model package: written once, addressed by its digest, checked byte by byte when it is read.
+"""The model package: written once, addressed by its digest, checked byte by byte when read.
 
-A folder of five files and nothing else:
+A package is a folder of exactly five files:
 
 - `model.onnx`: one input `input`, float32 [N, width of the encoding], one output `probability`, float32 [N]:
   the probability of the positive class. Shapes are exact: not [N, 1], not [N, 2]; N is dynamic.
-- `contract.json`: what callers may send and how it is encoded.
-- `golden.jsonl`: requests with their answers, one a line, in the unit that callers send.
-- `holdout.json`: how this version scored the hold-out, beside the champion of then.
-- `receipt.json`: where all of it came from, and the SHA-256 of the four other files.
+- `contract.json`: the values that callers may send, and their encoding.
+- `golden.jsonl`: requests with their answers, one per line, in the callers' unit.
+- `holdout.json`: this version's scores on the hold-out, compared with the champion of that time.
+- `receipt.json`: the sources of the package, and the SHA-256 of the four other files.
 
-Nothing in it is a pickle or a time, so the same inputs give the same bytes.
+A package contains no pickles and no times, so the same inputs give the same bytes.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ FILES: Final = (MODEL, CONTRACT, GOLDEN, HOLDOUT, RECEIPT)
 INPUT_NAME: Final = "input"
 OUTPUT_NAME: Final = "probability"
 
-#: How far two computations of one probability may lie apart.
+#: The largest difference between two computations of the same probability.
 TOLERANCE: Final = 1e-6
 
-#: Upper edges of the score bins as they are compared: converters differ in the
-#: last digits, and a forest's scores lie exactly on edges such as 0.1.
+#: Upper edges of the score bins for comparisons, with a tolerance: converters differ
+#: in the last digits, and a forest's scores lie exactly on edges such as 0.1.
 BIN_EDGES: Final = tuple(edge + TOLERANCE for edge in SCORE_EDGES)
 
 PerBin = Annotated[tuple[float, ...], Field(min_length=len(SCORE_EDGES), max_length=len(SCORE_EDGES))]
@@ -66,7 +66,7 @@ class Target(ClosedModel):
 
 
 class Contract(ClosedModel):
-    """`contract.json`: everything that the server has to know about a model."""
+    """`contract.json`: everything that the server must know about a model."""
 
     schema_version: Literal[1] = 1
     name: str
@@ -85,30 +85,30 @@ class Contract(ClosedModel):
         return self
 
     def label(self, probability: float) -> str:
-        """The word for a probability; the threshold itself is positive."""
+        """The word for a probability; a probability equal to the threshold is positive."""
         return self.target.positive if probability >= self.threshold else self.target.negative
 
 
 class Answer(ClosedModel):
-    """What the model says about one row."""
+    """The model's answer to one row."""
 
     probability: Probability
     label: str
 
 
 class Golden(ClosedModel):
-    """A request with the answer that it must get, within `TOLERANCE`."""
+    """A request and its required answer, within `TOLERANCE`."""
 
     request: dict[str, RequestValue]
     answer: Answer
 
 
 class Holdout(ClosedModel):
-    """`holdout.json`: the hold-out's scores by bin of `SCORE_EDGES`, beside the champion's.
+    """`holdout.json`: the hold-out's scores by bin of `SCORE_EDGES`, compared with the champion's.
 
     `shift` is the share of scores at or below the bin's edge, this version's
-    minus the champion's on the same rows, and `shift_error` its standard error
-    (rows are paired). Without a champion both are zero, and nobody compares.
+    minus the champion's on the same rows; `shift_error` is its standard error
+    (rows are paired). Without a champion both are zero and unused.
     """
 
     rows: int = Field(ge=1)
@@ -119,33 +119,33 @@ class Holdout(ClosedModel):
 
 
 class Receipt(ClosedModel):
-    """`receipt.json`: what the package was made from."""
+    """`receipt.json`: the sources of the package."""
 
     schema_version: Literal[1] = 1
     name: str
     data: Digest = Field(description="Digest of the data snapshot.")
-    code: str = Field(description="Commit that trained it.")
+    code: str = Field(description="Commit of the code that trained the model.")
     lock: Digest = Field(description="Digest of the lock file.")
     spec: dict[str, JsonValue] = Field(
         default_factory=dict,
-        description="The spec, without the table's place and without what is decided after packaging.",
+        description="The spec, without the table's location and decisions after packaging.",
     )
     candidate: str
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
-    champion: Digest | None = Field(default=None, description="Package that it was compared with.")
+    champion: Digest | None = Field(default=None, description="Package of the champion it was compared with.")
     run: str = Field(description="Name of the training run.")
     tolerance: float = Field(
-        default=TOLERANCE, gt=0, description="How far a rebuilt model's golden answers may lie off."
+        default=TOLERANCE, gt=0, description="Largest difference of a rebuilt model's golden answers."
     )
     files: dict[str, Digest] = Field(
-        default_factory=dict, description="Each other file's; `write_package` fills it in."
+        default_factory=dict, description="SHA-256 of each other file; `write_package` fills it in."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package whose every byte was checked."""
+    """A package in which every byte was checked."""
 
     path: Path
     digest: str
@@ -158,10 +158,10 @@ class Package:
 def write_package(
     folder: Path, *, model: bytes, contract: Contract, golden: Sequence[Golden], holdout: Holdout, receipt: Receipt
 ) -> Package:
-    """Writes a package beside `folder` and renames it there, so a half-written one never has the name.
+    """Writes a package next to `folder` and then renames it, so that `folder` is never half-written.
 
     Raises:
-        PackageError: something stands at `folder` already, or what would be written cannot be read back.
+        PackageError: `folder` exists already, or the package cannot be read back.
     """
     if folder.exists():
         raise PackageError(f"{folder}: stands there already; a package is never changed, so choose another folder")
@@ -190,7 +190,7 @@ def read_package(path: Path) -> Package:
     """The package in a folder.
 
     Raises:
-        PackageError: a file is missing, unexpected, changed or not what it should be; the message names it.
+        PackageError: a file is missing, unexpected, changed or invalid; names the file.
     """
     contents = _read_files(path)
     receipt = _parse(Receipt, contents[RECEIPT], path / RECEIPT)
@@ -211,7 +211,7 @@ def read_package(path: Path) -> Package:
 
 
 def package_digest(path: Path) -> str:
-    """The identity of a package: "sha256:" and the hash of its files' hashes and names.
+    """The digest of a package: "sha256:" and the hash of its files' hashes and names.
 
     Raises:
         PackageError: a file is missing or unexpected.
@@ -236,7 +236,7 @@ def _digest_of(contents: dict[str, bytes]) -> str:
 
 
 def digest_of_hashes(hashes: Mapping[str, str]) -> str:
-    """The identity of the package whose files have these SHA-256 hashes in hexadecimal, by name."""
+    """The digest of the package whose files have these hashes; file name -> SHA-256 in hexadecimal."""
     return _sha256("".join(sorted(f"{digest}  {name}\n" for name, digest in hashes.items())).encode())
 
 
@@ -261,12 +261,12 @@ def _parse(model: type[_Model], content: bytes, path: Path) -> _Model:
 
 
 def score_bin(probabilities: ArrayLike) -> NDArray[np.intp]:
-    """Index into `SCORE_EDGES` of the first edge that is not below each score, within `TOLERANCE`."""
+    """For each score, the index into `SCORE_EDGES` of the first edge not below it, within `TOLERANCE`."""
     return np.searchsorted(BIN_EDGES, np.minimum(np.asarray(probabilities, dtype=np.float64), 1.0), side="left")
 
 
 def bin_of(probability: float) -> int:
-    """`score_bin` of one score, fast."""
+    """A faster `score_bin` for one score."""
     return bisect_left(BIN_EDGES, probability)
 
 
@@ -274,7 +274,7 @@ def open_graph(package: Package) -> Graph:
     """The package's graph on one thread, with onnxruntime's telemetry off.
 
     Raises:
-        PackageError: onnxruntime cannot load it, or its input or output is not as this module says.
+        PackageError: onnxruntime cannot load the graph, or its input or output is not as described above.
     """
     import onnxruntime
 
@@ -287,7 +287,7 @@ def open_graph(package: Package) -> Graph:
     path = package.path / MODEL
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own errors have no base
+    except Exception as error:  # onnxruntime's errors have no common base class
         raise PackageError(f"{path}: onnxruntime cannot load it: {error}") from error
     _check_interface(path, session, package.contract.encoding.width)
     return Graph(session)

@@ -1,8 +1,8 @@
-"""Who says that a package is good: the signature that lies beside it, in the format of sigstore's model-signing.
+"""Checks the signature of a package, in the format of sigstore's model-signing.
 
-`<package>.sigstore.json` is a sigstore bundle: a DSSE envelope round an in-toto statement that names every file of
-the package with its SHA-256. It lies beside the folder, so it does not change the package's digest. model-signing
-writes it (`python -m services.signing`); here it is checked with nothing but `cryptography`, by who serves too.
+`<package>.sigstore.json` is a sigstore bundle: a DSSE envelope around an in-toto statement that names every file of
+the package with its SHA-256. The file lies next to the folder, so it does not change the package's digest.
+model-signing writes it (`python -m services.signing`); checking needs only `cryptography`, so servers can do it, too.
 https://github.com/ossf/model-signing-spec, https://github.com/secure-systems-lab/dsse/blob/master/protocol.md
 """
 
@@ -25,7 +25,7 @@ from components.spec.contract import ClosedModel
 
 _SUFFIX: Final = ".sigstore.json"
 _PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
-#: model-signing's choice for each curve that it takes.
+#: model-signing's hash for each curve that it supports.
 _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
     "secp256r1": hashes.SHA256(),
     "secp384r1": hashes.SHA384(),
@@ -34,7 +34,7 @@ _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
 
 
 def _exact(text: str) -> str:
-    """Base64 in the one way to write some bytes; a lenient reader takes several."""
+    """Refuses base64 that is not canonical; a lenient reader accepts several texts for the same bytes."""
     if b64encode(b64decode(text, validate=True)).decode() != text:
         raise ValueError("is no exact base64")
     return text
@@ -45,7 +45,7 @@ _Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class _Part(ClosedModel, alias_generator=alias_generators.to_camel):
-    """A part of a bundle; keys that are not known are refused, so that every byte of the file counts."""
+    """A part of a bundle; unknown keys are refused, so that every byte of the file counts."""
 
 
 class _Key(_Part):
@@ -91,7 +91,7 @@ class _Statement(ClosedModel, extra="ignore"):
 
 
 def signature_file(package: Path) -> Path:
-    """Where the signature of a package's folder lies."""
+    """The path of a package's signature, next to the package's folder."""
     return package.with_name(package.name + _SUFFIX)
 
 
@@ -99,7 +99,7 @@ def read_public_key(pem: str) -> ec.EllipticCurvePublicKey:
     """The public key in a PEM text.
 
     Raises:
-        SignatureError: it is none of those that can have signed a package.
+        SignatureError: the text is not a key of a kind that signs packages.
     """
     try:
         key = serialization.load_pem_public_key(pem.encode())
@@ -111,10 +111,10 @@ def read_public_key(pem: str) -> ec.EllipticCurvePublicKey:
 
 
 def check_signature(package: Package, pem: str) -> None:
-    """Whether the owner of a public key signed exactly the bytes that were read.
+    """Checks that the owner of a public key signed exactly the bytes of the package.
 
     Raises:
-        SignatureError: the signature is missing or wrong, or of another key or another package.
+        SignatureError: the signature is missing or wrong, or belongs to another key or another package.
     """
     key, path = read_public_key(pem), signature_file(package.path)
     bundle = _read(path)
@@ -143,7 +143,7 @@ def _read(path: Path) -> _Bundle:
 
 
 def _signed_package(path: Path, payload: bytes) -> str:
-    """The digest of the package whose files a statement names."""
+    """The digest of the package whose files the statement names."""
     try:
         resources = _Statement.model_validate(json.loads(payload)).predicate.resources
     except ValidationError as error:
@@ -152,12 +152,12 @@ def _signed_package(path: Path, payload: bytes) -> str:
 
 
 def _encoded(payload: bytes) -> bytes:
-    """What DSSE has signed: its pre-authentication encoding."""
+    """DSSE's pre-authentication encoding, the bytes that are signed."""
     return b"DSSEv1 %d %s %d %s" % (len(_PAYLOAD_TYPE), _PAYLOAD_TYPE.encode(), len(payload), payload)
 
 
 def _fingerprint(key: ec.EllipticCurvePublicKey) -> str:
-    """How a bundle names a key."""
+    """The hint by which a bundle names a key."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return hashlib.sha256(key.public_bytes(serialization.Encoding.PEM, form)).hexdigest()
 

@@ -1,1 +1,1 @@
-"""Looks at any table with a binary target and writes a first spec for it (`make new`)."""
+"""Inspects any table with a binary target and writes a first spec for it (`make new`)."""

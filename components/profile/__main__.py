@@ -1,8 +1,8 @@
-"""Looks at a table and writes a first spec for it, with what a person should look at.
+"""Inspects a table and writes a first spec for it, with remarks on what a person should check.
 
     python -m components.profile --name attrition --data table.csv --target Attrition [--positive Yes]
 
-Exits 0 and leaves `services/<name>/service.yaml`, or exits 2 with one sentence and leaves nothing.
+It exits with 0 and leaves `services/<name>/service.yaml`, or exits with 2 and one sentence and leaves nothing.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def main(arguments: list[str]) -> int:
 
 
 def make_spec(name: str, data: str, target: str, positive: str | None, services: Path) -> list[str]:
-    """Writes the first spec of a table; returns what a person should be told.
+    """Writes the first spec of a table; returns the remarks for a person.
 
     Raises:
-        ComponentError: the table cannot be learned from, or the name is taken.
+        ComponentError: no model can be trained on the table, or the name is taken.
     """
     home = services / name
     refuse_taken(services, name)
@@ -72,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make new", description="writes a first spec for a table")
     parser.add_argument("--name", required=True, help="the new service's name")
     parser.add_argument("--data", required=True, help="a CSV or Parquet file, by path or URI")
-    parser.add_argument("--target", required=True, help="the column to be answered; it has two values")
-    parser.add_argument("--positive", help="the target's value whose probability is answered")
+    parser.add_argument("--target", required=True, help="the column to predict; it has two values")
+    parser.add_argument("--positive", help="the target's value whose probability the model answers")
     parser.add_argument("--services", type=Path, default=Path("services"), help="the folder of all services")
     return parser
 

@@ -1,4 +1,4 @@
-"""How well a plain model does on a table, and which gates, search and split follow from that."""
+"""The quality of a plain model on a table, and the gates and search that follow from it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from components.profile.roles import sample_rows
 from components.spec.contract import Candidate, Feature
 from components.table.examples import typed_columns
 
-#: Rows that the plain model is tried on.
+#: The most rows that the plain model is tried on.
 SAMPLE_ROWS = 20_000
-#: A version that sees an early part of the table has about half of the hold-out.
+#: A version trained on an early part of the table has about this share of the hold-out.
 EARLY_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a plain logistic regression reaches.
+    """The quality of a plain logistic regression.
 
     Attributes:
         roc_auc: mean over three folds.
-        error: standard error of the area on half of a hold-out of a fifth of the rows.
+        error: standard error of the area, on half of a hold-out of a fifth of the rows.
         width: columns of the encoded table.
     """
 
@@ -40,12 +40,12 @@ class Baseline:
 
     @property
     def smallest_auc(self) -> float:
-        """A gate that a sound model passes even when it saw half the rows: two errors and a bit below the mean."""
+        """A gate that a sound model passes even with half the rows: two errors and 0.02 below the mean."""
         return max(0.0, math.floor(100 * (self.roc_auc - 2 * self.error - 0.02)) / 100)
 
     @property
     def largest_loss(self) -> float:
-        """How far two equally good versions may lie apart on one hold-out."""
+        """The distance that two equally good versions may have on one hold-out."""
         return min(0.1, max(0.01, math.ceil(100 * self.error) / 100))
 
 
@@ -79,7 +79,7 @@ def area_error(area: float, positives: float, negatives: float) -> float:
 
 @dataclass(frozen=True)
 class BaselineSearch:
-    """How much is searched; less for a large table, whose differences between candidates are clear anyway."""
+    """The extent of the search; smaller for a large table, where candidates differ clearly anyway."""
 
     candidates: tuple[Candidate, ...]
     trials: int
@@ -87,7 +87,7 @@ class BaselineSearch:
 
 
 def search_for(rows: int, width: int) -> BaselineSearch:
-    """What two cores search within minutes, by the number of encoded cells."""
+    """A search that two cores finish within minutes, by the number of encoded cells."""
     if rows * width <= 1_000_000:
         return BaselineSearch(("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"), 8, 3)
     if rows * width <= 10_000_000:

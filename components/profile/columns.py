@@ -1,7 +1,7 @@
-"""Says what each column of a table is: a feature of some type, an identifier, or nothing to learn from.
+"""Classifies each column of a table as a feature of some type, an identifier, or one to ignore.
 
-Rules are tried in order and the first that fits decides; each gives its reason
-in words, because a person reads them beside the column.
+The rules are tried in order and the first that fits decides. Each gives its reason
+in words, because a person reads it next to the column.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from components.spec.contract import CategoryFeature, DateFeature, Feature, Miss
 from components.spec.values import CategoryValue
 from components.table.cells import FloatArray, category_column, date_column
 
-#: A text column with more distinct values is no closed list.
+#: A text column with more distinct values is not a closed list.
 MOST_CATEGORIES = 50
-#: Up to this many distinct whole numbers are taken for codes.
+#: Up to this many distinct whole numbers count as codes.
 MOST_CODES = 6
-#: Each category must recur this often in the mean, or the next table brings new ones.
+#: Categories must recur this often on average; otherwise the next table would bring new ones.
 FEWEST_REPEATS = 4
-#: A request's date is later than any in the table; this much later is let through.
+#: Requests come later than the table; the spec allows dates this many days after the table's last.
 DAYS_AHEAD = 730
 
-# Names of columns that name a row; the first list fits also where a value stands in many rows.
+# Names of columns that identify a row; the first pattern applies even if a value recurs in many rows.
 _KEY_NAME = re.compile(r"(^|[^a-z])(id|ids|key|uuid|guid|code)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE)
 _ROW_NAME = re.compile(r"(^|[^a-z])(index|idx|no|nr|number)$|^(row|record)", re.IGNORECASE)
 _POSTAL = re.compile(r"zip|postal|post_?code|\bplz\b", re.IGNORECASE)
@@ -43,13 +43,13 @@ _OTHER_DATES = (
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """What a column is.
+    """The role of one column.
 
     Attributes:
-        name: of the column.
+        name: the column's name.
         role: a feature, the identifier of a row, or ignored.
-        feature: what a caller may send; None unless it is a feature.
-        remark: why, or what a person should look at; empty where nothing is to be said.
+        feature: the values that a caller may send; None unless the column is a feature.
+        remark: the reason, or something for a person to check; may be empty.
     """
 
     name: str
@@ -71,7 +71,7 @@ class _Facts:
 
     @property
     def is_key(self) -> bool:
-        """Whether each row has a value of its own."""
+        """True if each row has a value of its own."""
         return self.distinct == len(self.cells)
 
     def ignored(self, remark: str) -> ColumnProfile:
@@ -86,7 +86,7 @@ _Rule = Callable[[_Facts], ColumnProfile | None]
 
 
 def look_at(cells: pd.Series) -> ColumnProfile:
-    """What one column is; the cells are as `components.table.cells` reads them."""
+    """Classifies one column; the cells are as `components.table.cells` reads them."""
     known = cells.dropna()
     facts = _Facts(str(cells.name), cells, known, int(known.nunique()))
     for rule in (_constant, *_rules(cells)):
@@ -118,7 +118,7 @@ def _boolean(facts: _Facts) -> ColumnProfile | None:
 
 
 def _numeric_key(facts: _Facts) -> ColumnProfile | None:
-    """Whole numbers, one a row, that count the rows or are called like a key."""
+    """Distinct whole numbers that count the rows or have the name of a key."""
     if not facts.is_key or not _is_whole(facts.known):
         return None
     counts_rows = facts.known.max() - facts.known.min() + 1 == len(facts.cells)
@@ -176,7 +176,7 @@ def _recurs(facts: _Facts) -> bool:
 
 def _iso_date(facts: _Facts) -> ColumnProfile | None:
     try:
-        date_column(facts.known.head(10))  # most text shows at once that it is no date
+        date_column(facts.known.head(10))  # fails fast: ten cells show that most text is not a date
         days = date_column(facts.known)
     except DataError:
         return None
@@ -188,7 +188,7 @@ def _iso_date(facts: _Facts) -> ColumnProfile | None:
 
 
 def _wider_days(days: FloatArray) -> tuple[date, date]:
-    """A tenth of the span earlier, and later by that or by two years, as whole days."""
+    """The range widened, in whole days: a tenth of the span earlier, and as much or two years later."""
     room = (days.max() - days.min()) / 10 + 1
     first = max(days.min() - room, _day_number(date.min))
     last = min(days.max() + max(room, DAYS_AHEAD), _day_number(date.max))
@@ -204,7 +204,7 @@ def _day(number: int) -> date:
 
 
 def _other_date(facts: _Facts) -> ColumnProfile | None:
-    """A date in another common spelling; which one cannot always be known, so a person must rewrite it."""
+    """A date in another common spelling; the order of its parts can be unclear, so a person must rewrite it."""
     sample = facts.known.drop_duplicates().head(100)
     fitting = [spelling for spelling in _OTHER_DATES if all(_is_date(cell, spelling) for cell in sample)]
     if not fitting:
@@ -226,7 +226,7 @@ def _text_key(facts: _Facts) -> ColumnProfile | None:
     if not facts.is_key:
         return None
     if not _KEY_NAME.search(facts.name) and 0.5 < _numeric_share(facts.known) < 1:
-        return None  # numbers, of which some are mistyped, differ from each other as well
+        return None  # numbers with some typing errors also differ from row to row
     return ColumnProfile(facts.name, "id", remark="looks like an identifier: another text in each row")
 
 

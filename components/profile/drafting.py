@@ -1,4 +1,4 @@
-"""Makes a first spec from a table, and holds it to the checks that training will make."""
+"""Makes a first spec from a table, and runs training's own checks on it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from components.table.examples import Examples, examples_of
 from components.table.holdout import split_examples
 from components.validation.checks import check_examples
 
-#: Shares of the rows that may be held out, the usual first; a table with few rows of a class needs more.
+#: Shares of the rows to hold out, the usual one first; a table with few rows of a class needs more.
 HOLDOUTS = (0.2, 0.3, 0.4)
-#: A version that is trained on so early a part of the table should find enough rows as well.
+#: A version trained on this early share of the table should have enough rows, too.
 EARLY_SHARE = 0.4
-#: With fewer rows of a class nothing can be learned and shown.
+#: With fewer rows of a class nothing can be learned or shown.
 FEWEST_OF_A_CLASS = 20
-#: Rows that the checks of training are tried on.
+#: The most rows that training's checks run on.
 CHECKED_ROWS = 50_000
 
 
 def draft_spec(name: str, uri: str, frame: pd.DataFrame, target: str, positive: str | None) -> Draft:
-    """All that the first spec of a table says.
+    """The content of a table's first spec.
 
     Raises:
-        DataError: the table cannot be learned from; says why and what to do.
+        DataError: no model can be trained on the table; says why and what to do.
     """
     found = find_target(frame, target, positive)
     labels = (category_column(frame[target]) == category_text(found.positive)).astype(np.int8)
@@ -53,10 +53,10 @@ def draft_spec(name: str, uri: str, frame: pd.DataFrame, target: str, positive: 
 
 
 def _checked(draft: Draft, frame: pd.DataFrame) -> Draft:
-    """The draft with a hold-out that has enough rows of each class; training's own checks pass on it.
+    """The draft with a hold-out that has enough rows of each class, after it passed training's own checks.
 
     Raises:
-        DataError: a check fails, or no hold-out has enough.
+        DataError: a check fails, or no hold-out has enough rows.
     """
     rows = sample_rows(len(frame), CHECKED_ROWS)
     examples = examples_of(frame.iloc[rows].reset_index(drop=True), _spec(draft))
@@ -67,7 +67,7 @@ def _checked(draft: Draft, frame: pd.DataFrame) -> Draft:
         for trial in trials:
             if _splits(part, _spec(trial)) and _splits(examples, _spec(trial)):
                 return trial
-    split_examples(examples, _spec(trials[-1]))  # says what is wrong
+    split_examples(examples, _spec(trials[-1]))  # raises the error that says what is wrong
     return trials[-1]
 
 

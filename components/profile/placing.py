@@ -1,4 +1,4 @@
-"""Puts a new service's folder in its place: whole or not at all, and never over another."""
+"""Puts a new service's folder in place: completely or not at all, and never over another."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Final
 from components.errors import DataError, SpecError
 from components.spec.contract import NAME_PATTERN
 
-#: The images of the platform's own programs. A model's image has its service's name, so it would take their place.
+#: The images of the platform's own programs. A model's image has its service's name, so these names are taken.
 PLATFORM_IMAGES: Final = ("components", "judge", "load", "mlflow", "stores")
 
-#: A larger table is named where it is, not copied.
+#: A larger table is not copied; the spec names its present location.
 LARGEST_COPY_BYTES = 50 * 2**20
 
 
 def refuse_taken(services: Path, name: str) -> None:
-    """Refuses a name that cannot be a service's, or is one already.
+    """Refuses a name that is not valid for a service, or is taken.
 
     Raises:
         SpecError: says what is wrong with the name.
@@ -43,10 +43,10 @@ def refuse_taken(services: Path, name: str) -> None:
 
 
 def placed_uri(uri: str, home: Path) -> tuple[str, Path | None]:
-    """What `data.uri` is to say, and the file to copy beside the spec, if any.
+    """The value for `data.uri`, and the file to copy next to the spec, if any.
 
     Raises:
-        DataError: another file with the table's name is beside the spec already.
+        DataError: another file with the table's name is already there.
     """
     if "://" in uri and not uri.startswith("file://"):
         return uri, None
@@ -61,7 +61,7 @@ def placed_uri(uri: str, home: Path) -> tuple[str, Path | None]:
 
 
 def place(home: Path, text: str, table: Path | None) -> None:
-    """Writes `service.yaml`, and the table's copy, into a folder that may exist; on failure nothing is left.
+    """Writes `service.yaml` and the table's copy to a folder that may exist; after a failure neither is left.
 
     Raises:
         SpecError: another process was faster.
@@ -86,7 +86,7 @@ def _move(draft: Path, home: Path) -> None:
     placed: list[Path] = []
     try:
         for file in sorted(draft.iterdir(), key=lambda file: file.name == "service.yaml"):
-            os.link(file, home / file.name)  # fails where the name is taken
+            os.link(file, home / file.name)  # fails if the name is taken
             placed.append(home / file.name)
     except OSError:
         for path in placed:

@@ -1,17 +1,17 @@
-"""Ranges a bit wider than what was seen, ending in round numbers."""
+"""Ranges slightly wider than the values seen, with round ends."""
 
 from __future__ import annotations
 
 import math
 
-#: By how much of the span a range is widened at each end.
+#: The share of the span by which a range is widened at each end.
 ROOM = 0.1
 
 
 def wider(low: float, high: float) -> tuple[float, float]:
-    """A range that holds low..high with room at both ends; it does not cross zero, nor one for a share.
+    """A range around low..high with room at both ends; it does not cross zero, nor one for a share.
 
-    Both ends are multiples of half a power of ten, of the span's size.
+    Both ends are multiples of half a power of ten, chosen by the size of the span.
     """
     span = high - low or max(abs(high), 1.0)
     if not 1e-300 < span < 1e300:
@@ -29,5 +29,5 @@ def wider(low: float, high: float) -> tuple[float, float]:
 
 
 def _clean(value: float) -> float:
-    """Without the dust of binary fractions: 0.30000000000000004 is 0.3."""
+    """The value without binary rounding errors: 0.30000000000000004 becomes 0.3."""
     return float(f"{value:.15g}")

@@ -1,4 +1,4 @@
-"""Says for the whole table which columns a model may learn from, leaks and second identifiers left out."""
+"""Selects the columns that a model may learn from, without leaks and without second identifiers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from components.spec.contract import Feature
 from components.table.cells import feature_columns
 from components.validation.leakage import single_feature_auc
 
-#: From this area under the curve on, a column alone tells the target suspiciously well.
+#: From this area under the curve on, a single column predicts the target suspiciously well.
 SUSPICIOUS_AUC = 0.995
-#: Rows that are looked at for what needs no more.
+#: The most rows that the search for leaks uses.
 SAMPLE_ROWS = 100_000
 
 
 def find_roles(frame: pd.DataFrame, target: str, labels: np.ndarray) -> list[ColumnProfile]:
-    """Every column but the target, in the table's order.
+    """The profile of every column but the target, in the table's order.
 
     Args:
         frame: the table, as `components.table.cells` reads it.
-        target: the column to be answered.
+        target: the column to predict.
         labels: 1 where the target is positive, else 0; [rows].
 
     Raises:
@@ -40,14 +40,14 @@ def find_roles(frame: pd.DataFrame, target: str, labels: np.ndarray) -> list[Col
 
 
 def sample_rows(rows: int, most: int) -> np.ndarray:
-    """Positions of at most this many rows, in order; always the same for one table."""
+    """Positions of at most `most` rows, in order; always the same for the same number of rows."""
     if rows <= most:
         return np.arange(rows)
     return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
 
 
 def _one_identifier(columns: list[ColumnProfile]) -> list[ColumnProfile]:
-    """The first identifier names the rows, later ones are ignored."""
+    """Keeps the first identifier as such and marks later ones as ignored."""
     first = next((column.name for column in columns if column.role == "id"), None)
     return [replace(c, role="ignore") if c.role == "id" and c.name != first else c for c in columns]
 

@@ -1,4 +1,4 @@
-"""The target's two words, and which of them is the positive one."""
+"""The target's two words, and the choice of the positive one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from components.spec.values import CategoryValue
 from components.table.cells import category_column
 from components.table.examples import negative_word
 
-#: Words that say that something is the case, in small letters.
+#: Words for an affirmative answer, in lower case.
 POSITIVE_WORDS = frozenset(
     {"1", "yes", "y", "true", "t", "positive", "pos", "bad", "default", "churned", "fraud", "left"}
 )
@@ -25,13 +25,13 @@ _WHOLE = re.compile(r"0|-?[1-9]\d*")
 
 @dataclass(frozen=True)
 class TargetColumn:
-    """The column to be answered.
+    """The column to predict.
 
     Attributes:
-        name: of the column.
-        positive: the word whose probability is answered, as a request would have it.
+        name: the column's name.
+        positive: the word whose probability the model answers, typed as in a request.
         negative: the other word.
-        positives: rows that have the positive word.
+        positives: number of rows with the positive word.
         reason: why this word is the positive one.
     """
 
@@ -43,10 +43,10 @@ class TargetColumn:
 
 
 def find_target(frame: pd.DataFrame, name: str, positive: str | None) -> TargetColumn:
-    """The target of a table; `positive` is the word that a person gave.
+    """The target of a table; `positive` is the word that a person chose, if any.
 
     Raises:
-        DataError: the target is not there, has gaps, or has not exactly two words; or `positive` is none of them.
+        DataError: the target is missing, has gaps or does not have two words; or `positive` is not one of them.
     """
     if name not in frame.columns:
         raise DataError(f"column {name!r}, the target, is not in the table; {_nearest(name, list(frame.columns))}")
@@ -80,7 +80,7 @@ def _guessed(words: Counter[str]) -> tuple[str, str]:
 
 
 def word_value(word: str, other: str) -> CategoryValue:
-    """The word as a request has it: true, a whole number or text; both words are of one type."""
+    """The word typed as in a request: boolean, whole number or text; both words have the same type."""
     if {word, other} == {"true", "false"}:
         return word == "true"
     return int(word) if _WHOLE.fullmatch(word) and _WHOLE.fullmatch(other) else word

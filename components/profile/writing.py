@@ -1,4 +1,4 @@
-"""The text of a first spec: YAML that a person likes to read, with what to look at beside each line."""
+"""The text of a first spec: YAML that is easy to read, with remarks next to the lines to check."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _GROUPS = (
 
 @dataclass(frozen=True)
 class Draft:
-    """All that a first spec says."""
+    """The content of a first spec."""
 
     name: str
     uri: str
@@ -164,7 +164,7 @@ scale: {min: 2, max: 10, cpu_percent: 70}
 
 
 def scalar(value: str | bool | float | date) -> str:
-    """A value as it may stand anywhere in YAML, on one line, and reads back as itself."""
+    """A value on one line, valid anywhere in YAML, that reads back as itself."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (date, datetime)):
@@ -175,7 +175,7 @@ def scalar(value: str | bool | float | date) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Plain where that is safe, else in quotes; what does not print is escaped."""
+    """The text, plain if that is safe, else in quotes with unprintable characters escaped."""
     style = None if text.isprintable() else '"'
     line = yaml.safe_dump(
         [text], default_flow_style=True, default_style=style, allow_unicode=text.isprintable(), width=10**9
@@ -184,11 +184,11 @@ def _quoted(text: str) -> str:
 
 
 def _decimal(number: float) -> str:
-    """YAML 1.1 takes 1e+20 for text, 1.0e+20 for a number."""
+    """The number in YAML 1.1, which reads 1e+20 as text but 1.0e+20 as a number."""
     mantissa, mark, exponent = repr(number).partition("e")
     return repr(number) if not mark or "." in mantissa else f"{mantissa}.0e{exponent}"
 
 
 def _comment(text: str) -> str:
-    """Text that cannot leave its comment."""
+    """The text as a comment that it cannot break out of."""
     return "".join(sign if sign.isprintable() else " " for sign in text)

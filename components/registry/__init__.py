@@ -1,4 +1,4 @@
-"""MLflow's registry and tracking, and where a model comes from.
+"""MLflow's registry and tracking, and a model's provenance.
 
 Imports evaluation, models, package, git and spec.
 """

@@ -1,6 +1,6 @@
-"""The models that were registered, and which of them is champion: MLflow's registry in this project's words.
+"""The registered models and the champion among them: MLflow's registry in this project's terms.
 
-MLflow takes seconds to import, so it is imported where it is used.
+MLflow takes seconds to import, so only the functions that use it import it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 CHALLENGER: Final = "challenger"
 
-#: Tags of a model version; with that of its package they resolve to everything in the receipt.
+#: Tags of a model version; together with the package's tag they resolve to everything in the receipt.
 SNAPSHOT_TAG: Final = "canario.snapshot"
 SNAPSHOT_URI_TAG: Final = "canario.snapshot_uri"
 RUN_TAG: Final = "canario.run"
 
-#: A server's artifacts are asked of the server: the bucket behind it need not be reached from here, and MLflow would
-#: try it, without an end, as soon as it is an S3 one.
+#: Artifacts are fetched through the server: its bucket may not be reachable from here, and MLflow would try an S3
+#: bucket for ever.
 _SETTINGS: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -45,12 +45,12 @@ class Registered:
     """A model version.
 
     Attributes:
-        name: the service's.
+        name: the service's name.
         version: the registry's number, as text.
         package: digest of its package.
-        package_uri: where the package's files are.
-        snapshot: digest of the data that it was trained on.
-        snapshot_uri: where that data is.
+        package_uri: location of the package's files.
+        snapshot: digest of its training data.
+        snapshot_uri: location of that data.
         run_id: MLflow's id of the run that made it.
     """
 
@@ -64,7 +64,7 @@ class Registered:
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client of the store at an MLflow URI; the folder of a new SQLite file is made."""
+    """A client of the store at an MLflow URI; makes the folder of a new SQLite file."""
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     _set_defaults()
@@ -77,14 +77,14 @@ def connect(uri: str) -> MlflowClient:
 
 
 def _set_defaults() -> None:
-    """What MLflow does where its environment does not say otherwise."""
+    """Sets MLflow's defaults, unless the environment sets them."""
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what MLflow and Alembic say when they make a store: lines, and warnings of their own libraries' age."""
+    """Silences MLflow and Alembic, which log lines and warn of outdated libraries when they make a store."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -96,20 +96,20 @@ def _quiet() -> Iterator[None]:
 
 
 def is_empty(uri: str) -> bool:
-    """Whether the store is a SQLite file that nobody made yet; saves the seconds that asking takes."""
+    """True if the store is a SQLite file that does not exist yet; saves the seconds of asking MLflow."""
     return uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists()
 
 
 def champion(uri: str, name: str) -> Registered | None:
-    """The version of a model that has the alias `champion`, or None before there is one."""
+    """The version of a model with the alias `champion`, or None before the first."""
     return None if is_empty(uri) else aliased(connect(uri), name, CHAMPION)
 
 
 def promote(uri: str, name: str, version: str) -> Registered:
-    """Moves the alias `champion` to a version; doing it again changes nothing.
+    """Moves the alias `champion` to a version; a repetition changes nothing.
 
     Raises:
-        mlflow.exceptions.MlflowException: there is no such version.
+        mlflow.exceptions.MlflowException: the version does not exist.
     """
     client = connect(uri)
     client.set_registered_model_alias(name, CHAMPION, version)
@@ -124,13 +124,13 @@ def aliased(client: MlflowClient, name: str, alias: str) -> Registered | None:
 
 
 def version_of(client: MlflowClient, name: str, package: str) -> Registered | None:
-    """The version that was registered for a package, or None."""
+    """The version registered for a package, or None."""
     found = client.search_model_versions(f"name = '{name}' and tags.`{PACKAGE_TAG}` = '{package}'")
     return _registered(found[0]) if found else None
 
 
 def numbered(client: MlflowClient, name: str, version: str) -> Registered | None:
-    """The version of a model with a number, or None."""
+    """The version of a model with this number, or None."""
     if not version.isdigit():
         return None
     found = client.search_model_versions(f"name = '{name}' and version_number = {version}")
@@ -140,7 +140,7 @@ def numbered(client: MlflowClient, name: str, version: str) -> Registered | None
 def register_version(
     client: MlflowClient, name: str, package_uri: str, run_id: str, tags: Mapping[str, str]
 ) -> Registered:
-    """The version for a package, made unless it is there, with the alias `challenger`."""
+    """Registers a version for a package, unless there is one, and gives it the alias `challenger`; returns it."""
     known = version_of(client, name, tags[PACKAGE_TAG])
     if known is None:
         if not client.search_registered_models(f"name = '{name}'"):
@@ -164,10 +164,10 @@ def _registered(version: ModelVersion) -> Registered:
 
 
 def local_package(registered: Registered, uri: str) -> Path:
-    """The folder of a registered package on this machine, every byte checked; `uri` is of the store that told of it.
+    """The folder of a registered package on this machine, with every byte checked; `uri` is that of its registry.
 
     Raises:
-        PackageError: it is not the package that was registered.
+        PackageError: the folder does not hold the registered package.
     """
     place = urlparse(registered.package_uri)
     path = Path(unquote(place.path))
@@ -175,7 +175,7 @@ def local_package(registered: Registered, uri: str) -> Path:
         _set_defaults()
         from mlflow.artifacts import download_artifacts
 
-        # A server keeps its artifacts itself: theirs is an address without a host.
+        # A server stores its artifacts itself, under addresses without a host.
         path = Path(download_artifacts(artifact_uri=registered.package_uri, tracking_uri=uri))
     found = read_package(path).digest
     if found != registered.package:

@@ -1,4 +1,4 @@
-"""The store of packages and snapshots: where a digest lies there, and what to do where something is gone."""
+"""The store of packages and snapshots: the location of a digest, and the errors for missing content."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ from components.registry.model_registry import Registered
 
 
 def copy_package(package: Path, home: Path) -> None:
-    """Copies a package to a folder, unless it is there."""
+    """Copies a package to a folder, unless the folder exists."""
     if home.exists():
         return
     home.parent.mkdir(parents=True, exist_ok=True)
@@ -20,15 +20,15 @@ def copy_package(package: Path, home: Path) -> None:
 
 
 def package_uri(store: str, digest: str) -> str:
-    """Where a store keeps the package of a digest."""
+    """The URI of the package with this digest in a store."""
     return f"{store}/packages/{digest.removeprefix('sha256:')}"
 
 
 def named_package(version: str, folder: Path) -> Package | None:
-    """The champion's package; None only if no champion was named, which is an empty version.
+    """The champion's package; None only if `version` is empty, which means that there is no champion.
 
     Raises:
-        PackageError: one was named, and its package is not there or cannot be read.
+        PackageError: there is a champion, but its package is missing or cannot be read.
     """
     if not version:
         return None
@@ -45,7 +45,7 @@ def require_snapshot(champion: Registered) -> str:
     """The URI of the champion's data.
 
     Raises:
-        DataError: it is gone, so that no shift can be seen.
+        DataError: the data is gone, so that shift cannot be measured.
     """
     import fsspec
 

@@ -1,4 +1,4 @@
-"""Where a model comes from: the commit, the lock file, the code."""
+"""The provenance of a model: the commit, the lock file, the code."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _COMMIT = "CANARIO_COMMIT"
 
 
 def hold_commit() -> None:
-    """What `commit` says from now on, here and in the processes that are started: a run may outlast a commit."""
+    """Fixes the answer of `commit` for this process and its children, because a run may outlast a commit."""
     os.environ.setdefault(_COMMIT, commit())
 
 
 def commit(root: Path = ROOT) -> str:
-    """The commit of the code, with "-changed" when files differ from it.
+    """The commit of the code, with "-changed" if files differ from it.
 
-    An image has no Git history; there it is what the variable CANARIO_COMMIT says.
-    Code that is in no commit is named by its own digest.
+    The variable CANARIO_COMMIT comes first; an image, which has no Git history, sets it.
+    Code without a commit is named by its own digest.
     """
     given = os.environ.get(_COMMIT)
     if given:

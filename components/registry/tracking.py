@@ -1,7 +1,7 @@
-"""What MLflow is told about a pipeline run: one run, its trials nested in it.
+"""Records a pipeline run in MLflow: one run, with its trials nested in it.
 
-Everything is found by name before it is made, so telling it again after a run
-was killed halfway adds what is missing and nothing twice.
+Everything is looked up by name before it is made, so recording a run again after
+it was killed halfway adds only the missing parts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RunRecord:
 
     Attributes:
         service: the experiment's name.
-        run: the run's name; a run that is started again has the same.
+        run: the run's name; a restarted run keeps it.
         figures: a folder of pictures.
     """
 
@@ -45,12 +45,12 @@ class RunRecord:
 
     @property
     def digest(self) -> str:
-        """Of what was found; another run under the same name is another run."""
+        """The digest of the results; a run of the same name with other results is another run."""
         return sha256((self.search.model_dump_json() + self.evaluation.model_dump_json()).encode())
 
 
 def read_record(service: str, run: str, evaluation: str, trials: str, figures: str) -> RunRecord:
-    """The record in the files that earlier steps wrote."""
+    """Reads the record from the files of earlier steps."""
     return RunRecord(
         service,
         run,
@@ -61,7 +61,7 @@ def read_record(service: str, run: str, evaluation: str, trials: str, figures: s
 
 
 def record_refusal(uri: str, record: RunRecord, reason: str) -> str:
-    """Tells of a run whose model was refused; its id in MLflow."""
+    """Records a run whose model was refused; returns its id in MLflow."""
     client = connect(uri)
     run_id = record_run(client, record, {REFUSED_TAG: reason[:5000]})
     client.set_terminated(run_id, "FAILED")
@@ -69,7 +69,7 @@ def record_refusal(uri: str, record: RunRecord, reason: str) -> str:
 
 
 def record_run(client: MlflowClient, record: RunRecord, tags: Mapping[str, str]) -> str:
-    """Tells of a run with its trials, numbers and figures; its id in MLflow."""
+    """Records a run with its trials, numbers and figures; returns its id in MLflow."""
     from mlflow.entities import Metric, Param, RunTag
 
     identity = {RUN_TAG: record.run, RESULT_TAG: record.digest}
@@ -91,7 +91,7 @@ def record_run(client: MlflowClient, record: RunRecord, tags: Mapping[str, str])
 
 
 def _experiment(client: MlflowClient, name: str) -> str:
-    """The id of a service's experiment; in a SQLite store its files lie beside the database."""
+    """The id of a service's experiment; with a SQLite store its files lie next to the database."""
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
@@ -101,7 +101,7 @@ def _experiment(client: MlflowClient, name: str) -> str:
 
 
 def _run(client: MlflowClient, experiment: str, name: str, tags: Mapping[str, str]) -> Run:
-    """The run with these tags, made unless it is there; a refused or killed one is opened again."""
+    """The run with these tags, made if there is none; a refused or killed run is reused."""
     query = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
     found = client.search_runs([experiment], query, max_results=1)
     if found:
@@ -152,8 +152,8 @@ def _record_trial(client: MlflowClient, run: Run, record: RunRecord, trial: Tria
     metrics = [Metric(record.search.metric, trial.mean, now, 0), Metric("seconds", trial.seconds, now, 0)]
     metrics += [Metric(f"{record.search.metric}_by_fold", score, now, fold) for fold, score in enumerate(trial.scores)]
     params = [Param("candidate", trial.candidate), *(Param(key, str(value)) for key, value in trial.parameters.items())]
-    told = child.data.metrics  # by a run that was killed before it could end this one
-    client.log_batch(child.info.run_id, metrics=[one for one in metrics if one.key not in told], params=params)
+    known = child.data.metrics  # from a run that was killed before it could end this trial
+    client.log_batch(child.info.run_id, metrics=[each for each in metrics if each.key not in known], params=params)
     client.set_terminated(child.info.run_id, "FINISHED")
 
 

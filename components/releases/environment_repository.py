@@ -1,4 +1,4 @@
-"""The Git repository in which an environment's releases are commits: fetched, committed to, pushed, and again."""
+"""The Git repository whose commits are an environment's releases: fetch, commit, push, and retry if others push."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from components.errors import GitError
 from components.git.repository import Commit, Repository, Settings
 from components.releases.release_file import environment_folder
 
-#: How often a commit is made anew after somebody else pushed first.
+#: How often a commit is attempted while others push first.
 ATTEMPTS: Final = 8
 
-#: A commit to the fetched branch, or None where there is nothing to commit.
+#: A commit to the fetched branch; some callers return None if there is nothing to commit.
 Made = TypeVar("Made", Commit, Commit | None)
 
 
 class PushRefusedError(GitError):
-    """The repository answered, and refused every push."""
+    """The repository answered but refused every push."""
 
     def __init__(self, url: str, answer: str) -> None:
-        """`answer` is the reason that Git gave for the last refusal."""
+        """`answer` is Git's reason for the last refusal."""
         super().__init__(f"{url} refused the commit {ATTEMPTS} times: {answer}")
         self.answer = answer
 
@@ -35,8 +35,8 @@ class EnvironmentRepository:
     """One branch of the repository at a path or URL.
 
     Attributes:
-        path: the folder of the environment, which has a release file for each service.
-        credentials: a folder with the files `username` and `password`, as a mounted secret has them.
+        path: the environment's folder, with a release file for each service.
+        credentials: a folder with the files `username` and `password`, such as a mounted secret.
     """
 
     url: str
@@ -50,7 +50,7 @@ class EnvironmentRepository:
 
     @contextmanager
     def fetched(self) -> Iterator[Repository]:
-        """A copy of the branch, which is gone afterwards.
+        """Yields a temporary copy of the branch.
 
         Raises:
             GitError: the repository cannot be reached, or has no such branch.
@@ -61,7 +61,7 @@ class EnvironmentRepository:
             yield repository
 
     def commit(self, make: Callable[[Repository], Made]) -> Made:
-        """Pushes the commit that `make` makes; makes it anew on the newest branch when somebody else pushed first.
+        """Pushes the commit that `make` makes; if somebody else pushed first, makes it again on the newest branch.
 
         Returns:
             What `make` returned.
@@ -83,7 +83,7 @@ class EnvironmentRepository:
 
     @property
     def _settings(self) -> Settings:
-        """A helper that reads the files when Git asks: they may be renewed, and are never in a command line."""
+        """A credential helper that reads the files when Git asks: they may change, and stay out of command lines."""
         if self.credentials is None:
             return []
         name, word = (shlex.quote(str(self.credentials / file)) for file in ("username", "password"))

@@ -13,7 +13,7 @@ from components.releases.release_file import Release, release_text
 def commit_release(
     repository: EnvironmentRepository, environment: str, release: Release, metrics: Mapping[str, float]
 ) -> str:
-    """Commits a release and pushes it; returns the commit's id. Doing it again commits nothing.
+    """Commits a release and pushes it; returns the commit's id. A repetition commits nothing.
 
     Raises:
         GitError: Git refused; says why.
@@ -32,7 +32,7 @@ def commit_release(
 
 
 def release_message(release: Release, environment: str, metrics: Mapping[str, float]) -> str:
-    """The commit's message: version, package and how good it was."""
+    """The commit's message: version, package and metrics."""
     numbers = "\n".join(f"{name}: {value:.4f}" for name, value in metrics.items())
     changed = f"\n\nSettings: {json.dumps(release.settings, sort_keys=True)}" if release.settings else ""
     return (

@@ -1,4 +1,4 @@
-"""The release file `k8s/envs/<env>/<service>.yaml`: which version of a service runs, on the twin or in a cluster."""
+"""The release file `k8s/envs/<env>/<service>.yaml`, which names the version to run, on the twin or in a cluster."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from components.errors import ReleaseError
 from components.spec.contract import ClosedModel
 from components.spec.reading.strict_yaml import load_yaml
 
-#: Settings that whoever serves a release gives the server by itself; a release must not.
+#: Settings that the platform itself gives the server; a release must not contain them.
 OWN_SETTINGS = (
     *("CANARIO_PACKAGE", "CANARIO_PUBLIC_KEY", "CANARIO_SERVICE", "CANARIO_VERSION", "CANARIO_PEERS"),
     "CANARIO_LOG_DIR",
 )
-#: The same, by how their names begin: the spec decides how a shadow is asked.
+#: The prefix of more such settings: the spec decides about shadows.
 OWN_PREFIX = "CANARIO_SHADOW_"
 _VERSION = r"^[A-Za-z0-9_.:-]{1,64}$"
 
@@ -29,7 +29,7 @@ class Image(ClosedModel):
     """A container image; the digest wins when it is set."""
 
     repository: str = Field(pattern=r"^[a-z0-9][a-z0-9._:/-]*$", description="Registry and name, without the tag.")
-    tag: str = Field(default="", pattern=r"^[\w.-]{0,128}$", description="Tag; one that never moves.")
+    tag: str = Field(default="", pattern=r"^[\w.-]{0,128}$", description="Tag that never moves.")
     digest: Literal[""] | Digest = Field(default="", description="Digest of the image; wins over the tag.")
 
 
@@ -40,37 +40,35 @@ def _not_the_platforms(settings: dict[str, str]) -> dict[str, str]:
     return settings
 
 
-#: More settings of a server, beside what the platform tells it.
+#: Settings of a server in addition to the platform's own.
 ServerSettings = Annotated[dict[str, str], AfterValidator(_not_the_platforms)]
 
 
 class ShadowVersion(ClosedModel):
-    """The version that answers in the shadow of the one that serves."""
+    """The version that answers in the shadow of the serving version."""
 
     version: str = Field(pattern=_VERSION, description="The candidate's version number.")
     package: Digest = Field(description="Digest of the candidate's model package.")
     image: Image = Field(description="The candidate's image.")
-    settings: ServerSettings = Field(default_factory=dict, description="More settings of the candidate's server.")
+    settings: ServerSettings = Field(default_factory=dict, description="Additional settings of the candidate's server.")
 
 
 class Release(ClosedModel):
-    """The version of a service that is to run."""
+    """The version of a service to run."""
 
     service: str = Field(min_length=1)
-    version: str = Field(pattern=_VERSION, description="The model's version; every release has its own.")
+    version: str = Field(pattern=_VERSION, description="The model's version, different for each release.")
     package: Digest = Field(description="The model package's digest.")
-    settings: ServerSettings = Field(default_factory=dict, description="More settings of the server.")
-    image: Image | None = Field(default=None, description="The image that holds the package; a cluster needs it.")
-    candidate: ShadowVersion | None = Field(
-        default=None, description="With strategy shadow, the version that is tried."
-    )
+    settings: ServerSettings = Field(default_factory=dict, description="Additional settings of the server.")
+    image: Image | None = Field(default=None, description="The image with the package; needed in a cluster.")
+    candidate: ShadowVersion | None = Field(default=None, description="With strategy shadow, the version on trial.")
 
     @classmethod
     def read(cls, document: Mapping[str, Any], name: str) -> Self:
-        """The release in a document; `name` says in messages where it came from.
+        """The release in a document; messages call the document `name`.
 
         Raises:
-            ReleaseError: it is not a release; every fault is named.
+            ReleaseError: it is not a release; names every fault.
         """
         try:
             return cls.model_validate(document)
@@ -80,18 +78,18 @@ class Release(ClosedModel):
 
     @property
     def checksum(self) -> str:
-        """Tells one release from another, as Flagger's checksum does."""
+        """A hash that identifies this release, like Flagger's checksum."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
 def is_own(setting: str) -> bool:
-    """Whether a setting is the platform's, so that no release may name it."""
+    """True if a setting is the platform's own, so that no release may contain it."""
     return setting in OWN_SETTINGS or setting.startswith(OWN_PREFIX)
 
 
 @dataclass(frozen=True)
 class NamedRelease:
-    """The version and package that a release file names; empty where it names none."""
+    """The version and package that a release file names; each is empty if the file does not name it."""
 
     version: str
     package: str
@@ -113,10 +111,10 @@ def release_text(release: Release) -> str:
 
 
 def parse_release(text: str, name: str, service: str) -> Release:
-    """The release in a file's text; `name` says in messages where it came from.
+    """The release in a file's text; messages call the file `name`.
 
     Raises:
-        ReleaseError: it is not a release of this service; every fault is named.
+        ReleaseError: it is not a release of this service; names every fault.
     """
     try:
         document = load_yaml(text)
@@ -131,9 +129,9 @@ def parse_release(text: str, name: str, service: str) -> Release:
 
 
 def named_release(text: str, name: str) -> NamedRelease:
-    """The version and package in a file's text, whatever else it holds.
+    """The version and package in a file's text, whatever else it contains.
 
-    History has files that older and newer programs wrote, which `parse_release` may refuse.
+    The history contains files by older and newer programs, which `parse_release` may refuse.
 
     Raises:
         ReleaseError: it is not YAML.
@@ -156,6 +154,6 @@ def _fault(fault: Mapping[str, Any]) -> str:
 
 
 def _allowed(place: tuple[int | str, ...]) -> list[str]:
-    """The keys that there are at a place of the file."""
+    """The keys allowed at a place in the file."""
     kinds: dict[tuple[int | str, ...], type[BaseModel]] = {(): Release, ("candidate",): ShadowVersion}
     return list(kinds.get(place, Image).model_fields)

@@ -1,4 +1,4 @@
-"""The rollback of a release as a fact in Git: a trailer of the commit that reverts it."""
+"""The rollback of a release, recorded in Git by a trailer of the commit that reverts it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from components.releases.environment_repository import EnvironmentRepository
 from components.releases.release_file import named_release
 
 _TRAILER: Final = re.compile(r"^Rolled-back: (\S+) (\S+) (\S+)$", re.MULTILINE)
-#: How reverts said it before they had the trailer.
+#: The sentence that marked a revert before there was a trailer.
 _SENTENCE: Final = re.compile(r"^Version (\S+) \((\S+)\) of (\S+) was rolled back:", re.MULTILINE)
 
 
@@ -30,9 +30,9 @@ class Rollback:
 
 
 def rollback_of(message: str) -> Rollback | None:
-    """The rollback that a commit's message tells of; None for any other commit.
+    """The rollback that a commit's message records; None for any other commit.
 
-    Only the last paragraph is read for the trailer, as Git does, so that no reason can pass for one.
+    Like Git, this looks for the trailer in the last paragraph only, so that a reason cannot pass for a trailer.
     """
     found = _TRAILER.search(message.strip().rpartition("\n\n")[2])
     if found:
@@ -42,16 +42,16 @@ def rollback_of(message: str) -> Rollback | None:
 
 
 def undo_release(environment: EnvironmentRepository, rollback: Rollback, reason: str) -> Commit | None:
-    """Reverts the commit that asked for a release, at the remote repository.
+    """Reverts the commit that asked for a release in the remote repository.
 
-    Two may do it at once, and one may do it again: whoever comes second finds another release there.
+    Concurrent and repeated calls are safe: the second call finds another release in the file.
 
     Returns:
-        The new commit; None when the branch does not ask for that release (any more).
+        The new commit; None if the branch does not, or no longer, ask for that release.
 
     Raises:
         ReleaseError: the release file cannot be read.
-        GitError: the repository cannot be read or written, or the file was changed again since.
+        GitError: the repository cannot be read or written, or the file has changed since.
     """
 
     def revert(repository: Repository) -> Commit | None:
@@ -64,8 +64,8 @@ def undo_release(environment: EnvironmentRepository, rollback: Rollback, reason:
 def _asking_commit(repository: Repository, file: str, rollback: Rollback) -> str | None:
     """The commit by which the branch asks for this release; None if it asks for another.
 
-    A revert is never undone: the release before may have the same version and package, and other settings, and one
-    that serves again may fail with a new chart; the release that was rolled back is not the answer to either.
+    A revert is never undone. The restored release may have the same version and package with other settings, or fail
+    later with a new chart; the release that was rolled back is not the remedy in either case.
     """
     named = named_release(repository.read(file) or "", file)
     commit = repository.last_change(file)

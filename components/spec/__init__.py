@@ -1,4 +1,4 @@
-"""What a team decides about one model: the spec's types, its views, and what breaks callers.
+"""The spec, a team's decisions about one model: its types, its views, and the changes that break callers.
 
 Imports the ground only; everything may import it.
 """

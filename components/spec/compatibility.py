@@ -1,6 +1,6 @@
-"""Whether a model takes every request that its champion takes.
+"""Checks that a model accepts every request that its champion accepts.
 
-Live evidence cannot say it: who is refused gets an answer in time, and no score that could differ.
+Live evidence cannot show this: a refused caller gets a prompt answer without a score to compare.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from components.spec.values import category_text, days_since_epoch
 
 
 def refuse_narrower(champion: Mapping[str, Feature], spec: Spec) -> None:
-    """Nothing, when a spec takes what its champion's features take, or says that it need not.
+    """Refuses a spec that accepts less than its champion's features, unless the spec allows that.
 
-    The spec is the callers': it has their units and bounds.
+    The spec is in the callers' units and bounds, not the table's.
 
     Raises:
-        GateError: lists what callers may not send any more.
+        GateError: lists everything that callers may no longer send.
     """
     found = () if spec.gates.breaks_callers else refused(champion, spec.features)
     if found:
@@ -28,7 +28,7 @@ def refuse_narrower(champion: Mapping[str, Feature], spec: Spec) -> None:
 
 
 def refused(champion: Mapping[str, Feature], candidate: Mapping[str, Feature]) -> tuple[str, ...]:
-    """What callers of the champion may send and the candidate refuses, a sentence each; both by feature's name."""
+    """A sentence for each thing that the champion accepts and the candidate refuses; features are keyed by name."""
     return tuple(sentence for name in {**champion, **candidate} for sentence in _refused(name, champion, candidate))
 
 

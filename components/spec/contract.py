@@ -1,7 +1,7 @@
-"""The spec's types: what a team decides about one model, and what a caller may send.
+"""The spec's types: the decisions of a team about one model, and the values that a caller may send.
 
-Every other part reads these; nothing here reads a file (`spec.py` does) and
-nothing here needs more than pydantic and numpy, so the serving process can import it.
+Every other part uses these types. This module reads no file (`reading/loading.py` does)
+and needs only pydantic and numpy, so the serving process can import it.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from components.spec.values import CategoryValue, category_text, days_since_epoch
 
-#: Upper edges of the score bins that every version counts in, and that the
-#: hold-out histograms of a package use. They are spaced by log-odds, so that a
-#: model whose positives are rare is resolved as well as a balanced one.
+#: Upper edges of the bins in which every version counts its scores, also in the
+#: hold-out histograms of a package. They are spaced by log-odds, so that they resolve
+#: a model with rare positives as well as a balanced one.
 SCORE_EDGES: tuple[float, ...] = (
     0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4,
     0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0,
 )  # fmt: skip
 
-#: In a registry: the tag of a model version that names its package, and the alias of the version that serves.
+#: In a registry: the tag that names the package of a model version, and the alias of the serving version.
 PACKAGE_TAG = "canario.package"
 CHAMPION = "champion"
 
-#: A name that a folder, a DNS label and a Kubernetes object may have.
+#: A name that is valid for a folder, a DNS label and a Kubernetes object.
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 
 Ratio = Annotated[float, Field(gt=0, lt=1)]
 
-Missing = Annotated[Literal["refused", "allowed"], Field(description="Whether a caller may send null, or nothing.")]
+Missing = Annotated[Literal["refused", "allowed"], Field(description="allowed: callers may omit it or send null.")]
 
 
 def _no_timestamp(value: object) -> object:
-    """Refuses 2024 and "2024", which pydantic would take for seconds since 1970."""
+    """Refuses 2024 and "2024", which pydantic would read as seconds since 1970."""
     if isinstance(value, (int, float)) or (isinstance(value, str) and value[:10].count("-") != 2):
         raise ValueError("a day or time is ISO 8601, such as 2024-03-31")
     return value
 
 
-#: A day or a time of a spec.
+#: A day or a time in a spec.
 Moment = Annotated[date | datetime, BeforeValidator(_no_timestamp)]
 
 
@@ -51,14 +51,14 @@ class ClosedModel(BaseModel):
 
 
 class NumberFeature(ClosedModel):
-    """A number; `min` and `max` are inclusive and in the unit that callers send."""
+    """A number; `min` and `max` are inclusive, in the callers' unit."""
 
     type: Literal["number"] = Field(description="A number.")
     unit: str | None = Field(default=None, description="The unit that callers send, for people.")
     min: float = Field(description="Smallest value that a caller may send.")
     max: float = Field(description="Largest value that a caller may send.")
     missing: Missing = "refused"
-    factor: float = Field(default=1.0, description="A request's value times this is the table's value.")
+    factor: float = Field(default=1.0, description="A request's value times factor is the table's value.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -104,15 +104,16 @@ Feature = Annotated[NumberFeature | CategoryFeature | DateFeature, Field(discrim
 
 
 class Data(ClosedModel):
-    """The table: where it is and which of its columns is the answer."""
+    """The table: its location and the roles of its columns."""
 
-    uri: str = Field(min_length=1, description="Path beside the spec, file://, s3:// or gs://; CSV or Parquet.")
-    target: str = Field(description="The column that the model is to answer; it has two values.")
-    positive: CategoryValue = Field(description="The target's value whose probability is answered.")
-    id: str | None = Field(default=None, description="A column that names a row; never a feature.")
-    ignore: tuple[str, ...] = Field(default=(), description="Columns of the table that are no features.")
+    uri: str = Field(min_length=1, description="CSV or Parquet: a path relative to the spec, or file://, s3://, gs://.")
+    target: str = Field(description="The column that the model predicts; it has two values.")
+    positive: CategoryValue = Field(description="The target's value whose probability the model answers.")
+    id: str | None = Field(default=None, description="A column that identifies a row; never a feature.")
+    ignore: tuple[str, ...] = Field(default=(), description="Columns of the table that are not features.")
     vouched: tuple[str, ...] = Field(
-        default=(), description="Features that tell the answer almost alone, and that a person says are no leak."
+        default=(),
+        description="Features that predict the answer almost alone but, as a person confirms, do not leak it.",
     )
     source: str | None = Field(default=None, description="Where the table comes from, for people.")
 
@@ -127,10 +128,10 @@ class Data(ClosedModel):
 
 
 class Split(ClosedModel):
-    """How the hold-out is cut off; a row's side depends on that row alone."""
+    """The rule that cuts off the hold-out; a row's side depends on that row alone."""
 
     holdout: Ratio = Field(default=0.2, description="Share of the rows that no search ever sees.")
-    group: str | None = Field(default=None, description="Rows with one value here stay on one side.")
+    group: str | None = Field(default=None, description="Rows with equal values in this column stay on one side.")
     time: str | None = Field(default=None, description="The latest rows by this column are the hold-out.")
 
     @model_validator(mode="after")
@@ -141,11 +142,11 @@ class Split(ClosedModel):
 
 
 class Direction(ClosedModel):
-    """A behaviour that domain knowledge demands: raising `feature` moves scores this way."""
+    """A behaviour that domain knowledge demands: the direction in which raising `feature` moves scores."""
 
     feature: str = Field(description="A number or date feature.")
     raises: bool = Field(description="true: a larger value raises the score; false: it lowers it.")
-    min_share: Ratio = Field(default=0.9, description="Smallest share of hold-out rows that must behave so.")
+    min_share: Ratio = Field(default=0.9, description="Smallest share of hold-out rows that must behave this way.")
 
 
 class Behaviour(ClosedModel):
@@ -153,9 +154,9 @@ class Behaviour(ClosedModel):
 
     invariant: tuple[str, ...] = Field(default=(), description="Features whose change must not change the label.")
     max_flip_ratio: float = Field(
-        default=0.05, ge=0, le=1, description="Largest share of hold-out rows whose label changes all the same."
+        default=0.05, ge=0, le=1, description="Largest share of hold-out rows whose label may change nevertheless."
     )
-    direction: tuple[Direction, ...] = Field(default=(), description="Features that move scores one way.")
+    direction: tuple[Direction, ...] = Field(default=(), description="Features that must move scores in one direction.")
 
 
 Candidate = Literal["logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"]
@@ -163,25 +164,25 @@ Strategy = Literal["auto", "none", "mirrored", "multi_worker_mirrored", "paramet
 
 
 class Training(ClosedModel):
-    """What is searched, how and on what."""
+    """The search for a model: candidates, method and hardware."""
 
     candidates: tuple[Candidate, ...] = Field(
         default=("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"),
         min_length=1,
-        description="Kinds of model that are tried.",
+        description="Kinds of model to try.",
     )
-    search: Literal["grid", "random", "optuna"] = Field(default="random", description="How parameters are searched.")
-    trials: int = Field(default=12, ge=1, description="Parameter sets that are tried, over all candidates.")
+    search: Literal["grid", "random", "optuna"] = Field(default="random", description="Method of the parameter search.")
+    trials: int = Field(default=12, ge=1, description="Parameter sets to try, over all candidates.")
     folds: int = Field(default=3, ge=2, le=20, description="Folds of the cross-validation of each trial.")
     metric: Literal["roc_auc", "average_precision", "neg_brier_score"] = Field(
-        default="roc_auc", description="What the search maximises."
+        default="roc_auc", description="The metric that the search maximises."
     )
     seed: int = Field(default=7, ge=0, description="Makes a run repeatable.")
-    accelerator: Literal["cpu", "gpu", "tpu"] = Field(default="cpu", description="What the training step runs on.")
+    accelerator: Literal["cpu", "gpu", "tpu"] = Field(default="cpu", description="Hardware of the training step.")
     accelerator_count: int = Field(default=1, ge=1, description="Devices of the training step.")
     accelerator_type: str | None = Field(default=None, description="Node label value, such as nvidia-l4.")
     tpu_topology: str | None = Field(default=None, description="Node label value, such as 2x2.")
-    strategy: Strategy = Field(default="auto", description="tf.distribute strategy; auto takes the device's own.")
+    strategy: Strategy = Field(default="auto", description="tf.distribute strategy; auto chooses by the device.")
     timeout_minutes: int = Field(default=60, ge=1, description="A training step that takes longer fails.")
 
     @model_validator(mode="after")
@@ -193,48 +194,48 @@ class Training(ClosedModel):
 
 
 class MinimumGate(ClosedModel):
-    """A metric must be at least this."""
+    """Requires a metric to reach a minimum."""
 
-    min: float = Field(ge=0, le=1, description="Smallest value that is let through.")
+    min: float = Field(ge=0, le=1, description="Smallest value that passes.")
 
 
 class VersusChampionGate(ClosedModel):
-    """The first metric's gate must not fall further below the champion's than this."""
+    """Limits the fall below the champion in the metric of the first gate."""
 
-    max_loss: float = Field(default=0.01, ge=0, description="Largest fall of the first metric's gate.")
+    max_loss: float = Field(default=0.01, ge=0, description="Largest fall in the metric of the first gate.")
 
 
 class FairnessGate(ClosedModel):
-    """The true positive ratio must not differ by more than this between groups."""
+    """Limits the difference of the true positive ratio between groups."""
 
-    by: tuple[str, ...] = Field(min_length=1, description="Category features whose values are the groups.")
+    by: tuple[str, ...] = Field(min_length=1, description="Category features whose values define the groups.")
     max_equal_opportunity_gap: Ratio = Field(
-        default=0.15, description="Largest difference of the true positive ratios of two groups."
+        default=0.15, description="Largest difference between the true positive ratios of two groups."
     )
-    min_group_positives: int = Field(default=30, ge=1, description="A group with fewer is shown, not judged.")
+    min_group_positives: int = Field(default=30, ge=1, description="A group with fewer positives is shown, not judged.")
 
 
 class LatencyGate(ClosedModel):
-    """One row must be answered within this many milliseconds (99th percentile, encoding and graph)."""
+    """Limits the time to answer one row, in milliseconds (99th percentile, encoding and graph)."""
 
-    max: float = Field(gt=0, description="Largest value that is let through.")
+    max: float = Field(gt=0, description="Largest value that passes.")
 
 
 class SizeGate(ClosedModel):
-    """At most this much."""
+    """Limits a value from above."""
 
-    max: float = Field(gt=0, description="Largest value that is let through.")
+    max: float = Field(gt=0, description="Largest value that passes.")
 
 
 class Gates(ClosedModel):
-    """What a candidate must show offline before it is registered."""
+    """The offline gates that a candidate must pass before it is registered."""
 
     roc_auc: MinimumGate | None = Field(default=None, description="Area under the ROC curve on the hold-out.")
     average_precision: MinimumGate | None = Field(default=None, description="Average precision on the hold-out.")
     versus_champion: VersusChampionGate | None = Field(
-        default=VersusChampionGate(), description="Against the champion; null lets a version through without."
+        default=VersusChampionGate(), description="Comparison with the champion; null skips it."
     )
-    breaks_callers: bool = Field(default=False, description="Whether it may refuse requests that the champion takes.")
+    breaks_callers: bool = Field(default=False, description="true: a version may refuse what its champion accepts.")
     calibration_error: SizeGate | None = Field(default=None, description="Expected calibration error, 0 to 1.")
     fairness: FairnessGate | None = Field(default=None, description="True positive ratios by group.")
     latency_p99_ms: LatencyGate | None = Field(default=None, description="Time to answer one row, in milliseconds.")
@@ -250,17 +251,19 @@ class Objectives(ClosedModel):
 
 
 class Harm(ClosedModel):
-    """By how much a canary may be worse in each signal; a signal left out is not judged.
+    """The margins by which a canary may be worse in each signal; a null signal is not judged.
 
     Every margin is a difference, canary minus champion: of ratios of requests
     (`error_ratio`, `slow_ratio`), of the cumulative distribution of scores
     (`score_shift`), of the Brier loss of labelled answers (`label_loss`).
     """
 
-    error_ratio: Ratio | None = Field(default=0.005, description="More requests answered with 5xx.")
-    slow_ratio: Ratio | None = Field(default=0.02, description="More requests slower than the objective.")
-    score_shift: Ratio | None = Field(default=0.05, description="Scores differ, beyond what the hold-out showed.")
-    label_loss: Ratio | None = Field(default=0.02, description="More Brier loss on labels that came back.")
+    error_ratio: Ratio | None = Field(default=0.005, description="Rise in the share of requests answered with 5xx.")
+    slow_ratio: Ratio | None = Field(
+        default=0.02, description="Rise in the share of requests slower than the objective."
+    )
+    score_shift: Ratio | None = Field(default=0.05, description="Shift of scores beyond that on the hold-out.")
+    label_loss: Ratio | None = Field(default=0.02, description="Rise in Brier loss on labels that came back.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -270,34 +273,34 @@ class Harm(ClosedModel):
 
 
 class Shadow(ClosedModel):
-    """What a candidate in the shadow is asked, and by how much it may differ.
+    """The share of requests that a shadow candidate gets, and how much its answers may differ.
 
-    A request's answers differ when their labels do, or their probabilities by more than `score_difference`.
+    Two answers differ if their labels do, or their probabilities by more than `score_difference`.
     """
 
-    ratio: float = Field(default=0.2, gt=0, le=1, description="Share of the requests that the candidate is asked.")
-    score_difference: Ratio = Field(default=0.05, description="Probabilities further apart than this are different.")
-    different_ratio: Ratio = Field(default=0.01, description="Largest share of different answers, in every slice.")
+    ratio: float = Field(default=0.2, gt=0, le=1, description="Share of requests copied to the candidate.")
+    score_difference: Ratio = Field(default=0.05, description="Probabilities further apart count as different.")
+    different_ratio: Ratio = Field(default=0.01, description="Largest share of different answers in any slice.")
     slices: tuple[str, ...] = Field(
         default=(),
-        description="Category features whose values are the slices; empty: all that have at most 20 values.",
+        description="Category features whose values define the slices; empty: all with at most 20 values.",
     )
 
 
 class Rollout(ClosedModel):
-    """How a new version gets traffic."""
+    """The way in which a new version gets traffic."""
 
     strategy: Literal["canary", "shadow", "basic"] = Field(
         default="canary",
-        description="canary: growing share of traffic; shadow: copies that no caller notices; basic: all at once.",
+        description="canary: a growing share of traffic; shadow: copies, unseen by callers; basic: all at once.",
     )
-    step_weight: int = Field(default=10, ge=1, le=100, description="Percent of traffic that each step adds.")
-    max_weight: int = Field(default=50, ge=1, le=100, description="Percent of traffic before promotion.")
-    interval_seconds: float = Field(default=30, gt=0, description="Time between two looks of the judge.")
+    step_weight: int = Field(default=10, ge=1, le=100, description="Percent of traffic added by each step.")
+    max_weight: int = Field(default=50, ge=1, le=100, description="Largest percent of traffic before promotion.")
+    interval_seconds: float = Field(default=30, gt=0, description="Time between two looks by the judge.")
     deadline_minutes: float = Field(default=60, gt=0, description="A rollout without a verdict by then fails.")
-    false_alarm: Ratio = Field(default=0.01, description="Share of good versions that a whole rollout may fail.")
-    harm: Harm = Field(default=Harm(), description="Margins of harm.")
-    shadow: Shadow = Field(default=Shadow(), description="How strategy shadow asks and compares.")
+    false_alarm: Ratio = Field(default=0.01, description="Share of good versions that may fail, over a whole rollout.")
+    harm: Harm = Field(default=Harm(), description="How much worse a canary may be.")
+    shadow: Shadow = Field(default=Shadow(), description="Settings of strategy shadow.")
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -321,7 +324,7 @@ class Scale(ClosedModel):
 
 
 class Limits(ClosedModel):
-    """How much one request may carry."""
+    """The limits on one request."""
 
     max_body_bytes: int = Field(default=1_048_576, ge=1024, description="A larger body is refused.")
     max_batch_rows: int = Field(default=1000, ge=1, description="A longer list is refused.")
@@ -336,18 +339,16 @@ class Spec(ClosedModel):
     )
     description: str = Field(default="", description="The question that the model answers, for people.")
     data: Data = Field(description="The table.")
-    features: dict[str, Feature] = Field(min_length=1, description="What a caller sends, and the model reads.")
+    features: dict[str, Feature] = Field(min_length=1, description="The values that callers send and the model reads.")
     split: Split = Field(default=Split(), description="How the hold-out is cut off.")
-    training: Training = Field(default=Training(), description="What is searched, how and on what.")
-    gates: Gates = Field(default=Gates(), description="What a candidate must show before it is registered.")
+    training: Training = Field(default=Training(), description="Candidates, search and hardware.")
+    gates: Gates = Field(default=Gates(), description="Gates to pass before a candidate is registered.")
     objectives: Objectives = Field(default=Objectives(), description="The promises to callers.")
     rollout: Rollout = Field(default=Rollout(), description="How a new version gets traffic.")
-    scale: Scale = Field(default=Scale(), description="How many replicas serve.")
-    limits: Limits = Field(default=Limits(), description="How much one request may carry.")
-    purpose: str = Field(default="", description="What its answers are used for and what they must not be used for.")
-    owner: str = Field(
-        default="", description="Who answers for the model: a team or a person, as the dossier names it."
-    )
+    scale: Scale = Field(default=Scale(), description="Replicas of each version.")
+    limits: Limits = Field(default=Limits(), description="Limits on one request.")
+    purpose: str = Field(default="", description="Intended and forbidden uses of the answers.")
+    owner: str = Field(default="", description="The team or person responsible for the model; the dossier names it.")
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:

@@ -1,4 +1,4 @@
-"""The unit that callers send and the unit of the table: which of the two a step works in."""
+"""Views of the spec: in the table's unit rather than the callers', and cut to what each step reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from components.spec.values import days_since_epoch
 
 
 def table_bounds(feature: NumberFeature | DateFeature) -> tuple[float, float]:
-    """Smallest and largest value in the table's unit; days since 1970-01-01 UTC for a date."""
+    """The smallest and largest value in the table's unit; days since 1970-01-01 UTC for a date."""
     if isinstance(feature, DateFeature):
         return days_since_epoch(feature.min), days_since_epoch(feature.max)
     low, high = sorted((feature.min * feature.factor, feature.max * feature.factor))
@@ -18,9 +18,9 @@ def table_bounds(feature: NumberFeature | DateFeature) -> tuple[float, float]:
 
 
 def table_view(spec: Spec) -> Spec:
-    """The spec as everything before the package reads it: in the table's unit, and without the table's place.
+    """The spec for all steps before packaging: in the table's unit, without the table's location.
 
-    Two specs that differ in what callers send alone have the same view, so what was trained for one serves the other.
+    Specs that differ only in what callers send have the same view, so a model trained for one serves the other.
     """
     features = {name: _in_table_unit(feature) for name, feature in spec.features.items()}
     data = spec.data.model_copy(update={"uri": "snapshot", "source": None})
@@ -28,17 +28,17 @@ def table_view(spec: Spec) -> Spec:
 
 
 def recorded_spec(spec: Spec) -> dict[str, Any]:
-    """The spec as a receipt keeps it, so that the package can be made again.
+    """The spec as a receipt records it, so that the package can be rebuilt.
 
-    Without the table's place, which is another on every machine, and without what is decided after packaging:
-    another rollout of the same model is not another model.
+    The view leaves out the table's location, which differs between machines, and every decision after packaging:
+    another rollout does not make another model.
     """
     data = spec.data.model_copy(update={"uri": "snapshot"})
     return spec.model_copy(update={"data": data}).model_dump(mode="json", exclude={"rollout", "scale"})
 
 
 def learning_view(spec: Spec) -> Spec:
-    """What split and training read: no ranges, gates or rollout, so that changing those trains nothing anew."""
+    """The spec for split and training: without ranges, gates and rollout, so that changing those retrains nothing."""
     seen = table_view(spec)
     features = {name: _without_range(feature) for name, feature in seen.features.items()}
     return Spec(name=seen.name, data=seen.data, features=features, split=seen.split, training=seen.training)
@@ -53,6 +53,6 @@ def _without_range(feature: Feature) -> Feature:
 def _in_table_unit(feature: Feature) -> Feature:
     if not isinstance(feature, NumberFeature):
         return feature
-    # Twelve digits: 15000 cents and 150 dollars are the same bound.
+    # Twelve digits make 15000 cents and 150 dollars the same bound.
     low, high = (float(f"{bound:.12g}") for bound in table_bounds(feature))
     return feature.model_copy(update={"unit": None, "factor": 1.0, "min": low, "max": high})

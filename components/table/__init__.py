@@ -1,4 +1,4 @@
-"""Tables: reading any CSV or Parquet file, its cells, rows to learn from, rows as requests.
+"""Tables: reading any CSV or Parquet file, its cells, training examples, and rows as requests.
 
 Imports the spec and the encoding.
 """

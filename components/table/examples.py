@@ -1,4 +1,4 @@
-"""Rows to learn from: a table's features in their types, and its answers as 0 and 1."""
+"""Training examples: a table's features in their types, and its answers as 0 and 1."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def load_examples(path: Path, spec: Spec) -> Examples:
     """The examples in a file that an earlier step wrote.
 
     Raises:
-        DataError: a column is missing or holds something that the spec does not say.
+        DataError: a column is missing or contradicts the spec.
     """
     return examples_of(parse_table(path.read_bytes(), path.name).frame, spec)
 
@@ -58,13 +58,13 @@ def examples_of(frame: pd.DataFrame, spec: Spec) -> Examples:
     """The examples in a table.
 
     Raises:
-        DataError: a column is missing or holds something that the spec does not say.
+        DataError: a column is missing or contradicts the spec.
     """
     return Examples(frame, typed_columns(frame, spec.features), labels_of(frame, spec.data))
 
 
 def typed_columns(frame: pd.DataFrame, features: Mapping[str, Feature]) -> Columns:
-    """The features' cells as `encode_table` wants them; dates become datetime64[us].
+    """The features' cells in the form that `encode_table` takes; dates become datetime64[us].
 
     Raises:
         DataError: a column is missing or a cell is not of the feature's type.
@@ -80,7 +80,7 @@ def labels_of(frame: pd.DataFrame, data: Data) -> Labels:
     """1 where the target is the positive word, else 0.
 
     Raises:
-        DataError: the target is not there or is not two words, of which one is `data.positive`.
+        DataError: the target is missing, or its words are not `data.positive` and one other.
     """
     negative_word(frame, data)
     positive: Labels = (category_column(frame[data.target]) == category_text(data.positive)).astype(np.int8)
@@ -88,10 +88,10 @@ def labels_of(frame: pd.DataFrame, data: Data) -> Labels:
 
 
 def negative_word(frame: pd.DataFrame, data: Data) -> str:
-    """The other of the target's two words.
+    """The target's negative word.
 
     Raises:
-        DataError: the table cannot teach this target; says what is wrong and what to do.
+        DataError: no model can learn this target from the table; says what is wrong and what to do.
     """
     if data.target not in frame.columns:
         raise DataError(

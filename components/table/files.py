@@ -1,4 +1,4 @@
-"""Takes the bytes of a CSV or Parquet file apart into columns, as the file has them."""
+"""Parses the bytes of a CSV or Parquet file into columns, as they are in the file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _DELIMITERS = ",;\t|"
 
 
 def arrow_table(content: bytes, name: str) -> pa.Table:
-    """The columns of a file under names without white space round them; a CSV's are all text.
+    """The columns of a file, with white space stripped from their names; those of a CSV file are all text.
 
     Raises:
-        DataError: the bytes are no such file, or two columns have one name.
+        DataError: the bytes are not such a file, or two columns have the same name.
     """
     try:
         raw = _parse_parquet(content) if content[:4] == b"PAR1" else _parse_csv(content.lstrip(b"\r\n"), name)
@@ -34,7 +34,7 @@ def _parse_parquet(content: bytes) -> pa.Table:
 
 
 def _parse_csv(content: bytes, name: str) -> pa.Table:
-    """Every cell as text; a header's names are kept as they are, doubles and all."""
+    """Reads every cell as text; keeps the header's names as they are, even duplicates."""
     delimiter, header = _header(content, name)
     places = [str(i) for i in range(len(header))]
     table = pyarrow.csv.read_csv(
@@ -62,14 +62,14 @@ def _first_cells(text: str, delimiter: str) -> list[str]:
 
 
 def _fit(text: str, delimiter: str, header: list[str]) -> tuple[bool, int]:
-    """How well a delimiter cuts the text: whether each record has as many cells as the header, and how many."""
+    """The fit of a delimiter: whether each record has as many cells as the header, and the number of cells."""
     records = itertools.islice(csv.reader(io.StringIO(text), delimiter=delimiter), 10)
     even = all(len(record) == len(header) for record in records if record)
     return even and len(header) > 1, len(header)
 
 
 def _column_names(raw: list[str], name: str) -> list[str]:
-    """The names without white space round them; a column without one is called `unnamed_<place>`."""
+    """The names, stripped of white space; a column without a name becomes `unnamed_<place>`."""
     names = [text.strip() or f"unnamed_{place}" for place, text in enumerate(raw, start=1)]
     twice = sorted({text for text in names if names.count(text) > 1})
     if twice:

@@ -1,9 +1,9 @@
-"""The hold-out, cut off, so that a row's side depends on that row alone.
+"""Cuts off the hold-out, so that a row's side depends on that row alone.
 
-A table that grows keeps every old row on its side: a model that saw an early
-part of the data never trained on a row of a later hold-out, and two versions can
-be compared on the rows that neither has seen. That holds as long as the rule of
-the cut stays (`evaluation/holdout_rule.py`); where the features are the rule, they must stay as well.
+As a table grows, every old row stays on its side. A model trained on an early part
+of the data has therefore never seen a row of a later hold-out, and two versions can be
+compared on rows that neither has seen. This holds as long as the rule of the cut stays
+the same (`evaluation/holdout_rule.py`); if the features are the rule, they must stay, too.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from components.table.examples import Columns, Examples
 
 Keys = NDArray[np.uint64]
 
-#: A side needs this many rows of each class, or nothing can be said about it.
+#: Each side needs this many rows of each class for any conclusion.
 FEWEST_OF_A_CLASS = 5
 
 
@@ -33,7 +33,7 @@ class Sides:
 
 
 def split_examples(examples: Examples, spec: Spec) -> Sides:
-    """Cuts by hash of the row, by group, or by time, as the spec says.
+    """Cuts a table by the hash of the row, by group, or by time, as the spec says.
 
     Raises:
         DataError: a column of the split is missing or has gaps, or a side has too few rows of a class.
@@ -51,7 +51,7 @@ def _hashed(keys: Keys, share: float) -> NDArray[np.bool_]:
 
 
 def _latest(frame: pd.DataFrame, spec: Spec) -> NDArray[np.bool_]:
-    """The latest rows; rows of the very moment of the cut stay in the training part."""
+    """The latest rows; rows at the exact moment of the cut stay in the training part."""
     when = moments(frame, str(spec.split.time))
     cut = np.quantile(when, 1 - spec.split.holdout, method="lower")
     held: NDArray[np.bool_] = when > cut
@@ -59,10 +59,10 @@ def _latest(frame: pd.DataFrame, spec: Spec) -> NDArray[np.bool_]:
 
 
 def moments(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    """A column as numbers that grow with time; days when it holds dates.
+    """A column as numbers that grow with time; in days if it holds dates.
 
     Raises:
-        DataError: it is not there, has gaps, or holds neither numbers nor dates.
+        DataError: the column is missing, has gaps, or holds neither numbers nor dates.
     """
     cells = _whole_column(frame, column, "split.time")
     text = pd.api.types.is_string_dtype(cells.dtype)
@@ -80,9 +80,9 @@ def _whole_column(frame: pd.DataFrame, column: str, role: str) -> "pd.Series[Any
 
 
 def row_keys(examples: Examples, spec: Spec) -> Keys:
-    """A number for each row; rows that must stay together have the same one.
+    """A key for each row; rows that must stay together have the same key.
 
-    It is made of the group, else of the id, else of the features, so that equal rows stay together.
+    The key comes from the group, else from the id, else from the features, so that equal rows stay together.
     """
     column = spec.split.group or spec.data.id
     if column is None:
@@ -92,7 +92,7 @@ def row_keys(examples: Examples, spec: Spec) -> Keys:
 
 
 def content_keys(columns: Columns) -> Keys:
-    """A hash of each row over some columns, whatever their order: equal cells give equal keys in every table."""
+    """A hash of each row over the columns, in any order; equal cells give equal keys in every table."""
     hashes = [pd.util.hash_array(_hashable(cells), categorize=True) for _, cells in sorted(columns.items())]
     keys = np.zeros(len(hashes[0]), dtype=np.uint64)
     for column in hashes:
@@ -101,7 +101,7 @@ def content_keys(columns: Columns) -> Keys:
 
 
 def _hashable(cells: NDArray[Any]) -> NDArray[Any]:
-    """Cells of which equal ones have equal bytes: one NaN, one zero, and a text that no cell has for a gap."""
+    """The cells in a form where equal cells have equal bytes: one NaN, one zero, and a reserved text for a gap."""
     if cells.dtype == object:
         return np.where(pd.isna(cells), "\0", cells)
     numbers = cells.astype("datetime64[us]").astype(np.int64) if cells.dtype.kind == "M" else cells
@@ -109,7 +109,7 @@ def _hashable(cells: NDArray[Any]) -> NDArray[Any]:
 
 
 def _mix(keys: Keys) -> Keys:
-    """SplitMix64's finaliser (Steele, Lea and Flood 2014): every bit of a key depends on every other."""
+    """SplitMix64's finaliser (Steele, Lea and Flood 2014), which makes every bit depend on every other."""
     keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return keys ^ (keys >> np.uint64(31))

@@ -1,4 +1,4 @@
-"""Makes any column one of three kinds: numbers, booleans or text."""
+"""Converts any column to one of three kinds: numbers, booleans or text."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: Cells that say that there is no value, after white space round them is removed. Infinity is one
-#: because no request can hold it (JSON has none); it is spelled as pandas, numpy and R write it.
+#: Cells that stand for a missing value, stripped of white space. Infinity is among them because
+#: JSON, and so a request, cannot hold it; the spellings are those of pandas, numpy and R.
 MISSING_MARKERS = (
     "", "?", "-", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "NULL", "null", "None",
     "inf", "-inf", "Inf", "-Inf", "Infinity", "-Infinity",
 )  # fmt: skip
 #: Whole numbers up to this are exact as float64.
 LARGEST_EXACT = 2.0**53
-#: A leading zero is no number: 01067 is a code, and its zero would be lost.
+#: Digits with a leading zero are not a number: 01067 is a code, and would lose its zero.
 NUMBER = r"^[+-]?(0|[1-9]\d*|0?\.\d+|(0|[1-9]\d*)\.\d*)([eE][+-]?\d+)?$"
 BOOLEAN = r"^(?i:true|false)$"
 _THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
@@ -26,14 +26,14 @@ _DECIMAL_COMMA = r"^[+-]?(0|[1-9]\d*),\d+$"
 
 @dataclass(frozen=True)
 class CanonicalColumn:
-    """The cells of one kind, and what a person should know about how they were read."""
+    """The cells of one kind, and a note for a person on how they were read."""
 
     values: pd.Series
     note: str = ""
 
 
 def canonical(column: pa.ChunkedArray, *, read_before: bool) -> CanonicalColumn:
-    """A column as float64, pandas "boolean" or text; `read_before` says that text was read so already."""
+    """A column as float64, pandas "boolean" or text; with `read_before`, text has already been converted and stays."""
     kind = column.type
     if read_before and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return CanonicalColumn(column.to_pandas().astype("str"))
@@ -47,7 +47,7 @@ def canonical(column: pa.ChunkedArray, *, read_before: bool) -> CanonicalColumn:
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.Array:
-    """Text of anything that is no number; times in ISO 8601, with Z where the column has a zone."""
+    """The cells of any other column as text; times in ISO 8601, with Z if the column has a zone."""
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         utc = pc.cast(column, pa.timestamp(column.type.unit))
         return pc.binary_join_element_wise(pc.cast(utc, pa.string()), "Z", "").combine_chunks()
@@ -58,7 +58,7 @@ def _as_text(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _of_floats(column: pa.ChunkedArray, note: str = "") -> CanonicalColumn:
-    """Infinity counts as missing, as its spellings do in a text."""
+    """Converts floats; infinity counts as missing, like its spellings in text."""
     values = column.to_pandas().astype("float64")
     infinite = np.isinf(values.to_numpy())
     if infinite.any():
@@ -75,7 +75,7 @@ def _of_integers(column: pa.ChunkedArray) -> CanonicalColumn:
 
 
 def _of_texts(cells: pa.Array) -> CanonicalColumn:
-    """Text that is all numbers becomes numbers, all true or false becomes boolean, the rest stays."""
+    """Converts text: all numbers become float64, all true or false become boolean, anything else stays text."""
     encoded = cells.dictionary_encode()
     trimmed = pc.utf8_trim_whitespace(encoded.dictionary)
     marker = pc.is_in(trimmed, value_set=pa.array(MISSING_MARKERS))
@@ -92,18 +92,18 @@ def _of_texts(cells: pa.Array) -> CanonicalColumn:
 
 
 def _marker_note(words: pa.Array, trimmed: pa.Array) -> str:
-    """Which spellings stood for missing, but for the empty cell, which needs no word."""
+    """A note on the spellings of missing values, except for the empty cell."""
     found = sorted({text for text in trimmed.filter(pc.is_null(words)).to_pylist() if text})
     return f"{', '.join(found)} read as missing" if found else ""
 
 
 def _all_match(words: pa.Array, pattern: str) -> bool:
-    """Whether there is a word and every word matches."""
+    """True if there are words and every word matches."""
     return len(words) > words.null_count and bool(pc.all(pc.match_substring_regex(words, pattern)).as_py())
 
 
 def _without_commas(words: pa.Array) -> tuple[pa.Array, str]:
-    """The words with thousands separators removed, or decimal commas made points, and which it was."""
+    """The words without thousands separators or with decimal points for commas, and a note on the change."""
     with_comma = words.filter(pc.fill_null(pc.match_substring(words, ","), fill_value=False))
     if _all_match(with_comma, _THOUSANDS):
         return pc.replace_substring(words, ",", ""), "commas are read as thousands separators"
@@ -113,7 +113,7 @@ def _without_commas(words: pa.Array) -> tuple[pa.Array, str]:
 
 
 def _exact_numbers(words: pa.Array) -> pa.Array | None:
-    """The words as float64, or None when one is no number or a whole number too long for float64."""
+    """The words as float64; None if a word is not a number, or is a whole number too long for float64."""
     if len(words) > words.null_count and not _all_match(words, NUMBER):
         return None
     numbers = pc.cast(pc.replace_substring_regex(words, r"^\+", ""), pa.float64())

@@ -1,4 +1,4 @@
-"""Rows of a table as callers would send them."""
+"""Converts rows of a table to requests as callers would send them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def requests_of(examples: Examples, features: Mapping[str, Feature]) -> list[dict[str, RequestValue]]:
-    """Each row in the unit that callers send, within the spec's bounds; null where it is missing."""
+    """Each row in the callers' unit, within the spec's bounds; missing cells become None."""
     columns = {name: _values(examples.columns[name].tolist(), feature) for name, feature in features.items()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -35,12 +35,12 @@ def _value(cell: Any, feature: Feature, known: Mapping[str, Any]) -> RequestValu
 
 
 def _number(cell: float, feature: NumberFeature) -> float:
-    """Clipped, because dividing by the factor may step over a bound by the last digit."""
+    """The cell in the callers' unit, clipped because dividing by the factor may exceed a bound in the last digit."""
     return float(np.clip(cell / feature.factor, feature.min, feature.max))
 
 
 def _moment(cell: datetime, feature: DateFeature) -> str:
-    """A whole day as a day, anything else as a time in UTC."""
+    """The text of a moment: a day if it is midnight, else a time in UTC."""
     moment = min(max(cell.replace(tzinfo=UTC), _at(feature.min)), _at(feature.max))
     whole = moment.time() == datetime.min.time()
     return moment.date().isoformat() if whole else moment.isoformat()

@@ -1,10 +1,10 @@
-"""Refuses a table that is not what the spec says, or not what the champion learned from.
+"""Refuses a table that breaks the spec or no longer resembles the champion's data.
 
-Four checks, and every breach of every one is told at once:
+Four checks, whose violations are all reported at once:
 
 - cells: type, range, categories and gaps of each feature, by a pandera schema made from the spec;
-- copies: rows that stand in the table more than once;
-- leaks: a feature that tells the answer almost alone;
+- copies: rows that occur more than once;
+- leaks: a feature that predicts the answer almost alone;
 - shift: a feature that is no longer distributed as in the champion's data.
 """
 
@@ -27,11 +27,11 @@ from components.table.holdout import content_keys
 from components.validation.leakage import single_feature_auc
 from components.validation.shift import Shift, shift_of
 
-#: More copies than this among rows that need not be alike say that the table was joined or appended twice.
+#: A larger share of copies, among rows that need not be alike, shows that the table was joined or appended twice.
 MOST_COPIES = 0.5
-#: An area under the curve of one feature alone from which on it must be a leak, unless a person vouches for it.
+#: From this area under the curve on, a single feature counts as a leak, unless a person vouches for it.
 LEAK_AUC = 0.999
-#: Population stability index: above the first it is told, above the second the column is not the same any more.
+#: Population stability index: a shift above the first is a note, above the second the table is refused.
 #: 0.25 is credit scoring's "major shift" (Siddiqi, Credit Risk Scorecards, 2006), which retraining may well cure.
 NOTABLE_SHIFT = 0.25
 MOST_SHIFT = 1.0
@@ -39,7 +39,7 @@ MOST_SHIFT = 1.0
 
 @dataclass(frozen=True)
 class Findings:
-    """What a table looks like; `notes` are for a person and refuse nothing."""
+    """The findings of a table's checks; `notes` inform a person and refuse nothing."""
 
     rows: int
     copies: float
@@ -49,10 +49,10 @@ class Findings:
 
 
 def check_examples(examples: Examples, spec: Spec, reference: Examples | None = None) -> Findings:
-    """Looks at a table; `reference` is the champion's.
+    """Checks a table; `reference` is the champion's data.
 
     Raises:
-        DataError: a check failed; a line for each breach names the column, the limit and the first rows.
+        DataError: a check failed; one line per violation names the column, the limit and the first rows.
     """
     copies = _copies(examples)
     alone = {name: single_feature_auc(cells, examples.labels) for name, cells in examples.columns.items()}
@@ -84,7 +84,7 @@ def _column(feature: Feature) -> pa.Column:
         return pa.Column(object, check, nullable=feature.missing == "allowed")
     low, high = table_bounds(feature)
     shown = (feature.min, feature.max) if isinstance(feature, DateFeature) else (f"{low:g}", f"{high:g}")
-    # The factor's rounding must not refuse the bound itself.
+    # Rounding by the factor must not make the bound itself invalid.
     room = 1e-9 * max(abs(low), abs(high))
     check = pa.Check.in_range(low - room, high + room, error=f"is not from {shown[0]} to {shown[1]}")
     return pa.Column(float, check, nullable=feature.missing == "allowed")
@@ -120,7 +120,7 @@ def _cell_breach(column: str, check: str, cases: pd.DataFrame, examples: Example
 
 
 def _copies(examples: Examples) -> float:
-    """Share of rows that stand earlier in the table already, answer and all."""
+    """The share of rows that repeat an earlier row, including its answer."""
     keys = content_keys({**examples.columns, "": examples.labels.astype(np.float64)})
     return 1 - len(np.unique(keys)) / len(keys)
 
@@ -136,7 +136,7 @@ def _copy_breaches(examples: Examples, spec: Spec, copies: float) -> list[str]:
 
 
 def _combinations(features: Any) -> float:
-    """How many different rows there can be; without bound where a number or a date is among the features."""
+    """The number of different rows that are possible; infinite if a feature is a number or a date."""
     most = 1.0
     for feature in features:
         most *= len(feature.values) if isinstance(feature, CategoryFeature) else np.inf

@@ -1,4 +1,4 @@
-"""How well one feature alone tells the answer."""
+"""Measures how well a single feature predicts the answer."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from components.evaluation.metrics import roc_auc
 from components.table.examples import Labels
 
-#: Above this many distinct texts a category's own rates would tell the answer by chance.
+#: With more distinct texts, the rates of a category would predict the answer by chance.
 MOST_CATEGORIES = 200
 
 
 def single_feature_auc(cells: NDArray[Any], labels: Labels) -> float:
-    """Area under the ROC curve of a feature by itself, or of its gaps, whichever tells more; 0.5 to 1.
+    """Area under the ROC curve of a feature alone or of its gaps, whichever is larger; 0.5 to 1.
 
-    A category is ranked by its share of positives, with one row of doubt added to each class,
-    so that a text that stands once tells nothing.
+    A category is ranked by its share of positives, with one average row added to each value, so
+    that a text that occurs only once predicts almost nothing.
     """
     missing = pd.isna(cells)
     scores = _rates(cells, labels) if cells.dtype == object else _ranks(cells, missing)
@@ -30,7 +30,7 @@ def _either_way(labels: Labels, scores: NDArray[np.float64]) -> float:
 
 
 def _ranks(cells: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The cells as numbers; a gap stands in the middle, so that it helps neither way."""
+    """The cells as numbers; a gap gets the middle, so that it favours neither side."""
     values = cells.astype(np.int64).astype(np.float64) if cells.dtype.kind == "M" else cells.astype(np.float64)
     middle = float(np.median(values[~missing])) if (~missing).any() else 0.0
     return np.where(missing, middle, values)

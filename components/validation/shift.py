@@ -1,4 +1,4 @@
-"""How far a feature's distribution lies from an earlier one."""
+"""Measures the shift of a feature's distribution since an earlier table."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,12 +17,12 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Shift:
-    """A feature now and before.
+    """The shift of one feature.
 
     Attributes:
         index: population stability index, the symmetrised Kullback-Leibler divergence over the bins.
-        noise: how large it may be between two samples of one distribution.
-        judged: whether it can refuse a table; a date moves on by its nature.
+        noise: the largest index to expect between two samples of one distribution.
+        judged: whether the shift can refuse a table; false for a date, which shifts by its nature.
         sentence: the shift in plain words.
         rows: positions of the rows in the bin that grew most.
     """
@@ -37,7 +37,7 @@ class Shift:
 def shift_of(name: str, feature: Feature, before: Columns, now: Columns) -> Shift:
     """The shift of one feature between two tables.
 
-    Numbers and dates are binned by the deciles of `before`, categories by value; gaps are a bin of their own.
+    Numbers and dates are binned by the deciles of `before`, categories by value; gaps have a bin of their own.
     """
     old, new, names = _places(name, feature, before, now)
     shares = [
@@ -56,9 +56,9 @@ def shift_of(name: str, feature: Feature, before: Columns, now: Columns) -> Shif
 
 
 def _noise(bins: int, before: int, now: int) -> float:
-    """Three standard deviations above the mean of the index under no shift.
+    """Three standard deviations above the mean of the index without shift.
 
-    It is then chi-squared with bins - 1 degrees of freedom, scaled by 1/n + 1/m
+    Without shift the index is chi-squared with bins - 1 degrees of freedom, scaled by 1/n + 1/m
     (Yurdakul, Statistical properties of population stability index, 2018).
     """
     freedom = bins - 1
@@ -66,7 +66,7 @@ def _noise(bins: int, before: int, now: int) -> float:
 
 
 def _places(name: str, feature: Feature, before: Columns, now: Columns) -> tuple[NDArray[Any], NDArray[Any], list[str]]:
-    """Each row's bin before and now, and the bins in words."""
+    """Each row's bin before and now, and the bins' descriptions."""
     if isinstance(feature, CategoryFeature):
         words = [category_text(value) for value in feature.values]
         index = {word: place for place, word in enumerate(words)}

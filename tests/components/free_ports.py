@@ -1,4 +1,4 @@
-"""Ports that are free now, for tasks that TensorFlow starts by itself."""
+"""Ports that are free now, for tasks whose servers TensorFlow starts."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.services.model_server.served import free_port, wait_for
 
 @contextmanager
 def running_server(folder: Path) -> Iterator[str]:
-    """The URI of a server as long as it lasts; `folder` has its store, m.db, and what it keeps for its callers."""
+    """Runs a server and yields its URI; `folder` holds its store, m.db, and its callers' artifacts."""
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1"]
     command += [f"--backend-store-uri=sqlite:///{folder}/m.db", f"--artifacts-destination={folder}/artifacts"]

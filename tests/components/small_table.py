@@ -31,7 +31,7 @@ def small_spec(**changes: Any) -> Spec:
 
 
 def small_frame(rows: int = 600, seed: int = 0) -> pd.DataFrame:
-    """The table as it was written: rows from 0 on are the same whatever their number."""
+    """Makes the table; its first rows are the same for any number of rows."""
     generators = np.random.default_rng(seed).spawn(5)
     size = generators[0].normal(170, 20, rows).round(1)
     plan = np.array(["basic", "plus", "pro"], dtype=object)[generators[1].integers(0, 3, rows)]
@@ -64,5 +64,5 @@ def read_back(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def small_examples(rows: int = 600, spec: Spec | None = None, **changes: Any) -> Examples:
-    """The examples in the small table; `changes` are columns to put in place of its own."""
+    """The examples in the small table; `changes` are columns that replace its own."""
     return examples_of(read_back(small_frame(rows).assign(**changes)), spec or small_spec())

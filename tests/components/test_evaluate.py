@@ -50,7 +50,7 @@ def test_an_evaluation_is_about_the_hold_out() -> None:
 
 
 def test_a_champion_answers_the_same_rows_through_its_package(tmp_path: Path) -> None:
-    """A champion is asked through its package, on the same rows."""
+    """The champion answers through its package, on the same rows."""
     champion = packaged(tmp_path / "p", small_model(c=0.001))
     found = evaluated(small_model(), champion=champion).champion
     assert found is not None
@@ -71,7 +71,7 @@ def test_a_champion_compared_with_itself_does_not_differ(tmp_path: Path) -> None
 
 
 def test_a_champion_of_a_missing_column_cannot_be_compared(tmp_path: Path) -> None:
-    """A champion cannot be compared when it reads a column that the table no longer has."""
+    """A champion that reads a column the table no longer has cannot be compared."""
     champion = packaged(tmp_path / "p", small_model())
     holdout = small_sides().holdout
     poorer = Examples(holdout.frame.drop(columns="spend"), holdout.columns, holdout.labels)

@@ -8,7 +8,7 @@ from components.files import write_atomically
 
 
 def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
-    """A file is replaced in one step, and nothing is left beside it."""
+    """A file is replaced in one step, and no draft is left in the folder."""
     path = tmp_path / "below" / "file"
     write_atomically(path, "one")
     inode = path.stat().st_ino

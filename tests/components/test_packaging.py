@@ -84,7 +84,7 @@ def test_another_unit_for_callers_makes_another_package(tmp_path: Path) -> None:
     first, second = packaged(tmp_path / "a", small_model()), packaged(tmp_path / "b", small_model(), dollars)
     assert first.digest != second.digest
     assert first.receipt.files["model.onnx"] == second.receipt.files["model.onnx"]
-    # The same customer, told in cents and in dollars.
+    # The same customer, in cents and in dollars.
     cents, usd = first.golden[0].request["spend"], second.golden[0].request["spend"]
     assert cents == pytest.approx(100 * float(usd or 0))
     assert first.golden[0].answer.probability == pytest.approx(second.golden[0].answer.probability, abs=1e-6)

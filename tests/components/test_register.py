@@ -23,7 +23,7 @@ from tests.components.trained_small import evaluated, packaged, small_model, sma
 
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store whose tables are made: that takes MLflow seconds."""
+    """A store with its tables, which take MLflow seconds to make."""
     folder = tmp_path_factory.mktemp("mlflow")
     connect(f"sqlite:///{folder}/m.db")
     return folder
@@ -83,11 +83,11 @@ def test_a_run_is_told_whole_and_only_once(uri: str, record: RunRecord, tmp_path
 
 
 class Killed(BaseException):
-    """As abrupt as a SIGKILL: nothing on the way catches it."""
+    """An end as abrupt as a SIGKILL: no handler catches it."""
 
 
 def kill_after(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
-    """Ends the process, as it were, when MLflow has taken so many writes."""
+    """Simulates a kill of the process after a number of writes to MLflow."""
     from mlflow import MlflowClient
 
     taken = iter(range(1, 1000))
@@ -213,7 +213,7 @@ def test_another_result_under_the_same_name_is_another_run(uri: str, record: Run
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[str]:
-    """The URI of an MLflow server on this machine, which keeps artifacts for its callers."""
+    """The URI of an MLflow server on this machine that stores its callers' artifacts."""
     folder = tmp_path_factory.mktemp("server")
     shutil.copyfile(empty_store / "m.db", folder / "m.db")
     with running_server(folder) as uri:

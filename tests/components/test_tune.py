@@ -20,7 +20,7 @@ def asked(**training: Any) -> Any:
 
 
 def test_a_random_plan_takes_the_candidates_in_turn() -> None:
-    """A random plan takes the candidates in turn, and the sensible points of each first."""
+    """In a random plan candidates take turns, and each begins with its sensible points."""
     points = plan(asked(candidates=TREES, trials=5, seed=1))
     assert [point.candidate for point in points] == [*TREES, *TREES[:2]]
     assert [point.parameters for point in points[:3]] == [combinations(kind)[0] for kind in TREES]

@@ -1,4 +1,4 @@
-"""Models of the small table: one that was really trained, and ones whose answers are known."""
+"""Models of the small table: one really trained, others with known answers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def packaged(folder: Path, made: TrainedModel, spec: Spec | None = None, champio
 
 
 def known_model(examples: Examples, answer: Callable[[NDArray[np.float32], tuple[str, ...]], object]) -> Trained:
-    """A model whose answer is a function of the encoded matrix and the names of its columns."""
+    """A model that answers by a function of the encoded matrix and its column names."""
     encoding = fit_encoding(small_spec().features, examples.columns)
 
     def probabilities(encoded: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -186,7 +186,7 @@ def _is_reported(place: Workplace, result: dict[str, Any]) -> None:
 
 
 def _is_released_in_another_unit(place: Workplace, first: dict[str, Any]) -> None:
-    """What callers send changed, so everything up to training is reused."""
+    """If only the values that callers send change, every step up to training is reused."""
     features = small_spec().model_dump(mode="json")["features"]
     features["spend"] |= {"unit": "USD", "max": 500, "factor": 1}
     git(place.folder, "init", "--quiet", "--bare", "env.git")
@@ -203,7 +203,7 @@ def _is_released_in_another_unit(place: Workplace, first: dict[str, Any]) -> Non
 
 
 def _is_refused(place: Workplace) -> None:
-    """A model that breaks a gate is told of, and neither packaged nor registered."""
+    """A model that breaks a gate is reported, and is neither packaged nor registered."""
     before = place.versions()
     result = place.run("bad", place.spec("strict", gates={"roc_auc": {"min": 0.99}}), status=3)
     assert (result["status"], result["failed_step"], result["package"]) == ("refused", "gate", None)

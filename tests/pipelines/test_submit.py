@@ -31,7 +31,10 @@ RUN = "0b6f"
 
 
 class Server(ThreadingHTTPServer):
-    """Plays `looks`, one a question, the last again and again; None breaks the connection, a number is a status."""
+    """Answers each request with the next of `looks`, then repeats the last.
+
+    None breaks the connection; a number is an HTTP status.
+    """
 
     daemon_threads = True
 
@@ -235,9 +238,9 @@ def test_ctrl_c(play: Any, spec: Path, more: list[str], said: str, told_to_end: 
     assert (f"POST /apis/v2beta1/runs/{RUN}:terminate" in server.asked) is told_to_end
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # every client says that it needs a server of 2.0
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # every client warns that it needs a server of 2.0
 def test_a_ctrl_c_swallowed_by_a_library_still_ends_the_wait(play: Any) -> None:
-    """A Ctrl-C ends the wait even when a library's destructor swallowed it."""
+    """Ctrl-C ends the wait even if a library's destructor swallowed it."""
     client = kfp.Client(host=play(look("RUNNING")).url, namespace="default")
     follower = Follower(client, RUN, [], print, interrupted=lambda: True)
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Five things start a training; nothing else does, and no text of an event gets any further."""
+"""Five things start a training; nothing else does, and no text of an event reaches the answer."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_a_push_changed_the_files_between_its_commits(tree: Path) -> None:
-    """A push changed the files between its commits, also those with odd names."""
+    """The files that a push changed are those between its commits, even with odd names."""
     before = git(tree, "rev-parse", "HEAD")
     (tree / "services" / "churn" / "zwölf neue.csv").write_text("a\n")
     commit_all(tree)

@@ -1,4 +1,4 @@
-"""Reads a spec from its file, by strict YAML; a server that gets a package has no need of it.
+"""Reads a spec from its file by strict YAML; a server, which gets a package, does not need this.
 
 Imports the spec's types; everything but the model server may import it.
 """

@@ -1,4 +1,4 @@
-"""Reads `service.yaml` into the spec's types, and says clearly what is wrong with it.
+"""Reads `service.yaml` into the spec's types, and says clearly what is wrong in it.
 
     python -m components.spec.reading.loading > services/service.schema.json
 
@@ -21,7 +21,7 @@ from components.errors import SpecError
 from components.spec.contract import Spec
 from components.spec.reading.strict_yaml import load_yaml
 
-#: What pydantic appends to a place for each type that it tried there, and what to say instead.
+#: The part that pydantic appends to a location for each type it tried, and the words to show instead.
 _TRIED = {
     "bool": "a value is text in quotes, a whole number, true or false",
     "int": "a value is text in quotes, a whole number, true or false",
@@ -34,10 +34,10 @@ _KINDS = "number, category or date"
 
 
 def load_spec(path: Path) -> Spec:
-    """The spec in a file. `data.uri` without a scheme is made absolute, beside the file.
+    """The spec in a file. A `data.uri` without a scheme is taken relative to the file and made absolute.
 
     Raises:
-        SpecError: the file is not there, not YAML, or not a spec; every fault is named.
+        SpecError: the file is missing, not YAML or not a spec; names every fault.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -52,10 +52,10 @@ def load_spec(path: Path) -> Spec:
 
 
 def parse_spec(text: str, name: str) -> Spec:
-    """The spec in a YAML text; `name` says in messages where the text came from.
+    """The spec in a YAML text; messages call the text `name`.
 
     Raises:
-        SpecError: the text is not YAML, or not a spec; every fault is named.
+        SpecError: the text is not YAML or not a spec; names every fault.
     """
     try:
         document = load_yaml(text)
@@ -79,25 +79,25 @@ def json_schema() -> dict[str, Any]:
 
 
 def _sentence(fault: ErrorDetails) -> str:
-    """What is wrong and where, or nothing where another fault says it better."""
+    """The place of a fault and what is wrong there; empty if another fault says it better."""
     location, given = fault["loc"], fault["input"]
     if fault["type"] == "extra_forbidden":
         return f"{_place(location)}: unknown key{_nearest(location)}"
     if fault["type"] == "too_short" and given:
-        return ""  # the items that are there are wrong, and are named
+        return ""  # the items present are wrong and have faults of their own
     if _is_tried(location):
         return f"{_place(location[:-1])}: {_TRIED[str(location[-1])]}{_shown(given)}"
     return ": ".join(filter(None, [_place(location), _message(fault)])) + _shown(given)
 
 
 def _is_tried(location: tuple[int | str, ...]) -> bool:
-    """Whether the last part is a type that pydantic tried for one value, and no key of the file."""
+    """True if the last part is a type that pydantic tried for a value, rather than a key of the file."""
     depth = {"data": 2, "features": 4}.get(str(location[0]), len(location)) if location else 0
     return len(location) > depth and location[-1] in _TRIED
 
 
 def _shown(given: object) -> str:
-    """The value that was given, cut where it is long; a mapping is not shown, its keys are named."""
+    """The value in the file, shortened if long; empty for a mapping."""
     text = repr(given)
     return "" if isinstance(given, Mapping) else f" (given: {text if len(text) <= 80 else text[:77] + '...'})"
 
@@ -118,7 +118,7 @@ def _message(fault: ErrorDetails) -> str:
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    """Where in the file, without the feature's type, which pydantic puts between."""
+    """The place in the file, without the feature's type, which pydantic inserts."""
     parts = location[:2] + location[3:] if location[:1] == ("features",) else location
     return ".".join(str(part) for part in parts if part != "[key]")
 
@@ -132,7 +132,7 @@ def _nearest(location: tuple[int | str, ...]) -> str:
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that are allowed at a place of the spec."""
+    """The keys allowed at a place in the spec."""
     schema: dict[str, Any] = Spec.model_json_schema()
     definitions = schema.get("$defs", {})
     for part in location:

@@ -1,7 +1,7 @@
-"""YAML in which nothing means something else than what it looks like.
+"""YAML in which everything means what it seems to mean.
 
 Plain YAML 1.1 keeps the last of two equal keys, and reads Yes as true, 010 as
-eight and 12:30 as 750. Here each of these is refused, with its line.
+eight and 12:30 as 750. This reader refuses each of these and names the line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def load_yaml(text: str) -> Any:
     """The document in a text.
 
     Raises:
-        ValueError: the text is not YAML, or means something else than it looks like; names the line.
+        ValueError: the text is not YAML, or does not mean what it seems to mean; names the line.
     """
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 -- a SafeLoader
@@ -39,7 +39,7 @@ def _sentence(error: yaml.MarkedYAMLError) -> str:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A SafeLoader that refuses what would be misread."""
+    """A SafeLoader that refuses everything YAML 1.1 would misread."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()

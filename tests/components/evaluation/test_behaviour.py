@@ -42,7 +42,7 @@ def test_a_score_that_stays_is_never_wrong() -> None:
 
 @pytest.mark.parametrize("cell", [np.nan, 20.0])
 def test_a_feature_without_two_known_values_shows_no_direction(cell: float) -> None:
-    """A feature that is never known, or never differs, shows no direction."""
+    """A feature that is always missing or never varies shows no direction."""
     model = known_model(EXAMPLES, lambda rows, names: np.full(len(rows), 0.3))
     alike = replace(EXAMPLES, columns={**EXAMPLES.columns, "spend": np.full(len(EXAMPLES), cell)})
     assert trend(model, alike, SPEC, "spend", raises=True).share == 0.0

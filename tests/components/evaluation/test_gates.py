@@ -117,7 +117,7 @@ def test_a_first_version_has_no_champion_to_lose_against() -> None:
 
 
 def test_a_comparison_on_rows_the_champion_may_know_is_refused() -> None:
-    """A comparison on rows that the champion may have learned is refused, however well it went."""
+    """A comparison on rows that the champion may have trained on is refused, whatever its result."""
     better = champion(roc_auc=0.1, average_precision=0.1, brier_score=-0.1).model_copy(update={"doubt": "because"})
     evaluation = EVALUATION.model_copy(update={"champion": better})
     (result,) = (r for r in check_gates(evaluation, small_spec(gates={})) if r.gate == "versus_champion")

@@ -1,4 +1,4 @@
-"""Which changes of a spec deal the hold-out anew, so that a champion may have learned its rows."""
+"""Some changes of a spec cut another hold-out, so that a champion may have trained on its rows."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def test_a_new_repository_has_one_empty_commit_and_is_kept(repository: Repository) -> None:
-    """A new repository has one empty commit, and is kept when it is there already."""
+    """A new repository has one empty commit; an existing one is kept."""
     head = repository.head()
     assert [commit.message for commit in repository.log()] == ["Begin an empty environment"]
     assert Repository.create(repository.path).head() == head
@@ -46,7 +46,7 @@ def test_writing_what_is_there_makes_no_commit(repository: Repository) -> None:
 
 
 def test_files_written_together_are_one_commit_and_one_revert(repository: Repository) -> None:
-    """Files that are written together are one commit, and are undone together."""
+    """Files written together make one commit and are undone together."""
     rendered = "k8s/envs/demo/rendered/churn.yaml"
     good = repository.write_all({FILE: "version: 1\n", rendered: "one\n"}, "Deploy 1")
     bad = repository.write_all({FILE: "version: 2\n", rendered: "two\n"}, "Deploy 2")

@@ -31,7 +31,7 @@ def layer(entries: Sequence[tuple[str, Entry]]) -> bytes:
 
 
 def write_layout(folder: Path, layers: Sequence[bytes], config: dict[str, Any] | None = None) -> Path:
-    """An image of these layers, every other one packed."""
+    """Writes an image of these layers, with every other layer compressed."""
     (folder / "blobs" / "sha256").mkdir(parents=True)
     packed = [gzip.compress(content) if place % 2 else content for place, content in enumerate(layers)]
     about = {"rootfs": {"type": "layers", "diff_ids": [_digest(content) for content in layers]}, "config": config or {}}

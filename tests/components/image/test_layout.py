@@ -1,4 +1,4 @@
-"""What is read of an image is what a container sees, and every byte of it is what its name says."""
+"""The reader shows the files that a container sees, and checks every byte against its digest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BELOW: list[tuple[str, Entry]] = [("app", None), ("app/a", b"1"), ("app/b/c", b"
         ([("app/.wh.b", b"")], {"app/a": b"1"}),
         ([("app/b", b"5")], {"app/a": b"1", "app/b": b"5"}),
         ([("app/.wh..wh..opq", b""), ("app/e", b"6")], {"app/e": b"6"}),
-        # A whiteout means what lies below, not what its own layer brings.
+        # A whiteout applies to the layers below, not to its own.
         ([("app/a", b"7"), ("app/.wh.a", b"")], {"app/a": b"7", "app/b/c": b"2"}),
         ([("app/e", b"6"), ("app/.wh..wh..opq", b"")], {"app/e": b"6"}),
     ],
@@ -45,7 +45,7 @@ def test_a_layer_lies_over_the_one_before(
 
 @pytest.mark.parametrize("name", ["app/a", "app/b"])
 def test_what_is_a_link_is_refused(tmp_path: Path, name: str) -> None:
-    """A container would follow it, and see something else than what is read here."""
+    """A file behind a link is refused: a container would follow the link and see another file."""
     with pytest.raises(LayoutError, match=f"{name}: is or lies behind the link {name}"):
         seen(tmp_path, BELOW, [(name, "../etc")])
 

@@ -1,4 +1,4 @@
-"""The record of a built image says what was built, and is read back."""
+"""The record of a built image describes the image and reads back."""
 
 from __future__ import annotations
 

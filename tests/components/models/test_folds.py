@@ -29,13 +29,13 @@ def test_equal_keys_share_a_part_and_classes_are_even(rows: list[tuple[int, bool
 
 
 def test_every_row_is_checked_once_and_encoded_by_the_others() -> None:
-    """Every row is checked once, and its encoding is fitted to the other rows alone."""
+    """Every row is scored once, with an encoding fitted only to the other rows."""
     spec = small_spec(training={**TRAINING, "folds": 3})
     examples = small_examples(300, spec)
     folds = make_folds(examples, spec)
     assert sum(len(fold.check) for fold in folds) == 300
     assert all(len(fold.fit) + len(fold.check) == 300 for fold in folds)
-    # Standardised by the rows that are fitted to, so their mean is nought and the others' is not.
+    # The rows to fit to define the standardisation, so their mean is 0 and that of the others is not.
     width = fit_encoding(spec.features, examples.columns).columns.index("spend")
     for fold in folds:
         assert abs(fold.fit[:, width].mean()) < 1e-6 < abs(fold.check[:, width].mean())

@@ -22,7 +22,7 @@ def test_large_terms_that_cancel_do_not_lose_the_answer() -> None:
 
 
 def test_a_graph_has_the_packages_names_and_shapes() -> None:
-    """A graph has the package's names and shapes, and no trace of how it was made."""
+    """A graph has the package's names and shapes, and no trace of its producer."""
     model = onnx.load_from_string(linear_graph(np.zeros(4), 0.0))
     (given,), (answered,) = model.graph.input, model.graph.output
     assert (given.name, answered.name) == ("input", "probability")

@@ -1,4 +1,4 @@
-"""Parity: the package's answers are those of an independent scikit-learn pipeline, on every row of the hold-out."""
+"""Parity: the package and an independent scikit-learn pipeline agree on every row of the hold-out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def trial(kind: Candidate, parameters: dict[str, Any]) -> Trial:
 
 
 def oracle_matrix(examples: Examples) -> NDArray[Any]:
-    """The features as scikit-learn wants them: days since 1970, texts, NaN and "" for gaps."""
+    """The features in scikit-learn's form: days since 1970, texts, NaN and "" for gaps."""
     columns = dict(examples.columns)
     columns["since"] = (columns["since"] - np.datetime64("1970-01-01")) / np.timedelta64(1, "D")
     return np.array(list(columns.values()), dtype=object).T
@@ -55,7 +55,7 @@ def oracle(classifier: Any) -> Pipeline:
         ("spend", number, [3]),
         ("senior", OneHotEncoder(categories=[["0", "1"]], sparse_output=False), [4]),
     ]
-    # Serving's graph reads float32, so that is what is fitted to.
+    # Serving's graph reads float32, so the model is fitted to float32 values.
     rounded = FunctionTransformer(lambda matrix: matrix.astype(np.float32).astype(np.float64))
     return make_pipeline(ColumnTransformer(steps), rounded, classifier)
 

@@ -52,7 +52,7 @@ def test_a_changed_byte_is_found(tmp_path: Path, name: str) -> None:
     changed = bytearray((path / name).read_bytes())
     changed[len(changed) // 2] ^= 1
     (path / name).write_bytes(changed)
-    # A change of the receipt itself breaks its JSON, a digest in it or the package's own digest.
+    # A change to the receipt breaks its JSON, a digest in it or the package's own digest.
     before = write_small_package(tmp_path / "other").digest
     try:
         assert read_package(path).digest != before
@@ -104,7 +104,7 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
 
 
 def test_a_contract_is_refused_with_anothers_encoding() -> None:
-    """A contract is refused when its encoding is of other features."""
+    """A contract is refused if its encoding has other features."""
     document = json.loads(small_contract().model_dump_json())
     document["features"]["late"] = document["features"].pop("tenure")
     with pytest.raises(ValueError, match="its features or their order are not those of the contract"):
@@ -149,7 +149,7 @@ def test_a_graph_of_another_shape_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_score_on_an_edge_is_in_the_bin_below() -> None:
-    """A score on an edge is in the bin below, however it was rounded."""
+    """A score on an edge falls into the bin below, whatever its rounding."""
     assert score_bin([0.0, 0.1, float(np.float32(0.1)), 0.1 + 1e-7, 0.10001, 1.0, 1.0000001]).tolist() == [
         0, 5, 5, 5, 6, 19, 19,
     ]  # fmt: skip

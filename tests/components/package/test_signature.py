@@ -1,4 +1,4 @@
-"""A package is taken with the right key's signature, and with nothing less. model-signing makes every signature."""
+"""A package is accepted only with the right key's signature. model-signing makes every signature here."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Signed:
 
 @pytest.fixture
 def signed(made: Signed, tmp_path: Path) -> Signed:
-    """A copy that a test may attack."""
+    """A copy of the signed package for a test to attack."""
     shutil.copytree(made.package.path, tmp_path / "package")
     shutil.copyfile(made.file, tmp_path / "package.sigstore.json")
     return Signed(read_package(tmp_path / "package"), made.keys)
@@ -113,7 +113,7 @@ def test_any_flipped_byte_of_the_signature_is_refused(signed: Signed) -> None:
 
 @pytest.mark.parametrize("name", ["model.onnx", "contract.json", "golden.jsonl", "holdout.json", "receipt.json"])
 def test_a_flipped_byte_of_any_file_is_refused(signed: Signed, name: str) -> None:
-    # In the middle of the receipt is a digest or a text; either way it is another package.
+    # The middle of the receipt is a digest or a text; a change to either makes another package.
     flip(signed.package.path / name, len((signed.package.path / name).read_bytes()) // 2)
     with pytest.raises(PackageError):
         signed.check()
@@ -144,7 +144,7 @@ def test_a_signature_over_an_extra_file_is_refused(signed: Signed) -> None:
 
 
 def test_a_statement_about_something_else_is_refused(signed: Signed) -> None:
-    """Signed by the right key, but as another kind of document."""
+    """A document of another kind is refused, even with a signature by the right key."""
     document = json.loads(signed.file.read_text())
     payload = b64decode(document["dsseEnvelope"]["payload"]).replace(b"model_signing/signature", b"another/predicate")
     document["dsseEnvelope"]["payload"] = b64encode(payload).decode()

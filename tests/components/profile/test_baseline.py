@@ -39,7 +39,7 @@ def test_a_small_table_has_wider_margins() -> None:
 
 
 def test_the_error_of_an_area_is_hanley_and_mcneils() -> None:
-    """0.8 with 50 positives and 150 others: 0.0392, by their formula on paper."""
+    """The published formula gives 0.0392 for an area of 0.8 with 50 positives and 150 others."""
     random = np.random.default_rng(0)
     scores = random.normal(size=(4000, 200))
     scores[:, :50] += 1.19  # an area of 0.8

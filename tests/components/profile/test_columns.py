@@ -11,7 +11,7 @@ from components.table.cells import parse_table
 
 
 def look(cells: list[str], name: str = "thing") -> ColumnProfile:
-    """The column of some cells, repeated to 240 rows where they are few."""
+    """A column of these cells, repeated to 240 rows if they are few."""
     rows = cells * max(1, 240 // len(cells))
     text = f'"{name}"|filler\n' + "".join(f'"{cell}"|1\n' for cell in rows)
     return look_at(parse_table(text.encode(), "t.csv").frame.iloc[:, 0])

@@ -34,7 +34,7 @@ def make(tmp_path: Path) -> Callable[..., int]:
 
 
 def written(tmp_path: Path, name: str = "new") -> Spec:
-    """The spec that was written, after training's own checks passed on the table it names."""
+    """Reads the written spec, and runs training's own checks on its table."""
     spec = load_spec(tmp_path / "services" / name / "service.yaml")
     examples = examples_of(read_table(spec.data.uri), spec)
     check_examples(examples, spec)
@@ -43,7 +43,7 @@ def written(tmp_path: Path, name: str = "new") -> Spec:
 
 
 def nasty() -> pd.DataFrame:
-    """A table of everything that tables do to people."""
+    """A table with every defect that real tables have."""
     random = np.random.default_rng(1)
     signal = random.normal(size=ROWS)
     gone = random.random(ROWS) < 1 / (1 + np.exp(-2 * signal))

@@ -23,7 +23,7 @@ def remarks(**columns: object) -> dict[str, str]:
 
 
 def test_a_column_that_tells_the_target_alone_is_set_aside() -> None:
-    """A column that tells the target alone is set aside, and the evidence is given."""
+    """A column that alone predicts the target is ignored, and the remark gives the evidence."""
     copy = pd.Series(np.where(LABELS == 1, "gone", "here"), dtype="str")
     gap = pd.Series(np.where(LABELS == 1, NOISE, np.nan))
     found = {"copy": copy, "gap": gap, "minus": -LABELS + NOISE / 100, "fine": NOISE + LABELS}

@@ -22,7 +22,7 @@ def test_no_name_alone_means_that_there_is_no_champion(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("there", ["nothing", "an empty file", "a folder without a model"])
 def test_a_champion_with_an_unreadable_package_is_an_error(tmp_path: Path, there: str) -> None:
-    """A champion whose package cannot be read is an error, and not the same as no champion."""
+    """A champion with an unreadable package is an error, unlike the absence of a champion."""
     place = tmp_path / "p"
     if there == "an empty file":
         place.touch()

@@ -21,7 +21,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_checkout_is_named_by_its_commit_and_by_changes(checkout: Path) -> None:
-    """A clean checkout is named by its commit, and a changed one says that it is changed."""
+    """A clean checkout is named by its commit; a changed one also says that it is changed."""
     clean = commit(checkout)
     assert len(clean) == 40
     (checkout / "requirements.txt").write_text("numpy==2\n")

@@ -60,7 +60,7 @@ def test_releasing_again_commits_nothing(repository: Path) -> None:
 
 
 def test_a_push_that_came_too_late_is_made_again(repository: Path) -> None:
-    # The first push finds that somebody pushed in between.
+    # Somebody else pushes before the first push.
     marker = repository / "pushed"
     hook = repository / "hooks" / "pre-receive"
     hook.write_text(f"#!/bin/sh\n[ -e {marker} ] && exit 0\ntouch {marker}\nexit 1\n")

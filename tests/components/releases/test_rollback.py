@@ -29,7 +29,7 @@ def asking(service: str, version: str, package: str = PACKAGE, settings: str = "
 
 @pytest.fixture
 def remote(tmp_path: Path) -> Repository:
-    """Version 1, then version 2 of churn, then another service's commit."""
+    """A repository with version 1 and version 2 of churn, then a commit of another service."""
     repository = Repository.create(tmp_path / "remote.git")
     repository.write(FILE, asking("churn", "1"), "Deploy churn 1")
     repository.write(FILE, asking("churn", "2"), "Deploy churn 2")
@@ -43,7 +43,7 @@ def at(url: str) -> EnvironmentRepository:
 
 @contextmanager
 def daemon(folder: Path) -> Iterator[str]:
-    """Git's own server for the repositories in a folder; yields the address that they are below."""
+    """Runs Git's own server for the repositories in a folder; yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
@@ -82,7 +82,7 @@ def test_the_commit_is_reverted_by_one_that_names_the_evidence(remote: Repositor
 
 
 def test_undoing_again_or_an_unwanted_version_changes_nothing(remote: Repository) -> None:
-    """Undoing a release again, or one that is not asked for, changes nothing."""
+    """A second rollback, or one of a release that is not in the file, changes nothing."""
     url = f"file://{remote.path}"
     undo_release(at(url), Rollback("churn", "2", PACKAGE), "bad")
     head = remote.head()
@@ -97,7 +97,7 @@ def test_a_release_of_this_version_with_another_package_stays(remote: Repository
 
 
 def test_a_revert_to_the_same_version_and_package_is_not_undone(remote: Repository) -> None:
-    """A revert is not undone when the release before had the same version and package."""
+    """A revert is not undone if the previous release had the same version and package."""
     remote.write(FILE, asking("churn", "2", settings="{CANARIO_WORKERS: '9'}"), "More workers")
     reason = "fail: slow"
     url = f"file://{remote.path}"
@@ -119,7 +119,7 @@ def test_two_judges_at_once_over_the_network_make_one_commit(remote: Repository)
     with daemon(remote.path.parent) as address, ThreadPoolExecutor(4) as pool:
         environment = at(f"{address}/remote.git")
         made = list(pool.map(lambda _: undo_release(environment, Rollback("churn", "2", PACKAGE), "bad"), range(4)))
-    assert len({commit.id for commit in made if commit}) == 1  # made in the same second, they are the same
+    assert len({commit.id for commit in made if commit}) == 1  # made in the same second, the commits are identical
     assert len(remote.log()) == before + 1
     assert remote.read(FILE) == asking("churn", "1")
 

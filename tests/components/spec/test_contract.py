@@ -13,7 +13,7 @@ from components.spec.values import category_text, days_since_epoch
 
 
 def document(**changes: Any) -> dict[str, Any]:
-    """A small right spec, with some of its keys changed."""
+    """A small valid spec, with some of its keys changed."""
     return {
         "name": "loans",
         "data": {"uri": "t.csv", "target": "late", "positive": 1, "id": "loan", "ignore": ["note"]},

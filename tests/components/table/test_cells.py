@@ -189,14 +189,14 @@ def test_whole_column_missing_is_missing_of_every_type() -> None:
 
 
 def test_whole_floats_beside_missing_values_are_whole_categories() -> None:
-    """Whole numbers that became floats because of missing values are whole categories again."""
+    """Whole numbers that missing values turned into floats become whole categories again."""
     assert category_column(frame_of("a,b\n1,x\n,x\n")["a"]).tolist() == ["1", None]
     assert category_column(frame_of("a,b\n1.0,x\nunknown,x\n")["a"]).tolist() == ["1", "unknown"]
 
 
 @given(st.one_of(st.booleans(), st.integers(-(2**53), 2**53), st.from_regex(r"\A[a-zA-ZäöüÄÖÜ_][a-z é]*[a-z]\Z")))
 def test_a_category_cell_has_the_text_that_a_caller_sends(value: bool | int | str) -> None:
-    """A category's cell has the text of the value that a caller sends, in CSV and in Parquet."""
+    """A category's cell has the same text as a caller's value, in CSV and in Parquet."""
     assume(str(value) not in MISSING_MARKERS and value not in {"true", "false"})
     in_csv = category_column(frame_of(f"a|b\n{value}|x\n")["a"])
     in_parquet = category_column(parse_table(parquet_of(a=[value, None]), "t").frame["a"])

@@ -112,7 +112,7 @@ def test_a_table_like_the_champions_is_not_shifted() -> None:
 
 
 def test_a_table_unlike_the_champions_is_refused() -> None:
-    """A table unlike the champion's is refused, and the message names the column and the rows."""
+    """A table that differs from the champion's is refused; the message names the column and the rows."""
     told = refusal(reference=small_examples(600), spend=490.0)
     assert "column 'spend' is shifted against the champion's data" in told
     assert "is 99.2% of the rows, was 10.0%" in told
