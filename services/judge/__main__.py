@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--branch", default="main", help="the repository's deployed branch")
     parser.add_argument("--path", default="k8s/envs/local", help="its folder with one file for each service")
     parser.add_argument("--mlflow", help="address of the MLflow server in which to move the alias champion")
-    parser.add_argument("--credentials", type=Path, help="a folder with the files username and password for the repository")
+    parser.add_argument("--credentials", type=Path, help="a folder with the files username and password for Git")
     return parser
 
 
