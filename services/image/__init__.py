@@ -1,1 +1,1 @@
-"""Container images: of a model from its bento, of the judge, and of the pipeline's steps."""
+"""Container images of a model (from its bento) and of the platform's programs."""

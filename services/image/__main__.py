@@ -1,4 +1,4 @@
-"""Makes a container image: `python -m services.image --spec services/churn/service.yaml`."""
+"""Builds a container image: `python -m services.image --spec services/churn/service.yaml`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.model_server.errors import ServerError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Builds, checks and names one image; the exit status is 1 when that is not possible."""
+    """Builds, checks and names one image; the exit status is 1 when that fails."""
     args = _parser().parse_args(arguments)
     try:
         image = _make(args)
@@ -38,10 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--spec", type=Path, help="the model's service.yaml")
     what.add_argument("--component", choices=sorted(PROGRAMS), help="a program of the platform instead of a model")
-    parser.add_argument("--package", type=Path, help="folder of a package; by default that of `make train`")
+    parser.add_argument("--package", type=Path, help="folder of a package; by default the newest of `make train`")
     parser.add_argument("--base", help=f"image to start from; by default {BASE_VARIABLE}, or the pinned one")
     parser.add_argument("--name", help="the image's name without a tag; by default registry.local/canario/<what>")
-    parser.add_argument("--out", type=Path, default=ROOT / "build", help="where bentos, logs and records go")
+    parser.add_argument("--out", type=Path, default=ROOT / "build", help="folder for bentos, logs and records")
     return parser
 
 

@@ -1,8 +1,8 @@
-"""What builds and runs images here: docker, podman or buildah, whichever answers first.
+"""The engine that builds and runs images: docker, podman or buildah, whichever answers first.
 
-Docker and Podman say the same with the same words. Buildah needs no daemon and
-runs an image in three steps. Buildctl is none of them: it cannot run what it
-built, and an image that was not checked gets no name.
+Docker and Podman share one command line. Buildah needs no daemon and runs an image
+in three steps. Buildctl is left out: it cannot run an image, so the image could not
+be checked, and unchecked images get no name.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any, Final
 
 from services.image.errors import EngineError
 
-#: What an engine must answer before it is chosen; a client without its daemon is no engine.
+#: The command that must succeed before an engine is chosen; a client without its daemon does not count.
 _PROBES: Final = {
     "docker": ("docker", "version", "--format", "{{.Server.Version}}"),
     "podman": ("podman", "info"),
     "buildah": ("buildah", "info"),
 }
-#: Every time in an image, so that two builds are the same: 1980-01-01, the first that a zip file can hold.
+#: Every timestamp in an image, so that two builds are equal: 1980-01-01, the earliest that a zip file can hold.
 EPOCH: Final = "315532800"
 _PROBE_SECONDS: Final = 20.0
 _LINES_SHOWN: Final = 25
@@ -35,9 +35,10 @@ _LINES_SHOWN: Final = 25
 
 @dataclass(frozen=True)
 class Stored:
-    """An image in the engine's store: its manifest's digest, its configuration's, uncompressed bytes and labels.
+    """An image in the engine's store: digest of its manifest, digest of its configuration (`id`), size and labels.
 
-    A registry gives it another manifest, because it packs the layers; `id` is the same wherever the image is.
+    `size_bytes` is uncompressed. A registry compresses the layers and so has another manifest; `id` is the same
+    everywhere.
     """
 
     digest: str
@@ -48,7 +49,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Engine:
-    """One engine; `options` are more options for every build, such as `--network=host`; `log` gets what it says."""
+    """One engine. `options` are added to every build, such as `--network=host`; `log` receives its output."""
 
     name: str
     options: tuple[str, ...]
@@ -66,20 +67,20 @@ class Engine:
         return ["--layers", f"--timestamp={EPOCH}", *common]
 
     def build(self, context: Path, file: Path, tag: str, options: Sequence[str]) -> None:
-        """Builds a folder into an image.
+        """Builds an image from a folder.
 
         Raises:
-            EngineError: the build failed; the message has the end of the log.
+            EngineError: the build failed; the message holds the end of the log.
         """
         self.call([self.name, "build", "--file", str(file), "--tag", tag, *options, str(context)])
 
     def call(
         self, command: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> None:
-        """Runs a command with everything that it says in the log.
+        """Runs a command and appends its output to the log.
 
         Raises:
-            EngineError: it failed.
+            EngineError: the command failed.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -91,20 +92,20 @@ class Engine:
             raise EngineError(f"{command[0]} ended with {done.returncode}; {self.log} ends:\n{end}")
 
     def stored(self, image: str) -> Stored:
-        """What the store knows of an image.
+        """The store's entry for an image.
 
         Raises:
-            EngineError: it is not there.
+            EngineError: the image is not in the store.
         """
         if self.name == "buildah":
             return _buildah_stored(json.loads(self._answer("buildah", "inspect", "--type", "image", image)))
         return _docker_stored(json.loads(self._answer(self.name, "image", "inspect", image))[0])
 
     def run(self, image: str, command: Sequence[str]) -> str:
-        """What a command says in a container of the image, as its user, on a root that it cannot write.
+        """The output of a command in a container of the image, run as the image's user on a read-only root.
 
         Raises:
-            EngineError: it failed; the message is what it said.
+            EngineError: the command failed; the message holds its output.
         """
         if self.name != "buildah":
             sealed = ("--rm", "--network=none", "--read-only", "--tmpfs=/tmp", f"--entrypoint={command[0]}")
@@ -116,10 +117,10 @@ class Engine:
             self._answer("buildah", "rm", container)
 
     def export(self, image: str, folder: Path) -> None:
-        """Writes an image as an OCI layout into a folder that is there.
+        """Writes an image as an OCI layout into an existing folder.
 
         Raises:
-            EngineError: it is not in the store, or cannot be written.
+            EngineError: the image is not in the store, or cannot be written.
         """
         if self.name != "docker":
             self._answer(self.name, "push", "--quiet", image, f"oci:{folder}")
@@ -131,13 +132,13 @@ class Engine:
         archive.unlink()
 
     def push(self, image: str) -> str:
-        """Brings an image to the registry of its name.
+        """Pushes an image to the registry in its name.
 
         Returns:
-            The digest under which the registry has it.
+            The image's digest in the registry.
 
         Raises:
-            EngineError: it is not in the store, or the registry does not take it.
+            EngineError: the image is not in the store, or the registry refuses it.
         """
         if self.name == "docker":
             self._answer("docker", "push", image)
@@ -153,16 +154,16 @@ class Engine:
             return digest.read_text(encoding="utf-8").strip()
 
     def rename(self, image: str, name: str) -> None:
-        """Gives an image another name, in place of the one that it has."""
+        """Replaces an image's name by another."""
         self._answer(self.name, "tag", image, name)
         self.remove(image)
 
     def remove(self, image: str) -> None:
-        """Takes a name from an image; the image goes with its last name."""
+        """Removes a name from an image; removing the last name deletes the image."""
         self._answer(self.name, "rmi", image)
 
     def pull(self, image: str) -> None:
-        """Has an image in the store, from its registry if it is not there yet."""
+        """Pulls an image from its registry unless it is already in the store."""
         try:
             self.stored(image)
         except EngineError:
@@ -180,12 +181,12 @@ def find_engine(log: Path, environment: Mapping[str, str] = os.environ) -> Engin
     """The first engine that answers; CANARIO_ENGINE names one, CANARIO_BUILD_OPTIONS adds options to its builds.
 
     Raises:
-        EngineError: there is none.
+        EngineError: no engine answers.
     """
-    asked = environment.get("CANARIO_ENGINE", "")
-    if asked and asked not in _PROBES:
-        raise EngineError(f"CANARIO_ENGINE: {asked!r} is no engine; allowed: {', '.join(_PROBES)}")
-    names = [asked] if asked else list(_PROBES)
+    chosen = environment.get("CANARIO_ENGINE", "")
+    if chosen and chosen not in _PROBES:
+        raise EngineError(f"CANARIO_ENGINE: {chosen!r} is no engine; allowed: {', '.join(_PROBES)}")
+    names = [chosen] if chosen else list(_PROBES)
     for name in names:
         if _answers(_PROBES[name]):
             return Engine(name, tuple(shlex.split(environment.get("CANARIO_BUILD_OPTIONS", ""))), log)
@@ -216,7 +217,7 @@ def _buildah_stored(document: Mapping[str, Any]) -> Stored:
 
 
 def _docker_stored(document: Mapping[str, Any]) -> Stored:
-    """Docker without a registry knows an image by the digest of its configuration only."""
+    """Reads Docker's entry; an image that was never pushed has only the digest of its configuration."""
     known = f"sha256:{document['Id'].removeprefix('sha256:')}"
     return Stored(
         document.get("Digest") or known,

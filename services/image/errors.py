@@ -1,18 +1,18 @@
-"""The errors of making images.
+"""The errors of building images.
 
 ImageError
-├── EngineError     nothing here can build an image, or it failed
-└── RefusedImage    it was built, and is not good
+├── EngineError     there is no engine, or the engine failed
+└── RefusedImage    the image was built and failed its check
 """
 
 
 class ImageError(Exception):
-    """A fault that a person can act on; its message is one to show."""
+    """An error that a person can act on; its message is meant to be shown."""
 
 
 class EngineError(ImageError):
-    """No engine, or an engine that failed."""
+    """There is no engine, or the engine failed."""
 
 
 class RefusedImage(ImageError):  # noqa: N818 -- a verdict, as the image itself says it
-    """An image that did not pass its check; it did not get its name."""
+    """The image failed its check and did not get its name."""

@@ -1,4 +1,4 @@
-"""Run inside an image: every module that is there can be imported, and nobody is root."""
+"""Checks from inside an image that every module can be imported and that the user is not root."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""The image of a model: its package as a bento, and the bento as an image, both made by BentoML."""
+"""The image of a model: BentoML turns the package into a bento, and the bento into an image."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _TAG_DIGITS: Final = 12
 def model_image(
     package: Package, name: str, base: str, engine: Engine, home: Path, say: Callable[[str], None]
 ) -> BuiltImage:
-    """The image `name`, tagged by its package; the bento is kept in `home`.
+    """Builds the image `name`, tagged by its package's digest; the bento is kept in `home`.
 
     Raises:
         ServerError: the bento cannot be built.
-        ImageError: the image cannot be built, or is not good.
+        ImageError: the image cannot be built, or fails its check.
     """
     bento = build_bento(package.path, home, _CONTAINERFILE)
     say(f"bento {bento}")
@@ -60,9 +60,9 @@ def _wanted(package: Package, name: str, base: str) -> ImagePlan:
 
 
 def _containerize(bento: Path, tag: str, engine: Engine, wanted: ImagePlan, base: str) -> list[str]:
-    """`bentoml containerize`, which passes `--opt NAME=VALUE` on to the engine as `--NAME=VALUE`.
+    """The `bentoml containerize` command, which passes `--opt NAME=VALUE` to the engine as `--NAME=VALUE`.
 
-    It refuses a recipe outside of its working directory, so it runs where it puts its files.
+    BentoML refuses a Containerfile outside its working directory, so the command runs in its own temporary folder.
     """
     options = engine.build_options({"BASE": base}, wanted.labels)
     passed = [part for option in options for part in ("--opt", option.removeprefix("--"))]

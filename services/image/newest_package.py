@@ -1,4 +1,4 @@
-"""Which package `make train` made last."""
+"""Finds the package that `make train` made last."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def newest_package(home: Path) -> Path:
     """The folder of the package that the newest run of `make train` made; `home` is that run's folder.
 
     Raises:
-        PackageError: there is none.
+        PackageError: the run made no package, or there was no run.
     """
     train = f"`make train SERVICE={home.name}`"
     try:

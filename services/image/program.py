@@ -1,4 +1,4 @@
-"""Images of the platform's own programs: the judge, the pipeline's steps, MLflow, and what stands for a cloud."""
+"""Images of the platform's programs, such as the judge, the pipeline's steps, MLflow and stand-ins for cloud stores."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _IMPORTS: Final = ("python", "-c", (_HERE / "imports.py").read_text(encoding="ut
 
 @dataclass(frozen=True)
 class PlatformProgram:
-    """The contents of an image: a lock file's packages, sources of ours, and Debian's `packages`.
+    """The contents of an image: the packages of a lock file, our sources, and Debian's `packages`.
 
-    `unbuilt` names packages of the lock file that come as sources only; every other is a wheel. `check` is run in a
-    container of it and has to succeed; without a word of its own it imports every source.
+    `unbuilt` names packages of the lock file that come only as sources; all others are wheels. `check` is a command
+    that must succeed in a container of the image; by default it imports every source.
     """
 
     title: str
@@ -83,10 +83,10 @@ PROGRAMS: Final = {
 def program_image(
     program: PlatformProgram, name: str, base: str, engine: Engine, say: Callable[[str], None]
 ) -> BuiltImage:
-    """The image `name`, tagged by the project's version.
+    """Builds the image `name`, tagged by the project's version.
 
     Raises:
-        ImageError: the image cannot be built, or is not good.
+        ImageError: the image cannot be built, or fails its check.
     """
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     about = {"title": program.title, "version": version, "licenses": "Apache-2.0", "base.name": base}
@@ -107,7 +107,7 @@ def program_image(
 
 
 def stage(program: PlatformProgram, context: Path) -> None:
-    """The files of the image and no other."""
+    """Copies the image's files, and no others, into the build context."""
     shutil.copyfile(ROOT / program.lock, context / "requirements.txt")
     (context / "src").mkdir()
     for path in program.sources.files():

@@ -1,8 +1,8 @@
 """Publishes an image that `make image` made: `python -m services.image.publish --record build/images/churn.json`.
 
-It is pushed to the registry of its name, signed there under its digest, and the package's bill of materials is
-attested beside it. Only then does the record name the digest, so no release can name what is not signed. Without
---key the signature is keyless, by the identity of the workflow that runs; cosign has to be on the PATH.
+The image is pushed to the registry in its name and signed there by digest, and the package's bill of materials is
+attested. Only then does the record name the digest, so no release can name an unsigned image. Without --key the
+signature is keyless, with the identity of the running workflow. cosign must be on the PATH.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from services.image.errors import ImageError
 from services.model_server.build import materials_file
 
 _SECONDS: Final = 300
-#: The name that an image has while it is meant for no registry.
+#: The prefix of image names that are not meant for a registry.
 _NOWHERE: Final = "registry.local/"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 1 when it was not published whole."""
+    """Runs the command line; the exit status is 1 when any part of publishing failed."""
     args = _parser().parse_args(arguments)
     try:
         reference = publish(args.record, args.out, args.key)
@@ -39,13 +39,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def publish(record: Path, out: Path, key: Path | None) -> str:
-    """Pushes and signs the image of a record; `<out>/published/checksums.txt` has a line for it afterwards.
+    """Pushes and signs the image of a record and adds its line to `<out>/published/checksums.txt`.
 
     Returns:
         The image's name with its digest.
 
     Raises:
-        ImageError: there is no such image, no registry in its name, no bill of materials, or a command failed.
+        ImageError: the image, a registry in its name or its bill of materials is missing, or a command failed.
     """
     built = _built(record)
     if built.name.startswith(_NOWHERE):
@@ -89,7 +89,7 @@ def _cosign(*arguments: str) -> None:
 
 
 def _note(path: Path, digest: str, name: str) -> None:
-    """A line as sha256sum writes them, in place of an older one for the same name."""
+    """Writes a line in sha256sum's format, replacing the older line of the same name."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     kept = [line for line in lines if line.partition("  ")[2] != name]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,9 +102,9 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--record", type=Path, required=True, help="what `make image` wrote of the image")
-    parser.add_argument("--key", type=Path, help="a private key of cosign's; by default it is signed without a key")
-    parser.add_argument("--out", type=Path, default=ROOT / "build", help="where packages and records are")
+    parser.add_argument("--record", type=Path, required=True, help="the record that `make image` wrote of the image")
+    parser.add_argument("--key", type=Path, help="cosign private key; by default the signature is keyless")
+    parser.add_argument("--out", type=Path, default=ROOT / "build", help="folder of packages and records")
     return parser
 
 

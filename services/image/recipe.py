@@ -1,4 +1,4 @@
-"""What every image has: its base, its name, its labels and its check."""
+"""The steps that every image shares: fetch its base, build it, check it, name it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from services.image.errors import EngineError, ImageError, RefusedImage
 
 #: Label with the digest of the model package in an image.
 PACKAGE_LABEL: Final = "canario.package"
-#: Names the base, where it is not the pinned one.
+#: Environment variable that names a base other than the pinned one.
 BASE_VARIABLE: Final = "CANARIO_BASE_IMAGE"
-#: A model's image may have this many MB (10^6) uncompressed beyond its base.
+#: Largest size of a model's image beyond its base, in MB (10^6 bytes), uncompressed.
 MODEL_LIMIT_MB: Final = 330
-#: Where an image stays until it has passed its check.
+#: Name of an image until it passes its check.
 _UNCHECKED: Final = "localhost/canario-unchecked"
 _PIN: Final = Path(__file__).with_name("base.txt")
 
-#: Builds the image under a name.
+#: Builds the image under the given name.
 Build = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class ImagePlan:
-    """An image to be: its name without the tag, and what it is checked by."""
+    """An image to build. `name` is without the tag; `check` is the command that must succeed inside the image."""
 
     name: str
     tag: str
@@ -38,15 +38,15 @@ class ImagePlan:
 
 
 def base_image(given: str | None, environment: Mapping[str, str] = os.environ) -> str:
-    """The image to start from: what was given, what the environment names, or the pinned one."""
+    """The base image: the given one, else the environment variable's, else the pinned one."""
     return given or environment.get(BASE_VARIABLE) or _PIN.read_text(encoding="utf-8").strip()
 
 
 def fetch_base(engine: Engine, base: str) -> None:
-    """Has the base in the engine's store.
+    """Makes sure that the base is in the engine's store.
 
     Raises:
-        ImageError: it is neither there nor to be had.
+        ImageError: the base is not in the store and cannot be pulled.
     """
     try:
         engine.pull(base)
@@ -58,11 +58,11 @@ def fetch_base(engine: Engine, base: str) -> None:
 
 
 def make(engine: Engine, wanted: ImagePlan, base: str, build: Build, say: Callable[[str], None]) -> BuiltImage:
-    """Builds an image, checks it from inside, and only then gives it its name.
+    """Builds an image, checks it from inside, and only then names it.
 
     Raises:
         EngineError: the build failed.
-        RefusedImage: it was built and is not good; it has no name then.
+        RefusedImage: the image was built and failed its check; it keeps its unchecked name.
     """
     name = f"{wanted.name}:{wanted.tag}"
     unchecked = f"{_UNCHECKED}/{wanted.name.rpartition('/')[2]}:{wanted.tag}"

@@ -1,1 +1,1 @@
-"""The judge: decides from counters whether a canary becomes the champion."""
+"""The judge decides from counters whether a canary becomes the champion."""

@@ -2,7 +2,7 @@
 
 On one machine: `python -m services.judge --spec services/churn/service.yaml --targets FILE --port N`.
 In a cluster: `python -m services.judge --prometheus URL --events --environment URL --credentials FOLDER`;
-there each question says how to judge, so no spec is needed.
+there each question carries the rollout's settings, so no spec is needed.
 """
 
 from __future__ import annotations
@@ -53,22 +53,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m services.judge", description="Judges canaries from their counters."
     )
-    parser.add_argument("--spec", type=Path, default=[], action="append", help="a service.yaml; may stand repeatedly")
+    parser.add_argument("--spec", type=Path, default=[], action="append", help="a service.yaml; may be repeated")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--targets", type=Path, help="a file of targets to scrape, as Prometheus's file_sd")
+    source.add_argument("--targets", type=Path, help="a file of targets to scrape, in Prometheus's file_sd format")
     source.add_argument("--prometheus", help="address of a Prometheus server, such as http://prometheus:9090")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--interval-seconds", type=float, default=1.0, help="between two scrapes")
-    parser.add_argument("--events", action="store_true", help="write Kubernetes Events beside the Canary")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
+    parser.add_argument("--interval-seconds", type=float, default=1.0, help="time between two scrapes")
+    parser.add_argument("--events", action="store_true", help="write Kubernetes Events about the Canary")
     parser.add_argument(
-        "--namespace", default=[], action="append", help="where ends of rollouts are looked for; may stand repeatedly"
+        "--namespace", default=[], action="append", help="namespace to search for ended rollouts; may be repeated"
     )
-    parser.add_argument("--environment", help="address of the Git repository in which a failed release is reverted")
-    parser.add_argument("--branch", default="main", help="the branch of it that is deployed")
-    parser.add_argument("--path", default="k8s/envs/local", help="the folder in it with a file for each service")
-    parser.add_argument("--mlflow", help="address of the MLflow server in which what serves is made champion")
-    parser.add_argument("--credentials", type=Path, help="a folder with the files username and password for it")
+    parser.add_argument("--environment", help="address of the Git repository in which to revert failed releases")
+    parser.add_argument("--branch", default="main", help="the repository's deployed branch")
+    parser.add_argument("--path", default="k8s/envs/local", help="its folder with one file for each service")
+    parser.add_argument("--mlflow", help="address of the MLflow server in which to move the alias champion")
+    parser.add_argument("--credentials", type=Path, help="a folder with the files username and password for Git")
     return parser
 
 
@@ -89,7 +89,7 @@ async def _serve(settings: argparse.Namespace, judge: Judge) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says in one JSON line that it listens, once it does."""
+    """Logs one JSON line once it listens."""
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
         super().__init__(config)

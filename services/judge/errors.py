@@ -1,28 +1,28 @@
 """The errors that the judge raises on purpose.
 
 JudgeError
-├── SourceError      samples cannot be had; says from where and why
-├── RegistryError    MLflow refuses or cannot be asked
-│   └── UnregisteredError  it does not know the version, or knows another package by its number
-└── ClusterError     Kubernetes refuses or cannot be asked
+├── SourceError      samples cannot be read; says from where and why
+├── RegistryError    MLflow refuses or cannot be reached
+│   └── UnregisteredError  it does not know the version, or has another package under its number
+└── KubernetesError  Kubernetes refuses or cannot be reached
 """
 
 
 class JudgeError(Exception):
-    """A fault that a person can act on; its message is one to show."""
+    """An error that a person can act on; its message is meant to be shown."""
 
 
 class SourceError(JudgeError):
-    """Samples cannot be had."""
+    """Samples cannot be read."""
 
 
 class RegistryError(JudgeError):
-    """MLflow refuses or cannot be asked."""
+    """MLflow refuses or cannot be reached."""
 
 
 class UnregisteredError(RegistryError):
-    """The version that serves was registered elsewhere."""
+    """This MLflow does not have the version that serves, or has another package under its number."""
 
 
 class KubernetesError(JudgeError):
-    """Kubernetes refuses or cannot be asked."""
+    """Kubernetes refuses or cannot be reached."""

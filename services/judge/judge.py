@@ -1,4 +1,4 @@
-"""The judge: who is judged, by which settings, on which samples."""
+"""The judge: answers for each subject with its rollout's settings and its samples."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from services.judge.evidence.sources import Source
 from services.judge.verdict import Verdict, judge
 from services.judge.webhook import Subject, WebhookPayload
 
-#: A side counts as missing when it could not be read for this many scrapes.
+#: A side counts as missing after this many scrapes in which it could not be read.
 _MISSED_SCRAPES = 5
 
 
 class UnknownSubjectError(LookupError):
-    """Nothing says how this service is to be judged."""
+    """No known rollout says how to judge this service, or several services have its name."""
 
 
 class Judge:
@@ -26,9 +26,9 @@ class Judge:
     def __init__(
         self, rollouts: Mapping[str, Rollout], source: Source, clock: Callable[[], float], interval_seconds: float
     ) -> None:
-        """`rollouts` are those of services whose spec is known beforehand; `interval_seconds` lies between scrapes.
+        """`rollouts` are those of services whose spec is known beforehand.
 
-        `clock` gives Unix seconds.
+        `interval_seconds` is the time between scrapes; `clock` gives Unix seconds.
         """
         self.rollouts = {Subject(service): rollout for service, rollout in rollouts.items()}
         self.clock, self.interval_seconds = clock, interval_seconds
@@ -36,23 +36,23 @@ class Judge:
         self._source = source
 
     async def meet(self, question: WebhookPayload) -> Subject:
-        """Learns from a question what it says of the rollout, and reads what there is about it.
+        """Takes the rollout's settings from a question and begins to read the subject's samples.
 
         Raises:
-            UnknownSubjectError: neither the question nor the start of this program says how to judge it.
+            UnknownSubjectError: the settings are neither in the question nor known from the start.
         """
-        subject, told = question.subject, question.metadata.rollout
-        if told is not None:
-            self.rollouts[subject] = told
-        subject = subject if told is not None else self.find(*subject)
+        subject, rollout = question.subject, question.metadata.rollout
+        if rollout is not None:
+            self.rollouts[subject] = rollout
+        subject = subject if rollout is not None else self.find(*subject)
         await self._source.follow(subject, self.rollouts[subject])
         return subject
 
     def find(self, service: str, namespace: str = "") -> Subject:
-        """The subject of this name; without a namespace, the only one of that name.
+        """The subject of this name; without a namespace, the only subject of that name.
 
         Raises:
-            UnknownSubjectError: there is none, or there are several.
+            UnknownSubjectError: no subject has this name, or several have it.
         """
         if Subject(service, namespace) in self.rollouts:
             return Subject(service, namespace)
@@ -64,31 +64,31 @@ class Judge:
         return found[0]
 
     def problems(self, subject: Subject) -> list[str]:
-        """What keeps the evidence from being read or believed; nothing when it only is too little yet."""
+        """The reasons why the evidence cannot be read or believed; too little evidence is not among them."""
         evidence = evidence_at(self._source.series(subject), self.clock(), self._stale_seconds())
         return [*evidence.problems, *evidence.faults(), *evidence.doubts()]
 
     def verdict(self, subject: Subject, toward: float | None = None) -> Verdict:
-        """The verdict now, on `toward` percent or the next weight."""
+        """The current verdict on `toward` percent, by default on the next weight."""
         series = self._source.series(subject)
         return judge(evidence_at(series, self.clock(), self._stale_seconds()), self.rollouts[subject], toward)
 
     def last_verdict(self, subject: Subject) -> Verdict:
-        """The verdict at the end of the rollout that is under way, or that ended just now."""
+        """The verdict at the last moment with traffic, of the current rollout or of the one that just ended."""
         series = self._source.series(subject).rewound()
         at = series.weight_times[-1] if series.weight_times else self.clock()
         return judge(evidence_at(series, at, self._stale_seconds()), self.rollouts[subject])
 
     def version(self, subject: Subject) -> str:
-        """The canary's version, as its replicas name it; empty when none was read."""
+        """The canary's version, as its replicas name it; empty if no replica was read."""
         return self._source.series(subject).version("canary")
 
     def began(self, subject: Subject) -> float:
-        """When the canary first got traffic; 0 while it has none."""
+        """The Unix time at which the canary first got traffic; 0 while it has none."""
         return self._source.series(subject).began() or 0.0
 
     async def watch(self) -> None:
-        """Reads what is new, for ever."""
+        """Reads new samples, for ever."""
         while True:
             await self._source.refresh()
             await asyncio.sleep(self.interval_seconds)
@@ -98,5 +98,5 @@ class Judge:
 
 
 def _fits(subject: Subject, service: str, namespace: str) -> bool:
-    """An empty service or namespace fits all, as does a subject that was named without a namespace."""
+    """True if the names agree; an empty service or namespace fits all, and so does a subject's empty namespace."""
     return service in (subject.service, "") and (not namespace or subject.namespace in (namespace, ""))

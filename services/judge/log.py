@@ -1,4 +1,4 @@
-"""The judge's log: one JSON line an event, on stdout."""
+"""The judge's log: one JSON line for each event, on stdout."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from typing import Any
 
 
 def log(event: str, **fields: Any) -> None:
-    """Writes one line at once."""
+    """Writes one line and flushes it."""
     sys.stdout.write(json.dumps({"event": event, **fields}, allow_nan=False) + "\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The judge's own /metrics: what it says now, the evidence behind it, and what it answered."""
+"""The judge's own /metrics: its current verdicts, their evidence, and counts of its answers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from services import telemetry
 from services.judge.verdict import Verdict
 from services.judge.webhook import Subject
 
-#: The labels that say whom it is about; without namespaces the second is empty.
+#: The labels that name the subject; `namespace` is empty outside a cluster.
 _PLACE = ("service", "namespace")
 
 
 def page(verdicts: Mapping[Subject, Verdict], answers: Counter[tuple[Subject, str, str]]) -> bytes:
-    """The page in Prometheus's text format; `answers` counts by subject, question and yes or no."""
+    """The page in Prometheus's text format; `answers` counts by subject, question and answer (yes or no)."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Page(verdicts, answers))
     return generate_latest(registry)

@@ -1,7 +1,7 @@
 """The judge over HTTP: Flagger's webhooks, and the whole verdict for people and for the twin.
 
 Flagger (docs.flagger.app/usage/webhooks) posts `{name, namespace, phase, metadata}` and reads the
-status: 2xx is yes. A no is 403 and carries the reason, which Flagger writes into its events.
+status: 2xx means yes. A no is 403 with the reason, which Flagger writes into its events.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NO = 403
 
 @dataclass(frozen=True)
 class _Answer:
-    """`acts`: a rollout does something, or has to wait, because of it."""
+    """An answer to Flagger. `acts` is true if a rollout moves, or has to wait, because of the answer."""
 
     yes: bool
     verdict: Verdict
@@ -37,7 +37,7 @@ class _Answer:
 
 
 def build_app(judge: Judge, consequences: Consequences | None = None) -> Starlette:
-    """The ASGI application; it watches its source as long as it lives."""
+    """The ASGI application; it reads its source as long as it lives."""
     questions: dict[str, Callable[[Judge, Subject], _Answer]] = {
         "confirm-rollout": _may_begin,
         "pre-rollout": _is_readable,
@@ -69,14 +69,14 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 def _may_begin(judge: Judge, subject: Subject) -> _Answer:
-    """Yes, for it is known how to judge it; whoever gets no answer does not begin."""
+    """Always yes once the judge knows the rollout; without an answer Flagger does not start."""
     return _Answer(yes=True, verdict=judge.verdict(subject), acts=False)
 
 
 def _is_readable(judge: Judge, subject: Subject) -> _Answer:
-    """No while evidence cannot be read, or the first weight not be given.
+    """No while the evidence cannot be read or the first weight cannot be given.
 
-    Flagger counts these, and rolls back after a deadline of them: a no to an increase it does not count.
+    Flagger counts these refusals and rolls back when they reach its threshold; it does not count refused increases.
     """
     verdict, problems = judge.verdict(subject), judge.problems(subject)
     if problems:
@@ -86,9 +86,9 @@ def _is_readable(judge: Judge, subject: Subject) -> _Answer:
 
 
 def _may_increase(judge: Judge, subject: Subject) -> _Answer:
-    """Yes if the canary may get its next weight; the first one is given when both sides can be read.
+    """Yes if the canary may get its next weight; the first weight needs only that both sides can be read.
 
-    A yes at either end is no decision: nothing was seen yet, or the promotion is asked for next.
+    A yes is not a decision before the first weight (nothing was seen yet) nor before promotion (asked next).
     """
     verdict = judge.verdict(subject)
     yes = verdict.verdict == "pass" or verdict.may_start
@@ -108,7 +108,7 @@ def _must_go(judge: Judge, subject: Subject) -> _Answer:
 
 
 def _asked(name: str, answer: Callable[[Judge, Subject], _Answer]) -> Callable[[Request], Any]:
-    """The endpoint of a question."""
+    """The endpoint that answers a question."""
 
     async def endpoint(request: Request) -> Response:
         judge: Judge = request.app.state.judge
@@ -119,32 +119,32 @@ def _asked(name: str, answer: Callable[[Judge, Subject], _Answer]) -> Callable[[
             return PlainTextResponse(str(error), status_code=400)
         except UnknownSubjectError as error:
             return PlainTextResponse(str(error), status_code=404)
-        given = answer(judge, subject)
-        judge.answers[subject, name, "yes" if given.yes else "no"] += 1
-        _record(request, subject, question, name, given)
-        return PlainTextResponse(given.verdict.reason, status_code=200 if given.yes else _NO)
+        reply = answer(judge, subject)
+        judge.answers[subject, name, "yes" if reply.yes else "no"] += 1
+        _record(request, subject, question, name, reply)
+        return PlainTextResponse(reply.verdict.reason, status_code=200 if reply.yes else _NO)
 
     return endpoint
 
 
-def _record(request: Request, subject: Subject, question: WebhookPayload, name: str, given: _Answer) -> None:
-    """Logs an answer; what acts is a decision, with the fields of the twin's (k8s/twin/events.py)."""
+def _record(request: Request, subject: Subject, question: WebhookPayload, name: str, reply: _Answer) -> None:
+    """Logs a reply; one that acts is logged as a decision, with the twin's fields (k8s/twin/events.py)."""
     judge: Judge = request.app.state.judge
     fields = {
         "at": round(judge.clock(), 3),
         "service": subject.service,
         "namespace": question.namespace,
         "version": question.metadata.version or judge.version(subject),
-        "weight": int(given.verdict.weight),
+        "weight": int(reply.verdict.weight),
         "phase": question.phase,
         "question": name,
-        "yes": given.yes,
+        "yes": reply.yes,
     }
-    if not given.acts:
+    if not reply.acts:
         log("answer", **fields)
         return
-    word = "fail" if name == "rollback" else "pass" if given.yes else "wait"
-    decision = fields | {"verdict": word, "reason": given.verdict.reason, "evidence": given.verdict.to_dict()}
+    word = "fail" if name == "rollback" else "pass" if reply.yes else "wait"
+    decision = fields | {"verdict": word, "reason": reply.verdict.reason, "evidence": reply.verdict.to_dict()}
     log("decision", **decision)
     request.app.state.consequences.on_verdict(subject, decision)
 
@@ -153,7 +153,7 @@ def _record(request: Request, subject: Subject, question: WebhookPayload, name: 
 
 
 async def _event(request: Request) -> Response:
-    """What Flagger did. What follows from a rollout's end is done after the answer."""
+    """Receives Flagger's events. The consequences of a rollout's end are carried out after the answer."""
     try:
         question = read_payload(await request.body())
     except WebhookPayloadError as error:
@@ -161,7 +161,7 @@ async def _event(request: Request) -> Response:
     log("flagger", **question.model_dump(exclude={"metadata": {"rollout"}}))
     if question.rolled_back:
         judge: Judge = request.app.state.judge
-        with contextlib.suppress(UnknownSubjectError):  # then there is no evidence to name
+        with contextlib.suppress(UnknownSubjectError):  # then there is no evidence to report
             await judge.meet(question)
     if question.rolled_back or question.now_serving:
         request.app.state.consequences.on_rollout_end(question)
@@ -169,7 +169,7 @@ async def _event(request: Request) -> Response:
 
 
 async def _verdict(request: Request) -> Response:
-    """The whole verdict as JSON, on the next weight or on `toward`."""
+    """The whole verdict as JSON, on the next weight or on the query's `toward` percent."""
     judge: Judge = request.app.state.judge
     try:
         subject = judge.find(request.query_params.get("service", ""), request.query_params.get("namespace", ""))
@@ -185,7 +185,7 @@ async def _verdict(request: Request) -> Response:
 
 
 async def _healthz(request: Request) -> Response:
-    """503 once nothing is read any more."""
+    """200, or 503 once the source is not read any more."""
     if request.app.state.watcher.done():
         return PlainTextResponse("the source is not watched any more; see the log", status_code=503)
     return PlainTextResponse("ok")

@@ -1,4 +1,4 @@
-"""From evidence to a verdict: a pure function, the same for the cluster, the twin and the simulator."""
+"""Turns evidence into a verdict: a pure function, shared by the cluster, the twin and the simulator."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _LARGEST_LOG = 300.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """A decision about the next weight, why, and the numbers behind it.
+    """A decision about the next weight, its reason, and the numbers behind it.
 
-    `may_start` says that there is no traffic yet and nothing speaks against giving the first.
+    `may_start` means that the canary has no traffic yet and may get its first. `want_of_evidence` means that the
+    canary failed only because the deadline passed without a decision.
     """
 
     verdict: Decision
@@ -38,28 +39,28 @@ class Verdict:
     findings: tuple[SignalResult, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The verdict as JSON values; `signals` is the list of findings."""
+        """The verdict as JSON values; `signals` holds the findings."""
         document = asdict(self)
         document["signals"] = list(document.pop("findings"))
         return document
 
 
 def next_weight(weight: float, rollout: Rollout) -> float:
-    """The weight after this one: a step more, and after the largest weight all traffic (promotion)."""
+    """The weight after this one, in percent: one step more, or all traffic (promotion) after the largest weight."""
     if weight >= rollout.max_weight:
         return 100.0
     return float(min(weight + rollout.step_weight, rollout.max_weight))
 
 
 def judge(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> Verdict:
-    """Whether the canary may get `toward` percent of traffic (left out: the next weight), must go, or neither yet.
+    """Decides if the canary may get `toward` percent of traffic (by default the next weight), fails, or waits.
 
-    Missing or contradictory data is wait; the deadline passed in wait is fail.
+    Missing or contradictory data means wait; waiting past the deadline means fail.
     """
     toward = next_weight(evidence.weight, rollout) if toward is None else toward
-    faults = evidence.faults()
-    findings = () if faults else _findings(evidence, rollout, toward)
-    lacking = [*evidence.problems, *faults, *evidence.doubts()]
+    contradictions = evidence.faults()
+    findings = () if contradictions else _findings(evidence, rollout, toward)
+    lacking = [*evidence.problems, *contradictions, *evidence.doubts()]
     decision, reason = _decide(findings, lacking, toward)
     wanting = decision == "wait" and evidence.elapsed_seconds >= rollout.deadline_minutes * 60
     if wanting:
@@ -73,11 +74,11 @@ def judge(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> 
     )  # fmt: skip
 
 
-def _decide(findings: Sequence[SignalResult], faults: Sequence[str], toward: float) -> tuple[Decision, str]:
+def _decide(findings: Sequence[SignalResult], problems: Sequence[str], toward: float) -> tuple[Decision, str]:
     harms = [finding.reason for finding in findings if finding.state == "harm"]
     if harms:
         return "fail", "; ".join(harms)
-    lacking = faults or [finding.reason for finding in findings if finding.state == "no data"]
+    lacking = problems or [finding.reason for finding in findings if finding.state == "no data"]
     if lacking:
         return "wait", "; ".join(lacking)
     unsure = [finding.reason for finding in findings if finding.state == "open"]
@@ -95,7 +96,7 @@ def _deadline_reason(rollout: Rollout, reason: str, findings: Sequence[SignalRes
 
 
 def _findings(evidence: Evidence, rollout: Rollout, toward: float) -> list[SignalResult]:
-    """One finding a signal of the spec."""
+    """One result for each signal of the spec."""
     signals = judged_signals(rollout.harm, rollout.false_alarm, evidence.holdout)
     late = evidence.elapsed_seconds >= rollout.deadline_minutes * 60
     findings = [_finding(signal, evidence, rollout, toward / 100, late) for signal in signals]
@@ -124,7 +125,7 @@ def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float,
 
 
 def _arms(signal: Signal, evidence: Evidence) -> list[Arms]:
-    """The signal's arms where there were two sides to compare; a missing metric stays NaN."""
+    """The signal's arms in the strata with two sides to compare; a missing metric stays NaN."""
     tables = [
         (stratum.weight / 100, stratum.canary.vector()[None], stratum.champion.vector()[None])
         for stratum in evidence.strata
@@ -134,7 +135,7 @@ def _arms(signal: Signal, evidence: Evidence) -> list[Arms]:
 
 
 def _lack(signal: Signal, strata: Sequence[Arms]) -> str:
-    """What keeps a signal from being judged at all, or nothing."""
+    """The reason why a signal cannot be judged at all; empty if it can."""
     for side in ("canary", "champion"):
         counts = [getattr(arms, side) for arms in strata]
         if any(np.isnan(table).any() for table in counts):
@@ -161,5 +162,5 @@ def _measured(signal: Signal, strata: Sequence[Arms], state: State, allowed: flo
 
 
 def _exponential(log_e: np.floating[Any]) -> float:
-    """The e-value, cut off where JSON readers would overflow."""
+    """The e-value, clipped to the range that readers of JSON can hold."""
     return float(np.exp(np.clip(log_e, -_LARGEST_LOG, _LARGEST_LOG)))

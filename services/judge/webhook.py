@@ -1,8 +1,8 @@
-"""What Flagger asks and tells: the payload of its webhooks, and what the chart adds to it.
+"""The payload of Flagger's webhooks, and the metadata that the chart adds to it.
 
-The chart gives every webhook of a Canary the same metadata, which Flagger hands on: `rollout` (the
-spec's rollout as JSON), `version` and `package` of the release. So a question carries all that an
-answer needs, and the judge keeps no list of services.
+The chart gives every webhook of a Canary the same metadata, which Flagger passes on: `rollout` (the
+spec's rollout as JSON), `version` and `package` of the release. A question thus carries everything
+needed for its answer, and the judge keeps no list of services.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from components.spec.contract import Rollout
 
-#: A label of DNS, as Kubernetes has for the names of services and namespaces (RFC 1123); it goes into queries.
+#: A DNS label (RFC 1123), the form of Kubernetes' names of services and namespaces; it is inserted into queries.
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HELP = "a question is a JSON object with name, namespace and phase, as Flagger posts it"
 
 
 class Subject(NamedTuple):
-    """The canary that is judged. `namespace` is empty where there are none."""
+    """The canary that is judged. `namespace` is empty outside a cluster."""
 
     service: str
     namespace: str = ""
 
 
 class WebhookPayloadError(ValueError):
-    """The payload cannot be understood; the message says which key of it."""
+    """The payload cannot be understood; the message names the wrong key."""
 
 
 class _Metadata(BaseModel):
@@ -44,7 +44,7 @@ class _Metadata(BaseModel):
 
 
 class WebhookPayload(BaseModel):
-    """One payload. `rollout` in the metadata is None where the judge was told the spec at its start."""
+    """One payload. `rollout` in the metadata is None where the judge got the spec at its start."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -60,29 +60,29 @@ class WebhookPayload(BaseModel):
 
     @property
     def subject(self) -> Subject:
-        """Which canary it is about."""
+        """The canary that the payload is about."""
         return Subject(self.name, self.namespace)
 
     @property
     def rolled_back(self) -> bool:
-        """Whether Flagger tells that it has rolled back.
+        """True if Flagger reports that it has rolled back.
 
-        The phase alone will not do: it stays Failed while the next release is asked about
+        The phase alone is not enough: it stays Failed during questions about the next release
         (flagger v1.44, pkg/controller/scheduler.go: rollback, checkCanaryStatus).
         """
         return self.phase == "Failed" and self.metadata.event_message.startswith("Canary failed!")
 
     @property
     def now_serving(self) -> bool:
-        """Whether Flagger tells that a version was promoted, or that the first one serves."""
+        """True if Flagger reports that a version was promoted, or that the first version serves."""
         return self.metadata.event_message.startswith(("Promotion completed!", "Initialization done!"))
 
 
 def read_payload(body: bytes) -> WebhookPayload:
-    """The question in a request's body.
+    """The payload in a request's body.
 
     Raises:
-        QuestionError: it is none.
+        WebhookPayloadError: the body is not a payload.
     """
     try:
         return WebhookPayload.model_validate_json(body)
@@ -91,10 +91,10 @@ def read_payload(body: bytes) -> WebhookPayload:
 
 
 def payload_of(payload: dict[str, Any]) -> WebhookPayload:
-    """The question in a payload that was read already.
+    """The payload in an already parsed document.
 
     Raises:
-        QuestionError: it is none.
+        WebhookPayloadError: the document is not a payload.
     """
     try:
         return WebhookPayload.model_validate(payload)
@@ -103,6 +103,6 @@ def payload_of(payload: dict[str, Any]) -> WebhookPayload:
 
 
 def _refusal(error: ValidationError) -> WebhookPayloadError:
-    fault = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])
-    return WebhookPayloadError(f"{place}: {fault['msg']}; {_HELP}" if place else _HELP)
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    return WebhookPayloadError(f"{place}: {problem['msg']}; {_HELP}" if place else _HELP)

@@ -1,8 +1,8 @@
 """The ASGI application: routes, headers, and one predict request from its body to its answer.
 
-It is plain ASGI and outermost, because what a framework and its middlewares do
-around a 20 µs model costs several times the model (and BentoML's time-out starts
-a timer for each request that nobody cancels).
+It is plain ASGI and the outermost application, because a framework with its
+middlewares costs several times a 20 µs model (and BentoML's time-out starts a
+timer for each request that is never cancelled).
 """
 
 from __future__ import annotations
@@ -35,32 +35,32 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-#: What a route answers: status, body, content type.
+#: A route's answer: status, body, content type.
 Answer = tuple[int, bytes, bytes]
 
 _JSON: Final = b"application/json"
 _REQUEST_ID: Final = telemetry.REQUEST_ID_HEADER.encode()
 _FORWARDED: Final = telemetry.FORWARDED_HEADER.encode()
 _SHADOW: Final = telemetry.SHADOW_HEADER.encode()
-#: A request id is kept if it can stand in a header, a log line and a URL as it is.
+#: A caller's request id is kept if it can be used unescaped in a header, a log line and a URL.
 _KEEPABLE: Final = re.compile(rb"[\w.:/+=@~-]{1,128}").fullmatch
-#: Bytes of a request id that is made here, and how many are made together.
+#: Bytes of a generated request id, and how many ids are generated together.
 _ID_BYTES: Final = 16
 _IDS_AT_A_TIME: Final = 256
-#: Seconds that a body may take to arrive.
+#: Seconds within which a body must arrive.
 _BODY_TIMEOUT: Final = 10.0
-#: A body that is too large is read and thrown away up to so many times the limit, so that its sender reads the answer.
+#: A body that is too large is read and discarded up to this many times the limit, so that its sender reads the answer.
 _DISCARD_FACTOR: Final = 16
-#: A batch that takes longer runs beside the event loop, so that small requests need not wait; handing over costs less.
+#: A batch that takes longer runs in a thread, so that small requests need not wait; the hand-over costs less than that.
 _OFFLOAD_SECONDS: Final = 0.003
 
 
 class Disconnected(Exception):  # noqa: N818 -- nothing went wrong here
-    """The caller went away before its body was read."""
+    """The caller disconnected before its body was read."""
 
 
 class ModelApp:
-    """Serves one model. Everything that it needs comes in ready; `inner` gets what is not HTTP."""
+    """Serves one model over HTTP; its parts are passed in ready for use."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class ModelApp:
         self._shadow_candidate = shadow_candidate
         self._golden_mismatches: list[GoldenMismatch] | None = None
         self._offload_rows = sys.maxsize
-        #: Set when the server is about to stop: it is not ready any more, and every answer closes its connection.
+        #: True when the server is about to stop: it is not ready any more, and every answer closes its connection.
         self.draining = False
         self._identity = [
             (telemetry.RECEIPT_HEADER.encode(), package.digest.encode()),
@@ -105,7 +105,7 @@ class ModelApp:
         }
 
     def self_test(self) -> None:
-        """Replays the golden requests; until they are answered right the server is not ready."""
+        """Replays the golden requests; the server is not ready until all are answered correctly."""
         try:
             self._golden_mismatches = self._model.golden_mismatches()
             self._offload_rows = int(_OFFLOAD_SECONDS / self._model.seconds_a_row()) + 1
@@ -118,7 +118,7 @@ class ModelApp:
 
     @property
     def ready(self) -> bool:
-        """Whether the golden requests were answered right and nobody asked the server to stop."""
+        """True if the golden requests were answered correctly and the server is not about to stop."""
         return self._golden_mismatches == [] and not self.draining
 
     def _readyz(self) -> Answer:
@@ -133,13 +133,13 @@ class ModelApp:
         return 503, json.dumps({"ready": False, "reason": reason}).encode(), _JSON
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One HTTP request."""
+        """Answers one HTTP request."""
         path: str = scope["path"]
-        came = self._arrival_clock.arrived_at()
+        arrived = self._arrival_clock.arrived_at()
         request_id, shadow = self._identify(scope)
         try:
             if path == "/predict" and scope["method"] == "POST":
-                answer = await self._predict(receive, request_id, came, shadow=shadow)
+                answer = await self._predict(receive, request_id, arrived, shadow=shadow)
             else:
                 answer = await self._other(scope, receive, path)
         except Refused as refused:
@@ -148,15 +148,15 @@ class ModelApp:
             answer = refused.status, _encode(document), _JSON
         except Disconnected:
             return
-        except Exception as error:  # noqa: BLE001 -- an exception that left the application would be no answer at all
+        except Exception as error:  # noqa: BLE001 -- an escaping exception would leave the caller without an answer
             log_failure("request_failed", error, request_id=request_id.decode(), path=path)
             answer = 500, _failed(request_id), _JSON
         await self._send(send, request_id, answer)
 
     def _identify(self, scope: Scope) -> tuple[bytes, bool]:
-        """The caller's request id, or one made here; and whether this is a copy for the shadow.
+        """The caller's request id, or a generated one; and True if the request is a copy for the shadow.
 
-        Only a candidate takes a request for a copy: elsewhere the header would let any caller go uncounted.
+        Only a candidate accepts copies: elsewhere the header would let any caller avoid being counted.
         """
         request_id, shadow = b"", False
         for name, value in scope["headers"]:
@@ -168,20 +168,20 @@ class ModelApp:
             request_id = next(self._ids)
         return request_id, shadow
 
-    async def _predict(self, receive: Receive, request_id: bytes, came: float, *, shadow: bool) -> Answer:
+    async def _predict(self, receive: Receive, request_id: bytes, arrived: float, *, shadow: bool) -> Answer:
         message = await receive()
         body: bytes = message.get("body", b"")
         if message.get("more_body") or message["type"] == "http.disconnect" or len(body) > self._max_body_bytes:
             body = await self._long_body(message, receive)
-            came = self._clock()  # how long a caller takes to send is no time of ours
+            arrived = self._clock()  # the caller's time to send does not count as latency
         rows, single = self._decoder.decode(body)
         try:
             scores = await self._scores(rows)
-        except Exception as error:  # noqa: BLE001 -- counted as the 5xx that it becomes
+        except Exception as error:  # noqa: BLE001 -- every error becomes a counted 5xx
             if not isinstance(error, FakedError):
                 log_failure("prediction_failed", error, request_id=request_id.decode())
             if not shadow:
-                self._counters.request(self._clock() - came, error=True)
+                self._counters.request(self._clock() - arrived, error=True)
             return 500, _failed(request_id), _JSON
         answer = self._model.answer(scores, single=single).encode()
         identifier = request_id.decode()
@@ -189,13 +189,13 @@ class ModelApp:
             middle = self._shadow_middle if shadow else self._log_middle
             self._log.put(self._line(identifier, middle, body, answer), len(rows))
         if shadow:
-            # The caller was answered by another version: this is no evidence of how callers are served.
+            # Another version answered the caller, so this answer is not evidence of how callers are served.
             self._counters.shadow_answered()
             return 200, answer, _JSON
         bins = bins_of(scores)
         self._recent.remember(identifier, bins)
         self._counters.scores(bins)
-        self._counters.request(self._clock() - came, error=False)
+        self._counters.request(self._clock() - arrived, error=False)
         if self._mirror is not None:
             self._mirror.offer(identifier, body, answer, rows)
         return 200, answer, _JSON
@@ -217,15 +217,15 @@ class ModelApp:
         return scores if faults is None else faults.in_slice(rows, faults.stale(scores))
 
     def _line(self, request_id: str, middle: bytes, body: bytes, answer: bytes) -> bytes:
-        """A line of the prediction log: the inputs as they were received, the answers as they were sent."""
+        """A line of the prediction log: the inputs as received, the answers as sent."""
         if b"\n" in body or b"\r" in body:
-            # Between tokens only: inside a JSON text they would be escaped.
+            # They stand only between tokens: inside a JSON string they would be escaped.
             body = body.replace(b"\n", b" ").replace(b"\r", b" ")
         start = f'{{"time":{time.time():.6f},"request_id":"{request_id}'.encode()
         return b"".join((start, middle, body, b',"answers":', answer, b"}\n"))
 
     async def _long_body(self, message: MutableMapping[str, Any], receive: Receive) -> bytes:
-        """A body that did not come in one piece."""
+        """Reads a body that did not arrive in one message."""
         chunks, size = [], 0
         try:
             async with asyncio.timeout(_BODY_TIMEOUT):
@@ -282,9 +282,9 @@ class ModelApp:
 
 
 def _unguessable_ids() -> Iterator[bytes]:
-    """Request ids: who knows one could label that answer, so none may be told from another.
+    """Generates request ids. An id is enough to label its answer, so no id may be guessable from another.
 
-    Randomness is taken for many at a time, because a system call for each would cost more than all the rest of an id.
+    Randomness is read for many ids at a time, because a system call for each would be most of an id's cost.
     """
     while True:
         block = os.urandom(_ID_BYTES * _IDS_AT_A_TIME).hex().encode()
@@ -311,7 +311,7 @@ def _failed(request_id: bytes) -> bytes:
 
 
 def _encode(document: Any) -> bytes:
-    """JSON; a caller's text with half a surrogate pair, which is no UTF-8, is escaped."""
+    """A document as JSON; a caller's lone surrogate, which UTF-8 cannot encode, is escaped."""
     try:
         return json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
-"""When a request came, for whoever measures how long its caller waited.
+"""Estimates when a request arrived, so that latency includes the time that its caller waited.
 
-While the event loop computes one answer it takes up no other request, so what waits meanwhile is in no handler's
-time: neither in the loop's queue, nor before it, where the kernel holds what no one has read yet.
+While the event loop computes one answer, other requests wait in the loop's queue or unread in the kernel. No
+handler can measure that time.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-#: A request that is taken up so soon after a turn was waiting while that went on.
+#: A request picked up this soon after an iteration's end was already waiting during that iteration.
 _SOON_SECONDS: Final = 0.0005
 
 
 class ArrivalClock:
-    """The loop's turns. In one it works through all the requests that it found, then it looks for others.
+    """Estimates when a request arrived.
 
-    A request of a turn came at the turn's beginning, or before it: while the last one went on, if that ended just now,
-    and then at the middle of it as often before as after.
+    Requests picked up in one loop iteration arrived when it began; if the previous iteration has only just ended,
+    assume its midpoint.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        """`clock` counts seconds, as `time.perf_counter` does."""
+        """`clock` gives seconds, as `time.perf_counter` does."""
         self._clock, self._under_way = clock, False
-        self._came = self._began = self._ended = 0.0
+        self._arrived = self._began = self._ended = 0.0
 
     def arrived_at(self) -> float:
-        """When the request came that is taken up now, as the clock counts seconds."""
+        """The estimated arrival time of the current request, in the clock's seconds."""
         if not self._under_way:
             self._under_way, now = True, self._clock()
             waited = (self._ended - self._began) / 2 if now - self._ended < _SOON_SECONDS else 0.0
-            self._began, self._came = now, now - waited
+            self._began, self._arrived = now, now - waited
             asyncio.get_running_loop().call_soon(self._end)
-        return self._came
+        return self._arrived
 
     def _end(self) -> None:
-        """Runs after all that was there when the turn began; what is taken up from now on was found later."""
+        """Ends the iteration; runs after all requests that were found when it began."""
         self._under_way, self._ended = False, self._clock()

@@ -1,4 +1,4 @@
-"""Puts a model server together from its settings, and runs it from the first to the last signal."""
+"""Assembles a model server from its settings, and runs it from start to stop."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _MIB = 1_048_576
 
 
 def slot_bytes(settings: Settings, contract: Contract) -> int:
-    """Shared memory of one worker: its counters, its recent answers, and what it saw of a candidate.
+    """Bytes of one worker's shared memory: its counters, its recent answers, and its counts about a candidate.
 
     Raises:
-        SettingsError: a slice is no category feature.
+        SettingsError: a slice is not a category feature.
     """
     seen = shadow_bytes(Slices(contract, settings.shadow_slices)) if settings.shadow_url else 0
     return slot_size(_shadow_offset(settings) + seen)
@@ -47,7 +47,7 @@ def _shadow_offset(settings: Settings) -> int:
 
 
 class Server:
-    """The application with its logs: an ASGI application that also starts and stops."""
+    """An ASGI application around `ModelApp` that also starts and stops its logs, peers and mirror."""
 
     def __init__(
         self,
@@ -55,11 +55,11 @@ class Server:
         environment: MutableMapping[str, str],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Puts everything together; nothing runs yet. `clock` counts the seconds that a request takes.
+        """Assembles the parts; the server starts later. `clock` counts the seconds that a request takes.
 
         Raises:
-            PackageError: the package is broken or not signed as it must be, or its graph cannot be loaded.
-            SettingsError: a setting names what the package's contract has not.
+            PackageError: the package is broken or not correctly signed, or its graph cannot be loaded.
+            SettingsError: a setting names something that the package's contract does not have.
         """
         package = verified_package(settings)
         contract = package.contract
@@ -92,12 +92,12 @@ class Server:
         self._about = {"service": service, "version": settings.version, "package": package.digest}
 
     def inside(self, inner: Application) -> Server:
-        """This server, with everything that is not HTTP passed to `inner`."""
+        """Passes everything that is not HTTP to `inner`, and returns this server."""
         self._inner = inner
         return self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the server's life from start to stop."""
+        """Handles one request, or the server's life from start to stop."""
         if scope["type"] == "http":
             await self.app(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -123,13 +123,13 @@ class Server:
         await watched_send({"type": "lifespan.shutdown.complete"})
 
     def start(self) -> None:
-        """Proves the golden requests and settles the memory."""
+        """Replays the golden requests, starts the mirror and returns unused memory."""
         drain_on_signals(self.app, self._settings.drain_seconds)
         self.app.self_test()
         if self._mirror is not None:
             self._mirror.start()
-        # Without this the collector walks through all that was loaded, for
-        # 80 to 140 ms, about once a second under load.
+        # Without freezing, the collector visits every loaded object, which takes
+        # 80 to 140 ms about once a second under load.
         gc.collect()
         gc.freeze()
         _give_memory_back()
@@ -139,7 +139,7 @@ class Server:
         log_event("model_server_started", **self._about, ready=self.app.ready, **faults)
 
     def stop(self) -> None:
-        """Writes what the logs still hold, and asks the candidate no more."""
+        """Stops asking the candidate, and flushes and closes the logs."""
         if self._mirror is not None:
             self._mirror.stop()
         for log in self._logs.values():
@@ -150,7 +150,7 @@ class Server:
 def _shadow(
     settings: Settings, contract: Contract, shared: SharedMemory, service: str
 ) -> tuple[Mirror, ShadowExposition] | tuple[None, None]:
-    """What asks the candidate and what tells of it, if there is to be one."""
+    """The mirror and its metrics, or (None, None) without a candidate."""
     if not settings.shadow_url:
         return None, None
     slices = Slices(contract, settings.shadow_slices)
@@ -183,9 +183,9 @@ def _open_logs(settings: Settings, counters: Counters) -> dict[str, LineLog]:
 
 
 def drain_on_signals(app: ModelApp, seconds: float) -> None:
-    """Makes SIGTERM and SIGINT wait: first unready and closing connections, then what they did before.
+    """Delays the effect of SIGTERM and SIGINT by `seconds`, in which the server is unready and closes connections.
 
-    Callers with open connections thus leave before the socket closes. A second signal waits no longer.
+    So callers with open connections leave before the socket closes. A second signal takes effect at once.
     """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -203,7 +203,7 @@ def drain_on_signals(app: ModelApp, seconds: float) -> None:
 
 
 def _give_memory_back() -> None:
-    """Returns to the system what loading the graph needed: 185 of 360 MiB for a forest of 200 trees (glibc only)."""
+    """Returns the memory that loading needed to the system: 185 of 360 MiB for a forest of 200 trees (glibc only)."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

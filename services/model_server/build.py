@@ -1,6 +1,6 @@
-"""Bakes a model package into a bento: `python -m services.model_server.build PACKAGE OUT`.
+"""Builds a bento from a model package: `python -m services.model_server.build PACKAGE OUT`.
 
-Also says how the bento is served, for whoever starts it.
+It also gives the command and environment that serve the bento.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from components.package.signature import signature_file
 from services.model_server.errors import ServerError
 
 _REQUIREMENTS: Final = "services/model_server/requirements.txt"
-#: What a bento's environment holds, hash by hash.
+#: The lock file, with hashes, of a bento's environment.
 LOCK_FILE: Final = ROOT / _REQUIREMENTS
-#: In a bento, what its image is built from.
+#: The Containerfile's name in a bento.
 _RECIPE: Final = "Containerfile"
-#: The sources that serve; everything else stays at home.
+#: The sources that serving needs; the bento holds no others.
 _SOURCES: Final = ImageSources(
     rooms=("features", "package", "spec"),
     patterns=("services/__init__.py", "services/telemetry.py", "services/model_server/**/*.py", _REQUIREMENTS),
@@ -40,10 +40,10 @@ class BuildError(ServerError):
 
 
 def build_bento(package_dir: Path, out_dir: Path, containerfile: Path | None = None) -> Path:
-    """A bento of a package, in `out_dir/bentos/<model>/<version>`; one that is there already is kept.
+    """Builds the bento of a package in `out_dir/bentos/<model>/<version>`, unless it exists, and returns its path.
 
-    Needs neither network nor a store outside `out_dir`. `containerfile` is what `bentoml containerize`
-    will build its image from; without one the bento is served as it lies there.
+    Needs neither network nor a store outside `out_dir`. `bentoml containerize` will build the image from
+    `containerfile`; a bento without one is served from its folder.
 
     Raises:
         PackageError: the package is broken.
@@ -74,25 +74,25 @@ def build_bento(package_dir: Path, out_dir: Path, containerfile: Path | None = N
 
 
 def materials_file(package: Path) -> Path:
-    """Where the bill of materials of a package's image lies: beside the package, as its signature does."""
+    """The path of the bill of materials of a package's image: beside the package, like the signature."""
     return package.with_name(f"{package.name}.cdx.json")
 
 
 def _papers(package: Package) -> dict[str, bytes]:
-    """What is said about a package beside it, by the name that it has in a bento: signature, bill of materials."""
+    """The files beside a package (signature, bill of materials), by their names in a bento."""
     beside = (signature_file, materials_file)
     baked_in = Path("package")
     return {str(at(baked_in)): at(package.path).read_bytes() for at in beside if at(package.path).is_file()}
 
 
 def _version(package: Package, recipe: bytes, papers: Mapping[str, bytes]) -> str:
-    """Names the package, what is said about it, and the program that serves it."""
+    """The bento's version: digests of the package, and of its papers together with the serving program."""
     program = hashlib.sha256(b"".join([read_all(_SOURCES.files()), recipe, *papers.values()]))
     return f"{package.digest.removeprefix('sha256:')[:16]}-{program.hexdigest()[:8]}"
 
 
 def _stage(package: Package, context: Path, recipe: bytes, papers: Mapping[str, bytes]) -> None:
-    """The files of the bento and no other."""
+    """Copies the bento's files, and no others, into the build context."""
     for source in _SOURCES.files():
         (context / source).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / source, context / source)
@@ -104,8 +104,8 @@ def _stage(package: Package, context: Path, recipe: bytes, papers: Mapping[str, 
         "labels": {"package": package.digest},
         "description": f"{package.contract.name}: {package.contract.description}".strip(": "),
         "include": ["components/", "services/", "package/", *papers],
-        # Hash-locked already, so that BentoML need not look up anything; as
-        # lines, because it refuses a file below a folder whose name starts with a dot.
+        # Already locked with hashes, so BentoML need not resolve anything. They are passed as
+        # lines, because BentoML refuses a file below a folder whose name starts with a dot.
         "python": {"packages": LOCK_FILE.read_text().splitlines(), "lock_packages": False},
     }
     if recipe:
@@ -150,7 +150,7 @@ def serve_environment(home: Path, settings: dict[str, str], workers: int = 1) ->
 
 
 def main() -> int:
-    """The command line."""
+    """Runs the command line and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("package", type=Path, help="folder of the model package")
     parser.add_argument("out", type=Path, help="folder for the bento")

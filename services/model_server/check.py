@@ -1,7 +1,7 @@
-"""Proves an image from inside: `python -m services.model_server.check`.
+"""Checks an image from inside: `python -m services.model_server.check`.
 
-Starts the image's own server, waits until it says that its golden requests are
-answered right, asks them again over HTTP, and looks for what only trains.
+Starts the image's own server, waits until it is ready, asks the golden requests over
+HTTP, and looks for packages that only training needs.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ from typing import Final
 from components.package.model_package import TOLERANCE, Package, read_package
 
 _BENTO: Final = Path(__file__).resolve().parents[3]
-#: What training needs, by the names that Python imports.
+#: Packages that only training needs, by their import names.
 FOR_TRAINING: Final = ("keras", "kfp", "lightgbm", "mlflow", "optuna", "pandas", "scipy", "sklearn", "tensorflow")
 _READY_SECONDS: Final = 60.0
 
 
 def main() -> int:
-    """The command line: 0 and one line of what was proven, or 1 and what is wrong."""
+    """Runs the check: prints one line and returns 0, or prints the problems and returns 1."""
     package = read_package(_BENTO / "src" / "package")
-    faults = [f"{name} is there, and only training needs it" for name in FOR_TRAINING if importlib.util.find_spec(name)]
+    training = [name for name in FOR_TRAINING if importlib.util.find_spec(name)]
+    problems = [f"{name} is there, and only training needs it" for name in training]
     if os.getuid() == 0:
-        faults.append("it runs as root")
+        problems.append("it runs as root")
     port = _free_port()
     with subprocess.Popen(["bentoml", "serve", str(_BENTO), "--port", str(port), "--host", "127.0.0.1"]) as server:
         try:
-            faults += _wait_ready(server, port) or _golden_mismatches(package, port)
+            problems += _wait_ready(server, port) or _golden_mismatches(package, port)
         finally:
             server.send_signal(signal.SIGTERM)
-    print("\n".join(faults) or f"{len(package.golden)} golden requests answered right by {package.digest}", flush=True)
-    return 1 if faults else 0
+    good = f"{len(package.golden)} golden requests answered right by {package.digest}"
+    print("\n".join(problems) or good, flush=True)
+    return 1 if problems else 0
 
 
 def _free_port() -> int:

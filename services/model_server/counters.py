@@ -1,7 +1,7 @@
-"""What a server counts, as plain numbers in shared memory, and their text for Prometheus.
+"""The server's counters, as plain numbers in shared memory, and their text for Prometheus.
 
-An increment is one store, where a client library's costs a lock and a
-memory-mapped write of its own; with several workers the text is the sum over all.
+An increment is a single store; a client library's costs a lock and a memory-mapped
+write. With several workers the text is the sum over all workers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LATENCY_BUCKETS: Final = (
 
 _BINS: Final = len(SCORE_EDGES)
 # The place of each number in a slot. The two reasons to drop a row of the log
-# have their own, because two threads count them.
+# have a number each, because two threads count them.
 _REQUESTS, _ERRORS, _SLOW, _LATENCY_SUM, _DROPPED_FULL, _DROPPED_DISK, _SHADOWED, _ROWS = range(8)
 _FEEDBACK: Final = _ROWS + 1
 _REFUSED: Final = _FEEDBACK + len(telemetry.FEEDBACK_MATCHED)
@@ -37,7 +37,7 @@ _SIZE: Final = _LATENCY + len(LATENCY_BUCKETS)
 
 _SCORES_HELP: Final = "Requests by the bins of their scores; each row of a request counts 1 / its rows."
 _LABELS_HELP: Final = "Requests whose labels came back, by score bin and label; each row counts 1 / its request's rows."
-#: Bytes of a worker's numbers.
+#: Bytes of one worker's numbers.
 COUNTER_BYTES: Final = 8 * _SIZE
 
 
@@ -50,7 +50,7 @@ class Counters:
         self._slow_seconds = slow_seconds
 
     def request(self, seconds: float, *, error: bool) -> None:
-        """Counts a predict request that was answered with 2xx, or 5xx if it is an error."""
+        """Counts a predict request answered with 2xx, or with 5xx if `error`."""
         values = self._values
         values[_REQUESTS] += 1
         values[_LATENCY_SUM] += seconds
@@ -61,7 +61,7 @@ class Counters:
             values[_SLOW] += 1
 
     def scores(self, bins: Sequence[int]) -> None:
-        """Counts the scores of an answer, given as bins; all rows together count one."""
+        """Counts the score bins of one answer; all its rows together count one."""
         values = self._values
         values[_ROWS] += len(bins)
         weight = 1 / len(bins)
@@ -69,13 +69,13 @@ class Counters:
             values[_SCORES + place] += weight
 
     def labels(self, bins: Sequence[int], positives: Sequence[bool]) -> None:
-        """Counts the labels that came back for the rows of an answer, given with their bins; all together count one."""
+        """Counts the labels of one answer's rows by their score bins; all its rows together count one."""
         values = self._values
         for place, positive in zip(bins, positives, strict=True):
             values[_LABELS + 2 * place + positive] += 1 / len(bins)
 
     def shadow_answered(self) -> None:
-        """Counts a copy of another version's request that was answered."""
+        """Counts an answered copy of another version's request."""
         self._values[_SHADOWED] += 1
 
     def refused(self, reason: Reason) -> None:
@@ -83,7 +83,7 @@ class Counters:
         self._values[_REFUSED + REASONS.index(reason)] += 1
 
     def feedback(self, rows: int, matched: telemetry.Matched) -> None:
-        """Counts rows of feedback by what became of them."""
+        """Counts rows of feedback by outcome."""
         self._values[_FEEDBACK + telemetry.FEEDBACK_MATCHED.index(matched)] += rows
 
     def dropped_full(self, rows: int) -> None:
@@ -96,7 +96,7 @@ class Counters:
 
 
 class Exposition(Collector):
-    """The numbers of all workers under the names of `services.telemetry`; every child is there from the start."""
+    """The numbers of all workers under the names of `services.telemetry`; every label value exists from the start."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Exposition(Collector):
         version: str,
         shadow: Collector | None = None,
     ) -> None:
-        """`shadow` has the metrics of a server that asks a candidate."""
+        """`shadow` holds the metrics about a candidate, on a server that asks one."""
         self._memories = [memory[:COUNTER_BYTES].cast("d") for memory in memories]
         self._package = package
         self._labels = (service, version)
@@ -116,7 +116,7 @@ class Exposition(Collector):
             self._registry.register(shadow)
 
     def text(self) -> bytes:
-        """Prometheus's text format."""
+        """The metrics in Prometheus's text format."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:

@@ -1,7 +1,7 @@
-"""A request's body to rows of values, fast when it is right.
+"""Decodes a request's body into rows of values, fast if the body is right.
 
-msgspec decodes and checks types, ranges and categories in one pass of C. Only
-when that fails the body is read again, slowly, to say everything that is wrong.
+msgspec decodes and checks types, ranges and categories in one pass of C. Only if
+that fails is the body read again, slowly, to list every problem.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class RowDecoder:
         )
 
     def decode(self, body: bytes) -> tuple[list[Row], bool]:
-        """The rows, and whether the body was one object rather than a list.
+        """The rows, and True if the body was one object rather than a list.
 
         Raises:
-            Refused: it is not JSON, or not what the contract allows; every wrong row is named.
+            Refused: the body is not JSON, or breaks the contract; every wrong row is named.
         """
         try:
             document = self._typed(body)
@@ -72,10 +72,10 @@ class RowDecoder:
 
 
 def json_document(body: bytes) -> Any:
-    """What a body says, with Python's own reader, whose messages name a place.
+    """The document in a body, parsed by Python's own reader, whose messages name a position.
 
     Raises:
-        Refused: it is not JSON.
+        Refused: the body is not JSON.
     """
     try:
         return json.loads(body.decode("utf-8"))
@@ -91,7 +91,7 @@ def json_document(body: bytes) -> Any:
 
 
 def _typed_decoder(contract: Contract) -> Callable[[bytes], Any]:
-    """msgspec's decoder for a row or a list of rows, or one that always fails where it has no such type."""
+    """msgspec's decoder of a row or a list of rows; a decoder that always fails if msgspec has no such type."""
     attributes = {f"f{place}": name for place, name in enumerate(contract.features)}
     try:
         fields = [
@@ -104,7 +104,7 @@ def _typed_decoder(contract: Contract) -> Callable[[bytes], Any]:
         batch = Annotated[list[row], msgspec.Meta(min_length=1, max_length=contract.limits.max_batch_rows)]
         return msgspec.json.Decoder(Union[row, batch]).decode  # noqa: UP007 -- built at run time
     except (TypeError, ValueError):
-        # Names with quotes and numbers beyond 64 bits have no type; the slow way reads them.
+        # msgspec has no type for names with quotes and numbers beyond 64 bits; the slow path reads them.
         return _never
 
 

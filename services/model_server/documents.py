@@ -1,4 +1,4 @@
-"""What the server says about itself: `/schema`, `/openapi.json` and the page `/docs`."""
+"""The server's description of itself: `/schema`, `/openapi.json` and the page `/docs`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services import telemetry
 from services.model_server.feedback.handler import MAX_MESSAGES
 from services.model_server.problems import allowed_text
 
-#: Files of the Swagger UI that BentoML brings along, so that `/docs` needs no network.
+#: Files of the Swagger UI that comes with BentoML, so that `/docs` needs no network.
 SWAGGER_FILES: Final = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
 
@@ -41,7 +41,7 @@ def docs_page(title: str) -> str:
 
 
 def schema(package: Package, service: str, version: str) -> dict[str, Any]:
-    """The contract as callers need it."""
+    """The contract in the form that callers need."""
     contract = package.contract
     return {
         "service": service,
@@ -108,7 +108,7 @@ _REFUSAL: Final = {
     },
 }
 
-#: What became of one message of feedback.
+#: The outcome of one feedback message.
 _OUTCOME: Final = {
     "type": "object",
     "required": ["request_id", "matched"],

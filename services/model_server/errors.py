@@ -1,10 +1,10 @@
 """The errors that the model server raises on purpose.
 
 ServerError
-├── SettingsError   a setting is wrong; an operator mends it
-├── ModelError      the graph said something that is no probability
-├── LabelsError     labels do not fit an answer, or another label came first
-└── Refused         a request is wrong; its caller mends it
+├── SettingsError   a setting is wrong; the operator must correct it
+├── ModelError      the graph's output is not a probability
+├── LabelsError     labels do not fit an answer, or contradict earlier labels
+└── Refused         a request is wrong; the caller must correct it
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
 class ServerError(Exception):
-    """A fault that a person can act on; its message is one to show."""
+    """An error that a person can act on; its message is meant to be shown."""
 
 
 class SettingsError(ServerError):
@@ -25,15 +25,15 @@ class SettingsError(ServerError):
 
 
 class ModelError(ServerError):
-    """The graph's output is no probability."""
+    """The graph's output is not a probability."""
 
 
 class LabelsError(ServerError):
-    """Labels that cannot count for the answer that they name."""
+    """Labels that cannot be counted for the answer they name."""
 
 
 class Refused(ServerError):  # noqa: N818 -- an answer, not an accident
-    """A request that gets a 4xx; `details` join the message in the answer."""
+    """A request that gets a 4xx; `details` are added to the message in the answer."""
 
     def __init__(self, status: int, reason: Reason, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -42,5 +42,5 @@ class Refused(ServerError):  # noqa: N818 -- an answer, not an accident
         self.details = details
 
     def document(self) -> dict[str, Any]:
-        """The answer's JSON."""
+        """The answer as JSON values."""
         return {"error": str(self), **self.details}

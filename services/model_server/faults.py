@@ -1,4 +1,4 @@
-"""Faked faults, so that a canary can be bad in a planned way; only settings switch them on."""
+"""Injected faults, which make a canary bad in a planned way; only settings switch them on."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _KEPT_SCORES = 1000
 
 
 class FakedError(ServerError):
-    """A planned failure."""
+    """A planned failure, answered with 500."""
 
 
 class Faults:
     """Draws the planned faults of each request."""
 
     def __init__(self, settings: Settings, contract: Contract, source: random.Random) -> None:
-        """Raises SettingsError when the slice is none of the contract's."""
+        """Raises SettingsError if the contract does not have the planned slice."""
         self._error_ratio = settings.fault_error_ratio
         self._slow_ratio = settings.fault_slow_ratio
         self._stale_ratio = settings.fault_stale_ratio
@@ -45,7 +45,7 @@ class Faults:
         return self._delay_seconds if self._source.random() < self._slow_ratio else 0.0
 
     def stale(self, scores: Sequence[float]) -> list[float]:
-        """The scores, of which the planned share is that of an earlier, unrelated row."""
+        """The scores, with the planned share replaced by scores of earlier, unrelated rows."""
         source = self._source
         answered = [
             source.choice(self._earlier) if self._earlier and source.random() < self._stale_ratio else score
@@ -55,7 +55,7 @@ class Faults:
         return answered
 
     def in_slice(self, rows: Sequence[Row], scores: list[float]) -> list[float]:
-        """The scores, of which the planned share of the planned slice says the opposite."""
+        """The scores, with the planned share of the planned slice turned to the opposite label."""
         if self._slice is None:
             return scores
         place, text, ratio = self._slice
@@ -66,7 +66,7 @@ class Faults:
 
 
 def _planned_slice(text: str, contract: Contract) -> tuple[int, str, float]:
-    """The feature's place in a row, the value's text, the share."""
+    """The feature's place in a row, the value's text, and the share."""
     name, value, ratio = parse_slice(text)
     allowed = _category_values(contract)
     if value not in allowed.get(name, ()):
@@ -92,7 +92,7 @@ def planned_faults(settings: Settings, contract: Contract, source: random.Random
     """The faults that the settings ask for, or None.
 
     Raises:
-        SettingsError: the slice is none of the contract's.
+        SettingsError: the contract does not have the planned slice.
     """
     ratios = settings.fault_error_ratio, settings.fault_slow_ratio, settings.fault_stale_ratio
     return Faults(settings, contract, source) if any(ratios) or settings.fault_slice else None

@@ -1,4 +1,4 @@
-"""The loaded model: rows of values to answers, and the proof that it still gives its golden ones."""
+"""The loaded model: turns rows into answers, and checks that its golden requests are still answered correctly."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from components.package.model_package import TOLERANCE, Package, bin_of, open_gr
 from services.model_server.decoding import Row
 from services.model_server.errors import ModelError
 
-#: From so many scores on, numpy is quicker than a loop.
+#: From this many scores on, numpy is faster than a loop.
 _TOGETHER_ROWS = 16
-#: About so many rows `Model.seconds_a_row` times.
+#: About how many rows `Model.seconds_a_row` times.
 _TIMED_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenMismatch:
-    """A golden request that is not answered as it must be."""
+    """A golden request with a wrong answer."""
 
     line: int
     expected: float
@@ -31,7 +31,7 @@ class GoldenMismatch:
 
 
 class Model:
-    """One package's graph with what stands before and behind it."""
+    """One package's graph, with the encoding before it and the wording of answers after it."""
 
     def __init__(self, package: Package, version: str) -> None:
         """Raises PackageError when the graph cannot be loaded."""
@@ -44,14 +44,14 @@ class Model:
         self._negative = f',"label":{json.dumps(contract.target.negative)},"version":{json.dumps(version)}}}'
 
     def encode(self, rows: Sequence[Row]) -> NDArray[np.float32]:
-        """Rows in the contract's order -> float32 [rows, width]."""
+        """Encodes rows in the contract's order: float32 [rows, width]."""
         return self._encoder.encode(rows)
 
     def scores(self, encoded: NDArray[np.float32]) -> list[float]:
-        """Encoded rows -> probabilities of the positive class.
+        """Probabilities of the positive class, one for each encoded row.
 
         Raises:
-            ModelError: the graph answers something that is no probability.
+            ModelError: a score is not a probability.
         """
         scores: list[float] = self._graph.probabilities(encoded).tolist()
         for score in scores:
@@ -61,7 +61,7 @@ class Model:
         return scores
 
     def answer(self, scores: Sequence[float], *, single: bool) -> str:
-        """The answer's JSON, with seven digits of the float32 score."""
+        """The answer as JSON, with seven digits of each float32 score."""
         threshold, positive, negative = self._threshold, self._positive, self._negative
         if single:
             (score,) = scores
@@ -70,20 +70,20 @@ class Model:
         return f"[{','.join(parts)}]"
 
     def golden_mismatches(self) -> list[GoldenMismatch]:
-        """The golden requests that are answered wrongly now, each on its own and all as one batch."""
+        """The golden requests with wrong answers, asked one by one and then all as one batch."""
         rows = self._golden_rows()
         together = self.scores(self.encode(rows))
         alone = [self.scores(self.encode([row]))[0] for row in rows]
         expected = [row.answer.probability for row in self._package.golden]
         return [
-            GoldenMismatch(line=line, expected=wanted, answered=given)
-            for given_rows in (alone, together)
-            for line, (wanted, given) in enumerate(zip(expected, given_rows, strict=True), 1)
-            if abs(wanted - given) > TOLERANCE
+            GoldenMismatch(line=line, expected=right, answered=answered)
+            for answers in (alone, together)
+            for line, (right, answered) in enumerate(zip(expected, answers, strict=True), 1)
+            if abs(right - answered) > TOLERANCE
         ]
 
     def seconds_a_row(self) -> float:
-        """What a row of a large batch takes in the graph, measured now on the golden requests."""
+        """Measures the graph's seconds for one row of a large batch, made of the golden requests."""
         golden = self.encode(self._golden_rows())
         encoded = np.tile(golden, (_TIMED_ROWS // len(golden) + 1, 1))
         start = time.perf_counter()
@@ -96,7 +96,7 @@ class Model:
 
 
 def bins_of(scores: Sequence[float]) -> list[int]:
-    """The score bin of each score; a float32 sum may be a little above 1."""
+    """The bin of each score; scores slightly above 1 (float32 sums) count as 1."""
     if len(scores) >= _TOGETHER_ROWS:
         bins: list[int] = score_bin(scores).tolist()
         return bins

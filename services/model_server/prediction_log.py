@@ -1,7 +1,7 @@
-"""A log of JSON lines that never holds an answer up: bounded in memory, in files and in what it may cost.
+"""A log of JSON lines that never delays an answer: bounded in memory and in files.
 
-A line is put into a queue; a thread writes what has come together a few times a
-second. When the queue or the disk is full the lines are dropped and counted.
+Lines go into a queue, which a thread writes out a few times a second. If the queue
+or the disk is full, lines are dropped and counted.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from services.model_server.events import log_event
 
 #: Seconds between two writes.
 WRITE_INTERVAL = 0.2
-#: Bytes of one write.
+#: Bytes of one write, about.
 _CHUNK_BYTES = 1_048_576
-#: Seconds that a stop waits for a disk that does not answer.
+#: Seconds that closing waits for a disk that does not respond.
 _CLOSE_TIMEOUT = 5.0
 
 
 class LineLog:
-    """Lines into files `<name>-<number>.jsonl` of a folder; several processes may share it."""
+    """Writes lines into files `<name>-<number>.jsonl` of a folder, which several processes may share."""
 
     def __init__(
         self,
@@ -37,19 +37,19 @@ class LineLog:
         dropped_full: Callable[[int], None],
         dropped_disk: Callable[[int], None],
     ) -> None:
-        """`dropped_full` is told rows by the thread that puts them, `dropped_disk` by the writing thread."""
+        """Dropped rows are reported: `dropped_full` is called by the thread that puts, `dropped_disk` by the writer."""
         self._files = _Files(folder, name, max_file_bytes, max_files)
         self._max_queue_bytes = max_queue_bytes
         self._dropped_full, self._dropped_disk = dropped_full, dropped_disk
         self._queue: deque[tuple[bytes, int]] = deque()
-        # Each is changed by one thread only; their difference is what waits.
+        # Each number is changed by one thread only; their difference is the size of the queue.
         self._put_bytes = self._taken_bytes = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{name}-log", daemon=True)
         self._thread.start()
 
     def put(self, line: bytes, rows: int) -> None:
-        """Takes a line (with its newline) that holds so many rows, or counts them as dropped."""
+        """Queues a line (with its newline) that holds `rows` rows; if the queue is full, counts them as dropped."""
         if self._put_bytes - self._taken_bytes + len(line) > self._max_queue_bytes:
             self._dropped_full(rows)
             return
@@ -57,7 +57,7 @@ class LineLog:
         self._queue.append((line, rows))
 
     def close(self) -> None:
-        """Writes what waits, unless the disk does not answer."""
+        """Writes the queued lines, unless the disk does not respond."""
         self._stop.set()
         self._thread.join(_CLOSE_TIMEOUT)
         if self._thread.is_alive():
@@ -86,7 +86,7 @@ class LineLog:
 
 
 class _Files:
-    """The numbered files: the newest is written, the oldest are removed."""
+    """The numbered files: appends to the newest, removes the oldest."""
 
     def __init__(self, folder: Path, name: str, max_file_bytes: int, max_files: int) -> None:
         self._folder, self._name = folder, name
@@ -115,12 +115,12 @@ class _Files:
             if written:
                 os.ftruncate(file, self._size)
         except OSError:
-            # Half a line stays; the next lines go into a new file.
+            # Half a line remains; the next lines go into a new file.
             self.close()
 
     def _current(self, incoming: int) -> int:
         if self._file is not None:
-            # Another process may have removed it as the oldest.
+            # Another process may have removed this file as the oldest.
             removed = os.fstat(self._file).st_nlink == 0
             if removed or (self._size and self._size + incoming > self._max_file_bytes):
                 self.close()
@@ -145,7 +145,7 @@ class _Files:
         return self._folder / f"{self._name}-{number:08d}.jsonl"
 
     def _remove_oldest(self, sizes: Mapping[int, int]) -> None:
-        """Makes room for a whole file more. Bytes count, for each start of a process begins a file, however short."""
+        """Makes room for one more full file. The limit is in bytes, because every process start begins a new file."""
         excess = sum(sizes.values()) - (self._max_files - 1) * self._max_file_bytes
         for number, size in sorted(sizes.items()):
             if excess <= 0:
@@ -154,7 +154,7 @@ class _Files:
             excess -= size
 
     def _sizes(self) -> dict[int, int]:
-        """Bytes of each file by its number; what another process removes meanwhile is gone."""
+        """Bytes of each file by its number, without files that another process removes meanwhile."""
         sizes: dict[int, int] = {}
         for path in self._folder.glob(f"{self._name}-*.jsonl"):
             number = path.stem.rpartition("-")[2]
@@ -163,7 +163,7 @@ class _Files:
         return sizes
 
     def close(self) -> None:
-        """Closes the file that is written."""
+        """Closes the current file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

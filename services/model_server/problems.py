@@ -1,4 +1,4 @@
-"""Everything that is wrong with a batch of rows, in words: row, field, value, problem, what is allowed."""
+"""Lists every problem with a batch of rows: row, field, value, problem, and what is allowed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from services.model_server.errors import Refused
 
 Problem = dict[str, Any]
 
-#: A value is quoted up to this many characters.
+#: Values are quoted up to this many characters.
 MAX_QUOTE = 80
-#: Once so many problems are listed, a further wrong row gets one only; so the answer stays short and quick.
+#: After this many problems each further wrong row gets only one, so that the answer stays short and quick.
 MAX_LISTED = 100
-#: So many categories or fields are listed in a message; `/schema` has all of them.
+#: A message lists this many categories or fields; `/schema` lists all of them.
 MAX_CATEGORIES = 20
-#: So many unknown fields of a row get a guess what was meant, and only until so many problems are known.
+#: At most this many unknown fields of a row get a suggestion, and only until this many problems are listed.
 MAX_GUESSES = 3
 
 
 class Examiner:
-    """Reads rows carefully, for one contract."""
+    """Checks rows field by field against one contract."""
 
     def __init__(self, contract: Contract) -> None:
         self._features = contract.features
@@ -44,9 +44,9 @@ class Examiner:
         problems: list[Problem] = []
         wrong = 0
         for place, row in enumerate(rows):
-            found = self._row(place, row, guess=len(problems) < MAX_GUESSES)
-            wrong += bool(found)
-            problems += found if len(problems) < MAX_LISTED else found[:1]
+            in_row = self._row(place, row, guess=len(problems) < MAX_GUESSES)
+            wrong += bool(in_row)
+            problems += in_row if len(problems) < MAX_LISTED else in_row[:1]
         if problems:
             message = f"{wrong} of {len(rows)} rows are wrong" if len(rows) > 1 else "the row is wrong"
             raise Refused(422, "wrong_values", message, problems=problems)
@@ -58,20 +58,20 @@ class Examiner:
         problems = []
         for name, check in self._checks.items():
             if name in row:
-                fault = check(row[name])
+                problem = check(row[name])
             else:
-                fault = None if self._features[name].missing == "allowed" else "is missing"
-            if fault:
-                problems.append(_problem(place, name, row.get(name), fault, self._allowed[name]))
+                problem = None if self._features[name].missing == "allowed" else "is missing"
+            if problem:
+                problems.append(_problem(place, name, row.get(name), problem, self._allowed[name]))
         unknown = [name for name in row if name not in self._checks][:MAX_LISTED]
-        # A guess compares a name with every field's, which takes longer than all the rest.
+        # A guess compares the name with every field, which takes longer than all other checks.
         guessed = set(unknown[:MAX_GUESSES]) if guess else set()
         return problems + [self._unknown(place, name, row[name], guess=name in guessed) for name in unknown]
 
     def _unknown(self, place: int, name: str, value: Any, *, guess: bool) -> Problem:
         close = difflib.get_close_matches(name[:MAX_QUOTE], self._checks, n=1) if guess else []
-        fault = f"is no field; did you mean {close[0]!r}?" if close else "is no field"
-        return _problem(place, _short(name), value, fault, self._fields)
+        problem = f"is no field; did you mean {close[0]!r}?" if close else "is no field"
+        return _problem(place, _short(name), value, problem, self._fields)
 
 
 def _problem(row: int, field: str | None, value: Any, problem: str, allowed: str) -> Problem:
@@ -79,7 +79,7 @@ def _problem(row: int, field: str | None, value: Any, problem: str, allowed: str
 
 
 def quote(value: Any) -> Any:
-    """A value as an answer may repeat it: short, and JSON."""
+    """A value in a form that an answer may repeat: short, and valid JSON."""
     if isinstance(value, str):
         return _short(value)
     if value is None or isinstance(value, bool) or (isinstance(value, float) and math.isfinite(value)):
@@ -96,7 +96,7 @@ def _short(text: str) -> str:
 
 
 def allowed_text(feature: Feature) -> str:
-    """What a feature allows, in words."""
+    """A sentence about the values that a feature allows."""
     text = _allowed(feature)
     return f"{text}; null or left out if it is not known" if feature.missing == "allowed" else text
 
@@ -116,26 +116,26 @@ def _listed(names: list[str]) -> str:
 
 
 def _check(feature: Feature) -> Callable[[Any], str | None]:
-    """A function from a value to what is wrong with it."""
-    fault = _fault(feature)
+    """A function that returns the problem with a value, or None."""
+    check_value = _value_check(feature)
 
     def check(value: Any) -> str | None:
         if value is None:
             return None if feature.missing == "allowed" else "is null"
-        return fault(value)
+        return check_value(value)
 
     return check
 
 
-def _fault(feature: Feature) -> Callable[[Any], str | None]:
+def _value_check(feature: Feature) -> Callable[[Any], str | None]:
     if isinstance(feature, NumberFeature):
-        return partial(_number_fault, feature)
+        return partial(_number_problem, feature)
     if isinstance(feature, DateFeature):
-        return partial(_date_fault, feature)
-    return partial(_category_fault, frozenset((type(value), value) for value in feature.values))
+        return partial(_date_problem, feature)
+    return partial(_category_problem, frozenset((type(value), value) for value in feature.values))
 
 
-def _number_fault(feature: NumberFeature, value: Any) -> str | None:
+def _number_problem(feature: NumberFeature, value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"is {_kind(value)}, not a number"
     try:
@@ -149,13 +149,13 @@ def _number_fault(feature: NumberFeature, value: Any) -> str | None:
     return f"is above {feature.max:g}" if number > feature.max else None
 
 
-def _category_fault(known: frozenset[tuple[type, Any]], value: Any) -> str | None:
+def _category_problem(known: frozenset[tuple[type, Any]], value: Any) -> str | None:
     if not isinstance(value, str | int):
         return f"is {_kind(value)}, not a category"
     return None if (type(value), value) in known else f"is {_kind(value)} that is no category"
 
 
-def _date_fault(feature: DateFeature, value: Any) -> str | None:
+def _date_problem(feature: DateFeature, value: Any) -> str | None:
     if not isinstance(value, str):
         return f"is {_kind(value)}, not a date"
     try:

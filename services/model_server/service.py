@@ -1,8 +1,8 @@
-"""The BentoML service: what `bentoml serve` loads, in its supervisor and in each worker.
+"""The BentoML service, loaded by `bentoml serve` in its supervisor and in each worker.
 
-BentoML builds, locks, supervises and containerises; answering is `ModelApp`,
-put outside BentoML's own application, whose middlewares time, trace and log
-each request for several times the price of a prediction.
+BentoML builds, locks, supervises and containerises. `ModelApp` answers requests and
+wraps BentoML's own application, whose middlewares time, trace and log each request
+at several times the cost of a prediction.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _BAKED_IN = Path(__file__).resolve().parents[2] / "package"
 
 
 def _prepare() -> Settings:
-    """Reads the settings; a supervisor also checks the package and makes the memory that its workers share."""
+    """Reads the settings; a supervisor also checks the package and creates the memory that its workers share."""
     try:
         settings = read_settings(os.environ, _BAKED_IN)
         if not is_offered(os.environ):
             contract = verified_package(settings).contract
-            planned_faults(settings, contract, random.Random())  # noqa: S311 -- only to see that they can be planned
+            planned_faults(settings, contract, random.Random())  # noqa: S311 -- only checks that they can be planned
             offer(os.environ, settings.workers, slot_bytes(settings, contract))
             if settings.die_with_parent:
                 die_with_parent()
@@ -45,7 +45,7 @@ _settings = _prepare()
 
 
 class _Service(bentoml.Service[Any]):  # type: ignore[misc]
-    """A service whose application is ours; BentoML's own takes what is not HTTP."""
+    """A service with our application; BentoML's own handles everything that is not HTTP."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """The application of one worker."""

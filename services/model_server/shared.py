@@ -1,8 +1,8 @@
-"""Memory that the workers of one server share: each writes its own slot, all read every slot.
+"""Memory shared by the workers of one server: each writes its own slot and reads every slot.
 
-The supervisor makes an anonymous file before it starts the workers; they open
-it through /proc, so nothing has a name that could be left behind. A worker that
-is started again takes the slot of the one that ended and counts on.
+The supervisor creates an anonymous file before it starts the workers, which open it
+through /proc; so no named file can be left behind. A restarted worker takes the slot
+of the worker that ended and continues its counts.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Final
 
 #: Where workers find the memory: "<process id>:<file descriptor>:<bytes>".
 SHARED_VARIABLE: Final = "CANARIO_SHARED_MEMORY"
-#: The byte of the file that is locked to change another worker's slot; slots lock the bytes from 0.
+#: The byte of the file to lock before changing another worker's slot; the slots' own locks are the bytes from 0.
 _CHANGE_LOCK: Final = 1 << 40
 
 
 class SharedMemory:
-    """Slots of equal size; this process owns one of them until it ends."""
+    """Slots of equal size; this process owns one slot until it ends."""
 
     def __init__(self, file: int, size: int, slot_bytes: int) -> None:
-        """`file` is a descriptor of `size` bytes that must stay open: closing any descriptor of it frees the locks."""
+        """`file` is the descriptor of a file of `size` bytes; it must stay open, since closing it frees the locks."""
         self._file = file
         memory = memoryview(mmap.mmap(file, size))
         self.slots = tuple(memory[start : start + slot_bytes] for start in range(0, size - slot_bytes + 1, slot_bytes))
@@ -43,7 +43,7 @@ class SharedMemory:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Holds the other workers off while one of their slots is changed."""
+        """Keeps other workers from changing slots while this worker changes one that is not its own."""
         fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _CHANGE_LOCK)
         try:
             yield
@@ -52,12 +52,12 @@ class SharedMemory:
 
 
 def slot_size(payload_bytes: int) -> int:
-    """The payload in whole pages, so that slots share none."""
+    """The payload's bytes rounded up to whole pages, so that slots do not share a page."""
     return -(-payload_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def offer(environment: MutableMapping[str, str], workers: int, slot_bytes: int) -> None:
-    """Makes the memory in a supervisor and names it for its workers (on Linux; elsewhere each worker counts alone)."""
+    """Creates a supervisor's memory and names it to its workers (only on Linux; elsewhere each worker counts alone)."""
     if sys.platform != "linux":
         return
     # A reload starts the new workers before the old ones end.
@@ -66,12 +66,12 @@ def offer(environment: MutableMapping[str, str], workers: int, slot_bytes: int) 
 
 
 def is_offered(environment: MutableMapping[str, str]) -> bool:
-    """Whether the process that started this one offers memory."""
+    """True if the parent process offers memory."""
     return environment.get(SHARED_VARIABLE, "").partition(":")[0] == str(os.getppid())
 
 
 def join(environment: MutableMapping[str, str], slot_bytes: int) -> SharedMemory:
-    """The supervisor's memory, or memory of our own if nobody offered any."""
+    """The supervisor's memory, or own memory if none is offered."""
     if not is_offered(environment):
         return SharedMemory(_anonymous_file(slot_bytes), slot_bytes, slot_bytes)
     owner, file, size = environment[SHARED_VARIABLE].split(":")

@@ -1,4 +1,4 @@
-"""The server's door: which package it takes."""
+"""Reads the package to serve and verifies its signature."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from services.model_server.settings import Settings
 
 
 def verified_package(settings: Settings) -> Package:
-    """The package that is to be served; with a public key, only one that its owner signed.
+    """The package to serve; if the settings have a public key, its signature must verify.
 
     Raises:
-        PackageError: its bytes or its signature are wrong.
+        PackageError: the package's bytes or signature are wrong.
     """
     package = read_package(settings.package)
     if settings.public_key:
-        # Only here: who needs no signature need not pay for OpenSSL.
+        # Imported here, so that servers without a public key do not load OpenSSL.
         from components.package.signature import check_signature
 
         check_signature(package, settings.public_key)

@@ -1,1 +1,1 @@
-"""Signs packages, and lists what their images hold."""
+"""Signs packages and lists the contents of their images."""

@@ -1,6 +1,6 @@
-"""Signs a package and lists what its image will hold: `python -m services.signing --spec services/churn/service.yaml`.
+"""Signs a package and lists the contents of its image: `python -m services.signing --spec services/churn/service.yaml`.
 
-Both files lie beside the package, and `make image` takes them into the image.
+Both files are written beside the package; `make image` copies them into the image.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from services.signing.signer import key_signer, sign_package, workflow_signer
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 1 when nothing was signed."""
+    """Runs the command line; the exit status is 1 when nothing was signed."""
     args = _parser().parse_args(arguments)
     try:
         spec = load_spec(args.spec)
@@ -41,8 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.signing", description=__doc__)
     parser.add_argument("--spec", type=Path, required=True, help="the model's service.yaml")
-    parser.add_argument("--package", type=Path, help="folder of a package; by default that of `make train`")
-    parser.add_argument("--key", type=Path, help="ECDSA private key (PEM); without one the workflow signs as itself")
+    parser.add_argument("--package", type=Path, help="folder of a package; by default the newest of `make train`")
+    parser.add_argument("--key", type=Path, help="ECDSA private key (PEM); by default the workflow's identity signs")
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="where `make train` left its record")
     return parser
 

@@ -1,8 +1,8 @@
 """The errors of signing.
 
-SigningError   nobody can sign here, or the key cannot; says what is needed
+SigningError   there is no identity to sign with, or the key is unusable; says what is needed
 """
 
 
 class SigningError(Exception):
-    """A fault that a person can act on; its message is one to show."""
+    """An error that a person can act on; its message is meant to be shown."""

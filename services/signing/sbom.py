@@ -1,6 +1,6 @@
-"""The bill of materials of a model's image, in CycloneDX: the package and every library that the lock file names.
+"""The bill of materials of a model's image, in CycloneDX: the package and every library in the lock file.
 
-The base image's own contents are not in it. The same package and lock give the same bytes.
+It leaves out the base image's contents. The same package and lock file give the same bytes.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from components.package.model_package import Package
 from services.image.engine import EPOCH
 from services.model_server.build import LOCK_FILE
 
-#: Property with the digest of the lock file, which has the hashes of every library.
+#: Property that holds the digest of the lock file, which in turn holds the hashes of every library.
 LOCK_PROPERTY: Final = "canario:lock"
 
 
 def bill_of_materials(package: Package, lock: Path = LOCK_FILE) -> str:
-    """CycloneDX JSON.
+    """The bill of materials as CycloneDX JSON.
 
     Raises:
-        ValueError: a line of the lock is no exact version.
+        ValueError: a line of the lock file does not pin an exact version.
     """
     image = Component(name=package.contract.name, type=ComponentType.CONTAINER, bom_ref="image", version=package.digest)
     libraries = [_library(requirement) for requirement in RequirementsFile.from_file(str(lock)).requirements]

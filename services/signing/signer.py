@@ -1,4 +1,4 @@
-"""Signs a package with a key, or as the workflow that runs this; model-signing does it, in sigstore's format."""
+"""Signs a package with a key or the running workflow's identity, using model-signing in sigstore's format."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from components.package.model_package import Package
 from components.package.signature import signature_file
 from services.signing.errors import SigningError
 
-#: Who a workflow's token is for, as sigstore asks.
+#: The audience that sigstore requires in a workflow's token.
 _AUDIENCE = "sigstore"
 
 
 def key_signer(key: Path) -> Config:
-    """Signs with an ECDSA private key, a PEM file without a password.
+    """A signer with an ECDSA private key, a PEM file without a password.
 
     Raises:
-        SigningError: it is not there or no such key.
+        SigningError: the file does not exist or does not hold such a key.
     """
     try:
         return _config().use_elliptic_key_signer(private_key=key)
@@ -35,10 +35,10 @@ def key_signer(key: Path) -> Config:
 
 
 def workflow_signer() -> Config:
-    """Signs keyless, as the workflow whose identity this machine has; needs sigstore's public service.
+    """A keyless signer with the identity of the running workflow; needs sigstore's public service.
 
     Raises:
-        SigningError: there is no identity here. Nobody is asked for one in a browser.
+        SigningError: this machine has no such identity; no browser is opened to ask for one.
     """
     try:
         token = detect_credential(_AUDIENCE)
@@ -50,7 +50,7 @@ def workflow_signer() -> Config:
 
 
 def sign_package(package: Package, signer: Config) -> Path:
-    """Writes the signature beside the package, in place of one that is there; where it is.
+    """Writes the signature beside the package, replacing an earlier one, and returns its path.
 
     Raises:
         SigningError: the signer failed.
@@ -67,7 +67,7 @@ def sign_package(package: Package, signer: Config) -> Path:
 
 
 def _config() -> Config:
-    """Signs every file of a folder."""
+    """A configuration that signs every file of a folder."""
     config = Config()  # type: ignore[no-untyped-call]
     every_file = hashing.Config()  # type: ignore[no-untyped-call]
     return config.set_hashing_config(every_file.set_ignored_paths(paths=(), ignore_git_paths=False))

@@ -1,4 +1,4 @@
-"""What follows from a verdict or a rollout's end: Events, the champion alias, the revert in Git.
+"""The consequences of a verdict or a rollout's end: Events, the champion alias, the revert in Git.
 
-Imports the judge; only its server may import it.
+This package imports the judge; only the judge's server may import it.
 """

@@ -1,4 +1,4 @@
-"""What follows from an answer, after it was given: Events, the revert in Git, the champion's alias in MLflow."""
+"""Carries out what follows from an answer: Events, the revert in Git, the champion's alias in MLflow."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from services.judge.webhook import Subject, WebhookPayload, WebhookPayloadError
 _PAUSES_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0)
 _MOST_UNDER_WAY = 100
 _PATIENCE_SECONDS = 10.0
-#: Waits before looks whether a Canary says itself that it failed: Flagger tells it, and writes it down then.
+#: Waits before each check that the Canary's own status says so: Flagger calls the webhook first and writes it later.
 _CONFIRM_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-#: Between two looks for rollbacks that nobody was told of.
+#: Time between two searches for rollouts whose end was not reported.
 _LOOK_SECONDS = 60.0
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class Consequences:
-    """Nothing here keeps an answer waiting: all of it is done by tasks of its own."""
+    """Runs every consequence in its own task, so that no answer waits."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Consequences:
     ) -> None:
         """Without a cluster there are no Events, without an environment no reverts, without a registry no alias.
 
-        In `namespaces` it is looked for rollouts of whose end no judge was told.
+        `namespaces` are searched for rollouts whose end was not reported to a judge.
         """
         self._judge, self._cluster, self._environment, self._sleep = judge, cluster, environment, sleep
         self._registry = registry
@@ -57,7 +57,7 @@ class Consequences:
         self._under_way: set[asyncio.Task[object]] = set()
 
     def on_verdict(self, subject: Subject, record: dict[str, Any]) -> None:
-        """Writes an Event, once for each verdict and reason at each weight of a rollout."""
+        """Writes one Event for each verdict and reason at each weight of a rollout."""
         word, reason = record["verdict"], record["reason"]
         about = (
             subject,
@@ -71,9 +71,9 @@ class Consequences:
         self._notice(subject, Notice(f"Judge{word.capitalize()}", reason, _digest(about), warning=bad))
 
     def on_rollout_end(self, question: WebhookPayload) -> None:
-        """Does what follows from a rollout's end, once its Canary says so itself.
+        """Carries out what follows from a rollout's end, once the Canary's status confirms the end.
 
-        Without a cluster to ask, whoever tells of a rollback is believed.
+        Without a cluster to ask, a reported rollback is believed.
         """
         if self._cluster is not None:
             self._start(self._confirm(self._cluster, question.subject))
@@ -81,7 +81,7 @@ class Consequences:
             self._start(self._revert(self._environment, question))
 
     async def watch(self) -> None:
-        """Looks for ends of rollouts that Flagger told nobody, for it tells once: now, then every minute."""
+        """Searches for ended rollouts now and then every minute: Flagger reports an end only once."""
         cluster = self._cluster
         if cluster is None or not self._namespaces:
             return
@@ -91,10 +91,10 @@ class Consequences:
             await self._sleep(_LOOK_SECONDS)
 
     async def close(self) -> None:
-        """Lets what is under way come to its end, for a while."""
+        """Waits up to ten seconds for running tasks, then cancels them."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                while self._under_way:  # one may start another
+                while self._under_way:  # a task may start another
                     await asyncio.wait(self._under_way)
         for task in self._under_way:
             task.cancel()
@@ -113,16 +113,16 @@ class Consequences:
             log("error", service=subject.service, reason=str(error))
 
     async def _confirm(self, cluster: KubernetesApi, subject: Subject) -> None:
-        """Believes the Canary alone: anybody who reaches the judge may tell that its rollout ended."""
+        """Believes only the Canary's status: anybody who reaches the judge can claim that a rollout ended."""
         for pause in _CONFIRM_SECONDS:
             await self._sleep(pause)
             try:
-                found = rollout_end(await cluster.canary(subject))
+                end = rollout_end(await cluster.canary(subject))
             except (KubernetesError, WebhookPayloadError) as error:
                 log("error", namespace=subject.namespace, service=subject.service, reason=str(error))
                 continue
-            if found is not None:
-                await self._apply(found)
+            if end is not None:
+                await self._apply(end)
                 return
         log(
             "error",
@@ -131,20 +131,20 @@ class Consequences:
             reason="it was told that this rollout ended, and the Canary does not say so; nothing is done",
         )
 
-    async def _apply(self, found: RolloutEnd) -> None:
-        """Does what follows from an end, once."""
-        question = found.question
-        if self._applied.get(question.subject) == found.at:
+    async def _apply(self, end: RolloutEnd) -> None:
+        """Carries out what follows from an end, once."""
+        question = end.question
+        if self._applied.get(question.subject) == end.at:
             return
-        if found.failed:
+        if end.failed:
             done = self._environment is None or await self._revert(self._environment, question)
         else:
             done = self._registry is None or await self._move_champion_alias(self._registry, question)
         if done:
-            self._applied[question.subject] = found.at
+            self._applied[question.subject] = end.at
 
     async def _move_champion_alias(self, registry: Registry, question: WebhookPayload) -> bool:
-        """Whether nothing is left to try: the version that serves is MLflow's champion now, or MLflow never knew it."""
+        """Moves the alias; True if no retry is needed: the version is champion now, or MLflow does not know it."""
         service, version, package = question.name, question.metadata.version, question.metadata.package
         try:
             if await registry.promote(service, version, package):
@@ -164,15 +164,15 @@ class Consequences:
             return
         for canary in canaries:
             try:
-                found = rollout_end(canary)
+                end = rollout_end(canary)
             except WebhookPayloadError as error:
                 log("error", namespace=namespace, service=canary["metadata"]["name"], reason=str(error))
                 continue
-            if found is not None:
-                await self._apply(found)
+            if end is not None:
+                await self._apply(end)
 
     async def _revert(self, environment: EnvironmentRepository, question: WebhookPayload) -> bool:
-        """Whether the branch does not ask for the release any more."""
+        """Reverts the release; True once the branch does not name it any more."""
         service, version = question.name, question.metadata.version
         rollback, reason = Rollback(service, version, question.metadata.package), self._reason(question)
         for pause in (*_PAUSES_SECONDS, None):
@@ -202,7 +202,7 @@ class Consequences:
             reason = verdict.reason if verdict.verdict == "fail" else told
             signals = verdict.to_dict()["signals"]
         except UnknownSubjectError:
-            pass  # it failed before anybody asked
+            pass  # the rollout failed before the judge was asked about it
         return revert_reason(reason, signals)
 
     def _start(self, work: Coroutine[Any, Any, object]) -> None:
@@ -220,5 +220,5 @@ def _without_numbers(reason: str) -> str:
 
 
 def _digest(parts: object) -> str:
-    """The same for every replica of the judge, so that an Event is written once."""
+    """A key that is the same in every replica of the judge, so that an Event is written once."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

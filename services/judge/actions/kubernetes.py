@@ -1,6 +1,6 @@
-"""The little that the judge wants from Kubernetes: to write an Event beside a Canary, and to look at Canaries.
+"""The judge's client of Kubernetes: reads Canaries and writes Events about them.
 
-Plain HTTPS with the pod's own token (kubernetes.io/docs/tasks/run-application/access-api-from-pod).
+It speaks plain HTTPS with the pod's own token (kubernetes.io/docs/tasks/run-application/access-api-from-pod).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _EXISTS = 409
 
 @dataclass(frozen=True)
 class Notice:
-    """One Event: `title` is its reason in CamelCase, `key` is equal for what is to be said once."""
+    """One Event: `title` is its reason in CamelCase; of several with the same `key` only one is written."""
 
     title: str
     message: str
@@ -38,7 +38,7 @@ class KubernetesApi:
     """An API server."""
 
     def __init__(self, url: str, token: Callable[[], str], clock: Callable[[], float], ca_file: Path | None) -> None:
-        """`token` is asked for each call, since it is renewed; `clock` gives Unix seconds."""
+        """`token` is read for each call, because it is renewed; `clock` gives Unix seconds."""
         self._url = url
         self._context = ssl.create_default_context(cafile=ca_file) if ca_file else None
         self._token, self._clock = token, clock
@@ -47,24 +47,24 @@ class KubernetesApi:
         """The Canaries of a namespace.
 
         Raises:
-            ClusterError: the API server cannot be asked, or says no.
+            KubernetesError: the API server cannot be reached, or refuses.
         """
-        found = await self._call("GET", _CANARIES.format(namespace=namespace), None)
-        return list(found.get("items") or [])
+        document = await self._call("GET", _CANARIES.format(namespace=namespace), None)
+        return list(document.get("items") or [])
 
     async def canary(self, subject: Subject) -> dict[str, Any]:
         """The Canary of this name.
 
         Raises:
-            ClusterError: the API server cannot be asked, or says no.
+            KubernetesError: the API server cannot be reached, or refuses.
         """
         return await self._call("GET", f"{_CANARIES.format(namespace=subject.namespace)}/{subject.service}", None)
 
     async def write_event(self, subject: Subject, notice: Notice) -> None:
-        """Writes an Event beside the Canary of this name; one that is there already stays as it is.
+        """Writes an Event about the Canary of this name; an Event with the same key stays as it is.
 
         Raises:
-            ClusterError: the API server cannot be asked, or says no.
+            KubernetesError: the API server cannot be reached, or refuses.
         """
         canary = await self.canary(subject)
         event = _event(subject, canary["metadata"]["uid"], notice, self._clock())
@@ -84,10 +84,10 @@ class KubernetesApi:
 
 
 def own_cluster(clock: Callable[[], float]) -> KubernetesApi:
-    """The cluster in which this pod runs.
+    """The API server of the cluster in which this pod runs.
 
     Raises:
-        ClusterError: this is no pod, or it has no token.
+        KubernetesError: this is not a pod, or the pod has no token.
     """
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     token, ca_file = ACCOUNT / "token", ACCOUNT / "ca.crt"

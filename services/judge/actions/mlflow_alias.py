@@ -1,6 +1,6 @@
-"""The little that the judge wants from MLflow's registry: that the version which serves is its champion.
+"""The judge's client of MLflow's registry: makes the serving version the champion.
 
-REST, as mlflow.org/docs/latest/rest-api.html has it; MLflow itself would be most of the judge's image.
+It uses the REST API (mlflow.org/docs/latest/rest-api.html); the MLflow package would be most of the judge's image.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ class Registry:
         self.url = url.rstrip("/")
 
     async def promote(self, name: str, version: str, package: str) -> bool:
-        """Moves the alias `champion` to a version; False if it was there already.
+        """Moves the alias `champion` to a version; False if the version had the alias already.
 
         Raises:
-            UnregisteredError: the version is not there, or not of this package.
-            RegistryError: MLflow cannot be asked, or refuses.
+            UnregisteredError: the version does not exist, or has another package.
+            RegistryError: MLflow cannot be reached, or refuses.
         """
         return await asyncio.to_thread(self._promote, name, version, package)
 
     def _promote(self, name: str, version: str, package: str) -> bool:
-        found = self._call("GET", f"/model-versions/get?{urlencode({'name': name, 'version': version})}")
-        tags = {tag["key"]: tag["value"] for tag in found["model_version"].get("tags") or []}
+        document = self._call("GET", f"/model-versions/get?{urlencode({'name': name, 'version': version})}")
+        tags = {tag["key"]: tag["value"] for tag in document["model_version"].get("tags") or []}
         if tags.get(PACKAGE_TAG) != package:
             held = tags.get(PACKAGE_TAG, "no package")
             raise UnregisteredError(f"{self.url}: version {version} of {name} is {held} there, and {package} serves")
         model = self._call("GET", f"/registered-models/get?{urlencode({'name': name})}")["registered_model"]
-        aliases = {one["alias"]: str(one["version"]) for one in model.get("aliases") or []}
+        aliases = {entry["alias"]: str(entry["version"]) for entry in model.get("aliases") or []}
         if aliases.get(CHAMPION) == version:
             return False
         self._call("POST", "/registered-models/alias", {"name": name, "alias": CHAMPION, "version": version})

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 5.0
 
-#: What may go wrong on the way to an answer.
+#: The exceptions of a call that gets no answer in JSON.
 FAULTS = (OSError, ValueError, http.client.HTTPException)
 
 
@@ -22,10 +22,10 @@ def call(
     headers: Mapping[str, str] | None = None,
     context: ssl.SSLContext | None = None,
 ) -> tuple[int, dict[str, Any]]:
-    """Status and document of an answer.
+    """Makes one call and returns the answer's status and document.
 
     Raises:
-        OSError, ValueError, http.client.HTTPException: there is none, or it is no JSON (`FAULTS`).
+        OSError, ValueError, http.client.HTTPException: there is no answer, or it is not JSON (`FAULTS`).
     """
     parts = urlsplit(url)
     connection = (
@@ -35,8 +35,8 @@ def call(
     )
     try:
         place = parts.path + (f"?{parts.query}" if parts.query else "")
-        said = {"content-type": "application/json", **(headers or {})}
-        connection.request(method, place, json.dumps(body) if body else None, said)
+        sent_headers = {"content-type": "application/json", **(headers or {})}
+        connection.request(method, place, json.dumps(body) if body else None, sent_headers)
         response = connection.getresponse()
         document: dict[str, Any] = json.loads(response.read())
         return response.status, document

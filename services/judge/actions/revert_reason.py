@@ -1,4 +1,4 @@
-"""The reason that a revert's message gives: the judge's sentence and its numbers."""
+"""The reason in a revert's message: the judge's sentence and its numbers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _SHOWN: Final = (
 
 
 def revert_reason(reason: str, signals: Iterable[object]) -> str:
-    """A sentence, and below it one line for each signal.
+    """The reason's sentence, and below it one line for each signal.
 
-    `signals` are findings as `Verdict.to_dict` gives them; there may be none where nothing was measured.
+    `signals` is the list in `Verdict.to_dict`; it is empty where nothing was measured.
     """
     lines = [_signal_line(signal) for signal in signals if isinstance(signal, dict)]
     return "\n\n".join([reason, "\n".join(lines)]) if lines else reason

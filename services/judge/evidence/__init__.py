@@ -1,4 +1,4 @@
-"""What the judge weighs: counters by version, read from pages or from Prometheus.
+"""The judge's evidence: counters by version, read from metrics pages or from Prometheus.
 
-Imports the webhook's types; nothing here decides.
+This package imports the webhook's types; it decides nothing.
 """

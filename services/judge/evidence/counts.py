@@ -1,4 +1,4 @@
-"""What the judge weighs: counts by traffic weight and side, and what can be wrong with them."""
+"""The evidence as counts by traffic weight and side, with checks for contradictions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from components.spec.contract import SCORE_EDGES
 
 BINS = len(SCORE_EDGES)
-#: So many requests cannot be half or twice a weight of 1 % or more by chance (less than once in a million).
+#: With this many requests the canary's share is below half or above twice a weight of 1 % or more by chance less than
+#: once in a million.
 _ENOUGH_TO_DOUBT = 10_000
 #: Columns of `Counts.vector`: requests, errors, slow, then scores by bin, then labels by bin and (negative, positive).
 COLUMNS = 3 + BINS + 2 * BINS
@@ -20,12 +21,12 @@ COLUMNS = 3 + BINS + 2 * BINS
 
 @dataclass(frozen=True)
 class Counts:
-    """What one side answered. None says that the metric is missing, which is not the same as zero.
+    """The counts of one side. None means that the metric is missing, which is not the same as zero.
 
-    `requests` are those answered with 2xx or 5xx; `errors` and `slow` are parts of them. `scores`
-    has one number a bin of `SCORE_EDGES`, `labels` a pair (negative, positive) a bin; in both the rows of
-    a request count one together. (A geometric mean over rows is a fair bet whatever their dependence, by Hölder's
-    inequality, and to take the mean of the logarithms is to scale the counts.)
+    `requests` are those answered with 2xx or 5xx; `errors` and `slow` are parts of them. `scores` has one number
+    for each bin of `SCORE_EDGES`, `labels` a pair (negative, positive) for each bin; in both, all rows of a request
+    together count one. (By Hölder's inequality the geometric mean of the rows' factors is a fair bet however the rows
+    depend on each other; averaging the logarithms is the same as scaling the counts.)
     """
 
     requests: float | None = 0.0
@@ -62,7 +63,7 @@ class Counts:
         )
 
     def faults(self, side: str) -> list[str]:
-        """A sentence for each way in which the counts contradict themselves."""
+        """One sentence for each contradiction within the counts."""
         row = self.vector()
         if (row[~np.isnan(row)] < 0).any() or np.isinf(row).any():
             return [f"the {side}'s counts hold a negative or infinite number; a counter can only rise"]
@@ -86,25 +87,25 @@ class Stratum:
     canary: Counts
 
     def doubt(self) -> str:
-        """What is to be said if the share of requests is far from the weight, beyond chance; else nothing."""
+        """A sentence if the canary's share of requests is further from the weight than chance allows; else empty."""
         if not 0 < self.weight < 100 or self.canary.requests is None or self.champion.requests is None:
             return ""
         total = self.canary.requests + self.champion.requests
-        found, meant = self.canary.requests / max(total, 1.0), self.weight / 100
-        if total < _ENOUGH_TO_DOUBT or meant / 2 <= found <= 2 * meant:
+        share, meant = self.canary.requests / max(total, 1.0), self.weight / 100
+        if total < _ENOUGH_TO_DOUBT or meant / 2 <= share <= 2 * meant:
             return ""
         return (
-            f"at a weight of {self.weight:g} % the canary answered {found:.1%} of {total:,.0f} requests;"
+            f"at a weight of {self.weight:g} % the canary answered {share:.1%} of {total:,.0f} requests;"
             " the gateway does not do what it says, or the canary does not answer"
         )
 
 
 @dataclass(frozen=True)
 class HoldoutShift:
-    """How the canary's scores differ from the champion's on the hold-out, where both saw the same rows.
+    """The difference between the canary's and the champion's scores on the same rows of the hold-out.
 
-    `shift` is, for each bin, the share of scores at or below its edge, canary minus champion;
-    `shift_error` the standard error of that difference.
+    For each bin, `shift` is the share of scores at or below its edge, canary minus champion, and
+    `shift_error` is the standard error of that difference.
     """
 
     shift: tuple[float, ...]
@@ -113,11 +114,11 @@ class HoldoutShift:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that is known about one rollout.
+    """All evidence about one rollout.
 
-    `weight` is the percent of traffic that the canary gets now, `elapsed_seconds` the time since
-    it first got any. `problems` are sentences about data that is missing or cannot be true; while
-    there is one, nothing passes.
+    `weight` is the canary's current percent of traffic, `elapsed_seconds` the time since it first
+    got any. `problems` are sentences about data that is missing or cannot be true; while there is
+    a problem, nothing passes.
     """
 
     strata: tuple[Stratum, ...] = ()
@@ -136,17 +137,17 @@ class Evidence:
         )
 
     def faults(self) -> list[str]:
-        """Every sentence about counts that contradict themselves, in any stratum."""
+        """One sentence for each contradiction within the counts of any stratum."""
         sides = ((side, getattr(stratum, side)) for stratum in self.strata for side in ("champion", "canary"))
-        return list(dict.fromkeys(fault for side, counts in sides for fault in counts.faults(side)))
+        return list(dict.fromkeys(sentence for side, counts in sides for sentence in counts.faults(side)))
 
     def doubts(self) -> list[str]:
-        """A sentence for each weight that the canary was not given; its harm can be shown, its safety cannot."""
+        """One sentence for each weight that the canary did not really get; harm can still be shown, safety cannot."""
         return [doubt for stratum in self.strata if (doubt := stratum.doubt())]
 
 
 def merge_strata(strata: Iterable[Stratum]) -> tuple[Stratum, ...]:
-    """One stratum a weight, in rising order of weights."""
+    """One stratum for each weight, in rising order of weights."""
     merged: dict[float, Stratum] = {}
     for stratum in strata:
         known = merged.get(stratum.weight, Stratum(stratum.weight, Counts(), Counts()))

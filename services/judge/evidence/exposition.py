@@ -1,4 +1,4 @@
-"""From a /metrics page to what one replica has counted so far."""
+"""Reads one replica's counts, and the canary's weight, from a /metrics page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LABELS = ("negative", "positive")
 
 @dataclass(frozen=True)
 class Reading:
-    """One replica at one moment. `champion` is the package that its hold-out was compared with, or empty."""
+    """One replica at one moment. `champion` is the package compared with on its hold-out, or empty."""
 
     counts: Counts
     version: str = ""
@@ -28,7 +28,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class MetricSample:
-    """One number of a page: its metric's name, its labels, its value."""
+    """One number of a page: the metric's name, its labels and its value."""
 
     name: str
     labels: dict[str, str]
@@ -49,7 +49,7 @@ def parse_page(text: str) -> list[MetricSample]:
 
 
 def read_replica(samples: Iterable[MetricSample], service: str) -> Reading | None:
-    """What a replica of `service` has counted; None if the page holds nothing of that service."""
+    """The reading of a replica of `service`; None if the page has no metrics of that service."""
     mine = [sample for sample in samples if sample.labels.get("service") == service]
     if not any(sample.name in (telemetry.REQUESTS, telemetry.MODEL_INFO) for sample in mine):
         return None
@@ -61,7 +61,7 @@ def read_replica(samples: Iterable[MetricSample], service: str) -> Reading | Non
 
 
 def read_weight(samples: Iterable[MetricSample], service: str) -> float | None:
-    """The canary's weight in percent: by `service`, as the twin names it, or by `workload`, as Flagger does."""
+    """The canary's weight in percent, found by the twin's label `service` or Flagger's label `workload`; else None."""
     for sample in samples:
         if sample.name == telemetry.CANARY_WEIGHT and service in (
             sample.labels.get("service"), sample.labels.get("workload"),
@@ -96,7 +96,7 @@ def _column(sample: MetricSample) -> int | None:
 
 
 def _holdout(samples: list[MetricSample], champion: str | None) -> HoldoutShift | None:
-    """The hold-out's shift; None without a champion that it was compared with, or with a bin missing."""
+    """The shift on the hold-out; None without a champion to compare with, or if a bin is missing."""
     if not champion:
         return None
     shift, error = _by_bin(samples, telemetry.HOLDOUT_SHIFT), _by_bin(samples, telemetry.HOLDOUT_SHIFT_ERROR)

@@ -1,4 +1,4 @@
-"""Asks a Prometheus server for the raw samples of a rollout: what the judge does in a cluster."""
+"""The judge's source in a cluster: reads the raw samples of a rollout from a Prometheus server."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _METRICS = (
     telemetry.REQUESTS, telemetry.ERRORS, telemetry.SLOW, telemetry.SCORES, telemetry.LABELS,
     telemetry.MODEL_INFO, telemetry.HOLDOUT_SHIFT, telemetry.HOLDOUT_SHIFT_ERROR,
 )  # fmt: skip
-#: How much longer than a rollout's deadline the weight is looked back for, so that its beginning is seen.
+#: The weight is read this much further back than the deadline, so that the rollout's beginning is seen.
 _LONGER_SECONDS = 600.0
-#: What is read twice, for a sample may be stored a little after a later one.
+#: The time that is read twice, because samples may be stored slightly out of order.
 _OVERLAP_SECONDS = 30.0
-#: A service that nobody asks about is not read any more.
+#: A service is not read any more this long after the last question about it.
 _FORGOTTEN_SECONDS = 900.0
-#: The alphabet of the names that Kubernetes makes up (k8s.io/apimachinery/pkg/util/rand), without vowels.
+#: The alphabet of Kubernetes' generated names, without vowels (k8s.io/apimachinery/pkg/util/rand).
 _MADE_UP = "[bcdfghjklmnpqrstvwxz2456789]"
 
-#: What one pod counted: its role, and its readings with their times.
+#: One pod: its role, and its readings with their times.
 _Pod = tuple[Role, list[tuple[float, Reading]]]
 
 
@@ -44,12 +44,12 @@ class _Followed:
 
 
 class PrometheusSource:
-    """Reads the samples of each rollout that is asked about, with the times at which they were scraped.
+    """Reads the samples of each followed rollout, with the times at which they were scraped.
 
     A range vector in an instant query gives samples as they were scraped; a range query would
-    move them to a grid, and a request might seem to have been counted under another weight.
-    What was read is kept so that the next reading is short; a judge that starts reads all of it
-    again, and knows what the others know.
+    move them to a grid, so that a request might seem to belong to another weight.
+    Samples are kept, so that the next read is short; a starting judge reads all of them again
+    and then knows the same as the other replicas.
     """
 
     def __init__(self, url: str, clock: Callable[[], float], timeout_seconds: float = 2.0) -> None:
@@ -58,12 +58,12 @@ class PrometheusSource:
         self._followed: dict[Subject, _Followed] = {}
 
     def series(self, subject: Subject) -> Series:
-        """The samples that were read; none of a subject that is not followed."""
+        """The samples read so far; for a subject that is not followed, none and a problem."""
         followed = self._followed.get(subject)
         return Series(problems=("nothing has been read yet",)) if followed is None else followed.series
 
     async def follow(self, subject: Subject, rollout: Rollout) -> None:
-        """Reads a subject from now on; when it returns, what there is has been read once."""
+        """Reads a subject from now on; all existing samples have been read when this returns."""
         now, range_seconds = self._clock(), rollout.deadline_minutes * 60 + _LONGER_SECONDS
         known = self._followed.get(subject)
         if known is not None:
@@ -73,7 +73,7 @@ class PrometheusSource:
         await self._update(subject)
 
     async def refresh(self) -> None:
-        """Reads what is new; a server that cannot be asked is a problem of the series."""
+        """Reads new samples; an unreachable server becomes a problem of the series."""
         now = self._clock()
         for subject, followed in list(self._followed.items()):
             if now - followed.asked_at > _FORGOTTEN_SECONDS:
@@ -88,8 +88,8 @@ class PrometheusSource:
             seconds = min(followed.range_seconds, now - known_until)
             for at, weight in await asyncio.to_thread(self._weights, subject, now, seconds):
                 series.add_weight(at, weight)
-            wanted_from = max(series.needed_from(now), followed.read_until - _OVERLAP_SECONDS)
-            pods = await asyncio.to_thread(self._pods, subject, now, now - wanted_from)
+            read_from = max(series.needed_from(now), followed.read_until - _OVERLAP_SECONDS)
+            pods = await asyncio.to_thread(self._pods, subject, now, now - read_from)
         except SourceError as error:
             series.problems = (str(error),)
             return
@@ -98,7 +98,10 @@ class PrometheusSource:
         series.forget_before(series.needed_from(now))
 
     def _weights(self, subject: Subject, now: float, seconds: float) -> list[tuple[float, float]]:
-        """Flagger names the canary's Deployment `workload`; a scraper may have renamed its label `namespace`."""
+        """The canary's weights with their times.
+
+        Flagger names the canary's Deployment in the label `workload`; a scraper may have renamed `namespace`.
+        """
         lines = self._matrix(f'{telemetry.CANARY_WEIGHT}{{workload="{subject.service}"}}', now, seconds)
         mine = [line for line in lines if _namespace_of(line["metric"]) in (subject.namespace, "")]
         return sorted((float(at), float(value)) for line in mine for at, value in line["values"])
@@ -116,7 +119,7 @@ class PrometheusSource:
         return found
 
     def _matrix(self, selector: str, now: float, seconds: float) -> list[dict[str, Any]]:
-        """The series of a selector over the last `seconds`, each with its labels and its values by time."""
+        """The time series of a selector over the last `seconds`, each with labels and timed values."""
         query = urlencode({"query": f"{selector}[{max(seconds, 1):.0f}s]", "time": f"{now:.3f}"})
         text = fetch(f"{self._url}/api/v1/query?{query}", self._timeout)
         try:
@@ -129,9 +132,9 @@ class PrometheusSource:
 
 
 def pod_role(pod: str, service: str) -> Role | None:
-    """What a pod is by its name: Flagger's Deployment SERVICE-primary is the champion's, SERVICE the canary's.
+    """The role of a pod by its name: Flagger's Deployment SERVICE-primary is the champion's, SERVICE the canary's.
 
-    None for others, such as those of a shadow, whose counts belong to neither side.
+    None for other pods, such as a shadow's, whose counts belong to neither side.
     """
     name, ending = re.escape(service), f"-{_MADE_UP}+-{_MADE_UP}{{5}}"
     if re.fullmatch(f"{name}-primary{ending}", pod):
@@ -144,7 +147,7 @@ def _namespace_of(labels: dict[str, str]) -> str:
 
 
 def _by_replica(matrix: Iterable[dict[str, Any]]) -> dict[tuple[str, str], dict[float, list[MetricSample]]]:
-    """For each (pod, instance), what was scraped at each time."""
+    """For each (pod, instance), the samples scraped at each time."""
     pages: dict[tuple[str, str], dict[float, list[MetricSample]]] = {}
     for line in matrix:
         labels = line["metric"]
@@ -155,7 +158,7 @@ def _by_replica(matrix: Iterable[dict[str, Any]]) -> dict[tuple[str, str], dict[
 
 
 def _add_readings(series: Series, pods: dict[str, _Pod]) -> None:
-    """Adds what is newer than what is known."""
+    """Adds the readings that are newer than the known ones."""
     for name, (role, readings) in pods.items():
         replica = series.replicas.setdefault(name, Replica(role))
         for at, reading in readings:

@@ -1,13 +1,13 @@
-"""From what was sampled over time to the evidence of the rollout that is under way.
+"""Turns the samples of a service over time into the evidence of the current rollout.
 
-Everything is derived from the samples, so a judge that restarts and gets them back
-goes on where it was:
+Everything is derived from the samples, so a restarted judge that reads them again
+continues where it was:
 
 - the rollout begins when the canary's weight last rose from 0;
-- what a replica counted between two of its samples belongs to the weight that was set
-  all that time. If the weight changed in between, the whole step is left out, for
-  both sides: it cannot be told which part was counted under which weight, and to
-  guess would let a drift of the base rate look like a difference between versions;
+- counts between two samples of a replica belong to the weight that was set all that
+  time. If the weight changed in between, the whole step is left out, for both sides:
+  nobody can tell which part was counted under which weight, and a guess would let a
+  drift of the base rate look like a difference between versions;
 - a counter that fell was restarted, and has counted from zero since.
 """
 
@@ -26,18 +26,18 @@ from services.judge.evidence.counts import COLUMNS, Counts, Evidence, HoldoutShi
 from services.judge.evidence.exposition import Reading
 
 Role = Literal["champion", "canary"]
-#: Numbers; in two dimensions a row a sample, as `Counts.vector` has it.
+#: An array of numbers; in two dimensions, one `Counts.vector` for each sample.
 Rows = NDArray[np.float64]
 
-#: A page is not one moment: this many requests may end while it is being read.
+#: A page is not a snapshot: this many requests may end while it is read.
 _IN_FLIGHT = 5.0
-#: How much of the time before a rollout is kept, and for how long after it.
+#: Samples are kept from this long before a rollout until this long after it.
 _BEFORE_SECONDS, _KEPT_SECONDS = 60.0, 600.0
 
 
 @dataclass
 class Replica:
-    """One replica's samples, in order of time."""
+    """One replica's samples, in order of time (Unix seconds)."""
 
     role: Role
     times: list[float] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Replica:
     rows: list[Rows] = field(default_factory=list)
 
     def add(self, at: float, reading: Reading) -> None:
-        """Adds what was read at a time."""
+        """Adds the reading of a time."""
         self.times.append(at)
         self.readings.append(reading)
         self.rows.append(reading.counts.vector())
@@ -61,17 +61,17 @@ class Series:
     problems: tuple[str, ...] = ()
 
     def add_weight(self, at: float, weight: float) -> None:
-        """Adds the weight that was set at a time; one that is known already is left out."""
+        """Adds the weight of a time; a time that is not later than the last is ignored."""
         if not self.weight_times or at > self.weight_times[-1]:
             self.weight_times.append(at)
             self.weights.append(weight)
 
     def began(self) -> float | None:
-        """When the canary first got traffic in this rollout; None while it has none."""
+        """The time at which the canary first got traffic in this rollout; None while it has none."""
         return self.weight_times[self._first()] if self.weights and self.weights[-1] > 0 else None
 
     def _first(self) -> int:
-        """Where the weight last rose from 0, in this rollout or in the one before; their number if it never did."""
+        """The index at which the weight last rose from 0, in this or the previous rollout; else `len(weights)`."""
         last = len(self.weights)
         while last > 0 and self.weights[last - 1] <= 0:
             last -= 1
@@ -82,7 +82,7 @@ class Series:
         return last
 
     def rewound(self) -> Series:
-        """The same samples up to the last moment at which the canary had traffic, to ask why it has none now."""
+        """The same samples up to the last time at which the canary had traffic, to judge why it has none now."""
         last = len(self.weights)
         while last > 0 and self.weights[last - 1] <= 0:
             last -= 1
@@ -90,11 +90,11 @@ class Series:
         return Series(self.weight_times[:keep], self.weights[:keep], self.replicas, self.problems)
 
     def version(self, role: Role) -> str:
-        """The version of a side, as it was read last; empty when it was not read."""
+        """The version of a side in its last reading; empty without a reading."""
         return next((replica.readings[-1].version for replica in _side(self, role)), "")
 
     def needed_from(self, now: float) -> float:
-        """From when on samples are of use: a little before the rollout, or the one that ended just now."""
+        """The time from which samples are needed: shortly before the current rollout or the one that just ended."""
         first = self._first()
         over = not self.weights or first == len(self.weights) or self._ended_before(now - _KEPT_SECONDS)
         return (now if over else self.weight_times[first]) - _BEFORE_SECONDS
@@ -106,7 +106,7 @@ class Series:
         return self.weights[-1] <= 0 and self.weight_times[last] < at
 
     def forget_before(self, at: float) -> None:
-        """Drops what no evidence needs any more; the last sample before stays, as the one to count from."""
+        """Drops samples before a time, except the last one, from which counting starts."""
         keep = max(bisect_left(self.weight_times, at) - 1, 0)
         del self.weight_times[:keep], self.weights[:keep]
         for name, replica in list(self.replicas.items()):
@@ -117,7 +117,7 @@ class Series:
 
 
 def evidence_at(series: Series, now: float, stale_seconds: float) -> Evidence:
-    """The evidence so far. A side is missing if no replica of it was read in the last `stale_seconds`."""
+    """The evidence so far. A side is missing if none of its replicas was read in the last `stale_seconds`."""
     began = series.began()
     weight = series.weights[-1] if series.weights else 0.0
     canaries, champions = _side(series, "canary"), _side(series, "champion")
@@ -138,7 +138,7 @@ def evidence_at(series: Series, now: float, stale_seconds: float) -> Evidence:
 
 
 def _side(series: Series, role: Role) -> list[Replica]:
-    """The replicas of a side that serve the version that was read last."""
+    """The replicas of a side that serve the most recently read version."""
     replicas = [replica for replica in series.replicas.values() if replica.role == role and replica.readings]
     if not replicas:
         return []
@@ -161,7 +161,7 @@ def _silent(side: str, replicas: Sequence[Replica], now: float, stale_seconds: f
 
 
 def _too_many_labels(side: str, replicas: Iterable[Replica]) -> list[str]:
-    """A replica that counts a label twice cannot be believed. Over its whole life, for labels come late."""
+    """The problem of replicas that count labels twice; over their whole life, because labels come late."""
     lives = [replica.readings[-1].counts for replica in replicas]
     sums = [(sum(map(sum, counts.labels)), sum(counts.scores)) for counts in lives if counts.labels and counts.scores]
     return [
@@ -172,14 +172,14 @@ def _too_many_labels(side: str, replicas: Iterable[Replica]) -> list[str]:
 
 
 def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple[HoldoutShift | None, list[str]]:
-    """The canary's hold-out, and what speaks against using it."""
+    """The canary's shift on the hold-out, and the problems that forbid its use."""
     if not canaries or not champions:
         return None, []
     canary = max(canaries, key=lambda replica: replica.times[-1]).readings[-1]
     live = {replica.readings[-1].package for replica in champions}
     if len(live) > 1:
         return None, [f"the champion's replicas serve different packages: {', '.join(sorted(live))}"]
-    # The champion's own package, under other settings: its scores must not move.
+    # The canary is the champion's own package under other settings: its scores must not move.
     if canary.package and canary.package in live:
         return HoldoutShift((0.0,) * len(SCORE_EDGES), (0.0,) * len(SCORE_EDGES)), []
     if canary.champion and canary.champion not in live:
@@ -204,7 +204,7 @@ def _strata(
 
 
 def _increments(series: Series, began: float, replica: Replica) -> tuple[Rows, Rows]:
-    """What a replica counted in each step between two samples, and the weight that was set all that time, or NaN."""
+    """For each step between two samples, the weight that was set all that time (or NaN) and the replica's counts."""
     times, rows = np.array(replica.times), np.stack(replica.rows)
     weights = _weights_throughout(series, times[:-1], times[1:])
     weights[times[:-1] < began] = np.nan
@@ -213,20 +213,23 @@ def _increments(series: Series, began: float, replica: Replica) -> tuple[Rows, R
 
 
 def _weights_throughout(series: Series, starts: Rows, ends: Rows) -> Rows:
-    """The weight that was read at or before each start, at or after its end, and never differed; else NaN."""
+    """The weight of each span from start to end, if every reading from before its start to after its end has it.
+
+    NaN for other spans, and where the weight is 0 or 100.
+    """
     times, weights = np.array(series.weight_times), np.array(series.weights)
     first, last = np.searchsorted(times, starts, side="right") - 1, np.searchsorted(times, ends, side="left")
     known = (first >= 0) & (last < len(times))
     first, last = np.where(known, first, 0), np.where(known, last, 0)
     span = np.concatenate([[0], np.cumsum(np.diff(weights) != 0)])
-    found = weights[first]
-    steady = known & (span[first] == span[last]) & (found > 0) & (found < 100)
-    throughout: Rows = np.where(steady, found, np.nan)
+    weight = weights[first]
+    steady = known & (span[first] == span[last]) & (weight > 0) & (weight < 100)
+    throughout: Rows = np.where(steady, weight, np.nan)
     return throughout
 
 
 def _settle(row: Rows) -> Counts:
-    """The counts; a part that is ahead of its whole by a few requests in flight is cut to it."""
+    """The counts of a row; a part that exceeds its whole by a few requests in flight is cut to the whole."""
     settled = row.copy()
     for column in (1, 2):
         if 0 < settled[column] - settled[0] <= _IN_FLIGHT:

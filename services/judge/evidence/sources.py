@@ -1,4 +1,4 @@
-"""Where samples come from: replicas that are scraped, or a Prometheus server that is asked."""
+"""The sources of samples: their protocol, and one that scrapes replicas itself."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Source(Protocol):
     """Gives the samples of a service."""
 
     async def follow(self, subject: Subject, rollout: Rollout) -> None:
-        """Begins to read what is asked about; returns when it was read once."""
+        """Begins to read a subject; returns after the first read."""
 
     async def refresh(self) -> None:
-        """Reads what is new."""
+        """Reads new samples."""
 
     def series(self, subject: Subject) -> Series:
         """All samples of a subject since before its rollout."""
@@ -33,7 +33,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class DiscoveredTarget:
-    """One address to scrape, and what the discovery file says of it."""
+    """One address to scrape, with its labels from the discovery file."""
 
     address: str
     service: str
@@ -44,7 +44,7 @@ def read_targets(path: Path) -> list[DiscoveredTarget]:
     """The targets of a Prometheus file_sd file.
 
     Raises:
-        SourceError: the file is not there or not such a file.
+        SourceError: the file does not exist or has another format.
     """
     try:
         groups = json.loads(path.read_text(encoding="utf-8"))
@@ -60,10 +60,10 @@ def read_targets(path: Path) -> list[DiscoveredTarget]:
 
 
 def fetch(url: str, timeout_seconds: float) -> str:
-    """The text behind an http or https address.
+    """The text at an http or https address.
 
     Raises:
-        SourceError: no answer in time, or one other than 200.
+        SourceError: there is no answer in time, or its status is not 200.
     """
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -84,8 +84,8 @@ def fetch(url: str, timeout_seconds: float) -> str:
 class FileDiscoverySource:
     """Scrapes the targets of a file_sd file and keeps the samples in memory.
 
-    The file is read before each scrape. A target that is gone keeps its samples. Whichever target
-    exports the canary's weight gives it.
+    The file is read before each scrape. The samples of a removed target are kept. The canary's weight
+    comes from the first target that exports it.
     """
 
     def __init__(
@@ -97,13 +97,13 @@ class FileDiscoverySource:
         self._problem: tuple[str, ...] = ()
 
     async def follow(self, subject: Subject, rollout: Rollout) -> None:
-        """There is nothing to do: what the file names is read."""
+        """Does nothing: every target of the file is read anyway."""
 
     def series(self, subject: Subject) -> Series:
         """The samples so far."""
-        found = self._series[subject.service]
-        found.problems = self._problem
-        return found
+        series = self._series[subject.service]
+        series.problems = self._problem
+        return series
 
     async def refresh(self) -> None:
         """Scrapes every target once, all at the same time."""

@@ -1,1 +1,1 @@
-"""What a candidate in the shadow answers differently, by slice, and what that shows."""
+"""Reports, by slice, how a shadow candidate's answers differ from the champion's."""

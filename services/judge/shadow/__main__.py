@@ -1,9 +1,9 @@
-"""Says what a candidate in the shadow answers differently.
+"""Reports how a shadow candidate's answers differ from the champion's.
 
     python -m services.judge.shadow --spec services/churn/service.yaml --prometheus http://prometheus:9090
     python -m services.judge.shadow --spec services/churn/service.yaml --replica 10.0.0.7:3000 --replica 10.0.0.8:3000
 
-Ends with 0 for pass, 1 for fail, 3 for wait, and 2 when nothing can be read.
+The exit status is 0 for pass, 1 for fail, 3 for wait, and 2 when nothing can be read.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _MINUTE: Final = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
-    given = _parse(arguments)
+    """Runs the command line and returns the exit status."""
+    args = _parse(arguments)
     try:
-        spec = load_spec(given.spec)
-        counted = _read(given, spec)
+        spec = load_spec(args.spec)
+        counted = _read(args, spec)
     except (SpecError, SourceError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     report = shadow_report(spec.name, read_seen(counted, spec.name), spec.rollout)
-    print(json.dumps(report.to_dict(), indent=2) if given.json else text(report))
+    print(json.dumps(report.to_dict(), indent=2) if args.json else text(report))
     return _STATUS[report.verdict]
 
 
@@ -47,32 +47,32 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m services.judge.shadow", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--spec", type=Path, required=True, help="the service.yaml whose margins hold")
+    parser.add_argument("--spec", type=Path, required=True, help="the service.yaml with the margins")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--prometheus", help="address of a Prometheus server, such as http://prometheus:9090")
     source.add_argument(
-        "--targets", type=Path, help="a file of targets, as Prometheus's file_sd; its champions are read"
+        "--targets", type=Path, help="a file of targets in Prometheus's file_sd format; its champions are read"
     )
-    source.add_argument("--replica", action="append", help="host:port of a champion's replica; may stand repeatedly")
-    parser.add_argument("--range-minutes", type=float, help="how far back Prometheus is read; else the deadline")
+    source.add_argument("--replica", action="append", help="host:port of a champion's replica; may be repeated")
+    parser.add_argument("--range-minutes", type=float, help="how far back to read Prometheus; by default the deadline")
     parser.add_argument("--json", action="store_true", help="the whole report as JSON")
     return parser.parse_args(arguments)
 
 
-def _read(given: argparse.Namespace, spec: Spec) -> list[Counted]:
-    if given.prometheus:
-        seconds = (given.range_minutes or spec.rollout.deadline_minutes) * _MINUTE
-        return read_prometheus(given.prometheus, spec.name, time.time(), seconds, _TIMEOUT_SECONDS)
-    addresses = given.replica or [
+def _read(args: argparse.Namespace, spec: Spec) -> list[Counted]:
+    if args.prometheus:
+        seconds = (args.range_minutes or spec.rollout.deadline_minutes) * _MINUTE
+        return read_prometheus(args.prometheus, spec.name, time.time(), seconds, _TIMEOUT_SECONDS)
+    addresses = args.replica or [
         target.address
-        for target in read_targets(given.targets)
+        for target in read_targets(args.targets)
         if target.role == "champion" and target.service == spec.name
     ]
     return read_pages(fetch(f"http://{address}/metrics", _TIMEOUT_SECONDS) for address in addresses)
 
 
 def text(report: ShadowReport) -> str:
-    """The report for people: the verdict, then a line for every ratio."""
+    """The report as text: the verdict, then a line for every ratio."""
     head = (
         f"{report.service}: champion {report.champion or '(none)'} and candidate {report.candidate or '(none)'}"
         f" in the shadow\n{report.reason}"

@@ -1,4 +1,4 @@
-"""From metrics pages, or a Prometheus server, to what the champion has seen of its candidate."""
+"""Reads the champion's counts of its shadow candidate from metrics pages or a Prometheus server."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _METRICS: Final = (
     telemetry.SHADOW_COMPARED, telemetry.SHADOW_DIFFERENT, telemetry.SHADOW_SLICE_COMPARED,
     telemetry.SHADOW_SLICE_DIFFERENT, telemetry.SHADOW_FAILED, telemetry.SHADOW_DROPPED,
 )  # fmt: skip
-#: The label that tells the parts of a metric from each other.
+#: The labels that distinguish the parts of a metric.
 _PARTS: Final = ("feature", "value", "reason")
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Requests that both versions answered, and how many of them differently (a share of one with many rows)."""
+    """Requests that both versions answered, and how many differently (a batch counts by its share of such rows)."""
 
     total: float = 0.0
     different: float = 0.0
@@ -33,9 +33,9 @@ class Compared:
 
 @dataclass(frozen=True)
 class ReplicaCounts:
-    """What all replicas of the champion counted about one candidate.
+    """The counts of all replicas of the champion for one candidate.
 
-    `slices` is by (feature, value); `failed` by reason: unreachable, timeout, status, answer.
+    `slices` is keyed by (feature, value); `failed` by reason: unreachable, timeout, status, answer.
     """
 
     champion: str
@@ -48,14 +48,14 @@ class ReplicaCounts:
 
 @dataclass(frozen=True)
 class Counted:
-    """One counter of one replica: what it counted in all, and when it was last read (Unix seconds)."""
+    """One counter of one replica: its total over restarts, and when it was last read (Unix seconds)."""
 
     sample: MetricSample
     at: float
 
 
 def read_pages(texts: Iterable[str], at: float = 0.0) -> list[Counted]:
-    """The counters of pages in Prometheus's text format.
+    """The counters on pages in Prometheus's text format.
 
     Raises:
         ValueError: a page is not in that format.
@@ -64,10 +64,10 @@ def read_pages(texts: Iterable[str], at: float = 0.0) -> list[Counted]:
 
 
 def read_prometheus(url: str, service: str, now: float, range_seconds: float, timeout_seconds: float) -> list[Counted]:
-    """The counters of every replica that was scraped in the last `range_seconds`, restarts included.
+    """The counters of every replica that was scraped in the last `range_seconds`, summed over restarts.
 
     Raises:
-        SourceError: the server cannot be asked, or answers something else than Prometheus does.
+        SourceError: the server cannot be reached, or does not answer as Prometheus does.
     """
     selector = f'{{__name__=~"{"|".join(_METRICS)}",service="{service}"}}[{range_seconds:.0f}s]'
     query = urlencode({"query": selector, "time": f"{now:.3f}"})
@@ -85,30 +85,30 @@ def _counted(line: dict[str, Any]) -> Counted:
 
 
 def total_of(values: Sequence[float]) -> float:
-    """What a counter counted in all; one that fell was restarted and has counted from zero since."""
+    """The total of a counter; a counter that fell was restarted and has counted from zero since."""
     before = sum(earlier for earlier, later in pairwise(values) if later < earlier)
     return before + values[-1]
 
 
 def read_seen(counted: Iterable[Counted], service: str) -> ReplicaCounts | None:
-    """What was seen of the candidate that answered last; None if no replica asks one.
+    """The counts of the latest pair of champion and candidate; None if no replica asks a candidate.
 
-    Of several pairs of versions it is the one that was read last, then the one with the most answers.
+    The latest is the pair that was read last; of several, the pair with the most answers.
     """
     pairs: dict[tuple[str, str], list[Counted]] = defaultdict(list)
-    for one in counted:
-        labels = one.sample.labels
+    for counter in counted:
+        labels = counter.sample.labels
         if labels.get("service") == service and "candidate" in labels:
-            pairs[labels.get("version", ""), labels["candidate"]].append(one)
-    found = [(max(one.at for one in some), _seen(*pair, some)) for pair, some in pairs.items()]
-    return max(found, key=lambda each: (each[0], each[1].whole.total))[1] if found else None
+            pairs[labels.get("version", ""), labels["candidate"]].append(counter)
+    counts = [(max(counter.at for counter in group), _seen(*pair, group)) for pair, group in pairs.items()]
+    return max(counts, key=lambda each: (each[0], each[1].whole.total))[1] if counts else None
 
 
 def _seen(champion: str, candidate: str, counted: Iterable[Counted]) -> ReplicaCounts:
     sums: dict[str, dict[tuple[str, ...], float]] = {name: defaultdict(float) for name in _METRICS}
-    for one in counted:
-        labels = one.sample.labels
-        sums[one.sample.name][tuple(labels[part] for part in _PARTS if part in labels)] += one.sample.value
+    for counter in counted:
+        labels = counter.sample.labels
+        sums[counter.sample.name][tuple(labels[part] for part in _PARTS if part in labels)] += counter.sample.value
     compared, differing = sums[telemetry.SHADOW_SLICE_COMPARED], sums[telemetry.SHADOW_SLICE_DIFFERENT]
     return ReplicaCounts(
         champion, candidate,

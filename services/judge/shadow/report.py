@@ -1,7 +1,7 @@
-"""From what was seen of a candidate in the shadow to a verdict: a pure function.
+"""Turns the counts of a shadow candidate into a verdict: a pure function.
 
-Every interval holds at every look, and all of them together do but for a probability of `false_alarm`: each
-gets its part of it (Bonferroni; slices overlap, so nothing better is sure to hold).
+All intervals together hold at every look, except with a probability of `false_alarm`, of which each gets an
+equal part (Bonferroni; slices overlap, so nothing sharper is sure to hold).
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from services.judge.shadow.reading import Compared, ReplicaCounts
 from services.judge.verdict import Decision
 
 State = Literal["beyond", "open", "within", "not seen"]
-#: What speaks against the candidate; that it could not be reached may be anybody's fault.
-_ITS_FAULTS: Final = ("timeout", "status", "answer")
+#: The failures that count against the candidate; an unreachable candidate may have other causes.
+_COUNTED_FAILURES: Final = ("timeout", "status", "answer")
 _ORDER: Final[dict[State, int]] = {"beyond": 0, "open": 1, "within": 2, "not seen": 3}
-#: So many slices a sentence names.
+#: Number of slices that a sentence names.
 _NAMED: Final = 3
 
 
 @dataclass(frozen=True)
 class SlicePart:
-    """One ratio: what was seen, between which ratios the truth lies, and on which side of the margin that is."""
+    """One ratio: its counts, the interval of the true ratio, and the interval's side of the margin (`state`)."""
 
     name: str
     total: float
@@ -36,13 +36,13 @@ class SlicePart:
 
     @property
     def ratio(self) -> float | None:
-        """What was seen; None without any request."""
+        """The observed ratio; None without any request."""
         return self.hits / self.total if self.total else None
 
 
 @dataclass(frozen=True)
 class ShadowReport:
-    """The verdict on a candidate in the shadow. `slices` begins with those that differ most surely."""
+    """The verdict on a shadow candidate. `slices` begins with those whose difference is most certain."""
 
     service: str
     champion: str
@@ -59,22 +59,22 @@ class ShadowReport:
         """The report as JSON values."""
         document = asdict(self)
         parts = [document["whole"], document["failed"], *document["slices"]]
-        for part, found in zip(parts, (self.whole, self.failed, *self.slices), strict=True):
-            part["ratio"] = found.ratio
+        for part, source in zip(parts, (self.whole, self.failed, *self.slices), strict=True):
+            part["ratio"] = source.ratio
         return document
 
 
 def shadow_report(service: str, seen: ReplicaCounts | None, rollout: Rollout) -> ShadowReport:
-    """What is shown about the candidate that the champion asks; without any answer it is wait."""
+    """The report on the candidate that the champion asks; without any answer the verdict is wait."""
     seen = seen or ReplicaCounts("", "", Compared(), {}, {}, 0.0)
     level = rollout.false_alarm / (2 + len(seen.slices))
-    margin, fault_margin = rollout.shadow.different_ratio, rollout.harm.error_ratio or rollout.shadow.different_ratio
-    faults = sum(seen.failed.get(reason, 0.0) for reason in _ITS_FAULTS)
+    margin, failure_margin = rollout.shadow.different_ratio, rollout.harm.error_ratio or rollout.shadow.different_ratio
+    failures = sum(seen.failed.get(reason, 0.0) for reason in _COUNTED_FAILURES)
     whole = _part("all requests", seen.whole.different, seen.whole.total, margin, level)
-    failed = _part("not answered", faults, faults + seen.whole.total, fault_margin, level)
+    failed = _part("not answered", failures, failures + seen.whole.total, failure_margin, level)
     slices = [
-        _part(f"{feature}={value or '(missing)'}", found.different, found.total, margin, level)
-        for (feature, value), found in seen.slices.items()
+        _part(f"{feature}={value or '(missing)'}", compared.different, compared.total, margin, level)
+        for (feature, value), compared in seen.slices.items()
     ]
     slices.sort(key=_rank)
     verdict, reason = _decide(whole, failed, slices)
@@ -134,5 +134,5 @@ def _sentence(part: SlicePart, what: str) -> str:
 
 
 def percent(ratio: float) -> str:
-    """A ratio for people."""
+    """A ratio as text in percent."""
     return f"{100 * ratio:.{1 if ratio >= 0.1 else 2}f} %"

@@ -1,1 +1,1 @@
-"""Whole rollouts, simulated by the thousand and judged by the judge's own code: `make simulate`."""
+"""Simulates thousands of whole rollouts and judges them with the judge's own code: `make simulate`."""

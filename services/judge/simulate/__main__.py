@@ -19,7 +19,7 @@ FALSE_ALARM = 0.01
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Simulates, shows, writes `simulate.json` and `simulate.png`."""
+    """Simulates, prints the tables, writes `simulate.json` and `simulate.png`."""
     options = _parser().parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 160)
     began = time.monotonic()
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.judge.simulate", description="Simulates whole rollouts.")
-    parser.add_argument("--rollouts", type=int, default=500, help="of each kind and traffic; dear kinds get an eighth")
+    parser.add_argument("--rollouts", type=int, default=500, help="per kind and traffic; costly kinds get an eighth")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path("build"))
     return parser

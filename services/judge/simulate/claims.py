@@ -1,4 +1,4 @@
-"""What the simulation has to show, and whether it did."""
+"""The claims that the simulation must confirm, each with the number found and the number allowed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from services.judge.simulate.plan import SIGNALS, PlanRow
 
 _PROMOTED_LIMIT = 0.01
 _AMPLE = 10_000
-#: "Long before the deadline": by this part of it, in the median.
+#: "Long before the deadline" means a median decision within this part of it.
 _LONG_BEFORE = 1 / 3
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence, the number that was found, the number that is allowed."""
+    """A sentence, the number found, and the largest number allowed."""
 
     text: str
     found: float
@@ -24,12 +24,12 @@ class Claim:
 
     @property
     def met(self) -> bool:
-        """Whether it is true."""
+        """True if the number found is within the allowed one."""
         return self.found <= self.allowed
 
 
 def claims(rows: Sequence[PlanRow], contests: Sequence[Contest], false_alarm: float) -> list[Claim]:
-    """Every claim; ratios are the worst over all traffics."""
+    """Every claim; each ratio is the worst over all volumes of traffic."""
     equal = [row for row in rows if row.excess == 0]
     margin = [row for row in rows if row.excess == 1]
     made = [
@@ -48,12 +48,12 @@ def claims(rows: Sequence[PlanRow], contests: Sequence[Contest], false_alarm: fl
 
 
 def _worst(rows: Sequence[PlanRow], name: str) -> float:
-    """The largest of what was found; 1 if nothing was, so that nothing is never good news."""
+    """The largest value of a column; 1 without any row, so that missing rows fail the claim."""
     return max((float(getattr(row, name)) for row in rows), default=1.0)
 
 
 def _against_thresholds(contests: Sequence[Contest]) -> list[Claim]:
-    """Half of a threshold's requests, where the judge decides and one interval alone does not."""
+    """Claims that the judge needs at most half of a threshold's requests, in the contests that it mostly decides."""
     return [
         Claim(
             f"{contest.excess:g} margins, {contest.requests_a_look:,} requests a look: requests beside a {AT_MARGIN}",

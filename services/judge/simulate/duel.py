@@ -1,4 +1,4 @@
-"""The judge beside a fixed threshold: how many canary requests each needs to see errors, looked at as often."""
+"""Compares the judge with fixed thresholds, at the same looks: canary requests that each needs to detect errors."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ WEIGHT = 10
 EXCESSES = (2.0, 4.0, 10.0)
 TRAFFIC = (100, 1000, 10_000)
 LOOKS = 120
-#: The rule that is as seldom wrong as the judge promises to be, and the one that is so only for an equal canary.
+#: The rule with the judge's false-alarm rate up to the margin, and the rule with that rate only for an equal canary.
 AT_MARGIN, AT_EQUAL = "threshold set at the margin", "threshold set at no excess"
 
 
 @dataclass(frozen=True)
 class Contest:
-    """How the judge and each rule fare against one canary: share failed, canary requests until then."""
+    """The outcomes of the judge and of each rule for one canary."""
 
     excess: float
     error_ratio: float
@@ -32,7 +32,7 @@ class Contest:
 
 @dataclass(frozen=True)
 class Setting:
-    """A rule at one traffic, and how often it fails canaries that are no worse, or just within the margin."""
+    """A rule at one volume of traffic: the share it fails of equal canaries, and of canaries at the margin."""
 
     requests_a_look: int
     rule: Rule
@@ -41,7 +41,7 @@ class Setting:
 
 
 def settings(false_alarm: float) -> list[Setting]:
-    """The rules at each traffic, with their false alarms."""
+    """The rules at each volume of traffic, with their false alarms."""
     base, margin = champion().error, Harm().error_ratio or 0.0
     found = []
     for traffic in TRAFFIC:
@@ -60,7 +60,7 @@ def settings(false_alarm: float) -> list[Setting]:
 
 
 def contests(rollouts: int, seed: int, false_alarm: float) -> list[Contest]:
-    """Every excess at every traffic, at a weight of `WEIGHT` percent."""
+    """A contest for every excess and volume of traffic, at a weight of `WEIGHT` percent."""
     base, margin, fought = champion().error, Harm().error_ratio or 0.0, []
     for traffic in TRAFFIC:
         rules = [setting.rule for setting in settings(false_alarm) if setting.requests_a_look == traffic]

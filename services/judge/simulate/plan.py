@@ -1,4 +1,4 @@
-"""Which rollouts are simulated, and what is counted over them."""
+"""The plan of simulated rollouts, and the summary of their outcomes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ REQUESTS_A_LOOK = (1, 10, 100, 1000, 10_000)
 #: Steps and largest weights, in percent.
 WEIGHTS = ((1, 5), (5, 50), (10, 50), (25, 50), (50, 50))
 SIGNALS: tuple[SignalName, ...] = get_args(SignalName)
-#: All signals at once, or the 38 means of the scores, cost about this many times one ratio.
+#: Judging all signals at once, or the 38 means of the scores, costs about this many times as much as one ratio.
 _DEAR = 8
 
 
 @dataclass(frozen=True)
 class PlanRow:
-    """What became of the rollouts with one harm and one traffic, over all weights.
+    """The outcomes of the rollouts with one harm and one volume of traffic, over all weights.
 
-    Requests are the canary's, until the decision; infinite for a rollout that came to none.
+    Requests are the canary's until the decision; infinite for a rollout without a decision.
     """
 
     name: str
@@ -45,7 +45,7 @@ class PlanRow:
 
 
 def plan(rollouts: int) -> list[tuple[Case, int]]:
-    """Every case with its number of rollouts; `rollouts` are those of one row of one cheap signal."""
+    """Every case with its number of rollouts; `rollouts` is the number for one row of a cheap signal."""
     few, many = max(rollouts // _DEAR // len(WEIGHTS), 1), max(rollouts // len(WEIGHTS), 1)
     planned = []
     for traffic in REQUESTS_A_LOOK:
@@ -65,17 +65,17 @@ def _harms() -> Iterator[tuple[SignalName, str, float]]:
 
 
 def run(planned: list[tuple[Case, int]], seed: int, processes: int | None = None) -> Iterator[SimulatedOutcome]:
-    """Plays everything, on all cores; the same seed gives the same outcomes in the same order."""
+    """Plays every case, on all cores by default; the same seed gives the same outcomes in the same order."""
     seeds = np.random.SeedSequence(seed).generate_state(len(planned)).tolist()
     cases, numbers = zip(*planned, strict=True)
-    # A worker that starts afresh reads this; threads inside small products of matrices only wait for each other.
+    # Spawned workers read this variable; threads within small matrix products only wait for each other.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn")) as pool:
         yield from pool.map(play, cases, numbers, seeds)
 
 
 def rows(outcomes: list[SimulatedOutcome]) -> list[PlanRow]:
-    """One row for each harm and traffic, in the order in which they were played."""
+    """One row for each harm and volume of traffic, in the order played."""
     groups: dict[tuple[str, SignalName | None, int], list[SimulatedOutcome]] = {}
     for outcome in outcomes:
         case = outcome.case
@@ -84,7 +84,7 @@ def rows(outcomes: list[SimulatedOutcome]) -> list[PlanRow]:
 
 
 def summarise(outcomes: list[SimulatedOutcome]) -> PlanRow:
-    """Counts over the outcomes of one harm and traffic."""
+    """Summarises the outcomes of one harm and volume of traffic."""
     case = outcomes[0].case
     fate = np.concatenate([outcome.fate for outcome in outcomes])
     requests = np.concatenate([outcome.canary_requests for outcome in outcomes])

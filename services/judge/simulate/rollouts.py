@@ -1,4 +1,4 @@
-"""Plays whole rollouts of one kind side by side: traffic, a look, a verdict, perhaps more weight, until it ends."""
+"""Plays many rollouts of one kind in parallel: traffic, a verdict, perhaps more weight, until each ends."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import Signal, SignalName, judged_signals
 from services.judge.verdict import next_weight
 
-#: What the hold-out showed: the two versions score alike, give or take this standard error.
+#: The hold-out's result: the two versions score alike, within this standard error.
 _HOLDOUT = HoldoutShift((0.0,) * BINS, (0.003,) * BINS)
 WAITING, PROMOTED, FAILED = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of rollout. `excess` is in margins of `signal`; None judges every signal of an equal canary."""
+    """One kind of rollout. `excess` is in margins of `signal`; `signal` None judges every signal of an equal canary."""
 
     name: str
     signal: SignalName | None
@@ -36,10 +36,10 @@ class Case:
 
 @dataclass(frozen=True)
 class SimulatedOutcome:
-    """How the rollouts of a case ended: arrays of one element a rollout.
+    """The outcomes of a case: arrays with one element for each rollout.
 
-    `fate` is PROMOTED, FAILED or WAITING (the deadline passed); `canary_requests` and `look` say
-    when. `enough` is about how many canary requests would have done where the deadline passed.
+    `fate` is PROMOTED, FAILED or WAITING (the deadline passed); `canary_requests` and `look` say when.
+    `enough` is about how many canary requests would have been enough where the deadline passed.
     """
 
     case: Case
@@ -51,7 +51,7 @@ class SimulatedOutcome:
 
 @dataclass
 class _State:
-    """All rollouts of a case on their way; `tables` has the shape (weights, sides, rollouts, COLUMNS)."""
+    """The current state of all rollouts of a case; `tables` has the shape (weights, sides, rollouts, COLUMNS)."""
 
     tables: Array
     pending: Array
@@ -79,7 +79,7 @@ def play(case: Case, rollouts: int, seed: int, false_alarm: float = 0.01) -> Sim
 
 
 def _ramp(rollout: Rollout) -> list[float]:
-    """The weights of a rollout that never fails, promotion (100) included."""
+    """The weights of a rollout that never fails, including promotion (100)."""
     weights = [next_weight(0.0, rollout)]
     while weights[-1] < 100:
         weights.append(next_weight(weights[-1], rollout))
@@ -97,7 +97,7 @@ def _start(weights: int, rollouts: int) -> _State:
 def _serve(
     case: Case, state: _State, weights: list[float], active: NDArray[np.int64], look: int, rng: np.random.Generator
 ) -> None:
-    """One look's traffic: each request goes to the canary with the weight as its probability."""
+    """Adds one look's traffic: each request goes to the canary with the weight as probability."""
     share = np.array(weights)[state.step[active]] / 100
     to_canary = rng.binomial(case.requests_a_look, share)
     base = drifted(champion(), look / case.looks) if case.drifts else champion()
@@ -121,7 +121,7 @@ def _decide(
     signals: list[Signal],
     false_alarm: float,
 ) -> None:
-    """The judge's verdict on the rollouts that stand at one weight."""
+    """Applies the judge's verdict to the rollouts at one weight."""
     harm, safe = np.zeros(group.size, dtype=bool), np.ones(group.size, dtype=bool)
     for signal in signals:
         strata = stack_arms(signal, _strata(state, group, step, weights))
@@ -147,10 +147,10 @@ def _outcome(
     undecided = np.flatnonzero(state.fate == WAITING)
     needed = []
     if undecided.size:
-        one = undecided[:1]
-        step = int(state.step[one[0]])
+        first = undecided[:1]
+        step = int(state.step[first[0]])
         for signal in signals:
-            strata = stack_arms(signal, _strata(state, one, step, weights))
+            strata = stack_arms(signal, _strata(state, first, step, weights))
             needed.append(observations_needed(signal, strata, false_alarm))
     known = [number for number in needed if number is not None]
     return SimulatedOutcome(case, state.fate, state.canary_requests, state.look, max(known) if known else None)

@@ -1,4 +1,4 @@
-"""The simulation on the terminal, as JSON and as a picture."""
+"""Shows the simulation on the terminal, as JSON and as a picture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def print_all(
     contests: Sequence[Contest],
     claims: Sequence[Claim],
 ) -> None:
-    """Four tables: rollouts, thresholds, the duel, the claims."""
+    """Prints four tables: rollouts, thresholds, the duel, the claims."""
     for table in (_rollouts(rows), _thresholds(settings), _duel(contests), _claims(claims)):
         console.print(table)
 
@@ -37,7 +37,7 @@ def write_json(
     contests: Sequence[Contest],
     claims: Sequence[Claim],
 ) -> None:
-    """Everything that is printed, in full precision; what never came to a decision is null."""
+    """Writes the content of the tables in full precision; infinite numbers (no decision) become null."""
     document = {
         "rows": [asdict(row) for row in rows],
         "thresholds": [asdict(setting) for setting in settings],
@@ -49,7 +49,7 @@ def write_json(
 
 
 def draw(path: Path, contests: Sequence[Contest]) -> None:
-    """Canary requests until a harmful canary is failed, by how harmful it is; one panel a traffic."""
+    """Draws canary requests until a harmful canary fails, by its error ratio; one panel for each volume of traffic."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -147,7 +147,7 @@ def _count(number: float) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """The value with null for every infinite number, which JSON has not."""
+    """The value with None for every infinite number, which JSON cannot hold."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,11 +1,11 @@
-"""A fixed threshold on each interval's error ratio, as Flagger and Argo Rollouts look at it.
+"""A fixed threshold on each interval's error ratio, as Flagger and Argo Rollouts apply it.
 
-Their own examples stand for their defaults. Flagger wants 99 % of requests without a 5xx in every
-interval, goes on a step at each good check and rolls back at the 5th failed one; 10 % steps to 50 %
-and the promotion are six (docs.flagger.app, "Metrics Analysis" and "Deployment Strategies"). Argo
-Rollouts wants 95 % and fails at the third of eight measurements that does not show it
-(argoproj.github.io/argo-rollouts, "Analysis & Progressive Delivery"). Neither looks at the champion,
-or at how many requests a ratio rests on.
+The examples in their documentation stand for their defaults. Flagger wants 99 % of requests without a
+5xx in every interval, advances one step at each good check and rolls back at the 5th failed one; steps
+of 10 % up to 50 % and the promotion take six good checks (docs.flagger.app, "Metrics Analysis" and
+"Deployment Strategies"). Argo Rollouts wants 95 % and fails at the third of eight measurements below
+that (argoproj.github.io/argo-rollouts, "Analysis & Progressive Delivery"). Neither considers the
+champion, or the number of requests behind a ratio.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from services.judge.statistics.evalue import Array
 
 @dataclass(frozen=True)
 class Rule:
-    """A check fails when an interval's ratio is above `max_error_ratio`.
+    """A rule whose check fails when an interval's error ratio is above `max_error_ratio`.
 
-    The canary is rolled back at the `failed_checks`-th failed check, promoted at the `good_checks`-th good one.
+    The canary is rolled back at the `failed_checks`-th failed check and promoted at the `good_checks`-th good one.
     """
 
     name: str
@@ -38,7 +38,7 @@ ARGO = Rule("Argo Rollouts' example", 0.05, 3, 6)
 
 @dataclass(frozen=True)
 class ThresholdOutcome:
-    """Share of rollouts that a rule fails, and the canary requests until it does (infinite if it never does)."""
+    """Share of rollouts that a rule fails, and canary requests until then (infinite if it never fails them)."""
 
     failed: float
     median_requests: float
@@ -46,9 +46,9 @@ class ThresholdOutcome:
 
 
 def calibrated(name: str, error_ratio: float, requests: int, looks: int, false_alarm: float) -> Rule:
-    """The lowest threshold on one interval of `requests` that a canary with `error_ratio` seldom exceeds.
+    """The rule with the lowest threshold that a canary with `error_ratio` seldom exceeds.
 
-    Seldom: in at most `false_alarm` of whole rollouts of `looks` intervals.
+    Seldom means in at most `false_alarm` of rollouts of `looks` intervals, each of `requests`.
     """
     a_look = 1 - (1 - false_alarm) ** (1 / looks)
     errors = int(binom.isf(a_look, requests, error_ratio))
@@ -56,9 +56,9 @@ def calibrated(name: str, error_ratio: float, requests: int, looks: int, false_a
 
 
 def ending(rule: Rule, error_ratio: float, requests: int) -> ThresholdOutcome:
-    """How a canary with this error ratio fares with `requests` in each interval; exact."""
+    """The exact outcome for a canary with this error ratio and `requests` in each interval."""
     exceeds = float(binom.sf(np.floor(rule.max_error_ratio * requests + 1e-9), requests, error_ratio))
-    # The last failed check comes after `good` good ones, for each number that does not promote yet.
+    # The deciding failed check comes after `good` good checks, for every number too small to promote.
     good = np.arange(rule.good_checks)
     failed_by: Array = np.cumsum(nbinom.pmf(good, rule.failed_checks, exceeds)) if exceeds > 0 else np.zeros(good.size)
     looks = good + rule.failed_checks

@@ -1,4 +1,4 @@
-"""What two versions answer in a simulated world, and how a canary can be harmful in one signal."""
+"""Simulated answers of two versions, where the canary may be harmful in one signal."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from services.judge.evidence.counts import BINS, COLUMNS
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import SignalName, brier_values
 
-#: Of the answers, how many get a label back, one look later.
+#: Share of answers that get a label, one look later.
 LABELLED = 0.5
 
 
 @dataclass(frozen=True)
 class SimulatedVersion:
-    """The probabilities of what one request shows at a version.
+    """A version's probabilities for one request: of an error, of a slow answer, of each score bin.
 
-    `scores` is the share of each bin (BINS,), `positives` the probability of a positive label in each.
+    `scores` is the share of each bin (BINS,), `positives` the probability of a positive label in each bin (BINS,).
     """
 
     error: float
@@ -29,7 +29,7 @@ class SimulatedVersion:
     positives: Array
 
     def labels(self) -> Array:
-        """The probability of each bin and (negative, positive): (2 * BINS,)."""
+        """The probability of each pair of bin and label (negative, positive); shape (2 * BINS,)."""
         return np.stack([self.scores * (1 - self.positives), self.scores * self.positives], axis=-1).ravel()
 
     def loss(self) -> float:
@@ -38,7 +38,7 @@ class SimulatedVersion:
 
 
 def champion() -> SimulatedVersion:
-    """Errors 0.1 %, slow 1 %, calibrated scores that are spread like a churn model's."""
+    """A champion with 0.1 % errors, 1 % slow answers, and calibrated scores spread like a churn model's."""
     edges = np.array((0.0, *SCORE_EDGES))
     middle = (edges[1:] + edges[:-1]) / 2
     density = middle ** (0.6 - 1) * (1 - middle) ** (1.6 - 1) * np.diff(edges)
@@ -46,10 +46,10 @@ def champion() -> SimulatedVersion:
 
 
 def harmed(version: SimulatedVersion, signal: SignalName, excess: float) -> SimulatedVersion:
-    """A canary that is worse than `version` by `excess` in one signal, and like it in the others.
+    """A canary that is worse than `version` by `excess` in one signal, and equal in the others.
 
-    Scores move up out of the lower half of the distribution; a lossy canary answers a part of its
-    requests with other rows' scores, so that their distribution stays as it is.
+    A shift of scores moves a part of the lower half of the distribution up. A loss gives a part of the
+    requests the scores of other rows, which leaves the distribution of scores unchanged.
     """
     if signal == "error_ratio":
         return replace(version, error=version.error + excess)
@@ -67,7 +67,7 @@ def harmed(version: SimulatedVersion, signal: SignalName, excess: float) -> Simu
 
 
 def drifted(version: SimulatedVersion, progress: float) -> SimulatedVersion:
-    """The same version when, late in a rollout, harder traffic comes: errors and slow answers rise four-fold."""
+    """The same version as traffic gets harder: errors and slow answers rise to four-fold at `progress` 1."""
     times = 1 + 3 * progress
     upper = version.scores * np.linspace(1, times, BINS)
     return replace(version, error=version.error * times, slow=version.slow * times, scores=upper / upper.sum())
@@ -76,7 +76,7 @@ def drifted(version: SimulatedVersion, progress: float) -> SimulatedVersion:
 def answer(
     version: SimulatedVersion, requests: NDArray[np.int64], signal: SignalName | None, rng: np.random.Generator
 ) -> Array:
-    """What `requests` (rollouts,) show, as counts (rollouts, COLUMNS); of one signal, or of all."""
+    """Draws the counts (rollouts, COLUMNS) of `requests` (rollouts,), for one signal or for all (None)."""
     table = np.zeros((requests.size, COLUMNS))
     table[:, 0] = requests
     if signal in (None, "error_ratio"):

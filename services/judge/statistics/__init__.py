@@ -1,4 +1,4 @@
-"""The mathematics of a verdict: e-values, signals, findings and their sentences.
+"""The mathematics of a verdict: e-values, signals, their results and sentences.
 
-Imports evidence; reads nothing.
+This package imports the types of evidence and does no input or output.
 """

@@ -1,11 +1,11 @@
-"""What one signal says about a rollout: harm, safe, or neither; and its interval.
+"""Assesses one signal of a rollout: harm, safe, or neither; and the interval of its excess.
 
-**Exposure rule.** A canary may get `share` of the traffic when, whatever the evidence still
-allows its excess to be, `share * excess <= margin`: callers as a whole never meet more harm
-than a promoted canary at its margin would cause. So a step needs the canary shown to be
-within `margin / share`, which takes far fewer requests at 10 % than at 100 %; promotion is
-the share 1. Each step is its own e-process at the level `false_alarm`, and promotion does
-not lean on the earlier ones.
+**Exposure rule.** A canary may get `share` of the traffic when `share * excess <= margin` for
+every excess that the evidence still allows. Callers as a whole then never meet more harm than
+a promoted canary at its margin would cause. So a step needs evidence that the excess is within
+`margin / share`, which takes far fewer requests at 10 % than at 100 %; promotion has the
+share 1. Each step is its own e-process at the level `false_alarm`; promotion does not rely on
+the earlier steps.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from numpy.typing import NDArray
 from services.judge.statistics.evalue import Arms, Array
 from services.judge.statistics.signals import Signal
 
-#: How finely an interval's ends are looked for: neighbours in the grid of margins differ by this factor.
+#: Resolution of an interval's ends: neighbours in the grid of margins differ by this factor.
 _GRID_FACTOR = 2 ** (1 / 16)
 _LOWEST_RUNG = 64
 _LONGEST = 2.0**20
 
 
 def is_harm(signal: Signal, strata: Sequence[Arms]) -> NDArray[np.bool_]:
-    """Whether harm beyond the margin is shown; shape (rollouts,).
+    """True where the evidence shows harm beyond the margin; shape (rollouts,).
 
-    Over a whole rollout, however often it is asked, this is true for a canary within its margin
-    with a probability of at most `signal.false_alarm` (Ville's inequality).
+    For a canary within its margin this becomes true at any look of the whole rollout with a
+    probability of at most `signal.false_alarm` (Ville's inequality).
     """
     return signal.log_harm(strata, signal.margin) >= -math.log(signal.false_alarm)
 
 
 def is_safe(signal: Signal, strata: Sequence[Arms], share: float, false_alarm: float) -> NDArray[np.bool_]:
-    """Whether the canary is shown to be safe with this share of traffic; shape (rollouts,).
+    """True where the evidence shows that the canary is safe with this share of traffic; shape (rollouts,).
 
-    Every signal is shown at the full level `false_alarm`: a canary that is harmful in one signal
-    passes only if that one errs, so several signals need no correction (intersection-union test).
+    Every signal is tested at the full level `false_alarm`: a canary that is harmful in one signal
+    passes only if that signal errs, so several signals need no correction (intersection-union test).
     """
     return signal.log_safe(strata, allowed_excess(signal, share)) >= -math.log(false_alarm)
 
 
 def allowed_excess(signal: Signal, share: float) -> float:
-    """The exposure rule: how much worse the canary may be with `share` in (0, 1] of the traffic."""
+    """The largest excess that the exposure rule allows with `share` in (0, 1] of the traffic."""
     return min(1.0, signal.margin / share)
 
 
 def interval(signal: Signal, strata: Sequence[Arms], false_alarm: float) -> tuple[float | None, float | None]:
-    """Lowest and highest excess that the evidence allows, at every look (a confidence sequence).
+    """The lowest and highest excess that the evidence allows, valid at every look (a confidence sequence).
 
-    The two e-processes are inverted over the margin. None where nothing in the range is ruled out.
+    Inverts the two e-processes over the margin. An end is None where nothing in the range is ruled out.
     """
     margins = _margins(signal)
     lower = _crossing(margins, lambda at: float(signal.log_harm(strata, at)[0]), -math.log(signal.false_alarm))
@@ -60,9 +60,9 @@ def interval(signal: Signal, strata: Sequence[Arms], false_alarm: float) -> tupl
 
 
 def observations_needed(signal: Signal, strata: Sequence[Arms], false_alarm: float) -> float | None:
-    """About how many canary observations would promote a canary that is just like the champion.
+    """About how many canary observations would promote a canary that is equal to the champion.
 
-    None if the champion has answered nothing, or too much is needed to be said.
+    None if the champion has answered nothing, or the number is beyond the search range.
     """
     seen = [arms for arms in strata if arms.champion.sum() > 0]
     if not seen:
@@ -81,7 +81,7 @@ def _would_do(signal: Signal, seen: Sequence[Arms], times: float, false_alarm: f
 
 
 def _alike(signal: Signal, strata: Sequence[Arms], times: float) -> list[Arms]:
-    """The strata with `times` the champion's traffic, the canary's share of it, and a canary without excess."""
+    """The strata with `times` the champion's traffic, and an equal canary at its share of that traffic."""
     alike = []
     for arms in strata:
         champion = arms.champion * times
@@ -95,9 +95,9 @@ def _alike(signal: Signal, strata: Sequence[Arms], times: float) -> list[Arms]:
 
 
 def _margins(signal: Signal) -> list[float]:
-    """The margins at which an interval's ends are looked for, rising; the signal's own is one of them.
+    """The margins at which an interval's ends are searched, rising; the signal's own margin is among them.
 
-    They are always the same, so that the bets against them need to be found only once.
+    They are always the same, so that the bets against them are computed only once.
     """
     rungs = range(-_LOWEST_RUNG, math.ceil(math.log(1 / signal.margin, _GRID_FACTOR)))
     above = [signal.margin * _GRID_FACTOR**rung for rung in rungs]
@@ -106,7 +106,7 @@ def _margins(signal: Signal) -> list[float]:
 
 
 def _crossing(margins: list[float], log_e: Callable[[float], float], needed: float) -> float | None:
-    """The last of `margins` that is ruled out; the evidence falls along them."""
+    """The last of `margins` that is ruled out, or None; the evidence falls along `margins`."""
     if log_e(margins[0]) < needed:
         return None
     low, high = 0, len(margins)
@@ -117,5 +117,5 @@ def _crossing(margins: list[float], log_e: Callable[[float], float], needed: flo
 
 
 def stack_arms(signal: Signal, strata: Sequence[tuple[float, Array, Array]]) -> list[Arms]:
-    """The signal's arms from (share, canary table, champion table) of each stratum; shape (rollouts, COLUMNS)."""
+    """The signal's arms from (share, canary table, champion table) of each stratum; tables (rollouts, COLUMNS)."""
     return [Arms(share, signal.select(canary), signal.select(champion)) for share, canary, champion in strata]

@@ -1,7 +1,7 @@
 """Evidence that one mean is larger than another, valid at every look: the judge's statistics.
 
-Two arms serve one stream of requests. `x` in [0, 1] is what a request shows (an
-error: 0 or 1; a loss: in between), `mu_c` and `mu_b` are its means at the canary
+Two arms serve one stream of requests. `x` in [0, 1] is the observation of a request
+(an error: 0 or 1; a loss: in between), `mu_c` and `mu_b` are its means at the canary
 and the champion, `w` is the canary's share. The null hypothesis is
 `mu_c - mu_b <= bound` in every stratum (the time during which one weight was set).
 
@@ -16,25 +16,24 @@ and the champion, `w` is the canary's share. The null hypothesis is
 **Why it is valid.** Let `d = mu_b - m`. Given the past and the arm, a canary
 observation multiplies the expectation by at most `1 + a d` under the null, a
 champion's by `1 - b d`. So for each `mu_b`, `W / G(d)` with `G(d) = (1 + a d)^n_c
-(1 - b d)^n_b` is a supermartingale that starts at 1, whatever decides the arm, and
-`W / max_d G(d)`, which is smaller, is an e-process (Ramdas et al. 2023, section
-4). The maximum has a closed form: `log G` is concave with its top at
-`d = (n_c a - n_b b) / (n a b)`, where `G` is `exp(n KL(n_c/n, w))`, the price for
-a share that is not the one that was set; it is near 1 when the share is right.
-No look is special, so (Ville 1939) P(e >= 1/alpha at any time) <= alpha.
+(1 - b d)^n_b` is a supermartingale that starts at 1, however the arm is chosen, and
+the smaller `W / max_d G(d)` is an e-process (Ramdas et al. 2023, section 4). The
+maximum has a closed form: `log G` is concave with its top at
+`d = (n_c a - n_b b) / (n a b)`, where `G` is `exp(n KL(n_c/n, w))`. This is the price
+of a share that differs from the one that was set; it is near 1 when the share is right.
+By Ville's inequality (1939), P(e >= 1/alpha at any look) <= alpha.
 
-**If the base rate drifts inside a stratum**, the bound still holds when the arms'
-share does not drift along with it: `sum_t w log(1 + a d_t) + (1 - w) log(1 - b
+**If the base rate drifts inside a stratum**, the bound still holds as long as the
+arms' share does not drift with it: `sum_t w log(1 + a d_t) + (1 - w) log(1 - b
 d_t) <= n max_d [...]` term by term. Simpson's paradox needs both to move, and the
 share moves only between strata, each of which has its own `max_d`.
 
-**Mixing.** `W` depends on counts alone: the order of observations, how they are
-cut into batches and on which replica they were counted leaves it as it is. A mean
-of e-processes is one, so bets are mixed over a fixed grid of what may be true
-(`Prior`): the base rate, the gap beyond the bound, the spread, and the share
-really given, and the stratum with which bets begin; a little is kept out of the
-bet in each stratum. Inside the mixture the strata multiply, so the base rate is paid for
-once, not once a stratum.
+**Mixing.** `W` depends on counts alone, not on the order of observations, their
+batches or the replica that counted them. A mean of e-processes is an e-process, so
+bets are mixed over a fixed grid (`Prior`) of base rates, gaps beyond the bound and
+spreads, and also over the traffic share really given and the stratum in which bets
+begin. In each stratum a little of the wealth is not bet. Inside the mixture the
+strata multiply, so the base rate is paid for once, not once per stratum.
 
 Evidence for *less* than the bound is the same question about `1 - x` and `-bound`.
 """
@@ -50,18 +49,18 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-#: What the gateway's true share may be, as a multiple of the weight's odds, and how likely that is.
+#: Possible true shares of the gateway, as multiples of the weight's odds, and their probabilities.
 SHARE_ODDS = (1.0, 0.35, 0.55, 0.75, 0.9, 1.12, 1.4)
 SHARE_PRIOR = (0.86,) + (0.02,) * 6
-#: What of each stratum's wealth is not bet, so that a stratum with a share far from its weight cannot ruin the others.
+#: Part of each stratum's wealth that is not bet, so that a share far from the weight cannot ruin the other strata.
 KEPT = 0.02
-#: How likely bets begin with the first stratum; otherwise they leave out the first ones, in which labels
-#: still belong to answers from before the weight rose.
+#: Probability that bets begin with the first stratum. Otherwise they skip the first strata, in which labels
+#: may still belong to answers from before the weight rose.
 AT_ONCE = 0.8
-#: A factor never falls below this part of what it is at a bet of zero, so that no logarithm is infinite.
+#: The largest bet, as a part of the bet at which a factor reaches zero; it keeps every logarithm finite.
 _LARGEST_BET = 0.98
 _HALVINGS = 8
-#: Means this near to what is possible are moved inwards.
+#: Means closer than this to the ends of their range are moved inwards.
 _EDGE = 1e-5
 
 
@@ -69,8 +68,8 @@ _EDGE = 1e-5
 class Arms:
     """Counts of one stratum.
 
-    `canary` and `champion` have the shape (rollouts, bounds, values): how many observations
-    had each value. `weight` is the canary's share of traffic that was set, in (0, 1).
+    `canary` and `champion` hold the number of observations with each value; shape (rollouts, bounds,
+    values). `weight` is the canary's share of traffic that was set, in (0, 1).
     """
 
     weight: float
@@ -80,7 +79,7 @@ class Arms:
 
 @dataclass(frozen=True)
 class Prior:
-    """What is worth betting on. It decides how fast evidence grows, never whether it is valid.
+    """The alternatives to bet on. They decide how fast evidence grows, never whether it is valid.
 
     `bases` are means of the champion, `gaps` distances beyond the bound, `spreads` variances
     relative to that of a 0/1 variable with the same mean; each with its probability.
@@ -98,7 +97,7 @@ class Prior:
 def log_evidence(strata: Sequence[Arms], values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> Array:
     """Logarithm of the e-process against `mu_c - mu_b <= bound`; shape (rollouts, bounds).
 
-    `values` are what `x` can be, in the order of the counts' last axis.
+    `values` are the possible values of `x`, in the order of the counts' last axis.
     """
     joint = np.log(_joint(prior))
     suffix: Array = np.zeros(())
@@ -113,7 +112,7 @@ def log_evidence(strata: Sequence[Arms], values: tuple[float, ...], bounds: tupl
 
 
 def _starts(strata: int) -> Array:
-    """How likely it is that bets begin with each stratum, and (last) with one that has not come yet."""
+    """The probabilities that bets begin with each stratum, and (last) with a stratum still to come."""
     k = np.arange(1, strata + 1)
     later = (1 - AT_ONCE) / (k * (k + 1))
     return np.array([AT_ONCE, *later[:-1], (1 - AT_ONCE) / strata])
@@ -128,7 +127,7 @@ def log_evidence_below(
 
 
 def _stratum(arms: Arms, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> Array:
-    """Log wealth of each alternative after the price of the share: (bounds, rollouts, alternatives)."""
+    """Log wealth of each alternative after the price of the share; shape (bounds, rollouts, alternatives)."""
     bets = _bets(arms.weight, values, bounds, prior)
     counts = np.ascontiguousarray(np.swapaxes(np.concatenate([arms.canary, arms.champion], axis=-1), 0, 1))
     n_c, n_b = (counts[..., part].sum(-1) for part in (slice(len(values)), slice(len(values), None)))
@@ -142,11 +141,12 @@ def _stratum(arms: Arms, values: tuple[float, ...], bounds: tuple[float, ...], p
 class _Bets:
     """One bet for each share and alternative, flattened to G = shares x alternatives.
 
-    Shapes: `log_factors` (bounds, 2 * values, G), the logarithm of an observation's factor, at the
-    canary and then at the champion; `lowest`, `highest` (bounds, 2, G), the logarithms of `1 + a d`
-    and `1 - b d` at the ends of the base rates that the null allows, and `least_share`, `most_share`
-    (bounds, 1, G) the canary's shares at which the maximum of `G(d)` reaches these ends; `log_share`
-    (2, G), the logarithms of the share and of the champion's.
+    - `log_factors` (bounds, 2 * values, G): logarithm of an observation's factor, canary first, then champion.
+    - `lowest`, `highest` (bounds, 2, G): logarithms of `1 + a d` and `1 - b d` at the ends of the base rates
+      that the null allows.
+    - `least_share`, `most_share` (bounds, 1, G): the canary's shares at which the maximum of `G(d)` reaches
+      these ends.
+    - `log_share` (2, G): logarithms of the canary's and the champion's share.
     """
 
     log_factors: Array
@@ -195,7 +195,7 @@ def _bets(weight: float, values: tuple[float, ...], bounds: tuple[float, ...], p
 def _growth_optimal(
     base: Array, gap: Array, spread: Array, share: Array, bound: Array, lowest: Array, highest: Array
 ) -> tuple[Array, Array]:
-    """`m` and the bet with which wealth grows fastest if the champion's mean is `base` and the gap is true.
+    """`m` and the bet with the fastest growth if the champion's mean is `base` and the canary's gap is `gap`.
 
     For 0/1 variables the best pair is the likelihood ratio against the nearest null
     (m + bound, m): `w a = (1 - w) b` with `a` and `b` as in that ratio, solved by halving.
@@ -212,7 +212,7 @@ def _growth_optimal(
     m = (left + right) / 2
     limit = np.minimum(share / (m + bound), (1 - share) / (1 - m))
     best = share * _ratio_slope(high, m, bound) / spread
-    # Where even base + gap is below all that the null allows, any bet wins; half of the largest does.
+    # Where even base + gap is below everything that the null allows, any bet wins; half of the largest is enough.
     bet = np.where(best > 0, np.minimum(best, _LARGEST_BET * limit), limit / 2)
     return m, bet
 

@@ -1,4 +1,4 @@
-"""What one signal says about a rollout: the numbers that a verdict, the log and the report show."""
+"""The result of one signal: the numbers that a verdict, the log and the report show."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ State = Literal["harm", "safe", "open", "no data"]
 
 @dataclass(frozen=True)
 class SignalResult:
-    """What one signal says. Means, excess and bounds are in the signal's own unit, not in percent.
+    """The result of one signal. Means, excess and bounds are in the signal's own unit, not in percent.
 
-    `lower` and `upper` hold at every look; None where the evidence rules nothing out. `allowed` is
-    the excess allowed for the next weight. `edge` is the score at which a shift of scores is worst.
-    `enough` is about how many canary observations a canary like the champion needs; only at a deadline.
+    `lower` and `upper` bound the excess at every look; None where the evidence rules nothing out. `allowed`
+    is the excess allowed for the next weight. `edge` is the score at which a shift of scores is worst.
+    `enough` is about how many canary observations a canary like the champion needs; set only at a deadline.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""The four signals: which part of the counts each one looks at, and how sure it is of harm or of safety.
+"""The four signals: the counts that each one selects, and the evidence it gives for harm or safety.
 
 Everything here works on arrays of rollouts, so that one verdict and ten thousand
-simulated ones run the same lines. A table of counts has the shape (rollouts, COLUMNS).
+simulated ones run the same code. A table of counts has the shape (rollouts, COLUMNS).
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from services.judge.statistics.evalue import Arms, Array, Prior, log_evidence, l
 
 SignalName = Literal["error_ratio", "slow_ratio", "score_shift", "label_loss"]
 
-#: How `false_alarm` is shared out between the signals that are judged. Labels arrive by a way of
-#: their own, so that the signals have no common order of observations; a sum of shares
-#: (Bonferroni) holds even then, where a mean of e-processes would not.
+#: How `false_alarm` is divided between the judged signals. Labels arrive on their own path, so the
+#: signals have no common order of observations; dividing the level (Bonferroni) is valid even then,
+#: where a mean of e-processes would not be.
 _SHARE: dict[SignalName, float] = {"error_ratio": 0.4, "slow_ratio": 0.2, "score_shift": 0.2, "label_loss": 0.2}
 
 _RATIO_BASES = ((0.0003, 0.20), (0.001, 0.25), (0.003, 0.20), (0.01, 0.15), (0.04, 0.10), (0.15, 0.07), (0.5, 0.03))
 _SHARE_BASES = ((0.008, 0.15), (0.07, 0.2), (0.3, 0.25), (0.65, 0.25), (0.95, 0.15))
 _LOSS_BASES = ((0.02, 0.15), (0.07, 0.25), (0.14, 0.4), (0.25, 0.2))
 _LOSS_SPREADS = ((0.25, 0.5), (0.6, 0.5))
-#: Excesses beyond the margin that are looked for, as multiples of it, up to the whole range.
+#: Excesses beyond the margin to bet on, as multiples of the margin, up to the whole range.
 _HARM_GAPS = ((0.35, 0.2), *((4.0**k, 1.0) for k in range(10)))
-#: What the distance to the bound is when the canary is safe: most often the canary is just as the champion.
+#: Distances to the bound of a safe canary, as parts of the bound: most often it equals the champion.
 _SAFE_GAPS = ((1.0, 0.75), (0.55, 0.25))
-#: A bound must leave a bet possible.
+#: The widest bound that still leaves a bet possible.
 _WIDEST_BOUND = 0.99
 
 
 @dataclass(frozen=True)
 class Signal:
-    """One mean that is compared between canary and champion.
+    """One comparison of means between canary and champion.
 
-    `values` are what one observation can be; `centres` the differences that are no harm, one for
-    each mean that the signal consists of; `allowances` are added to the margin. `two_sided` says
-    that less is harm as well as more.
+    `values` are the possible values of an observation. `centres` are the harmless differences, one
+    for each mean of the signal; `allowances` are added to the margin. `two_sided` means that a
+    decrease is harm as well as an increase.
     """
 
     name: SignalName
@@ -55,7 +55,7 @@ class Signal:
     two_sided: bool = False
 
     def select(self, table: Array) -> Array:
-        """The signal's observations, from (rollouts, COLUMNS) to (rollouts, means, values)."""
+        """Selects the signal's observations: (rollouts, COLUMNS) -> (rollouts, means, values)."""
         scores, labels = table[:, 3 : 3 + BINS], table[:, 3 + BINS :]
         if self.name == "score_shift":
             below = np.cumsum(scores, axis=1)[:, :-1]
@@ -76,7 +76,7 @@ class Signal:
         return log_mean(sides, np.full(sides.shape[1], -np.log(sides.shape[1])))
 
     def log_safe(self, strata: Sequence[Arms], margin: float) -> Array:
-        """Logarithm of the evidence that the excess is below `margin`, at its weakest; shape (rollouts,)."""
+        """Logarithm of the weakest evidence, over all means, that the excess is below `margin`; shape (rollouts,)."""
         prior = Prior(self.bases, _safe_gaps(margin + max(self.allowances)), self.spreads)
         weakest: Array = log_evidence_below(strata, self.values, self._bounds(margin, 1), prior).min(1)
         if self.two_sided:
@@ -85,10 +85,10 @@ class Signal:
         return weakest
 
     def means(self, strata: Sequence[Arms]) -> tuple[Array, Array]:
-        """Mean of the canary and of the champion, each of shape (rollouts, means); NaN without data.
+        """The means of canary and champion, each of shape (rollouts, means); NaN without data.
 
-        The champion's strata count as much as the canary's do (direct standardisation), so that
-        the two can be compared although the weight changed on the way.
+        The champion's strata are weighted like the canary's (direct standardisation), so that the
+        means can be compared although the traffic weight changed.
         """
         values, total, sums = np.array(self.values), np.zeros(()), (np.zeros(()), np.zeros(()))
         for arms in strata:
@@ -107,7 +107,7 @@ class Signal:
 
 
 def judged_signals(harm: Harm, false_alarm: float, holdout: HoldoutShift | None) -> list[Signal]:
-    """The signals that the spec gives a margin; `score_shift` only where the hold-out is known."""
+    """The signals with a margin in the spec; `score_shift` only where the hold-out's shift is known."""
     margins: dict[SignalName, float | None] = {
         "error_ratio": harm.error_ratio,
         "slow_ratio": harm.slow_ratio,
@@ -135,7 +135,7 @@ def _signal(name: SignalName, margin: float, false_alarm: float, holdout: Holdou
 
 
 def brier_values() -> tuple[float, ...]:
-    """The Brier loss of an answer by score bin and (negative, positive), with each bin's middle as its score."""
+    """The Brier loss by score bin and label (negative, positive), taking each bin's middle as the score."""
     edges = np.array((0.0, *SCORE_EDGES))
     middle = (edges[1:] + edges[:-1]) / 2
     losses: list[float] = np.stack([middle**2, (1 - middle) ** 2], axis=-1).ravel().tolist()

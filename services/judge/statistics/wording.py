@@ -1,10 +1,10 @@
-"""One plain sentence for what a signal says, with its numbers."""
+"""Words a signal's result as one plain sentence with its numbers."""
 
 from __future__ import annotations
 
 from services.judge.statistics.signal_result import SignalResult
 
-#: What a side has not done yet when a signal has no observation.
+#: For each signal, what a side without observations lacks; it completes "the canary has ... yet".
 NOTHING = {
     "error_ratio": "answered no request",
     "slow_ratio": "answered no request",
@@ -14,12 +14,12 @@ NOTHING = {
 
 
 def sentence(finding: SignalResult) -> str:
-    """What was seen and what it shows; no full stop, so that sentences can be joined."""
+    """The observation and what it shows; without a full stop, so that sentences can be joined."""
     return f"{_seen(finding)}; {_shown(finding)}"
 
 
 def number(value: float) -> str:
-    """A count for people."""
+    """A count as text for people."""
     return f"{value:,.0f}"
 
 
@@ -53,7 +53,7 @@ def _shown(finding: SignalResult) -> str:
 
 
 def _amount(finding: SignalResult, value: float | None) -> str:
-    """A ratio in percent, a loss as a number; digits enough to tell it from the margin."""
+    """A ratio in percent or a loss as a number, with enough digits to tell it from the margin."""
     if value is None:
         return "unknown"
     if finding.name == "label_loss":

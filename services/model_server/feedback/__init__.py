@@ -1,4 +1,4 @@
-"""Labels that come back: which answer they belong to, on this replica or a peer's.
+"""Matches labels that come back with the answers of this replica or a peer.
 
-Imports decoding, counters and the prediction log; the application may import it.
+This package imports decoding, counters and the prediction log; the application may import it.
 """

@@ -1,8 +1,8 @@
-"""True labels that come back: matched with the score that was answered, here or at another replica.
+"""Matches true labels that come back with the answered scores, here or at another replica.
 
 Traffic is split between versions, so feedback may reach a replica that never
-saw the request. It then asks its peers once. What nobody knows is kept in the
-feedback log, where a later join with the prediction log finds it.
+saw the request; the replica then asks its peers once. Every message is kept in the
+feedback log, where a later join with the prediction log finds the unknown ones.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from services.model_server.feedback.recent import RecentAnswers
 from services.model_server.prediction_log import LineLog
 from services.model_server.problems import quote
 
-#: Messages of one feedback request.
+#: The most messages in one feedback request.
 MAX_MESSAGES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Labels for the rows of one request, as texts; `many` if they came as a list."""
+    """Labels for the rows of one request, as texts; `many` is true if they came as a list."""
 
     request_id: str
     labels: tuple[str, ...]
     many: bool
 
     def document(self) -> dict[str, Any]:
-        """As it is sent to `/feedback`."""
+        """The message as JSON values, as sent to `/feedback`."""
         return {"request_id": self.request_id, "label": list(self.labels) if self.many else self.labels[0]}
 
 
@@ -52,12 +52,12 @@ class FeedbackHandler:
         self._peers = peers
 
     async def receive(self, body: bytes, *, forwarded: bool) -> tuple[int, Any]:
-        """Status and answer for the body of a feedback request; nothing counts if a part of it is seen to be wrong.
+        """Status and answer for the body of a feedback request; nothing is counted if any part is invalid.
 
-        What a peer passed on is answered message by message, for the peer has judged it by its own contract.
+        Messages forwarded by a peer are answered one by one, because the peer checked them against its own contract.
 
         Raises:
-            Refused: it is not JSON, has wrong fields, labels that do not exist or too many or too few of them.
+            Refused: the body is not JSON, or has wrong fields, unknown labels, or too many or too few labels.
         """
         document = json_document(body)
         messages = self._messages(document, forwarded=forwarded)
@@ -73,7 +73,7 @@ class FeedbackHandler:
         return _status(outcomes), answers if isinstance(document, list) else answers[0]
 
     def _take(self, message: Message) -> LabelOutcome:
-        """Counts a message's labels if its request was answered here; a row counts once."""
+        """Counts a message's labels if its request was answered here; each row is counted once."""
         if not self._words.keys() >= set(message.labels):
             return UNKNOWN
         positives = [self._words[label] for label in message.labels]
@@ -90,16 +90,17 @@ class FeedbackHandler:
         return LabelOutcome(matched=True)
 
     async def _beyond(self, messages: list[Message], outcomes: list[LabelOutcome]) -> list[LabelOutcome]:
-        """The same outcomes, with what the peers say of what is unknown here."""
+        """The outcomes, with the peers' outcomes for requests that are unknown here."""
         unknown = [place for place, outcome in enumerate(outcomes) if not outcome.known]
-        found = list(outcomes)
+        completed = list(outcomes)
         if unknown and self._peers:
-            said = await self._peers.ask([messages[place].document() for place in unknown])
-            for place, outcome in zip(unknown, said, strict=True):
-                found[place] = outcome
-        missed = sum(len(one.labels) for one, outcome in zip(messages, found, strict=True) if not outcome.known)
+            answers = await self._peers.ask([messages[place].document() for place in unknown])
+            for place, outcome in zip(unknown, answers, strict=True):
+                completed[place] = outcome
+        pairs = zip(messages, completed, strict=True)
+        missed = sum(len(message.labels) for message, outcome in pairs if not outcome.known)
         self._counters.feedback(missed, "false")
-        return found
+        return completed
 
     def _messages(self, document: Any, *, forwarded: bool) -> list[Message]:
         parts = document if isinstance(document, list) else [document]
@@ -119,13 +120,13 @@ class FeedbackHandler:
         return messages
 
     def _checked(self, message: Message, label: Any) -> Message | dict[str, Any]:
-        """The message, or what is wrong with its `label` by this version's contract and by what was answered here."""
-        for one, text in zip(label if message.many else [label], message.labels, strict=True):
+        """The message, or the problem with its `label` under this version's contract and the answer given here."""
+        for value, text in zip(label if message.many else [label], message.labels, strict=True):
             if text not in self._words:
-                return _fault("label", one, "is no label", f"one of {', '.join(self._words)}")
+                return _problem("label", value, "is no label", f"one of {', '.join(self._words)}")
         rows, count = self._recent.count(message.request_id), len(message.labels)
         if rows is not None and rows != count:
-            return _fault("label", label, f"has {count} labels", f"{rows}, one for each row of the request")
+            return _problem("label", label, f"has {count} labels", f"{rows}, one for each row of the request")
         return message
 
     def _keep(self, message: Message, outcome: LabelOutcome) -> None:
@@ -135,26 +136,26 @@ class FeedbackHandler:
 
 
 def _message(part: Any) -> Message | dict[str, Any]:
-    """The message, or what is wrong with its form."""
+    """The message, or the problem with its form."""
     expected = '{"request_id": text, "label": text or a list of texts}'
     if not isinstance(part, dict) or set(part) != {"request_id", "label"}:
-        return _fault(None, part, "is not an object with just these two fields", expected)
+        return _problem(None, part, "is not an object with just these two fields", expected)
     request_id, label = part["request_id"], part["label"]
     if not isinstance(request_id, str) or not 1 <= len(request_id) <= 128 or not request_id.isascii():
-        return _fault(
+        return _problem(
             "request_id", request_id, "is no request id", f"the answer's header {telemetry.REQUEST_ID_HEADER}"
         )
     labels = label if isinstance(label, list) else [label]
-    texts = tuple(category_text(one) if isinstance(one, str | int) else "" for one in labels)
+    texts = tuple(category_text(value) if isinstance(value, str | int) else "" for value in labels)
     return Message(request_id, texts, many=isinstance(label, list))
 
 
 def _status(outcomes: Sequence[LabelOutcome]) -> int:
-    """409 if something contradicts what is known, 202 if something is not known, else 200."""
+    """409 if any message contradicts what is known, 202 if any request is unknown, else 200."""
     if any(outcome.problem for outcome in outcomes):
         return 409
     return 200 if all(outcome.matched for outcome in outcomes) else 202
 
 
-def _fault(field: str | None, value: Any, problem: str, allowed: str) -> dict[str, Any]:
+def _problem(field: str | None, value: Any, problem: str, allowed: str) -> dict[str, Any]:
     return {"field": field, "value": quote(value), "problem": problem, "allowed": allowed}

@@ -1,4 +1,4 @@
-"""Asks the other replicas about feedback that is unknown here: the traffic is split, so another may have answered."""
+"""Asks the other replicas about feedback that is unknown here; traffic is split, so another may have answered."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from services import telemetry
 from services.model_server.events import log_event
 
 _TIMEOUT_SECONDS: Final = 2.0
-#: So many feedback requests ask at a time; others wait, so that a flood of unknown ids opens no flood of connections.
+#: Feedback requests that may ask at once; the rest wait, so that many unknown ids do not open as many connections.
 _ASKING: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class LabelOutcome:
-    """What became of one message; `problem` says why its labels do not count though its request is known."""
+    """The outcome of one message; `problem` says why its labels do not count although its request is known."""
 
     matched: bool
     problem: str = ""
 
     @property
     def known(self) -> bool:
-        """Whether its request was answered by who says this."""
+        """True if the replica that reports this outcome answered the request."""
         return self.matched or bool(self.problem)
 
     def document(self) -> dict[str, Any]:
-        """As it stands in an answer."""
+        """The outcome as JSON values, as in an answer."""
         return {"matched": self.matched, **({"problem": self.problem} if self.problem else {})}
 
 
@@ -43,26 +43,26 @@ class Peers:
     """The other replicas, for one worker."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        """`names` are host:port; a host may stand for many addresses."""
+        """`names` are host:port; a host may have many addresses."""
         self._names = tuple(names)
         self._client: httpx.AsyncClient | None = None
         self._asking = asyncio.Semaphore(_ASKING)
 
     def __bool__(self) -> bool:
-        """Whether there is anyone to ask."""
+        """True if there is any peer to ask."""
         return bool(self._names)
 
     async def ask(self, messages: Sequence[dict[str, Any]]) -> list[LabelOutcome]:
-        """For each message what a peer says that knows its request; who does not answer knows none."""
+        """One outcome per message, from whichever peer knows the request. A silent peer counts as not knowing it."""
         body = json.dumps(messages).encode()
         async with self._asking:
             addresses = await _resolve(self._names)
-            said = await asyncio.gather(*(self._ask(address, body, len(messages)) for address in addresses))
-        nobody = [UNKNOWN] * len(messages)
-        return [max(outcomes, key=_worth) for outcomes in zip(nobody, *said, strict=True)]
+            by_peer = await asyncio.gather(*(self._ask(address, body, len(messages)) for address in addresses))
+        unknown = [UNKNOWN] * len(messages)
+        return [max(outcomes, key=_worth) for outcomes in zip(unknown, *by_peer, strict=True)]
 
     async def close(self) -> None:
-        """Asks no more."""
+        """Closes the client."""
         if self._client is not None:
             await self._client.aclose()
             self._client = None
@@ -73,34 +73,34 @@ class Peers:
             self._client = _client()
         try:
             response = await self._client.post(f"http://{address}/feedback", content=body, headers=headers)
-            said = [LabelOutcome(answer["matched"], answer.get("problem", "")) for answer in response.json()]
-            if len(said) != count:
-                raise ValueError(f"{len(said)} answers to {count} messages")
-        except Exception as error:  # noqa: BLE001 -- anyio lets an AttributeError out when a peer closes at once
+            outcomes = [LabelOutcome(answer["matched"], answer.get("problem", "")) for answer in response.json()]
+            if len(outcomes) != count:
+                raise ValueError(f"{len(outcomes)} answers to {count} messages")
+        except Exception as error:  # noqa: BLE001 -- anyio raises AttributeError when a peer closes at once
             log_event("peer_did_not_answer", peer=address, error=type(error).__name__)
             return [UNKNOWN] * count
-        return said
+        return outcomes
 
 
 def _worth(outcome: LabelOutcome) -> tuple[bool, bool]:
-    """The order of outcomes: a match outdoes a refusal, and a refusal outdoes a request that nobody knows."""
+    """The rank of an outcome: a match is above a refusal, and a refusal above an unknown request."""
     return outcome.matched, outcome.known
 
 
 def _client() -> httpx.AsyncClient:
-    """One for all messages: to make one takes the event loop longer than a thousand predictions."""
+    """A client for all messages; creating a client blocks the event loop longer than a thousand predictions."""
     return httpx.AsyncClient(
         timeout=_TIMEOUT_SECONDS,
         trust_env=False,
-        # Peers speak plain http, so there is no certificate to verify; to load the authorities takes 20 ms and more.
+        # Peers speak plain http, so there is no certificate to verify; loading the authorities takes 20 ms or more.
         verify=False,  # noqa: S501
-        # A connection that a peer closes while it is idle would lose a label now and then; to open one is cheap.
+        # A peer that closes an idle connection would sometimes lose a label; opening a new connection is cheap.
         limits=httpx.Limits(max_keepalive_connections=0),
     )
 
 
 async def _resolve(names: Sequence[str]) -> set[str]:
-    """Every address that the names stand for, as host:port."""
+    """Every address of the names, as host:port."""
     loop = asyncio.get_running_loop()
     addresses: set[str] = set()
     for name in names:

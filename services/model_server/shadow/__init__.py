@@ -1,4 +1,4 @@
-"""The shadow version: copies of requests are sent to it, and its answers compared.
+"""Sends copies of requests to a candidate in the shadow and compares its answers.
 
-Imports decoding and errors; the application may import it.
+This package imports decoding and errors; the application may import it.
 """

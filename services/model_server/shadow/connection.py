@@ -1,6 +1,6 @@
-"""A keep-alive connection to the candidate: requests go out together, answers come in their order (pipelining).
+"""A keep-alive connection to the candidate: requests go out together, answers arrive in order (pipelining).
 
-httptools parses; a client library's hundreds of microseconds a request would be taken from callers.
+It parses with httptools; a client library's hundreds of microseconds per request would slow the callers.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import httptools
 
 from services import telemetry
 
-#: A longer answer is none of a model server's.
+#: A model server never sends a longer answer.
 _LARGEST_ANSWER_BYTES: Final = 16 * 1_048_576
 
 
 class Connection(asyncio.Protocol):
-    """Tells `answered` the answers that came, each with status and body, and `lost` that it is gone."""
+    """Calls `answered` with the answers that arrived, as (status, body), and `lost` when the connection is gone."""
 
     def __init__(
         self,
@@ -30,16 +30,16 @@ class Connection(asyncio.Protocol):
         self._size = 0
         self._complete: list[tuple[int, bytes]] = []
         self._parser = httptools.HttpResponseParser(self)
-        #: Whether more requests may be sent.
+        #: True while more requests may be sent.
         self.usable = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keeps the way to write."""
-        # uvloop's transports are not asyncio.Transport, only like it.
+        """Keeps the transport for writing."""
+        # uvloop's transports only resemble asyncio.Transport.
         self._transport = cast("asyncio.Transport", transport)
 
     def send(self, data: bytes) -> None:
-        """Sends requests."""
+        """Sends the bytes of one or more requests."""
         self._transport.write(data)
 
     def close(self) -> None:
@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Takes a part of the answers."""
+        """Parses a part of the answers and reports the complete ones."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -58,12 +58,12 @@ class Connection(asyncio.Protocol):
             self._answered(self, complete)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """Nothing more can be sent."""
+        """Reports that nothing more can be sent."""
         self.usable = False
         self._lost(self)
 
     def on_body(self, body: bytes) -> None:
-        """httptools: a part of a body."""
+        """Called by httptools with a part of a body."""
         self._size += len(body)
         if self._size > _LARGEST_ANSWER_BYTES:
             self.close()
@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
             self._chunks.append(body)
 
     def on_message_complete(self) -> None:
-        """httptools: an answer's end."""
+        """Called by httptools at the end of an answer."""
         self._complete.append((self._parser.get_status_code(), b"".join(self._chunks)))
         self._chunks, self._size = [], 0
         if not self._parser.should_keep_alive():
@@ -79,6 +79,6 @@ class Connection(asyncio.Protocol):
 
 
 def request_head(host: str, path: str) -> bytes:
-    """What every request begins with; the id, the length and the body follow."""
+    """The beginning of every request; the id, the length and the body follow."""
     lines = (f"POST {path} HTTP/1.1", f"host: {host}", "content-type: application/json")
     return "\r\n".join((*lines, f"{telemetry.SHADOW_HEADER}: 1", f"{telemetry.REQUEST_ID_HEADER}: ")).encode()

@@ -1,7 +1,7 @@
-"""What a server counts about its candidate in the shadow: answers compared, that differ, by slice, and what got lost.
+"""A server's counts about its shadow candidate: answers compared and different, by slice, and requests lost.
 
-The numbers belong to one candidate. When another version answers, they start again from zero, as a
-restarted server's do.
+The numbers belong to one candidate. When another version answers, they start from zero again, like
+those of a restarted server.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from services import telemetry
 from services.model_server.decoding import Row
 from services.model_server.errors import SettingsError
 
-#: Why an answer of the candidate could not be compared.
+#: The reasons why an answer of the candidate could not be compared.
 Failure = Literal["unreachable", "timeout", "status", "answer"]
 FAILURES: Final[tuple[Failure, ...]] = get_args(Failure)
-#: A feature with more values is no slice unless the settings name it.
+#: Features with more values are not sliced unless the settings name them.
 MANY_VALUES: Final = 20
 
 #: UTF-8 bytes for the candidate's version.
@@ -32,13 +32,13 @@ _SLICES: Final = _FAILED + len(FAILURES)
 
 
 class Slices:
-    """One slice for each value of each chosen category feature; a missing value is the slice with no text."""
+    """One slice for each value of each chosen category feature; the slice of missing values has an empty text."""
 
     def __init__(self, contract: Contract, names: Sequence[str]) -> None:
-        """Takes the features called `names`, or those with at most `MANY_VALUES` values.
+        """Slices by the features called `names`, by default those with at most `MANY_VALUES` values.
 
         Raises:
-            SettingsError: a name is no category feature.
+            SettingsError: a name is not a category feature.
         """
         self.labels: list[tuple[str, str]] = []
         self._places: list[tuple[int, dict[tuple[type, object], int]]] = []
@@ -46,18 +46,19 @@ class Slices:
         for name, feature in _chosen(contract, names).items():
             values = [*feature.values, *((None,) if feature.missing == "allowed" else ())]
             first = len(self.labels)
-            # With its type, for True equals 1.
+            # The key includes the type, because True equals 1.
             known = {(type(value), value): first + place for place, value in enumerate(values)}
             self._places.append((features.index(name), known))
             self.labels += [(name, "" if value is None else category_text(value)) for value in values]
 
     def of(self, row: Row) -> list[int]:
-        """The slices of a row, as indices into `labels`."""
+        """The indices into `labels` of a row's slices."""
         return [known[type(row[place]), row[place]] for place, known in self._places]
 
 
 def _chosen(contract: Contract, names: Sequence[str]) -> dict[str, CategoryFeature]:
-    categories = {name: one for name, one in contract.features.items() if isinstance(one, CategoryFeature)}
+    features = contract.features.items()
+    categories = {name: feature for name, feature in features if isinstance(feature, CategoryFeature)}
     for name in names:
         if name not in categories:
             allowed = ", ".join(categories) or "none, for there is no category feature"
@@ -68,7 +69,7 @@ def _chosen(contract: Contract, names: Sequence[str]) -> dict[str, CategoryFeatu
 
 
 def shadow_bytes(slices: Slices) -> int:
-    """Bytes of a worker's numbers."""
+    """Bytes of one worker's numbers."""
     return _NAME_BYTES + 8 * (_SLICES + 2 * len(slices.labels))
 
 
@@ -83,10 +84,10 @@ class ShadowCounts:
         self._candidate = _read_name(self._name)
 
     def compared(self, rows: Sequence[Row], different: Sequence[bool], candidate: str) -> None:
-        """Counts a request whose rows were answered by both.
+        """Counts a request that both versions answered.
 
-        A request counts once, and once in each slice that has a row of it, by the share of those rows
-        that differ: rows of one request are seldom independent.
+        A request counts once in all, and once in each slice with any of its rows. It counts as different
+        by the share of those rows that differ, because rows of one request are seldom independent.
         """
         if candidate != self._candidate:
             self._start_again(candidate)
@@ -99,11 +100,11 @@ class ShadowCounts:
                 if different[0]:
                     values[_SLICES + shift + place] += 1
             return
-        found: dict[int, list[bool]] = {}
+        by_slice: dict[int, list[bool]] = {}
         for row, differs in zip(rows, different, strict=True):
             for place in self._slices.of(row):
-                found.setdefault(place, []).append(differs)
-        for place, differing in found.items():
+                by_slice.setdefault(place, []).append(differs)
+        for place, differing in by_slice.items():
             values[_SLICES + place] += 1
             values[_SLICES + shift + place] += sum(differing) / len(differing)
 
@@ -117,7 +118,7 @@ class ShadowCounts:
 
     def _start_again(self, candidate: str) -> None:
         name = candidate.encode()[:_NAME_BYTES]
-        # Whoever reads meanwhile finds numbers without a name rather than with a wrong one.
+        # A reader in between finds numbers without a name rather than under a wrong name.
         self._name[:] = bytes(_NAME_BYTES)
         for place in range(len(self._values)):
             self._values[place] = 0
@@ -161,14 +162,14 @@ class ShadowExposition(Collector):
         yield from (failed, *slices)
 
     def _totals(self) -> dict[str, list[float]]:
-        """By candidate; before the first answer it has no name."""
+        """The totals by candidate; before the first answer the candidate's name is empty."""
         totals: dict[str, list[float]] = {}
         for memory in self._memories:
             candidate = _read_name(memory)
             values = memory[_NAME_BYTES : shadow_bytes(self._slices)].cast("d").tolist()
             known = totals.get(candidate, [0.0] * len(values))
             totals[candidate] = [one + other for one, other in zip(known, values, strict=True)]
-        # A worker that waits for its first answer says nothing new once another one has it.
+        # The zeros of a worker without a first answer are left out once another worker has an answer.
         if len(totals) > 1 and not any(totals.get("", [])):
             totals.pop("", None)
         return totals

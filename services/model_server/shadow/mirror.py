@@ -1,9 +1,9 @@
-"""Asks the candidate what callers asked, after they were answered, and compares.
+"""Sends answered requests to the candidate as well, and compares the two answers.
 
-Callers never wait for it: an answered request goes into a queue, and what has come together is sent a moment
-later, in one write (system calls are most of what a copy costs), and only while all of it takes less than a small
-share of the server's time. A full queue drops and counts, so what a busy server cannot afford to copy is not
-copied. Nothing that the candidate does reaches a caller.
+Callers never wait for this. An answered request goes into a queue; queued requests are sent a moment later in one
+write (system calls are most of a copy's cost), and only while copying takes less than a small share of the server's
+time. If the queue is full, requests are dropped and counted, so a busy server copies only what it can afford.
+Nothing that the candidate does reaches a caller.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from services.model_server.shadow.connection import Connection, request_head
 from services.model_server.shadow.counts import ShadowCounts
 from services.model_server.shadow.cpu_budget import CpuBudget, unstalled_clock
 
-#: Share of the event loop's time that sending and comparing may take, in seconds of processor, so that no caller is
-#: slowed by 5 %. What is timed is about a third of what it costs: the loop and the kernel have their part.
+#: Share of the event loop's time that sending and comparing may take, in processor seconds, so that no caller is
+#: slowed by 5 %. The measured time is about a third of the whole cost; the loop and the kernel take the rest.
 _SHARE: Final = 0.005
-#: Seconds of it that may be saved up.
+#: Seconds of that share that may be saved up.
 _SAVED_SECONDS: Final = 0.002
 _CONNECTIONS: Final = 4
-#: Seconds in which requests come together, and how many go out in one write.
+#: Seconds during which requests are gathered, and how many go out in one write.
 _GATHER_SECONDS: Final = 0.02
 _TOGETHER: Final = 32
 _TIMEOUT_SECONDS: Final = 2.0
-#: From a connection that was refused to the next attempt.
+#: Seconds between a refused connection and the next attempt.
 _PAUSE_SECONDS: Final = 1.0
-#: Of a longer request so many rows are compared, evenly spaced, so that no other request waits for the comparison.
+#: Of a longer request about this many rows, evenly spaced, are compared, so that no other request has to wait.
 _COMPARED_ROWS: Final = 64
 _ALL_KEYS: Final = 1 << 64
 
 
 class _Answer(msgspec.Struct):
-    """A row's answer, of either version."""
+    """The answer to one row, from either version."""
 
     probability: float
     label: str
@@ -54,16 +54,16 @@ _decode = msgspec.json.Decoder(_Answer | list[_Answer]).decode
 
 
 class NoAnswerError(ValueError):
-    """The candidate's body is no answer to the request."""
+    """The candidate's body is not an answer to the request."""
 
 
 def compare(ours: bytes, theirs: bytes, score_difference: float, step: int = 1) -> tuple[list[bool], str]:
-    """For each `step`th row whether the two answers differ, and the candidate's version.
+    """For every `step`th row, True if the two answers differ; and the candidate's version.
 
-    They differ when their labels do, or their probabilities by more than `score_difference`.
+    Answers differ if their labels do, or if their probabilities differ by more than `score_difference`.
 
     Raises:
-        NoAnswerError: `theirs` is something else, or has another number of rows.
+        NoAnswerError: `theirs` is not an answer, or has another number of rows.
     """
     own = _decode(ours)
     try:
@@ -75,17 +75,17 @@ def compare(ours: bytes, theirs: bytes, score_difference: float, step: int = 1) 
     if isinstance(own, _Answer) or isinstance(other, _Answer) or len(own) != len(other):
         raise NoAnswerError("the candidate answered another number of rows")
     pairs = zip(own[::step], other[::step], strict=True)
-    return [_differ(one, two, score_difference) for one, two in pairs], other[0].version
+    return [_differ(*pair, score_difference) for pair in pairs], other[0].version
 
 
-def _differ(one: _Answer, other: _Answer, score_difference: float) -> bool:
+def _differ(own: _Answer, other: _Answer, score_difference: float) -> bool:
     # Not `> score_difference`: NaN must differ as well.
-    return one.label != other.label or not abs(one.probability - other.probability) <= score_difference
+    return own.label != other.label or not abs(own.probability - other.probability) <= score_difference
 
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """A request that callers have their answer to."""
+    """A request that the caller already has an answer to."""
 
     request_id: str
     body: bytes
@@ -95,21 +95,21 @@ class _Copy:
 
 @dataclass(slots=True)
 class _UnderWay:
-    """What a connection's answers belong to, in their order, and when there was last a sign of life."""
+    """A connection's unanswered copies, in the order sent, and the time (monotonic) of its last activity."""
 
     copies: deque[_Copy]
     at: float
 
 
 class Mirror:
-    """Copies this worker's requests to a candidate. Everything happens on one event loop."""
+    """Copies this worker's requests to a candidate, all on one event loop."""
 
     def __init__(
         self, url: str, ratio: float, score_difference: float, max_queue_bytes: int, counts: ShadowCounts
     ) -> None:
-        """Is made on the thread that the loop will run on.
+        """Must be called on the thread of the event loop.
 
-        `url` is the candidate's predict route; `ratio` of the request ids are copied, the same ones everywhere.
+        `url` is the candidate's predict route; `ratio` is the share of request ids to copy, the same ids everywhere.
         """
         parts = urlsplit(url)
         self._url, self._host, self._port = url, parts.hostname or "", parts.port or 80
@@ -126,12 +126,12 @@ class Mirror:
         self._woken = self._unreachable = self._told = False
 
     def start(self) -> None:
-        """Begins, on the running loop; requests from before are not copied."""
+        """Starts on the running loop; earlier requests are not copied."""
         self._loop = asyncio.get_running_loop()
         self._loop.call_later(_TIMEOUT_SECONDS / 4, self._end_late_ones)
 
     def stop(self) -> None:
-        """Forgets what waits and closes every connection."""
+        """Drops the queue and closes every connection."""
         self._loop = None
         self._queue.clear()
         for connection in (*self._idle, *self._busy):
@@ -140,7 +140,7 @@ class Mirror:
             opening.cancel()
 
     def offer(self, request_id: str, body: bytes, answer: bytes, rows: Sequence[Row]) -> None:
-        """Takes a request that is about to be answered, if it is one of the share and there is room for it."""
+        """Queues a request that is about to be answered, if it belongs to the share and the queue has room."""
         if self._loop is None or (self._keys < _ALL_KEYS and request_key(request_id) >= self._keys):
             return
         if self._unreachable:
@@ -158,7 +158,7 @@ class Mirror:
             self._loop.call_later(_GATHER_SECONDS, self._send_all)
 
     def _send_all(self) -> None:
-        """Sends what waits, while there are connections and time for it."""
+        """Sends queued requests while there are connections and time for them."""
         self._woken = False
         if self._loop is None:
             return
@@ -189,7 +189,7 @@ class Mirror:
         started = time.thread_time()
         under_way = self._busy.get(connection)
         if under_way is None or len(answers) > len(under_way.copies):
-            # More answers than questions: none of them can be paired.
+            # There are more answers than requests, so none can be matched.
             connection.close()
             return
         under_way.at = time.monotonic()
@@ -238,7 +238,7 @@ class Mirror:
         self._send_all()
 
     def _pause(self, loop: asyncio.AbstractEventLoop, error: OSError) -> None:
-        """Gives the candidate up for a moment; what waits for it is not worth keeping."""
+        """Gives the candidate up for a moment and drops the queue."""
         if not self._told:
             self._told = True
             log_event("shadow_unreachable", url=self._url, error=str(error) or type(error).__name__)
@@ -259,11 +259,11 @@ class Mirror:
             self._wake()
 
     def _end_late_ones(self) -> None:
-        """Ends what has waited too long for its answer."""
+        """Closes connections that have waited too long for an answer."""
         if self._loop is None:
             return
         late = time.monotonic() - _TIMEOUT_SECONDS
-        for connection in [one for one, under_way in self._busy.items() if under_way.at < late]:
+        for connection in [busy for busy, under_way in self._busy.items() if under_way.at < late]:
             self._counts.failed("timeout", len(self._busy.pop(connection).copies))
             connection.close()
         self._loop.call_later(_TIMEOUT_SECONDS / 4, self._end_late_ones)
