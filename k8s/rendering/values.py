@@ -70,7 +70,7 @@ class Amounts(PlatformReference):
 
 
 class Signing(PlatformReference):
-    """The owner of the packages to serve."""
+    """The signature check of packages."""
 
     public_key: Literal[""] | PublicKey = Field(
         default="", description="PEM; only packages signed by its owner are served. Empty: no signature is checked."
@@ -128,10 +128,10 @@ class Values(PlatformReference):
         default=(), description="Namespaces whose pods may call the service past the gateway."
     )
     judge: JudgeReference = Field(default=JudgeReference(), description="The judge of canaries.")
-    signing: Signing = Field(default=Signing(), description="The owner of the packages to serve.")
+    signing: Signing = Field(default=Signing(), description="The signature check of packages.")
     autoscaler: Literal["hpa", "keda", "none"] = Field(
         default="hpa",
-        description="Scales by CPU (`hpa`), also by requests (`keda`), or not at all (`none`: `scale.min`).",
+        description="Scales by CPU (`hpa`), also by requests (`keda`), or not (`none`: `scale.min`).",
     )
     keda: Keda = Field(default=Keda(), description="Scaling by requests.")
     scale_down_seconds: int = Field(
