@@ -1,15 +1,15 @@
-# Everything is driven from here; `make` alone lists what there is.
+# Everything is driven from here; `make` alone lists the targets.
 # A target that needs the project's environment sets it up first, from the lock files.
 #
-# `make help` reads the comments: `##@` is a heading, `##=` a line about a variable, and a target's line is
-# `target: ...  ## explanation  ## variables`, those in brackets being optional.
+# `make help` reads the comments: `##@` is a heading, `##=` describes a variable, and a target's line is
+# `target: ...  ## explanation  ## variables`, with optional variables in brackets.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# The folder of this file, for `make -f` from another one.
+# The folder of this file, for `make -f` from another folder.
 HERE := $(dir $(lastword $(MAKEFILE_LIST)))
 
 ##= SERVICE=churn       the model: a folder in services/
@@ -23,7 +23,7 @@ PY := .venv/bin/python
 UV = $(shell command -v uv || echo .venv/bin/uv)
 SPEC := services/$(SERVICE)/service.yaml
 
-# Nothing that runs here needs the network, looks at another project, or leaves bytecode of an older tree behind.
+# Programs that run here must not need the network, see another project, or leave bytecode of an older tree behind.
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/build/tools:$(PATH)
 unexport VIRTUAL_ENV PYTHONHOME

@@ -1,5 +1,5 @@
-# Targets that only the workflows in .github/workflows call; the Makefile includes them, and its comments say how
-# `make help-workflows` lists them.
+# Targets that only the workflows in .github/workflows call. The Makefile includes this file, and its comments explain
+# how `make help-workflows` lists the targets.
 
 ##@ Any workflow
 

@@ -1,19 +1,19 @@
 """The errors that a deployment raises on purpose.
 
 DeployError
-├── EnvironmentFileError  a file of k8s/envs is wrong or not there; says which key
+├── EnvironmentFileError  a file of k8s/envs is wrong or missing; says which key
 ├── ToolError             helm or kubectl is not on the PATH; says what to install
-├── ClusterError          the cluster is not reached, or lacks something; says what
-└── RolloutError          what was deployed does not get ready, or was rolled back
+├── ClusterError          the cluster cannot be reached, or lacks something; says what
+└── RolloutError          a deployed version does not become ready, or was rolled back
 """
 
 
 class DeployError(Exception):
-    """A fault that a person can act on; its message is one to show."""
+    """A fault that a person can act on; its message is meant to be shown."""
 
 
 class EnvironmentFileError(DeployError):
-    """A file of an environment is wrong or not there."""
+    """A file of an environment is wrong or missing."""
 
 
 class ToolError(DeployError):
@@ -21,8 +21,8 @@ class ToolError(DeployError):
 
 
 class ClusterError(DeployError):
-    """The cluster is not reached, or refuses, or lacks something."""
+    """The cluster cannot be reached, refuses a request, or lacks something."""
 
 
 class RolloutError(DeployError):
-    """What was deployed does not get ready, or was rolled back."""
+    """A deployed version does not become ready, or was rolled back."""

@@ -1,7 +1,7 @@
-"""Checks of the Terraform code: format, rules, then for each folder whether it is valid and what its tests say.
+"""Checks the Terraform code: format and rules, then validity and tests of each folder.
 
-Run as `python -m terraform.check`, with STRICT=1 where everything must be there. What could not run is named, with the
-reason: that is no pass, and under STRICT it is a failure. A copy is checked, so that nothing is left in the tree.
+Run as `python -m terraform.check`. A check that could not run is named with its reason and does not count as passed;
+with STRICT=1 it counts as failed. The checks run on a copy, so that they leave nothing in the tree.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from typing import Final, Literal
 from terraform import order
 
 HERE = Path(__file__).parent
-#: What `terraform init` says when a provider is out of reach, and not when the code is wrong.
+#: Output of `terraform init` when a provider is out of reach, as opposed to wrong code.
 UNREACHABLE = re.compile(
     r"could not query provider registry|Could not connect to|Failed to install provider|"
     r"was not found in any of the search locations|could not query the provider registry",
     re.IGNORECASE,
 )
-#: What else looks at the code; `make tools` brings it.
+#: Other programs that check the code; `make tools` installs them.
 LINTERS: Final = ("tflint", "checkov")
 _CHECKOV: Final = ("checkov", "--directory=.", "--framework=terraform", "--compact", "--quiet", "--skip-download")
-#: The folder in which everything comes together.
+#: The module that combines all others.
 WHOLE: Final = "modules/platform"
 Outcome = Literal["passed", "failed", "not run"]
 
 
 @dataclass(frozen=True)
 class ToolRun:
-    """What a command said: `code` is its exit status."""
+    """A command's output; `code` is its exit status."""
 
     code: int
     text: str
@@ -44,7 +44,7 @@ class ToolRun:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check of one folder; `why` says what failed or was missing."""
+    """The result of one check of one folder; `why` names the failure or the missing part."""
 
     check: str
     folder: str
@@ -52,12 +52,12 @@ class CheckResult:
     why: str = ""
 
 
-#: Runs a program with arguments in a folder; None where it is not on the PATH.
+#: Runs a program with arguments in a folder; returns None if it is not on the PATH.
 Program = Callable[[Path, tuple[str, ...]], ToolRun | None]
 
 
 def program(folder: Path, command: tuple[str, ...]) -> ToolRun | None:
-    """Run a command in a folder."""
+    """Runs a command in a folder; returns None if it is not on the PATH."""
     if shutil.which(command[0]) is None:
         return None
     done = subprocess.run([*command], cwd=folder, capture_output=True, text=True, check=False)
@@ -65,12 +65,12 @@ def program(folder: Path, command: tuple[str, ...]) -> ToolRun | None:
 
 
 def check(tree: Path, run: Program) -> Iterator[CheckResult]:
-    """Every check of a tree of Terraform code."""
+    """Runs every check of a tree of Terraform code."""
     if (formatted := run(tree, ("terraform", "fmt", "-check", "-diff", "-recursive", "-no-color"))) is None:
         yield CheckResult("terraform", ".", "not run", "terraform is not on the PATH: nothing was checked")
         return
     yield _finding("fmt", ".", formatted)
-    # An example is a fragment to be quoted, and needs no version of its own.
+    # An example is a fragment for quoting and needs no version of its own; `folders` leaves it out.
     rules = ("tflint", "--no-color", f"--config={tree.resolve() / '.tflint.hcl'}")
     yield _linted("tflint", [run(folder, rules) for folder in folders(tree)])
     yield _linted("checkov", [run(tree, _CHECKOV)])
@@ -87,12 +87,12 @@ def _linted(name: str, answers: list[ToolRun | None]) -> CheckResult:
 
 
 def folders(tree: Path) -> list[Path]:
-    """Folders that hold a configuration: modules and environments. Examples are planned by their module's tests."""
+    """The folders of modules and environments; examples are left out, because their module's tests plan them."""
     return sorted({file.parent for file in tree.rglob("main.tf") if file.parent.name != "examples"})
 
 
 def check_folder(tree: Path, folder: Path, run: Program) -> Iterator[CheckResult]:
-    """One folder: it has to be initialised before it can be looked at."""
+    """Initialises a folder, then checks it."""
     name = str(folder.relative_to(tree))
     answer = _terraform(run, folder, "init", "-backend=false", "-input=false", "-no-color")
     if answer.code:
@@ -123,14 +123,14 @@ def _finding(what: str, folder: str, answer: ToolRun) -> CheckResult:
 
 
 def verdict(findings: list[CheckResult], strict: bool) -> int:
-    """Exit status: 1 for what failed, and under `strict` for what could not run; also when nothing passed."""
+    """The exit status: 1 if a check failed, if none passed, or under `strict` if one could not run; else 0."""
     bad = {"failed", "not run"} if strict else {"failed"}
     passed = any(finding.outcome == "passed" for finding in findings)
     return int(not passed or any(finding.outcome in bad for finding in findings))
 
 
 def main() -> int:
-    """Print each finding as it comes; 1 when something failed or nothing could run."""
+    """Prints each result as it comes; returns `verdict`."""
     findings: list[CheckResult] = []
     with tempfile.TemporaryDirectory() as place:
         tree = shutil.copytree(HERE, Path(place) / "terraform", ignore=shutil.ignore_patterns(".terraform", "*.py"))

@@ -1,4 +1,4 @@
-"""Runs the cloud's and the cluster's programs, and what they have to say of an environment."""
+"""Runs the programs of the cloud and the cluster, and reads an environment's outputs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SECONDS: Final = 180
 
 
 class CloudError(Exception):
-    """A program is missing or failed, or an environment is not as it has to be; in a sentence."""
+    """A program is missing or failed, or an environment is wrong; the message is one sentence."""
 
 
 class Cluster(BaseModel):
-    """The cluster, as gcloud names it; its project is the account."""
+    """The cluster as gcloud names it; `account` is its project."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,7 +30,7 @@ class Cluster(BaseModel):
 
 
 class Outputs(BaseModel):
-    """What modules/handover hands over; it has no other outputs."""
+    """All outputs of modules/handover."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,10 +45,10 @@ Run = Callable[[Sequence[str]], str]
 
 
 def run(command: Sequence[str]) -> str:
-    """What a program writes.
+    """Runs a program and returns its output.
 
     Raises:
-        CloudError: it is not there, failed, or had no end.
+        CloudError: the program is missing, failed, or did not end in time.
     """
     try:
         return program.run(command, _SECONDS)
@@ -59,10 +59,10 @@ def run(command: Sequence[str]) -> str:
 
 
 def outputs(environment: str, run: Run) -> Outputs:
-    """The outputs of an environment that was applied.
+    """The outputs of an applied environment.
 
     Raises:
-        CloudError: there is no such environment, nothing was applied, or the outputs are those of another version.
+        CloudError: the environment does not exist, was not applied, or has another version's outputs.
     """
     folder = HERE / "envs" / environment
     if not (folder / "main.tf").is_file():
@@ -80,10 +80,10 @@ def outputs(environment: str, run: Run) -> Outputs:
 
 
 def enter(cluster: Cluster, run: Run) -> None:
-    """Makes a cluster the one that kubectl and helm speak to, by its DNS name.
+    """Points kubectl and helm at a cluster, by its DNS name.
 
     Raises:
-        CloudError: gcloud failed, or kubectl speaks to another one.
+        CloudError: gcloud failed, or kubectl still points at another cluster.
     """
     where = ["--project", cluster.account, "--location", cluster.location, "--dns-endpoint"]
     run(["gcloud", "container", "clusters", "get-credentials", cluster.name, *where])

@@ -1,6 +1,6 @@
-"""What an environment costs a month, by pool: its sizes.json times prices.yaml, at fewest and at most nodes.
+"""Computes an environment's monthly cost by pool, from its sizes.json and prices.yaml, at fewest and at most nodes.
 
-Run as `python -m terraform.costs`. Traffic, logs, buckets and images are not in it: they depend on use.
+Run as `python -m terraform.costs`. Traffic, logs, buckets and images are left out, because they depend on use.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 
 class CostsError(Exception):
-    """A size has no price, or a file is not as it must be."""
+    """A size has no price, or a file is wrong."""
 
 
 class _Strict(BaseModel):
@@ -27,7 +27,7 @@ class _Strict(BaseModel):
 
 
 class DatabasePrices(_Strict):
-    """US dollars for MLflow's database."""
+    """Prices of MLflow's database in US dollars."""
 
     cpu_hour: float
     memory_gib_hour: float
@@ -36,7 +36,7 @@ class DatabasePrices(_Strict):
 
 
 class Prices(_Strict):
-    """US dollars, and the day on which they were noted."""
+    """Prices in US dollars, and the day on which they were noted."""
 
     noted: datetime.date
     compared_with_price_pages: bool
@@ -50,7 +50,7 @@ class Prices(_Strict):
 
 
 class Nodes(_Strict):
-    """The machines of a pool; min and max count all zones together."""
+    """The machines of a pool; `min` and `max` count all zones together."""
 
     machine_type: str
     min: int
@@ -61,7 +61,7 @@ class Nodes(_Strict):
 
 
 class Pool(_Strict):
-    """A node pool, as modules/node-pool wants it: a machine's price has its GPUs and TPUs in it."""
+    """A node pool in the form of modules/node-pool; a machine's price includes its GPUs and TPUs."""
 
     nodes: Nodes
     gpu: dict[str, Any] | None = None
@@ -94,7 +94,7 @@ class Line:
 
 
 def costs(sizes: Sizes, prices: Prices) -> list[Line]:
-    """Cluster, each pool, database, and the sum of all; CostsError where a price is missing."""
+    """The lines for the cluster, each pool, the database, and their sum; CostsError if a price is missing."""
     if sizes.region != prices.region:
         raise CostsError(f"sizes are for {sizes.region}, prices for {prices.region}: add that region's prices")
     cluster = prices.cluster_hour * prices.hours_a_month
@@ -106,7 +106,7 @@ def costs(sizes: Sizes, prices: Prices) -> list[Line]:
 
 
 def pool_month(name: str, nodes: Nodes, prices: Prices) -> Line:
-    """A pool at its fewest and its most nodes, disks included."""
+    """A pool's cost at its fewest and its most nodes, disks included."""
     if nodes.machine_type not in prices.machine_hour:
         known = ", ".join(sorted(prices.machine_hour))
         raise CostsError(f"pool {name}: {nodes.machine_type} has no price (there are {known}): add it to prices.yaml")
@@ -116,7 +116,7 @@ def pool_month(name: str, nodes: Nodes, prices: Prices) -> Line:
 
 
 def database_month(database: Database, prices: Prices) -> float:
-    """The database's CPUs, memory and disk; its tier says how much: db-custom-<CPUs>-<MiB>."""
+    """The cost of the database's CPUs, memory and disk; the tier names the first two: db-custom-<CPUs>-<MiB>."""
     found = re.fullmatch(r"db-custom-(\d+)-(\d+)", database.tier)
     if found is None:
         raise CostsError(f"database: tier {database.tier} must look like db-custom-1-3840")
@@ -127,7 +127,7 @@ def database_month(database: Database, prices: Prices) -> float:
 
 
 def table(environments: dict[str, list[Line]], prices: Prices) -> str:
-    """The lines as Markdown, with what they rest on."""
+    """The lines as a Markdown table, with a note on their prices."""
     rows = ["| environment | what | fewest nodes, $ a month | most nodes, $ a month |", "| --- | --- | ---: | ---: |"]
     for environment, lines in environments.items():
         rows += [f"| {environment} | {line.name} | {line.least:,.0f} | {line.most:,.0f} |" for line in lines]
@@ -149,7 +149,7 @@ def read_sizes() -> dict[str, Sizes]:
 
 
 def main() -> int:
-    """Print the table; 1 with a sentence where it cannot be computed."""
+    """Prints the table; returns 1 with a message if it cannot be computed."""
     try:
         prices = read_prices()
         print(table({name: costs(sizes, prices) for name, sizes in read_sizes().items()}, prices))

@@ -1,6 +1,6 @@
 """Writes each module's README from its own files: `python -m terraform.documents`.
 
-It reads what `terraform fmt` wrote, whose blocks begin and end at the start of a line; nothing else is understood.
+It reads only files formatted by `terraform fmt`, whose blocks begin and end at the start of a line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _RULE = re.compile(r'^    error_message = "(.*)"$', re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """A variable or an output: its arguments as they are written, in one line each, and what a wrong value is told."""
+    """A variable or an output: its arguments as written, one line each, and the messages for wrong values."""
 
     kind: str
     name: str
@@ -37,13 +37,13 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def one_line(value: str) -> str:
-    """A value without its line breaks; what was a line of an object is set apart by a comma."""
+    """A value on one line; commas separate the lines of an object."""
     joined = ", ".join(line.strip() for line in value.strip().splitlines())
     return re.sub(r" {2,}", " ", re.sub(r"([({]),", r"\1", re.sub(r", (?=[)}])", " ", joined)))
 
 
 def document(module: Path) -> str:
-    """The README of a module: what it is, its example, what goes in and what comes out."""
+    """The README of a module: its purpose, its example, its inputs and its outputs."""
     found = [block for name in ("variables.tf", "outputs.tf") for block in blocks((module / name).read_text())]
     return "\n".join(
         [
@@ -60,7 +60,7 @@ def document(module: Path) -> str:
 
 
 def first_comment(text: str) -> str:
-    """The comment that a file begins with."""
+    """The comment at the start of a file."""
     lines = iter(text.splitlines())
     return "\n".join(line.removeprefix("#").strip() for line in _while_comment(lines))
 
@@ -83,7 +83,7 @@ def _description(block: Block) -> str:
 
 
 def stale(modules: Path) -> list[Path]:
-    """READMEs that are not what they would be written as."""
+    """The READMEs that are out of date."""
     return [file for file, text in _documents(modules) if not file.is_file() or file.read_text() != text]
 
 
@@ -93,7 +93,7 @@ def _documents(modules: Path) -> Iterator[tuple[Path, str]]:
 
 
 def main() -> int:
-    """Writes those that changed."""
+    """Writes the READMEs that are out of date."""
     changed = stale(HERE / "modules")
     for file, text in _documents(HERE / "modules"):
         if file in changed:

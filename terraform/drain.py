@@ -1,7 +1,7 @@
-"""Takes away what controllers made in an environment's cluster: `python -m terraform.drain --env staging`.
+"""Removes the cloud resources that controllers made for an environment: `python -m terraform.drain --env staging`.
 
-Load balancers and disks are not in Terraform's state and would outlive the cluster, so they go while the controllers
-that made them still run. It ends well only when the cluster has none of them any more: `make tf-destroy` goes on then.
+Load balancers and disks are not in Terraform's state and would outlive the cluster, so they are removed while the
+controllers that made them still run. It succeeds only when none is left; `make tf-destroy` continues only then.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from terraform.commands import CloudError, Run, enter, outputs, run
 
-#: What stands for something outside the cluster.
+#: Kinds of objects that stand for something outside the cluster.
 KINDS: Final = (
     "services",
     "ingresses.networking.k8s.io",
@@ -24,7 +24,7 @@ KINDS: Final = (
     "persistentvolumeclaims",
 )
 _FLUX: Final = "kustomizations.kustomize.toolkit.fluxcd.io"
-#: Namespaces that a cluster has by itself, and cannot be without.
+#: Prefixes of the cluster's own namespaces, which cannot be deleted.
 _OWN: Final = ("default", "kube-", "gke-", "gmp-")
 _POLL_SECONDS: Final = 5.0
 
@@ -43,17 +43,17 @@ class Held:
 
 @dataclass(frozen=True)
 class Clock:
-    """Time, so that tests need not wait for it."""
+    """The clock; a parameter, so that tests need not wait."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
 
 def drain(run: Run, limit_seconds: float, clock: Clock = Clock()) -> None:
-    """Empties the cluster that kubectl speaks to, and waits until nothing is left.
+    """Empties the cluster that kubectl points at, and waits until nothing is left.
 
     Raises:
-        CloudError: a disk would be kept on purpose, or something is left after the limit.
+        CloudError: a disk is set to be retained, or something is left after the limit.
     """
     kept = [volume["metadata"]["name"] for volume in _items(run, "persistentvolumes") if _is_kept(volume)]
     if kept:
@@ -63,7 +63,7 @@ def drain(run: Run, limit_seconds: float, clock: Clock = Clock()) -> None:
         )
     definitions = run(["kubectl", "get", "customresourcedefinitions", "--output=name"])
     if _FLUX in definitions:
-        # Else it would put everything back.
+        # Otherwise Flux would put everything back.
         run(["kubectl", "--namespace=flux-system", "scale", "deployment", "--all", "--replicas=0"])
     kinds = [kind for kind in KINDS if not kind.startswith("gateways") or kind in definitions]
     for command in removals(held(run, kinds)):
@@ -72,7 +72,7 @@ def drain(run: Run, limit_seconds: float, clock: Clock = Clock()) -> None:
 
 
 def held(run: Run, kinds: Iterable[str]) -> list[Held]:
-    """What stands for something outside."""
+    """The objects that stand for something outside the cluster."""
     return [
         Held(kind, item["metadata"]["namespace"], item["metadata"]["name"])
         for kind in kinds
@@ -82,7 +82,7 @@ def held(run: Run, kinds: Iterable[str]) -> list[Held]:
 
 
 def removals(found: Iterable[Held]) -> Iterator[list[str]]:
-    """Commands that remove it: a namespace whole, as its pods hold on to its disks; in the cluster's own one by one."""
+    """Commands that remove the objects: by whole namespace, as pods hold on to disks; singly in the cluster's own."""
     everything = list(found)
     for namespace in sorted({one.namespace for one in everything if not one.namespace.startswith(_OWN)}):
         yield ["kubectl", "delete", "namespace", namespace, "--wait=false", "--ignore-not-found"]
@@ -120,10 +120,10 @@ def _items(run: Run, kind: str) -> list[dict[str, Any]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 1 with a sentence where something is left."""
+    """Runs the command line; returns 1 with a message if something is left."""
     parser = argparse.ArgumentParser(prog="python -m terraform.drain", description=__doc__)
     parser.add_argument("--env", required=True, help="a folder of terraform/envs")
-    parser.add_argument("--limit-seconds", type=float, default=900, help="to wait until all is gone (default 900)")
+    parser.add_argument("--limit-seconds", type=float, default=900, help="longest wait until all is gone (default 900)")
     args = parser.parse_args(arguments)
     try:
         cluster = outputs(args.env, run).cluster

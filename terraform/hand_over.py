@@ -1,8 +1,8 @@
-"""Hands over what Terraform made: `python -m terraform.hand_over --env staging`.
+"""Hands over Terraform's outputs: `python -m terraform.hand_over --env staging`.
 
-Afterwards docker may push to the environment's registry, and kubectl and helm speak to its cluster; `k8s/envs/<env>`
-names its registry and the values of the chart canario; the cluster has the namespaces, and the secret by which MLflow
-finds its database and its artifacts. Safe to repeat. The files are for a commit; the secret is in none.
+Afterwards docker may push to the environment's registry, and kubectl and helm point at its cluster; `k8s/envs/<env>`
+names the registry and the values of the chart canario; the cluster has the namespaces and MLflow's secret, which names
+its database and its artifact store. Safe to repeat. Commit the files; they do not contain the secret.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _NAMESPACE: Final = "canario"
 
 
 def hand_over(environment: str, root: Path, run: Run) -> None:
-    """Brings an environment's outputs to where they are needed.
+    """Passes an environment's outputs on to docker, kubectl, k8s/envs and the cluster.
 
     Raises:
-        CloudError: a program failed, or a file has no place for them.
+        CloudError: a program failed, or a file has no place for the outputs.
     """
     found = outputs(environment, run)
     folder = root / "k8s" / "envs" / environment
@@ -44,10 +44,10 @@ def hand_over(environment: str, root: Path, run: Run) -> None:
 
 
 def write_values(file: Path, found: Outputs) -> Path:
-    """Writes the chart's values below what people wrote in the file, and leaves that as it is.
+    """Writes the chart's values below the part of the file that people write, which stays as it is.
 
     Raises:
-        CloudError: people's part has one of the keys already.
+        CloudError: the people's part already has one of the keys.
     """
     kept = file.read_text(encoding="utf-8").partition(_MARK)[0] if file.is_file() else ""
     if both := sorted(set(yaml.safe_load(kept) or {}) & set(found.canario)):
@@ -58,10 +58,10 @@ def write_values(file: Path, found: Outputs) -> Path:
 
 
 def write_registry(folder: Path, repository: str) -> Path:
-    """Writes which registry's images the namespace of models lets in.
+    """Writes the registry whose images the namespace of models admits.
 
     Raises:
-        CloudError: the file does not say it in the way that is looked for.
+        CloudError: the file does not name a registry exactly once.
     """
     file = folder / "kustomization.yaml"
     text, count = _REGISTRY.subn(rf"\g<1>{repository}", file.read_text(encoding="utf-8"))
@@ -71,7 +71,7 @@ def write_registry(folder: Path, repository: str) -> Path:
 
 
 def apply_secret(found: Outputs, run: Run) -> None:
-    """Applies MLflow's secret from a file that only this user reads: a command line would show it to others."""
+    """Applies MLflow's secret from a file that only this user can read: a command line would show it to others."""
     with tempfile.TemporaryDirectory(prefix="canario-secret-") as place:
         file = Path(place, "secret.json")
         file.write_text(json.dumps(secret(found)), encoding="utf-8")
@@ -79,7 +79,7 @@ def apply_secret(found: Outputs, run: Run) -> None:
 
 
 def secret(found: Outputs) -> dict[str, Any]:
-    """The secret that the chart's mlflow.secret names."""
+    """The secret named by the chart's mlflow.secret."""
     metadata = {"name": "mlflow", "namespace": _NAMESPACE}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": found.mlflow_secret}
 
@@ -89,7 +89,7 @@ def _say(line: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 1 with a sentence where something was not handed over."""
+    """Runs the command line; returns 1 with a message if something was not handed over."""
     parser = argparse.ArgumentParser(prog="python -m terraform.hand_over", description=__doc__)
     parser.add_argument("--env", required=True, help="a folder of terraform/envs")
     try:

@@ -1,6 +1,6 @@
-"""In which order Terraform takes things away, from what `terraform graph` says of who needs whom.
+"""Checks Terraform's order of destruction against the dependencies that `terraform graph` prints.
 
-What needs another thing is made after it and goes before it.
+A resource is made after the resources that it needs, and destroyed before them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 _EDGE: Final = re.compile(r'"([^"]+)" -> "([^"]+)"')
 _CLUSTER: Final = "module.cluster.google_container_cluster.this"
-#: What has to go before what, and why the other way round would leave something behind or fail.
+#: (destroyed first, destroyed later) -> the reason why the reverse order would fail or leave something behind.
 ORDER: Final = {
     ("module.pool.google_container_node_pool.this", _CLUSTER): "a pool cannot go without its cluster",
     ("module.pool.google_container_node_pool.this", "module.cluster.google_project_iam_member.nodes"): (
@@ -33,7 +33,7 @@ ORDER: Final = {
 
 
 def wrong(graph: str) -> list[str]:
-    """What of ORDER does not hold in a graph, each in a sentence; also what it names and is not there."""
+    """One sentence for each pair of ORDER that does not hold in a graph, or whose resource is missing there."""
     needs: dict[str, set[str]] = {}
     for one, other in _EDGE.findall(graph):
         needs.setdefault(_bare(one), set()).add(_bare(other))
@@ -56,5 +56,5 @@ def _walk(start: str, needs: dict[str, set[str]], seen: set[str]) -> Iterator[st
 
 
 def _bare(node: str) -> str:
-    """A node's address, without what terraform writes around it."""
+    """A node's address without terraform's decoration."""
     return node.removeprefix("[root] ").partition(" ")[0]

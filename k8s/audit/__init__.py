@@ -1,1 +1,1 @@
-"""Writes the dossier of a version: what is known of it, each sentence linked to a record with its digest."""
+"""Writes the dossier of a version: all that is known of it, each sentence linked to a record and its digest."""

@@ -1,9 +1,9 @@
-"""`make audit`: writes the dossier of a registered version, or checks one that was written.
+"""`make audit`: writes the dossier of a registered version, or checks an existing dossier.
 
     python -m k8s.audit --service churn --version 2 [--build build/demo] [--mlflow URI] [--repository R] [--check]
 
-Files afterwards: `<build>/audit/churn-2.html`, and beside it the folder `churn-2` with every record and `index.json`.
-Exits 0 when it is written, or holds; 1 when a record cannot be had, or anything of it was changed.
+Writes `<build>/audit/churn-2.html`, and beside it the folder `churn-2` with every record and `index.json`.
+Exits 0 when the dossier is written, or holds; 1 when a record is not available, or anything was changed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from k8s.audit.page import page
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status."""
+    """Runs the command line; returns the exit status."""
     args = _parser().parse_args(arguments)
     folder = args.build.resolve() / "audit" / f"{args.service}-{args.version}"
     try:
@@ -58,7 +58,7 @@ def _write(args: argparse.Namespace, folder: Path) -> int:
 
 
 def _named(dossier: Dossier, folder: Path) -> str:
-    """The dossier with the digest of its index, which names everything in it."""
+    """A phrase that names the dossier by the digest of its index, which covers everything in it."""
     return f"dossier {sha256(index_of(folder).read_bytes())} of {dossier.service} version {dossier.version}"
 
 
@@ -66,11 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m k8s.audit", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--service", required=True)
     parser.add_argument("--version", required=True, type=int, help="the registry's number, as `make ui` shows it")
-    parser.add_argument("--build", type=Path, default=ROOT / "build", help="where records are; build/demo for a demo's")
-    parser.add_argument("--mlflow", help="the registry's URI; by default that of the records")
+    parser.add_argument("--build", type=Path, default=ROOT / "build", help="folder of records; build/demo for a demo")
+    parser.add_argument("--mlflow", help="the registry's URI; by default the one among the records")
     parser.add_argument("--repository", type=Path, help="the environment repository; by default the records' own")
-    parser.add_argument("--events", type=Path, help="a twin's events.jsonl instead of that of the records")
-    parser.add_argument("--check", action="store_true", help="check the dossier that was written, byte by byte")
+    parser.add_argument("--events", type=Path, help="a twin's events.jsonl; by default the one among the records")
+    parser.add_argument("--check", action="store_true", help="check an existing dossier, byte by byte")
     return parser
 
 

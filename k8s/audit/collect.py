@@ -1,4 +1,4 @@
-"""Copies the records of a version into a dossier's folder: from the registry, the store, Git and the rollouts."""
+"""Copies a version's records into a dossier's folder, from the registry, the store, Git and the rollouts."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordSources:
-    """Where the records of a version are.
+    """The places of a version's records.
 
     Attributes:
-        build: folder with `store`, and what other commands left.
+        build: folder with `store` and the output of other commands.
         mlflow: URI of the registry.
         repository: the environment repository.
         events: the twin's record of rollouts.
@@ -45,7 +45,7 @@ class RecordSources:
 
 
 def gather(service: str, version: str, places: RecordSources, folder: Path) -> None:
-    """Writes every record that there is below an empty folder; what is not there is left out.
+    """Writes every existing record below an empty folder; missing ones are left out.
 
     Raises:
         AuditError: the version is not registered, its package is broken, or a record cannot be read.
@@ -90,7 +90,7 @@ def _run(client: MlflowClient, registered: Registered, folder: Path) -> None:
 
 
 def run_record(client: MlflowClient, registered: Registered) -> dict[str, Any]:
-    """A run as the registry has it: the version, its tags, and each trial of the search."""
+    """A run from the registry: the version, its tags, and each trial of the search."""
     run = client.get_run(registered.run_id)
     query = f"tags.`mlflow.parentRunId` = '{registered.run_id}'"
     trials = client.search_runs([run.info.experiment_id], query, max_results=1000)
@@ -114,7 +114,7 @@ def _trial(run: Any) -> dict[str, Any]:
 
 
 def _snapshot(registered: Registered) -> records.SnapshotRecord:
-    """The data is not copied: it is about people, and its digest is what the receipt names."""
+    """Describes the snapshot without copying it: the data may be about people, and the receipt names its digest."""
     path = Path(registered.snapshot_uri.removeprefix("file://"))
     if not path.is_file():
         return records.SnapshotRecord(named=registered.snapshot, digest=None, rows=None)
@@ -126,7 +126,7 @@ def _snapshot(registered: Registered) -> records.SnapshotRecord:
 
 
 def _rollouts(service: str, version: str, places: RecordSources, folder: Path) -> None:
-    """What a rollout, a replay and the making of an image left."""
+    """Copies the records of the rollouts, the replay and the image."""
     _copy_if(places.events, folder / records.EVENTS, lambda _: True)
     if not records.Records(folder).events:
         (folder / records.EVENTS).unlink(missing_ok=True)
@@ -141,7 +141,7 @@ def _rollouts(service: str, version: str, places: RecordSources, folder: Path) -
 
 
 def _copy_if(source: Path, target: Path, wanted: Any) -> None:
-    """Copies a record that is there and is about this version."""
+    """Copies a record if it exists and is about this version."""
     if source.is_file() and wanted(source):
         shutil.copyfile(source, target)
 

@@ -1,4 +1,4 @@
-"""A dossier on disk: the page, its records and their index; made whole, and checked byte by byte."""
+"""A dossier on disk: the page, its records and their index; written as a whole, and checked byte by byte."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from k8s.audit.statements import Section
 
 _INDEX: Final = "index.json"
 
-#: The questions in the order in which they are answered.
+#: The sections in the order of the page.
 _SECTIONS: Final[tuple[Callable[[Records], Section], ...]] = (
     training_sections.purpose, operation_sections.chain, training_sections.data, training_sections.training,
     training_sections.tests, training_sections.fairness, operation_sections.approvals, operation_sections.rollouts,
@@ -30,11 +30,11 @@ _SECTIONS: Final[tuple[Callable[[Records], Section], ...]] = (
 
 
 class Dossier(ClosedModel):
-    """`index.json`: what the page says, and the digest of every record.
+    """`index.json`: the sentences of the page, and the digest of every record.
 
     Attributes:
         written: seconds since 1970.
-        code: the commit of the code that wrote it.
+        code: the commit of the code that wrote the dossier.
     """
 
     schema_version: Literal[1] = 1
@@ -48,10 +48,10 @@ class Dossier(ClosedModel):
 
 
 def compose(folder: Path) -> tuple[Section, ...]:
-    """Every sentence that the records in a folder give; the same records give the same sentences.
+    """Makes every sentence from the records in a folder; equal records give equal sentences.
 
     Raises:
-        AuditError: a record cannot be read, or is not what it says.
+        AuditError: a record cannot be read, is missing, or contradicts its own digest.
     """
     known = Records(folder)
     found = tuple(section(known) for section in _SECTIONS)
@@ -64,22 +64,22 @@ def compose(folder: Path) -> tuple[Section, ...]:
 
 
 def index_of(folder: Path) -> Path:
-    """Where a dossier's index lies."""
+    """The path of a dossier's index."""
     return folder / _INDEX
 
 
 def page_of(folder: Path) -> Path:
-    """Where a dossier's page lies: beside the folder of its records."""
+    """The path of a dossier's page, beside the folder of its records."""
     return folder.with_name(f"{folder.name}.html")
 
 
 def write_dossier(
     folder: Path, gather: Callable[[Path], None], render: Callable[[Dossier, str], str], at: float, code: str
 ) -> Path:
-    """Gathers the records into a draft, and puts the finished dossier in the place of an older one; its page.
+    """Gathers the records into a draft, then replaces an older dossier with it; returns the page's path.
 
     Raises:
-        AuditError: a record cannot be had; an older dossier stays as it was.
+        AuditError: a record is not available; an older dossier stays as it was.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -90,7 +90,7 @@ def write_dossier(
         index_of(draft).write_text(dossier.model_dump_json(indent=2) + "\n", encoding="utf-8")
         draft.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
-        os.rename(draft, folder)  # noqa: PTH104 -- Path.rename says the same
+        os.rename(draft, folder)  # noqa: PTH104 -- Path.rename does the same
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return write_atomically(page_of(folder), text)
@@ -115,10 +115,10 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def check_dossier(folder: Path, render: Callable[[Dossier, str], str]) -> Dossier:
-    """A dossier of which every record, every sentence and the page are as they were written.
+    """Returns a dossier after it has checked that every record, every sentence and the page are unchanged.
 
     Raises:
-        AuditError: something was changed, removed or added; names it.
+        AuditError: something was changed, removed or added; the message names it.
     """
     dossier = _read(index_of(folder))
     found = _digests(folder)

@@ -1,4 +1,4 @@
-"""What the environment repository says of a version: the commits that asked for it, and those that took it back."""
+"""Reads a version's history from the environment repository: the commits that requested it or took it back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REVERTS: Final = re.compile(r"^This reverts commit ([0-9a-f]{40,64})\.", re.MUL
 
 
 def read_history(repository: Path, service: str, package: str, folder: Path) -> History:
-    """The steps of a package, oldest first; each one's commit and release file are written below `folder`.
+    """Returns the steps of a package, oldest first; writes each step's commit and release file below `folder`.
 
     Raises:
         GitError: the repository cannot be read.
@@ -38,7 +38,7 @@ def read_history(repository: Path, service: str, package: str, folder: Path) -> 
 
 
 def _changed(repository: Path, commit: str, service: str) -> list[str]:
-    """The environments whose release of the service a commit changed; a merge, only where it is unlike all parents."""
+    """The environments whose release a commit changed; a merge counts only where it differs from all parents."""
     shape = re.compile(re.escape(release_file("*", service)).replace(r"\*", "([a-z0-9-]+)"))
     names = git(repository, "diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-c", "-z", commit)
     found = [shape.fullmatch(name) for name in names.decode(errors="replace").split("\0")]
@@ -46,7 +46,7 @@ def _changed(repository: Path, commit: str, service: str) -> list[str]:
 
 
 def _kind(repository: Path, commit: str, environment: str, service: str, package: str, before: list[Step]) -> str:
-    """What a commit does to the package in an environment; nothing when it is about another."""
+    """A commit's kind for the package in an environment; empty when the commit is about another package."""
     if _named(repository, commit, environment, service) == package:
         return "release"
     message = git(repository, "show", "--no-patch", "--format=%B", commit).decode(errors="replace")
@@ -56,7 +56,7 @@ def _kind(repository: Path, commit: str, environment: str, service: str, package
 
 
 def _named(repository: Path, commit: str, environment: str, service: str) -> str | None:
-    """The package that the release names at a commit, or None."""
+    """The package that the release names at a commit; None if it names none."""
     try:
         text = _text(repository, commit, environment, service).decode(errors="replace")
         return named_release(text, release_file(environment, service)).package
@@ -65,14 +65,14 @@ def _named(repository: Path, commit: str, environment: str, service: str) -> str
 
 
 def _text(repository: Path, commit: str, environment: str, service: str) -> bytes:
-    """The release file at a commit; nothing when the commit removed it."""
+    """The release file at a commit; empty when the commit removed it."""
     file = release_file(environment, service)
     there = git(repository, "ls-tree", "--name-only", commit, "--", file).strip()
     return git(repository, "show", f"{commit}:{file}") if there else b""
 
 
 def _merge(repository: Path, commit: str, head: str) -> str | None:
-    """The merge that brought a commit to the branch; None for one that was made on the branch itself."""
+    """The merge that brought a commit to the branch; None for a commit made on the branch itself."""
     if commit in git(repository, "rev-list", "--first-parent", head).decode().split():
         return None
     way = ("rev-list", "--first-parent", "--merges", "--reverse", "--ancestry-path", f"{commit}..{head}")

@@ -1,4 +1,4 @@
-"""Draws a dossier as one HTML page in the style of the demo's report; its links lead to the records beside it."""
+"""Renders a dossier as one HTML page in the style of the demo's report, with links to the records beside it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from k8s.audit.dossier import Dossier
 from k8s.report import FOLDER, words
 
 _HERE: Final = Path(__file__).parent
-#: A digest or a commit, as a sentence spells it out.
+#: A digest or a commit, spelled out in full in a sentence.
 _DIGEST: Final = re.compile(r"\b(?:sha256:[0-9a-f]{64}|[0-9a-f]{40})\b")
 
 
 def page(dossier: Dossier, folder: str) -> str:
-    """The page; `folder` is the name of the folder beside it that has the records."""
+    """The page as HTML; `folder` is the name of the folder of records beside it."""
     styles = [(where / "style.css").read_text(encoding="utf-8") for where in (FOLDER, _HERE)]
     environment = Environment(
         loader=FileSystemLoader([_HERE, FOLDER]), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -38,5 +38,5 @@ def page(dossier: Dossier, folder: str) -> str:
 
 
 def _spelled(text: str) -> Markup:
-    """A sentence whose digests are set as such; everything else of it is escaped."""
+    """A sentence as HTML: digests are set as code, everything is escaped."""
     return Markup(_DIGEST.sub(r"<code>\g<0></code>", str(escape(text))))  # noqa: S704 -- escaped, and digests are hex

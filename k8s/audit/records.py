@@ -1,4 +1,4 @@
-"""The records of a dossier, as they lie in its folder; reading them checks what checks itself."""
+"""Reads the records in a dossier's folder, and checks those that carry their own digest."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ MATERIALS: Final = "package.cdx.json"
 
 
 class Step(ClosedModel):
-    """A commit of the environment repository that is about the version.
+    """A commit of the environment repository about the version.
 
     Attributes:
-        kind: a release asks for it, a revert takes it back.
-        merge: the commit that brought it to the branch, if it was made on another.
+        kind: `release` requests the version, `revert` takes it back.
+        merge: the merge that brought the commit to the branch; None if it was made there.
     """
 
     commit: str
@@ -50,14 +50,14 @@ class Step(ClosedModel):
 
 
 class History(ClosedModel):
-    """What the environment repository says of the version, oldest first, as of a commit."""
+    """The environment repository's steps for the version, oldest first, as of commit `head`."""
 
     head: str
     steps: tuple[Step, ...]
 
 
 class SnapshotRecord(ClosedModel):
-    """What was found of the snapshot when the dossier was written: `digest` is None when the store has it no more."""
+    """The state of the snapshot when the dossier was written; `digest` is None if the store no longer had it."""
 
     named: str
     digest: str | None
@@ -66,7 +66,7 @@ class SnapshotRecord(ClosedModel):
 
 @dataclass(frozen=True)
 class CommitRecord:
-    """A commit, read from its own bytes."""
+    """A commit, parsed from its own bytes."""
 
     author: str
     when: int
@@ -82,20 +82,20 @@ _Model = TypeVar("_Model", bound=ClosedModel)
 
 
 class Records:
-    """The folder's records; each is read once and only when it is asked for."""
+    """The folder's records; most are read on first use and then cached."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def has(self, name: str) -> bool:
-        """Whether there is such a record."""
+        """True if the record exists."""
         return (self.folder / name).is_file()
 
     def json(self, name: str) -> Any:
         """A JSON record.
 
         Raises:
-            AuditError: it is not JSON.
+            AuditError: the record cannot be read or is not JSON.
         """
         try:
             return json.loads((self.folder / name).read_bytes())
@@ -118,22 +118,22 @@ class Records:
 
     @cached_property
     def evaluation(self) -> Evaluation:
-        """What the model showed on the hold-out."""
+        """The model's results on the hold-out."""
         return self._model(EVALUATION, Evaluation)
 
     @cached_property
     def history(self) -> History:
-        """What Git says."""
+        """The version's history in Git."""
         return self._model(HISTORY, History)
 
     @cached_property
     def snapshot(self) -> SnapshotRecord:
-        """What was found of the data."""
+        """The state of the data's snapshot."""
         return self._model(SNAPSHOT, SnapshotRecord)
 
     @cached_property
     def events(self) -> tuple[Mapping[str, Any], ...]:
-        """The rollout's events about this version, in the order in which they were written."""
+        """The rollout's events about this version, in the order of writing."""
         if not self.has(EVENTS):
             return ()
         lines = (self.folder / EVENTS).read_text(encoding="utf-8").splitlines()
@@ -143,19 +143,19 @@ class Records:
             raise AuditError(f"{self.folder / EVENTS}: a line is not JSON: {error}") from error
         mine = tuple(event for event in found if event.get("version") == self.run["version"])
         asked = {event["evidence"].get("commit") for event in mine if event["kind"] == "commit"}
-        # Another clone's rollouts may have had a version of this number; the commit tells which is which.
+        # Another clone's rollouts may have used the same version number; the commit tells them apart.
         return mine if asked & {step.commit for step in self.history.steps} else ()
 
     def release(self, step: Step) -> NamedRelease:
-        """What the release file that a step left names."""
+        """The release named in the release file of a step."""
         name = release_record(step)
         return named_release((self.folder / name).read_text(encoding="utf-8"), name)
 
     def commit(self, commit: str) -> CommitRecord:
-        """A commit whose bytes are what its name says.
+        """A commit, checked against its name.
 
         Raises:
-            AuditError: they are not.
+            AuditError: the bytes do not hash to the commit's name.
         """
         content = (self.folder / commit_record(commit)).read_bytes()
         if commit_id(content, commit) != commit:
@@ -173,17 +173,17 @@ class Records:
 
 
 def commit_record(commit: str) -> str:
-    """The name of a commit's record: the commit as Git stores it."""
+    """The name of a commit's record, which holds the commit as Git stores it."""
     return f"{COMMITS}/{commit}"
 
 
 def release_record(step: Step) -> str:
-    """The name of the record of the release file as a step left it."""
+    """The name of the record that holds the release file after a step."""
     return f"{COMMITS}/{step.commit}.{step.environment}.yaml"
 
 
 def commit_id(content: bytes, like: str) -> str:
-    """The name that Git gives a commit's bytes; `like` has the length of the repository's hash."""
+    """The name that Git gives to a commit's bytes; the length of `like` selects SHA-1 or SHA-256."""
     made = hashlib.sha1(usedforsecurity=False) if len(like) == 40 else hashlib.sha256()
     made.update(b"commit %d\0" % len(content) + content)
     return made.hexdigest()

@@ -1,4 +1,4 @@
-"""What a dossier consists of: sections of sentences, each with the records that it rests on."""
+"""The parts of a dossier: sections of sentences, each with the records that support it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Statement(ClosedModel):
     """One sentence.
 
     Attributes:
-        records: names of files below the dossier's folder; none means that there is no record, and the text says so.
-        quote: words of the record itself.
+        records: names of files below the dossier's folder; empty if no record exists, and the text then says so.
+        quote: a quotation from the record.
     """
 
     text: str
@@ -24,7 +24,7 @@ class Statement(ClosedModel):
 
 
 class Section(ClosedModel):
-    """Sentences about one question; `lead` says what the question is."""
+    """Sentences about one question; `lead` states the question."""
 
     key: str
     title: str
@@ -33,10 +33,10 @@ class Section(ClosedModel):
 
 
 def said(text: str, *records: str, mark: Mark = "", quote: str = "") -> Statement:
-    """A sentence that rests on records."""
+    """A sentence supported by records."""
     return Statement(text=text, records=records, mark=mark, quote=quote.strip())
 
 
 def unrecorded(what: str) -> Statement:
-    """Says that nothing is known."""
+    """A sentence that says that no record exists."""
     return Statement(text=f"No record: {what}", records=())

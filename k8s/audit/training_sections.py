@@ -1,4 +1,4 @@
-"""Sentences on what a version is for, what it was made from, and what it showed before anybody met it."""
+"""Sentences on a version's purpose, its ingredients, and its results before it got any traffic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MODEL = f"{records.PACKAGE}/{MODEL}"
 
 
 def purpose(known: Records) -> Section:
-    """What the model is for."""
+    """The section on the model's purpose."""
     contract, spec = known.package.contract, known.package.receipt.spec
     asked = [said(f"It answers the question: {contract.description}", _CONTRACT)] if contract.description else []
     used = said(f"Its purpose: {spec['purpose']}", _RECEIPT) if spec.get("purpose") else None
@@ -40,7 +40,7 @@ def purpose(known: Records) -> Section:
 
 
 def data(known: Records) -> Section:
-    """What it learned from."""
+    """The section on the training data."""
     receipt = known.package.receipt
     about = receipt.spec.get("data")
     source = about.get("source") if isinstance(about, dict) else None
@@ -91,7 +91,7 @@ def _validation(known: Records) -> Statement:
 
 
 def training(known: Records) -> Section:
-    """How it was made."""
+    """The section on the training."""
     receipt, run = known.package.receipt, known.run
     return Section(
         key="training",
@@ -154,7 +154,7 @@ def _replayed(known: Records) -> Statement:
 
 
 def tests(known: Records) -> Section:
-    """What it had to show."""
+    """The section on the gates."""
     gates = [gate for gate in known.evaluation.gates if not gate.gate.startswith("fairness")]
     return Section(
         key="tests",
@@ -204,7 +204,7 @@ def _gate(gate: GateResult) -> Statement:
 
 
 def fairness(known: Records) -> Section:
-    """How it treats groups."""
+    """The section on the treatment of groups."""
     gates = {gate.gate: gate for gate in known.evaluation.gates}
     statements: list[Statement] = []
     for found in known.evaluation.fairness:

@@ -1,4 +1,4 @@
-"""Follows an answer to its data, a link at a time.
+"""Follows an answer back to its data, link by link.
 
 Imports rendering and cluster.
 """

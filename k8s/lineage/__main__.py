@@ -32,7 +32,7 @@ _LINKS = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints each link; 0 when every one that was not excluded is ok."""
+    """Prints each link; returns 0 when every link that is not excluded is ok."""
     args = _parser().parse_args(arguments)
     try:
         spec = load_spec(args.spec)
@@ -91,7 +91,7 @@ def _rendered(spec: Spec, platform: Platform, release: Path, namespace: str, scr
 
 
 def _header_at(url: str) -> str:
-    """The receipt that a server names, or "none", which is no package's digest."""
+    """The receipt that a server names; "none", which matches no digest, if it names none."""
     return str(httpx.get(f"{url.rstrip('/')}/readyz", timeout=10).headers.get(telemetry.RECEIPT_HEADER, "none"))
 
 
@@ -99,19 +99,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m k8s.lineage", description=__doc__)
     parser.add_argument("--spec", type=Path, required=True)
     parser.add_argument("--env", default="local", help="the environment whose release is followed (%(default)s)")
-    parser.add_argument("--package", type=Path, help="folder of a package; by default that of `make train`")
-    parser.add_argument("--release", type=Path, help="a release file instead of the environment's")
-    parser.add_argument("--record", type=Path, help="an image's record instead of that of `make image`")
+    parser.add_argument("--package", type=Path, help="folder of a package; by default the newest of `make train`")
+    parser.add_argument("--release", type=Path, help="a release file; by default the environment's")
+    parser.add_argument("--record", type=Path, help="an image's record; by default that of `make image`")
     parser.add_argument(
-        "--layout", type=Path, help="OCI layout of the image as its registry has it; else it is exported"
+        "--layout", type=Path, help="OCI layout of the image from its registry; by default a local export"
     )
-    parser.add_argument("--key", type=Path, help="PEM public key of who signs, instead of the environment's")
+    parser.add_argument("--key", type=Path, help="PEM public key of the signer; by default the environment's")
     parser.add_argument("--mlflow", help="the registry's URI; by default that of `make train`")
-    parser.add_argument("--namespace", help="where the service runs, instead of the environment's")
+    parser.add_argument("--namespace", help="the service's namespace; by default the environment's")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--url", help="a server to ask")
-    source.add_argument("--header", help=f"what an answer's {telemetry.RECEIPT_HEADER} said")
-    parser.add_argument("--build", type=Path, default=ROOT / "build", help="where records are")
+    source.add_argument("--url", help="the server to ask")
+    source.add_argument("--header", help=f"the {telemetry.RECEIPT_HEADER} of an answer")
+    parser.add_argument("--build", type=Path, default=ROOT / "build", help="folder of records")
     parser.add_argument("--exclude", nargs="+", default=[], choices=_LINKS, help="links that need not hold")
     return parser
 

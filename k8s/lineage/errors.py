@@ -1,6 +1,6 @@
 """The one error of the chain.
 
-Broken   a link does not hold, or could not be checked; it becomes the link's fault
+Broken   a link does not hold, or could not be checked; its message becomes the link's fault
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ class Broken(Exception):  # noqa: N818 -- it becomes a link's fault, and is neve
 
 
 def same(what: str, found: str, wanted: str) -> None:
-    """Two names of one thing are the same.
+    """Checks that two names of one thing are equal.
 
     Raises:
-        Broken: they are not.
+        Broken: they differ.
     """
     if found != wanted:
         raise Broken(f"{what} is {found}, and the chain names {wanted}")

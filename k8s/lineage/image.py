@@ -1,4 +1,4 @@
-"""What an image really holds: its package, its signature, its libraries and the list of them."""
+"""Checks an image's real contents: its package, its signature, its libraries and its bill of materials."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _LIBRARY: Final = ".dist-info/METADATA"
 
 @dataclass(frozen=True)
 class ImageBytes:
-    """What was read of an image: its digests, its user, and files by their path below the bento's sources.
+    """The parts of an image to check: its digests, its user, and files by their path below the bento's sources.
 
     Attributes:
-        manifest: digest by which a registry knows it.
+        manifest: digest by which a registry knows the image.
         config: digest that is the same everywhere.
-        libraries: name and version of each that is installed.
+        libraries: name and version of each installed library.
     """
 
     manifest: str
@@ -44,10 +44,10 @@ class ImageBytes:
 
 
 def read_image(folder: Path) -> ImageBytes:
-    """The image in an OCI layout; every byte of it was checked against its digest.
+    """Reads the image in an OCI layout; checks every byte against its digest.
 
     Raises:
-        ImageError: a byte is not what its digest says.
+        LayoutError: a byte does not match its digest.
     """
     layout = read_layout(folder)
     found = layout.contents(lambda name: name.startswith(_SOURCES) or name.endswith(_LIBRARY))
@@ -60,11 +60,11 @@ def read_image(folder: Path) -> ImageBytes:
 
 
 def check_package(image: ImageBytes, package: Package, public_key: str) -> None:
-    """The package that is baked in is this one, signed where signatures are asked, and nobody runs it as root.
+    """Checks that the image holds this package, signed if a public key is given, and does not run as root.
 
     Raises:
-        Broken: it is not so.
-        PackageError: its bytes or its signature are wrong.
+        Broken: the package is another one, or the user is root.
+        PackageError: the package's bytes or signature are wrong.
     """
     with tempfile.TemporaryDirectory(prefix="canario-image-") as folder:
         for name, content in image.files.items():
@@ -82,10 +82,10 @@ def check_package(image: ImageBytes, package: Package, public_key: str) -> None:
 
 
 def check_materials(image: ImageBytes, package: Package) -> str:
-    """The list of materials in an image is that of its lock file, and what is installed is what it lists.
+    """Checks that an image's bill of materials matches its lock file and its installed libraries.
 
     Raises:
-        Broken: there is none, or something else is listed or installed.
+        Broken: the bill is missing, or lists other libraries than are locked or installed.
     """
     listed, lock = image.files.get(str(materials_file(_PACKAGE))), image.files.get(_LOCK)
     if listed is None or lock is None:

@@ -1,4 +1,4 @@
-"""The links of the chain, each checked by itself: is what it names there, and are the bytes what it says?"""
+"""Checks each link of the chain by itself: the thing that it names exists, and its bytes match."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from services.image.errors import ImageError
 
 @dataclass(frozen=True)
 class Link:
-    """What was found at one link; without `fault` it is ok."""
+    """The result for one link; without a `fault` the link is ok."""
 
     name: str
     says: str
@@ -36,7 +36,7 @@ class Link:
 
 @dataclass(frozen=True)
 class LinkSources:
-    """Where the records are.
+    """The places of the records.
 
     Attributes:
         package: folder of the package.
@@ -45,12 +45,12 @@ class LinkSources:
         code: the Git repository that trained it.
         store: folder or URI of snapshots.
         mlflow: URI of the registry.
-        served: digest that an answer's header named, or None when nobody was asked.
-        public_key: PEM of who signs packages; empty when none is known.
-        pulled: OCI layout of the image as its registry has it, or None: then the record's image is exported.
-        export: writes an image, by its name with the tag, as an OCI layout; returns its folder.
-        running: the service's Deployments and Pods in its cluster.
-        rendered: what the chart of this tree makes of the release.
+        served: digest that an answer's header named; None when no server was asked.
+        public_key: PEM of the package signer; empty when it is not known.
+        pulled: OCI layout of the image from its registry; if None, the record's image is exported.
+        export: writes an image, given by name and tag, as an OCI layout; returns its folder.
+        running: returns the service's Deployments and Pods in its cluster.
+        rendered: returns the objects that this tree's chart renders for the release.
     """
 
     package: Path
@@ -68,7 +68,7 @@ class LinkSources:
 
 
 def verify(service: str, places: LinkSources) -> list[Link]:
-    """Every link from the answer back to the data, in that order; a broken package ends the walk."""
+    """Checks every link from the answer back to the data, in that order; a broken package ends the walk."""
     try:
         package = read_package(places.package)
     except PackageError as error:
@@ -145,7 +145,7 @@ def _release(service: str, places: LinkSources) -> ClusterRelease:
 
 
 def _published(places: LinkSources) -> str:
-    """The digest by which the image is to be had: its registry's, if it was pulled from there."""
+    """The image's manifest digest: of the pulled image if there is one, else from the build record."""
     return read_image(places.pulled).manifest if places.pulled else _built(places.image).digest
 
 

@@ -1,4 +1,4 @@
-"""What runs in a cluster, held against what the release says: pure functions of what the API server says."""
+"""Compares the objects that run in a cluster with the release; pure functions of the API server's answers."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Object = Mapping[str, Any]
 
 
 def reference(image: Image) -> str:
-    """An image as a pod names it."""
+    """The image's reference in a pod."""
     return f"{image.repository}@{image.digest}" if image.digest else f"{image.repository}:{image.tag}"
 
 
 def check_running(objects: Sequence[Object], release: ClusterRelease, image_id: str, public_key: str) -> str:
-    """The champion's Deployment and every pod of it are the release's, with the image's very bytes.
+    """Checks that the champion's Deployment and all of its pods run the release, with exactly the image's bytes.
 
-    `image_id` is the digest of the image's configuration: so a node names an image that no registry gave it.
+    `image_id` is the digest of the image's configuration, by which a node names an image loaded without a registry.
 
     Raises:
-        Broken: something else runs, or nothing.
+        Broken: something else runs, or nothing runs.
     """
     champion = _champion(objects, release.service)
     name = str(champion["metadata"]["name"])
@@ -41,10 +41,10 @@ def check_running(objects: Sequence[Object], release: ClusterRelease, image_id: 
 
 
 def check_rendered(objects: Sequence[Object], rendered: Sequence[Object], service: str) -> None:
-    """The Deployment that Helm brought has everything that this tree's chart renders for the release.
+    """Checks that the live Deployment has everything that this tree's chart renders for the release.
 
     Raises:
-        Broken: it is not there, or something of it is different.
+        Broken: the Deployment is missing, or differs.
     """
     live, wanted = (_named(some, "Deployment", service) for some in (objects, rendered))
     if live is None or wanted is None:
@@ -78,7 +78,7 @@ def _check_pod(what: str, pod: Object, release: ClusterRelease) -> None:
 
 
 def _check_bytes(pod: Object, wanted: str) -> None:
-    """What its node says that it started: `name@digest` of a registry's image, the digest alone of a loaded one."""
+    """Checks the image that the node started: `name@digest` if it came from a registry, else only the digest."""
     name = pod["metadata"]["name"]
     statuses = pod.get("status", {}).get("containerStatuses", ())
     if not statuses or not statuses[0].get("imageID"):
@@ -91,7 +91,7 @@ def _environment(template: Object) -> dict[str, str]:
 
 
 def _difference(live: Any, wanted: Any, place: str) -> str:
-    """The first place where something that is wanted is not so; what an API server adds is no difference."""
+    """The first place where `live` deviates from `wanted`; additions by the API server do not count."""
     if isinstance(wanted, Mapping) and isinstance(live, Mapping):
         found = (_difference(live.get(key), value, f"{place}.{key}") for key, value in wanted.items())
         return next(filter(None, found), "")

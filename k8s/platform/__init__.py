@@ -1,1 +1,1 @@
-"""Brings the platform to a cluster: what it needs, where it lives, and its own services."""
+"""Installs the platform in a cluster: its prerequisites, its namespaces, and its own services."""

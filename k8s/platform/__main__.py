@@ -1,9 +1,9 @@
-"""Brings the platform to the cluster that KUBECONFIG names: `python -m k8s.platform [--env local] [--with keda]`.
+"""Installs the platform in the cluster that KUBECONFIG names: `python -m k8s.platform [--env local] [--with keda]`.
 
-In this order: the controllers that are missing (k8s/controllers), namespaces with their limits and the door of models
-(k8s/envs/<env>/configs), the secret of the stores that the chart brings itself, the chart helm/canario. Safe to repeat;
-a controller or a secret that is there is left alone, whoever made it. With flux, for an environment that has a folder
-`flux`, that folder is brought instead of the rest: the rest comes from Git then.
+In this order: missing controllers (k8s/controllers), namespaces with their limits and the admission rules for models
+(k8s/envs/<env>/configs), the secret of the chart's own stores, and the chart helm/canario. Safe to repeat: an existing
+controller or secret stays as it is. With `flux`, in an environment that has a folder `flux`, only the controllers and
+that folder are installed; Flux then installs the rest from Git.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ENVIRONMENTS = _ROOT / "k8s" / "envs"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 1 when something is not installed."""
+    """Runs the command line; the exit status is 1 when something is not installed."""
     args = _parser().parse_args(arguments)
     try:
         _install(args)
@@ -73,7 +73,7 @@ def _reach() -> None:
 
 
 def _bring_platform(args: argparse.Namespace, settings: list[str]) -> None:
-    """Brings the chart and waits for its pods; who does not get ready is named with the reason."""
+    """Installs the chart and waits for its pods; the error names each pod that is not ready, and the reason."""
     seconds = args.timeout_seconds
     try:
         run([*platform_command(args.env, settings), "--wait", "--timeout", f"{seconds:g}s"], seconds + 30)
@@ -83,7 +83,7 @@ def _bring_platform(args: argparse.Namespace, settings: list[str]) -> None:
 
 
 def images(objects: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The images that the pods of some objects run, each once."""
+    """The images of the pods of some objects, sorted, each once."""
     pods = [one["spec"]["template"]["spec"] for one in objects if "template" in one.get("spec", {})]
     containers = [container for pod in pods for container in (*pod.get("initContainers", ()), *pod["containers"])]
     return sorted({container["image"] for container in containers})
@@ -107,10 +107,10 @@ def _brought(wanted: Tracking) -> str:
 
 
 def configs(environment: str) -> Path:
-    """The folder of what an environment has of k8s/configs.
+    """The folder with an environment's overlay of k8s/configs.
 
     Raises:
-        EnvironmentFileError: there is none, so that nobody knows what is let in.
+        EnvironmentFileError: the overlay is missing, so the admission rules are unknown.
     """
     folder = _ENVIRONMENTS / environment / "configs"
     if not (folder / "kustomization.yaml").is_file():
@@ -130,12 +130,12 @@ def rendered(environment: str, settings: list[str]) -> list[dict[str, Any]]:
 
 
 def platform_command(environment: str, settings: list[str]) -> list[str]:
-    """Helm's words that bring the platform's own chart."""
+    """The helm command that installs the platform's own chart."""
     return ["helm", "upgrade", "--install", *_chart(environment, settings)]
 
 
 def _chart(environment: str, settings: list[str]) -> list[str]:
-    """The chart's name, place and values; an environment's differences are optional."""
+    """Helm's arguments for the chart's name, path and values; an environment's own values are optional."""
     differences = _ENVIRONMENTS / environment / f"{PLATFORM}.yaml"
     words = [PLATFORM, str(_CHART), "--namespace", PLATFORM, *platform_settings(environment)]
     words += ["--values", str(differences)] if differences.is_file() else []
@@ -152,10 +152,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--env", default="local", help="a folder of k8s/envs (default local)")
     parser.add_argument(
-        "--with", dest="with_controllers", nargs="*", default=[], metavar="NAME", help="controllers beyond the needed"
+        "--with", dest="with_controllers", nargs="*", default=[], metavar="NAME", help="optional controllers to add"
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of helm/canario")
-    parser.add_argument("--timeout-seconds", type=float, default=300, help="to wait for the pods (default 300)")
+    parser.add_argument("--timeout-seconds", type=float, default=300, help="longest wait for the pods (default 300)")
     return parser
 
 

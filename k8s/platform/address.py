@@ -1,4 +1,4 @@
-"""The address of the environments' repository: whoever it belongs to decides what runs in the cluster."""
+"""Checks the address of the environment repository: its owner decides what runs in the cluster."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from components.spec.reading.strict_yaml import load_yaml
 from k8s.errors import EnvironmentFileError
 from k8s.rendering.render import PLATFORM
 
-#: Below it there is no host and never will be (RFC 2606), so nobody can put a repository there.
+#: No host can exist below this domain (RFC 2606), so nobody can put a repository there.
 _NOWHERE: Final = ".invalid"
 _ARGUMENT: Final = "--environment="
 
 
 def check_followed(root: Path, environment: str) -> None:
-    """Whether Flux and the judge of an environment would be told of a repository of somebody's own.
+    """Checks that Flux and an environment's judge are given a real repository.
 
     Raises:
-        EnvironmentFileError: one of them has the placeholder still.
+        EnvironmentFileError: one of the two addresses is still the placeholder.
     """
     source = load_yaml((root / "k8s" / "flux" / "source.yaml").read_text(encoding="utf-8"))
     judge = load_yaml((root / "k8s" / "envs" / environment / f"{PLATFORM}.yaml").read_text(encoding="utf-8"))
@@ -29,10 +29,10 @@ def check_followed(root: Path, environment: str) -> None:
 
 
 def check_reverted(objects: Iterable[Mapping[str, Any]], environment: str) -> None:
-    """Whether the judge among an environment's objects, where it reverts at all, would do so in one of somebody's own.
+    """Checks that the judge among an environment's objects, if it reverts at all, is given a real repository.
 
     Raises:
-        EnvironmentFileError: it has the placeholder still.
+        EnvironmentFileError: its address is still the placeholder.
     """
     pods = [one["spec"]["template"]["spec"] for one in objects if one["kind"] == "Deployment"]
     for words in [container.get("args", ()) for pod in pods for container in pod["containers"]]:

@@ -1,4 +1,4 @@
-"""What a cluster needs under the platform, and which of it is missing."""
+"""The controllers that the platform needs, and the ones that a cluster lacks."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Chart(ClosedModel):
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="Pinned; never a range.")
     values: dict[str, Any] = Field(default_factory=dict)
     local_values: dict[str, Any] = Field(
-        default_factory=dict, description="Over the values, on a cluster of one's own (ENV=local) alone."
+        default_factory=dict, description="Override the values, only on a local cluster (ENV=local)."
     )
 
 
 class FoundBy(ClosedModel):
-    """What shows that a controller is there; all that is named must be."""
+    """Objects that show that a controller is installed; all of the named ones must exist."""
 
     crd: str | None = None
     deployment: str | None = None
@@ -43,15 +43,15 @@ class FoundBy(ClosedModel):
 
 
 class Controller(ClosedModel):
-    """One of them, and where its release is."""
+    """A controller, and the source of its release."""
 
     name: str
     needed: bool
     found_by: FoundBy
-    namespace: str | None = Field(default=None, description="Of a chart; made when it is not there.")
+    namespace: str | None = Field(default=None, description="Namespace of a chart; created if missing.")
     manifests: tuple[str, ...] = ()
     local_patches: tuple[dict[str, Any], ...] = Field(
-        default=(), description="Kustomize's patches of the manifests, for a cluster of one's own (ENV=local) alone."
+        default=(), description="Kustomize patches of the manifests, only for a local cluster (ENV=local)."
     )
     kustomizations: tuple[str, ...] = ()
     chart: Chart | None = None
@@ -73,10 +73,10 @@ class _Controllers(ClosedModel):
 
 @dataclass(frozen=True)
 class Found:
-    """The names that the API server gave.
+    """The names that the API server returned.
 
     Attributes:
-        releases: the newest state of each release of Helm's, by namespace/name.
+        releases: the newest state of each Helm release, by namespace/name.
     """
 
     crds: frozenset[str]
@@ -84,7 +84,7 @@ class Found:
     releases: Mapping[str, str] = field(default_factory=dict)
 
     def wreck(self, controller: Controller) -> str:
-        """In which state an installation of it came to an end before its time; empty where none did."""
+        """The state in which an installation of the controller broke off; empty if none did."""
         state = self.releases.get(f"{controller.namespace}/{controller.name}", _DEPLOYED)
         return "" if state == _DEPLOYED else state
 
@@ -93,16 +93,16 @@ def read_controllers(path: Path = FILE) -> tuple[Controller, ...]:
     """The controllers in the order of their installation.
 
     Raises:
-        EnvironmentFileError: the file is wrong; every fault is named.
+        EnvironmentFileError: the file is wrong; the message names every fault.
     """
     return read_file(_Controllers, path).controllers
 
 
 def missing(controllers: Iterable[Controller], found: Found, asked: Collection[str]) -> Iterator[Controller]:
-    """Those that are needed or asked for by name, and not there.
+    """The missing ones among the controllers that are needed or requested by name.
 
     Raises:
-        EnvironmentFileError: one is asked for that is not known.
+        EnvironmentFileError: a requested name is not known.
     """
     known = tuple(controllers)
     names = [controller.name for controller in known]
@@ -114,7 +114,7 @@ def missing(controllers: Iterable[Controller], found: Found, asked: Collection[s
 
 
 def is_there(controller: Controller, found: Found) -> bool:
-    """Whether all that shows it was found, and is not what an installation left that came to no end."""
+    """True if everything that shows the controller was found, and no broken-off installation left it there."""
     by = controller.found_by
     return (
         not found.wreck(controller)
@@ -124,5 +124,5 @@ def is_there(controller: Controller, found: Found) -> bool:
 
 
 def _runs(name: str, found: Found) -> bool:
-    """Whether a deployment is there, also by the name with its version that a cloud's own add-on has."""
+    """True if the deployment exists, by its name or by a cloud add-on's versioned name."""
     return any(one == name or one.startswith(f"{name}-v") for one in found.deployments)

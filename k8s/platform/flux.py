@@ -2,8 +2,8 @@
 
     python -m k8s.platform.flux
 
-What is no chart there, the definitions of the Gateway API and metrics-server, comes with a cluster of a cloud;
-elsewhere `make platform` brings it before Flux.
+The Gateway API's definitions and metrics-server are not charts there: a cloud's cluster comes with them, and
+elsewhere `make platform` installs them before Flux.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HEAD = "# Written by `make render` from k8s/controllers/controllers.yaml; chang
 
 
 def text(controllers: Iterable[Controller]) -> str:
-    """The file: a namespace, a repository and a release for each chart that is needed."""
+    """The file's content: a namespace, a repository and a release for each needed chart."""
     objects = [
         one
         for controller in controllers
@@ -43,7 +43,7 @@ def _objects(name: str, namespace: str, chart: Chart) -> Iterator[dict[str, Any]
         "spec": {"url": chart.repository, "interval": "24h"},
     }
     source = {"kind": "HelmRepository", "name": name}
-    # Helm leaves definitions alone that are there already; a new version of a controller needs its own.
+    # Helm never updates existing CRDs, but a new version of a controller needs its own.
     crds = {"crds": "CreateReplace"}
     yield {
         "apiVersion": "helm.toolkit.fluxcd.io/v2",

@@ -1,4 +1,4 @@
-"""Installs the controllers that a cluster lacks: what shows that one is there, and the commands that bring it."""
+"""Installs the controllers that a cluster lacks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from k8s.cluster.program import run
 from k8s.errors import ClusterError
 from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers
 
-#: What Helm itself waits for a chart's pods, and what it may take beside that to fetch the chart and to give up.
+#: Helm's own wait for a chart's pods, and the extra time for it to fetch the chart and to give up.
 _WAIT_SECONDS: Final = 300
 _SLACK_SECONDS: Final = 60
-#: The environment that is a cluster of one's own, made by `make cluster`.
+#: The environment of a local cluster, made by `make cluster`.
 _LOCAL: Final = "local"
-#: Each state of a release of Helm's is a secret with these labels. Its own list would need it where nothing is lacking.
+#: Helm keeps each state of a release in a secret with these labels; reading the secrets needs no helm on the PATH.
 _RELEASES: Final = (
     "jsonpath={range .items[*]}{.metadata.labels.version} {.metadata.namespace}/{.metadata.labels.name} "
     '{.metadata.labels.status}{"\\n"}{end}'
@@ -26,10 +26,10 @@ _RELEASES: Final = (
 
 
 def bring_controllers(environment: str, asked: Sequence[str], say: Callable[[str], None]) -> None:
-    """Installs the controllers that are missing: those that are needed, and those that are asked for by name.
+    """Installs the missing ones among the controllers that are needed or requested by name.
 
     Raises:
-        DeployError: one is not known, or is not installed.
+        DeployError: a requested controller is not known, or an installation failed.
     """
     found = _found()
     lacking = list(missing(read_controllers(), found, asked))
@@ -43,7 +43,7 @@ def bring_controllers(environment: str, asked: Sequence[str], say: Callable[[str
 
 
 def _pending(controller: Controller, state: str) -> str:
-    """Helm touches no release that another Helm is at, or was at when it was killed; a person knows which."""
+    """The advice for a pending release: Helm refuses it, and only a person knows if another helm still works on it."""
     word = "uninstall" if state == "pending-install" else "rollback"
     return (
         f"{controller.name}: its release is {state}, so another helm is at it, or was killed; wait for it, or "
@@ -72,7 +72,7 @@ def _bring(controller: Controller, *, local: bool) -> None:
 
 
 def _bring_patched(controller: Controller) -> None:
-    """Brings manifests and their patches at once, so that nothing is there without what it needs."""
+    """Applies manifests together with their patches, so that no object ever exists unpatched."""
     with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
         wanted = {"resources": controller.manifests, "patches": controller.local_patches}
         (Path(folder) / "kustomization.yaml").write_text(json.dumps(wanted), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What MLflow stands on: a secret from outside, or one made here for the stores that the chart itself brings."""
+"""Provides MLflow's secret: one from outside, or one made here for the chart's own stores."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from k8s.cluster.kubectl import get_json, is_there, kubectl
 from k8s.errors import ClusterError
 
 _DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
-#: Of each local store, where the cluster can keep it.
+#: Size of each local store, if the cluster can provide a volume.
 _SIZE: Final = "5Gi"
 
 
 @dataclass(frozen=True)
 class Tracking:
-    """What the chart will bring: MLflow with a secret of this name, if any, and stores beside it."""
+    """MLflow in the rendered chart: the name of its secret, None without MLflow, and whether the chart has stores."""
 
     secret: str | None
     stores: bool
 
 
 def tracking(objects: Iterable[Mapping[str, Any]]) -> Tracking:
-    """What a rendered chart has of it."""
+    """Reads the tracking setup from a rendered chart."""
     named = {(one["kind"], one["metadata"]["name"]): one for one in objects}
     server = named.get(("Deployment", "mlflow"))
     container = server["spec"]["template"]["spec"]["containers"][0] if server else None
@@ -36,10 +36,10 @@ def tracking(objects: Iterable[Mapping[str, Any]]) -> Tracking:
 
 
 def require_secret(wanted: Tracking, namespace: str) -> None:
-    """Sees that a secret from outside is there, before anything is installed that would wait for it.
+    """Checks that a secret from outside exists, before anything is installed that would wait for it.
 
     Raises:
-        ClusterError: it is not.
+        ClusterError: the secret is missing.
     """
     if wanted.secret and not wanted.stores and not _is_there(wanted.secret, namespace):
         raise ClusterError(
@@ -49,7 +49,7 @@ def require_secret(wanted: Tracking, namespace: str) -> None:
 
 
 def bring_secret(wanted: Tracking, namespace: str, say: Callable[[str], None]) -> None:
-    """Makes the secret of our own stores the first time; one that is there stays as it is."""
+    """Makes the secret of our own stores unless it exists."""
     if wanted.secret is None or not wanted.stores:
         return
     if _is_there(wanted.secret, namespace):
@@ -64,7 +64,7 @@ def _is_there(secret: str, namespace: str) -> bool:
 
 
 def _make(name: str, namespace: str) -> None:
-    """From a file that only its owner reads, because other programs see a command's words."""
+    """Creates the secret from a file that only its owner can read: other programs can see command arguments."""
     document = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -78,7 +78,7 @@ def _make(name: str, namespace: str) -> None:
 
 
 def local_secret() -> dict[str, str]:
-    """Where the chart's own stores are, with new passwords."""
+    """The addresses of the chart's own stores, with new passwords."""
     return {
         "MLFLOW_BACKEND_STORE_URI": "postgresql://mlflow@postgresql:5432/mlflow",
         "PGPASSWORD": secrets.token_urlsafe(24),
@@ -90,7 +90,7 @@ def local_secret() -> dict[str, str]:
 
 
 def store_size(namespace: str) -> str:
-    """The size of a store's claim, "" for none: that of the store that is there, else what the cluster can meet."""
+    """The size of a store's volume claim: the existing store's, else `new_size`; "" for no claim."""
     there = kubectl("-n", namespace, "get", "statefulset", "postgresql", "--ignore-not-found", "-o", "json")
     if there.strip():
         return size_of(json.loads(there))
@@ -98,12 +98,12 @@ def store_size(namespace: str) -> str:
 
 
 def size_of(statefulset: Mapping[str, Any]) -> str:
-    """What a store claims; Kubernetes lets nobody change that."""
+    """The size that an existing store claims, which Kubernetes does not allow to change; "" for no claim."""
     claims = statefulset["spec"].get("volumeClaimTemplates", ())
     return str(claims[0]["spec"]["resources"]["requests"]["storage"]) if claims else ""
 
 
 def new_size(storage_classes: Mapping[str, Any]) -> str:
-    """What a new store claims: nothing where no default StorageClass would meet it."""
+    """The size that a new store claims; "" if the cluster has no default StorageClass to provide it."""
     annotations = (one["metadata"].get("annotations", {}) for one in storage_classes["items"])
     return _SIZE if any(one.get(_DEFAULT_CLASS) == "true" for one in annotations) else ""

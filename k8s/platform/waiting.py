@@ -1,4 +1,4 @@
-"""Why pods are not ready, in sentences."""
+"""Explains in sentences why pods are not ready."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _NO_IMAGE: Final = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "In
 
 
 def waiting(pods: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """A sentence for each container that waits, and for each pod that no node takes."""
+    """Yields a sentence for each waiting container and for each pod that cannot be scheduled."""
     for pod in pods:
         name, status = pod["metadata"]["name"], pod.get("status", {})
         for one in status.get("conditions", ()):

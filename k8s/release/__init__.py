@@ -1,4 +1,4 @@
-"""Releases in Git: proposed, promoted, asked for by a pull request, and how they stand.
+"""Releases in Git: proposing and promoting them, writing their pull requests, and reading their status.
 
 Imports rendering and cluster.
 """

@@ -1,8 +1,8 @@
-"""Lists the releases that a merge changed, or one.
+"""Lists the releases that a merge changed, or one chosen release.
 
     python -m k8s.release.changed_releases (--payload FILE | --env E --service S)
 
-The answer is a line `releases=[{"environment": ..., "service": ...}]`, as a workflow takes it.
+Prints a line `releases=[{"environment": ..., "service": ...}]` in the form of a workflow's output.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from components.releases.release_file import release_file
 from pipelines.trigger import changed_files, known_services, read_payload
 
 _ROOT = Path(__file__).resolve().parents[2]
-#: Environments whose clusters a workflow reaches; `local` is somebody's own.
+#: Environments whose clusters a workflow can reach; `local` is a developer's own.
 ENVIRONMENTS = ("staging", "production")
 _FILE = re.compile(r"k8s/envs/([a-z-]+)/([A-Za-z0-9_-]+)\.yaml")
 
 
 def releases(changed: Iterable[str], released: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Environment and service of each release that changed; with an environment's platform, each of its releases."""
+    """Environment and service of each changed release; a change of `platform` changes all of its environment."""
     found = {(match[1], match[2]) for file in changed if (match := _FILE.fullmatch(file))}
     platforms = {environment for environment, name in found if name == "platform"}
     return [
@@ -36,7 +36,7 @@ def releases(changed: Iterable[str], released: Iterable[tuple[str, str]]) -> lis
 
 
 def released(root: Path) -> list[tuple[str, str]]:
-    """Every release of the tree, in the environments that a workflow reaches."""
+    """Every release of the tree in the environments that a workflow can reach."""
     return [
         (environment, service)
         for environment in ENVIRONMENTS
@@ -55,12 +55,12 @@ def _chosen(args: argparse.Namespace) -> list[tuple[str, str]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 2 when what changed is not known."""
+    """Runs the command line; the exit status is 2 when the changes cannot be determined."""
     parser = argparse.ArgumentParser(
         prog="python -m k8s.release.changed_releases", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--payload", type=Path, required=True, help="the push, as a JSON file")
-    parser.add_argument("--env", default="", help="with --service: this release, whatever was pushed")
+    parser.add_argument("--env", default="", help="with --service: list this release, whatever was pushed")
     parser.add_argument("--service", default="")
     parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)

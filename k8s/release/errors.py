@@ -2,4 +2,4 @@
 
 
 class PromotionError(Exception):
-    """A promotion is refused; the message is one to show."""
+    """A promotion is refused; the message is meant to be shown."""

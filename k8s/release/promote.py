@@ -1,10 +1,10 @@
-"""`make promote`: proposes what runs well in one environment for another.
+"""`make promote`: proposes a release that runs well in one environment for another.
 
     python -m k8s.release.promote --service churn --from staging --to production --repository URL
         (--record events.jsonl | --namespace models [--context C])
         [--merge [--target-record events.jsonl | --target-namespace models [--target-context C]]]
 
-Ends with 0 when it is proposed (and merged), or runs there already; 1 when it is refused.
+Exits 0 when the release is proposed (and merged), or already runs there; 1 when it is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from k8s.release.service_status import ServiceStatus, status_in_cluster, status_
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status."""
+    """Runs the command line; returns the exit status."""
     args = _parser().parse_args(arguments)
     try:
         return _promote(args)
@@ -59,14 +59,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m k8s.release.promote", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--service", required=True)
-    parser.add_argument("--from", dest="source", required=True, help="the environment in which it has passed")
-    parser.add_argument("--to", dest="target", required=True, help="the environment that is to get it")
+    parser.add_argument("--from", dest="source", required=True, help="the environment in which the release has passed")
+    parser.add_argument("--to", dest="target", required=True, help="the environment to promote it to")
     parser.add_argument("--repository", required=True, help="path or URL of the environment repository")
     parser.add_argument("--branch", default="main", help="the branch that the environments follow (default main)")
     parser.add_argument("--merge", action="store_true", help="merge the proposal at once")
     for prefix, whose in (("", "FROM"), ("target-", "TO")):
-        parser.add_argument(f"--{prefix}record", type=Path, help=f"how {whose} stands: a twin's events.jsonl")
-        parser.add_argument(f"--{prefix}namespace", default="", help=f"how {whose} stands: a cluster's namespace")
+        parser.add_argument(f"--{prefix}record", type=Path, help=f"status of {whose}: a twin's events.jsonl")
+        parser.add_argument(f"--{prefix}namespace", default="", help=f"status of {whose}: a cluster's namespace")
         parser.add_argument(f"--{prefix}context", default="", help="the cluster's name in KUBECONFIG")
     return parser
 

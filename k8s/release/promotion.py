@@ -1,8 +1,8 @@
-"""Proposes for one environment what has proven itself in another, and merges such a proposal.
+"""Proposes for one environment a release that has proven itself in another, and merges such proposals.
 
 A proposal is a branch with one commit, so that a person or a pull request decides. It copies version,
-package and image; the settings are the environment's own. Where a cluster follows the target by Flux, the
-objects that it applies are in the same commit. Nothing is ever pushed by force.
+package and image; the settings are the environment's own. If Flux follows the target environment, the
+same commit has the objects that Flux applies. Nothing is ever pushed by force.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from k8s.rendering.server_settings import checked_release
 
 @dataclass(frozen=True)
 class Promotion:
-    """From which environment of the repository at `url` to which; `branch` is what the environments follow."""
+    """A step from one environment to another in the repository at `url`; the environments follow `branch`."""
 
     url: str
     service: str
@@ -45,17 +45,17 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What was proposed: a branch of the repository, and its commit."""
+    """A proposal: a branch of the repository, and its commit."""
 
     branch: str
     commit: Commit
 
 
 def propose(promotion: Promotion, standing: ServiceStatus) -> Proposal | None:
-    """Pushes a branch on which the target has the source's release; None when it has it already.
+    """Pushes a branch on which the target has the source's release; None if the target already has it.
 
     Raises:
-        PromotionError: the release has not proven itself, or failed in the target before.
+        PromotionError: the release has not proven itself, or has failed in the target before.
         GitError: the repository cannot be read or written.
         ComponentError: an environment's file or a spec is wrong.
         DeployError: the release cannot run in the target.
@@ -75,14 +75,14 @@ def propose(promotion: Promotion, standing: ServiceStatus) -> Proposal | None:
 
 
 def merge(promotion: Promotion, proposal: str, standing: ServiceStatus | None) -> Commit:
-    """Brings a proposal's release to the branch that the environments follow.
+    """Merges a proposal's release into the branch that the environments follow.
 
     Args:
         proposal: the branch that `propose` made.
-        standing: how the target stands; None only while nothing was ever released there.
+        standing: the target's status; None only if nothing was ever released there.
 
     Raises:
-        PromotionError: the target's file changed since, or a canary is under way in it.
+        PromotionError: the target's file has changed since, or a canary is under way there.
         GitError: the repository cannot be read or written.
         DeployError: the release cannot run in the target any more.
     """
@@ -103,7 +103,7 @@ def merge(promotion: Promotion, proposal: str, standing: ServiceStatus | None) -
 
 
 def withdraw(promotion: Promotion, proposal: Proposal) -> str:
-    """Takes away the branch of a proposal, if nobody changed it; empty when it went, else why it stays."""
+    """Deletes a proposal's branch unless somebody changed it; returns "" or the reason why the branch stays."""
     with tempfile.TemporaryDirectory(prefix="canario-promote-") as folder:
         branch = Repository.create(Path(folder) / "environment.git", proposal.branch)
         try:
@@ -113,7 +113,7 @@ def withdraw(promotion: Promotion, proposal: Proposal) -> str:
 
 
 def _changes(main: Repository, promotion: Promotion, wanted: Release) -> dict[str, str]:
-    """What the promotion writes, made from the branch's own charts and specs."""
+    """The files that the promotion writes, made from the branch's own charts and specs."""
     with tempfile.TemporaryDirectory(prefix="canario-promote-") as folder:
         main.export(Path(folder))
         return release_changes(Path(folder), promotion.target, wanted)
@@ -136,7 +136,7 @@ def _needed(main: Repository, promotion: Promotion) -> Release:
 
 
 def _check_proven(release: Release, standing: ServiceStatus, promotion: Promotion, *, first: bool) -> None:
-    """The file says what was asked for, the standing what answers: only where they agree it was this release."""
+    """Checks that the released version is the one that answers, and that its canary passed."""
     place = f"version {release.version} in {promotion.source}"
     if standing.under_way:
         raise PromotionError(f"{place}: a canary is under way; promote when it has passed")
@@ -150,7 +150,7 @@ def _check_proven(release: Release, standing: ServiceStatus, promotion: Promotio
 
 
 def _check_history(main: Repository, promotion: Promotion, wanted: Release) -> None:
-    """A version that failed in the target does not come back under its name, however it is asked for."""
+    """Checks that this version has not failed in the target before; a failed version never comes back."""
     failed = Rollback(wanted.service, wanted.version, wanted.package)
     for commit in main.log():
         if rollback_of(commit.message) == failed and promotion.file in main.changed(commit.id):
@@ -184,7 +184,7 @@ def _check_mergeable(
 
 
 def _pushed(branch: Repository, commit: Commit, promotion: Promotion, name: str) -> Commit:
-    """The proposal as it stands at the remote: this commit, or an earlier one that says the same."""
+    """The proposal's commit at the remote: this commit, or an earlier one with the same content."""
     mine = branch.read(promotion.file)
     refused = branch.push(promotion.url)
     if not refused:
@@ -196,7 +196,7 @@ def _pushed(branch: Repository, commit: Commit, promotion: Promotion, name: str)
 
 
 def _copied(source: Release, target: Release | None) -> Release:
-    """What was proven, and never the differences: those are the target's."""
+    """The source's release with the target's own settings."""
     settings = dict(target.settings) if target else {}
     return Release(
         service=source.service, version=source.version, package=source.package, settings=settings, image=source.image

@@ -1,7 +1,7 @@
 """Commits a release to an environment: `python -m k8s.release.propose --spec S --env staging --repository URL`.
 
-It takes what `make train` and `make image` made last, and pushes one commit to the branch that the environments follow.
-Where changes come by pull requests, `k8s.release.pull_request` writes the same files for one.
+It takes the latest result of `make train` and `make image`, and pushes one commit to the branch that the environments
+follow. For changes by pull request, `k8s.release.pull_request` writes the same files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def propose(url: str, branch: str, environment: str, release: ClusterRelease, message: str) -> Commit:
-    """Pushes a release, with the objects that Flux applies where the environment is followed; twice is once.
+    """Pushes a release, with the objects that Flux applies if it follows the environment; safe to repeat.
 
     Raises:
         DeployError: the release cannot run in the environment.
@@ -43,7 +43,7 @@ def propose(url: str, branch: str, environment: str, release: ClusterRelease, me
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 1 when nothing is proposed, 2 for a wrong spec."""
+    """Runs the command line; the exit status is 1 when nothing is proposed, 2 for a wrong spec."""
     args = _parser().parse_args(arguments)
     try:
         made = _propose(args)

@@ -1,9 +1,9 @@
-"""Writes the release that a pull request asks for.
+"""Writes the files of a pull request that releases a version.
 
     python -m k8s.release.pull_request --spec S --env staging --reason R
 
-It takes what `make train` and `make image` made last. `k8s/envs/<env>/<service>.yaml` names it then, beside it
-are the objects that Flux applies, and --out has `branch`, `title` and `body.md` for whoever opens the pull request.
+It takes the latest result of `make train` and `make image`. It writes the release to `k8s/envs/<env>/<service>.yaml`,
+the objects that Flux applies beside it, and the pull request's `branch`, `title` and `body.md` to the folder --out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class PullRequest:
-    """What a pull request says."""
+    """The branch and the texts of a pull request."""
 
     branch: str
     title: str
@@ -37,7 +37,7 @@ class PullRequest:
 
 
 def pull_request(release: Release, environment: str, result: Mapping[str, Any], reason: str) -> PullRequest:
-    """The pull request for a release; `result` is that of its training."""
+    """The pull request for a release; `result` is the result of its training."""
     named = f"{release.service}-{release.version}-{release.package.removeprefix('sha256:')[:12]}"
     title = f"{release.service}: release version {release.version} to {environment}"
     return PullRequest(f"release/{environment}/{named}", title, _body(release, environment, result, reason))
@@ -55,10 +55,10 @@ def _body(release: Release, environment: str, result: Mapping[str, Any], reason:
 
 
 def newest(root: Path, service: str) -> tuple[ClusterRelease, dict[str, Any]]:
-    """The release of what was trained and made an image last, and the result of its training.
+    """The release of the latest image, and the result of its training.
 
     Raises:
-        EnvironmentFileError: one of them is not there, the training did not end well, or made another package.
+        EnvironmentFileError: a file is missing, the training failed, or it made another package than the image holds.
     """
     result = _result(root / "build" / "train" / service / "result.json")
     version = str(result.get("model_version"))
@@ -73,7 +73,7 @@ def newest(root: Path, service: str) -> tuple[ClusterRelease, dict[str, Any]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 1 when there is nothing to ask for, 2 for a wrong spec."""
+    """Runs the command line; the exit status is 1 when there is nothing to release, 2 for a wrong spec."""
     args = _parser().parse_args(arguments)
     try:
         written = _request(args)
@@ -119,8 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--spec", type=Path, required=True, help="a service.yaml")
     parser.add_argument("--env", required=True, help="a folder of k8s/envs")
-    parser.add_argument("--reason", required=True, help="why it was trained, as it follows after because")
-    parser.add_argument("--out", type=Path, required=True, help="folder for what the pull request says")
+    parser.add_argument("--reason", required=True, help="why it was trained, worded to follow 'because'")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the pull request's texts")
     parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
     return parser
 

@@ -1,4 +1,4 @@
-"""The chart's values and schema, and what Flux applies, from a spec, a release and an environment.
+"""Makes the chart's values and schema, and the objects for Flux, from a spec, a release and an environment.
 
 Imports cluster.
 """

@@ -1,11 +1,11 @@
-"""Writes what Flux applies: the charts' objects for each release of an environment that a cluster follows.
+"""Writes the objects that Flux applies: the rendered charts of each release in a followed environment.
 
-    python -m k8s.rendering.render            writes k8s/envs/<env>/rendered/ of every environment that is followed
-    python -m k8s.rendering.render --check    says which files are not what they would be written as
+    python -m k8s.rendering.render            writes k8s/envs/<env>/rendered/ for every followed environment
+    python -m k8s.rendering.render --check    lists the files that are out of date
 
-An environment is followed if it has a folder `flux`. Its objects are made from the release, the service's spec, the
-environment's files and the charts of the same tree, and from nothing else. With --check and no helm on the PATH nothing
-is checked, and it says so; with STRICT=1 that is a failure.
+A followed environment is one with a folder `flux`. Its objects are made only from the release, the service's spec, the
+environment's files and the charts of the same tree. With --check but without helm on the PATH, it reports that nothing
+was checked; with STRICT=1 that is a failure.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ PLATFORM: Final = "canario"
 
 
 def followed(root: Path) -> list[str]:
-    """The environments of a tree that clusters follow by Flux."""
+    """The environments of a tree that clusters follow through Flux."""
     return sorted(path.parents[1].name for path in root.glob("k8s/envs/*/flux/kustomization.yaml"))
 
 
 def rendered_file(environment: str, name: str) -> str:
-    """Where the objects of a service, or of the platform, stand."""
+    """The path of the rendered objects of a service or of the platform."""
     return f"k8s/envs/{environment}/rendered/{name}.yaml"
 
 
 def release_changes(root: Path, environment: str, release: Release) -> dict[str, str]:
-    """What a release writes, by its paths in a tree: its own file, and the objects if the environment is followed.
+    """The files of a release, path -> text: its own file, and its objects if the environment is followed.
 
     Raises:
-        DeployError: the release cannot run in this environment, its version is another package's there, or helm is
-            not there.
+        DeployError: the release cannot run in this environment, its version already names another package there,
+            or helm is missing.
         ComponentError: the release or the service's spec is wrong.
     """
     file = release_file(environment, release.service)
@@ -78,7 +78,7 @@ def service_objects(root: Path, environment: str, release: ClusterRelease) -> st
     """The objects of a release in an environment.
 
     Raises:
-        DeployError: it cannot run there, or helm is not there.
+        DeployError: the release cannot run there, or helm is missing.
         ComponentError: the service's spec is wrong.
     """
     spec = load_spec(root / "services" / release.service / "service.yaml")
@@ -100,7 +100,7 @@ def platform_objects(root: Path, environment: str, namespace: str = PLATFORM) ->
     """The objects of the platform's own services in an environment.
 
     Raises:
-        DeployError: a failed release would be reverted nowhere, the chart refuses the values, or helm is not there.
+        DeployError: no repository is named for reverts, the chart refuses the values, or helm is missing.
     """
     differences = root / "k8s" / "envs" / environment / f"{PLATFORM}.yaml"
     values = load_yaml(differences.read_text(encoding="utf-8")) if differences.is_file() else None
@@ -114,15 +114,15 @@ def platform_objects(root: Path, environment: str, namespace: str = PLATFORM) ->
 
 
 def platform_settings(environment: str) -> list[str]:
-    """Helm's words for what the platform's chart has to know of an environment beside its file."""
+    """Helm's arguments for the values that the environment's own file does not set."""
     return ["--set", f"environment.path=k8s/envs/{environment}"]
 
 
 def wanted(root: Path) -> dict[str, str]:
-    """Every file of objects that a tree should have, by its path.
+    """Every file of rendered objects that a tree should have, path -> text.
 
     Raises:
-        DeployError: a release cannot run in its environment, or helm is not there.
+        DeployError: a release cannot run in its environment, or helm is missing.
         ComponentError: a release or a spec is wrong.
     """
     texts = {}
@@ -137,14 +137,14 @@ def wanted(root: Path) -> dict[str, str]:
 
 
 def differing(root: Path, texts: dict[str, str]) -> list[str]:
-    """Files of objects that are not as they should be, are missing, or belong to no release."""
+    """The files of rendered objects that are out of date, missing, or without a release."""
     there = {str(path.relative_to(root)): path for path in root.glob("k8s/envs/*/rendered/*")}
     stale = [name for name, text in texts.items() if name not in there or there[name].read_text("utf-8") != text]
     return sorted({*stale, *(there.keys() - texts.keys())})
 
 
 def _objects(manifests: str, namespace: str) -> str:
-    """Manifests without what only Helm runs, each in its namespace; written the same by every Helm."""
+    """Manifests without Helm's hooks, each with its namespace; every version of Helm gives the same text."""
     documents = [one for one in yaml.safe_load_all(manifests) if one and not _is_hook(one)]
     for one in documents:
         one["metadata"].setdefault("namespace", namespace)
@@ -157,10 +157,10 @@ def _is_hook(document: dict[str, Any]) -> bool:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as such, so that a review sees which of them changed."""
+    """Writes a text of several lines as a block, so that a review shows which lines changed."""
 
     def ignore_aliases(self, _data: object) -> bool:
-        """Every object says all of itself."""
+        """Returns True: every object is written out in full, without YAML aliases."""
         return True
 
 
@@ -172,7 +172,7 @@ _Dumper.add_representer(str, _text)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 1 when a file is not in step, or cannot be written."""
+    """Runs the command line; the exit status is 1 when a file is out of date or cannot be written."""
     args = _parser().parse_args(arguments)
     try:
         texts = wanted(args.root)

@@ -1,6 +1,6 @@
-"""Writes what is generated for the chart: its schema, its default values and the README's table.
+"""Writes the chart's generated files: its schema, its default values and the README's table.
 
-python -m k8s.rendering.schema           says whether they are up to date
+python -m k8s.rendering.schema           lists the files that are out of date
 python -m k8s.rendering.schema --write   writes them
 """
 
@@ -24,12 +24,12 @@ _END: Final = "<!-- end of values -->\n"
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON schema of the values; Helm holds every install and lint to it."""
+    """The JSON schema of the values; Helm checks every install and lint against it."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Values.model_json_schema(by_alias=True)}
 
 
 def default_values() -> str:
-    """`values.yaml`: every key that has a default, with what it is. The others are named."""
+    """The text of `values.yaml`: every key with a default and its description; its head names the other keys."""
     lines = ["# Written from k8s/rendering/values.py. Without a default: " + ", ".join(_required()) + ".\n"]
     for key, field in _keys(Values):
         if not field.is_required():
@@ -39,21 +39,21 @@ def default_values() -> str:
 
 
 def values_table() -> str:
-    """The README's table: one row a key, parts below their whole."""
+    """The README's table: one row for each key, with parts below their whole."""
     rows = ["| value | default | what it is |", "| --- | --- | --- |"]
     rows += [f"| `{key}` | {default} | {description} |" for key, default, description in _rows(Values, "")]
     return "\n".join(rows) + "\n"
 
 
 def readme(text: str) -> str:
-    """The README with its table as it is now."""
+    """The README's text with an up-to-date table."""
     before, _, rest = text.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     return f"{before}{_BEGIN}{values_table()}{_END}{after}"
 
 
 def generated() -> dict[Path, str]:
-    """Every generated file and what it should hold."""
+    """Every generated file and its expected content."""
     page = CHART / "README.md"
     return {
         CHART / "values.schema.json": json.dumps(json_schema(), indent=2) + "\n",
@@ -87,13 +87,13 @@ def _rows(model: type[BaseModel], prefix: str) -> list[tuple[str, str, str]]:
 
 
 def _part(field: FieldInfo) -> type[BaseModel] | None:
-    """The model that a key holds, if it holds one."""
+    """The model that a key holds; None if it holds something else."""
     options = [field.annotation, *getattr(field.annotation, "__args__", ())]
     return next((option for option in options if isinstance(option, type) and issubclass(option, BaseModel)), None)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 1 when a file is not up to date."""
+    """Runs the command line; the exit status is 1 when a file is not up to date."""
     parser = argparse.ArgumentParser(prog="python -m k8s.rendering.schema", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the files")
     write = parser.parse_args(arguments).write

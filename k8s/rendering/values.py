@@ -1,8 +1,8 @@
 """The chart's values as types: the spec's deploy part, the environment's release, the platform.
 
-`helm/model-service/values.schema.json`, `values.yaml` and the table in its README are written
-from here (`python -m k8s.rendering.schema --write`). Rules between two keys are the chart's
-(`templates/_validate.tpl`), which says them to everybody who uses it.
+`helm/model-service/values.schema.json`, `values.yaml` and the table in the chart's README are
+written from here (`python -m k8s.rendering.schema --write`). Rules between two keys are in the
+chart (`templates/_validate.tpl`), so that they hold for everybody who uses it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from components.digest import Digest
 from components.releases.release_file import Image, ShadowVersion
 from components.spec.contract import NAME_PATTERN, Objectives, Rollout, Scale
 
-#: An amount as Kubernetes writes it.
+#: An amount in Kubernetes' notation.
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$")]
 
-#: The name of a namespace, a Gateway or another object of Kubernetes.
+#: The name of a namespace, a Gateway or another Kubernetes object.
 ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 Host = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")]
@@ -33,13 +33,13 @@ PublicKey = Annotated[
 
 
 class PlatformReference(BaseModel):
-    """A part of the values that no spec has; its keys are written as Helm writes them."""
+    """A part of the values that no spec has; its keys are in Helm's camelCase."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, allow_inf_nan=False)
 
 
 class GatewayReference(PlatformReference):
-    """The Gateway that a route hangs on."""
+    """The Gateway to which a route is attached."""
 
     name: ObjectName = Field(default="public", description="The Gateway's name.")
     namespace: ObjectName = Field(default="gateway", description="The Gateway's namespace.")
@@ -49,13 +49,13 @@ class Route(PlatformReference):
     """How callers outside the cluster reach the service."""
 
     host: Literal[""] | Host = Field(
-        default="", description="Host name of the service; empty: reached from inside only."
+        default="", description="Host name of the service; if empty, only the cluster can reach it."
     )
-    gateway: GatewayReference = Field(default=GatewayReference(), description="The Gateway that it hangs on.")
+    gateway: GatewayReference = Field(default=GatewayReference(), description="The route's Gateway.")
 
 
 class JudgeReference(PlatformReference):
-    """Who judges canaries."""
+    """The judge of canaries."""
 
     url: str = Field(
         default="http://judge.canario", pattern=r"^https?://[^/]+$", description="Address of the judge, without a path."
@@ -63,26 +63,26 @@ class JudgeReference(PlatformReference):
 
 
 class Amounts(PlatformReference):
-    """What one replica gets."""
+    """The resources of one replica."""
 
-    cpu: Quantity = Field(default="250m", description="CPU that a replica asks for; the autoscaler's 100 %.")
-    memory: Quantity = Field(default="320Mi", description="Memory that a replica asks for, and may not exceed.")
+    cpu: Quantity = Field(default="250m", description="CPU request of a replica; the autoscaler's 100 %.")
+    memory: Quantity = Field(default="320Mi", description="Memory request and limit of a replica.")
 
 
 class Signing(PlatformReference):
-    """Whose packages are served."""
+    """The signature check of packages."""
 
     public_key: Literal[""] | PublicKey = Field(
-        default="", description="PEM: only packages that its owner signed are served; empty: signatures are not asked."
+        default="", description="PEM; only packages signed by its owner are served. Empty: no signature is checked."
     )
 
 
 class PredictionLog(PlatformReference):
-    """What a replica keeps of what it was asked and answered."""
+    """The log of a replica's requests and answers."""
 
     mib: int = Field(
         default=1024, ge=0, le=1_048_576,
-        description="MiB of its node's disk for predictions and feedback, of which the oldest go first; 0 keeps none.",
+        description="MiB of the node's disk for predictions and feedback; the oldest go first. 0 keeps none.",
     )  # fmt: skip
 
 
@@ -90,20 +90,20 @@ class Keda(PlatformReference):
     """Scaling by requests instead of CPU alone."""
 
     prometheus: str = Field(default="", description="Address of the Prometheus server that KEDA asks.")
-    requests_per_second: float = Field(default=100, gt=0, description="Requests a second that one replica is to get.")
+    requests_per_second: float = Field(default=100, gt=0, description="Target of requests per second for one replica.")
 
 
 class Monitoring(PlatformReference):
-    """How the service is watched."""
+    """The monitoring of the service."""
 
     namespace: ObjectName = Field(default="monitoring", description="Namespace from which pods are scraped.")
     service_monitor: bool = Field(
-        default=False, description="A ServiceMonitor for the Prometheus operator, beside the scrape annotations."
+        default=False, description="Add a ServiceMonitor for the Prometheus operator to the scrape annotations."
     )
-    alerts: bool = Field(default=False, description="A PrometheusRule with the alerts.")
-    dashboard: bool = Field(default=False, description="A ConfigMap with the Grafana dashboard.")
+    alerts: bool = Field(default=False, description="Add a PrometheusRule with the alerts.")
+    dashboard: bool = Field(default=False, description="Add a ConfigMap with the Grafana dashboard.")
     runbooks: str = Field(
-        default="helm/model-service/runbooks", description="Where the runbooks are read: a path or an address."
+        default="helm/model-service/runbooks", description="Location of the runbooks: a path or an address."
     )
 
 
@@ -123,33 +123,34 @@ class Values(PlatformReference):
         default="refused", description="Whether a release may fake faults by its settings, `CANARIO_FAULT_...`."
     )
     candidate: ShadowVersion | None = Field(
-        default=None, description="Release: with strategy `shadow`, the version that is tried."
+        default=None, description="Release: with strategy `shadow`, the version on trial."
     )
 
     route: Route = Field(default=Route(), description="How callers outside the cluster reach the service.")
     callers: tuple[ObjectName, ...] = Field(
         default=(), description="Namespaces whose pods may call the service past the gateway."
     )
-    judge: JudgeReference = Field(default=JudgeReference(), description="Who judges canaries.")
-    signing: Signing = Field(default=Signing(), description="Whose packages are served.")
+    judge: JudgeReference = Field(default=JudgeReference(), description="The judge of canaries.")
+    signing: Signing = Field(default=Signing(), description="The signature check of packages.")
     autoscaler: Literal["hpa", "keda", "none"] = Field(
-        default="hpa", description="Who sets replicas: by CPU, by requests as well, or nobody (`scale.min` then)."
+        default="hpa",
+        description="Scales by CPU (`hpa`), also by requests (`keda`), or not (`none`: `scale.min`).",
     )
     keda: Keda = Field(default=Keda(), description="Scaling by requests.")
     scale_down_seconds: int = Field(
-        default=300, ge=0, le=3600, description="How long the load must be low before a replica goes."
+        default=300, ge=0, le=3600, description="Seconds of low load before a replica is removed."
     )
-    resources: Amounts = Field(default=Amounts(), description="What one replica gets.")
+    resources: Amounts = Field(default=Amounts(), description="The resources of one replica.")
     prediction_log: PredictionLog = Field(
-        default=PredictionLog(), description="What a replica keeps of what it was asked and answered."
+        default=PredictionLog(), description="The log of a replica's requests and answers."
     )
     pool: str | None = Field(
-        default=None, min_length=1, description="Node pool, by the label `node.kubernetes.io/pool`."
+        default=None, min_length=1, description="Node pool, given by the label `node.kubernetes.io/pool`."
     )
     gpus: int = Field(default=0, ge=0, description="NVIDIA GPUs of one replica.")
     startup_seconds: int = Field(
-        default=60, ge=5, le=3600, description="A replica that is not loaded by then is started again."
+        default=60, ge=5, le=3600, description="A replica that has not loaded after this time is restarted."
     )
-    request_seconds: int = Field(default=15, ge=1, le=600, description="Longest request; the gateway ends it then.")
-    run_as_user: int = Field(default=1034, ge=1, description="Number of the user that the image runs as.")
-    monitoring: Monitoring = Field(default=Monitoring(), description="How the service is watched.")
+    request_seconds: int = Field(default=15, ge=1, le=600, description="Longest request; the gateway ends longer ones.")
+    run_as_user: int = Field(default=1034, ge=1, description="Numeric id of the user that runs the image.")
+    monitoring: Monitoring = Field(default=Monitoring(), description="The monitoring of the service.")

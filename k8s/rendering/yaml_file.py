@@ -1,4 +1,4 @@
-"""Reads the files that say what a cluster is to have."""
+"""Reads the YAML files that describe a cluster."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def read_file(model: type[Content], path: Path) -> Content:
     """The content of a YAML file.
 
     Raises:
-        FileNotFoundError: it is not there.
-        EnvironmentFileError: it is wrong; every fault is named.
+        FileNotFoundError: the file is missing.
+        EnvironmentFileError: the file is wrong; the message names every fault.
     """
     try:
         return model.model_validate(load_yaml(path.read_text(encoding="utf-8")))

@@ -1,1 +1,1 @@
-"""Makes a registered version again from what its receipt names, without a network, and compares the two."""
+"""Rebuilds a registered version from the materials that its receipt names, without a network, and compares the two."""

@@ -1,9 +1,9 @@
-"""`make replay`: makes a registered version again from its receipt, and asks both models its golden requests.
+"""`make replay`: rebuilds a registered version from its receipt, and sends its golden requests to both models.
 
     python -m k8s.replay --service churn --version 2 [--build build/demo] [--mlflow URI]
 
-Exits 0 when the package is equal to the last byte, or answers within the recorded tolerance for a cause that is
-named; 1 when it does not, or when something that the receipt names is not here; 130 for Ctrl-C.
+Exits 0 when the package is equal to the last byte, or when it answers within the recorded tolerance and the cause
+of the difference is known; else, or when a material that the receipt names is missing, 1; 130 for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from k8s.replay.rebuild import checked_out, rebuild
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status."""
+    """Runs the command line; returns the exit status."""
     args = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -81,7 +81,7 @@ def _rebuilt(found: Materials, code: Path) -> RebuildComparison:
 
 
 def _write(path: Path, kept: StoredFile, compared: RebuildComparison) -> Path:
-    """The record of a replay, which a dossier links to."""
+    """Writes the record of a replay, to which a dossier links; returns its path."""
     record = {
         "service": kept.registered.name,
         "version": kept.registered.version,
@@ -119,9 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m k8s.replay", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--service", required=True)
     parser.add_argument("--version", required=True, type=int, help="the registry's number, as `make ui` shows it")
-    parser.add_argument("--build", type=Path, default=ROOT / "build", help="where records are; build/demo for a demo's")
-    parser.add_argument("--mlflow", help="the registry's URI; by default that of the records")
-    parser.add_argument("--code", type=Path, default=ROOT, help="the Git repository that has its commit")
+    parser.add_argument("--build", type=Path, default=ROOT / "build", help="folder of records; build/demo for a demo")
+    parser.add_argument("--mlflow", help="the registry's URI; by default the one among the records")
+    parser.add_argument("--code", type=Path, default=ROOT, help="the Git repository that has the version's commit")
     return parser
 
 

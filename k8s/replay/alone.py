@@ -1,4 +1,4 @@
-"""How a process is started without a network: in one of its own where the kernel gives one, and guarded always."""
+"""Starts a process without a network: in its own network namespace if the kernel allows it, and always with a guard."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Final
 
 from k8s.replay import no_network
 
-#: What a training may know of the machine around it; whatever names a server, a proxy or a credential stays out.
+#: The environment variables that a training may see; none names a server, a proxy or a credential.
 _KEPT: Final = ("HOME", "LANG", "LC_ALL", "OMP_NUM_THREADS", "PATH", "TMPDIR", "TZ")
-#: By which a user chooses the kernels of the libraries that compute, and so the last bits.
+#: Prefixes of the variables that choose a numerical library's kernels, and thus the last bits of a result.
 _KEPT_PREFIXES: Final = ("OPENBLAS_", "MKL_")
-#: A user's own namespace in which he is himself, with no interface but a loopback that is down.
+#: Runs a command in a new user and network namespace, whose only interface is a loopback that is down.
 _UNSHARE: Final = ("unshare", "--map-root-user", "--net", "--")
 
 
 @dataclass(frozen=True)
 class Isolation:
-    """How a process is kept from the network: what stands before its command, and how that is called."""
+    """A way to keep a process off the network: the prefix of its command, and a description."""
 
     prefix: tuple[str, ...]
     says: str
 
 
 def isolation() -> Isolation:
-    """The strictest that this machine can do."""
+    """The strictest isolation that this machine supports."""
     guard = "Python's sockets refuse other machines"
     tried = (*_UNSHARE, "true")
     if shutil.which("unshare") and subprocess.run(tried, capture_output=True, check=False).returncode == 0:
@@ -37,12 +37,12 @@ def isolation() -> Isolation:
 
 
 def guard_python(folder: Path) -> None:
-    """Makes every Python that has a folder first on its PYTHONPATH refuse the network."""
+    """Makes every Python with this folder first on its PYTHONPATH refuse the network."""
     shutil.copyfile(no_network.__file__, folder / "sitecustomize.py")
 
 
 def bare_environment(python_path: Path) -> dict[str, str]:
-    """The environment variables of a process that is kept from the network."""
+    """The environment variables of a process that is kept off the network."""
     kept = {name: text for name, text in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
-    # As in `components.git.command`: the training asks Git for its commit, and is to see that commit's own bytes.
+    # As in `components.git.command`: the training asks Git for its commit and must see that commit's own bytes.
     return {**kept, "PYTHONPATH": str(python_path), "GIT_NO_REPLACE_OBJECTS": "1"}

@@ -1,4 +1,4 @@
-"""What is equal between a kept package and the one that was made again, and why something is not."""
+"""Compares a kept package with its rebuilt copy, and names the causes of any difference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Verdict = Literal["equal", "within tolerance", "refused"]
 
 @dataclass(frozen=True)
 class Answers:
-    """How far the golden answers of a package lie from those that were recorded."""
+    """The distance between a model's golden answers and the recorded ones."""
 
     count: int
     furthest: float
@@ -24,7 +24,7 @@ class Answers:
 
     @property
     def agree(self) -> bool:
-        """Whether every answer is within the tolerance; a distance that is no number is not."""
+        """True if every answer is within the tolerance; a distance of NaN is not."""
         return self.furthest <= self.tolerance
 
     @property
@@ -35,13 +35,13 @@ class Answers:
 
 @dataclass(frozen=True)
 class RebuildComparison:
-    """A kept package beside a rebuilt one.
+    """The comparison of a kept package with a rebuilt one.
 
     Attributes:
-        different: files of the package that are not equal, and entries of its receipt.
-        kept: what the kept model answers now.
-        rebuilt: what the rebuilt model answers.
-        causes: why the two are not equal, a phrase each; none when they are, or when no cause is known.
+        different: files of the package and entries of its receipt that differ.
+        kept: the kept model's answers on this machine.
+        rebuilt: the rebuilt model's answers.
+        causes: one phrase for each cause of the difference; empty if the packages are equal or no cause is known.
     """
 
     digest: str
@@ -52,7 +52,7 @@ class RebuildComparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Equal, or within the tolerance for a cause that has a name; everything else is refused."""
+        """Equal, or within the tolerance for a known cause; everything else is refused."""
         if not (self.kept.agree and self.rebuilt.agree):
             return "refused"
         if not self.different:
@@ -61,7 +61,7 @@ class RebuildComparison:
 
 
 def answers(recorded: Package, asked: Package) -> Answers:
-    """Asks a model the golden requests of a package and compares with the answers recorded there."""
+    """Sends a package's golden requests to a model and compares the answers with the recorded ones."""
     requests = [row.request for row in recorded.golden]
     wanted = np.array([row.answer.probability for row in recorded.golden])
     given = open_graph(asked).probabilities(encode_rows(asked.contract.encoding, requests)).astype(np.float64)
@@ -69,7 +69,7 @@ def answers(recorded: Package, asked: Package) -> Answers:
 
 
 def compare(kept: Package, rebuilt: Package, there: Machine | None, here: Machine | None) -> RebuildComparison:
-    """The comparison; `there` is the machine that made the kept package, `here` the one that made it again."""
+    """Compares two packages; the kept one was made on the machine `there`, the rebuilt one on `here`."""
     different = () if kept.digest == rebuilt.digest else _different(kept.receipt, rebuilt.receipt)
     causes = _causes(kept.receipt, rebuilt.receipt, there, here) if different else ()
     return RebuildComparison(rebuilt.digest, different, answers(kept, kept), answers(kept, rebuilt), causes)
@@ -84,7 +84,7 @@ def _different(kept: Receipt, rebuilt: Receipt) -> tuple[str, ...]:
 
 
 def _causes(kept: Receipt, rebuilt: Receipt, there: Machine | None, here: Machine | None) -> tuple[str, ...]:
-    """An input of the training that differs is no cause that excuses: nothing of it may."""
+    """The causes that excuse a difference; there are none if any input of the training differs."""
     inputs = ("name", "data", "code", "lock", "spec", "champion", "run", "tolerance")
     if any(getattr(kept, name) != getattr(rebuilt, name) for name in inputs) or there is None or here is None:
         return ()

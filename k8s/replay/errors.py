@@ -1,10 +1,10 @@
 """The one error of a replay.
 
-ReplayError   something that the receipt names is not here or is another, or the rebuilt model answers otherwise
+ReplayError   a material that the receipt names is missing or changed, or the kept or rebuilt model cannot be used
 """
 
 from __future__ import annotations
 
 
 class ReplayError(Exception):
-    """A version cannot be replayed, or replayed to something else; the message is one to show."""
+    """A version cannot be replayed; the message is meant to be shown."""

@@ -1,4 +1,4 @@
-"""The interpreter that has exactly the libraries of a lock file: this one, or one made from uv's cache."""
+"""Finds an interpreter with exactly the libraries of a lock file: this one, or one installed from uv's cache."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from pip_requirements_parser import RequirementsFile
 from components.registry.provenance import LOCK_FILE
 from k8s.replay.errors import ReplayError
 
-#: What an environment has that no lock names: the installers that made it.
+#: Packages that an environment may have without a lock: its installers.
 _INSTALLERS: Final = frozenset({"pip", "setuptools", "wheel"})
 
 
 def locked(lock: Path) -> dict[str, str]:
-    """Version by name of everything that a lock file installs on this machine."""
+    """Package name -> version of everything that a lock file installs on this machine."""
     found = RequirementsFile.from_file(str(lock)).requirements
     here = [one for one in found if one.marker is None or one.marker.evaluate()]
     return {canonicalize_name(str(one.name)): str(one.get_pinned_version) for one in here}
 
 
 def installed(paths: Iterable[str] = sys.path) -> dict[str, str]:
-    """Version by name of everything that is installed on some paths; by default those of this interpreter."""
+    """Package name -> version of everything installed on `paths`, by default this interpreter's."""
     found = distributions(path=list(paths))
     return {canonicalize_name(one.metadata["Name"]): one.version for one in found}
 
 
 def differing(wanted: dict[str, str], found: dict[str, str]) -> list[str]:
-    """What is installed otherwise than it is locked, a phrase each."""
+    """One phrase for each package whose installed version differs from the locked one."""
     names = sorted((wanted.keys() | found.keys()) - (_INSTALLERS - wanted.keys()))
     pairs = [(name, wanted.get(name, "none"), found.get(name, "none")) for name in names]
     return [f"{name} {here}, locked {there}" for name, there, here in pairs if here != there]
 
 
 def interpreter_for(lock: bytes, scratch: Path) -> tuple[Path, str]:
-    """The interpreter for a lock file, and in words where it came from.
+    """The interpreter for a lock file, and a description of where it comes from.
 
     Raises:
-        ReplayError: this one has other libraries, and uv's cache has not all of the lock's.
+        ReplayError: this interpreter has other libraries, and uv's cache lacks some of the lock's.
     """
     file = scratch / LOCK_FILE
     file.write_bytes(lock)
@@ -58,7 +58,7 @@ def interpreter_for(lock: bytes, scratch: Path) -> tuple[Path, str]:
 def _from_cache(lock: Path, folder: Path) -> Path:
     python = folder / "bin" / "python"
     _uv("venv", "--quiet", "--offline", "--python", f"{sys.version_info.major}.{sys.version_info.minor}", str(folder))
-    # The machine's own settings say which packages its cache has; nothing is asked for over the network.
+    # uv keeps the machine's own settings, on which its cache depends; --offline keeps it off the network.
     _uv("pip", "sync", "--quiet", "--offline", "--python", str(python), "--require-hashes", str(lock))
     return python
 

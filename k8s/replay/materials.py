@@ -1,4 +1,4 @@
-"""What a version is made again from: every part is found and checked against its digest before anything is run."""
+"""Finds the materials of a rebuild, and checks each against its digest before anything runs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class StoredFile:
     """A registered version whose every byte was checked.
 
     Attributes:
-        mlflow: the store that tells of it.
-        snapshot: the file with the table that it learned from.
+        mlflow: URI of the registry that holds the version.
+        snapshot: the file with its training table.
     """
 
     mlflow: str
@@ -45,9 +45,9 @@ class Materials:
     """Everything that a replay reads.
 
     Attributes:
-        champion: the version that it was compared with, if there was one.
-        lock: the lock file of its commit.
-        machine: where it was trained; None when that was not recorded.
+        champion: the version with which it was compared, if any.
+        lock: the content of the lock file at its commit.
+        machine: the machine that trained it; None when it was not recorded.
     """
 
     kept: StoredFile
@@ -57,10 +57,10 @@ class Materials:
 
 
 def find_kept(mlflow: str, service: str, version: str) -> tuple[StoredFile, MlflowClient]:
-    """A version of the registry with its package and its data.
+    """A registered version with its package and its data.
 
     Raises:
-        ReplayError: the registry, the version, the package or the data is not there, or was changed.
+        ReplayError: the registry, the version, the package or the data is missing or was changed.
     """
     if is_empty(mlflow):
         raise ReplayError(
@@ -74,10 +74,10 @@ def find_kept(mlflow: str, service: str, version: str) -> tuple[StoredFile, Mlfl
 
 
 def gather(kept: StoredFile, client: MlflowClient, code: Path) -> Materials:
-    """What the receipt of a version names, from the Git repository at `code` and the registry.
+    """The materials that a version's receipt names, from the Git repository at `code` and the registry.
 
     Raises:
-        ReplayError: something is not there, or is not what the receipt names.
+        ReplayError: a material is missing, or is not the one that the receipt names.
     """
     receipt = kept.package.receipt
     if not receipt.spec:
@@ -151,7 +151,7 @@ def _champion(kept: StoredFile, client: MlflowClient) -> StoredFile | None:
 
 
 def _machine(kept: StoredFile, client: MlflowClient) -> Machine | None:
-    """Where it was trained, as its run in the registry says."""
+    """The machine that trained the version, from its run in the registry."""
     from mlflow.artifacts import load_text
 
     uri = f"{client.get_run(kept.registered.run_id).info.artifact_uri}/evaluation.json"

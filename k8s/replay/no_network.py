@@ -1,7 +1,7 @@
-"""Refuses what leaves this machine, in every Python process that finds this file as `sitecustomize`.
+"""Refuses connections to other machines in every Python process that finds this file as `sitecustomize`.
 
-It needs nothing but the standard library, because it is read before everything else. Audit hooks cannot be
-taken away again (docs.python.org/3/library/sys.html#sys.addaudithook). Files and sockets of this machine stay allowed.
+It uses only the standard library, because Python reads it before everything else. An audit hook cannot be
+removed (docs.python.org/3/library/sys.html#sys.addaudithook). Files and sockets of this machine stay allowed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _HERE = ("localhost", "127.0.0.1", "::1", None, "")
 
 
 def host_of(event: str, arguments: tuple[Any, ...]) -> Any:
-    """The host that an event of the socket module is about; None for none, or for one that is a file."""
+    """The host of a socket event; None for other events and for sockets that are files."""
     if event in _NAMES:
         return arguments[0]
     address = arguments[1] if event in _ADDRESSES else None
@@ -26,7 +26,7 @@ def refuse(event: str, arguments: tuple[Any, ...]) -> None:
     """The audit hook.
 
     Raises:
-        PermissionError: another machine would be asked.
+        PermissionError: the event would reach another machine.
     """
     host = host_of(event, arguments)
     if isinstance(host, bytes):

@@ -1,4 +1,4 @@
-"""Runs the training of a version's own commit again, on its own data, in a folder that is gone afterwards."""
+"""Trains a version again with its own commit and its own data, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from k8s.replay.materials import Materials, StoredFile
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """The package that was made again, and the machine that made it."""
+    """The rebuilt package, and the machine that rebuilt it."""
 
     package: Package
     machine: Machine | None
@@ -32,7 +32,7 @@ class Rebuilt:
 
 @contextmanager
 def checked_out(code: Path, commit: str, folder: Path) -> Iterator[Path]:
-    """The files of a commit in a folder, as a worktree that is removed at the end.
+    """Checks out a commit as a worktree in a folder, and removes the worktree at the end.
 
     Raises:
         ReplayError: Git refuses.
@@ -48,10 +48,10 @@ def checked_out(code: Path, commit: str, folder: Path) -> Iterator[Path]:
 
 
 def rebuild(materials: Materials, tree: Path, python: Path, isolation: Isolation, scratch: Path) -> Rebuilt:
-    """Trains again with the code in `tree`; everything that is written lies below `scratch`.
+    """Trains again with the code in `tree`; writes only below `scratch`, except for the network guard in `tree`.
 
     Raises:
-        ReplayError: the training failed, or a gate refused it.
+        ReplayError: the training failed, or a gate refused the rebuilt model.
     """
     guard_python(tree)
     mlflow = f"sqlite:///{scratch / 'mlflow.db'}"
@@ -73,7 +73,7 @@ def rebuild(materials: Materials, tree: Path, python: Path, isolation: Isolation
 
 
 def _ended(training: subprocess.Popen[bytes]) -> int:
-    """The exit status of a training; one that is given up is told to end and awaited."""
+    """Waits for a training and returns its exit status; ends the training if the wait is interrupted."""
     try:
         return training.wait()
     except BaseException:

@@ -1,6 +1,6 @@
 """Registers a champion's package in a new registry: `python -P seed.py`, with JSON on stdin.
 
-It runs with the code and the libraries of the replayed commit, so that its own steps find what they know.
+It runs with the code and the libraries of the replayed commit, so that this commit's steps can read the registry.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import json
 import sys
 from typing import Any, Final
 
-#: Where the registry's code stands; the second is that of commits before `components` had rooms.
+#: The registry's module; the second name is for commits before `components` had rooms.
 _HOMES: Final = ("components.registry.model_registry", "components.registry")
 
 
 def main() -> None:
-    """Reads what to register: `mlflow`, `name`, `package`, `tags`."""
+    """Registers the package that stdin describes: `mlflow`, `name`, `package`, `tags`."""
     given, registry = json.load(sys.stdin), _registry()
     client = registry.connect(given["mlflow"])
     run = client.create_run(client.create_experiment(given["name"])).info.run_id
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def _registry() -> Any:
-    """The registry's module of the replayed commit."""
+    """The registry's module at the replayed commit."""
     newest, older = _HOMES
     try:
         return importlib.import_module(newest)

@@ -1,10 +1,10 @@
 """Words, pictures and styles that the demo's report and the dossier share.
 
-Imports nothing of ours.
+This package imports none of our other packages.
 """
 
 from pathlib import Path
 from typing import Final
 
-#: Where the shared styles and templates lie.
+#: The folder of the shared styles and templates.
 FOLDER: Final = Path(__file__).parent

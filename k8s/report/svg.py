@@ -1,6 +1,6 @@
 """Draws plots as SVG: axes, lines, bands, dots. Every text is escaped; lengths are CSS pixels.
 
-Looks (fonts, greys, line widths) are classes of `style.css`; only what stands for a version is coloured here.
+Fonts, greys and line widths are classes of `style.css`; only the colours of versions are set here.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ class Axis:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Where a value lies; one outside is put on the edge."""
+        """The position of a value on the page; a value outside the axis goes to its edge."""
         span = (self.high - self.low) or 1.0
         share = min(max((value - self.low) / span, 0.0), 1.0)
         return self.start + share * (self.end - self.start)
 
     def holds(self, value: float) -> bool:
-        """Whether a value is inside."""
+        """True if a value lies within the axis."""
         return self.low <= value <= self.high
 
     def ticks(self, about: int, steps: Sequence[float] = (1, 2, 2.5, 5, 10)) -> list[float]:
-        """Round values inside, at most `about` + 1 of them; `steps` are multiples of a power of ten."""
+        """Round values within the axis, at most `about` + 1; `steps` are multiples of a power of ten."""
         rough = (self.high - self.low) / max(about, 1)
         if rough <= 0:
             return [self.low]
@@ -43,7 +43,7 @@ class Axis:
         return _multiples(step, self.low, self.high)
 
     def time_ticks(self, about: int) -> list[float]:
-        """Round numbers of seconds inside."""
+        """Round numbers of seconds within the axis."""
         rough = (self.high - self.low) / max(about, 1)
         step = next((step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600) if step >= rough), rough)
         return _multiples(step, self.low, self.high)
@@ -56,7 +56,7 @@ def _multiples(step: float, low: float, high: float) -> list[float]:
 
 @dataclass
 class Drawing:
-    """One picture; `label` is what a screen reader says."""
+    """One picture; `label` is its text for screen readers."""
 
     width: float
     height: float
@@ -86,7 +86,7 @@ class Drawing:
             self.add('<path d="{d}" class="{css}"{stroke}/>', d=_steps(points), css=css, stroke=stroke)
 
     def area(self, upper: Sequence[Point], lower: Sequence[Point], colour: str, css: str = "area") -> None:
-        """Fills what lies between two lines that have the same x."""
+        """Fills the area between two lines with the same x values."""
         if upper:
             outline = _steps([*upper, *reversed(lower)])
             self.add('<path d="{d}Z" class="{css}" fill="{colour}"/>', d=outline, css=css, colour=colour)
@@ -123,18 +123,18 @@ class Panel:
     y: Axis
 
     def at(self, points: Sequence[Point]) -> list[Point]:
-        """Where points of the data lie."""
+        """The positions of data points on the page."""
         return [(self.x(x), self.y(y)) for x, y in points]
 
     def y_axis(self, words: Callable[[float], str], about: int = 3, ticks: Sequence[float] | None = None) -> None:
-        """A faint line across and a number at each round value."""
+        """Draws a faint line and a number at each round value."""
         for tick in self.y.ticks(about) if ticks is None else ticks:
             height = self.y(tick)
             self.drawing.rule((self.x.start, height), (self.x.end, height), "grid")
             self.drawing.text(self.x.start - 6, height + 4, words(tick), css="tick", anchor="end")
 
     def x_axis(self, words: Callable[[float], str], ticks: Sequence[float], unit: str = "") -> None:
-        """Numbers below, with their unit at the end of a line of their own."""
+        """Draws the numbers below the panel, and their unit on a line below the numbers."""
         bottom = max(self.y.start, self.y.end)
         self.drawing.rule((self.x.start, bottom), (self.x.end, bottom), "axis")
         for tick in ticks:
@@ -149,14 +149,14 @@ class Panel:
         self.drawing.path(self.at(points), css, colour)
 
     def band(self, band: Sequence[tuple[float, float, float]], colour: str, css: str = "band") -> None:
-        """Fills between the second (lower) and third (upper) number at each first."""
+        """Fills a band of (x, lower, upper) triples."""
         self.drawing.area(
             self.at([(x, high) for x, _, high in band]), self.at([(x, low) for x, low, _ in band]), colour, css
         )
 
 
 def as_steps(points: Sequence[Point], until: float) -> list[Point]:
-    """The corners of a line that keeps each value until the next point, and the last one until `until`."""
+    """The corners of a stepped line: each value holds until the next point, the last until `until`."""
     corners: list[Point] = []
     for (x, y), following in zip(points, [*(x for x, _ in points[1:]), until], strict=False):
         corners += [(x, y), (following, y)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-#: Blue, gold and red that differ in lightness as well, so that they hold for colour-blind readers and in grey
-#: print (after Paul Tol's "high contrast" scheme, the gold darkened to stand out from white), then two spares.
+#: Blue, gold and red that also differ in lightness, for colour-blind readers and grey print (Paul Tol's
+#: "high contrast" scheme, with the gold darkened to stand out from white), then two spares.
 _COLOURS: Final = ("#0b4a8f", "#c98a00", "#b8475c", "#3c8d7a", "#6d5a9c")
 
 #: The load generator's word for requests without an answer; see `tests/load/tally.py`.
@@ -15,7 +15,7 @@ _NOBODY: Final = "none"
 #: Keeps a number and its unit on one line.
 _NARROW: Final = "\N{NO-BREAK SPACE}"
 
-#: The judge's signals as a heading and as what is measured.
+#: The judge's signals: a heading, and the measured quantity.
 SIGNALS = {
     "error_ratio": ("Errors", "requests that ended in an error"),
     "slow_ratio": ("Slow answers", "requests slower than the objective"),
@@ -47,7 +47,7 @@ GATES = {
     **METRICS,
 }
 
-#: What harm in a signal means, with the least that it is.
+#: The meaning of harm in each signal; `least` is its lower bound.
 HARM = {
     "error_ratio": "more of its requests than of the champion's ended in an error, by at least {least}",
     "slow_ratio": "more of its answers than of the champion's came too late, by at least {least}",
@@ -57,12 +57,12 @@ HARM = {
 
 
 def named(version: str) -> str:
-    """A version as a sentence begins with it."""
+    """A version's name at the start of a sentence."""
     return f"Version{_NARROW}{version}"
 
 
 def called(version: str) -> str:
-    """A version in a legend; requests that nobody answered are counted under `none`."""
+    """A version's name in a legend; unanswered requests are counted under `none`."""
     return "no answer" if version == _NOBODY else f"version {version}"
 
 
@@ -74,7 +74,7 @@ def colour_of(version: str) -> str:
 
 
 def ink_on(version: str) -> str:
-    """The class of text that stands on a version's colour."""
+    """The CSS class of text on a version's colour."""
     return "dark" if colour_of(version) == _COLOURS[1] else "light"
 
 
@@ -84,7 +84,7 @@ def count(number: float) -> str:
 
 
 def percent(ratio: float) -> str:
-    """A ratio as a percentage: three digits, and for less than a tenth of a percent two places."""
+    """A ratio as a percentage: two digits below 10 %, else three; two decimals below 0.1 %."""
     return f"{_hundredfold(ratio)}{_NARROW}%"
 
 
@@ -94,7 +94,7 @@ def points(ratio: float) -> str:
 
 
 def amount(signal: str, excess: float) -> str:
-    """An excess in its signal's own words: points of a percentage, or Brier loss."""
+    """An excess in its signal's unit: percentage points, or Brier loss."""
     return minus(f"{excess:.3f}") if signal == "label_loss" else points(excess)
 
 
@@ -105,12 +105,12 @@ def _hundredfold(ratio: float) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits, no exponent for everyday sizes."""
+    """A number with three significant digits, without an exponent for everyday sizes."""
     return minus(f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}")
 
 
 def minus(text: str) -> str:
-    """The text with a real minus sign, and none before zero."""
+    """The text with a typographic minus sign, or without a sign if it is zero."""
     if text.startswith("-"):
         return text[1:] if not text[1:].strip("0.") else "\N{MINUS SIGN}" + text[1:]
     return text
@@ -143,5 +143,5 @@ def short(digest: str) -> str:
 
 
 def listed(words: list[str]) -> str:
-    """Words in a sentence: a, b and c."""
+    """Words joined as in a sentence: a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

@@ -1,13 +1,13 @@
 """The errors that the twin raises on purpose.
 
 TwinError
-├── ProcessError     a process does not start, or keeps dying; holds the end of its log
-└── GatewayError     the gateway does not take a configuration
+├── ProcessError     a process does not start, or keeps dying; the message holds the end of its log
+└── GatewayError     the gateway does not accept a configuration
 """
 
 
 class TwinError(Exception):
-    """A fault that a person can act on; its message is one to show."""
+    """A fault that a person can act on; its message is meant to be shown."""
 
 
 class ProcessError(TwinError):
@@ -15,4 +15,4 @@ class ProcessError(TwinError):
 
 
 class GatewayError(TwinError):
-    """The gateway does not take a configuration."""
+    """The gateway does not accept a configuration."""

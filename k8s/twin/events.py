@@ -1,4 +1,4 @@
-"""What the twin did and why: one JSON line an event, and a listener that shows it live."""
+"""The record of the twin's actions and their reasons: one JSON line per event, and a live listener."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any, Literal
 
 Kind = Literal[
     "commit",  # a new release was seen in the environment repository
-    "refused",  # a release that cannot be used was seen; nothing changes
+    "refused",  # a release was seen but cannot be used; nothing changes
     "starting",  # a version's process is started
-    "phase",  # the rollout went into another of Flagger's phases
-    "weight",  # the gateway really routes by a new weight
-    "decision",  # the judge was asked and answered; the rollout acts on it
-    "died",  # a process ended unasked; it is started again
+    "phase",  # the rollout entered another of Flagger's phases
+    "weight",  # the gateway now routes by a new weight
+    "decision",  # the judge answered; the rollout acts on the answer
+    "died",  # a process ended by itself; it is started again
     "reverted",  # the commit of a failed release was reverted
-    "ended",  # a version's rollout is over, and what follows from that was done; the phase says how it ended
+    "ended",  # a version's rollout is over and its consequences are done; the phase says how it ended
     "error",  # something went wrong; the twin tries again
 ]
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event. `at` is in seconds since 1970, `weight` the canary's percent of traffic."""
+    """One event. `at` is in seconds since 1970; `weight` is the canary's percentage of traffic."""
 
     at: float
     kind: Kind
@@ -42,7 +42,7 @@ Listener = Callable[[Event], None]
 
 
 class Events:
-    """Writes each event to a file and then tells the listener; used from several threads."""
+    """Writes each event to a file, then tells the listener; safe to use from several threads."""
 
     def __init__(self, path: Path, listener: Listener = lambda _event: None) -> None:
         self._path = path
@@ -63,7 +63,7 @@ class Events:
         return event
 
     def wait_for(self, wanted: Callable[[Event], bool], timeout_seconds: float) -> Event | None:
-        """The first event since the start that is `wanted`, waited for; None after the timeout."""
+        """Waits for the first event since the start that satisfies `wanted`; None after the timeout."""
         with self._changed:
             self._changed.wait_for(lambda: any(map(wanted, self._seen)), timeout_seconds)
             return next(filter(wanted, self._seen), None)

@@ -20,14 +20,14 @@ from k8s.twin.processes import DeathNotice, Process, Program
 
 _GENERATION_PATH = "/.gateway/generation"
 _GENERATION_HEADER = "x-gateway-generation"
-#: Shorter than the 5 s after which the servers close an idle connection: a request never meets a closing one.
+#: Shorter than the servers' 5 s idle timeout, so that a request never uses a connection that is being closed.
 _IDLE_SECONDS = 1.0
-#: So often in a row no connection must be seen: the kernel's table may change while it is read.
+#: Consecutive looks that must show no connection: the kernel's table may change while it is read.
 _LOOKS = 3
 
 
 class Gateway:
-    """Routes one port to versions; `set_weights` returns when the new weights are really used."""
+    """Routes one port to versions; `set_weights` returns once the new weights are in use."""
 
     def __init__(self, port: int, home: Path, on_death: DeathNotice = lambda _name, _code: None) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -38,11 +38,11 @@ class Gateway:
 
     @property
     def pid(self) -> int | None:
-        """The process at the root of the gateway's tree, None before the start."""
+        """The process at the root of the gateway's tree; None before the start."""
         return self._process.pid
 
     def start(self) -> None:
-        """Starts the gateway without any route; returns when it answers.
+        """Starts the gateway without routes; returns when it answers.
 
         Raises:
             ProcessError: it does not come up.
@@ -52,17 +52,17 @@ class Gateway:
         self._process.wait_ready()
 
     def stop(self) -> None:
-        """Ends the gateway; requests in flight are answered first."""
+        """Ends the gateway after it has answered the requests in flight."""
         self._process.stop()
 
     def set_weights(self, weights: Mapping[str, int], timeout_seconds: float = 10.0) -> None:
         """Routes by weight from now on.
 
         Args:
-            weights: base URL of a version -> its weight; one of weight 0 gets nothing.
+            weights: base URL of a version -> its weight; a version of weight 0 gets no traffic.
 
         Raises:
-            GatewayError: the gateway did not take the weights in time; what it does then is unknown.
+            GatewayError: the gateway did not apply the weights in time; its routing is then unknown.
         """
         with self._lock:
             self._generation += 1
@@ -74,12 +74,12 @@ class Gateway:
                 time.sleep(0.02)
 
     def wait_drained(self, url: str, stop: threading.Event, timeout_seconds: float = 30.0) -> bool:
-        """Waits until the gateway holds no connection to a version that has no weight any more.
+        """Waits until the gateway holds no connection to a version whose weight is now 0.
 
-        Idle connections are closed after a second, so none left means no request in flight, nor one to come.
+        Idle connections close after a second, so no connection means no request in flight and none to come.
 
         Returns:
-            Whether that is so; false after the timeout, or when `stop` is set meanwhile.
+            True once no connection is left; false after the timeout, or if `stop` is set meanwhile.
         """
         port = int(url.rsplit(":", 1)[1])
         deadline = time.monotonic() + timeout_seconds
@@ -131,7 +131,7 @@ class Gateway:
 
 
 def routes(weights: Mapping[str, int], generation: int) -> dict[str, Any]:
-    """Traefik's dynamic configuration: one weighted service, and a probe that tells the generation."""
+    """Traefik's dynamic configuration: one weighted service, and a probe that reports the generation."""
     probe = {
         "rule": f"Path(`{_GENERATION_PATH}`)",
         "priority": 1000,
@@ -156,10 +156,10 @@ def _server(url: str) -> dict[str, Any]:
 
 
 def find_traefik() -> str:
-    """The gateway's program: the one of our environment, else the one on the PATH.
+    """The path of Traefik: from our environment, else from the PATH.
 
     Raises:
-        GatewayError: there is none.
+        GatewayError: Traefik is not installed.
     """
     ours = Path(sys.executable).with_name("traefik")
     found = str(ours) if ours.exists() else shutil.which("traefik")

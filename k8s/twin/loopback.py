@@ -9,13 +9,13 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-#: A proxy of the surroundings knows nothing of our loopback ports.
+#: A proxy set in the environment cannot reach our loopback ports.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
 class Response:
-    """What came back; header names are in lower case."""
+    """An HTTP response; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -23,11 +23,11 @@ class Response:
 
     @property
     def ok(self) -> bool:
-        """Whether Flagger would take this for a yes (200 to 202)."""
+        """True for the statuses that Flagger takes as a yes (200 to 202)."""
         return 200 <= self.status <= 202
 
     def json(self) -> Any:
-        """The body as JSON, or None when it is none."""
+        """The body as JSON, or None when it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -35,12 +35,12 @@ class Response:
 
 
 def get(url: str, timeout_seconds: float = 2.0) -> Response | None:
-    """The answer of a GET, whatever its status; None when nobody answers."""
+    """The response to a GET, whatever its status; None when nothing answers."""
     return _open(urllib.request.Request(url), timeout_seconds)  # noqa: S310 -- our own loopback URL
 
 
 def post(url: str, document: object, timeout_seconds: float = 10.0) -> Response | None:
-    """The answer of a POST of JSON, whatever its status; None when nobody answers."""
+    """The response to a POST of JSON, whatever its status; None when nothing answers."""
     body = json.dumps(document).encode()
     headers = {"content-type": "application/json"}
     return _open(urllib.request.Request(url, body, headers, method="POST"), timeout_seconds)  # noqa: S310

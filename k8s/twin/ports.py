@@ -1,4 +1,4 @@
-"""Loopback ports that nobody else on this machine gets while we hold them."""
+"""Loopback ports that no other process on this machine gets while we hold them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Self
 class Ports:
     """Ports held for the processes of one twin.
 
-    A port stays bound, but not listened on, so that neither another twin nor an
-    outgoing connection is given it, while our own server may still listen there:
-    Linux lets two sockets with SO_REUSEADDR share a port as long as one of them
-    listens at most. Elsewhere a port is free when it is taken, and no more than that.
+    A held port is bound but not listened on. The kernel then gives it to no other twin and to
+    no outgoing connection, while our own server may still listen there: Linux lets two sockets
+    with SO_REUSEADDR share a port as long as at most one of them listens. Other systems only
+    guarantee that the port is free at the moment it is taken.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Ports:
         """A port of 127.0.0.1 that is free now."""
         holder = socket.socket()
         holder.bind(("127.0.0.1", 0))
-        # Only after binding: a socket that may share is also given shared ports.
+        # Only after binding: with this option set, bind could return a port that is already shared.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         port: int = holder.getsockname()[1]
         if sys.platform == "linux":
@@ -34,7 +34,7 @@ class Ports:
         return port
 
     def close(self) -> None:
-        """Gives every port back."""
+        """Releases every port."""
         while self._held:
             self._held.pop().close()
 

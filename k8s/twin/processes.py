@@ -1,4 +1,4 @@
-"""Real processes kept running as a kubelet keeps containers: probed, restarted with back-off, ended with their tree."""
+"""Keeps real processes running as a kubelet keeps containers: probes, restarts with back-off, ends whole trees."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from k8s.twin.errors import ProcessError
 _ROOT = Path(__file__).resolve().parents[2]
 _REAPER = (sys.executable, "-S", str(Path(__file__).with_name("supervise.py")))
 _LOG_LINES_SHOWN = 15
-#: A process that ran this long is taken for well again: its next restart does not wait.
+#: After running this long a process counts as healthy again: its next restart does not wait.
 _WELL_AFTER_SECONDS = 60.0
 
-#: Called with the process's name and its exit code each time it ends without being asked.
+#: Called with the process's name and exit code each time it ends by itself.
 DeathNotice = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. Ready is a 200 from `ready_url`; without an `environment` it gets ours."""
+    """A command to run. It is ready when `ready_url` answers 200; without an `environment` it gets ours."""
 
     name: str
     command: tuple[str, ...]
@@ -39,9 +39,9 @@ class Program:
 
 
 class Process:
-    """One program, restarted when it ends unasked, until it is stopped.
+    """One program, restarted whenever it ends by itself, until it is stopped.
 
-    The program runs under `supervise.py`, so that its whole tree ends with it or with us.
+    The program runs under `supervise.py`, so that its whole process tree ends with it or with us.
     """
 
     def __init__(self, program: Program, on_death: DeathNotice = lambda _name, _code: None) -> None:
@@ -63,12 +63,12 @@ class Process:
 
     @property
     def pid(self) -> int | None:
-        """The process at the root of the program's tree, None before the start."""
+        """The process at the root of the program's tree; None before the start."""
         return None if self._running is None else self._running.pid
 
     @property
     def ready(self) -> bool:
-        """Whether the program answers its probe now."""
+        """True while the program answers its probe."""
         answer = loopback.get(self.program.ready_url)
         return answer is not None and answer.ok
 
@@ -76,7 +76,7 @@ class Process:
         """Returns as soon as the program answers its probe.
 
         Raises:
-            ProcessError: it does not within `ready_seconds`, ended more than `max_restarts` times, or `stop` is set.
+            ProcessError: no answer within `ready_seconds`, more than `max_restarts` restarts, or `stop` is set.
         """
         deadline = time.monotonic() + self.program.ready_seconds
         while not self.ready:
@@ -89,16 +89,16 @@ class Process:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Ends the program: SIGTERM, then SIGKILL after its grace; nothing of its tree is left. Safe to repeat."""
+        """Ends the program's whole tree: SIGTERM, then SIGKILL after its grace period. Safe to repeat."""
         self._stopping.set()
         if self._watcher.is_alive() and self._watcher is not threading.current_thread():
             self._watcher.join()
-        running = self._running  # after the join: the watcher may just have started it anew
+        running = self._running  # after the join: the watcher may just have restarted the program
         if running is None:
             return
         running.terminate()
         try:
-            # supervise.py kills the tree at the end of the grace; the rest is its own time.
+            # supervise.py kills the tree at the end of the grace period; the extra seconds are for that.
             running.wait(self.program.grace_seconds + 10)
         except subprocess.TimeoutExpired:
             running.kill()
@@ -123,7 +123,7 @@ class Process:
             raise ProcessError(f"{program.name} cannot be started: {error}") from error
 
     def _watch(self) -> None:
-        """Restarts the program after 0, 1, 2, 4 ... at most 10 seconds, as a kubelet does with longer pauses."""
+        """Restarts the program after 0, 1, 2, 4 ... at most 10 seconds; a kubelet does the same with longer pauses."""
         quick = 0
         started = time.monotonic()
         while not self._stopping.wait(0.05):
@@ -144,7 +144,7 @@ class Process:
 
 
 def log_end(path: Path, lines: int = _LOG_LINES_SHOWN) -> str:
-    """The last lines of a log, or a word that there are none."""
+    """The last lines of a log, or a note that it is empty."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:

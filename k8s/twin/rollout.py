@@ -1,13 +1,13 @@
-"""The loop that plays Flagger: a new release gets traffic step by step, as long as the judge says so.
+"""The loop that plays Flagger: it gives a new release traffic step by step, as long as the judge agrees.
 
-`advance` is one turn of Flagger's `advanceCanary` (pkg/controller/scheduler.go): the same
-phases, and the same webhooks in the same order. It differs in three points, all of them
-faster and none of them more lenient: phases that wait for nothing but the next turn are
-passed in one; a canary whose process keeps dying fails at once; and where the judge cannot
-be reached, the rollout's own deadline ends it.
+`advance` is one turn of Flagger's `advanceCanary` (pkg/controller/scheduler.go), with the same
+phases and the same webhooks in the same order. Three differences make it faster, but never more
+lenient: it passes through phases that only wait for the next turn; it fails a canary at once
+when its process keeps dying; and the rollout's own deadline ends it when the judge cannot be
+reached.
 
-Strategy `basic` has no Flagger and no judge in a cluster, but a Deployment's rolling update:
-a version that gets ready takes all traffic at once, one that does not never has any.
+In a cluster, strategy `basic` is a Deployment's rolling update, without Flagger or the judge:
+a version takes all traffic as soon as it is ready, and gets none if it never becomes ready.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MAX_RESTARTS = 3
 
 @dataclass(frozen=True)
 class DesiredRelease:
-    """A release and the commit that asked for it."""
+    """A release and the commit that requested it."""
 
     release: Release
     commit: str
@@ -40,7 +40,7 @@ class DesiredRelease:
 
 @dataclass(frozen=True)
 class FailedRelease:
-    """Why a release was taken back: a sentence, and the judge's numbers."""
+    """A release that was taken back; `reason` is a sentence, `evidence` the judge's numbers."""
 
     wanted: DesiredRelease
     reason: str
@@ -49,11 +49,11 @@ class FailedRelease:
 
 @dataclass(frozen=True)
 class RolloutListener:
-    """What others do about the end of a rollout, and about who answers now."""
+    """Callbacks for the end of a rollout and for changes of routing."""
 
     promoted: Callable[[Release], None] = lambda _release: None
     failed: Callable[[FailedRelease], None] = lambda _failure: None
-    #: Called with champion and canary whenever one changes, and the canary's weight whenever it does.
+    #: Called with champion, canary and the canary's weight whenever any of the three changes.
     routed: Callable[[RunningVersion | None, RunningVersion | None, int], None] = lambda _champion, _canary, _weight: (
         None
     )
@@ -72,7 +72,7 @@ class RolloutLoop:
         consequences: RolloutListener,
         spare_seconds: float = 5.0,
     ) -> None:
-        """The judge calls the deadline, with its evidence; `spare_seconds` later the rollout does without it."""
+        """`spare_seconds` after the deadline the rollout ends by itself; normally the judge ends it, with evidence."""
         self.champion: RunningVersion | None = None
         self.canary: RunningVersion | None = None
         self.phase: Phase = "Initializing"
@@ -89,14 +89,14 @@ class RolloutLoop:
         self._deadline = 0.0
 
     def want(self, wanted: DesiredRelease) -> None:
-        """Asks for a release; the latest wins."""
+        """Requests a release; the latest request wins."""
         self._wanted = wanted
 
     def advance(self) -> None:
-        """One turn.
+        """Takes one turn.
 
         Raises:
-            TwinError: something went wrong in between; the next turn takes it up again.
+            TwinError: the turn broke off; the next turn continues from there.
         """
         wanted = self._wanted
         if wanted is None:
@@ -108,7 +108,7 @@ class RolloutLoop:
         if self.canary is not None and self.canary.release != wanted.release:
             self._withdraw()
         if wanted.release == self.champion.release:
-            self._applied = wanted.release  # as Flagger: going back to what was promoted is no rollout
+            self._applied = wanted.release  # as in Flagger: a return to the promoted release needs no rollout
         elif self.canary is not None:
             self._analyse(wanted, self.champion, self.canary)
         elif wanted.release != self._applied:
@@ -118,7 +118,7 @@ class RolloutLoop:
     # --- the turns of a rollout --------------------------------------------------------
 
     def _initialise(self, wanted: DesiredRelease) -> None:
-        """The first release has nobody to be compared with and gets everything, as with Flagger."""
+        """Gives the first release all traffic, as Flagger does: there is no champion to compare it with."""
         self._enter("Initializing", wanted.release)
         started = self._start(wanted)
         if started is None:
@@ -134,7 +134,7 @@ class RolloutLoop:
         self._end(wanted.release)
 
     def _replace(self, wanted: DesiredRelease) -> None:
-        """Starts the release and gives it everything once it is ready; the champion answers until then."""
+        """Starts the release and gives it all traffic once it is ready; the champion answers until then."""
         self._enter("Progressing", wanted.release, f"New revision detected! Scaling up {wanted.release.service}")
         started = self._start(wanted)
         if started is not None:
@@ -152,7 +152,7 @@ class RolloutLoop:
         self._then.routed(self.champion, self.canary, 0)
 
     def _start(self, wanted: DesiredRelease) -> RunningVersion | None:
-        """The release as a running version; None when it does not get ready, which fails it."""
+        """Starts the release; fails it and returns None when it does not become ready."""
         release = wanted.release
         self._events.emit("starting", version=release.version, phase=self.phase, reason=f"package {release.package}")
         self._applied = release
@@ -175,7 +175,7 @@ class RolloutLoop:
             self._take_step(wanted, canary)
 
     def _fault_of(self, canary: RunningVersion) -> str:
-        """What ends a rollout whatever the judge says; empty for nothing."""
+        """The fault that ends a rollout whatever the judge says; empty when there is none."""
         if canary.process.restarts >= _MAX_RESTARTS:
             return f"its process ended {canary.process.restarts} times by itself"
         if time.monotonic() > self._deadline:
@@ -189,7 +189,7 @@ class RolloutLoop:
             return
         if self.phase != "WaitingPromotion":
             said = self._ask("confirm-traffic-increase", canary.release)
-            # A yes at either end is no decision: nothing was seen yet, or the promotion is asked for next.
+            # A yes at either end decides nothing: no evidence exists yet, or promotion is the next question.
             if not said.yes or 0 < self.weight < self._steps[-1]:
                 self._decide("pass" if said.yes else "wait", said.reason, self._webhooks.verdict())
             if not said.yes:
@@ -211,7 +211,7 @@ class RolloutLoop:
         elif self.phase != "WaitingPromotion":
             self._enter("WaitingPromotion", canary.release, "Waiting for promotion approval", warning=True)
 
-    # --- the three ways in which it ends -----------------------------------------------
+    # --- the three ways a rollout ends -------------------------------------------------
 
     def _promote(self, wanted: DesiredRelease, canary: RunningVersion) -> None:
         self._enter("Promoting", canary.release, "Routing all traffic to the promoted version")
@@ -228,7 +228,7 @@ class RolloutLoop:
         self._end(wanted.release)
 
     def _roll_back(self, failure: FailedRelease) -> None:
-        """Traffic first; everything else can wait until callers are served well again."""
+        """Moves traffic away first; the rest can wait until callers are served well again."""
         at = self.weight
         self._route(0)
         self._decide("fail", failure.reason, failure.evidence, weight=at)
@@ -246,7 +246,7 @@ class RolloutLoop:
         self._end(release, failure.reason, failure.evidence)
 
     def _withdraw(self) -> None:
-        """A newer release replaces the canary: its analysis starts again from nothing, as with Flagger."""
+        """Drops the canary for a newer release, whose analysis starts from nothing, as in Flagger."""
         canary = self.canary
         if canary is None:
             return
@@ -269,7 +269,7 @@ class RolloutLoop:
         self._events.emit("weight", version=canary.release.version, weight=weight, phase=self.phase)
 
     def _retire(self, version: RunningVersion) -> None:
-        """Stops a version without weight, once no request is under way to it."""
+        """Stops a version of weight 0 once no request to it is in flight."""
         if not self._gateway.wait_drained(version.url, self.stop) and not self.stop.is_set():
             message = "requests were still under way when it was told to stop"
             self._events.emit("error", version=version.release.version, reason=message)
@@ -294,7 +294,7 @@ class RolloutLoop:
         self._events.emit("ended", **facts, evidence={**(evidence or {}), "package": release.package})
 
     def _decide(self, verdict: str, reason: str, evidence: dict[str, Any], weight: int | None = None) -> None:
-        """Records what the rollout acts on; `weight` is the canary's at that moment."""
+        """Records a decision; `weight` is the canary's at that moment, by default its current weight."""
         version = self._wanted.release.version if self._wanted else ""
         at = self.weight if weight is None else weight
         facts = {"version": version, "weight": at, "phase": self.phase}
@@ -302,5 +302,5 @@ class RolloutLoop:
 
 
 def weight_steps(settings: contract.Rollout) -> list[int]:
-    """The canary's weights one after the other, rising; the last is never above `max_weight`."""
+    """The canary's successive weights, rising; the last is `max_weight`."""
     return [*range(settings.step_weight, settings.max_weight, settings.step_weight), settings.max_weight]

@@ -1,4 +1,4 @@
-"""What the judge finds its evidence by: the list of targets, and the canary's weight as Flagger exports it."""
+"""The judge's view of the rollout: the list of scrape targets, and the canary's weight as Flagger exports it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Role = Literal["champion", "canary", "rollout"]
 
 @dataclass(frozen=True)
 class ScrapeTarget:
-    """An address with /metrics; `rollout` is the twin itself."""
+    """An address that serves /metrics; role `rollout` is the twin itself."""
 
     address: str
     role: Role
@@ -43,7 +43,7 @@ class WeightExporter:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="weight", daemon=True)
 
     def start(self) -> None:
-        """Begins to answer; returns at once."""
+        """Starts to answer; returns at once."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -70,7 +70,7 @@ def _handler(service: str, exporter: WeightExporter) -> type[BaseHTTPRequestHand
             self.wfile.write(text.encode())
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the parent's name
-            """Says nothing: the judge asks every second."""
+            """Logs nothing: the judge asks every second."""
 
     return Handler
 

@@ -27,7 +27,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serves until SIGINT or SIGTERM; the exit status is 2 when there is nothing to serve."""
+    """Serves until SIGINT or SIGTERM; the exit status is 2 when the package cannot be served."""
     given = _parse(arguments)
     stop = threading.Event()
 
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m k8s.twin.serve", description=__doc__)
     parser.add_argument("--spec", type=Path, required=True)
-    parser.add_argument("--package", type=Path, help="folder of a package; by default that of `make train`")
+    parser.add_argument("--package", type=Path, help="folder of a package; by default the newest of `make train`")
     parser.add_argument("--trained", type=Path, default=_ROOT / "build" / "train", help="where `make train` works")
     parser.add_argument("--port", type=int, help="where to listen; by default a free port")
     return parser.parse_args(arguments)
@@ -74,7 +74,7 @@ def _serve(spec_path: Path, spec: Spec, package: Package, home: Path, port: int 
 
 
 def invitation(service: str, package: Package, url: str) -> str:
-    """What a person can do now."""
+    """The text that shows a person how to call the service."""
     example = json.dumps(package.golden[0].request, ensure_ascii=False).replace("'", "'\\''")
     return (
         f"{service} ({package.digest}) answers at {url}\n\n"

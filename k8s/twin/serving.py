@@ -1,4 +1,4 @@
-"""How a release becomes a program: the package's bento, served from the locked server environment."""
+"""Turns a release into a program: the package's bento, served from the locked server environment."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from services.model_server.errors import ServerError
 _ROOT = Path(__file__).resolve().parents[2]
 SERVER_PYTHON = _ROOT / ".venv-server" / "bin" / "python"
 
-#: The folder of the package of a digest; None when it is not known.
+#: Returns the folder of the package with a digest; None when it is not known.
 FindPackage = Callable[[str], Path | None]
 
 
 class BentoPrograms:
-    """Makes the program of each release; bentos, logs and prediction logs are kept in `home`."""
+    """Makes the program of each release; bentos, logs and prediction logs go to `home`."""
 
     def __init__(self, home: Path, find_package: FindPackage) -> None:
         self._home = home
         self._find_package = find_package
 
     def __call__(self, release: Release, port: int, peers: tuple[str, ...]) -> Program:
-        """Builds the release's bento, if it is not there yet, and says how to serve it.
+        """Builds the release's bento unless it exists, and returns the program that serves it.
 
         Raises:
-            ReleaseError: its package is not known, was changed, or cannot be built.
+            ReleaseError: the release's package is not known, was changed, or cannot be built.
         """
         bento = self._bento(release)
         logs = self._home / "logs"

@@ -1,4 +1,4 @@
-"""The demo's summary: what happened, and whether that is what had to happen."""
+"""The demo's summary: what happened, compared with what had to happen."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from components.files import write_atomically
 Ending = Literal["rolled-back", "refused", "promoted"]
 Fate = Literal["champion", "promoted", "rolled-back", "refused", "unfinished"]
 
-#: Of a version's requests, how many may fail on purpose under FAULT=errors: twice the faked ratio, and a few.
+#: The share of a version's requests that may fail under FAULT=errors: twice the faked ratio, plus a few requests.
 PLANNED_FAILURES_RATIO = 0.1
 PLANNED_FAILURES_SPARE = 10
 
 
 @dataclass(frozen=True)
 class VersionFate:
-    """One version, the digest of its package (none when it was refused before it was packaged) and its end."""
+    """One version and its fate; `package` is a digest, None when the version was refused before packaging."""
 
     version: str
     package: str | None
@@ -29,7 +29,7 @@ class VersionFate:
 
 @dataclass(frozen=True)
 class Decision:
-    """One answer of the judge that the rollout acted on; `at` is seconds since the demo began."""
+    """One answer of the judge on which the rollout acted; `at` is in seconds since the demo began."""
 
     at: float
     version: str
@@ -57,7 +57,7 @@ class CommitSummary:
 
 @dataclass(frozen=True)
 class Story:
-    """Everything that a demo showed; `explanation` says what is different about the third version."""
+    """Everything that a demo showed; `explanation` says how the third version differs."""
 
     service: str
     fault: str
@@ -74,7 +74,7 @@ class Story:
 
 
 def faults_found(story: Story) -> list[str]:
-    """What did not go as it had to, a sentence each; nothing found means the demo is right."""
+    """One sentence for each deviation from what had to happen; empty when the demo went as it should."""
     found = list(story.problems)
     wanted: tuple[Fate, ...] = ("champion", "promoted", story.ending)
     fates = tuple(version.fate for version in story.versions)
@@ -121,11 +121,11 @@ def _wrong_commits(story: Story) -> list[str]:
 
 
 def summary(story: Story) -> dict[str, Any]:
-    """The story as `summary.json` has it."""
+    """The content of `summary.json`."""
     found = faults_found(story)
     return {"ok": not found, **asdict(story), "problems": found}
 
 
 def write_summary(story: Story, path: Path) -> None:
-    """Writes the summary whole or not at all."""
+    """Writes the summary atomically."""
     write_atomically(path, json.dumps(summary(story), indent=2, ensure_ascii=False) + "\n")

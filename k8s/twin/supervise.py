@@ -2,14 +2,14 @@
 
     python -m k8s.twin.supervise [--grace SECONDS] [--parent PID] -- COMMAND...
 
-SIGINT, SIGTERM and SIGHUP go on to the command, which runs in a process group of
-its own; SIGINT to the whole of that group, as a terminal's Ctrl-C does. When the command ends, is killed, or
-the parent of this process is gone, what is left of the tree gets SIGTERM and
-then SIGKILL, orphans included: on Linux this process adopts them
-(PR_SET_CHILD_SUBREAPER). Should this process itself be killed, the command gets
+The command runs in its own process group and receives SIGTERM and SIGHUP; SIGINT goes
+to the whole group, as a terminal's Ctrl-C does. When the command ends, or this
+process's parent is gone, the rest of the tree gets SIGTERM and then SIGKILL. On
+Linux that includes orphans, because this process adopts them
+(PR_SET_CHILD_SUBREAPER); and if this process itself is killed, the command gets
 SIGTERM (PR_SET_PDEATHSIG). Elsewhere the command's process group is killed.
 
-Exits as the command did; with 128 + N when signal N ended it.
+Exits with the command's code, or with 128 + N when signal N ended it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ON_LINUX = sys.platform == "linux"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the command to its end and clears up; returns the exit code to end with."""
+    """Runs the command to its end and clears up; returns the exit code."""
     given = _parse(arguments)
     received = _catch_signals()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -58,7 +58,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _catch_signals() -> list[int]:
-    """Signals to forward are put into the list that this returns; each also wakes `_pause`."""
+    """Returns a list that collects the signals to forward; each signal also wakes `_pause`."""
     received: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -79,7 +79,7 @@ _wakeups: list[int] = []
 
 
 def _pause(seconds: float) -> None:
-    """Sleeps until a signal comes, at most for `seconds`."""
+    """Sleeps until a signal arrives, at most for `seconds`."""
     readable, _, _ = select.select(_wakeups, [], [], seconds)
     for descriptor in readable:
         os.read(descriptor, 4096)
@@ -91,21 +91,21 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _end_with_parent() -> Callable[[], None]:
-    """What the command does between fork and exec; the library is loaded before the fork."""
+    """The function to run between fork and exec; it loads the library before the fork."""
     if not _ON_LINUX:
         return lambda: None
     library, parent = ctypes.CDLL(None), os.getpid()
 
     def ask() -> None:
         library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:  # it went before we could ask
+        if os.getppid() != parent:  # the parent ended before prctl was called
             os.kill(os.getpid(), signal.SIGTERM)
 
     return ask
 
 
 def _attend(pid: int, received: list[int], parent: int, grace: float) -> int:
-    """Forwards signals until the command has ended; returns its code, negative for a signal."""
+    """Forwards signals until the command has ended; returns its exit code, negative for a signal."""
     kill_at = float("inf")
     while (status := _reap(pid)) is None:
         if os.getppid() != parent and kill_at == float("inf"):
@@ -121,7 +121,7 @@ def _attend(pid: int, received: list[int], parent: int, grace: float) -> int:
 
 
 def _reap(pid: int) -> int | None:
-    """Collects every child that has ended; the exit code of `pid` when it is among them."""
+    """Reaps every child that has ended; returns the exit code of `pid` if it is among them."""
     status = None
     while True:
         try:
@@ -135,7 +135,7 @@ def _reap(pid: int) -> int | None:
 
 
 def _clear(pid: int) -> None:
-    """Ends what the command left behind: asked first, then killed."""
+    """Ends the processes that the command left behind: SIGTERM first, then SIGKILL."""
     if not _ON_LINUX:
         _send(-pid, signal.SIGKILL)
         return
@@ -153,11 +153,11 @@ def _clear(pid: int) -> None:
 
 
 def _send(pid: int, number: int) -> None:
-    """Signals a process, or a group where `pid` is negative."""
+    """Signals a process, or a process group if `pid` is negative."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
-        pass  # it ended by itself
+        pass  # the process has already ended
     except PermissionError:
         print(f"process {pid} belongs to somebody else and stays", file=sys.stderr)
 
@@ -165,7 +165,7 @@ def _send(pid: int, number: int) -> None:
 def descendants(root: int) -> list[int]:
     """Every process below `root` as /proc shows it now, zombies included."""
     children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):  # noqa: PTH208 -- names are all that is wanted
+    for entry in os.listdir("/proc"):  # noqa: PTH208 -- only the names are needed
         if entry.isdigit() and (parent := _parent(entry)) is not None:
             children.setdefault(parent, []).append(int(entry))
     found, queue = [], [root]
@@ -182,7 +182,7 @@ def _parent(pid: str) -> int | None:
             # The name in brackets may hold anything; the parent is the second field after it.
             return int(file.read().rpartition(b")")[2].split()[1])
     except OSError:
-        return None  # it ended while we looked
+        return None  # the process ended in the meantime
 
 
 if __name__ == "__main__":

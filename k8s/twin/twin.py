@@ -1,4 +1,4 @@
-"""The twin: a cluster's parts as real processes on this machine, driven by commits.
+"""The twin: the parts of a cluster as real processes on this machine, driven by commits.
 
     repository = Repository.create(home / "environment.git")
     twin = Twin(spec_path, home / "twin", repository, find_package, interval_seconds=3, on_promoted=move_alias)
@@ -8,14 +8,14 @@
         ... traffic goes to twin.url ...
     # here every process has ended and every port is free
 
-- `deploy` commits `k8s/envs/<environment>/<service>.yaml`; anybody else's commit to the branch does the same.
-- `wait_for_end` returns the event that ended a version's rollout. A failed one has been reverted by then:
-  `ending.reason` is the judge's sentence, `ending.evidence` its numbers, and the commit is in the log.
-- Under strategy `basic` there is no judge, as in a cluster: nothing is judged, and nothing is reverted.
-- `listener` gets each `Event` live, and `home/events.jsonl` has them all (see `events.py` for the kinds).
-  Decisions are those of kind "decision": at (seconds since 1970), version, weight, verdict, reason, evidence.
-- `find_package` gives the folder of a digest, `on_promoted` is called with each release that became champion.
-- Logs of every process are in `home/logs`, the prediction logs in `home/predictions/v<version>`.
+- `deploy` commits `k8s/envs/<environment>/<service>.yaml`; any other commit of that file has the same effect.
+- `wait_for_end` returns the event that ended a version's rollout. A failed version has been reverted by then:
+  `ending.reason` is the judge's sentence, `ending.evidence` its numbers, and the revert is in the Git log.
+- Strategy `basic` has no judge, as in a cluster: nothing is judged or reverted.
+- `listener` receives each `Event` live, and `home/events.jsonl` holds them all (`events.py` lists the kinds).
+  Events of kind "decision" hold at (seconds since 1970), version, weight, verdict, reason and evidence.
+- `find_package` returns the folder of a digest; `on_promoted` is called with each release that becomes champion.
+- The logs of all processes are in `home/logs`, the prediction logs in `home/predictions/v<version>`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _POLL_SECONDS = 0.5
 
 
 class Twin:
-    """One service's environment. `start` and `stop`, or a `with` block."""
+    """One service's environment. Use `start` and `stop`, or a `with` block."""
 
     def __init__(
         self,
@@ -68,17 +68,17 @@ class Twin:
         program_for: ProgramFor | None = None,
         port: int | None = None,
     ) -> None:
-        """Nothing runs yet.
+        """Prepares the twin; `start` runs it.
 
         Args:
-            home: folder for logs, bentos and configuration; made if need be.
-            interval_seconds: between two turns of the rollout, instead of the spec's.
-            program_for: how a release is served, instead of as a bento of its package.
-            port: where the gateway listens, instead of on a free port.
+            home: folder for logs, bentos and configuration; created if necessary.
+            interval_seconds: time between two turns of the rollout; by default the spec's.
+            program_for: makes the program that serves a release; by default a bento of its package.
+            port: the gateway's port; by default a free port.
 
         Raises:
             SpecError: the spec cannot be used.
-            TwinError: its strategy is none of the twin's.
+            TwinError: the twin does not support the spec's strategy.
         """
         spec = load_spec(spec_path)
         if spec.rollout.strategy == "shadow":
@@ -118,13 +118,13 @@ class Twin:
             threading.Thread(target=self._take_turns, name="rollout", daemon=True),
         ]
 
-    # --- what a caller does with it ----------------------------------------------------
+    # --- for callers -------------------------------------------------------------------
 
     def start(self) -> None:
-        """Starts gateway and judge, then follows the repository; returns when both answer. Basic has no judge.
+        """Starts the gateway and the judge (strategy basic has none), and follows the repository once they answer.
 
         Raises:
-            TwinError: a process does not start; nothing runs then.
+            TwinError: a process does not start; everything has been stopped again.
         """
         try:
             self._weight.start()
@@ -141,7 +141,7 @@ class Twin:
             raise
 
     def stop(self) -> None:
-        """Ends everything: first the gateway, so that requests in flight are answered. Safe to repeat."""
+        """Ends everything, the gateway first so that requests in flight are answered. Safe to repeat."""
         self._stop.set()
         self._noticed.set()
         for thread in self._threads:
@@ -163,7 +163,7 @@ class Twin:
         self.stop()
 
     def deploy(self, release: Release, message: str) -> Commit:
-        """Commits a release, which is all that a deployment is.
+        """Commits a release; a deployment is nothing more.
 
         Raises:
             GitError: Git refuses.
@@ -171,7 +171,7 @@ class Twin:
         return self.repository.write(self.file, release_text(release), message)
 
     def wait_for_end(self, version: str, timeout_seconds: float) -> Event | None:
-        """The event that ended a version's rollout, and what follows from it has been done; None after the timeout."""
+        """Waits for the event that ends a version's rollout, consequences included; None after the timeout."""
         return self.events.wait_for(lambda event: event.kind == "ended" and event.version == version, timeout_seconds)
 
     @property
@@ -191,7 +191,7 @@ class Twin:
             self._noticed.set()
 
     def _take_turns(self) -> None:
-        """A turn every interval, as Flagger's ticker gives them; a new commit is taken up at once."""
+        """Takes a turn every interval, like Flagger's ticker; a new commit starts a turn at once."""
         next_turn = time.monotonic()
         while not self._stop.is_set():
             self._noticed.clear()
@@ -203,7 +203,7 @@ class Twin:
                 next_turn = time.monotonic()
 
     def _guarded(self, step: Callable[[], None]) -> None:
-        """Whatever goes wrong is told and tried again: a loop that ended in silence would look like a quiet day."""
+        """Reports any error and lets the loop go on: a loop that died silently would look like a quiet day."""
         try:
             step()
         except (ComponentError, TwinError, JudgeError) as error:
@@ -212,7 +212,7 @@ class Twin:
         except Exception as error:  # noqa: BLE001 -- see above
             self.events.emit("error", reason=f"{type(error).__name__}: {error}")
 
-    # --- what follows from what ----------------------------------------------------------
+    # --- consequences --------------------------------------------------------------------
 
     def _routed(self, champion: RunningVersion | None, canary: RunningVersion | None, weight: int) -> None:
         self._weight.weight = weight
@@ -225,7 +225,7 @@ class Twin:
 
     def _revert(self, failure: FailedRelease) -> None:
         if not self._judged:
-            return  # in a cluster, it is the judge that reverts
+            return  # in a cluster the judge makes the revert
         release = failure.wanted.release
         reason = revert_reason(failure.reason, failure.evidence.get("signals", []))
         rollback = Rollback(release.service, release.version, release.package)

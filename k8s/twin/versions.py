@@ -1,4 +1,4 @@
-"""Versions of the service as running processes, in two slots with fixed ports."""
+"""Runs versions of the service as processes, in two slots with fixed ports."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from components.releases.release_file import Release
 from k8s.twin.processes import DeathNotice, Process, Program
 
-#: From a release, its own port and both slots' addresses, the program that serves it.
+#: Returns the program that serves a release, from the release, its port and both slots' addresses.
 ProgramFor = Callable[[Release, int, tuple[str, ...]], Program]
 
 
 @dataclass(frozen=True)
 class RunningVersion:
-    """A version that runs."""
+    """A running version."""
 
     release: Release
     port: int
@@ -23,12 +23,12 @@ class RunningVersion:
 
     @property
     def address(self) -> str:
-        """host:port, as targets and peers are named."""
+        """host:port, the form used for targets and peers."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
-        """What the gateway routes to."""
+        """The base URL to which the gateway routes."""
         return f"http://{self.address}"
 
 
@@ -46,7 +46,7 @@ class Versions:
         """Starts a release and returns when it is ready and warm.
 
         Raises:
-            ProcessError: it does not get ready, or `stop` was set meanwhile. Nothing of it runs then.
+            ProcessError: the release does not become ready, or `stop` was set meanwhile; its process has ended.
         """
         port = self._free[-1]
         program = self._program_for(release, port, self._peers)
@@ -62,7 +62,7 @@ class Versions:
         return version
 
     def stop(self, version: RunningVersion) -> None:
-        """Ends a version that gets no traffic any more. Safe to repeat."""
+        """Ends a version that no longer gets traffic. Safe to repeat."""
         version.process.stop()
         if version in self._running:
             self._running.remove(version)

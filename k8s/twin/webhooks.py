@@ -1,4 +1,4 @@
-"""Flagger's webhooks as Flagger calls them (pkg/controller/webhook.go): the same payload, the same idea of a yes."""
+"""Calls the webhooks as Flagger does (pkg/controller/webhook.go): same payload, same reading of the answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from components.releases.release_file import Release
 from k8s.twin import loopback
 
-#: In the order in which a rollout meets them.
+#: In the order in which a rollout calls them.
 HookType = Literal[
     "confirm-rollout",
     "rollback",
@@ -23,7 +23,7 @@ HookType = Literal[
 ]
 HOOK_TYPES: tuple[HookType, ...] = get_args(HookType)
 
-#: Flagger's phases (pkg/apis/flagger/v1beta1/status.go) that the twin goes through.
+#: The phases of Flagger (pkg/apis/flagger/v1beta1/status.go) that the twin passes through.
 Phase = Literal[
     "Initializing",
     "Initialized",
@@ -36,7 +36,7 @@ Phase = Literal[
     "Failed",
 ]
 
-#: The judge's own: those that it must have a say in.
+#: The hooks that the judge serves.
 JUDGE_HOOKS: tuple[HookType, ...] = ("rollback", "confirm-traffic-increase", "confirm-promotion", "event")
 
 _LONGEST_REASON = 4000
@@ -53,7 +53,7 @@ class Reply:
 
 
 class Webhooks:
-    """The hooks of one canary, and the judge's numbers beside them."""
+    """The webhooks of one canary, and the judge's verdict with its numbers."""
 
     def __init__(
         self, judge_url: str, service: str, namespace: str, urls: Mapping[HookType, str] | None = None
@@ -63,11 +63,11 @@ class Webhooks:
         self._name, self._namespace = service, namespace
 
     def muted(self) -> Webhooks:
-        """The same without a hook, so that nobody is asked or told anything."""
+        """A copy without hooks: nobody is asked or told anything."""
         return Webhooks("", self._name, self._namespace, {})
 
     def ask(self, hook: HookType, release: Release, phase: Phase) -> Reply:
-        """What the hook says; a hook that is not set says yes, except to a rollback. Nobody there is a no."""
+        """The hook's answer. A hook that is not set says yes, except to a rollback; no response counts as a no."""
         url = self._urls.get(hook)
         if url is None:
             return Reply(yes=hook != "rollback")
@@ -77,7 +77,7 @@ class Webhooks:
         return Reply(answer.ok, answer.body.decode("utf-8", errors="replace").strip()[:_LONGEST_REASON])
 
     def tell(self, message: str, release: Release, phase: Phase, *, warning: bool = False) -> None:
-        """Sends an event; nobody has to listen."""
+        """Sends an event; a failure to deliver it is ignored."""
         if url := self._urls.get("event"):
             facts = {
                 "eventMessage": message,
@@ -87,7 +87,7 @@ class Webhooks:
             loopback.post(url, self._payload(release, phase, facts), _EVENT_TIMEOUT_SECONDS)
 
     def verdict(self, toward: float | None = None) -> dict[str, Any]:
-        """The judge's verdict with its numbers as it stands now, on the weight `toward`; empty when there is none."""
+        """The judge's current verdict on the weight `toward`, with its numbers; empty when there is none."""
         answer = loopback.get(self._verdict_url + ("" if toward is None else f"&toward={toward:g}"))
         document = answer.json() if answer is not None and answer.ok else None
         return document if isinstance(document, dict) else {}

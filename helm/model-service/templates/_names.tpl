@@ -1,7 +1,7 @@
 {{/* The port on which a replica listens; its Services and routes have 80. */}}
 {{- define "model-service.port" -}}3000{{- end }}
 
-{{/* What callers may ask from outside; /metrics is not among it. */}}
+{{/* The paths open to callers from outside; /metrics is not one of them. */}}
 {{- define "model-service.paths" -}}
 exact: [/predict, /feedback, /schema, /openapi.json, /readyz, /healthz]
 prefix: [/docs]
@@ -22,7 +22,7 @@ app.kubernetes.io/instance: {{ .root.Values.name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{/* The image by its digest where it has one, else by its tag; takes an `image`. */}}
+{{/* The image by its digest if it has one, else by its tag; takes an `image`. */}}
 {{- define "model-service.image" -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
 {{- end }}
@@ -32,12 +32,12 @@ app.kubernetes.io/component: {{ .component }}
 {{ .Values.name }}{{ if eq .Values.rollout.strategy "canary" }}-primary{{ end }}
 {{- end }}
 
-{{/* Flagger looks every ten seconds at most. */}}
+{{/* Flagger looks at most every ten seconds. */}}
 {{- define "model-service.interval" -}}
 {{ max 10 (ceil .Values.rollout.interval_seconds | int) }}
 {{- end }}
 
-{{/* Weights as the twin steps them: k8s/twin/rollout.py, weight_steps. */}}
+{{/* The same weights as in the twin: k8s/twin/rollout.py, weight_steps. */}}
 {{- define "model-service.stepWeights" -}}
 {{- $weights := list }}
 {{- with .Values.rollout }}
@@ -48,7 +48,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 {{- end }}
 
-{{/* The spec's rollout as JSON. Helm drops keys that are null, and a signal without a margin would get the default one. */}}
+{{/* The spec's rollout as JSON. Helm drops null keys, so a signal without a margin would get the default margin. */}}
 {{- define "model-service.rollout" -}}
 {{- $rollout := deepCopy .Values.rollout }}
 {{- range list "error_ratio" "slow_ratio" "score_shift" "label_loss" }}

@@ -12,7 +12,7 @@ metadata:
     {{- include "model-service.selector" . | nindent 4 }}
     app.kubernetes.io/version: {{ .version | quote }}
   annotations:
-    # The receipt: which package this is. k8s/configs/admission.yaml lets no pod in without it.
+    # The receipt: the package in the image. k8s/configs/admission.yaml refuses a pod without it.
     canario/package: {{ .package | quote }}
     # For the Prometheus that the judge reads; the operator's, with its ServiceMonitor, is another.
     prometheus.io/scrape: "true"
@@ -23,7 +23,7 @@ spec:
   automountServiceAccountToken: false
   # A Service named canario would otherwise set variables such as CANARIO_PORT, which the server reads.
   enableServiceLinks: false
-  # From SIGTERM: first the gateway forgets the pod, then the longest request may end.
+  # Time after SIGTERM for the gateway to forget the pod, and then for the longest request to end.
   terminationGracePeriodSeconds: {{ add (include "model-service.forgetSeconds" .) $values.requestSeconds 5 }}
   securityContext:
     runAsNonRoot: true
@@ -53,8 +53,8 @@ spec:
     - name: server
       image: {{ include "model-service.image" .image | quote }}
       imagePullPolicy: IfNotPresent
-      # Longer than a gateway keeps an idle connection (Traefik: 90 s): it would else send a request on one that is
-      # closed that moment, and a POST is not sent again.
+      # Longer than a gateway keeps an idle connection (Traefik: 90 s). Otherwise the gateway could send a request on a
+      # connection that is just being closed, and it does not repeat a POST.
       args: [--timeout-keep-alive, "180"]
       ports:
         - {name: http, containerPort: {{ $port }}}
@@ -71,14 +71,14 @@ spec:
         {{- end }}
         {{- end }}
         {{- if eq .component "shadow" }}
-        # What the champion's replicas copy to it counts as no request; nobody else's header may say so.
+        # Only the candidate lets a header mark a request as a copy, which does not count as a request.
         - {name: CANARIO_SHADOW_CANDIDATE, value: "true"}
         {{- end }}
         - {name: BENTOML_HOME, value: /tmp/bentoml}
         {{- range $name, $value := .settings }}
         - {name: {{ $name }}, value: {{ $value | quote }}}
         {{- end }}
-        # Last, because the last one counts: no release's setting takes the place of these.
+        # After the release's settings, because the last value counts: no release can override these.
         {{- with int $values.predictionLog.mib }}
         - {name: CANARIO_LOG_DIR, value: /log}
         - {name: CANARIO_LOG_FILES, value: "8"}
@@ -105,7 +105,7 @@ spec:
         failureThreshold: 6
       lifecycle:
         preStop: {sleep: {seconds: {{ include "model-service.forgetSeconds" . }}}}
-      # No limit on CPU: throttling would show as slow requests. The memory that is asked for is all there is.
+      # No limit on CPU: throttling would show as slow requests. Memory's limit equals its request.
       resources:
         requests:
           cpu: {{ $values.resources.cpu }}
@@ -128,26 +128,26 @@ spec:
     - name: tmp
       emptyDir: {sizeLimit: 256Mi}
     {{- with int $values.predictionLog.mib }}
-    # Twice what the files hold, for each worker writes one of its own, and a pod beyond its limit is evicted.
+    # Twice the size of the files, because each worker writes its own file and a pod beyond its limit is evicted.
     - name: log
       emptyDir: {sizeLimit: {{ add . . 64 }}Mi}
     {{- end }}
 {{- end }}
 
-{{/* Seconds until no gateway sends requests to a pod that is about to go. */}}
+{{/* Seconds until no gateway sends requests to a terminating pod any more. */}}
 {{- define "model-service.forgetSeconds" -}}5{{- end }}
 
-{{/* What a Deployment of ours says beside its pods; takes the same as the pod. */}}
+{{/* The rest of a Deployment's spec; takes the same arguments as the pod. */}}
 {{- define "model-service.deployment" -}}
 revisionHistoryLimit: 3
-# A pod that is not ready by then fails the rollout.
+# A pod that is not ready after this time fails the rollout.
 progressDeadlineSeconds: {{ add .root.Values.startupSeconds 60 }}
 strategy:
   type: RollingUpdate
   rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
 selector:
   matchLabels:
-    # Alone, because it is the label by which Flagger tells champion and canary apart.
+    # Only this label, because Flagger uses it to tell champion and canary apart.
     app: {{ .app }}
 template:
   {{- include "model-service.pod" . | nindent 2 }}

@@ -1,4 +1,4 @@
-{{/* Rules between two keys, each refused in a sentence. What one key may be is in values.schema.json. */}}
+{{/* Rules between two keys, each with its message. Rules for a single key are in values.schema.json. */}}
 {{- define "model-service.validate" -}}
 {{- with .Values }}
 {{- if gt (int .scale.min) (int .scale.max) }}

@@ -1,9 +1,9 @@
-"""`make demo`: the whole way on one machine, from a table to a promoted canary and a bad one rolled back.
+"""`make demo`: the whole way on one machine, from a table to one canary promoted and a bad one rolled back.
 
     python -m k8s.twin.demo --spec services/churn/service.yaml [--fault wrong-unit] [--home build/demo]
 
-Exits 0 only if everything happened that had to and no request failed, 1 if not, 2 for a bad spec or
-table, 130 for Ctrl-C. Run it under `k8s.twin.supervise`, which leaves no process behind.
+Exits 0 if the demo went as it should and no request failed, else 1; 2 for a bad spec or table,
+130 for Ctrl-C. Run it under `k8s.twin.supervise`, which leaves no process behind.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from services.judge.errors import JudgeError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; the exit status."""
+    """Runs the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -59,7 +59,7 @@ def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def run(spec_path: Path, fault: str, home: Path) -> int:
-    """Runs the demo in a folder of its own, which it empties first.
+    """Runs the demo in the folder `home`, which it empties first; returns the exit status.
 
     Raises:
         ComponentError: the spec is wrong, or another demo uses the folder.

@@ -1,4 +1,4 @@
-"""What is wrong with the demo's third version: each fault is a real difference in what is trained or served."""
+"""The faults of the demo's third version; each is a real difference in training or serving."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class ThirdVersion:
 def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> ThirdVersion:
     """Prepares `fault` in the folder `home`: a changed spec, a changed table or settings of the server.
 
-    Without a canary nobody judges a version that serves, so that one is promoted whatever is wrong with it.
+    Without a canary nobody judges a serving version, so a version that gets that far is promoted despite its fault.
 
     Args:
         feature: the number that `wrong-unit` reads in hundredths.
 
     Raises:
-        SpecError: the service has nothing that this fault could be shown on.
+        SpecError: the service has no feature that could show this fault.
     """
     home.mkdir(parents=True, exist_ok=True)
     changed, data, settings, explanation = spec, spec.data.uri, {}, ""
@@ -64,7 +64,7 @@ def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> 
 
 
 def write_spec(spec: Spec, path: Path) -> Path:
-    """The spec as YAML at `path`."""
+    """Writes the spec as YAML; returns `path`."""
     document = spec.model_dump(mode="json")
     path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path
@@ -83,9 +83,9 @@ def _shuffle_labels(spec: Spec, path: Path) -> Path:
 
 
 def _in_hundredths(spec: Spec, feature: str | None) -> tuple[Spec, str]:
-    """A spec that says that the table has hundredths of what callers send; the table has not.
+    """A spec that wrongly says that the table holds hundredths of the unit that callers send.
 
-    Its bounds still hold what callers send, and what is in the table: nothing offline sees the mistake.
+    The bounds still admit both the callers' values and the table's, so no offline check sees the mistake.
     """
     before = spec.features[feature] if feature else None
     if feature is None or not isinstance(before, NumberFeature):
@@ -97,5 +97,5 @@ def _in_hundredths(spec: Spec, feature: str | None) -> tuple[Spec, str]:
 
 
 def hundredths_of(feature: NumberFeature) -> str:
-    """What a hundredth of a feature's unit is called."""
+    """The name of a hundredth of a feature's unit."""
     return "cents" if feature.unit in MONEY else f"hundredths of {feature.unit or 'its unit'}"

@@ -1,4 +1,4 @@
-"""Keeps the judge's whole verdict about once a second while a canary has traffic, for the report."""
+"""Records the judge's whole verdict about once a second while a canary has traffic, for the report."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _INTERVAL_SECONDS = 1.0
 
 
 class VerdictRecorder:
-    """Asks the judge in a thread of its own; `with` starts and stops it."""
+    """Asks the judge from its own thread; `with` starts and stops the recorder."""
 
     def __init__(self, judge_url: str, service: str, path: Path, canary: Callable[[], tuple[str, int]]) -> None:
-        """`canary` gives the version that is judged now and its weight; no weight, nothing recorded."""
+        """`canary` returns the version under judgement and its weight; at weight 0 nothing is recorded."""
         self._url = f"{judge_url}/verdict?service={service}"
         self._path, self._canary = path, canary
         self._stop = threading.Event()

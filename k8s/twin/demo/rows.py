@@ -1,4 +1,4 @@
-"""Which rows the demo's versions learn from, and which ones its callers send."""
+"""Chooses the rows on which the demo's versions train, and the rows that its callers send."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from components.table.cells import table_bytes
 from components.table.examples import Examples
 from components.table.holdout import moments, split_examples
 
-#: The first version knows only this part of the table; more of it only where that is too little to train on.
+#: The first version trains on the first of these shares of the table that is enough to train on.
 EARLY_SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)
-#: A table whose early part has a share of positives this far off is sorted by something that is no time.
+#: If the early part's share of positives is further off than this, the table is not sorted by time.
 _MOST_OFF = 0.1
 
 
 def early_examples(examples: Examples, spec: Spec) -> Examples:
-    """The rows that there were when the first version was trained; whether they are enough, its training says."""
+    """The rows that existed when the first version was trained; training itself checks that they are enough."""
     for share in EARLY_SHARES[:-1]:
         early = examples.take(early_rows(examples, spec, share))
         try:
@@ -32,10 +32,10 @@ def early_examples(examples: Examples, spec: Spec) -> Examples:
 
 
 def early_rows(examples: Examples, spec: Spec, share: float) -> NDArray[np.intp]:
-    """Positions of the earliest rows by the spec's time column; without one the table's first.
+    """Positions of the earliest rows by the spec's time column; without a time column, the table's first rows.
 
-    Where the table is sorted so that its first rows are not like the rest, they are a part that
-    is the same each time.
+    If the table is sorted so that its first rows differ from the rest, the rows are a random
+    sample with a fixed seed.
     """
     count = int(len(examples) * share)
     if spec.split.time:
@@ -46,7 +46,7 @@ def early_rows(examples: Examples, spec: Spec, share: float) -> NDArray[np.intp]
 
 
 def write_rows(examples: Examples, path: Path) -> Path:
-    """The rows as a table of their own."""
+    """Writes the rows as a separate table; returns `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(table_bytes(examples.frame))
     return path

@@ -1,4 +1,4 @@
-"""Which number a model depends on most: the one whose wrong unit a person would want to be shown."""
+"""Finds the number on which a model depends most: its wrong unit shows best what goes wrong."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from components.package.model_package import Package, open_graph
 from components.spec.contract import NumberFeature, Spec
 from components.table.examples import Examples
 
-#: Units of money, of which a hundredth is a cent.
+#: Units of money; a hundredth of each is a cent.
 MONEY = frozenset({"USD", "EUR", "AUD", "CAD"})
 
 
 def most_moving_number(package: Package, spec: Spec, examples: Examples) -> str | None:
-    """The number that moves the scores of `examples` most when the model is given hundredths; None without numbers.
+    """The number that moves the scores of `examples` most when multiplied by 100; None without numbers.
 
-    Amounts of money come first: a mix-up with cents is the one that everybody has seen.
+    Amounts of money take precedence: everybody has seen a mix-up with cents.
     """
     numbers = [name for name, feature in spec.features.items() if isinstance(feature, NumberFeature)]
     money = [name for name in numbers if getattr(spec.features[name], "unit", None) in MONEY]

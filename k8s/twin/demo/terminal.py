@@ -1,4 +1,4 @@
-"""What a person sees while the demo runs: chapters, a line for each event, and how the canary stands now."""
+"""The demo's display on a terminal: chapters, a line for each event, and the canary's current state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from k8s.twin.summary import Story, faults_found
 
 
 class Terminal:
-    """Writes to one console; used from several threads."""
+    """Writes to one console; safe to use from several threads."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
         self._console = console
@@ -24,22 +24,22 @@ class Terminal:
         self._status: Status | None = None
 
     def chapter(self, title: str) -> None:
-        """Begins a part of the story."""
+        """Prints the heading of a part of the story."""
         self._console.print(f"\n[bold]{escape(title)}[/bold]")
 
     def line(self, text: str, at: float | None = None) -> None:
-        """One line, with the seconds since the demo began."""
+        """Prints a line with the seconds since the demo began."""
         seconds = (at or self._clock()) - self._began
         self._console.print(f"[dim]{seconds:6.1f}[/dim]  {text}", highlight=False)
 
     def event(self, event: Event) -> None:
-        """What the twin did; asking and waiting are only shown as the state of things."""
+        """Prints an action of the twin; questions and waits appear only in `standing`."""
         text = _event_text(event)
         if text:
             self.line(text, event.at)
 
     def standing(self, text: str) -> None:
-        """How things stand now; replaces what was said before, and is shown on a terminal only."""
+        """Shows the current state in place of the previous one; on a terminal only."""
         if not self._console.is_terminal:
             return
         if self._status is None:
@@ -48,13 +48,13 @@ class Terminal:
         self._status.update(escape(text))
 
     def rest(self) -> None:
-        """Nothing stands any more."""
+        """Removes the current state from the terminal."""
         if self._status is not None:
             self._status.stop()
             self._status = None
 
     def summary(self, story: Story, report: str) -> None:
-        """The end: each version's fate, who answered how often, and whether all is as it has to be."""
+        """Prints each version's fate and request counts, and whether the demo went as it should."""
         self.rest()
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("version", "fate", "requests", "failed", "package"):
@@ -86,7 +86,7 @@ def _event_text(event: Event) -> str:
 
 
 def _decision_text(verdict: str, reason: str) -> str:
-    """A pass in short: what was found safe stands signal by signal in the report."""
+    """The judge's line; a pass is shortened, because the report lists its signals."""
     if verdict == "fail":
         return f"[red]judge:[/red] {reason}"
     return f"[green]judge:[/green] {': '.join(reason.split(': ')[:2])}" if verdict == "pass" else ""

@@ -1,4 +1,4 @@
-"""Live traffic for the demo: locust as a process that ends only when the demo does."""
+"""Live traffic for the demo: a locust process that runs until the demo ends."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from k8s.twin.summary import RequestCount
 _ROOT = Path(__file__).resolve().parents[3]
 _LAST_ANSWERS_SECONDS = 20.0
 
-#: Requests a second of all callers; a small machine trains beside it.
+#: Requests per second of all callers together; a small machine trains at the same time.
 RATE = 300
 CALLERS = 16
 
 
 class TrafficError(ComponentError):
-    """The load ended before it was asked to."""
+    """The load ended before it was told to."""
 
 
 class Traffic:
@@ -48,10 +48,10 @@ class Traffic:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Stops the load after the answers that are under way.
+        """Stops the load after the answers in flight.
 
         Raises:
-            TrafficError: it had ended by itself, so that nobody knows what callers saw.
+            TrafficError: the load had already ended, so the callers' results are incomplete.
         """
         running = self._running
         if running is None:
@@ -67,7 +67,7 @@ class Traffic:
             raise TrafficError(f"the load ended with {ended} before it was asked to:\n{log_end(self._log)}")
 
     def requests(self) -> dict[str, RequestCount]:
-        """Requests by version, of which the last second may be missing while it runs."""
+        """Requests by version; while the load runs, the last second may be missing."""
         try:
             document: dict[str, Any] = json.loads((self._folder / "totals.json").read_text(encoding="utf-8"))
         except OSError:

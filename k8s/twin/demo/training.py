@@ -1,4 +1,4 @@
-"""Runs the training pipeline for one version of the demo, as a process of its own."""
+"""Runs the training pipeline for one version of the demo in a separate process."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _REFUSED = 3
 
 
 class DemoTrainingError(ComponentError):
-    """The pipeline could not do its work."""
+    """The pipeline failed for a reason other than a gate."""
 
 
 @dataclass(frozen=True)
 class TrainedVersion:
-    """What a run left: its result (see `pipelines.local`), or that a gate refused it and why."""
+    """The result of a run (see `pipelines.local`), and the reason if a gate refused the version."""
 
     result: dict[str, Any]
     refused: str | None
 
     @property
     def package(self) -> str | None:
-        """Digest of the package, if there is one that may be served."""
+        """Digest of the package; None when a gate refused the version."""
         return None if self.refused else self.result["digest"]
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """Where the demo's runs keep what they share."""
+    """The folders that the demo's training runs share."""
 
     home: Path
     repository: Path
@@ -54,7 +54,7 @@ class TrainingRun:
         """Trains version `number` and releases it; progress goes to our stderr.
 
         Raises:
-            TrainingError: the run ended neither well nor at a gate; says where its log is.
+            DemoTrainingError: the run failed, and not at a gate; the message says where its log is.
         """
         folder = self.home / "versions" / str(number)
         command = [

@@ -1,4 +1,4 @@
-"""The demo's report: one HTML file that needs nothing else, for people who were not there."""
+"""The demo's report: one self-contained HTML file for people who were not there."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ __all__ = ["write_report"]
 
 
 def write_report(home: Path) -> Path:
-    """Writes `home/report.html`, whole or not at all, from what a demo left in `home`.
+    """Writes `home/report.html` atomically from the files that a demo left in `home`.
 
-    Parts that the demo did not come to are named in the report; only a folder that is not there is an error.
+    The report names the parts that the demo did not reach; only a missing folder is an error.
     """
     return write_atomically(home / "report.html", page(home))

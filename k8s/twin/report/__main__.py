@@ -1,4 +1,4 @@
-"""`python -m k8s.twin.report HOME`: writes HOME/report.html anew."""
+"""`python -m k8s.twin.report HOME`: writes HOME/report.html again."""
 
 import argparse
 import sys

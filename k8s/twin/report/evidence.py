@@ -1,4 +1,4 @@
-"""Draws how the judge's intervals closed in on the margin, a plot for each signal of each canary."""
+"""Draws how the judge's intervals closed in on the margin: one plot for each signal of each canary."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _WIDTH, _HEIGHT = 342.0, 232.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 20.0, 44.0
 
 
-#: Seconds since the canary's first traffic, and what was known then.
+#: Seconds since the canary's first traffic, and the judge's knowledge at that moment.
 Sight = tuple[float, SignalLine]
 
 
 @dataclass(frozen=True)
 class SignalPlot:
-    """One signal of one canary: a sentence that says what is to be seen, the plot, and the counts behind it."""
+    """One signal of one canary: a sentence that sums up the plot, the plot, and the counts behind it."""
 
     heading: str
     title: str
@@ -41,10 +41,10 @@ class RolloutTrial:
 
 
 def with_decisions(looks: Sequence[Look], events: Sequence[EventLine]) -> list[Look]:
-    """The recorded looks and those on which the rollout acted, in the order of time.
+    """The recorded looks and the looks on which the rollout acted, in order of time.
 
     Raises:
-        MissingPartError: an event holds something else than a verdict.
+        MissingPartError: the evidence of an event is not a verdict.
     """
     acted = [event for event in events if event.kind == "decision" and "signals" in event.evidence]
     try:
@@ -57,7 +57,7 @@ def with_decisions(looks: Sequence[Look], events: Sequence[EventLine]) -> list[L
 
 
 def trials(looks: Sequence[Look], events: Sequence[EventLine]) -> list[RolloutTrial]:
-    """A trial for each version that was judged, in order.
+    """A trial for each version that was judged, in order of time.
 
     Raises:
         MissingPartError: the judge was never asked.
@@ -69,7 +69,7 @@ def trials(looks: Sequence[Look], events: Sequence[EventLine]) -> list[RolloutTr
 
 
 def _trial(looks: list[Look], events: Sequence[EventLine]) -> RolloutTrial:
-    """The signals that showed harm come first."""
+    """The evidence about one canary; signals that showed harm come first."""
     version = looks[0].version
     trip = trip_of(version, events)
     start = trip.start if trip else looks[0].at - 1
@@ -142,7 +142,7 @@ def _draw(seen: list[Sight], label: str, colour: str) -> Markup:
 
 
 def _draw_evidence(panel: Panel, seen: list[Sight], colour: str) -> None:
-    """Before the first look nothing is known, so the band begins as wide as the plot."""
+    """Draws the interval as a band; before the first look nothing is known, so it begins as wide as the plot."""
     known = [(at, finding) for at, finding in seen if finding.excess is not None]
     if not known:
         return
@@ -173,7 +173,7 @@ def _inside(panel: Panel, points: list[Point]) -> list[list[Point]]:
 
 
 def size(finding: SignalLine) -> float:
-    """The excess as the margin counts it: a shift of scores is harm in either direction."""
+    """The excess as compared with the margin: for a shift of scores, either direction is harm."""
     excess = finding.excess or 0.0
     return abs(excess) if finding.edge is not None else excess
 
@@ -188,7 +188,7 @@ def _draw_limits(panel: Panel, seen: list[Sight]) -> None:
 
 
 def _range(seen: list[Sight]) -> tuple[float, float]:
-    """What to show: the margin and the last interval; where the band came from is cut off above."""
+    """The y range that shows the margin and the last interval; wider, earlier parts of the band are cut off."""
     last = seen[-1][1]
     ends = [size(last), *(bound for bound in (last.lower, last.upper) if bound is not None)]
     high = max(4 * last.margin, *(1.15 * end for end in ends))

@@ -1,4 +1,4 @@
-"""The way back from an answer to the data, digest by digest."""
+"""Follows an answer back to the data, digest by digest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SnapshotFacts(Loose):
 
 
 class Result(Loose):
-    """What is shown of `versions/<n>/result.json`; see `pipelines.local`."""
+    """The shown part of `versions/<n>/result.json`; see `pipelines.local`."""
 
     status: str
     message: str = ""
@@ -32,7 +32,7 @@ class Result(Loose):
 
 @dataclass(frozen=True)
 class LineageStep:
-    """One thing on the way, what it is, and what identifies it."""
+    """One step of the lineage: its name, its identifier, and a description."""
 
     name: str
     identity: str
@@ -40,19 +40,19 @@ class LineageStep:
 
 
 def read_result(home: Path, version: str) -> Result:
-    """What the training of a version left.
+    """The result of a version's training.
 
     Raises:
-        MissingPartError: it left nothing.
+        MissingPartError: the training left no result.
     """
     return read_model(home / "versions" / version / "result.json", home, Result)
 
 
 def chain(home: Path, version: str) -> list[LineageStep]:
-    """From the header of an answer down to the lock file.
+    """The steps from the header of an answer down to the lock file.
 
     Raises:
-        MissingPartError: the package is not there, or a byte of it was changed.
+        MissingPartError: the package is missing, or a byte of it was changed.
     """
     result = read_result(home, version)
     package = package_of(home, version)
@@ -74,7 +74,7 @@ def package_of(home: Path, version: str) -> Package:
     """A version's package, every byte checked.
 
     Raises:
-        MissingPartError: it is not there, or a byte of it was changed.
+        MissingPartError: the package is missing, or a byte of it was changed.
     """
     result = read_result(home, version)
     if result.package is None:

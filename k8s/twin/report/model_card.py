@@ -1,4 +1,4 @@
-"""The model card: what a version was made from, and what it showed on the hold-out before anybody met it."""
+"""The model card: a version's ingredients, and its results on the hold-out before it got any traffic."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from k8s.report.words import CANDIDATES, METRICS, colour_of, count, listed, name
 from k8s.twin.report.record import Loose
 from k8s.twin.report.rows import Mark, Ruler, TableRow, draw_rows
 
-#: Metrics of which less is better.
+#: Metrics for which lower is better.
 _COSTS = ("brier_score", "log_loss", "calibration_error")
 _MOST_FEATURES = 10
 _GREY = "#8a929c"
@@ -27,7 +27,7 @@ class TrialPoint(Loose):
 
     @property
     def mean(self) -> float:
-        """What trials are compared by."""
+        """The mean score over the folds, by which trials are compared."""
         return sum(self.scores) / len(self.scores)
 
 
@@ -46,7 +46,7 @@ class ImportanceBar(Loose):
 
 
 class Card(Loose):
-    """What is shown of `versions/<n>/evaluation.json`."""
+    """The shown part of `versions/<n>/evaluation.json`."""
 
     candidate: str
     rows: int
@@ -64,7 +64,7 @@ class Card(Loose):
 
 @dataclass(frozen=True)
 class Plot:
-    """A sentence that says what is to be seen, the picture, and a note below it."""
+    """A sentence that sums up the picture, the picture, and a note below it."""
 
     title: str
     plot: Markup
@@ -73,14 +73,14 @@ class Plot:
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing to know, and what it is."""
+    """A value and its label."""
 
     value: str
     label: str
 
 
 def facts(card: Card) -> list[Fact]:
-    """What fits in a word or a number."""
+    """The facts that fit in a word or a number."""
     found = [
         Fact(CANDIDATES.get(card.candidate, card.candidate), "is the kind of model"),
         Fact(f"{count(card.rows)} rows", f"were held out, {count(card.positives)} of them positive"),
@@ -96,7 +96,7 @@ def facts(card: Card) -> list[Fact]:
 
 
 def plots(card: Card, version: str, champion: str) -> list[Plot]:
-    """The plots for which there are numbers."""
+    """The plots for which the card has numbers."""
     colour = colour_of(version)
     return [
         *([_search(card.search, colour)] if card.search and card.search.trials else []),
@@ -143,7 +143,7 @@ def _metrics(card: Card, version: str) -> Plot:
 
 
 def _comparison(card: Card, compared: Comparison, version: str, champion: str) -> Plot:
-    """Differences with their intervals, turned so that right is better."""
+    """Plots the differences with their intervals, signed so that better is to the right."""
     rows, signs = [], {name: -1 if name in _COSTS else 1 for name in compared.difference}
     for name, difference in compared.difference.items():
         low, high = sorted((signs[name] * difference.low, signs[name] * difference.high))

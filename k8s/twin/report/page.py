@@ -1,4 +1,4 @@
-"""Puts the parts together. A part that cannot be shown says why in its place; the rest is shown all the same."""
+"""Puts the parts together. If a part cannot be shown, its place says why, and the rest is still shown."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class PagePart(Generic[_T]):
-    """A part of the page, or why there is none."""
+    """A part of the page, or the reason why it is missing."""
 
     content: _T | None
     missing: str = ""
@@ -43,7 +43,7 @@ class PagePart(Generic[_T]):
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The card of the newest version that stayed."""
+    """The card of the newest version that was not rolled back."""
 
     version: str
     rows: str
@@ -81,7 +81,7 @@ def page(home: Path) -> str:
 
 
 def _versions(story: Story | None) -> tuple[str, str]:
-    """The newest version that stayed, whose card is shown, and the one that it was compared with."""
+    """The newest version that was not rolled back (the card shows it), and the version before it."""
     stayed = [made.version for made in story.versions if made.fate in {"champion", "promoted"}] if story else []
     return (stayed[-1] if stayed else "1"), (stayed[-2] if len(stayed) > 1 else "")
 
@@ -100,7 +100,7 @@ def _timeline(home: Path, events: PagePart[list[EventLine]], seconds: PagePart[l
 
 
 def _limit_ms(home: Path) -> float | None:
-    """The promised latency, as the first version's package says it."""
+    """The promised latency in milliseconds, from the first version's package; None without that package."""
     try:
         return lineage.package_of(home, "1").contract.objectives.latency_p99_ms
     except MissingPartError:
@@ -108,7 +108,7 @@ def _limit_ms(home: Path) -> float | None:
 
 
 def _looks(home: Path, events: list[EventLine]) -> PagePart[list[Look]]:
-    """Every look at the evidence that was kept; the file alone may be missing."""
+    """Every recorded look at the evidence; if the record is missing, only the looks in the events."""
     recorded = _part(lambda: read_lines(home, "record/verdicts.jsonl", Look))
     looks = _part(lambda: with_decisions(recorded.content or [], events))
     return looks if looks.content else recorded

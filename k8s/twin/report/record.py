@@ -1,6 +1,6 @@
-"""Reads what a demo left behind. A part that is not there, or is not what it should be, is named and not guessed.
+"""Reads the files that a demo left. A missing or malformed part is reported, never guessed.
 
-Everything is below the demo's home; times are turned into seconds since the demo began.
+All files are below the demo's home; times are converted to seconds since the demo began.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, Valida
 
 from k8s.twin.summary import Story
 
-#: A time from here on is one since 1970.
+#: Times from this value on count from 1970; smaller ones count from the demo's start.
 _EPOCH = 1e8
 
 
 class MissingPartError(Exception):
-    """A part of the report cannot be shown; the message says why, for the reader."""
+    """A part of the report cannot be shown; the message tells the reader why."""
 
 
 class Loose(BaseModel):
-    """Part of a file of which only this much is shown."""
+    """A file of which only the declared fields are read."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 def _known(value: object) -> object:
-    """The value; None for one that is no number (0 / 0, where one side had no traffic)."""
+    """The value; None for NaN or infinity (0 / 0, where one side had no traffic)."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -50,7 +50,7 @@ class EventLine(Loose):
 
 
 class SignalLine(Loose):
-    """What the judge knew about one signal; see `services.judge.statistics.signal_result.SignalResult`."""
+    """The judge's knowledge of one signal; see `services.judge.statistics.signal_result.SignalResult`."""
 
     name: str
     state: str
@@ -84,7 +84,7 @@ class Look(Loose):
 
 
 class Answered(Loose):
-    """What callers got from one version in one second."""
+    """The answers that callers got from one version in one second."""
 
     requests: int
     failed: int = 0
@@ -115,7 +115,7 @@ def read_summary(home: Path) -> Summary:
     """The demo's summary.
 
     Raises:
-        MissingPartError: there is none: the demo ended before it was written.
+        MissingPartError: the summary is missing or malformed, for example because the demo ended early.
     """
     document = read_json(home / "summary.json", home)
     try:
@@ -125,7 +125,7 @@ def read_summary(home: Path) -> Summary:
 
 
 def read_started(home: Path) -> float | None:
-    """When the demo began, in seconds since 1970; None when that was not recorded."""
+    """The start of the demo in seconds since 1970; None when it was not recorded."""
     try:
         started = read_json(home / "record" / "clock.json", home).get("started")
     except MissingPartError:
@@ -134,10 +134,10 @@ def read_started(home: Path) -> float | None:
 
 
 def read_lines(home: Path, name: str, model: type[_Timed]) -> list[_Timed]:
-    """The lines of a file below `home` in the order of time.
+    """The lines of a file below `home`, in order of time.
 
     Raises:
-        MissingPartError: the file is not there, is empty, or a line of it cannot be read.
+        MissingPartError: the file is missing or empty, or one of its lines cannot be read.
     """
     lines = _text(home / name, home).splitlines()
     if not lines:
@@ -148,7 +148,7 @@ def read_lines(home: Path, name: str, model: type[_Timed]) -> list[_Timed]:
 
 
 def _line(line: str, at: int, last: int, name: str, model: type[_Timed]) -> _Timed | None:
-    """A line; None for a last one that was cut off when the demo was killed."""
+    """A parsed line; None for a last line that was cut off when the demo was killed."""
     try:
         return model.model_validate_json(line)
     except ValidationError as error:
@@ -169,7 +169,7 @@ def read_model(path: Path, home: Path, model: type[_Model]) -> _Model:
     """A JSON file as one model.
 
     Raises:
-        MissingPartError: it is not there or is something else.
+        MissingPartError: the file is missing or does not match the model.
     """
     try:
         return model.model_validate(read_json(path, home))
@@ -178,10 +178,10 @@ def read_model(path: Path, home: Path, model: type[_Model]) -> _Model:
 
 
 def read_json(path: Path, home: Path) -> dict[str, Any]:
-    """A JSON object.
+    """A JSON object read from a file.
 
     Raises:
-        MissingPartError: it is not there or is something else.
+        MissingPartError: the file is missing or does not hold a JSON object.
     """
     try:
         document = json.loads(_text(path, home))

@@ -1,4 +1,4 @@
-"""Draws named rows over one scale: dots with their intervals, or bars; a name stands above its row and may be long."""
+"""Draws named rows over one scale: dots with intervals, or bars. Names may be long: each stands above its row."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from k8s.report.svg import Axis, Drawing, Panel
 
 WIDTH = 342.0
 _ROW, _TOP, _LEFT, _RIGHT = 38.0, 4.0, 12.0, 18.0
-#: Characters of a name and a note that fit beside each other.
+#: Characters of a name and its note that fit on one line.
 _ROOM = 46
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A value with its interval, if it has one."""
+    """A value with an optional interval."""
 
     value: float
     colour: str
@@ -29,7 +29,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A name, a note at its right, and what is drawn below."""
+    """A name, a note at its right, and the marks drawn below."""
 
     name: str
     note: str
@@ -38,7 +38,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Ruler:
-    """The common scale: its ends, how its numbers read, what they mean, and lines across all rows."""
+    """The common scale: its ends, number format and unit; `zero` draws a line across all rows."""
 
     low: float
     high: float
@@ -79,7 +79,7 @@ def _draw_row(panel: Panel, row: TableRow, top: float, *, bars: bool) -> None:
 
 
 def shortened(name: str, room: int) -> str:
-    """The name, or as much of its beginning as there is room for; wide letters count double."""
+    """The name, cut to the available room; wide letters count double."""
     used = 0
     for at, letter in enumerate(name):
         used += 2 if unicodedata.east_asian_width(letter) in "WF" else 1

@@ -1,4 +1,4 @@
-"""Tells what was decided and why, in sentences for someone who was not there."""
+"""Tells the decisions and their reasons in sentences, for readers who were not there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FATES = {
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that is worth a large type."""
+    """A number to show in large type."""
 
     value: str
     label: str
@@ -50,13 +50,13 @@ class Trip:
 
     @property
     def seconds(self) -> float:
-        """How long it had traffic as a canary."""
+        """The duration of the trip."""
         return self.end - self.start
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """What happened to one version."""
+    """The story of one version."""
 
     version: str
     fate: str
@@ -86,7 +86,7 @@ def verdict(summary: Summary, events: Sequence[EventLine], looks: Sequence[Look]
 
 
 def is_unjudged(story: Story) -> bool:
-    """Whether a version was promoted without a decision of the judge, as strategy basic does it."""
+    """True if a version was promoted without a decision of the judge, as under strategy basic."""
     return not story.decisions and any(version.fate == "promoted" for version in story.versions)
 
 
@@ -128,7 +128,7 @@ def _why(story: Story, events: Sequence[EventLine], looks: Sequence[Look]) -> st
 
 
 def _harm_shown(looks: Sequence[Look]) -> str:
-    """What the last look at a canary showed to be harm."""
+    """A sentence on the harm that the last look at a canary showed."""
     shown = [finding for finding in looks[-1].verdict.signals if finding.state == "harm"] if looks else []
     told = [_harm_words(finding) for finding in shown if finding.lower is not None]
     return f"By then it was shown that {listed(told)}." if told else "Then the judge said fail."
@@ -152,7 +152,7 @@ def _stopped(story: Story, events: Sequence[EventLine]) -> list[Figure]:
 
 
 def _failures(story: Story) -> str:
-    """How many requests failed; those that the demo asked for apart from the others."""
+    """The number of failed requests in words; planned failures are counted separately."""
     planned = story.requests["3"].failed if story.fault == "errors" and "3" in story.requests else 0
     others = sum(one.failed for one in story.requests.values()) - planned
     told = f"{count(others) if others else 'none'} failed"
@@ -160,7 +160,7 @@ def _failures(story: Story) -> str:
 
 
 def trip_of(version: str, events: Sequence[EventLine]) -> Trip | None:
-    """When a version had traffic as a canary, from the weights that the gateway used."""
+    """A version's time as a canary, from the weights that the gateway used; None if it never was a canary."""
     own = [event for event in events if event.kind == "weight" and event.version == version]
     partial = [event for event in own if 0 < event.weight < 100]
     if not partial:
@@ -172,7 +172,7 @@ def trip_of(version: str, events: Sequence[EventLine]) -> Trip | None:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the chapters come from; `results` has what the training of a version left, by version."""
+    """The sources of the chapters; `results` holds each version's training result."""
 
     story: Story
     events: Sequence[EventLine]
@@ -202,7 +202,7 @@ def _chapter(made: VersionFate, sources: Sources) -> Chapter:
 
 
 def _quote(made: VersionFate, events: Sequence[EventLine], result: Result | None) -> tuple[str, str]:
-    """Who stopped a version, and in which words."""
+    """The one who stopped a version and the reason given; both empty if nobody did."""
     if made.fate == "refused" and result and result.message:
         return "The offline gates", result.message
     said = [event for event in events if event.kind == "decision" and event.version == made.version]
@@ -227,7 +227,7 @@ def _trip_sentences(made: VersionFate, trip: Trip | None, requests: RequestCount
 
 
 def _shown_safe(looks: Sequence[Look]) -> str:
-    """How sure the judge was in the end, signal by signal."""
+    """A sentence with the judge's last upper bound on the harm, signal by signal."""
     if not looks:
         return ""
     known = []

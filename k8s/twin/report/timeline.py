@@ -1,4 +1,4 @@
-"""Draws live traffic over time: who got how much of it, how fast and with which scores answers came."""
+"""Draws live traffic over time: each version's share of it, its latency and its scores."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from k8s.twin.report.record import Answered, EventLine, MissingPartError, Second
 
 _LEFT, _RIGHT = 52.0, 10.0
 _PANEL, _GAP, _AXIS = 108.0, 46.0, 38.0
-#: More points than this in time would not be told apart.
+#: More points than this along the time axis would be indistinguishable.
 _MOST_POINTS = 120
-#: Room above the first panel for the judge's marks.
+#: Space above the first panel for the judge's marks.
 _MARKS = 12.0
 
 
 @dataclass(frozen=True)
 class TimeSpan:
-    """A span of time in which one canary had one weight, in percent."""
+    """A span of time with one canary at one weight, in percent."""
 
     start: float
     end: float
@@ -33,7 +33,7 @@ class TimeSpan:
 
 @dataclass(frozen=True)
 class Sample:
-    """What one version answered from `at` until `until`: requests a second, and how."""
+    """One version's answers from `at` until `until`; rates are in requests per second."""
 
     at: float
     until: float
@@ -56,7 +56,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Scene:
-    """What the plots show."""
+    """The data of the plots."""
 
     intervals: list[TimeSpan]
     samples: list[Sample]
@@ -66,15 +66,15 @@ class Scene:
 
     @property
     def versions(self) -> list[str]:
-        """Every version that had traffic, in order of appearance."""
+        """The versions that had traffic, in order of appearance."""
         return list(dict.fromkeys([i.canary or i.champion for i in self.intervals] + [s.version for s in self.samples]))
 
 
 def timeline(events: Sequence[EventLine], seconds: Sequence[Second], limit_ms: float | None) -> Timeline:
-    """The plots, one above the other over the same time.
+    """The plots, stacked over the same time axis.
 
     Raises:
-        MissingPartError: nothing was ever routed.
+        MissingPartError: no version ever got traffic.
     """
     end = max([entry.at for entry in seconds] or [entry.at for entry in events] or [0.0])
     decisions = [event for event in events if event.kind == "decision"]
@@ -85,7 +85,7 @@ def timeline(events: Sequence[EventLine], seconds: Sequence[Second], limit_ms: f
 
 
 def _title(scene: Scene) -> str:
-    """What is to be seen, in a sentence."""
+    """A sentence that sums up the plots."""
     failures = {sample.version: 0.0 for sample in scene.samples}
     for sample in scene.samples:
         failures[sample.version] += sample.failed_rate * (sample.until - sample.at)
@@ -98,7 +98,7 @@ def _title(scene: Scene) -> str:
 
 
 def weights_over_time(events: Sequence[EventLine], end: float) -> list[TimeSpan]:
-    """Who got which share when, from the events of kind `weight`."""
+    """The versions' shares over time, from the events of kind `weight`."""
     routed = [event for event in events if event.kind == "weight"]
     intervals, champion = [], ""
     for event, following in zip(routed, [*(event.at for event in routed[1:]), end], strict=False):
@@ -110,13 +110,13 @@ def weights_over_time(events: Sequence[EventLine], end: float) -> list[TimeSpan]
 
 
 def merged(seconds: Sequence[Second], most: int = _MOST_POINTS) -> list[Second]:
-    """Neighbouring seconds put together, so that at most about so many are left and a picture stays calm."""
+    """Merges neighbouring seconds, so that about `most` remain and the picture stays calm."""
     size = max(1, round(len(seconds) / most))
     return [_merge(seconds[at : at + size]) for at in range(0, len(seconds), size)]
 
 
 def _merge(seconds: Sequence[Second]) -> Second:
-    """Requests and failures are added up; the slowest stands for the times, the mean for the scores."""
+    """Merges seconds: sums of requests and failures, the largest p99, the mean score."""
     parts: dict[str, list[Answered]] = {}
     for second in seconds:
         for version, answered in second.versions.items():
@@ -139,7 +139,7 @@ def _sum(parts: Sequence[Answered]) -> Answered:
 
 
 def samples_of(seconds: Sequence[Second]) -> list[Sample]:
-    """A sample for each version and second. Requests that nobody answered stand under the name `none`."""
+    """A sample for each version and second. Unanswered requests have the version `none`."""
     return [
         Sample(
             second.at - second.seconds, second.at, version, one.requests / max(second.seconds, 0.1),
@@ -200,9 +200,9 @@ def _measured(scene: Scene) -> list[tuple[str, Callable[[Panel, Scene], None], A
 
 
 def _shares(panel: Panel, scene: Scene) -> None:
-    """Stacked shares: the champion below, the canary above; a name where there is room."""
+    """Draws stacked shares: the champion below, the canary above; a champion is named where its name fits."""
     for span in scene.intervals:
-        left, right = panel.x(span.start), panel.x(span.end) + 0.3  # no seam between neighbours
+        left, right = panel.x(span.start), panel.x(span.end) + 0.3  # avoids a seam between neighbours
         border = panel.y(100 - span.weight)
         panel.drawing.box(left, border, right, panel.y(0), "bar", colour_of(span.champion))
         if span.canary:
@@ -217,7 +217,7 @@ def _shares(panel: Panel, scene: Scene) -> None:
 
 
 def _reigns(intervals: Sequence[TimeSpan]) -> list[tuple[str, float, float]]:
-    """How long each champion was champion, without a break."""
+    """Each champion's uninterrupted reign as (version, start, end)."""
     reigns: list[tuple[str, float, float]] = []
     for span in intervals:
         if reigns and reigns[-1][0] == span.champion:
@@ -228,7 +228,7 @@ def _reigns(intervals: Sequence[TimeSpan]) -> list[tuple[str, float, float]]:
 
 
 def _mark(panel: Panel, decision: EventLine) -> None:
-    """A tick or a cross where the judge let a canary go on or stopped it; waiting is not marked."""
+    """Draws a tick where the judge let a canary go on and a cross where it stopped one; waits have no mark."""
     x, y = panel.x(decision.at), panel.y(100) - 7
     if decision.verdict == "pass":
         panel.drawing.path([(x - 3.5, y - 1), (x - 1, y + 2), (x + 3.5, y - 4)], "stroke good")
@@ -238,7 +238,7 @@ def _mark(panel: Panel, decision: EventLine) -> None:
 
 
 def _decision_lines(panel: Panel, scene: Scene) -> None:
-    """Where a rollout ended, across every panel, so that the eye can follow it down."""
+    """Draws a line where a rollout failed; every panel has it, so that the eye can follow it down."""
     for event in scene.decisions:
         if event.verdict == "fail":
             x = panel.x(event.at)
@@ -246,7 +246,7 @@ def _decision_lines(panel: Panel, scene: Scene) -> None:
 
 
 def _requests(panel: Panel, scene: Scene) -> None:
-    """Stacked by version; what failed stands in dark on the ground."""
+    """Draws requests stacked by version; failures stand in dark at the bottom."""
     below = {sample.at: 0.0 for sample in scene.samples}
     for version in scene.versions:
         for run in runs([sample for sample in scene.samples if sample.version == version]):
@@ -261,7 +261,7 @@ def _requests(panel: Panel, scene: Scene) -> None:
 
 
 def _slowest(panel: Panel, scene: Scene) -> None:
-    """On a logarithmic scale."""
+    """Draws the 99th percentile of latency on a logarithmic scale, with the promised limit."""
     _lines(panel, scene, lambda sample: math.log10(sample.p99_ms) if sample.p99_ms else None)
     if scene.limit_ms is not None:
         height = panel.y(math.log10(scene.limit_ms))
@@ -282,7 +282,7 @@ def _lines(panel: Panel, scene: Scene, value_of: Callable[[Sample], float | None
 
 
 def runs(samples: list[Sample]) -> list[list[Sample]]:
-    """A version's samples, parted where it had no traffic for a while."""
+    """A version's samples, split where it had no traffic for more than 1.5 s."""
     parts: list[list[Sample]] = []
     for sample in samples:
         if parts and sample.at - parts[-1][-1].until <= 1.5:

@@ -1,10 +1,10 @@
 output "cluster" {
-  description = "The cluster (name and location are CLUSTER and LOCATION of the workflow deploy), and whose it is."
+  description = "The cluster and its project or account; name and location are CLUSTER and LOCATION of the workflow deploy."
   value       = module.platform.cluster
 }
 
 output "repository" {
-  description = "What images' names begin with: REGISTRY of make, and what k8s/envs/<env>/configs lets in."
+  description = "Prefix of all image names: make's REGISTRY, and the registry that k8s/envs/<env>/configs admits."
   value       = module.platform.repository
 }
 
@@ -14,12 +14,12 @@ output "canario" {
 }
 
 output "mlflow_secret" {
-  description = "What the secret that mlflow.secret of the chart canario names must hold."
+  description = "Content of the secret that the chart canario names in mlflow.secret."
   value       = module.platform.mlflow_secret
   sensitive   = true
 }
 
 output "pools" {
-  description = "What `pool` of the chart model-service may be."
+  description = "Allowed values for `pool` of the chart model-service."
   value       = module.platform.pools
 }

@@ -10,7 +10,7 @@ variable "database_password" {
 }
 
 variable "control_plane" {
-  description = "Who reaches the control plane: by its DNS name whoever IAM lets in, and ranges of addresses, by a name."
+  description = "Access to the control plane: the DNS name for accounts that IAM allows, and named ranges of addresses."
   type = object({
     callers = optional(map(string), {})
     by_name = optional(bool, true)

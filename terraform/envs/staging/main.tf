@@ -1,4 +1,4 @@
-# The environment staging: sizes.json says how it differs; the state is in a bucket, which locks it.
+# The environment staging: sizes.json holds its differences; its state is in a bucket, which also locks it.
 # terraform init -backend-config="bucket=..."
 terraform {
   required_version = ">= 1.11"

@@ -24,7 +24,7 @@ resource "google_storage_bucket" "this" {
       type = "Delete"
     }
   }
-  # What an upload that broke off left behind.
+  # Removes the parts of uploads that broke off.
   lifecycle_rule {
     condition {
       age = 7
@@ -33,7 +33,7 @@ resource "google_storage_bucket" "this" {
       type = "AbortIncompleteMultipartUpload"
     }
   }
-  # Without a key of one's own Google encrypts with its own.
+  # Without this key Google encrypts with its own.
   dynamic "encryption" {
     for_each = var.kms_key[*]
     content {
@@ -50,7 +50,7 @@ resource "google_storage_bucket" "this" {
   depends_on = [google_kms_crypto_key_iam_member.this]
 }
 
-# Cloud Storage itself uses the key, by an account of its own in this project.
+# Cloud Storage itself uses the key, through its own account in this project.
 data "google_storage_project_service_account" "this" {
   count   = var.kms_key == null ? 0 : 1
   project = var.project

@@ -1,5 +1,5 @@
 variable "project" {
-  description = "Google Cloud project that everything is made in."
+  description = "Google Cloud project of all resources."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
@@ -8,7 +8,7 @@ variable "project" {
 }
 
 variable "name" {
-  description = "Name of the bucket, behind the project's."
+  description = "Name of the bucket, after the project's name."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
@@ -26,7 +26,7 @@ variable "region" {
 }
 
 variable "keep_old_days" {
-  description = "Days for which an overwritten or deleted object can be had back."
+  description = "Days for which an overwritten or deleted object can be restored."
   type        = number
   default     = 90
   validation {
@@ -46,7 +46,7 @@ variable "kms_key" {
 }
 
 variable "deletion_protection" {
-  description = "Whether terraform refuses to delete the bucket; one that holds something is never deleted."
+  description = "Whether terraform refuses to delete the bucket; a bucket that is not empty is never deleted."
   type        = bool
   default     = true
 }

@@ -1,6 +1,6 @@
 # A private cluster that follows a release channel, and the account of its nodes, which come from node-pool.
 locals {
-  # Any day will do, as it is repeated; it lies in the past, so that it is in force at once.
+  # Any day will do, because the window repeats; a past day makes it apply at once.
   window = "2026-01-01T${var.maintenance.start}:00Z"
 }
 
@@ -10,7 +10,7 @@ resource "google_service_account" "nodes" {
   display_name = "Nodes of ${var.name}"
 }
 
-# What a node's agents do: write logs and metrics, pull images.
+# Roles for the agents of a node: write logs and metrics, pull images.
 resource "google_project_iam_member" "nodes" {
   for_each = toset(["roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader"])
   project  = var.project
@@ -19,10 +19,10 @@ resource "google_project_iam_member" "nodes" {
 }
 
 resource "google_container_cluster" "this" {
-  # checkov:skip=CKV_GCP_12:the data plane (ADVANCED_DATAPATH) has NetworkPolicy in force without it
-  # checkov:skip=CKV_GCP_65:groups of an organisation are the organisation's to name
-  # checkov:skip=CKV_GCP_66:the cluster's own admission policy lets in only our registry's images, by digest
-  # checkov:skip=CKV_GCP_69:its default pool is removed at once; node-pool sets it for each of ours
+  # checkov:skip=CKV_GCP_12:the data plane (ADVANCED_DATAPATH) enforces NetworkPolicy without it
+  # checkov:skip=CKV_GCP_65:only an organisation can name its groups
+  # checkov:skip=CKV_GCP_66:the cluster's own admission policy admits only our registry's images, by digest
+  # checkov:skip=CKV_GCP_69:the default pool is removed at once; node-pool sets it for each of our pools
   project             = var.project
   name                = var.name
   location            = var.region
@@ -36,7 +36,7 @@ resource "google_container_cluster" "this" {
   enable_intranode_visibility = true
   enable_shielded_nodes       = true
 
-  # The pool that every cluster begins with; what is set here holds for the minutes until it is removed.
+  # The pool with which every cluster begins; these settings apply for the minutes until it is removed.
   remove_default_node_pool = true
   initial_node_count       = 1
   node_config {
@@ -55,7 +55,7 @@ resource "google_container_cluster" "this" {
     enable_private_nodes    = true
     enable_private_endpoint = length(var.control_plane.callers) == 0
   }
-  # Without an entry nobody outside the network reaches the control plane by its address.
+  # Without an entry the control plane's address cannot be reached from outside the network.
   master_authorized_networks_config {
     gcp_public_cidrs_access_enabled = false
     dynamic "cidr_blocks" {
@@ -95,7 +95,7 @@ resource "google_container_cluster" "this" {
   logging_config {
     enable_components = ["SYSTEM_COMPONENTS", "WORKLOADS"]
   }
-  # The platform brings a Prometheus of its own, which the judge reads.
+  # The platform installs its own Prometheus, which the judge reads.
   monitoring_config {
     enable_components = ["SYSTEM_COMPONENTS"]
     managed_prometheus {
@@ -111,7 +111,7 @@ resource "google_container_cluster" "this" {
   }
 
   lifecycle {
-    # Of the pool that is gone.
+    # Belongs to the removed pool.
     ignore_changes = [node_config]
   }
   depends_on = [google_project_iam_member.nodes]

@@ -4,16 +4,16 @@ output "name" {
 }
 
 output "location" {
-  description = "Where it is, as gcloud wants it."
+  description = "Location of the cluster, as gcloud names it."
   value       = google_container_cluster.this.location
 }
 
 output "nodes_account" {
-  description = "E-mail of the account that nodes run as."
+  description = "E-mail of the nodes' service account."
   value       = google_service_account.nodes.email
 }
 
 output "workload_pool" {
-  description = "The pool of identities that the cluster's service accounts are in; there is none before a cluster."
+  description = "The workload identity pool of the cluster's service accounts; it does not exist before the cluster."
   value       = google_container_cluster.this.workload_identity_config[0].workload_pool
 }

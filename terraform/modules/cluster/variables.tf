@@ -1,5 +1,5 @@
 variable "project" {
-  description = "Google Cloud project that everything is made in."
+  description = "Google Cloud project of all resources."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
@@ -8,7 +8,7 @@ variable "project" {
 }
 
 variable "name" {
-  description = "Name of what is made, and prefix of its parts."
+  description = "Name of the resource, and prefix of its parts' names."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name))
@@ -36,7 +36,7 @@ variable "subnetwork" {
 }
 
 variable "control_plane" {
-  description = "Who reaches the control plane from outside: ranges of addresses, by a name; and by its DNS name whoever IAM lets in. By default nobody."
+  description = "Access to the control plane from outside: named ranges of addresses, and the DNS name for accounts that IAM allows. By default none."
   type = object({
     callers = optional(map(string), {})
     by_name = optional(bool, false)
@@ -59,7 +59,7 @@ variable "release_channel" {
 }
 
 variable "maintenance" {
-  description = "When the control plane and nodes may be upgraded: days, first hour (UTC), and for how long."
+  description = "Time for upgrades of the control plane and the nodes: days, start (UTC) and length in hours."
   type = object({
     days  = optional(set(string), ["SA", "SU"])
     start = optional(string, "00:00")
@@ -82,7 +82,7 @@ variable "maintenance" {
 }
 
 variable "labels" {
-  description = "Labels, such as the environment: they are on the bill."
+  description = "Labels, such as the environment; they appear on the bill."
   type        = map(string)
   default     = {}
   validation {

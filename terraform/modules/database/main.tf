@@ -1,13 +1,13 @@
-# MLflow's database: a private address only, encrypted calls only, backups, and recovery to any moment of a week.
+# MLflow's database: only a private address, only encrypted connections, backups, and recovery to any moment of a week.
 resource "google_sql_database_instance" "this" {
   # checkov:skip=CKV_GCP_79:a new major version is a decision with a test, not a default that moves
-  # checkov:skip=CKV_GCP_6:calls are encrypted; a certificate of the client's would be one more key to keep
-  # checkov:skip=CKV2_GCP_13:how long statements take is no concern of an audit
+  # checkov:skip=CKV_GCP_6:connections are encrypted; a client certificate would be one more key to keep
+  # checkov:skip=CKV2_GCP_13:the duration of statements does not concern an audit
   # checkov:skip=CKV_GCP_108:addresses of pods have no host names
   # checkov:skip=CKV_GCP_55:PostgreSQL logs warnings and errors by itself
   # checkov:skip=CKV_GCP_109:PostgreSQL logs errors' statements by itself
   # checkov:skip=CKV_GCP_110:pgaudit would log MLflow's every statement and is of no use to one user
-  # checkov:skip=CKV_GCP_111:statements hold what people log with their runs; they stay in the database
+  # checkov:skip=CKV_GCP_111:statements hold the data that people log with their runs, which stays in the database
   project             = var.project
   name                = var.name
   region              = var.region
@@ -61,7 +61,7 @@ resource "google_sql_database_instance" "this" {
   }
 }
 
-# PostgreSQL does not drop who owns something; both go with the instance.
+# PostgreSQL does not drop a user who owns something; user and database go with the instance.
 resource "google_sql_database" "mlflow" {
   project         = var.project
   name            = "mlflow"

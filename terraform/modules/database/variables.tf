@@ -1,5 +1,5 @@
 variable "project" {
-  description = "Google Cloud project that everything is made in."
+  description = "Google Cloud project of all resources."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
@@ -8,7 +8,7 @@ variable "project" {
 }
 
 variable "name" {
-  description = "Name of what is made, and prefix of its parts."
+  description = "Name of the resource, and prefix of its parts' names."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name))
@@ -26,12 +26,12 @@ variable "region" {
 }
 
 variable "network" {
-  description = "Id of the network in which the instance has its address."
+  description = "Id of the network that holds the instance's address."
   type        = string
 }
 
 variable "password" {
-  description = "Password of the user mlflow; it is in the state, which is why nobody else may read that."
+  description = "Password of the user mlflow; the state contains it, so nobody else may read the state."
   type        = string
   sensitive   = true
   validation {
@@ -41,7 +41,7 @@ variable "password" {
 }
 
 variable "instance" {
-  description = "Size: the tier, the disk it begins with, a standby in another zone, and how many daily backups stay."
+  description = "Size: the tier, the initial disk, a standby in another zone, and the number of daily backups to keep."
   type = object({
     tier             = optional(string, "db-custom-1-3840")
     disk_gb          = optional(number, 20)

@@ -1,5 +1,5 @@
-# What the charts, k8s/envs and the workflows need of a cloud, in their own words. Nothing is made here, and no cloud is
-# named: a composition for another cloud hands the same over. Without a provider its tests run anywhere.
+# The outputs that the charts, k8s/envs and the workflows need of a cloud, in their own terms. The module makes no
+# resources and names no cloud: a composition for another cloud uses it too. It has no provider, so its tests run anywhere.
 terraform {
   required_version = ">= 1.11"
 }

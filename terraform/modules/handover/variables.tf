@@ -1,10 +1,10 @@
 variable "cluster" {
-  description = "The cluster, where it is, and the cloud's project, account or subscription, as the cloud's own tool wants them."
+  description = "The cluster, its location, and the cloud's project, account or subscription, as the cloud's own tool names them."
   type        = object({ name = string, location = string, account = string })
 }
 
 variable "repository" {
-  description = "What images' names begin with, such as registry.local/canario."
+  description = "Prefix of all image names, such as registry.local/canario."
   type        = string
   validation {
     condition     = can(regex("^[a-z0-9.:-]+(/[a-z0-9._-]+)+$", var.repository))
@@ -32,7 +32,7 @@ variable "database" {
 }
 
 variable "mlflow" {
-  description = "Where MLflow keeps artifacts (gs://bucket/folder, s3://..., wasbs://...), and how its service account is annotated to be let in there."
+  description = "MLflow's artifact store (gs://bucket/folder, s3://..., wasbs://...), and the annotations that give its service account access."
   type = object({
     artifacts   = string
     annotations = optional(map(string), {})

@@ -5,7 +5,7 @@ resource "google_compute_network" "this" {
   name                    = var.name
   auto_create_subnetworks = false
 
-  # What a deleted cluster's controllers made goes a little later; until then the network cannot.
+  # Resources of a deleted cluster's controllers go a little later; until then the network cannot be deleted.
   timeouts {
     delete = "20m"
   }
@@ -27,7 +27,7 @@ resource "google_compute_subnetwork" "nodes" {
     range_name    = "services"
     ip_cidr_range = var.ranges.services
   }
-  # A tenth of all connections is enough to see who spoke to whom.
+  # A tenth of all connections is enough to see the traffic's sources and targets.
   log_config {
     aggregation_interval = "INTERVAL_10_MIN"
     flow_sampling        = 0.1
@@ -59,7 +59,7 @@ resource "google_compute_router_nat" "this" {
   }
 }
 
-# Where the managed database has its private address.
+# The range of the managed database's private address.
 resource "google_compute_global_address" "managed" {
   project       = var.project
   name          = "${var.name}-managed"
@@ -69,7 +69,7 @@ resource "google_compute_global_address" "managed" {
   prefix_length = 20
 }
 
-# A deleted database holds on to it for days, and Google refuses to end it so long; it ends with the network.
+# A deleted database uses the connection for days, in which Google refuses to delete it; it goes with the network.
 resource "google_service_networking_connection" "managed" {
   network                 = google_compute_network.this.id
   service                 = "servicenetworking.googleapis.com"

@@ -1,5 +1,5 @@
 variable "project" {
-  description = "Google Cloud project that everything is made in."
+  description = "Google Cloud project of all resources."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
@@ -8,7 +8,7 @@ variable "project" {
 }
 
 variable "name" {
-  description = "Name of what is made, and prefix of its parts."
+  description = "Name of the resource, and prefix of its parts' names."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name))

@@ -1,21 +1,21 @@
-# Nodes of one kind; pods ask for them by the label node.kubernetes.io/pool.
+# Nodes of one kind; pods select them by the label node.kubernetes.io/pool.
 locals {
-  # The machines that are made for a GPU; their price has it in it.
+  # The machine family of each GPU type; a machine's price includes its GPUs.
   gpu_machines = {
     nvidia-l4         = "g2-standard-"
     nvidia-tesla-a100 = "a2-highgpu-"
     nvidia-a100-80gb  = "a2-ultragpu-"
     nvidia-h100-80gb  = "a3-highgpu-"
   }
-  # The name of a machine with TPUs ends in its chips, as ct5lp-hightpu-4t. A topology of more chips than one machine
-  # has is a slice of several: they come and go together, next to each other.
+  # The name of a machine with TPUs ends in its number of chips, as in ct5lp-hightpu-4t. A topology with more chips than
+  # one machine is a slice of several machines, which come and go together, next to each other.
   chips     = try(tonumber(regex("^ct[a-z0-9]+-hightpu-([0-9]+)t$", var.nodes.machine_type)[0]), 0)
   sides     = try([for side in split("x", var.tpu.topology) : tonumber(side)], [0, 0])
   tpu_nodes = local.chips == 0 ? 0 : local.sides[0] * local.sides[1] * try(local.sides[2], 1) / local.chips
 }
 
 resource "google_container_node_pool" "this" {
-  # checkov:skip=CKV_GCP_68:it is on but for GPUs, whose drivers are not signed
+  # checkov:skip=CKV_GCP_68:secure boot is on except for GPUs, whose drivers are not signed
   project        = var.project
   name           = var.name
   cluster        = var.cluster
@@ -69,7 +69,7 @@ resource "google_container_node_pool" "this" {
         }
       }
     }
-    # Only pods that ask for the accelerator are put on its nodes.
+    # Only pods that request the accelerator are scheduled on its nodes.
     dynamic "taint" {
       for_each = concat(var.gpu == null ? [] : ["nvidia.com/gpu"], var.tpu == null ? [] : ["google.com/tpu"])
       content {
@@ -85,14 +85,14 @@ resource "google_container_node_pool" "this" {
       mode = "GKE_METADATA"
     }
     shielded_instance_config {
-      # The drivers that are installed are not signed.
+      # The installed GPU drivers are not signed.
       enable_secure_boot          = var.gpu == null
       enable_integrity_monitoring = true
     }
   }
 
   lifecycle {
-    # A machine is made for GPUs or for TPUs, so that no pool has both.
+    # A machine is made for GPUs or for TPUs, so a pool cannot have both.
     precondition {
       condition     = var.gpu == null || startswith(var.nodes.machine_type, try(local.gpu_machines[var.gpu.type], "-"))
       error_message = "gpu.type goes with another machine than nodes.machine_type (${var.nodes.machine_type})."

@@ -1,4 +1,4 @@
 output "name" {
-  description = "What pods name as their pool."
+  description = "Name by which pods select the pool."
   value       = google_container_node_pool.this.name
 }

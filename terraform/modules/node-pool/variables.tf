@@ -1,5 +1,5 @@
 variable "project" {
-  description = "Google Cloud project that everything is made in."
+  description = "Google Cloud project of all resources."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
@@ -8,7 +8,7 @@ variable "project" {
 }
 
 variable "name" {
-  description = "Name of what is made, and prefix of its parts."
+  description = "Name of the resource, and prefix of its parts' names."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name))
@@ -31,7 +31,7 @@ variable "cluster" {
 }
 
 variable "service_account" {
-  description = "E-mail of the nodes' service account, never Google's default one, which may edit the project."
+  description = "E-mail of the nodes' service account; Google's default account is refused, because it may edit the project."
   type        = string
   validation {
     condition     = can(regex("^[a-z0-9-]+@.+[.]iam[.]gserviceaccount[.]com$", var.service_account))
@@ -40,7 +40,7 @@ variable "service_account" {
 }
 
 variable "nodes" {
-  description = "The machines: kind, how many (in all zones together), disk, whether they are spot, and in which zones (none named: all)."
+  description = "The machines: type, number (in all zones together), disk, spot or not, and zones (by default all)."
   type = object({
     machine_type = string
     min          = optional(number, 0)
@@ -68,7 +68,7 @@ variable "nodes" {
 }
 
 variable "gpu" {
-  description = "GPUs of each node, their driver, and how many pods share one, in turns (TIME_SHARING) or at once (MPS)."
+  description = "GPUs of each node, their driver, and the number of pods that share a GPU, in turns (TIME_SHARING) or at once (MPS)."
   type = object({
     type      = string
     count     = optional(number, 1)

@@ -1,4 +1,4 @@
-# Everything that one environment needs of Google Cloud. Environments differ in the variables only.
+# Everything that one environment needs of Google Cloud. Environments differ only in the variables.
 locals {
   name = "canario-${var.environment}"
 }
@@ -10,8 +10,8 @@ module "network" {
   name    = local.name
 }
 
-# What is used here of a module is what has to be there before, and goes after: pools before their cluster, cluster
-# and database before the network.
+# A reference to a module's output means: made after it, and destroyed before it. So pools go before their cluster, and
+# cluster and database before the network.
 module "cluster" {
   source              = "../cluster"
   project             = var.project

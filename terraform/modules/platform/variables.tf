@@ -1,5 +1,5 @@
 variable "environment" {
-  description = "Which environment of k8s/envs this is."
+  description = "Name of the environment in k8s/envs."
   type        = string
   validation {
     condition     = contains(["staging", "production"], var.environment)
@@ -14,12 +14,12 @@ variable "project" {
 }
 
 variable "region" {
-  description = "Region of everything."
+  description = "Region of all resources."
   type        = string
 }
 
 variable "control_plane" {
-  description = "Who reaches the control plane from outside, as the module cluster wants it."
+  description = "Access to the control plane from outside, in the form of the module cluster."
   type = object({
     callers = optional(map(string), {})
     by_name = optional(bool, false)
@@ -28,7 +28,7 @@ variable "control_plane" {
 }
 
 variable "pools" {
-  description = "Node pools by name, as the module node-pool wants them."
+  description = "Node pools by name, in the form of the module node-pool."
   type = map(object({
     nodes = object({
       machine_type = string
@@ -58,7 +58,7 @@ variable "pools" {
 }
 
 variable "database" {
-  description = "Size of MLflow's database, as the module database wants it."
+  description = "Size of MLflow's database, in the form of the module database."
   type = object({
     tier             = string
     disk_gb          = number

@@ -1,6 +1,6 @@
-# Images; a tag once given is never moved, and what nobody needs is cleaned up.
+# A registry of images; tags never move, and images that nobody needs are cleaned up.
 resource "google_artifact_registry_repository" "this" {
-  # checkov:skip=CKV_GCP_84:images are signed and hold no secrets, so that Google's own key is enough
+  # checkov:skip=CKV_GCP_84:images are signed and hold no secrets, so Google's own key is enough
   project         = var.project
   location        = var.region
   repository_id   = var.name
@@ -20,7 +20,7 @@ resource "google_artifact_registry_repository" "this" {
       older_than = "${var.clean_up.untagged_days * 86400}s"
     }
   }
-  # A policy that keeps wins over one that deletes.
+  # A policy that keeps images wins over one that deletes them.
   cleanup_policies {
     id     = "keep-newest"
     action = "KEEP"

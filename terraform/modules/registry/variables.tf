@@ -1,5 +1,5 @@
 variable "project" {
-  description = "Google Cloud project that everything is made in."
+  description = "Google Cloud project of all resources."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
@@ -8,7 +8,7 @@ variable "project" {
 }
 
 variable "name" {
-  description = "Name of what is made, and prefix of its parts."
+  description = "Name of the resource, and prefix of its parts' names."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name))
@@ -26,7 +26,7 @@ variable "region" {
 }
 
 variable "clean_up" {
-  description = "After how many days an image without a tag goes, and how many of the newest stay whatever happens."
+  description = "Days after which an untagged image is deleted, and the number of newest images that always stay."
   type = object({
     untagged_days = optional(number, 30)
     keep          = optional(number, 20)

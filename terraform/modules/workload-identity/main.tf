@@ -1,4 +1,4 @@
-# One account of the cloud for one service account of the cluster; no key exists.
+# One account of the cloud for one service account of the cluster, without any key.
 resource "google_service_account" "this" {
   project      = var.project
   account_id   = var.name

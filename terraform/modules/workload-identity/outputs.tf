@@ -1,4 +1,4 @@
 output "annotations" {
-  description = "What the cluster's service account is annotated with, to be this one."
+  description = "Annotations that let the cluster's service account act as the cloud's account."
   value       = { "iam.gke.io/gcp-service-account" = google_service_account.this.email }
 }

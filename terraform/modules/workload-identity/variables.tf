@@ -1,5 +1,5 @@
 variable "project" {
-  description = "Google Cloud project that everything is made in."
+  description = "Google Cloud project of all resources."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
@@ -17,7 +17,7 @@ variable "name" {
 }
 
 variable "workload_pool" {
-  description = "The cluster's pool of identities, PROJECT.svc.id.goog; taken from the cluster, as there is none before one."
+  description = "The cluster's workload identity pool, PROJECT.svc.id.goog; taken from the cluster, because it does not exist before."
   type        = string
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9][.]svc[.]id[.]goog$", var.workload_pool))

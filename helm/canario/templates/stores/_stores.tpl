@@ -1,4 +1,4 @@
-{{/* What a store's StatefulSet has beside its containers; (dict "root" $ "component" NAME). */}}
+{{/* A store's StatefulSet without its containers; (dict "root" $ "component" NAME). */}}
 {{- define "canario.storeSet" -}}
 replicas: 1
 serviceName: {{ .component }}
@@ -20,7 +20,7 @@ volumeClaimTemplates:
 {{- end }}
 {{- end }}
 
-{{/* What a store's pod has beside its containers. */}}
+{{/* A store's pod without its containers. */}}
 {{- define "canario.storePod" -}}
 automountServiceAccountToken: false
 securityContext:
@@ -34,7 +34,7 @@ volumes:
   {{- end }}
 {{- end }}
 
-{{/* What every container of a store has. */}}
+{{/* The settings of every container of a store. */}}
 {{- define "canario.storeContainer" -}}
 image: {{ include "canario.image" .Values.stores.image }}
 resources:
