@@ -33,7 +33,8 @@ def test_a_command_waits_longer_unless_somebody_says_how_long() -> None:
 
 
 @pytest.mark.parametrize(("number", "status"), [(None, 7), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_loops_end_with_the_command_and_with_whoever_asked_for_it(number: int | None, status: int) -> None:
+def test_loops_end_with_the_command_and_its_caller(number: int | None, status: int) -> None:
+    """Loops end with the command, and with the process that asked for it."""
     then = "sys.exit(7)" if number is None else "time.sleep(60)"
     # SIGINT as a terminal's: a suite that runs in the background of a shell inherits that it is ignored.
     script = (

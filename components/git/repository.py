@@ -279,18 +279,33 @@ class Repository:
 
 
 def default_branch(url: str) -> str:
-    """The branch that a clone of the repository at a path or URL would check out.
+    """The branch that a clone of the repository at a path or URL would check out; `main` for an empty one.
 
     Raises:
-        GitError: the repository cannot be reached, or has no branch.
+        GitError: the repository cannot be reached, or its HEAD names none of its branches.
     """
-    done = run_git("ls-remote", "--symref", "--", url, "HEAD", settings=_QUIET | _configured([("safe.directory", "*")]))
+    listed = _remote_references(url, "HEAD")
+    found = re.match(r"ref: refs/heads/(\S+)\tHEAD", listed)
+    if found is None and not is_empty(url):
+        raise GitError(f"{url}: its HEAD names none of its branches; set it, or push that branch")
+    return found[1] if found else "main"
+
+
+def is_empty(url: str, settings: Settings = ()) -> bool:
+    """Whether the repository at a path or URL has no commit yet.
+
+    Raises:
+        GitError: the repository cannot be reached.
+    """
+    return not _remote_references(url, settings=settings)
+
+
+def _remote_references(url: str, *names: str, settings: Settings = ()) -> str:
+    configured = _QUIET | _configured([*settings, ("safe.directory", "*")])
+    done = run_git("ls-remote", "--symref", "--", url, *names, settings=configured)
     if done.returncode:
         raise GitError(f"{url}: git ls-remote failed: {words(done)}")
-    found = re.match(r"ref: refs/heads/(\S+)\tHEAD", done.stdout.decode(errors="replace"))
-    if found is None:
-        raise GitError(f"{url}: it has no branch that HEAD names; push a first commit to it")
-    return found[1]
+    return done.stdout.decode(errors="replace")
 
 
 def _configured(settings: Settings) -> dict[str, str]:

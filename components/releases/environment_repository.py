@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from components.errors import GitError
-from components.git.repository import Commit, Repository, Settings
+from components.git.repository import Commit, Repository, Settings, is_empty
 from components.releases.release_file import environment_folder
 
 #: How often a commit is attempted while others push first.
@@ -50,15 +50,23 @@ class EnvironmentRepository:
 
     @contextmanager
     def fetched(self) -> Iterator[Repository]:
-        """Yields a temporary copy of the branch.
+        """Yields a temporary copy of the branch; an empty repository begins with a commit of no files.
 
         Raises:
             GitError: the repository cannot be reached, or has no such branch.
         """
         with tempfile.TemporaryDirectory(prefix="canario-environment-") as folder:
             repository = Repository.create(Path(folder) / "environment.git", self.branch)
-            repository.fetch(self.url, self._settings)
+            self._fetch(repository)
             yield repository
+
+    def _fetch(self, repository: Repository) -> None:
+        try:
+            repository.fetch(self.url, self._settings)
+        except GitError:
+            # Into an empty repository our own first commit is pushed.
+            if not is_empty(self.url, self._settings):
+                raise
 
     def commit(self, make: Callable[[Repository], Made]) -> Made:
         """Pushes the commit that `make` makes; if somebody else pushed first, makes it again on the newest branch.

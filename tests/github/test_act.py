@@ -111,7 +111,8 @@ def _make(folder: Path, fails: str) -> str:
     return f"{folder}{os.pathsep}"
 
 
-def test_a_lock_that_is_newer_changes_no_environment_that_runs_this_suite(tree: Path) -> None:
+def test_a_newer_lock_changes_no_environment_of_this_suite(tree: Path) -> None:
+    """A lock that is newer changes no environment that runs this suite."""
     for name in ("requirements.txt", "services/model_server/requirements.txt"):
         (tree / name).touch()
     subprocess.run(["make", "setup"], cwd=tree, env=_environment(tree), check=True, capture_output=True)

@@ -52,6 +52,19 @@ def test_a_release_is_a_commit_with_version_package_and_metrics(repository: Path
     ]
 
 
+def test_an_empty_repository_gets_its_first_branch(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "empty.git")
+    made = commit(tmp_path / "empty.git")
+    assert git(tmp_path / "empty.git", "rev-parse", "main") == made
+
+
+def test_a_missing_branch_is_no_empty_repository(repository: Path) -> None:
+    where = EnvironmentRepository(str(repository), "elsewhere", environment_folder("demo"))
+    release = Release(service="small", version="1", package=DIGEST)
+    with pytest.raises(ComponentError, match="git fetch failed"):
+        commit_release(where, "demo", release, METRICS)
+
+
 def test_releasing_again_commits_nothing(repository: Path) -> None:
     first = commit(repository)
     assert commit(repository) == first
