@@ -26,7 +26,7 @@ def test_an_allowance_gives_a_share_of_the_time_that_passes() -> None:
     assert allowance.wait_seconds() > 0
 
 
-def test_own_time_passes_in_rest_and_in_work() -> None:
+def test_unstalled_clock_passes_in_rest_and_in_work() -> None:
     """Own time passes while there is nothing to do, and while there is work."""
     clock = unstalled_clock()
     at, start = time.monotonic(), clock()
@@ -38,9 +38,9 @@ def test_own_time_passes_in_rest_and_in_work() -> None:
 
 _CONTEST = """
 import os, sys, time
-from services.model_server.shadow.cpu_budget import own_time
+from services.model_server.shadow.cpu_budget import unstalled_clock
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-clock = own_time()
+clock = unstalled_clock()
 start, at = clock(), time.monotonic()
 other = os.fork()
 while time.monotonic() < at + 0.5:
@@ -52,7 +52,7 @@ if other:
 
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this kernel does not tell")
-def test_own_time_stands_still_while_another_process_runs() -> None:
+def test_unstalled_clock_stands_still_while_another_process_runs() -> None:
     """Own time stands still while another process has the processor."""
     done = subprocess.run(
         [sys.executable, "-c", _CONTEST],
