@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from components.digest import sha256
 from components.evaluation.result import Evaluation
 from components.explain import draw_figures, explain_model
@@ -21,6 +23,7 @@ from components.registry.tracking import RunRecord
 from components.releases.release_file import Release, release_file, release_text
 from k8s.audit.collect import Places
 from k8s.twin.events import Events
+from tests.components.empty_store import empty_store
 from tests.components.small_table import csv_of, small_frame, small_spec
 from tests.components.trained_small import evaluated, small_model, small_sides, trained
 
@@ -50,7 +53,7 @@ def git(folder: Path, *arguments: str, who: tuple[str, str] = ANN) -> str:
     return done.stdout.strip()
 
 
-def make(home: Path, code: str = "c" * 40, lock: bytes = b"numpy==2\n") -> Known:
+def make(factory: pytest.TempPathFactory, home: Path, code: str = "c" * 40, lock: bytes = b"numpy==2\n") -> Known:
     """Version 1 of `small`: released to staging by Ann, merged to production by Bob, and reverted there."""
     build = home / "build"
     (home / "small.csv").write_bytes(csv_of(small_frame(600)))
@@ -61,6 +64,7 @@ def make(home: Path, code: str = "c" * 40, lock: bytes = b"numpy==2\n") -> Known
     made = small_model()
     draft = package_model(made.model, made.fit, evaluation, small_sides().holdout, SPEC, origin, home / "draft")
     package = keep_package(draft, build / "store" / "packages" / draft.digest.removeprefix("sha256:"))
+    empty_store(factory, build / "mlflow" / "mlflow.db")
     _register(
         build, home, evaluation, package, Source(uri, snapshot.source_digest, "600 rows, 0.0% copies.\n\n- a note")
     )

@@ -25,6 +25,7 @@ from services.image.errors import EngineError
 from services.image.layout import read_layout
 from services.signing.sbom import bill_of_materials
 from services.signing.signer import key_signer, sign_package
+from tests.components.empty_store import empty_store
 from tests.services.image.layouts import Entry, layer, write_layout
 from tests.signing_keys import Keys, write_keys
 from tests.small_package import golden_rows, logistic_graph, small_contract
@@ -146,7 +147,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Chain:
         image=home / "image.json",
         code=home / "code",
         store=home / "store",
-        mlflow=f"sqlite:///{home}/mlflow.db",
+        mlflow=empty_store(tmp_path_factory, home / "mlflow.db"),
         served=package.digest,
         public_key=keys.public,
         pulled=None,

@@ -37,7 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> There:
     git(code, "add", ".")
     git(code, "commit", "-qm", "code")
     commit = git(code, "rev-parse", "HEAD")
-    known = make(home, commit, LOCK)
+    known = make(tmp_path_factory, home, commit, LOCK)
     (snapshot,) = (known.places.build / "store" / "snapshots").iterdir()
     return There(f"sqlite:///{known.places.build / 'mlflow' / 'mlflow.db'}", code, commit, snapshot)
 
