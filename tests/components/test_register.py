@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,15 @@ from components.register import DataOrigin, register_package
 from components.registry.model_registry import aliased, champion, connect, local_package, promote
 from components.registry.package_store import require_snapshot
 from components.registry.tracking import REFUSED_TAG, RunRecord, record_refusal
+from tests.components.empty_store import empty_store
 from tests.components.mlflow_server import running_server
 from tests.components.small_table import small_spec
 from tests.components.trained_small import evaluated, packaged, small_model, small_sides, trained
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with its tables, which take MLflow seconds to make."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    connect(f"sqlite:///{folder}/m.db")
-    return folder
-
-
 @pytest.fixture
-def uri(empty_store: Path, tmp_path: Path) -> str:
-    shutil.copyfile(empty_store / "m.db", tmp_path / "m.db")
-    return f"sqlite:///{tmp_path}/m.db"
+def uri(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return empty_store(tmp_path_factory, tmp_path / "m.db")
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +149,7 @@ def read_registered(version: object, uri: str) -> str:
     return package_digest(local_package(version, uri))
 
 
-def test_a_bucket_behind_a_server_is_never_asked_directly(empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_behind_a_server_is_never_asked_directly(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow.environment_variables import (
         MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD,
         MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD,
@@ -166,7 +157,7 @@ def test_a_bucket_behind_a_server_is_never_asked_directly(empty_store: Path, mon
 
     for setting in (MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD):
         monkeypatch.delenv(setting.name, raising=False)
-        connect(f"sqlite:///{empty_store}/m.db")
+        connect(uri)
         assert (setting.is_set(), setting.get()) == (True, False)
 
 
@@ -212,10 +203,10 @@ def test_another_result_under_the_same_name_is_another_run(uri: str, record: Run
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[str]:
-    """The URI of an MLflow server on this machine that stores its callers' artifacts."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of an MLflow server on this machine, that stores its callers' artifacts."""
     folder = tmp_path_factory.mktemp("server")
-    shutil.copyfile(empty_store / "m.db", folder / "m.db")
+    empty_store(tmp_path_factory, folder / "m.db")
     with running_server(folder) as uri:
         yield uri
 

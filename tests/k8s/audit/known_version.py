@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from components.digest import sha256
 from components.evaluation.gates import check_gates
 from components.evaluation.result import Evaluation
@@ -20,6 +22,7 @@ from components.registry.tracking import RunRecord
 from components.releases.release_file import Release, release_file, release_text
 from k8s.audit.collect import RecordSources
 from k8s.twin.events import Events
+from tests.components.empty_store import empty_store
 from tests.components.small_table import csv_of, small_frame, small_spec
 from tests.components.trained_small import evaluated, small_model, small_sides, trained
 from tests.git_repository import commit_all, git
@@ -43,7 +46,7 @@ class Known:
     commits: dict[str, str]
 
 
-def make(home: Path, code: str = "c" * 40, lock: bytes = b"numpy==2\n") -> Known:
+def make(factory: pytest.TempPathFactory, home: Path, code: str = "c" * 40, lock: bytes = b"numpy==2\n") -> Known:
     """Version 1 of `small`: released to staging by Ann, merged to production by Bob, and reverted there."""
     build = home / "build"
     (home / "small.csv").write_bytes(csv_of(small_frame(600)))
@@ -54,6 +57,7 @@ def make(home: Path, code: str = "c" * 40, lock: bytes = b"numpy==2\n") -> Known
     made = small_model()
     draft = package_model(made.model, made.fit, evaluation, small_sides().holdout, SPEC, origin, home / "draft")
     package = keep_package(draft, build / "store" / "packages" / draft.digest.removeprefix("sha256:"))
+    empty_store(factory, build / "mlflow" / "mlflow.db")
     _register(
         build, home, evaluation, package, DataOrigin(uri, snapshot.source_digest, "600 rows, 0.0% copies.\n\n- a note")
     )

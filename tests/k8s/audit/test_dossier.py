@@ -25,7 +25,7 @@ from tests.k8s.audit.known_version import BOB, Known, make, write_replay
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
-    return make(tmp_path_factory.mktemp("version"))
+    return make(tmp_path_factory, tmp_path_factory.mktemp("version"))
 
 
 def written(known: Known, folder: Path) -> Dossier:

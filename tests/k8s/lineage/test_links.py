@@ -24,6 +24,7 @@ from k8s.lineage.links import LinkSources, verify
 from services.image.errors import EngineError
 from services.signing.sbom import bill_of_materials
 from services.signing.signer import key_signer, sign_package
+from tests.components.empty_store import empty_store
 from tests.components.image.layouts import Entry, layer, write_layout
 from tests.git_repository import commit_all, git
 from tests.signing_keys import Keys, write_keys
@@ -138,7 +139,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Chain:
         image=home / "image.json",
         code=home / "code",
         store=home / "store",
-        mlflow=f"sqlite:///{home}/mlflow.db",
+        mlflow=empty_store(tmp_path_factory, home / "mlflow.db"),
         served=package.digest,
         public_key=keys.public,
         pulled=None,

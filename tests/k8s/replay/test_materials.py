@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> There:
     git(code, "init", "-q")
     (code / "requirements.txt").write_bytes(LOCK)
     commit = commit_all(code)
-    known = make(home, commit, LOCK)
+    known = make(tmp_path_factory, home, commit, LOCK)
     (snapshot,) = (known.places.build / "store" / "snapshots").iterdir()
     return There(f"sqlite:///{known.places.build / 'mlflow' / 'mlflow.db'}", code, commit, snapshot)
 
