@@ -65,8 +65,14 @@ class EnvironmentRepository:
             repository.fetch(self.url, self._settings)
         except GitError:
             # Into an empty repository our own first commit is pushed.
-            if not is_empty(self.url, self._settings):
+            if not self._is_empty():
                 raise
+
+    def _is_empty(self) -> bool:
+        try:
+            return is_empty(self.url, self._settings)
+        except GitError:
+            return False
 
     def commit(self, make: Callable[[Repository], Made]) -> Made:
         """Pushes the commit that `make` makes; if somebody else pushed first, makes it again on the newest branch.

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from pipelines.local import main
 from tests.components.small_table import csv_of, small_examples, small_frame, small_spec
 from tests.git_repository import git
 from tests.patience import patient
-from tests.shared import made_once
 
 STEPS = ["ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate", "package"]
 STEPS += ["register", "release"]
@@ -73,90 +72,11 @@ def place(tmp_path: Path) -> Workplace:
     return Workplace(tmp_path)
 
 
-@dataclass(frozen=True)
-class Continued:
-    """What a run did that was ended by a signal while it searched, was started again, and then once more by its name.
-
-    Attributes:
-        status: how the run ended that got the signal.
-        left: processes of it that were there afterwards.
-        result: whether it had left one.
-        name: the run's, as it was written down.
-        first, again: the results of the two that followed.
-        versions: of the model, after each of these two.
-    """
-
-    status: int
-    left: list[int]
-    result: bool
-    name: str
-    first: dict[str, Any]
-    again: dict[str, Any]
-    versions: list[list[str]]
-
-
-def _continue(place: Workplace, number: int) -> Continued:
-    status, left = _end_while_it_searches(place, number)
-    result = (place.folder / "v1" / "result.json").exists()
-    name = json.loads((place.folder / "v1" / "run.json").read_text())["run"]
-    first, versions = place.run("v1", place.spec()), [place.versions()]
-    again = place.run("v1", place.spec(), "--name", name)
-    return Continued(status, left, result, name, first, again, [*versions, place.versions()])
-
-
-def _end_while_it_searches(place: Workplace, number: int) -> tuple[int, list[int]]:
-    """Sends a signal to a run; its exit status, and which of its processes were left."""
-    (place.folder / "small.csv").write_bytes(csv_of(small_frame(600)))
-    command = place.command("v1", place.spec())
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr is not None
-        for line in running.stderr:
-            if line.strip().startswith("split "):
-                break
-        children = [child.pid for child in psutil.Process(running.pid).children(recursive=True)]
-        running.send_signal(number)
-        status = running.wait(patient(30))
-        left = [pid for pid in children if psutil.pid_exists(pid)]
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-    return status, left
-
-
-def _continued(factory: pytest.TempPathFactory, number: int) -> tuple[Workplace, Continued]:
-    """A run is made once for each signal, whichever tests look at what it did."""
-
-    def make(folder: Path) -> None:
-        told = asdict(_continue(Workplace(folder), number))
-        (folder / "continued.json").write_text(json.dumps(told), encoding="utf-8")
-
-    folder = made_once(factory, f"continued-after-{number}", make)
-    return Workplace(folder), Continued(**json.loads((folder / "continued.json").read_text(encoding="utf-8")))
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_a_run_that_was_killed_goes_on_and_registers_once(
-    tmp_path_factory: pytest.TempPathFactory, number: int
-) -> None:
-    _, told = _continued(tmp_path_factory, number)
-    if told.status > 0:
-        assert told.status == 128 + signal.SIGTERM
-        assert told.left == []
-    assert not told.result
-    assert told.first["run"] == told.name
-    assert {step for step, ran in told.first["steps"].items() if ran["reused"]} == {"validate", "split"}
-    assert {step for step, ran in told.again["steps"].items() if ran["reused"]} == REUSABLE
-    assert [told.again[key] for key in ("digest", "model_version", "run_id")] == [
-        told.first[key] for key in ("digest", "model_version", "run_id")
-    ]
-    assert told.versions == [["1"], ["1"]]
-
-
-def test_a_first_version_a_second_one_and_one_that_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The first version is one that went on after it was killed, and that was asked for once more since."""
-    place, told = _continued(tmp_path_factory, signal.SIGKILL)
-    first = told.first
+def test_a_first_version_a_second_one_and_one_that_is_refused(place: Workplace) -> None:
+    first = place.run("v1", place.spec())
     assert (first["status"], first["model_version"], first["champion"], first["commit"]) == ("ok", "1", None, None)
     assert sorted(first["steps"]) == sorted(STEPS)
+    assert not any(step["reused"] for step in first["steps"].values())
     _is_packaged(first)
     _is_reported(place, first)
     promote(place.mlflow, "small", first["model_version"])
@@ -243,6 +163,49 @@ def test_a_wrong_command_line_gets_a_sentence(
     assert main(place.command("x", place.spec(), *more)[3:]) == 2
     assert says in capsys.readouterr().err
     assert not (place.folder / "x").exists()
+
+
+@pytest.fixture
+def killed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Workplace, int, list[int]]]:
+    """A run that got a signal during the search: its folder, its exit status and its processes."""
+    (tmp_path / "small.csv").write_bytes(csv_of(small_frame(400)))
+    place = Workplace(tmp_path)
+    running = subprocess.Popen(
+        place.command("home", place.spec()), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stderr is not None
+    for line in running.stderr:
+        if line.strip().startswith("split "):
+            break
+    children = [child.pid for child in psutil.Process(running.pid).children(recursive=True)]
+    running.send_signal(request.param)
+    yield place, running.wait(patient(30)), children
+    for pid in children:
+        if psutil.pid_exists(pid):
+            os.kill(pid, signal.SIGKILL)
+    running.stderr.close()
+
+
+@pytest.mark.parametrize(
+    "killed", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], indirect=True
+)
+def test_a_run_that_was_killed_goes_on_and_registers_once(killed: tuple[Workplace, int, list[int]]) -> None:
+    place, status, children = killed
+    if status > 0:
+        assert status == 128 + signal.SIGTERM
+        assert [pid for pid in children if psutil.pid_exists(pid)] == []
+    assert not (place.folder / "home" / "result.json").exists()
+    began = json.loads((place.folder / "home" / "run.json").read_text())["run"]
+    result = place.run("home", place.spec())
+    assert result["run"] == began
+    assert {step for step, ran in result["steps"].items() if ran["reused"]} == {"validate", "split"}
+    assert place.versions() == ["1"]
+    again = place.run("home", place.spec(), "--name", began)
+    assert {step for step, ran in again["steps"].items() if ran["reused"]} == REUSABLE
+    assert [again[key] for key in ("digest", "model_version", "run_id")] == [
+        result[key] for key in ("digest", "model_version", "run_id")
+    ]
+    assert place.versions() == ["1"]
 
 
 def test_two_runs_do_not_share_a_store(place: Workplace, capsys: pytest.CaptureFixture[str]) -> None:
