@@ -117,9 +117,9 @@ def refuse_violations(evaluation: Evaluation) -> None:
     Raises:
         GateError: lists every failed gate with its value and limit.
     """
-    breaches = [gate for gate in evaluation.gates if not gate.passed]
-    if breaches:
-        lines = [f"- {violation(gate)}" for gate in breaches]
+    violations = [gate for gate in evaluation.gates if not gate.passed]
+    if violations:
+        lines = [f"- {violation(gate)}" for gate in violations]
         raise GateError(f"the {evaluation.candidate} model did not pass {len(lines)} gates:\n" + "\n".join(lines))
 
 

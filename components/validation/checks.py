@@ -57,14 +57,16 @@ def check_examples(examples: Examples, spec: Spec, reference: Examples | None = 
     copies = _copies(examples)
     alone = {name: single_feature_auc(cells, examples.labels) for name, cells in examples.columns.items()}
     shifts = _shifts(examples, reference, spec) if reference else {}
-    breaches = [
-        *_cell_breaches(examples, spec),
-        *_copy_breaches(examples, spec, copies),
-        *_leak_breaches(alone, spec),
-        *_shift_breaches(shifts),
+    violations = [
+        *_cell_violations(examples, spec),
+        *_copy_violations(examples, spec, copies),
+        *_leak_violations(alone, spec),
+        *_shift_violations(shifts),
     ]
-    if breaches:
-        raise DataError(f"the table was refused, {len(breaches)} breaches:\n" + "\n".join(f"- {b}" for b in breaches))
+    if violations:
+        raise DataError(
+            f"the table was refused, {len(violations)} breaches:\n" + "\n".join(f"- {each}" for each in violations)
+        )
     notes = [shift.sentence for shift in shifts.values() if shift.index > NOTABLE_SHIFT]
     return Findings(len(examples), copies, alone, {name: s.index for name, s in shifts.items()}, tuple(notes))
 
@@ -90,13 +92,13 @@ def _column(feature: Feature) -> pa.Column:
     return pa.Column(float, check, nullable=feature.missing == "allowed")
 
 
-def _cell_breaches(examples: Examples, spec: Spec) -> list[str]:
+def _cell_violations(examples: Examples, spec: Spec) -> list[str]:
     frame = pd.DataFrame({name: _cells(examples, name, feature) for name, feature in spec.features.items()})
     try:
         schema_of(spec).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases.groupby(["column", "check"], sort=False)
-        return [_cell_breach(str(key[0]), str(key[1]), rows, examples) for key, rows in cases]
+        return [_cell_violation(str(key[0]), str(key[1]), rows, examples) for key, rows in cases]
     return []
 
 
@@ -106,7 +108,7 @@ def _cells(examples: Examples, name: str, feature: Feature) -> "pd.Series[Any]":
     return pd.Series(numbers(feature, name, examples.columns), dtype=np.float64)
 
 
-def _cell_breach(column: str, check: str, cases: pd.DataFrame, examples: Examples) -> str:
+def _cell_violation(column: str, check: str, cases: pd.DataFrame, examples: Examples) -> str:
     positions = np.unique(cases["index"].astype(int))
     if check == "not_nullable":
         return f"column {column!r} is missing in {len(positions):,} rows ({name_rows(positions)}); allow it or fill it"
@@ -125,7 +127,7 @@ def _copies(examples: Examples) -> float:
     return 1 - len(np.unique(keys)) / len(keys)
 
 
-def _copy_breaches(examples: Examples, spec: Spec, copies: float) -> list[str]:
+def _copy_violations(examples: Examples, spec: Spec, copies: float) -> list[str]:
     if copies <= MOST_COPIES or _combinations(spec.features.values()) < 10 * len(examples):
         return []
     keys = content_keys({**examples.columns, "": examples.labels.astype(np.float64)})
@@ -146,7 +148,7 @@ def _combinations(features: Any) -> float:
 # --- leaks and shift ---------------------------------------------------------------------
 
 
-def _leak_breaches(alone: dict[str, float], spec: Spec) -> list[str]:
+def _leak_violations(alone: dict[str, float], spec: Spec) -> list[str]:
     return [
         f"column {name!r} alone tells the answer (AUC {auc:.4f}, limit {LEAK_AUC}); if it is not known when a "
         "prediction is asked for, move it to data.ignore, else list it in data.vouched"
@@ -161,7 +163,7 @@ def _shifts(examples: Examples, reference: Examples, spec: Spec) -> dict[str, Sh
     }
 
 
-def _shift_breaches(shifts: dict[str, Shift]) -> list[str]:
+def _shift_violations(shifts: dict[str, Shift]) -> list[str]:
     return [
         f"{shift.sentence}, at most {MOST_SHIFT:g} may be; first {name_rows(shift.rows)}"
         for shift in shifts.values()

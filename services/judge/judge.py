@@ -66,7 +66,7 @@ class Judge:
     def problems(self, subject: Subject) -> list[str]:
         """The reasons why the evidence cannot be read or believed; too little evidence is not among them."""
         evidence = evidence_at(self._source.series(subject), self.clock(), self._stale_seconds())
-        return [*evidence.problems, *evidence.faults(), *evidence.doubts()]
+        return [*evidence.problems, *evidence.contradictions(), *evidence.doubts()]
 
     def verdict(self, subject: Subject, toward: float | None = None) -> Verdict:
         """The current verdict on `toward` percent, by default on the next weight."""

@@ -58,7 +58,7 @@ def judge(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> 
     Missing or contradictory data means wait; waiting past the deadline means fail.
     """
     toward = next_weight(evidence.weight, rollout) if toward is None else toward
-    contradictions = evidence.faults()
+    contradictions = evidence.contradictions()
     findings = () if contradictions else _findings(evidence, rollout, toward)
     lacking = [*evidence.problems, *contradictions, *evidence.doubts()]
     decision, reason = _decide(findings, lacking, toward)

@@ -62,7 +62,7 @@ class Counts:
             labels=None if np.isnan(labels).any() else tuple((pair[0], pair[1]) for pair in labels.tolist()),
         )
 
-    def faults(self, side: str) -> list[str]:
+    def contradictions(self, side: str) -> list[str]:
         """One sentence for each contradiction within the counts."""
         row = self.vector()
         if (row[~np.isnan(row)] < 0).any() or np.isinf(row).any():
@@ -136,10 +136,10 @@ class Evidence:
             problems=tuple(dict.fromkeys((*self.problems, *other.problems))),
         )
 
-    def faults(self) -> list[str]:
+    def contradictions(self) -> list[str]:
         """One sentence for each contradiction within the counts of any stratum."""
         sides = ((side, getattr(stratum, side)) for stratum in self.strata for side in ("champion", "canary"))
-        return list(dict.fromkeys(sentence for side, counts in sides for sentence in counts.faults(side)))
+        return list(dict.fromkeys(sentence for side, counts in sides for sentence in counts.contradictions(side)))
 
     def doubts(self) -> list[str]:
         """One sentence for each weight that the canary did not really get; harm can still be shown, safety cannot."""

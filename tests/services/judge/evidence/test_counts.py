@@ -37,11 +37,11 @@ def test_counts_add_up() -> None:
     ],
 )
 def test_counts_that_contradict_themselves_say_how(wrong: Counts, sentence: str) -> None:
-    assert Evidence((Stratum(10, counts(90), wrong),)).faults() == [sentence]
+    assert Evidence((Stratum(10, counts(90), wrong),)).contradictions() == [sentence]
 
 
 def test_sound_counts_have_no_fault() -> None:
-    assert evidence(stratum(counts(10, errors=10), counts(90))).faults() == []
+    assert evidence(stratum(counts(10, errors=10), counts(90))).contradictions() == []
 
 
 @pytest.mark.parametrize(
