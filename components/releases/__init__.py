@@ -1,4 +1,4 @@
-"""The release file, which says what runs in an environment.
+"""What runs in an environment: its release files, its Git repository, rollbacks, and the status of a Canary.
 
-Imports package, git and spec; services and k8s may import it.
+Imports git and spec; services and k8s may import it.
 """

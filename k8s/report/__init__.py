@@ -1,6 +1,6 @@
 """Words, pictures and styles that the demo's report and the dossier share.
 
-This package imports none of our other packages.
+Imports nothing of ours; audit and the twin may import it.
 """
 
 from pathlib import Path

@@ -1,1 +1,4 @@
-"""Signs packages and lists the contents of their images."""
+"""Signs packages and lists the contents of their images.
+
+Imports image and the model server's build; k8s may import it.
+"""

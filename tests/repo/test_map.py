@@ -69,3 +69,20 @@ def test_no_public_class_has_the_name_of_another() -> None:
 def test_a_name_that_stands_twice_is_seen() -> None:
     sources = [("a.py", "class Plan: ...\nclass _Plan: ...\n"), ("b.py", "class Plan: ...\nclass _Plan: ...\n")]
     assert twice(sources) == {"Plan": ["a.py", "b.py"]}
+
+
+def doorplate(source: str) -> bool:
+    """Whether a package says in two paragraphs what it is for, and what it imports."""
+    paragraphs = (ast.get_docstring(ast.parse(source)) or "").split("\n\n")
+    return len(paragraphs) == 2 and paragraphs[1].startswith("Imports ")
+
+
+def test_every_package_says_what_it_is_for_and_what_it_imports() -> None:
+    packages = [path for path in files("__init__.py") if path.parts[0] in ROOMS[""]]
+    assert len(packages) > 30
+    assert [str(path) for path in packages if not doorplate((ROOT / path).read_text(encoding="utf-8"))] == []
+
+
+def test_a_package_without_a_doorplate_is_seen() -> None:
+    assert not doorplate('"""A room."""\n')
+    assert doorplate('"""A room.\n\nImports nothing.\n"""\n')

@@ -1,4 +1,7 @@
-"""The demo's report: one self-contained HTML file for people who were not there."""
+"""The demo's report: one self-contained HTML file for people who were not there.
+
+Imports the twin's summary, and report; the demo may import it.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
 """The judge's evidence: counters by version, read from metrics pages or from Prometheus.
 
-This package imports the webhook's types; it decides nothing.
+Imports the webhook's types; it decides nothing.
 """

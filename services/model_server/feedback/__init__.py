@@ -1,4 +1,4 @@
 """Matches labels that come back with the answers of this replica or a peer.
 
-This package imports decoding, counters and the prediction log; the application may import it.
+Imports decoding, counters and the prediction log; the application may import it.
 """
