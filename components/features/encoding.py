@@ -41,13 +41,13 @@ from components.spec.values import (
 
 #: A table: column name to its cells; a missing cell is None or NaN (NaT in a datetime64 array).
 Table = Mapping[str, Sequence[Any] | NDArray[Any]]
-#: What a request says about one feature; None says that it is missing.
+#: The value of one feature in a request; None if it is missing.
 RequestValue = float | int | str | bool | None
 
 _FLOAT = struct.Struct("<f")
 #: Beyond this a float32 is infinite, which no graph was trained on.
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
-#: From so many rows on, feature by feature is quicker than row by row.
+#: From this many rows, encoding by feature is faster than by row.
 _BATCH_ROWS = 16
 
 
@@ -94,7 +94,7 @@ def fit_encoding(features: Mapping[str, Feature], table: Table) -> Encoding:
     """The encoding of these features, with medians, means and deviations of a training table.
 
     Raises:
-        DataError: a column is not there or holds something that is no number or date.
+        DataError: a column is missing, or a cell is not a number or date.
     """
     return Encoding(features={name: _fit(name, feature, table) for name, feature in features.items()})
 
@@ -108,7 +108,7 @@ def _fit(name: str, feature: Feature, table: Table) -> Scaled | OneHot:
     fill = float(np.median(known)) if known.size else 0.0
     filled = np.where(np.isnan(cells), fill, cells)
     mean, std = (float(filled.mean()), float(filled.std())) if filled.size else (0.0, 0.0)
-    # A constant column has no scale; rounding leaves a trace of one.
+    # A constant column has no scale, but rounding leaves a tiny deviation.
     if std <= 1e-12 * max(1.0, abs(mean)):
         std = 1.0
     factor = feature.factor if isinstance(feature, NumberFeature) else 1.0
@@ -119,7 +119,7 @@ def numbers(feature: NumberFeature | DateFeature | Scaled, name: str, table: Tab
     """A column of a table as float64 (days for a date), NaN where it is missing.
 
     Raises:
-        DataError: a cell is no number or no date; the first one is named.
+        DataError: a cell is not a number or date; names the first one.
     """
     cells = _column(name, table)
     is_date = isinstance(feature, DateFeature) or (isinstance(feature, Scaled) and feature.kind == "date")
@@ -150,7 +150,7 @@ def encode_table(encoding: Encoding, table: Table) -> NDArray[np.float32]:
     """A whole table in the table's own unit -> float32 [rows, width].
 
     Raises:
-        DataError: a column is not there, or a cell is of the wrong kind or an unknown category.
+        DataError: a column is missing, or a cell has the wrong kind or an unknown category.
     """
     blocks: list[NDArray[np.float64]] = []
     for name, rule in encoding.features.items():
@@ -189,9 +189,9 @@ def _places(name: str, rule: OneHot, table: Table) -> NDArray[np.intp]:
 class RowEncoder:
     """Encodes the rows of a request, in some microseconds a row.
 
-    Every category's columns are bytes made beforehand, so a row is a few
-    look-ups and one join; a batch goes feature by feature instead of row by
-    row. Values are not checked here: the server's decoder has.
+    Every category's columns are bytes made beforehand, so a row costs a few
+    look-ups and one join; a batch is encoded feature by feature. Values are
+    not checked here, since the server's decoder checks them.
     """
 
     def __init__(self, encoding: Encoding) -> None:
@@ -205,7 +205,7 @@ class RowEncoder:
 
         Raises:
             KeyError: a value is not among a category's.
-            ValueError: a text is no date.
+            ValueError: a text is not a date.
         """
         if len(rows) >= _BATCH_ROWS:
             columns = zip(*rows, strict=True)
@@ -264,7 +264,7 @@ def _category_part(rule: OneHot) -> Callable[[Any], bytes]:
 
 
 def _mixed_part(rule: OneHot, gap: bytes) -> Callable[[Any], bytes]:
-    """As a look-up, where `true` and 1 (one key to Python) may both be values."""
+    """Looks values up by text, since `true` and 1 are one key to Python and may both be values."""
     size = len(rule.values) + rule.indicator
     table = {
         category_text(value): np.eye(1, size, place, dtype=np.float32).tobytes()
@@ -300,6 +300,6 @@ def _date_part(rule: Scaled) -> Callable[[str | None], bytes]:
 
 
 def _tails(rule: Scaled) -> tuple[bytes, bytes]:
-    """What follows a number that is there, and the whole of one that is missing."""
+    """The bytes after a number that is given, and all bytes of one that is missing."""
     filled = _FLOAT.pack((rule.fill - rule.mean) / rule.std)
     return (_FLOAT.pack(0.0), filled + _FLOAT.pack(1.0)) if rule.indicator else (b"", filled)

@@ -1,4 +1,4 @@
-"""The train step without a pipeline: one of the pods of an indexed Job that train a model together.
+"""The train step without a pipeline: one pod of an indexed Job whose pods train a model together.
 
     python -m components.jobs.train_worker --spec spec.json --train train.parquet --trials trials.json --out /tmp/model
         [--workers 2 --job NAME --service NAME]
@@ -26,9 +26,9 @@ from components.models.trials import Search
 from components.package.model_package import MODEL
 from components.spec.contract import Spec
 
-#: Where a worker listens to the others.
+#: The port on which a worker listens to the others.
 PORT: Final = 2222
-#: The file by which worker 0 is told that its model is safe; `fit.json`, written last, says that there is one.
+#: The file that tells worker 0 that its model is safe; `fit.json`, written last, shows that there is a model.
 TAKEN: Final = "taken"
 _TAKE_SECONDS: Final = 300.0
 _LOOK_SECONDS: Final = 0.2
@@ -36,14 +36,14 @@ _LOOK_SECONDS: Final = 0.2
 
 @dataclass(frozen=True)
 class Place:
-    """Which of the workers this one is."""
+    """The position of one worker among all."""
 
     index: int
     workers: int
 
 
 def place_of(workers: int, environ: Mapping[str, str]) -> Place:
-    """This worker's place, from the number that Kubernetes gives a pod of an indexed Job.
+    """Reads the worker's place from the number that Kubernetes gives a pod of an indexed Job.
 
     Raises:
         SpecError: there is no number, or it is not below `workers`.
@@ -64,7 +64,7 @@ def tf_config(place: Place, job: str, service: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; the exit status, 2 for a bad spec or table."""
+    """Runs the command line; returns the exit status, 2 for a bad spec or table."""
     args = _parser().parse_args(arguments)
     try:
         place = place_of(args.workers, os.environ)
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(args: argparse.Namespace, place: Place) -> None:
-    # Training reads TF_CONFIG, which is set by now; so much is imported only here.
+    # Imported here because TensorFlow reads TF_CONFIG, which is set only now.
     from components.models.training import train_candidate
     from components.table.examples import load_examples
 
@@ -99,7 +99,7 @@ def _train(args: argparse.Namespace, place: Place) -> None:
 
 
 def _taken(out: Path, seconds: float) -> bool:
-    """Whether the model is taken in time."""
+    """Waits until the model is taken; returns False if time runs out."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if (out / TAKEN).exists():

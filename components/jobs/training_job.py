@@ -1,4 +1,4 @@
-"""A training as objects of Kubernetes: an indexed Job, its inputs, and what lets its workers talk."""
+"""A training as Kubernetes objects: an indexed Job, its inputs, and the network between its workers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from components.jobs.train_worker import PORT
 from components.models.trained import FIT
 from components.spec.contract import Spec, Training
 
-#: By it the objects of one training are found.
+#: The label that finds the objects of one training.
 INSTANCE: Final = "app.kubernetes.io/instance"
-#: Where worker 0 leaves the model, in the pod.
+#: The folder in the pod where worker 0 leaves the model.
 MODEL_FOLDER: Final = "/tmp/model"  # noqa: S108 -- a volume of the pod's own
-#: What a ConfigMap may hold: https://kubernetes.io/docs/concepts/configuration/configmap
+#: The largest ConfigMap: https://kubernetes.io/docs/concepts/configuration/configmap
 LARGEST_INPUT_BYTES: Final = 1_048_576
 
 _INPUTS: Final = "/inputs"
-#: A Python program that is process 1 does not end by a TERM, so it need not be waited for.
+#: A Python program as process 1 ignores SIGTERM, so there is no use in waiting for it.
 _GRACE_SECONDS: Final = 2
 
 
@@ -46,12 +46,12 @@ class JobPlan:
 
     @property
     def labels(self) -> dict[str, str]:
-        """On every object."""
+        """The labels of every object."""
         return {"app.kubernetes.io/name": "training", INSTANCE: self.name, "app.kubernetes.io/part-of": "canario"}
 
 
 def objects(wanted: JobPlan, inputs: Inputs) -> list[dict[str, Any]]:
-    """The objects, the Job last.
+    """The objects of a training, the Job last.
 
     Raises:
         TrainingInputError: the inputs are too large for the cluster's own store.
@@ -75,7 +75,7 @@ def _inputs(wanted: JobPlan, inputs: Inputs) -> dict[str, Any]:
 
 
 def _service(wanted: JobPlan) -> dict[str, Any]:
-    """Names for the workers, which look for each other before any of them is ready."""
+    """A Service that names the workers, also before they are ready, because they look for each other first."""
     spec = {
         "clusterIP": "None",
         "publishNotReadyAddresses": True,
@@ -86,7 +86,7 @@ def _service(wanted: JobPlan) -> dict[str, Any]:
 
 
 def _policy(wanted: JobPlan) -> dict[str, Any]:
-    """Workers reach each other (NCCL chooses its ports itself) and the names; nothing else comes in or goes out."""
+    """Lets workers reach each other on any port (NCCL chooses its own) and DNS, and nothing else."""
     names = {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}
     others = [{"podSelector": {"matchLabels": {INSTANCE: wanted.name}}}] if wanted.workers > 1 else []
     spec = {
@@ -99,7 +99,7 @@ def _policy(wanted: JobPlan) -> dict[str, Any]:
 
 
 def _job(wanted: JobPlan) -> dict[str, Any]:
-    """One completion a worker; they train one network, so the first that fails fails them all."""
+    """The Job, with one completion for each worker; they train one network, so one failure fails the Job."""
     spec = {
         "completionMode": "Indexed",
         "completions": wanted.workers,
@@ -139,7 +139,7 @@ def _pod(wanted: JobPlan) -> dict[str, Any]:
 
 
 def _spread(wanted: JobPlan) -> dict[str, Any]:
-    """Each worker on a node of its own where there are enough; the wait for one is not worth a deadlock."""
+    """Prefers a node for each worker, without waiting for one: that could deadlock."""
     return {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
@@ -154,7 +154,7 @@ def _nodes(wanted: JobPlan) -> dict[str, str]:
 
 
 def _container(wanted: JobPlan) -> dict[str, Any]:
-    """The worker; ready when there is a model to take."""
+    """The worker, which is ready once its model can be taken."""
     return {
         "name": "worker",
         "image": wanted.image,

@@ -28,7 +28,7 @@ from components.spec.values import SECONDS_A_DAY, cell_text
 from components.table.files import arrow_table
 from components.table.kinds import BOOLEAN, LARGEST_EXACT, NUMBER, canonical
 
-# In the metadata of a Parquet file: its text was read by these rules, and is text.
+# Marks a Parquet file whose text was already read by these rules, and stays text.
 _READ_MARK = b"canario.read"
 _ISO_TIME = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?"
 
@@ -38,7 +38,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Table:
-    """A table that was read, and what a person should know about how it was read."""
+    """A table, and notes for a person on how it was read."""
 
     frame: pd.DataFrame
     notes: tuple[str, ...]
@@ -73,7 +73,7 @@ def parse_table(content: bytes, name: str) -> Table:
     """The table in the bytes of a CSV or Parquet file; `name` says in messages where they came from.
 
     Raises:
-        DataError: the bytes are no such table, or its header is unusable.
+        DataError: the bytes are not such a table, or its header is unusable.
     """
     raw = arrow_table(content, name)
     read_before = _READ_MARK in (raw.schema.metadata or {})
@@ -85,7 +85,7 @@ def parse_table(content: bytes, name: str) -> Table:
 
 
 def table_bytes(frame: pd.DataFrame) -> bytes:
-    """A table that was read, as Parquet that reads back as the very same columns; equal tables give equal bytes."""
+    """Writes a table as Parquet, which reads back as the same columns; equal tables give equal bytes."""
     buffer = io.BytesIO()
     marked = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata({_READ_MARK: b"1"})
     pyarrow.parquet.write_table(marked, buffer, compression="zstd")
@@ -136,7 +136,7 @@ def date_column(cells: pd.Series) -> FloatArray:
     """Days since 1970-01-01 UTC, NaN where missing; a time without a zone is UTC, as in `days_since_epoch`.
 
     Raises:
-        DataError: some cells are no ISO 8601 day or time; names the rows.
+        DataError: some cells are not ISO 8601 days or times; names the rows.
     """
     texts = cells.astype("str")
     times = pd.to_datetime(
@@ -167,7 +167,7 @@ def _refuse_cells(cells: pd.Series, wrong: pd.Series, expected: str) -> None:
 
 
 def _raw_text(cell: object) -> str:
-    """One text for one value, be its column text, boolean or numbers."""
+    """The same text for a value, whether its column holds text, booleans or numbers."""
     if isinstance(cell, bool | np.bool_ | float | np.floating):
         return cell_text(cell)
     text = str(cell)

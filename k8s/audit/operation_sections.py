@@ -13,7 +13,7 @@ from k8s.audit.statements import Mark, Section, Statement, said, unrecorded
 from k8s.report.words import count, day, listed, short
 
 _RECEIPT: Final = f"{records.PACKAGE}/{RECEIPT}"
-#: By whom canario itself commits; see `components.git.repository` and `components.release`.
+#: The author of canario's own commits; see `components.git.repository`.
 _PROGRAM: Final = "canario@localhost"
 _ENDS: Final = {
     INITIALIZED: "It became the first champion: with nobody to be compared with, it got all requests at once.",
@@ -23,7 +23,7 @@ _ENDS: Final = {
 
 
 def chain(known: Records) -> Section:
-    """What holds the package together."""
+    """The section on the chain of digests."""
     package = known.package
     signed = known.has(records.SIGNATURE)
     listing = known.has(records.MATERIALS)
@@ -49,7 +49,7 @@ def chain(known: Records) -> Section:
 
 
 def approvals(known: Records) -> Section:
-    """Who brought it to which environment."""
+    """The section on who released the version to which environment."""
     history = known.history
     steps = [step for step in history.steps if step.kind == "release"]
     statements = [_approval(known, step) for step in steps]
@@ -85,7 +85,7 @@ def _approval(known: Records, step: Step) -> Statement:
 
 
 def rollouts(known: Records) -> Section:
-    """How its rollouts were decided."""
+    """The section on how its rollouts were decided."""
     statements: list[Statement] = []
     if known.has(records.VERDICT):
         output = known.json(records.VERDICT)["output"]
@@ -124,7 +124,7 @@ def _decision(event: Mapping[str, Any], waits: int) -> Statement:
 
 
 def incidents(known: Records) -> Section:
-    """What went wrong with it."""
+    """The section on what went wrong."""
     reverts = [_revert(known, step) for step in known.history.steps if step.kind == "revert"]
     troubles = [
         said(f"{_TROUBLE[event['kind']]} on {day(event['at'])}.", records.EVENTS, mark="fail", quote=event["reason"])
@@ -155,7 +155,7 @@ def _revert(known: Records, step: Step) -> Statement:
 
 
 def _nothing(known: Records) -> Statement:
-    """That nothing is found says something only where something would have been found."""
+    """Finding nothing means something only where something would have been found."""
     looked = [(records.HISTORY, "no commit takes it back")]
     looked += [(records.EVENTS, "no event of its rollouts is a fault")] if known.events else []
     text = f"Nothing is recorded: {listed([what for _, what in looked])}."

@@ -1,4 +1,4 @@
-"""Makes a local cluster with kind: `python -m k8s.cluster`. One that exists is kept."""
+"""Creates a local cluster with kind, or keeps the one that exists: `python -m k8s.cluster`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ CONFIG: Final = Path(__file__).with_name("kind.yaml")
 #: The first release of kind whose own node image is Kubernetes 1.33.1.
 #: https://github.com/kubernetes-sigs/kind/releases/tag/v0.29.0
 OLDEST_KIND: Final = (0, 29)
-#: What the node of the pool for training says that it has, so that a pod that asks for a GPU is put there; no device
-#: is behind it. https://kubernetes.io/docs/tasks/administer-cluster/extended-resource-node
+#: A GPU that the node of the training pool pretends to have, so that pods that need one are scheduled there.
+#: https://kubernetes.io/docs/tasks/administer-cluster/extended-resource-node
 _GPU: Final = '[{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "1"}]'
 _POOL: Final = "node.kubernetes.io/pool=gpu"
 _INSTALL: Final = {
@@ -31,7 +31,7 @@ _INSTALL: Final = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 1 when there is no cluster afterwards."""
+    """Runs the command line; the exit status is 1 if there is no cluster afterwards."""
     parser = argparse.ArgumentParser(prog="python -m k8s.cluster", description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, default=Path("build/cluster/kubeconfig"), help="(%(default)s)")
     kubeconfig = parser.parse_args(arguments).kubeconfig.resolve()
@@ -46,10 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def kind_release(words: str) -> tuple[int, int]:
-    """Major and minor of what `kind version` says.
+    """The major and minor release in the output of `kind version`.
 
     Raises:
-        ToolError: there is none in it.
+        ToolError: the output names no release.
     """
     found = re.search(r"\bv(\d+)\.(\d+)\.", words)
     if found is None:

@@ -1,4 +1,4 @@
-"""Brings images of this machine to the nodes of a cluster that cannot fetch them, such as kind's."""
+"""Loads local images onto the nodes of a cluster that cannot pull them, such as kind's."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from k8s.errors import ClusterError, ToolError
 from services.image.engine import find_engine
 from services.image.errors import EngineError
 
-#: Images whose name begins so are in the store of the machine that made them, and nowhere else.
+#: Names that begin so belong to images that exist only in the store of the machine that built them.
 UNPUBLISHED: Final = "registry.local/"
 _BROUGHT: Final = Path(__file__).resolve().parents[2] / "build" / "brought"
 _KIND: Final = "kind-"
 
 
 def bring(image: str, say: Callable[[str], None], brought: Path = _BROUGHT) -> None:
-    """Has an image on every node; one that a registry has is left to the nodes. Again, it does nothing.
+    """Loads an image onto every node, once; images of a registry are left to the nodes.
 
     CANARIO_LOAD_IMAGE is the command that does it, with the image's name after it; for a cluster of kind it is known.
     Where there is none, it is said that the nodes must have the image.
@@ -53,7 +53,7 @@ def bring(image: str, say: Callable[[str], None], brought: Path = _BROUGHT) -> N
 
 
 def loader(context: str, environment: Mapping[str, str]) -> list[str] | None:
-    """The command that brings an image to the nodes of a context's cluster; None when nobody knows one."""
+    """The command that loads an image onto the nodes of a context's cluster; None if none is known."""
     if given := environment.get("CANARIO_LOAD_IMAGE"):
         return shlex.split(given)
     if context.startswith(_KIND):
@@ -62,7 +62,7 @@ def loader(context: str, environment: Mapping[str, str]) -> list[str] | None:
 
 
 def _stored(image: str) -> str:
-    """The digest that this machine's store has it under."""
+    """The image's digest in this machine's store."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             return find_engine(Path(folder, "log")).stored(image).digest

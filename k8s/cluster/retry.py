@@ -1,4 +1,4 @@
-"""Looks at a cluster again whose API server does not answer for a moment, and gives up when it stays so."""
+"""Retries calls to a cluster whose API server may not answer for a moment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-#: So many failures one after the other are no moment any more.
+#: This many failures in a row are more than a moment.
 _IN_A_ROW: Final = 5
 _PAUSE_SECONDS = 5.0
 
@@ -14,14 +14,14 @@ Seen = TypeVar("Seen")
 
 
 def retry(look: Callable[[], Seen], fault: type[Exception], limit: float, say: Callable[[str], None]) -> Seen:
-    """What a look gives, after a few failures if need be.
+    """Calls `look` until it succeeds; gives up after several failures in a row.
 
     Args:
-        fault: what a look raises that may succeed the next time.
-        limit: on the monotonic clock; nothing is looked at again after it.
+        fault: the error after which another call may succeed.
+        limit: a time of the monotonic clock after which nothing is retried.
 
     Raises:
-        Exception: the last `fault`; it failed too often, or too late.
+        Exception: the last `fault`, after too many failures or too late.
     """
     failures = 0
     while True:

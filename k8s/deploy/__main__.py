@@ -1,7 +1,7 @@
 """Brings one service to the cluster that KUBECONFIG names: `python -m k8s.deploy --spec S --env E`.
 
-What runs is what `k8s/envs/<env>/<service>.yaml` says. With --version it is written first, from what
-`make image` built last; so it is when there is none yet.
+The file `k8s/envs/<env>/<service>.yaml` decides what runs. With --version, or if there is no such file yet, it
+is first written from the image that `make image` built last.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 1 when it is not deployed, 2 for wrong input."""
+    """Runs the command line; the exit status is 1 if nothing was deployed, 2 for wrong input."""
     args = _parser().parse_args(arguments)
     try:
         return _deploy(args)
@@ -80,7 +80,7 @@ def _deploy(args: argparse.Namespace) -> int:
 
 
 def _release(args: argparse.Namespace, service: str) -> ClusterRelease:
-    """The environment's release; a new one is written first."""
+    """The environment's release, which is first written if it is new."""
     path: Path = args.root / release_file(args.env, service)
     if path.exists() and not args.version:
         return read_release(path, service)

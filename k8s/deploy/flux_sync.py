@@ -1,4 +1,4 @@
-"""Follows a release that Flux brings: nothing is installed here, Git decides."""
+"""Follows a release that Flux applies; this module installs nothing, since Git decides."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from k8s.errors import ClusterError, RolloutError
 from k8s.release.service_status import identity
 
 _KIND: Final = "kustomizations.kustomize.toolkit.fluxcd.io"
-#: Who Flux is to the API server; the times of its writing say since when a release is asked for.
+#: Flux's field manager; the times of its writes say since when a release is asked for.
 _MANAGER: Final = "kustomize-controller"
 _LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
 class SyncState:
-    """A release in the cluster at one moment: (version, package) that is asked for, and that answers."""
+    """A service at one moment: the (version, package) that Git asks for, and the one that answers."""
 
     asked: tuple[str, str] | None
     answers: tuple[str, str] | None
@@ -31,10 +31,10 @@ class SyncState:
 
 
 def is_followed(environment: str) -> bool:
-    """Whether the cluster has Flux apply this environment.
+    """Whether Flux applies this environment in the cluster.
 
     Raises:
-        ClusterError: it is not reached.
+        ClusterError: the cluster is not reached.
     """
     if not kubectl.is_there("get", "crd", _KIND):
         return False
@@ -44,10 +44,10 @@ def is_followed(environment: str) -> bool:
 
 
 def follow(release: Release, namespace: str, timeout_seconds: float, say: Callable[[str], None]) -> None:
-    """Waits until Flux asks for a release and its rollout has ended, however it ended.
+    """Waits until Flux applies a release and its rollout ends, well or badly.
 
     Raises:
-        RolloutError: it has not ended by then, or Flux does not ask for it.
+        RolloutError: the rollout has not ended in time, or Flux does not apply the release.
         ClusterError: the cluster is not reached, time after time.
     """
     wanted = (release.version, release.package)
@@ -67,7 +67,7 @@ def follow(release: Release, namespace: str, timeout_seconds: float, say: Callab
 
 
 def has_ended(seen: SyncState, wanted: tuple[str, str], *, was_asked: bool) -> bool:
-    """Whether a release answers, was rolled back, or is not asked for any more."""
+    """Whether the wanted release answers, was rolled back, or is no longer asked for."""
     if seen.asked != wanted:
         return was_asked
     if seen.canary.failed and seen.canary.phase_since > seen.asked_since:
@@ -76,10 +76,10 @@ def has_ended(seen: SyncState, wanted: tuple[str, str], *, was_asked: bool) -> b
 
 
 def look(service: str, namespace: str) -> SyncState:
-    """What the cluster says now.
+    """Reads the state of a service from the cluster.
 
     Raises:
-        ClusterError: it is not reached, or says what is not understood.
+        ClusterError: the cluster is not reached, or its answer is not understood.
     """
     named = {(one["kind"], one["metadata"]["name"]): one for one in _objects(service, namespace)}
     target, canary = named.get(("Deployment", service)), named.get(("Canary", service), {})
@@ -95,7 +95,7 @@ def look(service: str, namespace: str) -> SyncState:
 
 
 def _objects(service: str, namespace: str) -> list[dict[str, Any]]:
-    """By their names: Flagger gives the champion no labels of the service's."""
+    """The objects of a service, by name: Flagger does not give the champion the service's labels."""
     names = [f"deployments/{service}", f"deployments/{service}-primary", f"canaries.flagger.app/{service}"]
     options = ("--ignore-not-found", "--show-managed-fields")
     document = kubectl.get_json("-n", namespace, "get", *names, *options)
@@ -107,7 +107,7 @@ def _identity(deployment: dict[str, Any] | None) -> tuple[str, str] | None:
 
 
 def _written(deployment: dict[str, Any] | None) -> str:
-    """When Flux wrote an object last, as Kubernetes writes a time; such texts are in the order of time."""
+    """The time at which Flux last wrote an object, as Kubernetes writes it; these texts sort by time."""
     entries = (deployment or {"metadata": {}})["metadata"].get("managedFields", ())
     return max((str(one.get("time", "")) for one in entries if one.get("manager") == _MANAGER), default="")
 

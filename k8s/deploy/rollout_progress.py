@@ -1,4 +1,4 @@
-"""Follows a deployment until it is ready, or its rollout has begun or ended; says what it sees once."""
+"""Follows a deployment until it is ready, or until its rollout begins or ends; reports each change once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from k8s.cluster import kubectl
 from k8s.cluster.retry import retry
 from k8s.errors import ClusterError, RolloutError
 
-#: Why a container waits when it will not come by itself.
+#: Reasons for which a container waits in vain.
 _HOPELESS: Final = (
     "ErrImagePull",
     "ImagePullBackOff",
@@ -25,7 +25,7 @@ _LOOK_SECONDS: Final = 1.0
 
 @dataclass(frozen=True)
 class Service:
-    """What is followed."""
+    """The service to follow."""
 
     name: str
     namespace: str
@@ -35,7 +35,7 @@ class Service:
 
 @dataclass(frozen=True)
 class State:
-    """What the cluster says about a service at one moment."""
+    """The state of a service in the cluster at one moment."""
 
     deployments: Mapping[str, dict[str, Any]]
     pods: tuple[dict[str, Any], ...]
@@ -43,12 +43,12 @@ class State:
 
     @property
     def template(self) -> object:
-        """The pod that Helm asked for last; a rollout begins when it changes."""
+        """The pod template that Helm wrote last; a rollout begins when it changes."""
         return self.deployments.get("", {}).get("spec", {}).get("template")
 
 
 def look(service: Service) -> State:
-    """What there is now.
+    """Reads the state of a service from the cluster.
 
     Raises:
         ClusterError: the cluster is not reached.
@@ -68,10 +68,10 @@ def look(service: Service) -> State:
 def follow(
     service: Service, before: State, timeout_seconds: float, say: Callable[[str], None], *, to_the_end: bool
 ) -> None:
-    """Waits until all is ready; for a canary that began, until then, or with `to_the_end` for its verdict.
+    """Waits until all replicas are ready; a canary only has to begin, or with `to_the_end` to be judged.
 
     Raises:
-        RolloutError: it does not get ready, or was rolled back.
+        RolloutError: the service does not get ready, or was rolled back.
         ClusterError: the cluster is not reached, time after time.
     """
     said, limit = "", time.monotonic() + timeout_seconds
@@ -93,10 +93,10 @@ def follow(
 
 
 def is_done(service: Service, before: State, state: State, *, to_the_end: bool) -> bool:
-    """Whether there is nothing to wait for any more.
+    """Whether there is nothing more to wait for.
 
     Raises:
-        RolloutError: Flagger rolled back.
+        RolloutError: Flagger rolled the release back.
     """
     if service.strategy != "canary":
         return all(_is_ready(deployment, service.replicas) for deployment in state.deployments.values())
@@ -115,7 +115,7 @@ def is_done(service: Service, before: State, state: State, *, to_the_end: bool) 
 
 
 def summary(service: Service, state: State) -> str:
-    """One line about where it stands."""
+    """One line about the progress."""
     ready = sum(_has(pod, "Ready") for pod in state.pods)
     parts = [f"{service.name}: {ready} of {len(state.pods)} replicas ready"]
     if service.strategy == "canary":
@@ -127,7 +127,7 @@ def summary(service: Service, state: State) -> str:
 
 
 def hopeless(state: State) -> Iterator[str]:
-    """Why pods of what is wanted now will not come: an image that is not there, a program that ends at once."""
+    """Reasons why new pods will never run, such as a missing image or a program that ends at once."""
     wanted = {_image(deployment["spec"]["template"]) for deployment in state.deployments.values()}
     for pod in state.pods:
         for status in pod.get("status", {}).get("containerStatuses", ()) if _image(pod) in wanted else ():
@@ -142,7 +142,7 @@ def _image(pod: Mapping[str, Any]) -> str:
 
 
 def _is_ready(deployment: Mapping[str, Any], least: int) -> bool:
-    """Whether every replica is new and ready, and the autoscaler has set as many as there have to be."""
+    """Whether every replica is new and ready, and the autoscaler has set at least `least` of them."""
     status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
     seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
     counts = (status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas"))
@@ -155,13 +155,13 @@ def _has(pod: Mapping[str, Any], condition: str) -> bool:
 
 
 def _is_back(before: State, state: State) -> bool:
-    """Whether the champion is asked for again after a failure: Flagger writes its checksum, and the phase stays."""
+    """Whether a failure was followed by the champion again: Flagger writes its checksum, and the phase stays."""
     back = state.canary.applied == state.canary.promoted != "" and state.canary.applied != before.canary.applied
     return before.canary.failed and state.canary.failed and back
 
 
 def _is_still(before: State, state: State) -> bool:
-    """Whether a phase is that of the rollout before: Flagger writes the new checksum a second before its phase."""
+    """Whether the phase is still that of the previous rollout: Flagger writes the new checksum a second earlier."""
     return state.canary.at_rest and state.canary.phase_since == before.canary.phase_since
 
 

@@ -1,6 +1,6 @@
-"""Waits for the end of a release that was merged, and writes what a pull request is told of it.
+"""Waits until a merged release has ended its rollout, and writes the report for its pull request.
 
-Where no Flux follows the environment, the release is brought to its cluster first.
+Where Flux does not follow the environment, the release is first deployed to its cluster.
 
     python -m k8s.deploy.rollout_report --spec services/churn/service.yaml --env staging --commit ID --out build/verdict
 
@@ -39,7 +39,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _WORDS: Final = "Judge"
 _SHOWN: Final = 5
 _SECONDS: Final = 30
-#: How long the cluster may be asked how it ended.
+#: The time in which the cluster must say how the rollout ended.
 _LAST_SECONDS: Final = 120.0
 
 Outcome = Literal["promoted", "first", "rolled back", "undecided", "not known"]
@@ -47,7 +47,7 @@ Outcome = Literal["promoted", "first", "rolled back", "undecided", "not known"]
 
 @dataclass(frozen=True)
 class RolloutReport:
-    """How a release ended, in one sentence, and the judge's own words, newest last."""
+    """The end of a release in one sentence, and the judge's own words, newest last."""
 
     outcome: Outcome
     title: str
@@ -59,7 +59,7 @@ class RolloutReport:
         return self.outcome in ("promoted", "first")
 
     def comment(self) -> str:
-        """The comment; the judge's words are indented, so that nothing in them is markup or calls anybody."""
+        """The comment; the judge's words are indented, so that they are neither markup nor mentions."""
         said = "".join(f"    {' '.join(word.split())}\n" for word in self.words)
         return f"**{self.title}**\n\n" + (f"The judge said:\n\n{said}" if said else "The judge said nothing.\n")
 
@@ -75,7 +75,7 @@ class RolloutReport:
 
 
 def report(release: Release, environment: str, standing: ServiceStatus | str, words: Sequence[str]) -> RolloutReport:
-    """How a release ended, by who answers now; a text in place of a standing says why it is not known."""
+    """Reports how a release ended, by the version that answers now; a text as `standing` says why that is unknown."""
     what = f"{release.service} version {release.version} in {environment}"
     if isinstance(standing, str):
         return RolloutReport("not known", f"{what}: how it ended is not known: {standing}", tuple(words))
@@ -90,20 +90,20 @@ def report(release: Release, environment: str, standing: ServiceStatus | str, wo
 
 
 def judges_words(events: Sequence[dict[str, Any]], since: datetime) -> list[str]:
-    """What the judge said of a Canary since a time, in order; each once, with its kind before it."""
+    """The judge's messages about a Canary since a time, in order, each once and after its kind."""
     mine = [event for event in events if event["reason"].startswith(_WORDS) and _time(event) >= since]
     told = [f"{event['reason'].removeprefix(_WORDS).lower()}: {event['message']}" for event in sorted(mine, key=_time)]
     return list(dict.fromkeys(told))
 
 
 def _time(event: dict[str, Any]) -> datetime:
-    """When an Event was written; the clocks of a cluster have whole seconds."""
+    """The time of an Event, in whole seconds as a cluster counts them."""
     text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
     return datetime.fromisoformat(text).replace(microsecond=0)
 
 
 def _events(service: str, namespace: str) -> list[dict[str, Any]]:
-    """The Events beside a Canary.
+    """The Events about a Canary.
 
     Raises:
         PromotionError: the cluster cannot be asked.
@@ -116,7 +116,7 @@ def _events(service: str, namespace: str) -> list[dict[str, Any]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 0 only for a release that answers now."""
+    """Runs the command line; the exit status is 0 only for a release that answers now."""
     args = _parser().parse_args(arguments)
     try:
         service = load_spec(args.spec).name
@@ -134,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _deployed(release: Release, namespace: str, args: argparse.Namespace) -> bool:
-    """Whether the release came to its end; by itself where Flux brings it."""
+    """Deploys the release, or waits for Flux to do so; returns whether its rollout ended."""
     try:
         limit = time.monotonic() + args.timeout_seconds
         if retry(lambda: flux_sync.is_followed(args.env), ClusterError, limit, _say):
@@ -148,7 +148,7 @@ def _deployed(release: Release, namespace: str, args: argparse.Namespace) -> boo
 
 
 def _looked(release: Release, environment: str, namespace: str, began: datetime, *, deployed: bool) -> RolloutReport:
-    """How it ended; who answers is asked for even after a failed deployment, but cannot make it good."""
+    """Reports the end; after a failed deployment it still reads who answers, but never reports success."""
     try:
         limit = time.monotonic() + _LAST_SECONDS
         events = retry(lambda: _events(release.service, namespace), PromotionError, limit, _say)

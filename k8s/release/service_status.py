@@ -1,7 +1,7 @@
-"""What is known of a service in an environment: who answers there, and whether its canary passed.
+"""The status of a service in an environment: which version answers, and whether its canary passed.
 
-It is read where the rollouts are recorded: the twin's `events.jsonl`, or the Canary that Flagger keeps.
-Whatever cannot be read or understood is an error: nothing is promoted on a guess.
+It comes from the records of rollouts: the twin's `events.jsonl`, or Flagger's Canary. Records that cannot be
+read or understood are an error, so that nothing is promoted on a guess.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SECONDS = 30
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """The champion now; `passed` is false for a first version, which had nobody to be compared with."""
+    """The champion now; `passed` is false for a first version, which was compared with none."""
 
     version: str
     package: str
@@ -31,7 +31,7 @@ class ServiceStatus:
 
 
 def status_on_twin(events: Path) -> ServiceStatus:
-    """How a twin's service stands, by its record.
+    """Reads the status of a twin's service from its record.
 
     Raises:
         PromotionError: the record is not there, is broken, or names no champion.
@@ -65,7 +65,7 @@ def _of_events(events: Iterable[dict[str, Any]], source: Path) -> ServiceStatus:
 
 
 def status_in_cluster(service: str, namespace: str, context: str = "") -> ServiceStatus:
-    """How a service stands in a cluster, by Flagger's Canary and the champion's Deployment.
+    """Reads the status of a service in a cluster from Flagger's Canary and the champion's Deployment.
 
     Raises:
         PromotionError: the cluster cannot be asked, or what it says cannot be understood.
@@ -84,10 +84,10 @@ def status_in_cluster(service: str, namespace: str, context: str = "") -> Servic
 def status_of_objects(
     canary: dict[str, Any], champion: dict[str, Any], kept: Iterable[dict[str, Any]]
 ) -> ServiceStatus:
-    """How a service stands by its Canary, the champion's Deployment and its ReplicaSets.
+    """The status of a service by its Canary, the champion's Deployment and the latter's ReplicaSets.
 
-    After a canary that failed, the champion is one that passed if it took over from another: only Flagger changes
-    its Deployment, and only when a canary passed; Kubernetes keeps the ReplicaSets of what a Deployment ran before.
+    After a failed canary, the champion once passed itself if it replaced another version: only Flagger changes its
+    Deployment, and only after a pass; Kubernetes keeps the ReplicaSets of earlier versions.
 
     Raises:
         KeyError, IndexError, TypeError: the objects are not as the chart and Flagger make them.
@@ -102,10 +102,10 @@ def status_of_objects(
 
 
 def identity(pod: dict[str, Any]) -> tuple[str, str]:
-    """Version and package of a pod, or of a template of one.
+    """The version and package of a pod or pod template.
 
     Raises:
-        KeyError: it is none of a model.
+        KeyError: the pod does not serve a model.
     """
     settings = {one["name"]: one.get("value", "") for one in pod["spec"]["containers"][0]["env"]}
     return settings["CANARIO_VERSION"], pod["metadata"]["annotations"]["canario/package"]

@@ -1,4 +1,4 @@
-"""What an environment decides: its platform's differences, and which release of a service runs in it."""
+"""An environment's files: how its platform differs, and which release of each service runs in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from k8s.rendering.server_settings import checked_release, faked_faults
 from k8s.rendering.values import Host, ObjectName
 from k8s.rendering.yaml_file import read_file
 
-#: Keys of the values that no environment may change: the spec and the release decide them.
+#: Keys that the spec and the release decide, so that no environment may change them.
 DECIDED = ("name", "objectives", "rollout", "scale", "version", "package", "image", "settings", "candidate")
 
 
@@ -37,13 +37,13 @@ class Platform(ClosedModel):
 
 
 class ClusterRelease(Release):
-    """A release as a cluster needs it: with the image that holds the package."""
+    """A release for a cluster, with the image that holds the package."""
 
-    image: Image = Field(description="The image in which the package is.")
+    image: Image = Field(description="The image that holds the package.")
 
 
 def read_platform(path: Path) -> Platform:
-    """An environment's platform.
+    """Reads the platform of an environment.
 
     Raises:
         EnvironmentFileError: the file is not there or wrong; every fault is named.
@@ -60,7 +60,7 @@ def read_platform(path: Path) -> Platform:
 
 
 def read_release(path: Path, service: str) -> ClusterRelease:
-    """The release that is to run.
+    """Reads the release that is to run.
 
     Raises:
         EnvironmentFileError: the file is not there or wrong; every fault is named.
@@ -75,11 +75,11 @@ def read_release(path: Path, service: str) -> ClusterRelease:
 
 
 def check_version_is_free(file: Path, release: Release) -> None:
-    """A version's number stays with its package: verdicts, dossiers and reverts know a version by it.
+    """Refuses a version number that another package has: verdicts, dossiers and reverts go by the number.
 
     Raises:
         EnvironmentFileError: the environment's release file names it with another package.
-        ReleaseError: what is there is no release.
+        ReleaseError: the present file is not a release.
     """
     if not file.is_file():
         return
@@ -95,7 +95,7 @@ def check_version_is_free(file: Path, release: Release) -> None:
 
 
 def built_release(record: Path, service: str, version: str) -> ClusterRelease:
-    """A release of what `make image` built last.
+    """The release of the image that `make image` built last.
 
     Raises:
         EnvironmentFileError: nothing was built, or the record is broken.
@@ -112,7 +112,7 @@ def built_release(record: Path, service: str, version: str) -> ClusterRelease:
 
 
 def check_faults(release: Release, platform: Platform, environment: str) -> None:
-    """A faked fault is for environments where nobody relies on the answers.
+    """Refuses faked faults, unless nobody relies on the answers of the environment.
 
     Raises:
         EnvironmentFileError: the release fakes one, and the environment's values do not allow it.
@@ -144,7 +144,7 @@ def chart_values(spec: Spec, release: ClusterRelease, platform: Platform) -> dic
 
 
 def merged(values: Mapping[str, Any], differences: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with the differences put in, mapping by mapping."""
+    """Merges differences into values, mapping by mapping."""
     result = dict(values)
     for key, value in differences.items():
         inside = result.get(key)
@@ -153,5 +153,5 @@ def merged(values: Mapping[str, Any], differences: Mapping[str, Any]) -> dict[st
 
 
 def values_text(values: Mapping[str, Any]) -> str:
-    """The values as a file for Helm; JSON is YAML, and reads no word as another type."""
+    """The values as a file for Helm; JSON is YAML in which no word is taken for another type."""
     return json.dumps(values, indent=2) + "\n"

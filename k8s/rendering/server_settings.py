@@ -10,7 +10,7 @@ from components.errors import ReleaseError
 from components.releases.release_file import Release, is_own, parse_release
 from services.model_server.settings import PREFIX, Settings
 
-#: Settings by which a server fakes faults begin so.
+#: The prefix of settings that make a server fake faults.
 FAULT_PREFIX: Final = f"{PREFIX}FAULT_"
 ALLOWED_SETTINGS = tuple(sorted(name for field in Settings.model_fields if not is_own(name := PREFIX + field.upper())))
 
@@ -37,7 +37,7 @@ def faked_faults(release: Release) -> list[str]:
 
 
 def _unknown(settings: Mapping[str, str]) -> list[str]:
-    """A name that the server does not read would be a setting that silently does nothing."""
+    """Names that the server does not read; such a setting would silently do nothing."""
     return [f"{name} is no setting of the server; {_hint(name)}" for name in settings if name not in ALLOWED_SETTINGS]
 
 

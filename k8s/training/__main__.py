@@ -1,4 +1,4 @@
-"""Trains one model on the cluster that KUBECONFIG names, by one worker or by several.
+"""Trains one model on the cluster that KUBECONFIG names, with one worker or several.
 
     python -m k8s.training --spec services/churn/service.yaml --train train.parquet --trials trials.json
         --out build/model [--workers 2] [--pool gpu] [--namespace training]
@@ -25,7 +25,7 @@ _LONGEST_NAME = 40
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line."""
+    """Runs the command line; returns the exit status."""
     args = _parser().parse_args(arguments)
     try:
         _train(args)

@@ -1,4 +1,4 @@
-"""A Job on the cluster, from its start to its model on this machine."""
+"""Follows a training Job from its start until its model is on this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from k8s.training.errors import TrainingError
 
 _LOOK_SECONDS: Final = 0.5
 _LOG_SECONDS: Final = 5.0
-#: What the cluster may take to end a Job whose time is over.
+#: Extra time for the cluster to end a Job that is over time.
 _SLACK_SECONDS: Final = 60.0
 
 
@@ -31,7 +31,7 @@ _REFUSED: Final = "FailedCreate"
 
 
 class TrainingJob:
-    """The objects of one training in a namespace."""
+    """One training in a namespace."""
 
     def __init__(self, name: str, namespace: str, say: Callable[[str], None]) -> None:
         self._name, self._say = name, say
@@ -43,25 +43,25 @@ class TrainingJob:
 
     @contextmanager
     def brought(self, objects: Sequence[Mapping[str, Any]]) -> Iterator[None]:
-        """The objects are on the cluster; afterwards none of them is.
+        """Creates the objects on the cluster, and removes them all afterwards.
 
         Raises:
-            ClusterError: the cluster is not reached or refuses one.
+            ClusterError: the cluster is not reached, or refuses an object.
         """
         document = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
         try:
-            # Not `apply`: it would put the inputs in an annotation, too, which holds a quarter of what they may have.
+            # Not `apply`, which also stores the inputs in an annotation, where only a quarter of their size fits.
             self._bytes("create", "-f", "-", stdin=document.encode())
             yield
         finally:
             for log in self._logs.values():
                 _end(log)
             kinds, selector = "jobs,services,networkpolicies,configmaps", f"{INSTANCE}={self._name}"
-            # The pods go with their Job, and before it.
+            # In the foreground, the pods are gone before their Job.
             kubectl(*self._place, "delete", kinds, "--selector", selector, "--cascade=foreground")
 
     def model(self, out: Path, seconds: float) -> None:
-        """Waits for the Job, and puts its model in the folder `out`.
+        """Waits for the Job and writes its model to the folder `out`.
 
         Raises:
             TrainingError: the Job failed, or did not end in `seconds` and some slack.
@@ -82,7 +82,7 @@ class TrainingJob:
         raise TrainingError(f"job {self._name} did not end in {seconds + _SLACK_SECONDS:g} s")
 
     def _tell(self, pods: Sequence[Mapping[str, Any]]) -> None:
-        """What has changed since the last look; the log of every worker that has started."""
+        """Reports what changed since the last look, and shows the log of every worker that has started."""
         for pod in pods:
             name, state = pod["metadata"]["name"], pod_state(pod)
             if self._told.get(name) != state:
@@ -92,7 +92,7 @@ class TrainingJob:
                 self._logs[name] = kubectl_process(*self._place, "logs", "--follow", "--prefix", f"pod/{name}")
 
     def _tell_refusals(self) -> None:
-        """Why the cluster makes no pod, where it says so; it goes on trying, so that the wait has a reason."""
+        """Reports why the cluster refuses to create pods; it keeps trying, so the wait goes on."""
         about = f"involvedObject.kind=Job,involvedObject.name={self._name},reason={_REFUSED}"
         for why in refusals(self._get("events", "--field-selector", about)["items"]):
             if why not in self._refused:
@@ -100,7 +100,7 @@ class TrainingJob:
                 self._say(f"job {self._name}: no pod is made: {why}")
 
     def _take(self, pods: Sequence[Mapping[str, Any]]) -> None:
-        """The model from the worker that has one, and word to it that it may end."""
+        """Fetches the model from the worker that has it, and tells that worker to end."""
         for pod in pods:
             statuses = pod["status"].get("containerStatuses") or [{}]
             if not self._model and statuses[0].get("ready"):
@@ -116,10 +116,10 @@ class TrainingJob:
 
 
 def verdict(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the Job is complete; False while it runs.
+    """Whether the Job is complete, or still runs.
 
     Raises:
-        TrainingError: it failed; names the reason and how its workers ended.
+        TrainingError: the Job failed; names the reason and how its workers ended.
     """
     conditions = {each["type"]: each for each in job["status"].get("conditions", ()) if each["status"] == "True"}
     failed = conditions.get("Failed") or conditions.get("FailureTarget")
@@ -131,13 +131,13 @@ def verdict(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def refusals(events: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Why pods were refused, each reason once: every try has a name of its own, which tells nothing."""
+    """The reasons why pods were refused, each once; the random pod name of each try is left out."""
     said = (re.sub(r'pods? "[^"]*"', "its pod", event["message"]) for event in events)
     return list(dict.fromkeys(said))
 
 
 def pod_state(pod: Mapping[str, Any]) -> str:
-    """One phrase: the phase, where, and why it waits or how it ended."""
+    """A phrase with the phase, the node, and why the pod waits or how it ended."""
     status = pod["status"]
     state: Mapping[str, Any] = (status.get("containerStatuses") or [{}])[0].get("state", {})
     if "terminated" in state:
@@ -157,7 +157,7 @@ def _unpack(archive: bytes, out: Path) -> None:
 
 
 def _end(log: subprocess.Popen[bytes]) -> None:
-    """The rest of a log, if it comes."""
+    """Waits a moment for the rest of a log, then ends its reader."""
     try:
         log.wait(_LOG_SECONDS)
     except subprocess.TimeoutExpired:

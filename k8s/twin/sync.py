@@ -1,4 +1,4 @@
-"""Notices commits in the environment repository and asks the rollout for what they say."""
+"""Notices commits in the environment repository and passes their releases to the rollout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Sync:
         want: Callable[[DesiredRelease], None],
         champion: Callable[[], Release | None],
     ) -> None:
-        """`want` is told about each new release, `champion` says which one answers now."""
+        """`want` receives each new release; `champion` returns the one that answers now."""
         self._repository, self._file, self._service = repository, file, service
         self._events, self._want, self._champion = events, want, champion
         self._head = ""
@@ -32,9 +32,9 @@ class Sync:
         self._rewritten = ""
 
     def poll(self) -> bool:
-        """Looks at the branch once; whether a release was asked for.
+        """Looks at the branch once; returns whether it asks for a new release.
 
-        A file that cannot be used is refused with its reason, and what runs goes on running.
+        An unusable file is refused with a reason, and the running version goes on.
 
         Raises:
             GitError: the repository cannot be read.
@@ -48,7 +48,7 @@ class Sync:
         return changed and self._take(text)
 
     def _goes_on(self, head: str) -> bool:
-        """Whether the history only grew; a branch that was forced elsewhere is not followed."""
+        """Whether the history only grew; a branch after a forced push is not followed."""
         if not self._head or self._repository.common_ancestor(self._head, head) == self._head:
             return True
         self._rewritten = head
@@ -75,7 +75,7 @@ class Sync:
         return True
 
     def _check_version(self, release: Release) -> None:
-        """Two releases under one version would have their evidence added up."""
+        """Refuses a version that two releases share, since their evidence would be added up."""
         champion = self._champion()
         if champion is not None and champion != release and champion.version == release.version:
             raise ReleaseError(

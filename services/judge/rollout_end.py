@@ -9,7 +9,7 @@ from services.judge.webhook import WebhookPayload, payload_of
 
 
 class RolloutEnd(NamedTuple):
-    """The end of a rollout. `question` names the release, `at` is its time as Kubernetes writes it."""
+    """The end of a rollout: `question` names the release, `at` is the time as Kubernetes writes it."""
 
     question: WebhookPayload
     at: str
@@ -34,7 +34,7 @@ def rollout_end(canary: dict[str, Any]) -> RolloutEnd | None:
     """
     status, metadata = status_of(canary), canary["metadata"]
     writings = [one for one in metadata.get("managedFields") or [] if one.get("subresource") != "status"]
-    written = max((str(one.get("time") or "~") for one in writings), default="~")  # "~" is after every time
+    written = max((str(one.get("time") or "~") for one in writings), default="~")  # "~" sorts after every time
     if not status.at_rest or not status.phase_since or written >= status.phase_since:
         return None
     webhooks = (canary["spec"].get("analysis") or {}).get("webhooks") or []

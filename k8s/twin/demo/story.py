@@ -43,12 +43,12 @@ _FATES: dict[str, Fate] = {INITIALIZED: "champion", SUCCEEDED: "promoted", FAILE
 
 
 class DemoError(Exception):
-    """The story cannot go on; says why."""
+    """The story cannot go on; the message says why."""
 
 
 @dataclass
 class Progress:
-    """What has happened so far; the summary is made of it, whatever comes in between."""
+    """The events so far, from which the summary is made even if the demo breaks off."""
 
     packages: dict[str, str | None] = field(default_factory=dict)
     fates: dict[str, Fate] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Demo:
         )
 
     def run(self) -> Story:
-        """The whole way; what goes wrong on it stands in the story's problems."""
+        """Runs the whole demo; what goes wrong is listed in the story's problems."""
         recorder = VerdictRecorder(
             self._twin.judge_url, self._spec.name, self._home / "record" / "verdicts.jsonl", lambda: self._done.canary
         )
@@ -130,7 +130,7 @@ class Demo:
                 time.sleep(UNJUDGED_SECONDS)
 
     def _live_rows(self, examples: Examples) -> Path:
-        """Rows that no version ever learns from: tomorrow's customers."""
+        """Rows that no version learns from: tomorrow's customers."""
         return write_rows(split_examples(examples, self._spec).holdout, self._home / "data" / "live.parquet")
 
     def _train(self, number: int, spec: Path, data: str, settings: dict[str, str]) -> TrainedVersion:
