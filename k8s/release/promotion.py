@@ -18,7 +18,7 @@ from components.releases.release_file import Release, environment_folder, releas
 from components.releases.rollback import Rollback, rollback_of
 from k8s.release.errors import PromotionError
 from k8s.release.service_status import ServiceStatus
-from k8s.rendering.render import release_changes
+from k8s.rendering.render import repository_changes
 from k8s.rendering.server_settings import checked_release
 
 
@@ -70,7 +70,9 @@ def propose(promotion: Promotion, standing: ServiceStatus) -> Proposal | None:
         _check_history(main, promotion, wanted)
         name = f"promote/{promotion.target}/{promotion.service}-{wanted.version}"
         branch = main.branched(name)
-        commit = branch.write_all(_changes(main, promotion, wanted), _message(promotion, wanted, standing))
+        commit = branch.write_all(
+            repository_changes(main, promotion.target, wanted), _message(promotion, wanted, standing)
+        )
         return Proposal(name, _pushed(branch, commit, promotion, name))
 
 
@@ -92,7 +94,7 @@ def merge(promotion: Promotion, proposal: str, standing: ServiceStatus | None) -
         branch.fetch(promotion.url)
         _check_mergeable(main, branch, promotion, standing)
         wanted = checked_release(branch.read(promotion.file) or "", promotion.file, promotion.service)
-        return main.write_all(_changes(main, promotion, wanted), branch.show(branch.head()).message)
+        return main.write_all(repository_changes(main, promotion.target, wanted), branch.show(branch.head()).message)
 
     try:
         return promotion.repository.commit(make)
@@ -110,13 +112,6 @@ def withdraw(promotion: Promotion, proposal: Proposal) -> str:
             return branch.delete(promotion.url, proposal.commit.id)
         except GitError as error:
             return str(error)
-
-
-def _changes(main: Repository, promotion: Promotion, wanted: Release) -> dict[str, str]:
-    """The files that the promotion writes, made from the branch's own charts and specs."""
-    with tempfile.TemporaryDirectory(prefix="canario-promote-") as folder:
-        main.export(Path(folder))
-        return release_changes(Path(folder), promotion.target, wanted)
 
 
 def _release(main: Repository, environment: str, service: str) -> Release | None:

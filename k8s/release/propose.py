@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 from components.errors import ComponentError, SpecError
@@ -20,7 +19,7 @@ from components.spec.reading.loading import load_spec
 from k8s.errors import DeployError
 from k8s.release.pull_request import newest
 from k8s.rendering.environment_files import ClusterRelease
-from k8s.rendering.render import release_changes
+from k8s.rendering.render import repository_changes
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,9 +34,7 @@ def propose(url: str, branch: str, environment: str, release: ClusterRelease, me
     """
 
     def make(repository: Repository) -> Commit:
-        with tempfile.TemporaryDirectory(prefix="canario-propose-") as tree:
-            repository.export(Path(tree))
-            return repository.write_all(release_changes(Path(tree), environment, release), message)
+        return repository.write_all(repository_changes(repository, environment, release), message)
 
     return EnvironmentRepository(url, branch, environment_folder(environment)).commit(make)
 

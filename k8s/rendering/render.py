@@ -22,6 +22,7 @@ import yaml
 
 from components.errors import ComponentError
 from components.files import write_atomically
+from components.git.repository import Repository
 from components.releases.release_file import Release, environment_folder, release_file, release_text
 from components.spec.reading.loading import load_spec
 from components.spec.reading.strict_yaml import load_yaml
@@ -70,6 +71,13 @@ def release_changes(root: Path, environment: str, release: Release) -> dict[str,
         whole = ClusterRelease.read(release.model_dump(exclude_none=True), file)
         texts[rendered_file(environment, release.service)] = service_objects(root, environment, whole)
     return texts
+
+
+def repository_changes(repository: Repository, environment: str, release: Release) -> dict[str, str]:
+    """As `release_changes`, made from the charts and specs of a branch's own newest commit."""
+    with tempfile.TemporaryDirectory(prefix="canario-release-") as folder:
+        repository.export(Path(folder))
+        return release_changes(Path(folder), environment, release)
 
 
 def _platform_file(root: Path, environment: str) -> Path:
