@@ -9,7 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet
+
 from components.files import write_atomically
+from components.store.content import Kind, Store
 from pipelines.runner import StepFailure, StepRun
 
 #: The exit status for each kind of failure.
@@ -26,7 +30,7 @@ def exit_status(failure: StepFailure | None) -> tuple[int, str]:
     return (0, "ok") if failure is None else STATUS.get(failure.kind, (FAILED, "failed"))
 
 
-def write_outcome(home: Path, run: str, steps: Sequence[StepRun], failure: StepFailure | None) -> dict[str, Any]:
+def write_outcome(home: Path, store: Store, steps: Sequence[StepRun], failure: StepFailure | None) -> dict[str, Any]:
     """Writes the files of a run that ended; returns the content of `result.json`."""
     outputs = {step.name: step.outputs for step in steps if step.succeeded}
     evaluation = _evaluation(outputs)
@@ -36,9 +40,9 @@ def write_outcome(home: Path, run: str, steps: Sequence[StepRun], failure: StepF
         "status": exit_status(failure)[1],
         "message": failure.message if failure else "",
         "failed_step": failure.step if failure else None,
-        "run": run,
-        **_model(outputs),
-        **_data(home, outputs),
+        "run": outputs.get("ingest", {}).get("run"),
+        **_model(store, outputs),
+        **_data(home, store, outputs),
         "metrics": {name: interval["value"] for name, interval in evaluation.get("metrics", {}).items()},
         "breaches": [gate for gate in evaluation.get("gates", ()) if not gate["passed"]],
         "seconds": round(sum(step.seconds for step in steps), 2),
@@ -48,34 +52,35 @@ def write_outcome(home: Path, run: str, steps: Sequence[StepRun], failure: StepF
     return result
 
 
-def _model(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    package = outputs.get("package", {}).get("package")
-    champion = outputs.get("find-champion", {}).get("package")
+def _model(store: Store, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    package = outputs.get("package", {}).get("Output")
+    folder = store.local(Kind.PACKAGE, package) if package else None
     registration = outputs.get("register", {}).get("registration")
     registered = json.loads(Path(registration.path).read_text(encoding="utf-8")) if registration else {}
     return {
-        "package": package.path if package else None,
-        "digest": package.metadata["digest"] if package else None,
+        "package": str(folder) if folder else None,
+        "digest": package,
         "model_version": registered.get("version"),
         "run_id": registered.get("run_id"),
-        "champion": champion.metadata.get("digest") if champion else None,
+        "champion": outputs.get("find-champion", {}).get("package") or None,
         "commit": outputs.get("release", {}).get("Output") or None,
     }
 
 
-def _data(home: Path, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _data(home: Path, store: Store, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     snapshot = outputs.get("ingest", {}).get("snapshot")
     holdout = outputs.get("split", {}).get("holdout")
     if holdout:
         _copy(Path(holdout.path), home / "holdout.parquet")
     return {
-        "snapshot": _snapshot(snapshot) if snapshot else None,
+        "snapshot": _snapshot(store, snapshot) if snapshot else None,
         "holdout": str((home / "holdout.parquet").resolve()) if holdout else None,
     }
 
 
-def _snapshot(artifact: Any) -> dict[str, Any]:
-    return {"digest": artifact.metadata["digest"], "rows": int(artifact.metadata["rows"]), "uri": artifact.uri}
+def _snapshot(store: Store, digest: str) -> dict[str, Any]:
+    rows = pyarrow.parquet.read_metadata(pa.BufferReader(store.get(Kind.SNAPSHOT, digest))).num_rows
+    return {"digest": digest, "rows": int(rows), "uri": store.uri(Kind.SNAPSHOT, digest)}
 
 
 def _evaluation(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
