@@ -116,7 +116,7 @@ def test_an_s3_server_in_the_cluster_is_named_by_its_address() -> None:
 
 
 def test_a_bucket_of_such_a_server_is_part_of_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    import botocore.session
+    import botocore.session  # type: ignore[import-untyped]
 
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://s3.store:9000")
     client = botocore.session.get_session().create_client("s3", aws_access_key_id="a", aws_secret_access_key="b")
