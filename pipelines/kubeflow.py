@@ -111,12 +111,13 @@ class Kubeflow:
         )
         return list(found.recurring_runs or ())
 
-    def make_recurring(self, experiment: str, name: str, cron: str, graph: Graph) -> str:
-        """Makes a recurring run, one at a time, which does not make up for what it missed; returns its id."""
+    def make_recurring(self, experiment: str, name: str, cron: str, description: str, graph: Graph) -> None:
+        """Makes a recurring run that starts one run at a time, and does not make up for what it missed."""
         schedule = kfp_server_api.V2beta1CronSchedule(cron=cron)
         recurring = kfp_server_api.V2beta1RecurringRun(
             experiment_id=experiment,
             display_name=name,
+            description=description,
             pipeline_spec=graph.document(),
             runtime_config=graph.config(),
             service_account=graph.service_account or None,
@@ -126,13 +127,24 @@ class Kubeflow:
             no_catchup=True,
         )
         api = self.client._recurring_run_api
-        made = api.recurring_run_service_create_recurring_run(recurring_run=recurring, _request_timeout=_MAKE_SECONDS)
-        return str(made.recurring_run_id)
+        api.recurring_run_service_create_recurring_run(recurring_run=recurring, _request_timeout=_MAKE_SECONDS)
+
+    def enable_recurring(self, recurring_id: str, enabled: bool) -> None:
+        """Lets a recurring run start runs, or stops it from doing so."""
+        api = self.client._recurring_run_api
+        change = (
+            api.recurring_run_service_enable_recurring_run
+            if enabled
+            else (api.recurring_run_service_disable_recurring_run)
+        )
+        change(recurring_run_id=recurring_id, _request_timeout=_ASK_SECONDS)
 
     def remove_recurring(self, recurring_id: str) -> None:
-        """Removes a recurring run; its runs stay."""
+        """Removes a recurring run; its runs go on, which Kubernetes would end with it otherwise."""
         api = self.client._recurring_run_api
-        api.recurring_run_service_delete_recurring_run(recurring_run_id=recurring_id, _request_timeout=_ASK_SECONDS)
+        api.recurring_run_service_delete_recurring_run(
+            recurring_run_id=recurring_id, propagation_policy="ORPHAN", _request_timeout=_ASK_SECONDS
+        )
 
     def runs_of(self, recurring_id: str, experiment: str) -> list[Any]:
         """The newest runs that a recurring run has started, the newest first."""

@@ -109,7 +109,7 @@ class KubeflowStandIn(ThreadingHTTPServer):
         asked: `METHOD path` of every request.
         runs: the runs that were made, as the API shows them, by id.
         recurring: the recurring runs, by id.
-        trouble: what happens to the next requests to a `METHOD path-prefix`, each once.
+        trouble: what happens to the next requests to a `METHOD path`, or to all below a `METHOD path/`, each once.
     """
 
     daemon_threads = True
@@ -126,6 +126,7 @@ class KubeflowStandIn(ThreadingHTTPServer):
         self.trouble: dict[str, list[Trouble]] = {}
         self.looked = threading.Event()
         self.ended: set[str] = set()
+        self.made = 0
         self.details: dict[str, list[dict[str, Any]]] = {}
         self.lock = threading.RLock()
 
@@ -198,8 +199,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, answer)
 
     def _trouble(self, path: str) -> Trouble | None:
-        for prefix, troubles in self.server.trouble.items():
-            if troubles and f"{self.command} {path}".startswith(prefix):
+        for where, troubles in self.server.trouble.items():
+            asked = f"{self.command} {path}"
+            if troubles and (asked == where or (where.endswith("/") and asked.startswith(where))):
                 return troubles.pop(0)
         if self.command == "GET" and path.startswith("/apis/v2beta1/runs/") and isinstance(self._next(), Trouble):
             self.server.looked.set()
@@ -272,13 +274,22 @@ class _Handler(BaseHTTPRequestHandler):
         runs[f"run-{len(runs)}"] |= body
         return runs[f"run-{len(runs)}"]
 
-    def _recurring(self, name: str, _: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _recurring(self, name: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
         kept = self.server.recurring
+        if name and name not in kept:
+            raise RefusalError(404, 5, f"ResourceNotFoundError: recurring run {name} not found.")
+        if action:
+            self._may(self._namespace_of(kept[name]["experiment_id"]), "Recurring run")
+            kept[name] |= {"mode": action.upper(), "status": f"{action.upper()}D"}
+            return {}
         experiment = self.query.get("experiment_id") or body.get("experiment_id") or ""
         if self.command == "DELETE":
-            if name not in kept:
-                raise RefusalError(404, 5, f"ResourceNotFoundError: recurring run {name} not found.")
-            self._may(self._namespace_of(kept.pop(name)["experiment_id"]), "Recurring run")
+            self._may(self._namespace_of(kept[name]["experiment_id"]), "Recurring run")
+            del kept[name]
+            if self.query.get("propagation_policy") != "ORPHAN":  # Kubernetes ends what it owned
+                self.server.ended |= {
+                    run["run_id"] for run in self.server.runs.values() if run.get("recurring_run_id") == name
+                }
             return {}
         self._may(self._namespace_of(experiment), "Recurring run")
         if self.command == "GET":
@@ -291,9 +302,11 @@ class _Handler(BaseHTTPRequestHandler):
             )
         if not 1 <= int(body.get("max_concurrency", 0)) <= 10:
             raise RefusalError(400, 3, "Max concurrency of a recurring run must be at least 1 and at most 10.")
-        made = {**body, "recurring_run_id": f"job-{len(kept) + 1}-{time.monotonic_ns()}", "status": "ENABLED"}
-        kept[made["recurring_run_id"]] = {"created_at": f"2026-01-01T00:00:{len(kept):02d}Z", **made}
-        return made
+        self.server.made += 1
+        number = self.server.made
+        shown = {"recurring_run_id": f"job-{number}", "created_at": f"2026-01-01T00:00:{number:02d}Z"}
+        kept[f"job-{number}"] = {**body, **shown, "status": "ENABLED"}
+        return kept[f"job-{number}"]
 
     def _filtered(self, of: Any) -> list[dict[str, Any]]:
         """What the filter lets pass, as the server reads it."""

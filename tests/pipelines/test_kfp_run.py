@@ -137,7 +137,7 @@ def test_a_workflow_above_1_mb_is_told_as_well(play: Play) -> None:
 
 def test_a_server_without_the_older_api_is_told_once(play: Play) -> None:
     server = play(scene("RUNNING", train=running()), scene("RUNNING", train=running()), scene("FAILED"))
-    server.trouble["GET /apis/v1beta1"] = [Trouble(404), Trouble(404), Trouble(404)]
+    server.trouble["GET /apis/v1beta1/"] = [Trouble(404), Trouble(404), Trouble(404)]
     server.add_run("one", "PENDING", "r1")
     said: list[str] = []
     end = Follower(Kubeflow(server.url).client, "r1", STEPS, said.append).until_ended(Pace(0.01, 5))
