@@ -15,8 +15,8 @@ _FIELDS: Final = (
     ("minute", 0, 59, ()),
     ("hour", 0, 23, ()),
     ("day of the month", 1, 31, ()),
-    ("month", 1, 12, tuple(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])),
-    ("day of the week", 0, 7, tuple(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])),
+    ("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")),
+    ("day of the week", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat")),
 )
 _PART: Final = re.compile(r"(\*|\w+)(?:-(\w+))?(?:/(\d+))?")
 #: Days to look ahead: a 29 February may be eight years away.

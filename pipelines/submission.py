@@ -79,7 +79,10 @@ def check_options(options: argparse.Namespace) -> Spec:
     if options.store_endpoint and not options.store_endpoint.startswith(("http://", "https://")):
         raise SpecError(f"--store-endpoint: {options.store_endpoint} is no address such as http://minio.store:9000")
     if bool(options.environment) != bool(options.env):
-        raise SpecError("--environment and --env go together: the repository and the environment's name in it")
+        raise SpecError(
+            f"--environment {options.environment!r} and --env {options.env!r} go together (REPOSITORY= and ENV=): a "
+            "Git repository, and the name of an environment in it"
+        )
     for option, text in _secrets(options).items():
         read_secret(option, text)
     return spec

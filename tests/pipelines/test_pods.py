@@ -74,6 +74,7 @@ def test_a_step_gets_only_the_secrets_that_it_reads() -> None:
     assert {step for step, secrets in given.items() if "mlflow" in secrets} == {
         "find-champion",
         "gate",
+        "package",
         "register",
         "release",
     }
