@@ -96,24 +96,37 @@ audit: setup  ## write a version's dossier, or check it  ## VERSION=n [SERVICE=]
 compile: setup  ## write the pipeline as a file  ## [SERVICE=]
 	@$(PY) -m pipelines.compile --spec $(SPEC) --output build/$(SERVICE)-pipeline.yaml
 
+# An environment to release to is one of the command line; the default of ENV is for other targets.
+submit schedule: export RELEASE_TO := $(if $(filter command,$(origin ENV)),$(ENV))
+submit schedule: export REPOSITORY ?= $(if $(RELEASE_TO),$(shell git remote get-url origin))
+KFP_OPTIONS = $${STORE:+--store "$$STORE"} $${DATA:+--data "$$DATA"} $${MLFLOW:+--mlflow "$$MLFLOW"} \
+  $${IMAGE:+--image "$$IMAGE"} $${ROOT:+--root "$$ROOT"} $${NAMESPACE:+--namespace "$$NAMESPACE"} \
+  $${SERVICE_ACCOUNT:+--service-account "$$SERVICE_ACCOUNT"} $${STORE_ENDPOINT:+--store-endpoint "$$STORE_ENDPOINT"} \
+  $${STORE_SECRET:+--store-secret "$$STORE_SECRET"} $${MLFLOW_SECRET:+--mlflow-secret "$$MLFLOW_SECRET"} \
+  $${GIT_SECRET:+--git-secret "$$GIT_SECRET"} $${REGISTRY_SECRET:+--registry-secret "$$REGISTRY_SECRET"} \
+  $${SIGNING_SECRET:+--signing-secret "$$SIGNING_SECRET"} \
+  $${RELEASE_TO:+--env "$$RELEASE_TO" --environment "$$REPOSITORY"}
+
 .PHONY: submit
-submit: export STORE ?=
-submit: export DATA ?=
-submit: export IMAGE ?=
-submit: setup  ## run the pipeline  ## KFP_ENDPOINT=url STORE=s3://... DATA=s3://... [IMAGE=name:tag] [SERVICE=]
-	@$(PY) -m pipelines.submit --spec $(SPEC) --store "$$STORE" $${DATA:+--data "$$DATA"} $${IMAGE:+--image "$$IMAGE"}
+submit: setup  ## run the pipeline and follow it to its end  ## STORE=s3://... [SERVICE=] [DATA=file|url] [ENV=staging] [REPOSITORY=url] [MLFLOW=uri] [IMAGE=name:tag] [ROOT=s3://...] [NAMESPACE=] [SERVICE_ACCOUNT=] [STORE_ENDPOINT=url] [STORE_SECRET=] [MLFLOW_SECRET=] [GIT_SECRET=] [REGISTRY_SECRET=] [SIGNING_SECRET=] [NAME=] [TERMINATE=1]
+	@$(PY) -m pipelines.submit --spec $(SPEC) $(KFP_OPTIONS) $${NAME:+--name "$$NAME"} \
+	  $(if $(TERMINATE),--terminate-on-interrupt)
+
+.PHONY: schedule
+schedule: setup  ## show, make or remove the recurring run; as submit, and:  ## [SERVICE=] [CRON="0 3 * * *"] [REMOVE=1]
+	@$(PY) -m pipelines.schedule --spec $(SPEC) $(KFP_OPTIONS) $${CRON:+--cron "$$CRON"} $(if $(REMOVE),--remove)
 
 ##@ Images
 
 .PHONY: image
 image: export REGISTRY ?=
-image: setup  ## build the image of the newest package, or of VERSION  ## [SERVICE=] [REGISTRY=host/folder] [VERSION=n]
+image: setup  ## build the image of the newest package or of VERSION  ## [SERVICE=] [REGISTRY=host/folder] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m services.image --spec $(SPEC) $${REGISTRY:+--name "$$REGISTRY/$(SERVICE)"}
 
 .PHONY: sign
 sign: export KEY ?=
-sign: setup  ## sign the newest package, or that of VERSION  ## [SERVICE=] [KEY=key.pem] [VERSION=n]
+sign: setup  ## sign the newest package or that of VERSION  ## [SERVICE=] [KEY=key.pem] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m services.signing --spec $(SPEC) $${KEY:+--key "$$KEY"}
 
@@ -167,7 +180,7 @@ render: setup  ## rewrite the manifests that Flux applies
 
 .PHONY: propose
 propose: export REPOSITORY ?= $(shell git remote get-url origin)
-propose: setup  ## train or fetch, build an image, commit its release to staging  ## [SERVICE=] [REPOSITORY=url] [REGISTRY=host/folder] [MLFLOW=uri] [VERSION=n]
+propose: setup  ## train, build an image, commit its release to staging  ## [SERVICE=] [REPOSITORY=url] [REGISTRY=host/folder] [MLFLOW=uri] [VERSION=n]
 	@$(MAKE) $(if $(VERSION),fetch,train)
 	@$(MAKE) image
 	@$(PY) -m k8s.release.propose --spec $(SPEC) --env staging --repository "$$REPOSITORY"

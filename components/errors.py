@@ -12,7 +12,7 @@ ComponentError
 ├── ReleaseError    a release file is wrong; names the key
 ├── TrainingInputError  the inputs of a training Job are too large for it
 ├── StoreError      the store of snapshots and packages lacks content or refuses
-├── RegistryError   the registry of models lacks a version
+├── UnknownVersionError  the registry of models lacks a version
 └── CodeError       a step's image has other code than its pipeline
 """
 
@@ -65,7 +65,7 @@ class StoreError(ComponentError):
     """The store lacks content, holds changed content, or refuses."""
 
 
-class RegistryError(ComponentError):
+class UnknownVersionError(ComponentError):
     """The registry of models lacks a version."""
 
 

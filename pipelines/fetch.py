@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from components.errors import ComponentError, DataError, RegistryError, SpecError, StoreError
+from components.errors import ComponentError, DataError, UnknownVersionError, SpecError, StoreError
 from components.package.model_package import Package, read_package
 from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered
 from components.registry.package_store import keep_data, keep_package
@@ -82,14 +82,14 @@ def fetch(service: str, version: str, mlflow: str, places: Places, say: Callable
     """Brings a version's package, and its data if it can be had, to the folder of copies.
 
     Raises:
-        RegistryError: the registry does not have the version.
+        UnknownVersionError: the registry does not have the version.
         PackageError: the package is missing or was changed.
         StoreError: the store refuses.
     """
     client = _connected(mlflow, service)
     registered = numbered(client, service, version)
     if registered is None:
-        raise RegistryError(f"version {version} of {service} is not in {mlflow}; `make ui` shows which there are")
+        raise UnknownVersionError(f"version {version} of {service} is not in {mlflow}; `make ui` shows which there are")
     if not places.store.holds(Kind.PACKAGE, registered.package):
         # The registry has each package, too, so a version whose store is out of reach can be brought here.
         keep_package(read_package(local_package(registered, mlflow)), places.copies)
@@ -102,7 +102,7 @@ def fetch(service: str, version: str, mlflow: str, places: Places, say: Callable
 
 def _connected(mlflow: str, service: str) -> MlflowClient:
     if is_empty(mlflow):
-        raise RegistryError(
+        raise UnknownVersionError(
             f"{mlflow} is not there, so no version is registered; `make train SERVICE={service}` makes one, and "
             "MLFLOW=uri names the registry of others"
         )
