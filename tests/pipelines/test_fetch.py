@@ -54,7 +54,7 @@ def test_a_version_of_a_shared_store_is_as_if_trained_here(spec: Path, elsewhere
     assert evaluation["metrics"]["roc_auc"]["value"] == result["metrics"]["roc_auc"]
 
 
-def test_a_version_whose_store_is_out_of_reach_comes_from_the_registry(
+def test_without_its_store_a_version_comes_from_the_registry(
     spec: Path, elsewhere: Known, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = elsewhere.places.build / "store"
