@@ -12,20 +12,27 @@ from typing import Final
 
 from components.image.contents import ROOT, ImageSources
 from components.image.record import BuiltImage
+from components.image.server import SERVER_LOCK, SERVER_SOURCES
 from services.image.engine import Engine
 from services.image.recipe import ImagePlan, make
 
 _HERE: Final = Path(__file__).parent
 _CONTAINERFILE: Final = _HERE / "program.Containerfile"
 _IMPORTS: Final = ("python", "-c", (_HERE / "imports.py").read_text(encoding="utf-8"))
+#: The steps' own sources are imported, and the server's environment is compared with its lock.
+_STEPS_CHECK: Final = (
+    'python -c "$0" services; /app/.venv/server/bin/python -m services.model_server.check --image; '
+    'python -c "from components.image.server import server_digest; print(server_digest())"'
+)
 
 
 @dataclass(frozen=True)
 class PlatformProgram:
     """The contents of an image: the packages of a lock file, our sources, and Debian's `packages`.
 
-    `unbuilt` names packages of the lock file that come only as sources; all others are wheels. `check` is a command
-    that must succeed in a container of the image; by default it imports every source.
+    `unbuilt` names packages of the lock file that come only as sources; all others are wheels. `server_lock` is the
+    lock of the model server, where the program starts it in a process of its own, from `.venv/server`.
+    `check` is a command that must succeed in a container of the image; by default it imports every source.
     """
 
     title: str
@@ -33,6 +40,7 @@ class PlatformProgram:
     sources: ImageSources
     packages: tuple[str, ...]
     unbuilt: tuple[str, ...] = ()
+    server_lock: str = ""
     check: tuple[str, ...] = _IMPORTS
 
 
@@ -50,9 +58,11 @@ PROGRAMS: Final = {
     "components": PlatformProgram(
         title="the steps of canario's pipeline",
         lock="components/requirements.txt",
-        sources=ImageSources(patterns=("components/**/*.py", "requirements.txt")),
+        sources=ImageSources(patterns=("components/**/*.py", "requirements.txt", *SERVER_SOURCES.patterns)),
         packages=("ca-certificates", "git"),
         unbuilt=("kfp-server-api",),
+        server_lock=SERVER_LOCK,
+        check=("bash", "-ec", _STEPS_CHECK, _IMPORTS[2]),
     ),
     "mlflow": PlatformProgram(
         title="MLflow's server, as canario runs it",
@@ -109,6 +119,8 @@ def program_image(
 def stage(program: PlatformProgram, context: Path) -> None:
     """Copies the image's files, and no others, into the build context."""
     shutil.copyfile(ROOT / program.lock, context / "requirements.txt")
+    if program.server_lock:
+        shutil.copyfile(ROOT / program.server_lock, context / "requirements-server.txt")
     (context / "src").mkdir()
     for path in program.sources.files():
         (context / "src" / path).parent.mkdir(parents=True, exist_ok=True)

@@ -17,13 +17,13 @@ from components.ingest import snapshot_uri
 from components.package.model_package import Holdout, Package, Receipt, write_package
 from components.package.signature import signature_file
 from components.registry.model_registry import RUN_TAG, SNAPSHOT_TAG, SNAPSHOT_URI_TAG, connect, register_version
+from components.signing.sbom import bill_of_materials
+from components.signing.signer import key_signer, sign_package
 from components.spec.contract import PACKAGE_TAG
 from k8s.errors import ClusterError
 from k8s.lineage.__main__ import main
 from k8s.lineage.links import LinkSources, verify
 from services.image.errors import EngineError
-from services.signing.sbom import bill_of_materials
-from services.signing.signer import key_signer, sign_package
 from tests.components.empty_store import empty_store
 from tests.components.image.layouts import Entry, layer, write_layout
 from tests.git_repository import commit_all, git
