@@ -146,6 +146,17 @@ class Engine:
             return
         loaded = self._answer(self.name, "pull", "--quiet", f"oci:{folder}").split()[-1]
         self._answer(self.name, "tag", loaded, image)
+        for name in self._named_after(folder, loaded):
+            self.remove(name)
+
+    def _named_after(self, folder: Path, image_id: str) -> list[str]:
+        """The names that an image got from the path of the layout it was loaded from: older engines give one."""
+        listing = ("images", "--json") if self.name == "buildah" else ("images", "--format", "json")
+        entries = [
+            {key.lower(): value for key, value in one.items()} for one in json.loads(self._answer(self.name, *listing))
+        ]
+        names = [name for one in entries if image_id.startswith(one["id"]) for name in one.get("names") or ()]
+        return [name for name in names if name.startswith("localhost/") and name.endswith(f"/{folder.name}:latest")]
 
     def push(self, image: str) -> str:
         """Pushes an image to the registry in its name.

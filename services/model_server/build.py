@@ -24,6 +24,7 @@ from components.image.server import SERVER_LOCK, SERVER_SOURCES, server_digest, 
 from components.package.model_package import Package, read_package
 from components.package.papers import papers
 from services.model_server.errors import ServerError
+from services.model_server.settings import BUILDING_VARIABLE
 
 #: The lock file, with hashes, of a bento's environment.
 LOCK_FILE: Final = ROOT / SERVER_LOCK
@@ -145,9 +146,8 @@ def _stage(contents: _Contents, context: Path) -> None:
 def _bentoml_build(context: Path, home: Path, name: str, version: str) -> None:
     bentofile = str(context / "bentofile.yaml")
     command = [sys.executable, "-m", "bentoml", "build", "-f", bentofile, "--name", name, "--version", version]
-    done = subprocess.run(
-        command, cwd=context, env=bentoml_environment(home), capture_output=True, text=True, check=False
-    )
+    environment = {**bentoml_environment(home), BUILDING_VARIABLE: "true"}
+    done = subprocess.run(command, cwd=context, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildError(f"bentoml build failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
 
