@@ -41,5 +41,5 @@ def check_answers(package: Path, python: Path, root: Path = ROOT) -> str:
     lines = done.stdout.strip().splitlines()
     if done.returncode:
         said = "\n".join([*lines, *done.stderr.strip().splitlines()][-_LINES_SHOWN:])
-        raise ModelImageError(f"{package}: is refused, because its golden requests are not answered right:\n{said}")
+        raise ModelImageError(f"{package}: is refused by the check of the server:\n{said}")
     return lines[-1] if lines else ""

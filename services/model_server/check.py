@@ -27,6 +27,7 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 _LOCK: Final = Path(__file__).with_name("requirements.txt")
 _SERVICE: Final = "services.model_server.service:ModelServer"
 _READY_SECONDS: Final = 60.0
+_PROBLEMS_SHOWN: Final = 5
 
 
 def main() -> int:
@@ -57,11 +58,13 @@ def environment_problems(lock: Path = _LOCK) -> list[str]:
     """How the installed libraries differ from the lock; one that training needs is a difference like any other."""
     wanted = locked(lock)
     found = {_canonical(one.metadata["Name"]): one.version for one in distributions()}
-    return [
+    problems = [
         f"{name} is installed as {found.get(name, 'nothing')}, and the lock says {wanted.get(name, 'nothing')}"
         for name in sorted(wanted.keys() | found.keys())
         if wanted.get(name) != found.get(name)
     ]
+    more = len(problems) - _PROBLEMS_SHOWN
+    return [*problems[:_PROBLEMS_SHOWN], f"and {more} more"] if more > 0 else problems
 
 
 def _canonical(name: str) -> str:
