@@ -98,7 +98,7 @@ submit: setup  ## run the pipeline  ## KFP_ENDPOINT=url STORE=s3://... DATA=s3:/
 
 .PHONY: image
 image: export REGISTRY ?=
-image: setup  ## build the newest package's image  ## [SERVICE=] [REGISTRY=host/folder]
+image: setup  ## put the newest package on the server's image  ## [SERVICE=] [REGISTRY=host/folder]
 	@$(PY) -m services.image --spec $(SPEC) $${REGISTRY:+--name "$$REGISTRY/$(SERVICE)"}
 
 .PHONY: sign
@@ -108,7 +108,7 @@ sign: setup  ## sign the newest package; a workflow needs no KEY  ## [SERVICE=] 
 
 .PHONY: platform-images
 platform-images: export REGISTRY ?=
-platform-images: PARTS ?= judge mlflow stores components
+platform-images: PARTS ?= server judge mlflow stores components
 platform-images: setup  ## build the images of the platform's own programs  ## [REGISTRY=host/folder] [PARTS="judge mlflow"]
 	@for part in $(PARTS); do \
 	  $(PY) -m services.image --component $$part $${REGISTRY:+--name "$$REGISTRY/$$part"} || exit 1; done
@@ -256,6 +256,10 @@ e2e: setup  ## test on the cluster what `make demo` made; run that first  ## [PA
 .PHONY: bench
 bench: setup  ## compare our server with its peers on one model  ## [SERVICE=]
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.bench --spec $(SPEC)
+
+.PHONY: bench-image
+bench-image: setup  ## time a model's image as a layer, beside an engine's  ## [PACKAGES="folder folder"]
+	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.image $(if $(PACKAGES),--packages $(PACKAGES))
 
 .PHONY: simulate
 simulate: setup  ## run the judge on thousands of simulated rollouts

@@ -67,7 +67,7 @@ def write_model_image(package: Package, work: ImageWork) -> BuiltImage:
     """
     base = _base_in_registry(work)
     if base is None:
-        return _write_layout(package, _base_here(work), work)
+        return _write_layout(package, base_here(work), work)
     work.say(check_answers(package.path, server_python()))
     image, name = model_image(package, base), ImageName.parse(work.name)
     sent = push_model_image(image, base, open_repository(name), name)
@@ -117,7 +117,7 @@ def _base_in_registry(work: ImageWork) -> ServerBase | None:
     return base
 
 
-def _base_here(work: ImageWork) -> ServerBase:
+def base_here(work: ImageWork) -> ServerBase:
     """The server's image as a layout, which is exported from an engine's store, or built, if it is missing or old."""
     folder = work.images / SERVER_IMAGE
     if (folder / "index.json").is_file():
