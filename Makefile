@@ -280,7 +280,8 @@ lock: .venv/ready  ## update the lock files from pyproject.toml
 	$(UV) pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header pyproject.toml --group dev -o requirements.txt
 	for lock in server:services/model_server/requirements.txt judge:services/judge/requirements.txt \
 	  steps:components/requirements.txt load:tests/load/requirements.txt \
-	  mlflow:services/image/locks/mlflow.txt stores:services/image/locks/stores.txt; do \
+	  mlflow:services/image/locks/mlflow.txt stores:services/image/locks/stores.txt \
+	  go:services/image/locks/go.txt; do \
 	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group $${lock%%:*} \
 	    -c requirements.txt -o $${lock##*:}; \
 	done

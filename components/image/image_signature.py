@@ -58,6 +58,41 @@ def sign_image(image: ImageName, key: Path | None, materials: bytes | None = Non
         _add(repository, f"{_file_name(image.digest)}.att", _attested(image, materials, pair))
 
 
+def is_signed(image: ImageName, public: str) -> bool:
+    """Whether the key of `public`, a PEM, signed an image by its digest, with this program or with cosign.
+
+    Raises:
+        SigningError: `public` is no public key that signs images.
+        ImageRegistryError: the registry refuses.
+    """
+    key = _read_public_key(public)
+    repository = open_repository(image)
+    there = repository.manifest(f"{_file_name(image.digest)}.sig")
+    return any(_names(repository, one, image.digest, key) for one in (there.document["layers"] if there else ()))
+
+
+def _names(
+    repository: ImageRepository, descriptor: Mapping[str, Any], digest: str, key: ec.EllipticCurvePublicKey
+) -> bool:
+    """Whether one signature is the key's, and is of this digest."""
+    payload = repository.read_blob(descriptor["digest"])
+    try:
+        key.verify(b64decode(descriptor["annotations"][_SIGNATURE]), payload, _ALGORITHM)
+        return bool(json.loads(payload)["critical"]["image"]["docker-manifest-digest"] == digest)
+    except (InvalidSignature, ValueError, LookupError, TypeError):
+        return False
+
+
+def _read_public_key(public: str) -> ec.EllipticCurvePublicKey:
+    try:
+        key = serialization.load_pem_public_key(public.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise SigningError(f"the public key of the base is no key in PEM: {error}") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise SigningError("the public key of the base is no ECDSA key; cosign and `make publish KEY=` use these")
+    return key
+
+
 @dataclass(frozen=True)
 class _Entry:
     """One signature or attestation: the layer that holds it, and whether an earlier one says the same."""

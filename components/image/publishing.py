@@ -19,7 +19,7 @@ from components.image.contents import ROOT
 from components.image.documents import ImageDocuments
 from components.image.golden_check import check_answers
 from components.image.image_name import ImageName
-from components.image.image_signature import read_image_key, sign_image
+from components.image.image_signature import is_signed, read_image_key, sign_image
 from components.image.package_layer import SOURCES, package_layer
 from components.image.place import ImagePlace, read_documents, write_image
 from components.image.repository import ImageRepository, open_repository
@@ -132,6 +132,7 @@ def publish_model_image(
     name: str,
     *,
     key: Path | None = None,
+    base_signer: str = "",
     root: Path = ROOT,
     say: Callable[[str], None] = print,
 ) -> ImageInRegistry:
@@ -145,12 +146,13 @@ def publish_model_image(
         base: the server's image in a registry, by its whole name.
         name: registry and name of the image to write, without a tag.
         key: ECDSA private key (prime256v1, PEM) that signs package and image; by default the workflow's identity does.
+        base_signer: public key in PEM that must have signed the base; by default its signature is not looked at.
         root: folder of the server's sources, whose golden answers are checked.
         say: gets a line for each thing that was done.
 
     Raises:
         PackageError: the package was changed.
-        ModelImageError: the base holds another server, or a golden request is answered wrong.
+        ModelImageError: the base holds another server or is not signed as wanted, or a golden answer is wrong.
         ImageRegistryError: a registry is away, wants a login, or lacks the base.
         SigningError: the key is unusable, or there is no identity to sign with.
     """
@@ -159,6 +161,10 @@ def publish_model_image(
         read_image_key(key)
     server = read_base(base)
     require_same_server(server, root)
+    if base_signer and not is_signed(ImageName.parse(server.name), base_signer):
+        raise ModelImageError(
+            f'{server.name} is not signed by the key that is wanted; `make publish PART="server"` signs it'
+        )
     say(check_answers(package.path, server_python(root), root))
     repository = open_repository(target)
     _sign(package, server, repository, key)

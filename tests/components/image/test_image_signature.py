@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from components.errors import SigningError
 from components.image.image_name import ImageName
-from components.image.image_signature import sign_image
+from components.image.image_signature import is_signed, sign_image
 from components.package.signature import encoded
 from tests.components.image.server_images import patient_repository, put_server
 from tests.registry import Registry
@@ -143,3 +143,19 @@ def test_cosigns_keys_and_no_key_are_left_to_cosign(
     assert asked[0] == f"sign --yes --key {key} --tlog-upload=false --allow-http-registry {image.at(image.digest)}"
     assert asked[1].startswith("sign --yes --allow-http-registry ")
     assert asked[2].startswith("attest --yes --allow-http-registry --type cyclonedx --predicate ")
+
+
+def test_whose_signature_it_is_is_told(there: Registry, image: ImageName, keys: Keys, tmp_path: Path) -> None:
+    other = write_keys(tmp_path / "other")
+    assert not is_signed(image, keys.public)
+    sign_image(image, keys.private)
+    assert is_signed(image, keys.public)
+    assert not is_signed(image, other.public)
+    # The same signature, moved to another image, is none of that.
+    elsewhere = put_server(patient_repository(image.bare), "2", server="sha256:" + "0" * 64)
+    tags = there.kept("models/small").tags
+    tags[f"{elsewhere.digest.replace(':', '-')}.sig"] = tags[f"{image.digest.replace(':', '-')}.sig"]
+    assert not is_signed(ImageName.parse(f"{image.bare}@{elsewhere.digest}"), keys.public)
+    for public in ("no key", "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----\n"):
+        with pytest.raises(SigningError, match="is no key in PEM"):
+            is_signed(image, public)

@@ -256,6 +256,14 @@ def test_a_base_of_another_server_is_refused(there: Registry, package: Package, 
 
 
 @pytest.mark.usefixtures("nothing_is_pushed")
+def test_a_base_that_nobody_trusted_signed_is_refused(there: Registry, package: Package, tmp_path: Path) -> None:
+    keys = write_keys(tmp_path / "keys")
+    name, base = f"{there.address}/models/small", server_in(there.address)
+    with pytest.raises(ModelImageError, match=r"is not signed by the key that is wanted; `make publish PART=.server"):
+        publish_model_image(package.path, base, name, key=keys.private, base_signer=keys.public)
+
+
+@pytest.mark.usefixtures("nothing_is_pushed")
 def test_an_image_without_the_label_is_no_base(there: Registry, package: Package, tmp_path: Path) -> None:
     put_server(patient_repository(f"{there.address}/canario/judge"), "1", Labels={})
     with pytest.raises(ModelImageError, match=r"has no label canario\.server"):

