@@ -51,7 +51,7 @@ class SecretUse:
 
 #: The steps that read or write the store, and those that ask MLflow; an empty tuple means every step.
 _EVERY: Final = ()
-_REGISTRY_STEPS: Final = ("find-champion", "gate", "package", "register", "image", "release")
+_REGISTRY_STEPS: Final = ("find-champion", "gate", "package", "register")
 
 #: The secrets that a run may use, by the name of the option that names the secret.
 SECRETS: Final[Mapping[str, SecretUse]] = {

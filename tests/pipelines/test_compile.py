@@ -20,7 +20,7 @@ from tests.components.small_table import small_spec
 
 GOLDEN = Path(__file__).parent / "golden"
 STEPS = ["ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate", "package"]
-STEPS += ["register", "release"]
+STEPS += ["register", "image", "release"]
 
 MACHINES: dict[str, dict[str, Any]] = {
     "cpu": {},
