@@ -1,7 +1,5 @@
 """The local runner refuses what Kubeflow's launcher refuses."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
