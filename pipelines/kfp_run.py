@@ -57,7 +57,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Look:
+class RunLook:
     """What the server said at one moment: the run's state, whether it was ended by hand, and the steps' states."""
 
     state: str
@@ -106,7 +106,7 @@ class Follower:
                 raise KeyboardInterrupt
             time.sleep(pace.poll_seconds)
 
-    def _look(self) -> Look | None:
+    def _look(self) -> RunLook | None:
         """The run's present state, or None while the server cannot be reached."""
         try:
             # Client.get_run takes no time limit; it calls this function.
@@ -125,7 +125,7 @@ class Follower:
         self._lost = False
         self._ended = self._ended or run.state in ("CANCELING", "CANCELED") or was_ended(manifest)
         states = step_states(read_nodes(manifest), self._steps) or _plain_states(run, self._steps)
-        return Look(run.state or "PENDING", self._ended, states, _error(run))
+        return RunLook(run.state or "PENDING", self._ended, states, _error(run))
 
     def _manifest(self) -> str:
         """Argo's workflow as text, from the older API; empty before the first report, or if the server has none."""
@@ -151,7 +151,7 @@ class Follower:
             self._say(f"{self._clock()}  the server does not answer ({why}); the run goes on, waiting for it")
         self._lost = True
 
-    def _tell(self, look: Look, stuck_seconds: float) -> None:
+    def _tell(self, look: RunLook, stuck_seconds: float) -> None:
         if look.ended and look.state not in _ENDED:
             self._once("", "ended", "the run is being ended by hand")
         for step, state in look.steps.items():
@@ -194,7 +194,7 @@ class Follower:
     def _line(self, step: str, sentence: str) -> str:
         return f"{self._clock()}  {step:<14} {sentence}" if step else f"{self._clock()}  {sentence}"
 
-    def _end(self, look: Look) -> RunEnd:
+    def _end(self, look: RunLook) -> RunEnd:
         reused = tuple(step for step, state in self._states.items() if state.word == REUSED)
         if look.state == "SUCCEEDED":
             return RunEnd(look.state, (), reused)

@@ -24,8 +24,8 @@ LONGEST = 25
 
 def test_the_section_is_short_and_names_every_secret() -> None:
     assert len(SECTION.strip().splitlines()) + 1 <= LONGEST
-    for option, use in SECRETS.items():
-        assert option.replace("-", "_").upper() in SECTION
+    for opens, use in SECRETS.items():
+        assert f"{opens.upper()}_SECRET" in SECTION
         assert all(key in SECTION or key == ".dockerconfigjson" for key in use.required)
 
 
@@ -75,12 +75,13 @@ def test_the_settings_of_make_reach_the_program(play: Play, tmp_path: Path) -> N
     """Every setting that the help names is an option, and TERMINATE has none of its own value."""
     program(tmp_path, "python", 'printf "%s\\n" "$@"')
     settings = ["NAMESPACE", "ROOT", "STORE_ENDPOINT", "IMAGE", "DATA", "MLFLOW", "NAME"]
-    settings += [option.replace("-", "_").upper() for option in SECRETS]
     words = [f"{name}={name.lower()} of mine" for name in settings]
+    words += [f"{opens.upper()}_SECRET={opens} of mine" for opens in SECRETS]
     command = ["make", "-o", "setup", "submit", f"PY={tmp_path / 'python'}", "TERMINATE=1", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     given = done.stdout.splitlines()
     for name in settings:
         assert given[given.index(f"--{name.replace('_', '-').lower()}") + 1] == f"{name.lower()} of mine"
+    assert [text for text in given if "=" in text] == [f"{opens}={opens} of mine" for opens in SECRETS]
     assert given[-1] == "--terminate-on-interrupt"
     assert "--env" not in given
