@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipelines import kfp_run
 from pipelines.kfp_run import Follower, FollowError, Pace, RunEnd
 from pipelines.kubeflow import Kubeflow
 from pipelines.workflow_nodes import read_nodes, reason, step_states
@@ -151,6 +152,12 @@ def test_a_server_that_does_not_answer_is_waited_for(play: Play, status: int) ->
     _, said = followed(play, scene("RUNNING"), *[Trouble(status)] * 5, scene("SUCCEEDED"))
     assert len([line for line in said if line.startswith("the server does not answer (")]) == 1
     assert said[-1] == "the server answers again"
+
+
+def test_a_slow_answer_is_waited_for(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kfp_run, "ASK_SECONDS", 0.5)
+    _, said = followed(play, scene("RUNNING"), *[Trouble(seconds=3)] * 5, scene("SUCCEEDED"))
+    assert [line.partition(" (")[0] for line in said] == ["the server does not answer", "the server answers again"]
 
 
 @pytest.mark.parametrize(("status", "why"), [(401, "Unauthorized"), (403, "Forbidden"), (404, "Not Found")])

@@ -56,8 +56,8 @@ def test_the_spec_says_what_a_step_gets() -> None:
 
 def test_a_large_table_gets_steps_with_more_memory() -> None:
     settings = PodSettings(table=("t.csv", 1024**3))
-    assert resources_of("validate", small_spec(), settings).requests.memory == "12Gi"
-    assert resources_of("validate", small_spec(), settings).limits.memory == "24Gi"
+    assert resources_of("validate", small_spec(), settings).requests.memory == "17Gi"
+    assert resources_of("validate", small_spec(), settings).limits.memory == "34Gi"
     assert resources_of("gate", small_spec(), settings) == resources_of("gate", small_spec(), PLAIN)
     asked = small_spec(resources={"validate": {"limits": {"memory": "16Gi"}}})
     assert resources_of("validate", asked, settings).limits.memory == "16Gi"
