@@ -13,7 +13,8 @@ import urllib3
 from pipelines.pods import RETRIES
 from pipelines.workflow_nodes import FAILED, REUSED, WAITING, StepState, read_nodes, step_states, was_ended
 
-#: Time limit of one request: the client itself would wait for ever for a server that hangs.
+#: Time limit of one request, which the client takes in whole seconds only: it would wait for ever for a server that
+#: hangs.
 ASK_SECONDS: Final = 10
 #: Statuses that waiting cannot change: wrong token, permission or run.
 FINAL: Final = (400, 401, 403, 404)

@@ -155,7 +155,7 @@ def test_a_server_that_does_not_answer_is_waited_for(play: Play, status: int) ->
 
 
 def test_a_slow_answer_is_waited_for(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kfp_run, "ASK_SECONDS", 0.5)
+    monkeypatch.setattr(kfp_run, "ASK_SECONDS", 1)
     _, said = followed(play, scene("RUNNING"), *[Trouble(seconds=3)] * 5, scene("SUCCEEDED"))
     assert [line.partition(" (")[0] for line in said] == ["the server does not answer", "the server answers again"]
 
