@@ -124,12 +124,19 @@ class Follower:
         if self._lost:
             self._say(f"{self._clock()}  the server answers again")
         self._lost = False
-        self._ended = self._ended or run.state in ("CANCELING", "CANCELED") or was_ended(manifest)
-        states = step_states(read_nodes(manifest), self._steps) or _plain_states(run, self._steps)
-        return RunLook(run.state or "PENDING", self._ended, states, _error(run))
+        self._ended = self._ended or run.state in ("CANCELING", "CANCELED") or was_ended(manifest or "")
+        return RunLook(run.state or "PENDING", self._ended, self._steps_of(run, manifest), _error(run))
 
-    def _manifest(self) -> str:
-        """Argo's workflow as text, from the older API; empty before the first report, or if the server has none."""
+    def _steps_of(self, run: Any, manifest: str | None) -> dict[str, StepState]:
+        if manifest is None:
+            return self._states
+        return step_states(read_nodes(manifest), self._steps) or _plain_states(run, self._steps)
+
+    def _manifest(self) -> str | None:
+        """Argo's workflow as text, from the older API; empty before the first report, or if the server has none.
+
+        None if the older API has trouble that the newer one does not have: the run's state is known nevertheless.
+        """
         try:
             answer = self._client._run_api.api_client.call_api(
                 f"/apis/v1beta1/runs/{self._run_id}",
@@ -141,10 +148,10 @@ class Follower:
                 _request_timeout=ASK_SECONDS,
             )
         except kfp_server_api.ApiException as error:
-            if error.status not in (404, 501):
+            if error.status in (401, 403):
                 raise
             self._once("", "why", f"this server does not say why steps wait or fail ({error.status}); its page does")
-            return ""
+            return "" if error.status in (400, 404, 501) else None
         return str((answer.get("pipeline_runtime") or {}).get("workflow_manifest") or "")
 
     def _lose(self, why: str) -> None:

@@ -147,6 +147,17 @@ def test_a_server_without_the_older_api_is_told_once(play: Play) -> None:
     assert end.faults == ("the run is failed",)
 
 
+def test_trouble_of_the_older_api_alone_does_not_hide_the_end(play: Play) -> None:
+    server = play(scene("RUNNING", train=running()), scene("RUNNING"), scene("FAILED"))
+    server.add_run("one", "PENDING", "r1")
+    said: list[str] = []
+    follower = Follower(Kubeflow(server.url).client, "r1", STEPS, said.append)
+    server.trouble["GET /apis/v1beta1/"] = [Trouble(500)] * 3
+    assert follower.until_ended(Pace(0.01, 5)).state == "FAILED"
+    assert len(said) == 1
+    assert "does not say why steps wait or fail (500)" in said[0]
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 0])
 def test_a_server_that_does_not_answer_is_waited_for(play: Play, status: int) -> None:
     _, said = followed(play, scene("RUNNING"), *[Trouble(status)] * 5, scene("SUCCEEDED"))
