@@ -1,4 +1,4 @@
-"""Every command of the README's section on Kubeflow, run as a person would, against stand-ins of both servers."""
+"""Every command of the README's section on Kubeflow, run as a person would, against stand-ins of the servers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from pipelines.pods import SECRETS
 from tests.patience import patient
 from tests.pipelines.conftest import Play
+from tests.pipelines.gcs_stand_in import gcs_server
 from tests.pipelines.kubeflow_stand_in import REUSED, KubeflowStandIn, scene
 from tests.pipelines.s3_stand_in import s3_server
 from tests.programs import program
@@ -29,18 +30,19 @@ def test_the_section_is_short_and_names_every_secret() -> None:
         assert all(key in SECTION or key == ".dockerconfigjson" for key in use.required)
 
 
-def run(command: str, server: KubeflowStandIn, folder: Path, s3: str) -> subprocess.CompletedProcess[str]:
+def run(command: str, server: KubeflowStandIn, folder: Path, s3: str, gcs: str) -> subprocess.CompletedProcess[str]:
     """Runs a command of the README; packages are taken for installed, and there is no cluster for kubectl."""
     program(folder, "kubectl", 'echo "$@"')
     settings = {
         "KFP_ENDPOINT": server.url,
         "REPOSITORY": "https://git.example/environment.git",
         "AWS_ENDPOINT_URL_S3": s3,
+        "STORAGE_EMULATOR_HOST": gcs,
         "AWS_ACCESS_KEY_ID": "me",
         "AWS_SECRET_ACCESS_KEY": "mine",
         "PATH": f"{folder}:{os.environ['PATH']}",
     }
-    command = re.sub(r"^make ", "make -o setup ", command).replace("gs://canario", f"file://{folder}")
+    command = re.sub(r"^make ", "make -o setup ", command)
     return subprocess.run(
         ["bash", "-c", command],
         cwd=ROOT,
@@ -55,14 +57,15 @@ def run(command: str, server: KubeflowStandIn, folder: Path, s3: str) -> subproc
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_works(command: str, play: Play, tmp_path: Path) -> None:
     server = play(scene("SUCCEEDED", ingest=REUSED))
-    with s3_server("me") as s3:
-        done = run(command, server, tmp_path, s3.url)
+    with s3_server("me") as s3, gcs_server() as gcs:
+        done = run(command, server, tmp_path, s3.url, gcs.url)
+        kept = [*s3.objects, *gcs.objects]
     assert done.returncode == 0, done.stderr
     if command.startswith("make submit"):
         assert "succeeded, 1 steps reused" in done.stdout
         (made,) = server.runs.values()
         given = made["runtime_config"]["parameters"]
-        assert re.search(r"/tables/[0-9a-f]{64}/telco_churn\.csv$", given["data"])
+        assert [given["data"].partition("://")[2]] == kept
         assert given["environment"] == ("staging" if "ENV=staging" in command else "")
         assert bool(given["repository"]) is ("ENV=staging" in command)
         assert made.get("service_account", "") == ("trainer" if "SERVICE_ACCOUNT" in command else "")
