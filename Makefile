@@ -57,8 +57,17 @@ ui: setup  ## open MLflow on the newest runs of train or demo  ## [RUNS=path/to/
 
 .PHONY: train
 train: export MLFLOW ?=
-train: setup  ## train, evaluate, package and register a model  ## [SERVICE=] [MLFLOW=uri]
-	@$(PY) -m pipelines.local --spec $(SPEC) --home build/train/$(SERVICE) $${MLFLOW:+--mlflow "$$MLFLOW"}
+train: export STORE ?=
+train: setup  ## train, evaluate, package and register a model  ## [SERVICE=] [MLFLOW=uri] [STORE=s3://...]
+	@$(PY) -m pipelines.local --spec $(SPEC) --home build/train/$(SERVICE) $${MLFLOW:+--mlflow "$$MLFLOW"} \
+	  $${STORE:+--store "$$STORE"}
+
+.PHONY: fetch
+fetch: export MLFLOW ?=
+fetch: export STORE ?=
+fetch: setup  ## bring a version here, wherever it was trained  ## VERSION=n [SERVICE=] [MLFLOW=uri] [STORE=s3://...]
+	@$(PY) -m pipelines.fetch --spec $(SPEC) --home build/train/$(SERVICE) --version "$(VERSION)" \
+	  $${MLFLOW:+--mlflow "$$MLFLOW"} $${STORE:+--store "$$STORE"}
 
 .PHONY: serve
 serve: setup  ## serve the newest package behind the gateway  ## [SERVICE=]
@@ -111,12 +120,14 @@ schedule: setup  ## show, make or remove the recurring run; as submit, and:  ## 
 
 .PHONY: image
 image: export REGISTRY ?=
-image: setup  ## build the newest package's image  ## [SERVICE=] [REGISTRY=host/folder]
+image: setup  ## build the image of the newest package or of VERSION  ## [SERVICE=] [REGISTRY=host/folder] [VERSION=n]
+	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m services.image --spec $(SPEC) $${REGISTRY:+--name "$$REGISTRY/$(SERVICE)"}
 
 .PHONY: sign
 sign: export KEY ?=
-sign: setup  ## sign the newest package; a workflow needs no KEY  ## [SERVICE=] [KEY=key.pem]
+sign: setup  ## sign the newest package or that of VERSION  ## [SERVICE=] [KEY=key.pem] [VERSION=n]
+	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m services.signing --spec $(SPEC) $${KEY:+--key "$$KEY"}
 
 .PHONY: platform-images
@@ -153,10 +164,12 @@ verify: export HEADER ?=
 verify: export URL ?=
 verify: export PUBLIC_KEY ?=
 verify: export MLFLOW ?=
-verify: setup  ## trace an answer of a service back to its data  ## [SERVICE=] [ENV=] [URL=url|HEADER=sha256:...] [PUBLIC_KEY=f] [MLFLOW=uri] [EXCLUDE="run"]
+verify: export STORE ?=
+verify: setup  ## trace an answer of a service back to its data  ## [SERVICE=] [ENV=] [URL=url|HEADER=sha256:...] [PUBLIC_KEY=f] [MLFLOW=uri] [STORE=uri] [VERSION=n] [EXCLUDE="run"]
+	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m k8s.lineage --spec $(SPEC) --env $(ENV) $(if $(EXCLUDE),--exclude $(EXCLUDE)) \
 	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"} \
-	  $${MLFLOW:+--mlflow "$$MLFLOW"}
+	  $${MLFLOW:+--mlflow "$$MLFLOW"} $${STORE:+--store "$$STORE"}
 
 ##@ Releases through Git
 
@@ -167,14 +180,15 @@ render: setup  ## rewrite the manifests that Flux applies
 
 .PHONY: propose
 propose: export REPOSITORY ?= $(shell git remote get-url origin)
-propose: setup  ## train, build an image and commit its release to staging  ## [SERVICE=] [REPOSITORY=url] [REGISTRY=host/folder] [MLFLOW=uri]
-	@$(MAKE) train
+propose: setup  ## train, build an image, commit its release to staging  ## [SERVICE=] [REPOSITORY=url] [REGISTRY=host/folder] [MLFLOW=uri] [VERSION=n]
+	@$(MAKE) $(if $(VERSION),fetch,train)
 	@$(MAKE) image
 	@$(PY) -m k8s.release.propose --spec $(SPEC) --env staging --repository "$$REPOSITORY"
 
 .PHONY: request
 request: export REASON ?= somebody asked for it
-request: setup  ## write the newest image as a release, with its pull request  ## ENV=staging [SERVICE=] [REASON=text]
+request: setup  ## write the newest image as a release, with its pull request  ## ENV=staging [SERVICE=] [REASON=text] [VERSION=n]
+	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m k8s.release.pull_request --spec $(SPEC) --env $(ENV) --reason "$$REASON" --out build/request
 
 .PHONY: promote

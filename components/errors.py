@@ -10,7 +10,10 @@ ComponentError
 ├── ImageRecordError  the record of a built image is missing or broken
 ├── LayoutError     an image's bytes do not match their digests
 ├── ReleaseError    a release file is wrong; names the key
-└── TrainingInputError  the inputs of a training Job are too large for it
+├── TrainingInputError  the inputs of a training Job are too large for it
+├── StoreError      the store of snapshots and packages lacks content or refuses
+├── UnknownVersionError  the registry of models lacks a version
+└── CodeError       a step's image has other code than its pipeline
 """
 
 
@@ -56,3 +59,15 @@ class ReleaseError(ComponentError):
 
 class TrainingInputError(ComponentError):
     """The inputs of a training Job do not fit in it."""
+
+
+class StoreError(ComponentError):
+    """The store lacks content, holds changed content, or refuses."""
+
+
+class UnknownVersionError(ComponentError):
+    """The registry of models lacks a version."""
+
+
+class CodeError(ComponentError):
+    """A step's image has other code than its pipeline."""

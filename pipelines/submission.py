@@ -14,8 +14,9 @@ from urllib.parse import unquote, urlparse
 
 import yaml
 
+from components.code import code_digest
 from components.errors import SpecError
-from components.registry.provenance import code_digest, commit
+from components.registry.provenance import commit
 from components.spec.contract import Spec
 from components.spec.packed import ADDRESS, pack_spec, portable, spec_bytes, stored_uri
 from components.spec.reading.loading import load_spec
