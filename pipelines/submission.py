@@ -18,9 +18,11 @@ from components.code import code_digest
 from components.errors import SpecError
 from components.registry.provenance import commit
 from components.spec.contract import Spec
-from components.spec.packed import ADDRESS, pack_spec, portable, spec_bytes, stored_uri
 from components.spec.reading.loading import load_spec
 from components.step import IMAGE
+from components.store.content import Kind, Store
+from components.store.packed import ADDRESS, pack_spec, portable
+from components.store.reading import spec_bytes
 from pipelines.compile import compile_pipeline
 from pipelines.kubeflow import RunGraph, host_of
 from pipelines.pods import PLAIN, SECRETS, PodSettings, read_secret, resources_of
@@ -105,11 +107,10 @@ def prepare(spec: Spec, options: argparse.Namespace, say: Callable[[str], None])
     pods = PodSettings(_secrets(options), options.store_endpoint, (data, size))
     _tell_memory(spec, pods, say)
     text = compile_pipeline(spec, options.image, pods)
-    inputs, steps = _shape(text)
-    whole = _parameters(spec, data, store, options)
-    name = options.name or run_name(spec, options.image, whole)
-    graph = RunGraph(text, {key: whole[key] for key in whole if key in inputs}, options.root, options.service_account)
-    return Submission(name, graph, steps)
+    parameters = _parameters(spec, data, store, options)
+    name = options.name or run_name(spec, options.image, parameters)
+    steps = tuple(next(yaml.safe_load_all(text))["root"]["dag"]["tasks"])
+    return Submission(name, RunGraph(text, parameters, options.root, options.service_account), steps)
 
 
 def run_name(spec: Spec, image: str, parameters: dict[str, str]) -> str:
@@ -122,7 +123,7 @@ def run_name(spec: Spec, image: str, parameters: dict[str, str]) -> str:
 def _parameters(spec: Spec, data: str, store: StoreFromHere, options: argparse.Namespace) -> dict[str, str]:
     packed = pack_spec(portable(spec))
     if packed.startswith(ADDRESS):
-        store.keep_bytes(stored_uri(options.store, packed), spec_bytes(portable(spec)))
+        store.keep_bytes(Store(options.store).uri(Kind.SPEC, packed), spec_bytes(portable(spec)))
     return {
         "spec": packed,
         "data": data,
@@ -166,9 +167,3 @@ def _secrets(options: argparse.Namespace) -> dict[str, str]:
     for opens in given.keys() - SECRETS.keys():
         raise SpecError(f"--secret: {opens!r} is nothing that a secret opens; allowed: {', '.join(SECRETS)}")
     return given
-
-
-def _shape(text: str) -> tuple[set[str], tuple[str, ...]]:
-    """The names of a graph's parameters and of its steps."""
-    root = next(yaml.safe_load_all(text))["root"]
-    return set(root["inputDefinitions"]["parameters"]), tuple(root["dag"]["tasks"])
