@@ -120,7 +120,7 @@ schedule: setup  ## show, make or remove the recurring run; as submit, and:  ## 
 
 .PHONY: image
 image: export REGISTRY ?=
-image: setup  ## build the image of the newest package or of VERSION  ## [SERVICE=] [REGISTRY=host/folder] [VERSION=n]
+image: setup  ## put the newest package, or VERSION's, on the server's image  ## [SERVICE=] [REGISTRY=host/folder] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m services.image --spec $(SPEC) $${REGISTRY:+--name "$$REGISTRY/$(SERVICE)"}
 
@@ -132,7 +132,7 @@ sign: setup  ## sign the newest package or that of VERSION  ## [SERVICE=] [KEY=k
 
 .PHONY: platform-images
 platform-images: export REGISTRY ?=
-platform-images: PARTS ?= judge mlflow stores components
+platform-images: PARTS ?= server judge mlflow stores components
 platform-images: setup  ## build the images of the platform's own programs  ## [REGISTRY=host/folder] [PARTS="judge mlflow"]
 	@for part in $(PARTS); do \
 	  $(PY) -m services.image --component $$part $${REGISTRY:+--name "$$REGISTRY/$$part"} || exit 1; done
@@ -284,6 +284,10 @@ e2e: setup  ## test on the cluster what `make demo` made; run that first  ## [PA
 bench: setup  ## compare our server with its peers on one model  ## [SERVICE=]
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.bench --spec $(SPEC)
 
+.PHONY: bench-image
+bench-image: setup  ## time a model's image as a layer, beside an engine's  ## [PACKAGES="folder folder"]
+	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.image $(if $(PACKAGES),--packages $(PACKAGES))
+
 .PHONY: simulate
 simulate: setup  ## run the judge on thousands of simulated rollouts
 	@$(PY) -m services.judge.simulate
@@ -303,7 +307,8 @@ lock: .venv/ready  ## update the lock files from pyproject.toml
 	$(UV) pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header pyproject.toml --group dev -o requirements.txt
 	for lock in server:services/model_server/requirements.txt judge:services/judge/requirements.txt \
 	  steps:components/requirements.txt load:tests/load/requirements.txt \
-	  mlflow:services/image/locks/mlflow.txt stores:services/image/locks/stores.txt; do \
+	  mlflow:services/image/locks/mlflow.txt stores:services/image/locks/stores.txt \
+	  go:services/image/locks/go.txt; do \
 	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group $${lock%%:*} \
 	    -c requirements.txt -o $${lock##*:}; \
 	done

@@ -9,6 +9,9 @@ ComponentError
 ├── GitError        Git refused or is not installed; quotes Git's message
 ├── ImageRecordError  the record of a built image is missing or broken
 ├── LayoutError     an image's bytes do not match their digests
+├── ImageRegistryError  a registry, or an image in it, cannot be used; says what to do
+├── ModelImageError  a model's image is refused or cannot be made
+├── SigningError    there is no identity to sign with, or the key is unusable; says what is needed
 ├── ReleaseError    a release file is wrong; names the key
 ├── TrainingInputError  the inputs of a training Job are too large for it
 ├── StoreError      the store of snapshots and packages lacks content or refuses
@@ -51,6 +54,18 @@ class ImageRecordError(ComponentError):
 
 class LayoutError(ComponentError):
     """An exported image does not match its digests."""
+
+
+class ImageRegistryError(ComponentError):
+    """A registry, or an image in it, cannot be used."""
+
+
+class ModelImageError(ComponentError):
+    """A model's image is refused, or cannot be made."""
+
+
+class SigningError(ComponentError):
+    """Nothing can be signed here."""
 
 
 class ReleaseError(ComponentError):

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from components.errors import ComponentError, DataError, UnknownVersionError, SpecError, StoreError
+from components.errors import ComponentError, DataError, SpecError, StoreError, UnknownVersionError
 from components.package.model_package import Package, read_package
 from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered
 from components.registry.package_store import keep_data, keep_package

@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from components.digest import sha256
 from components.errors import GitError, PackageError
 from components.package.model_package import read_package
+from components.package.papers import materials_file
 from components.package.signature import signature_file
 from components.register import VALIDATION as FOUND_BY_VALIDATION
 from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered
@@ -25,7 +26,6 @@ from components.store.content import Kind, Store
 from k8s.audit import records
 from k8s.audit.errors import AuditError
 from k8s.audit.history import read_history
-from services.model_server.build import materials_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
