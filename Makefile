@@ -102,9 +102,9 @@ submit schedule: export REPOSITORY ?= $(if $(RELEASE_TO),$(shell git remote get-
 KFP_OPTIONS = $${STORE:+--store "$$STORE"} $${DATA:+--data "$$DATA"} $${MLFLOW:+--mlflow "$$MLFLOW"} \
   $${IMAGE:+--image "$$IMAGE"} $${ROOT:+--root "$$ROOT"} $${NAMESPACE:+--namespace "$$NAMESPACE"} \
   $${SERVICE_ACCOUNT:+--service-account "$$SERVICE_ACCOUNT"} $${STORE_ENDPOINT:+--store-endpoint "$$STORE_ENDPOINT"} \
-  $${STORE_SECRET:+--store-secret "$$STORE_SECRET"} $${MLFLOW_SECRET:+--mlflow-secret "$$MLFLOW_SECRET"} \
-  $${GIT_SECRET:+--git-secret "$$GIT_SECRET"} $${REGISTRY_SECRET:+--registry-secret "$$REGISTRY_SECRET"} \
-  $${SIGNING_SECRET:+--signing-secret "$$SIGNING_SECRET"} \
+  $${STORE_SECRET:+--secret "store=$$STORE_SECRET"} $${MLFLOW_SECRET:+--secret "mlflow=$$MLFLOW_SECRET"} \
+  $${GIT_SECRET:+--secret "git=$$GIT_SECRET"} $${REGISTRY_SECRET:+--secret "registry=$$REGISTRY_SECRET"} \
+  $${SIGNING_SECRET:+--secret "signing=$$SIGNING_SECRET"} \
   $${RELEASE_TO:+--env "$$RELEASE_TO" --environment "$$REPOSITORY"}
 
 .PHONY: submit

@@ -331,7 +331,7 @@ class Limits(ClosedModel):
     max_batch_rows: int = Field(default=1000, ge=1, description="A longer list is refused.")
 
 
-class Amounts(ClosedModel):
+class PodAmounts(ClosedModel):
     """Cores and memory in Kubernetes' notation; null leaves what the step has without it."""
 
     cpu: CoresText | None = Field(default=None, description="Cores, such as 500m or 2.")
@@ -341,8 +341,10 @@ class Amounts(ClosedModel):
 class StepResources(ClosedModel):
     """What the pod of a step reserves, and what it may use at most."""
 
-    requests: Amounts = Field(default=Amounts(), description="A node must have this much free to take the pod.")
-    limits: Amounts = Field(default=Amounts(), description="A pod that needs more memory is ended, and tried again.")
+    requests: PodAmounts = Field(default=PodAmounts(), description="A node must have this much free to take the pod.")
+    limits: PodAmounts = Field(
+        default=PodAmounts(), description="A pod that needs more memory is ended, and tried again."
+    )
 
     @model_validator(mode="after")
     def _within(self) -> Self:
