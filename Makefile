@@ -275,7 +275,8 @@ setup: .venv/ready .venv-server/ready  ## install the locked packages; other tar
 lock: .venv/ready  ## update the lock files from pyproject.toml
 	$(UV) pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header pyproject.toml --group dev -o requirements.txt
 	for lock in server:services/model_server/requirements.txt judge:services/judge/requirements.txt \
-	  steps:components/requirements.txt load:tests/load/requirements.txt \
+	  steps-cpu:components/locks/cpu.txt steps-cuda:components/locks/cuda.txt steps-tpu:components/locks/tpu.txt \
+	  load:tests/load/requirements.txt \
 	  mlflow:services/image/locks/mlflow.txt stores:services/image/locks/stores.txt; do \
 	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group $${lock%%:*} \
 	    -c requirements.txt -o $${lock##*:}; \

@@ -178,13 +178,14 @@ def package(
     import tempfile
     from pathlib import Path
 
+    from components.code import lock_digest
     from components.evaluation.gates import refuse_violations
     from components.evaluation.result import Evaluation
     from components.models.trained import load_trained
     from components.package.model_package import MODEL
     from components.packaging import Origin, keep_package, package_model
     from components.registry.package_store import package_uri
-    from components.registry.provenance import commit, lock_digest
+    from components.registry.provenance import commit
     from components.spec.contract import Spec
     from components.table.examples import load_examples
 

@@ -44,9 +44,10 @@ from typing import Any, NoReturn
 import filelock
 import psutil
 
+from components.code import ROOT, code_digest
 from components.digest import sha256
 from components.errors import ComponentError, DataError, SpecError
-from components.registry.provenance import ROOT, code_digest, hold_commit
+from components.registry.provenance import hold_commit
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
 from pipelines.result import BAD_INPUT, exit_status, write_json, write_outcome

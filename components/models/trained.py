@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.digest import Digest
 from components.features.encoding import Encoding, encode_table
 from components.models.machine import Machine
 from components.package.model_package import INPUT_NAME, MODEL, OUTPUT_NAME, Package, open_graph
@@ -25,6 +26,7 @@ class Fit(ClosedModel):
     Attributes:
         parity: largest difference between the graph and the fitted model over the training rows.
         machine: the machine that fitted it.
+        lock: digest of the lock file of the image or environment that fitted it; None in older records.
     """
 
     candidate: Candidate
@@ -34,6 +36,7 @@ class Fit(ClosedModel):
     parity: float
     rows: int
     machine: Machine
+    lock: Digest | None = None
 
 
 @dataclass(frozen=True)

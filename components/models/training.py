@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.code import lock_digest
 from components.errors import PackageError
 from components.features.encoding import encode_table, fit_encoding
 from components.models.candidates import fit_candidate
@@ -54,6 +55,7 @@ def train_candidate(examples: Examples, spec: Spec, trial: Trial) -> TrainedMode
         parity=parity,
         rows=len(examples),
         machine=this_machine(),
+        lock=lock_digest(),
     )
     return TrainedModel(model, fit)
 

@@ -1,16 +1,14 @@
-"""The provenance of a model: the commit, the lock file, the code."""
+"""The provenance of a model: the commit of its code."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from components.digest import sha256
+from components.code import LOCK_FILE, ROOT, code_digest
 from components.errors import GitError
 from components.git.command import git
 
-ROOT = Path(__file__).resolve().parents[2]
-LOCK_FILE = "requirements.txt"
 _COMMIT = "CANARIO_COMMIT"
 
 
@@ -34,15 +32,3 @@ def commit(root: Path = ROOT) -> str:
     except GitError:
         return code_digest(root)
     return f"{head}-changed" if changed else head
-
-
-def lock_digest(root: Path = ROOT) -> str:
-    """The digest of the lock file."""
-    return sha256((root / LOCK_FILE).read_bytes())
-
-
-def code_digest(root: Path = ROOT) -> str:
-    """The digest of everything that decides what a step does: the components and the lock file."""
-    files = sorted(path for path in (root / "components").rglob("*.py"))
-    lines = [f"{sha256(path.read_bytes())}  {path.relative_to(root)}\n" for path in [*files, root / LOCK_FILE]]
-    return sha256("".join(lines).encode())

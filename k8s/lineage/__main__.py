@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import yaml
 
+from components.code import ROOT
 from components.errors import ComponentError
-from components.registry.provenance import ROOT
 from components.releases.release_file import release_file
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec

@@ -18,9 +18,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from components.code import ROOT
 from components.errors import ComponentError, GitError
 from components.files import write_atomically
-from components.registry.provenance import ROOT
 from k8s.replay.alone import isolation
 from k8s.replay.comparison import Answers, RebuildComparison, answers, compare
 from k8s.replay.errors import ReplayError

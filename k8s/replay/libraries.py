@@ -13,7 +13,7 @@ from typing import Final
 from packaging.utils import canonicalize_name
 from pip_requirements_parser import RequirementsFile
 
-from components.registry.provenance import LOCK_FILE
+from components.code import LOCK_FILE
 from k8s.replay.errors import ReplayError
 
 #: Packages that an environment may have without a lock: its installers.
@@ -71,5 +71,6 @@ def _uv(*arguments: str) -> None:
         said = " ".join(done.stderr.split())
         raise ReplayError(
             "the libraries of its lock file are not installed here, and uv's cache has not all of them "
-            f"({said}); check its commit out and run `make setup` once with a network, then replay"
+            f"({said}); check its commit out and run `make setup` once with a network, then replay. Where an image "
+            "trained it, bring the libraries of that image's lock file with `uv pip sync` into another environment"
         )

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from mlflow.exceptions import MlflowException
 
-from components.digest import sha256
+from components.code import LOCK_FILE
 from components.errors import GitError, PackageError
 from components.evaluation.result import Evaluation
 from components.git.command import git
 from components.models.machine import Machine
 from components.package.model_package import Package, read_package
+from components.registry.lock_files import committed_lock
 from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered, version_of
-from components.registry.provenance import LOCK_FILE
 from k8s.replay.errors import ReplayError
 
 if TYPE_CHECKING:
@@ -126,16 +126,15 @@ def _check_commit(commit: str, code: Path) -> None:
 
 def _lock(commit: str, digest: str, code: Path) -> bytes:
     try:
-        content = git(code, "show", "--end-of-options", f"{commit}:{LOCK_FILE}")
+        found = committed_lock(code, commit, digest)
     except GitError as error:
         raise ReplayError(f"commit {commit} has no {LOCK_FILE}, so no library of it is known: {error}") from error
-    found = sha256(content)
-    if found != digest:
+    if found is None:
         raise ReplayError(
-            f"{LOCK_FILE} of commit {commit} is {found}, and the receipt names {digest}: other libraries trained it "
-            "than its commit locks; train it again"
+            f"no lock file of commit {commit} has the digest {digest} that the receipt names: other libraries trained "
+            "it than its commit locks; train it again"
         )
-    return content
+    return found.content
 
 
 def _champion(kept: StoredFile, client: MlflowClient) -> StoredFile | None:

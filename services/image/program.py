@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from components.code import IMAGE_LOCKS, LOCK_FILE
 from components.image.contents import ROOT, ImageSources
 from components.image.record import BuiltImage
 from services.image.engine import Engine
@@ -36,6 +37,17 @@ class PlatformProgram:
     check: tuple[str, ...] = _IMPORTS
 
 
+def _steps(title: str, device: str) -> PlatformProgram:
+    """The image of the steps for one kind of device; all have the same sources and so the same digest of the code."""
+    return PlatformProgram(
+        title=title,
+        lock=f"{IMAGE_LOCKS}/{device}.txt",
+        sources=ImageSources(patterns=("components/**/*.py", f"{IMAGE_LOCKS}/*.txt", LOCK_FILE)),
+        packages=("ca-certificates", "git"),
+        unbuilt=("kfp-server-api",),
+    )
+
+
 PROGRAMS: Final = {
     "judge": PlatformProgram(
         title="canario's judge",
@@ -47,13 +59,9 @@ PROGRAMS: Final = {
         ),
         packages=("ca-certificates", "git"),
     ),
-    "components": PlatformProgram(
-        title="the steps of canario's pipeline",
-        lock="components/requirements.txt",
-        sources=ImageSources(patterns=("components/**/*.py", "requirements.txt")),
-        packages=("ca-certificates", "git"),
-        unbuilt=("kfp-server-api",),
-    ),
+    "components": _steps("the steps of canario's pipeline", "cpu"),
+    "components-cuda": _steps("the steps of canario's pipeline that compute on NVIDIA's GPUs", "cuda"),
+    "components-tpu": _steps("the steps of canario's pipeline that compute on TPUs", "tpu"),
     "mlflow": PlatformProgram(
         title="MLflow's server, as canario runs it",
         lock="services/image/locks/mlflow.txt",
@@ -97,6 +105,7 @@ def program_image(
             stage(program, Path(folder))
             arguments = {
                 "BASE": base,
+                "LOCK": program.lock,
                 "PACKAGES": " ".join(program.packages),
                 "SOURCES": ",".join(program.unbuilt) or ":none:",
             }

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.code import LOCK_FILE, ROOT
 from components.registry.model_registry import promote
-from components.registry.provenance import LOCK_FILE, ROOT
 from k8s.replay.__main__ import main
 from k8s.replay.alone import isolation
 from k8s.replay.errors import ReplayError
