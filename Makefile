@@ -18,6 +18,8 @@ SERVICE ?= churn
 FAULT ?= wrong-unit
 ##= ENV=local           the environment: a folder in k8s/envs/
 ENV ?= local
+##= POOLS=canario       whose labels node pools have: canario|gke|eks|aks
+POOLS ?= canario
 PYTHON := $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 UV = $(shell command -v uv || echo .venv/bin/uv)
@@ -84,8 +86,9 @@ audit: setup  ## write a version's dossier, or check it  ## VERSION=n [SERVICE=]
 ##@ Kubeflow Pipelines
 
 .PHONY: compile
-compile: setup  ## write the pipeline as a file  ## [SERVICE=]
-	@$(PY) -m pipelines.compile --spec $(SPEC) --output build/$(SERVICE)-pipeline.yaml
+compile: export POOLS := $(POOLS)
+compile: setup  ## write the pipeline as a file  ## [SERVICE=] [POOLS=]
+	@$(PY) -m pipelines.compile --spec $(SPEC) --output build/$(SERVICE)-pipeline.yaml --pools "$$POOLS"
 
 .PHONY: submit
 submit: export STORE ?=

@@ -15,17 +15,18 @@ from pathlib import Path
 from kfp import compiler
 
 from components.errors import ComponentError
+from components.jobs.node_pools import Provider, provider_named
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
 from components.step import IMAGE
 from pipelines.training import training_pipeline
 
 
-def compile_pipeline(spec: Spec, image: str = IMAGE) -> str:
+def compile_pipeline(spec: Spec, image: str = IMAGE, pools: Provider = "canario") -> str:
     """The IR YAML of a spec's training graph, with the Kubernetes settings of its steps."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pipeline.yaml")
-        compiler.Compiler().compile(training_pipeline(_portable(spec), image), str(path))
+        compiler.Compiler().compile(training_pipeline(_portable(spec), image, pools=pools), str(path))
         return path.read_text(encoding="utf-8")
 
 
@@ -42,9 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--spec", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--image", default=IMAGE, help="the image of every step (%(default)s)")
+    parser.add_argument("--pools", default="canario", help="labels of canario, gke, eks or aks (%(default)s)")
     options = parser.parse_args(arguments)
     try:
-        text = compile_pipeline(load_spec(options.spec), options.image)
+        text = compile_pipeline(load_spec(options.spec), options.image, provider_named(options.pools))
     except ComponentError as error:
         print(error, file=sys.stderr)
         return 2

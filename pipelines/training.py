@@ -14,8 +14,9 @@ from components.champion import find_champion
 from components.evaluate import evaluate
 from components.explain import explain
 from components.gate import gate
+from components.image.step_images import training_image
 from components.ingest import ingest
-from components.jobs.node_pools import devices, node_labels
+from components.jobs.node_pools import Provider, devices, node_labels, tolerations
 from components.packaging import package
 from components.register import register
 from components.release import release
@@ -55,21 +56,24 @@ RETRIES: Final = 2
 BACKOFF: Final = "10s"
 
 
-def training_pipeline(spec: Spec, image: str = IMAGE, retries: int = RETRIES) -> Any:
+def training_pipeline(spec: Spec, image: str = IMAGE, retries: int = RETRIES, pools: Provider = "canario") -> Any:
     """The graph for a spec, with all steps on one image.
 
     It is made on a thread of its own. At every setting of a task KFP reads the whole stack, and for some frames of a
     program's start Python then looks through all loaded modules: on a short stack that half second is saved.
     """
     with ThreadPoolExecutor(1) as short_stack:
-        return short_stack.submit(_training_pipeline, spec, image, retries).result()
+        return short_stack.submit(_training_pipeline, spec, image, retries, pools).result()
 
 
-def _training_pipeline(spec: Spec, image: str, retries: int) -> Any:
+def _training_pipeline(spec: Spec, image: str, retries: int, pools: Provider) -> Any:
     told, seen, learned = (view.model_dump_json() for view in (spec, table_view(spec), learning_view(spec)))
 
     def on(task: Any, needs: Needs) -> Any:
         return _placed(task, needs, image, retries)
+
+    def accelerated(task: Any) -> Any:
+        return _accelerated(task, spec.training, image, pools)
 
     @dsl.pipeline(name=f"{spec.name}-training", description=spec.description or None)  # type: ignore[untyped-decorator]
     def training(
@@ -87,11 +91,9 @@ def _training_pipeline(spec: Spec, image: str, retries: int) -> Any:
         checked = on(validate(spec=seen, snapshot=snapshot, reference=known.outputs["reference"]), LARGE)
         parts = on(split(spec=learned, snapshot=snapshot).after(checked), LARGE)
         holdout = parts.outputs["holdout"]
-        search = _accelerated(on(tune(spec=learned, train=parts.outputs["train"]), _long(spec)), spec.training)
+        search = accelerated(on(tune(spec=learned, train=parts.outputs["train"]), _long(spec)))
         trials = search.outputs["trials"]
-        fitted = _accelerated(
-            on(train(spec=learned, train=parts.outputs["train"], trials=trials), _long(spec)), spec.training
-        )
+        fitted = accelerated(on(train(spec=learned, train=parts.outputs["train"], trials=trials), _long(spec)))
         model = fitted.outputs["model"]
         compared = {"champion": known.outputs["package"], "champion_version": known.outputs["Output"]}
         measured = on(evaluate(spec=seen, model=model, holdout=holdout, **compared), LARGE)
@@ -149,11 +151,13 @@ def _placed(task: Any, needs: Needs, image: str, retries: int) -> Any:
     return kubernetes.set_timeout(task, seconds=60 * needs.minutes)
 
 
-def _accelerated(task: Any, training: Training) -> Any:
-    """Puts a task on the node pool with the accelerator that the spec asks for."""
+def _accelerated(task: Any, training: Training, image: str, pools: Provider) -> Any:
+    """Puts a task on the image and the node pool of the accelerator that the spec asks for."""
+    task.set_container_image(training_image(image, training))
     for resource, count in devices(training).items():
         task.set_accelerator_type(resource).set_accelerator_limit(count)
-        kubernetes.add_toleration(task, key=resource, operator="Exists", effect="NoSchedule")
-    for label, value in node_labels(training).items():
+    for toleration in tolerations(training, pools):
+        kubernetes.add_toleration(task, **toleration)
+    for label, value in node_labels(training, pools).items():
         kubernetes.add_node_selector(task, label, value)
     return task
