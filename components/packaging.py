@@ -192,13 +192,12 @@ def package(
     parsed = Spec.model_validate_json(spec)
     measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
     refuse_violations(measured)
-    origin = Origin(run, snapshot.metadata["digest"], commit(), lock_digest())
+    fit = load_trained(Path(model.path))[1]
+    origin = Origin(run, snapshot.metadata["digest"], commit(), fit.lock or lock_digest())
     graph = Path(model.path, MODEL).read_bytes()
     rows = load_examples(Path(holdout.path), parsed)
     with tempfile.TemporaryDirectory() as folder:
-        draft = package_model(
-            graph, load_trained(Path(model.path))[1], measured, rows, parsed, origin, Path(folder, "p")
-        )
+        draft = package_model(graph, fit, measured, rows, parsed, origin, Path(folder, "p"))
         package.uri = package_uri(store, draft.digest)
         kept = keep_package(draft, Path(package.path))
     package.metadata = {"digest": kept.digest}

@@ -5,11 +5,13 @@ TensorFlow itself falls back to the CPU in silence, for want of a device or of t
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import Any
 
 from components.errors import DeviceError
 from components.models.nvidia import Driver, open_driver
+from components.models.tensorflow_environment import tensorflow_environment
 from components.spec.contract import Training
 
 
@@ -24,6 +26,7 @@ def claim_devices(training: Training) -> tuple[str, ...]:
 
 @cache
 def _claim(accelerator: str, count: int) -> tuple[str, ...]:
+    os.environ.update(tensorflow_environment())
     import tensorflow as tf
 
     if accelerator == "tpu":
@@ -91,11 +94,7 @@ def tpu_resolver(tf: Any) -> Any:
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         raise DeviceError(
-            f"training.accelerator: tpu was promised to this step, and this machine has none ({_first_line(error)}); "
+            f"training.accelerator: tpu was promised to this step, and this machine has none ({' '.join(str(error).split())[:300]}); "
             "run the step on a TPU node pool and the image components-tpu, or set training.accelerator to cpu"
         ) from error
     return resolver
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

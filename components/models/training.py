@@ -48,8 +48,8 @@ def _train(examples: Examples, spec: Spec, trial: Trial, meter: Meter) -> Traine
     strategy = _strategy(trial.candidate, spec)
     if strategy == "parameter_server" and (task := task_of(os.environ)).serves:
         serve(task)
-    if trial.candidate == "keras_mlp":
-        meter.computes_on(claim_devices(spec.training))
+    devices = claim_devices(spec.training) if trial.candidate == "keras_mlp" else ()
+    meter.computes_on(devices)
     fitted = fit_candidate(trial.candidate, trial.parameters, encoded, examples.labels, spec.training.seed, strategy)
     model = fitted.onnx(encoding.width)
     parity = float(np.abs(graph_runner(model)(encoded) - fitted.positive(encoded)).max())
@@ -65,7 +65,7 @@ def _train(examples: Examples, spec: Spec, trial: Trial, meter: Meter) -> Traine
         strategy=strategy,
         parity=parity,
         rows=len(examples),
-        machine=this_machine(),
+        machine=this_machine(devices),
         lock=lock_digest(),
     )
     return TrainedModel(model, fit)
