@@ -93,8 +93,9 @@ def tpu_resolver(tf: Any) -> Any:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="local")
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        said = " ".join(str(error).split())[:300]
         raise DeviceError(
-            f"training.accelerator: tpu was promised to this step, and this machine has none ({' '.join(str(error).split())[:300]}); "
-            "run the step on a TPU node pool and the image components-tpu, or set training.accelerator to cpu"
+            f"training.accelerator: tpu was promised to this step, and this machine has none ({said}); run the step on "
+            "a TPU node pool and the image components-tpu, or set training.accelerator to cpu"
         ) from error
     return resolver
