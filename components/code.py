@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from components.digest import sha256
+from components.errors import CodeError
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 #: The lock file of everything, in which a person's machine and the workflows train.
@@ -27,3 +28,21 @@ def code_digest(root: Path = ROOT) -> str:
 def lock_digest(root: Path = ROOT) -> str:
     """The digest of the lock file from which the libraries of this process were installed."""
     return sha256((root / os.environ.get(LOCK_VARIABLE, LOCK_FILE)).read_bytes())
+
+
+def require_code(expected: str, root: Path = ROOT) -> None:
+    """Refuses to go on with other code than the pipeline was compiled from.
+
+    The pipeline brings each step's first lines, and the image brings the rest. An answer is reused only for the same
+    digest, so an image with other code would give stale answers a fresh name.
+
+    Raises:
+        CodeError: this code has another digest.
+    """
+    found = code_digest(root)
+    if found != expected:
+        raise CodeError(
+            f"the pipeline was made from code {expected}, and the image of this step has code {found}; build and push "
+            "the image from the same tree (make platform-images PARTS=components, make publish PART=components), or "
+            "submit from the tree of the image"
+        )

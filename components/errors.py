@@ -10,8 +10,14 @@ ComponentError
 ├── GitError        Git refused or is not installed; quotes Git's message
 ├── ImageRecordError  the record of a built image is missing or broken
 ├── LayoutError     an image's bytes do not match their digests
+├── ImageRegistryError  a registry, or an image in it, cannot be used; says what to do
+├── ModelImageError  a model's image is refused or cannot be made
+├── SigningError    there is no identity to sign with, or the key is unusable; says what is needed
 ├── ReleaseError    a release file is wrong; names the key
-└── TrainingInputError  the inputs of a training Job are too large for it
+├── TrainingInputError  the inputs of a training Job are too large for it
+├── StoreError      the store of snapshots and packages lacks content or refuses
+├── UnknownVersionError  the registry of models lacks a version
+└── CodeError       a step's image has other code than its pipeline
 """
 
 
@@ -55,9 +61,33 @@ class LayoutError(ComponentError):
     """An exported image does not match its digests."""
 
 
+class ImageRegistryError(ComponentError):
+    """A registry, or an image in it, cannot be used."""
+
+
+class ModelImageError(ComponentError):
+    """A model's image is refused, or cannot be made."""
+
+
+class SigningError(ComponentError):
+    """Nothing can be signed here."""
+
+
 class ReleaseError(ComponentError):
     """A release file is wrong."""
 
 
 class TrainingInputError(ComponentError):
     """The inputs of a training Job do not fit in it."""
+
+
+class StoreError(ComponentError):
+    """The store lacks content, holds changed content, or refuses."""
+
+
+class UnknownVersionError(ComponentError):
+    """The registry of models lacks a version."""
+
+
+class CodeError(ComponentError):
+    """A step's image has other code than its pipeline."""

@@ -15,18 +15,19 @@ from pathlib import Path
 from kfp import compiler
 
 from components.errors import ComponentError
-from components.jobs.node_pools import Provider, provider_named
+from components.jobs.node_pools import provider_named
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
 from components.step import IMAGE
+from pipelines.pods import PLAIN, PodSettings
 from pipelines.training import training_pipeline
 
 
-def compile_pipeline(spec: Spec, image: str = IMAGE, pools: Provider = "canario") -> str:
+def compile_pipeline(spec: Spec, image: str = IMAGE, pods: PodSettings = PLAIN) -> str:
     """The IR YAML of a spec's training graph, with the Kubernetes settings of its steps."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pipeline.yaml")
-        compiler.Compiler().compile(training_pipeline(_portable(spec), image, pools=pools), str(path))
+        compiler.Compiler().compile(training_pipeline(_portable(spec), image, pods=pods), str(path))
         return path.read_text(encoding="utf-8")
 
 
@@ -46,7 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pools", default="canario", help="labels of canario, gke, eks or aks (%(default)s)")
     options = parser.parse_args(arguments)
     try:
-        text = compile_pipeline(load_spec(options.spec), options.image, provider_named(options.pools))
+        pods = PodSettings(pools=provider_named(options.pools))
+        text = compile_pipeline(load_spec(options.spec), options.image, pods)
     except ComponentError as error:
         print(error, file=sys.stderr)
         return 2

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from components.code import LOCK_FILE
 from components.digest import sha256
-from components.errors import GitError, ImageRecordError, LayoutError, PackageError
+from components.errors import GitError, ImageRecordError, ImageRegistryError, LayoutError, PackageError, StoreError
 from components.git.command import git
 from components.image.record import BuiltImage, read_record
-from components.ingest import snapshot_uri
 from components.package.model_package import Package, read_package
 from components.package.signature import check_signature, signature_file
 from components.registry.lock_files import committed_lock
 from components.registry.model_registry import RUN_TAG, SNAPSHOT_TAG, connect, is_empty
 from components.spec.contract import PACKAGE_TAG as REGISTERED
+from components.store.content import Kind, Store
 from k8s.errors import DeployError, EnvironmentFileError
 from k8s.lineage.errors import Broken, same
 from k8s.lineage.image import ImageBytes, check_materials, check_package, read_image
@@ -49,7 +49,7 @@ class LinkSources:
         served: digest that an answer's header named; None when no server was asked.
         public_key: PEM of the package signer; empty when it is not known.
         pulled: OCI layout of the image from its registry; if None, the record's image is exported.
-        export: writes an image, given by name and tag, as an OCI layout; returns its folder.
+        export: finds or writes an image as an OCI layout; returns its folder.
         running: returns the service's Deployments and Pods in its cluster.
         rendered: returns the objects that this tree's chart renders for the release.
     """
@@ -58,12 +58,12 @@ class LinkSources:
     release: Path
     image: Path
     code: Path
-    store: Path
+    store: str
     mlflow: str
     served: str | None
     public_key: str
     pulled: Path | None
-    export: Callable[[str], Path]
+    export: Callable[[BuiltImage], Path]
     running: Callable[[], Sequence[Object]]
     rendered: Callable[[], Sequence[Object]]
 
@@ -153,8 +153,8 @@ def _published(places: LinkSources) -> str:
 def _image_bytes(places: LinkSources) -> ImageBytes:
     built = _built(places.image)
     try:
-        folder = places.pulled or places.export(f"{built.name}:{built.tag}")
-    except ImageError as error:
+        folder = places.pulled or places.export(built)
+    except (ImageError, ImageRegistryError) as error:
         raise Broken(f"not checked: the image's own bytes are not to be had: {error}") from error
     return read_image(folder)
 
@@ -223,10 +223,8 @@ def _run(package: Package, places: LinkSources) -> str:
 
 
 def _snapshot(package: Package, places: LinkSources) -> str:
-    path = Path(snapshot_uri(str(places.store), package.receipt.data))
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Broken(f"{path} cannot be read: {error.strerror}") from error
-    same(str(path), sha256(content), package.receipt.data)
+        Store(places.store).get(Kind.SNAPSHOT, package.receipt.data)
+    except StoreError as error:
+        raise Broken(str(error)) from error
     return package.receipt.data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import tomllib
@@ -13,20 +14,30 @@ from typing import Final
 from components.code import IMAGE_LOCKS, LOCK_FILE
 from components.image.contents import ROOT, ImageSources
 from components.image.record import BuiltImage
+from components.image.server import SERVER_LOCK, SERVER_SOURCES
 from services.image.engine import Engine
+from services.image.errors import ImageError
 from services.image.recipe import ImagePlan, make
 
 _HERE: Final = Path(__file__).parent
 _CONTAINERFILE: Final = _HERE / "program.Containerfile"
 _IMPORTS: Final = ("python", "-c", (_HERE / "imports.py").read_text(encoding="utf-8"))
+_GO_LOCK: Final = "services/image/locks/go.txt"
+#: The steps' own sources are imported, and the server's environment is compared with its lock.
+_STEPS_CHECK: Final = (
+    'python -c "$0" services; /app/.venv/server/bin/python -m services.model_server.check --image; '
+    'cosign version; python -c "from components.image.server import server_digest; print(server_digest())"'
+)
 
 
 @dataclass(frozen=True)
 class PlatformProgram:
     """The contents of an image: the packages of a lock file, our sources, and Debian's `packages`.
 
-    `unbuilt` names packages of the lock file that come only as sources; all others are wheels. `check` is a command
-    that must succeed in a container of the image; by default it imports every source.
+    `unbuilt` names packages of the lock file that come only as sources; all others are wheels. `server_lock` is the
+    lock of the model server, where the program starts it in a process of its own, from `.venv/server`. `tools` are
+    programs of `.ci/tools`, built from Go's modules.
+    `check` is a command that must succeed in a container of the image; by default it imports every source.
     """
 
     title: str
@@ -34,15 +45,21 @@ class PlatformProgram:
     sources: ImageSources
     packages: tuple[str, ...]
     unbuilt: tuple[str, ...] = ()
+    server_lock: str = ""
+    tools: tuple[str, ...] = ()
     check: tuple[str, ...] = _IMPORTS
 
 
-def _steps(title: str, device: str) -> PlatformProgram:
-    """The image of the steps for one kind of device; all have the same sources and so the same digest of the code."""
+#: The same in each image of the steps, which therefore have one digest of the code.
+_STEP_SOURCES: Final = ("components/**/*.py", f"{IMAGE_LOCKS}/*.txt", LOCK_FILE)
+
+
+def _trains_on(devices: str, lock: str) -> PlatformProgram:
+    """The image of the steps tune and train for one kind of device; it needs neither the server nor a signature."""
     return PlatformProgram(
-        title=title,
-        lock=f"{IMAGE_LOCKS}/{device}.txt",
-        sources=ImageSources(patterns=("components/**/*.py", f"{IMAGE_LOCKS}/*.txt", LOCK_FILE)),
+        title=f"the steps of canario's pipeline that compute on {devices}",
+        lock=f"{IMAGE_LOCKS}/{lock}.txt",
+        sources=ImageSources(patterns=_STEP_SOURCES),
         packages=("ca-certificates", "git"),
         unbuilt=("kfp-server-api",),
     )
@@ -59,9 +76,18 @@ PROGRAMS: Final = {
         ),
         packages=("ca-certificates", "git"),
     ),
-    "components": _steps("the steps of canario's pipeline", "cpu"),
-    "components-cuda": _steps("the steps of canario's pipeline that compute on NVIDIA's GPUs", "cuda"),
-    "components-tpu": _steps("the steps of canario's pipeline that compute on TPUs", "tpu"),
+    "components": PlatformProgram(
+        title="the steps of canario's pipeline",
+        lock=f"{IMAGE_LOCKS}/cpu.txt",
+        sources=ImageSources(patterns=(*_STEP_SOURCES, *SERVER_SOURCES.patterns)),
+        packages=("ca-certificates", "git"),
+        unbuilt=("kfp-server-api",),
+        server_lock=SERVER_LOCK,
+        tools=("cosign",),
+        check=("bash", "-ec", _STEPS_CHECK, _IMPORTS[2]),
+    ),
+    "components-cuda": _trains_on("NVIDIA's GPUs", "cuda"),
+    "components-tpu": _trains_on("TPUs", "tpu"),
     "mlflow": PlatformProgram(
         title="MLflow's server, as canario runs it",
         lock="services/image/locks/mlflow.txt",
@@ -88,6 +114,14 @@ PROGRAMS: Final = {
 }
 
 
+def tool_module(name: str) -> str:
+    """The Go module of a tool with its version, from `.ci/tools`, which installs it on laptops and in workflows."""
+    found = re.search(rf"^  \[{name}\]=(\S+)$", (ROOT / ".ci" / "tools").read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        raise ImageError(f"{name} is no tool of .ci/tools, so no image can have it")
+    return found[1]
+
+
 def program_image(
     program: PlatformProgram, name: str, base: str, engine: Engine, say: Callable[[str], None]
 ) -> BuiltImage:
@@ -108,6 +142,7 @@ def program_image(
                 "LOCK": program.lock,
                 "PACKAGES": " ".join(program.packages),
                 "SOURCES": ",".join(program.unbuilt) or ":none:",
+                "TOOLS": " ".join(map(tool_module, program.tools)),
             }
             options = engine.build_options(arguments, labels)
             engine.build(Path(folder), _CONTAINERFILE, tag, options)
@@ -117,7 +152,10 @@ def program_image(
 
 def stage(program: PlatformProgram, context: Path) -> None:
     """Copies the image's files, and no others, into the build context."""
-    shutil.copyfile(ROOT / program.lock, context / "requirements.txt")
+    locks = {"": program.lock, "-server": program.server_lock, "-go": _GO_LOCK if program.tools else ""}
+    for kind, lock in locks.items():
+        if lock:
+            shutil.copyfile(ROOT / lock, context / f"requirements{kind}.txt")
     (context / "src").mkdir()
     for path in program.sources.files():
         (context / "src" / path).parent.mkdir(parents=True, exist_ok=True)

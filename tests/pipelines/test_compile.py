@@ -16,6 +16,7 @@ import yaml
 
 from components.spec.contract import Spec
 from pipelines.compile import compile_pipeline, main
+from pipelines.pods import PodSettings
 from tests.components.small_table import small_spec
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -65,7 +66,7 @@ def test_every_step_has_limits_and_retries_and_installs_nothing(machine: str) ->
         trains = machine != "cpu" and step in {"tune", "train"}
         name = {"gpu": "components-cuda", "tpu": "components-tpu"}[machine] if trains else "components"
         assert container["image"] == f"registry.local/canario/{name}:0.1.0"
-        assert {"cpuLimit", "memoryLimit", "cpuRequest", "memoryRequest"} <= container["resources"].keys()
+        assert {"memoryLimit", "cpuRequest", "memoryRequest"} <= container["resources"].keys()
         assert "pip install" not in str(container["command"])
         assert tasks[step]["retryPolicy"]["maxRetryCount"] == 2
         assert int(platform[f"exec-{step}"]["activeDeadlineSeconds"]) >= 600
@@ -110,7 +111,7 @@ def test_only_training_runs_on_the_accelerators_nodes(machine: str, resource: st
 
 
 def test_a_cloud_is_asked_by_the_labels_that_it_sets() -> None:
-    text = compile_pipeline(spec_on("gpu"), pools="gke")
+    text = compile_pipeline(spec_on("gpu"), pods=PodSettings(pools="gke"))
     _, platform = yaml.safe_load_all(text)
     settings = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-train"]
     assert settings["nodeSelector"]["labels"] == {"cloud.google.com/gke-accelerator": "nvidia-l4"}

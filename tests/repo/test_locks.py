@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.repo.tree import ROOT
+from tests.repo.tree import LAYERS, ROOT, imports
 
 WHOLE = ROOT / "requirements.txt"
 SERVER = ROOT / "services" / "model_server" / "requirements.txt"
@@ -93,6 +94,16 @@ def test_a_devices_lock_adds_only_what_computes_on_it() -> None:
     assert cpu.keys() - tpu.keys() == {"tensorflow"}
     assert {"tensorflow-tpu", "libtpu"} <= tpu.keys() - cpu.keys()
     assert {name for name in cpu.keys() & tpu.keys() if cpu[name] != tpu[name]} == set()
+
+
+@pytest.mark.parametrize("path", [PARTS["steps-cpu"], *DEVICES.values()], ids=["cpu", *DEVICES])
+def test_a_replay_runs_with_the_lock_of_any_image_that_trains(path: Path) -> None:
+    """The local runner, which replays a version, needs no library that an image's lock file lacks."""
+    runner = [ROOT / "pipelines" / f"{name}.py" for name in ("local", "runner", "result", "training", "pods")]
+    needed = {name.partition(".")[0] for file in runner for name in imports(file.read_text(encoding="utf-8"))}
+    needed -= {*LAYERS, *sys.stdlib_module_names}
+    assert needed >= {"filelock", "kfp"}
+    assert needed | {"kfp-kubernetes"} <= pins(path.read_text()).keys()
 
 
 def test_the_server_has_nothing_that_only_trains() -> None:
