@@ -271,6 +271,7 @@ def test_with_several_users_a_stranger_is_refused(
         (["--ca", "/not/there"], "--ca: there is no file /not/there"),
         (["--store-secret", "S3"], "--store-secret: 'S3' is no name of a secret"),
         (["--store-endpoint", "s3:9000"], "--store-endpoint: s3:9000 is no address such as"),
+        (["--pools", "oke"], "POOLS is 'oke'; allowed: canario, gke, eks, aks"),
         (["--env", "staging"], "--environment '' and --env 'staging' go together (REPOSITORY= and ENV=)"),
     ],
 )
