@@ -52,7 +52,7 @@ LARGE: Final = Needs(30, reuse=True)
 def training_pipeline(
     service: Spec, steps_image: str = IMAGE, retries: int = RETRIES, pods: PodSettings = PLAIN
 ) -> Any:
-    """The graph for a service's spec, with all steps on one image.
+    """The graph for a service's spec, with all steps on one image but those that an accelerator has to compute.
 
     It is made on a thread of its own. At every setting of a task KFP reads the whole stack, and for some frames of a
     program's start Python then looks through all loaded modules: on a short stack that half second is saved.
@@ -87,10 +87,11 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
         checked = on(validate(spec=seen, snapshot=snapshot, reference=known["snapshot"], **same), LARGE)
         parts = on(split(spec=learned, snapshot=snapshot, **same).after(checked), LARGE)
         holdout = parts.outputs["holdout"]
+        where = service.training, steps_image, pods.pools
         fit = {"spec": learned, "train": parts.outputs["train"], **same}
-        search = accelerate(on(tune(**fit), _long(service)), service.training)
+        search = accelerate(on(tune(**fit), _long(service)), *where)
         trials = search.outputs["trials"]
-        fitted = accelerate(on(train(trials=trials, **fit), _long(service)), service.training)
+        fitted = accelerate(on(train(trials=trials, **fit), _long(service)), *where)
         model = fitted.outputs["model"]
         compared = {"champion": known["package"], "champion_version": known["version"]}
         measured = on(evaluate(spec=seen, model=model, holdout=holdout, **compared, **same), LARGE)
