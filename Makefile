@@ -109,10 +109,10 @@ KFP_OPTIONS = $${STORE:+--store "$$STORE"} $${DATA:+--data "$$DATA"} $${MLFLOW:+
   $${STORE_SECRET:+--secret "store=$$STORE_SECRET"} $${MLFLOW_SECRET:+--secret "mlflow=$$MLFLOW_SECRET"} \
   $${GIT_SECRET:+--secret "git=$$GIT_SECRET"} $${REGISTRY_SECRET:+--secret "registry=$$REGISTRY_SECRET"} \
   $${SIGNING_SECRET:+--secret "signing=$$SIGNING_SECRET"} --pools "$$POOLS" \
-  $${RELEASE_TO:+--env "$$RELEASE_TO" --environment "$$REPOSITORY"}
+  $${REGISTRY:+--images "$$REGISTRY"} $${RELEASE_TO:+--env "$$RELEASE_TO" --environment "$$REPOSITORY"}
 
 .PHONY: submit
-submit: setup  ## run the pipeline and follow it to its end  ## STORE=s3://... [SERVICE=] [DATA=file|url] [ENV=staging] [REPOSITORY=url] [MLFLOW=uri] [IMAGE=name:tag] [ROOT=s3://...] [NAMESPACE=] [SERVICE_ACCOUNT=] [POOLS=] [STORE_ENDPOINT=url] [STORE_SECRET=] [MLFLOW_SECRET=] [GIT_SECRET=] [REGISTRY_SECRET=] [SIGNING_SECRET=] [NAME=] [TERMINATE=1]
+submit: setup  ## run the pipeline and follow it to its end  ## STORE=s3://... [SERVICE=] [DATA=file|url] [ENV=staging] [REGISTRY=host/folder] [REPOSITORY=url] [MLFLOW=uri] [IMAGE=name:tag] [ROOT=s3://...] [NAMESPACE=] [SERVICE_ACCOUNT=] [POOLS=] [STORE_ENDPOINT=url] [STORE_SECRET=] [MLFLOW_SECRET=] [GIT_SECRET=] [REGISTRY_SECRET=] [SIGNING_SECRET=] [NAME=] [TERMINATE=1]
 	@$(PY) -m pipelines.submit --spec $(SPEC) $(KFP_OPTIONS) $${NAME:+--name "$$NAME"} \
 	  $(if $(TERMINATE),--terminate-on-interrupt)
 

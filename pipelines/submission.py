@@ -60,6 +60,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", default="", help="where Kubeflow keeps outputs: s3://..., gs://...")
     parser.add_argument("--service-account", default="", help="the account of the pods, such as a cloud's identity")
     parser.add_argument("--store-endpoint", default="", help="an S3 server that is not Amazon's: http://...")
+    parser.add_argument("--images", default="", help="registry and folder for images: host/folder")
+    parser.add_argument("--server-image", default="", help="the server's image; default REGISTRY/server:<this server>")
     parser.add_argument("--environment", default="", help="Git repository to release to")
     parser.add_argument("--env", default="", help="the environment's name in it")
     parser.add_argument(
@@ -137,6 +139,8 @@ def _parameters(spec: Spec, data: str, store: StoreFromHere, options: argparse.N
         "store": options.store,
         "code": code_digest(),
         "commit": commit(),
+        "registry": options.images,
+        "base": options.server_image,
         "repository": options.environment,
         "environment": options.env,
         "settings": "{}",
