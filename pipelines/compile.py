@@ -15,6 +15,7 @@ from pathlib import Path
 from kfp import compiler
 
 from components.errors import ComponentError
+from components.jobs.node_pools import provider_named
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
 from components.step import IMAGE
@@ -43,9 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--spec", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--image", default=IMAGE, help="the image of every step (%(default)s)")
+    parser.add_argument("--pools", default="canario", help="labels of canario, gke, eks or aks (%(default)s)")
     options = parser.parse_args(arguments)
     try:
-        text = compile_pipeline(load_spec(options.spec), options.image)
+        pods = PodSettings(pools=provider_named(options.pools))
+        text = compile_pipeline(load_spec(options.spec), options.image, pods)
     except ComponentError as error:
         print(error, file=sys.stderr)
         return 2

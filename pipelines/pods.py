@@ -15,7 +15,8 @@ from typing import Any, Final
 from kfp import kubernetes
 
 from components.errors import SpecError
-from components.jobs.node_pools import devices, node_labels
+from components.image.step_images import training_image
+from components.jobs.node_pools import Provider, devices, node_labels, tolerations
 from components.spec.contract import PodAmounts, Spec, StepResources, Training
 from components.spec.quantities import cores, memory_bytes
 
@@ -51,7 +52,7 @@ class SecretUse:
 
 #: The steps that read or write the store, and those that ask MLflow; an empty tuple means every step.
 _EVERY: Final = ()
-_REGISTRY_STEPS: Final = ("find-champion", "gate", "package", "register", "image", "release")
+_REGISTRY_STEPS: Final = ("find-champion", "gate", "package", "register")
 
 #: The secrets that a run may use, by what they open.
 SECRETS: Final[Mapping[str, SecretUse]] = {
@@ -84,11 +85,13 @@ class PodSettings:
             those are required and no others are used.
         store_endpoint: address of an S3 server that is not Amazon's; empty for Amazon's.
         table: the table's name and its size in bytes; 0 if the size is not known.
+        pools: whose labels the nodes of an accelerator have.
     """
 
     secrets: Mapping[str, str] = field(default_factory=dict)
     store_endpoint: str = ""
     table: tuple[str, int] = ("", 0)
+    pools: Provider = "canario"
 
 
 #: No secrets, Amazon's S3 or Google's store by the pod's identity, a small table.
@@ -124,12 +127,20 @@ def place(task: Any, wish: StepWish, spec: Spec, settings: PodSettings) -> Any:
     return task
 
 
-def accelerate(task: Any, training: Training) -> Any:
-    """Puts a task on the node pool with the accelerator that the spec asks for; returns it."""
+def accelerate(task: Any, training: Training, image: str, pools: Provider) -> Any:
+    """Puts a task on the image and the nodes of the accelerator that the spec asks for; returns it.
+
+    `image` is that of the other steps.
+
+    Raises:
+        SpecError: the pools do not have the accelerator, or the image's name does not tell the accelerator's.
+    """
+    task.set_container_image(training_image(image, training))
     for resource, count in devices(training).items():
         task.set_accelerator_type(resource).set_accelerator_limit(count)
-        kubernetes.add_toleration(task, key=resource, operator="Exists", effect="NoSchedule")
-    for label, value in node_labels(training).items():
+    for toleration in tolerations(training, pools):
+        kubernetes.add_toleration(task, **toleration)
+    for label, value in node_labels(training, pools).items():
         kubernetes.add_node_selector(task, label, value)
     return task
 

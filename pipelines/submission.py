@@ -16,6 +16,8 @@ import yaml
 
 from components.code import code_digest
 from components.errors import SpecError
+from components.image.step_images import training_image
+from components.jobs.node_pools import node_labels, provider_named
 from components.registry.provenance import commit
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
@@ -54,6 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="", help="a table to use instead of the spec's; a file is uploaded")
     parser.add_argument("--mlflow", default="http://mlflow.canario", help="(%(default)s)")
     parser.add_argument("--image", default=IMAGE, help="the image of every step (%(default)s)")
+    parser.add_argument("--pools", default="canario", help="labels of canario, gke, eks or aks (%(default)s)")
     parser.add_argument("--root", default="", help="where Kubeflow keeps outputs: s3://..., gs://...")
     parser.add_argument("--service-account", default="", help="the account of the pods, such as a cloud's identity")
     parser.add_argument("--store-endpoint", default="", help="an S3 server that is not Amazon's: http://...")
@@ -76,6 +79,8 @@ def check_options(options: argparse.Namespace) -> Spec:
     """
     spec = load_spec(options.spec)
     options.host = host_of(options.host)
+    node_labels(spec.training, provider_named(options.pools))
+    training_image(options.image, spec.training)
     if options.ca and not options.ca.is_file():
         raise SpecError(f"--ca: there is no file {options.ca}")
     if not options.store:
@@ -104,7 +109,7 @@ def prepare(spec: Spec, options: argparse.Namespace, say: Callable[[str], None])
     """
     store = StoreFromHere(options.store, options.store_endpoint, say)
     data, size = _data(options.data or spec.data.uri, store, say)
-    pods = PodSettings(_secrets(options), options.store_endpoint, (data, size))
+    pods = PodSettings(_secrets(options), options.store_endpoint, (data, size), provider_named(options.pools))
     _tell_memory(spec, pods, say)
     text = compile_pipeline(spec, options.image, pods)
     parameters = _parameters(spec, data, store, options)

@@ -17,6 +17,7 @@ from components.champion import find_champion
 from components.evaluate import evaluate
 from components.explain import explain
 from components.gate import gate
+from components.imaging import image
 from components.ingest import ingest
 from components.packaging import package
 from components.register import register
@@ -48,19 +49,21 @@ OUTSIDE: Final = Needs(10, reuse=False)
 LARGE: Final = Needs(30, reuse=True)
 
 
-def training_pipeline(service: Spec, image: str = IMAGE, retries: int = RETRIES, pods: PodSettings = PLAIN) -> Any:
-    """The graph for a service's spec, with all steps on one image.
+def training_pipeline(
+    service: Spec, steps_image: str = IMAGE, retries: int = RETRIES, pods: PodSettings = PLAIN
+) -> Any:
+    """The graph for a service's spec, with all steps on one image but those that an accelerator has to compute.
 
     It is made on a thread of its own. At every setting of a task KFP reads the whole stack, and for some frames of a
     program's start Python then looks through all loaded modules: on a short stack that half second is saved.
     """
     with ThreadPoolExecutor(1) as short_stack:
-        return short_stack.submit(_training_pipeline, service, image, retries, pods).result()
+        return short_stack.submit(_training_pipeline, service, steps_image, retries, pods).result()
 
 
-def _training_pipeline(service: Spec, image: str, retries: int, pods: PodSettings) -> Any:
+def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodSettings) -> Any:
     def on(task: Any, needs: Needs) -> Any:
-        return place(task, StepWish(image, needs.minutes, retries, needs.reuse), service, pods)
+        return place(task, StepWish(steps_image, needs.minutes, retries, needs.reuse), service, pods)
 
     @dsl.pipeline(name=f"{service.name}-training", description=service.description or None)  # type: ignore[untyped-decorator]
     def training(
@@ -71,6 +74,8 @@ def _training_pipeline(service: Spec, image: str, retries: int, pods: PodSetting
         code: str,
         commit: str,
         run: str = "",
+        registry: str = "",
+        base: str = "",
         repository: str = "",
         environment: str = "",
         settings: str = "{}",
@@ -82,10 +87,11 @@ def _training_pipeline(service: Spec, image: str, retries: int, pods: PodSetting
         checked = on(validate(spec=seen, snapshot=snapshot, reference=known["snapshot"], **same), LARGE)
         parts = on(split(spec=learned, snapshot=snapshot, **same).after(checked), LARGE)
         holdout = parts.outputs["holdout"]
+        where = service.training, steps_image, pods.pools
         fit = {"spec": learned, "train": parts.outputs["train"], **same}
-        search = accelerate(on(tune(**fit), _long(service)), service.training)
+        search = accelerate(on(tune(**fit), _long(service)), *where)
         trials = search.outputs["trials"]
-        fitted = accelerate(on(train(trials=trials, **fit), _long(service)), service.training)
+        fitted = accelerate(on(train(trials=trials, **fit), _long(service)), *where)
         model = fitted.outputs["model"]
         compared = {"champion": known["package"], "champion_version": known["version"]}
         measured = on(evaluate(spec=seen, model=model, holdout=holdout, **compared, **same), LARGE)
@@ -109,9 +115,11 @@ def _training_pipeline(service: Spec, image: str, retries: int, pods: PodSetting
             OUTSIDE,
         )
         version = registered.outputs["Output"]
+        named = {"service": service.name, "package": packed.output}
+        imaged = on(image(registry=registry, base=base, **named, **same).after(registered), OUTSIDE).outputs
+        pushed = {f"image_{key}": imaged[key] for key in ("repository", "tag", "digest")}
         target = {"repository": repository, "environment": environment, "settings": settings}
-        what = {"service": service.name, "version": version, "package": packed.output, "evaluation": evaluation}
-        on(release(code=code, **what, **target), OUTSIDE)
+        on(release(code=code, version=version, evaluation=evaluation, **named, **pushed, **target), OUTSIDE)
         return version  # type: ignore[no-any-return]
 
     return training

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from components.errors import TrainingInputError
-from components.jobs.node_pools import POOL_LABEL, devices, node_labels
+from components.jobs.node_pools import Provider, devices, node_labels, pool_label, tolerations
 from components.jobs.train_worker import PORT
 from components.models.trained import FIT
 from components.spec.contract import Spec, Training
@@ -35,7 +35,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class JobPlan:
-    """One training; `pool` is a value of `POOL_LABEL`, empty for any node."""
+    """One training; `pool` is a pool's name, empty for any node, and `provider` says whose labels nodes have."""
 
     name: str
     image: str
@@ -43,6 +43,7 @@ class JobPlan:
     pool: str
     memory: str
     training: Training
+    provider: Provider = "canario"
 
     @property
     def labels(self) -> dict[str, str]:
@@ -54,6 +55,7 @@ def objects(wanted: JobPlan, inputs: Inputs) -> list[dict[str, Any]]:
     """The objects of a training, the Job last.
 
     Raises:
+        SpecError: the provider's pools do not have the accelerator.
         TrainingInputError: the inputs are too large for the cluster's own store.
     """
     shared = [_inputs(wanted, inputs), _policy(wanted)]
@@ -127,9 +129,7 @@ def _pod(wanted: JobPlan) -> dict[str, Any]:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "nodeSelector": _nodes(wanted),
-        "tolerations": [
-            {"key": resource, "operator": "Exists", "effect": "NoSchedule"} for resource in devices(wanted.training)
-        ],
+        "tolerations": tolerations(wanted.training, wanted.provider),
         "containers": [_container(wanted)],
         "volumes": [{"name": "inputs", "configMap": {"name": wanted.name}}, {"name": "tmp", "emptyDir": {}}],
     }
@@ -149,8 +149,7 @@ def _spread(wanted: JobPlan) -> dict[str, Any]:
 
 
 def _nodes(wanted: JobPlan) -> dict[str, str]:
-    pool = {POOL_LABEL: wanted.pool} if wanted.pool else {}
-    return pool | node_labels(wanted.training)
+    return pool_label(wanted.pool, wanted.provider) | node_labels(wanted.training, wanted.provider)
 
 
 def _container(wanted: JobPlan) -> dict[str, Any]:

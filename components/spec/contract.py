@@ -193,6 +193,21 @@ class Training(ClosedModel):
             raise ValueError(f"candidates {', '.join(twice)} stand twice; each may stand once")
         return self
 
+    @model_validator(mode="after")
+    def _accelerator_is_used(self) -> Self:
+        if self.accelerator != "cpu" and "keras_mlp" not in self.candidates:
+            raise ValueError(
+                f"accelerator {self.accelerator} has nothing to do: {', '.join(self.candidates)} compute on the CPU; "
+                "add keras_mlp to candidates, or set accelerator to cpu"
+            )
+        if (self.strategy == "tpu" or self.accelerator == "tpu") and (
+            self.strategy not in ("auto", "tpu") or self.accelerator != "tpu"
+        ):
+            raise ValueError(
+                f"strategy {self.strategy} does not go with accelerator {self.accelerator}: tpu goes with tpu or auto"
+            )
+        return self
+
 
 class MinimumGate(ClosedModel):
     """Requires a metric to reach a minimum."""

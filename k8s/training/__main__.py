@@ -16,8 +16,11 @@ import sys
 from pathlib import Path
 
 from components.errors import SpecError, TrainingInputError
+from components.image.step_images import training_image
+from components.jobs.node_pools import provider_named
 from components.jobs.training_job import Inputs, JobPlan, objects
 from components.spec.reading.loading import load_spec
+from components.step import IMAGE
 from k8s.errors import DeployError
 from k8s.training.job import TrainingJob
 
@@ -45,7 +48,9 @@ def _train(args: argparse.Namespace) -> None:
     spec = load_spec(args.spec)
     inputs = Inputs(spec, args.train.read_bytes(), args.trials.read_bytes())
     name = f"{spec.name[:_LONGEST_NAME]}-train-{secrets.token_hex(3)}"
-    wanted = JobPlan(name, args.image, args.workers, args.pool, args.memory, spec.training)
+    image = args.image or training_image(IMAGE, spec.training)
+    provider = provider_named(args.pools)
+    wanted = JobPlan(name, image, args.workers, args.pool, args.memory, spec.training, provider)
     training = TrainingJob(name, args.namespace, _say)
     with training.brought(objects(wanted, inputs)):
         _say(f"job {name} in {args.namespace}: {args.workers} worker(s), {spec.training.accelerator}")
@@ -73,8 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder for the model")
     parser.add_argument("--workers", type=_workers, default=1, help="pods that train one network (%(default)s)")
     parser.add_argument("--namespace", default="training", help="(%(default)s)")
-    parser.add_argument("--pool", default="", help="only nodes with this node.kubernetes.io/pool")
-    parser.add_argument("--image", default="registry.local/canario/components:0.1.0", help="(%(default)s)")
+    parser.add_argument("--pool", default="", help="only nodes of the pool with this name")
+    parser.add_argument(
+        "--pools", default="canario", help="whose labels pools have: canario, gke, eks, aks (%(default)s)"
+    )
+    parser.add_argument("--image", default="", help=f"by default {IMAGE}, or that of the spec's accelerator")
     parser.add_argument("--memory", default="4Gi", help="limit of a worker (%(default)s)")
     return parser
 

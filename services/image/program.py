@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from components.code import IMAGE_LOCKS, LOCK_FILE
 from components.image.contents import ROOT, ImageSources
 from components.image.record import BuiltImage
 from components.image.server import SERVER_LOCK, SERVER_SOURCES
@@ -49,6 +50,21 @@ class PlatformProgram:
     check: tuple[str, ...] = _IMPORTS
 
 
+#: The same in each image of the steps, which therefore have one digest of the code.
+_STEP_SOURCES: Final = ("components/**/*.py", f"{IMAGE_LOCKS}/*.txt", LOCK_FILE)
+
+
+def _trains_on(devices: str, lock: str) -> PlatformProgram:
+    """The image of the steps tune and train for one kind of device; it needs neither the server nor a signature."""
+    return PlatformProgram(
+        title=f"the steps of canario's pipeline that compute on {devices}",
+        lock=f"{IMAGE_LOCKS}/{lock}.txt",
+        sources=ImageSources(patterns=_STEP_SOURCES),
+        packages=("ca-certificates", "git"),
+        unbuilt=("kfp-server-api",),
+    )
+
+
 PROGRAMS: Final = {
     "judge": PlatformProgram(
         title="canario's judge",
@@ -62,14 +78,16 @@ PROGRAMS: Final = {
     ),
     "components": PlatformProgram(
         title="the steps of canario's pipeline",
-        lock="components/requirements.txt",
-        sources=ImageSources(patterns=("components/**/*.py", "requirements.txt", *SERVER_SOURCES.patterns)),
+        lock=f"{IMAGE_LOCKS}/cpu.txt",
+        sources=ImageSources(patterns=(*_STEP_SOURCES, *SERVER_SOURCES.patterns)),
         packages=("ca-certificates", "git"),
         unbuilt=("kfp-server-api",),
         server_lock=SERVER_LOCK,
         tools=("cosign",),
         check=("bash", "-ec", _STEPS_CHECK, _IMPORTS[2]),
     ),
+    "components-cuda": _trains_on("NVIDIA's GPUs", "cuda"),
+    "components-tpu": _trains_on("TPUs", "tpu"),
     "mlflow": PlatformProgram(
         title="MLflow's server, as canario runs it",
         lock="services/image/locks/mlflow.txt",
@@ -121,6 +139,7 @@ def program_image(
             stage(program, Path(folder))
             arguments = {
                 "BASE": base,
+                "LOCK": program.lock,
                 "PACKAGES": " ".join(program.packages),
                 "SOURCES": ",".join(program.unbuilt) or ":none:",
                 "TOOLS": " ".join(map(tool_module, program.tools)),

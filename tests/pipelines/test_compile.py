@@ -16,11 +16,12 @@ import yaml
 
 from components.spec.contract import Spec
 from pipelines.compile import compile_pipeline, main
+from pipelines.pods import PodSettings
 from tests.components.small_table import small_spec
 
 GOLDEN = Path(__file__).parent / "golden"
 STEPS = ["ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate", "package"]
-STEPS += ["register", "release"]
+STEPS += ["register", "image", "release"]
 
 MACHINES: dict[str, dict[str, Any]] = {
     "cpu": {},
@@ -62,7 +63,9 @@ def test_every_step_has_limits_and_retries_and_installs_nothing(machine: str) ->
     assert sorted(tasks) == sorted(STEPS)
     for step in STEPS:
         container = executors[f"exec-{step}"]["container"]
-        assert container["image"] == "registry.local/canario/components:0.1.0"
+        trains = machine != "cpu" and step in {"tune", "train"}
+        name = {"gpu": "components-cuda", "tpu": "components-tpu"}[machine] if trains else "components"
+        assert container["image"] == f"registry.local/canario/{name}:0.1.0"
         assert {"memoryLimit", "cpuRequest", "memoryRequest"} <= container["resources"].keys()
         assert "pip install" not in str(container["command"])
         assert tasks[step]["retryPolicy"]["maxRetryCount"] == 2
@@ -78,13 +81,13 @@ def test_steps_that_look_outside_their_inputs_are_never_reused() -> None:
 @pytest.mark.parametrize(
     ("machine", "resource", "labels"),
     [
-        ("gpu", "nvidia.com/gpu", {"cloud.google.com/gke-accelerator": "nvidia-l4"}),
+        ("gpu", "nvidia.com/gpu", {"canario/accelerator": "nvidia-l4"}),
         (
             "tpu",
             "google.com/tpu",
             {
-                "cloud.google.com/gke-tpu-accelerator": "tpu-v5-lite-podslice",
-                "cloud.google.com/gke-tpu-topology": "2x2",
+                "canario/accelerator": "tpu-v5-lite-podslice",
+                "canario/tpu-topology": "2x2",
             },
         ),
     ],
@@ -105,6 +108,13 @@ def test_only_training_runs_on_the_accelerators_nodes(machine: str, resource: st
         else:
             assert "accelerator" not in resources
             assert settings.keys() == {"activeDeadlineSeconds"}
+
+
+def test_a_cloud_is_asked_by_the_labels_that_it_sets() -> None:
+    text = compile_pipeline(spec_on("gpu"), pods=PodSettings(pools="gke"))
+    _, platform = yaml.safe_load_all(text)
+    settings = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-train"]
+    assert settings["nodeSelector"]["labels"] == {"cloud.google.com/gke-accelerator": "nvidia-l4"}
 
 
 def test_where_the_table_lies_on_this_machine_does_not_show() -> None:

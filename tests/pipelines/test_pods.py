@@ -76,7 +76,6 @@ def test_a_step_gets_only_the_secrets_that_it_reads() -> None:
         "gate",
         "package",
         "register",
-        "release",
     }
     assert "image" in given or not any({"registry", "signing"} & secrets for secrets in given.values())
 

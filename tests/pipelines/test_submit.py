@@ -272,6 +272,7 @@ def test_with_several_users_a_stranger_is_refused(
         (["--secret", "store=S3"], "--secret store: 'S3' is no name of a secret"),
         (["--secret", "shop=s3"], "--secret: 'shop' is nothing that a secret opens; allowed: store, mlflow"),
         (["--store-endpoint", "s3:9000"], "--store-endpoint: s3:9000 is no address such as"),
+        (["--pools", "oke"], "POOLS is 'oke'; allowed: canario, gke, eks, aks"),
         (["--env", "staging"], "--environment '' and --env 'staging' go together (REPOSITORY= and ENV=)"),
     ],
 )

@@ -39,7 +39,7 @@ def test_an_accelerator_is_requested_on_its_tainted_pool() -> None:
     assert asked["containers"][0]["resources"]["limits"] == {"memory": "4Gi", "nvidia.com/gpu": "2"}
     assert asked["nodeSelector"] == {
         "node.kubernetes.io/pool": "gpu",
-        "cloud.google.com/gke-accelerator": "nvidia-l4",
+        "canario/accelerator": "nvidia-l4",
     }
     assert asked["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
 
@@ -47,8 +47,8 @@ def test_an_accelerator_is_requested_on_its_tainted_pool() -> None:
 def test_a_tpu_is_chosen_by_its_topology() -> None:
     asked = pod(accelerator="tpu", accelerator_type="tpu-v5-lite-podslice", tpu_topology="2x2")
     assert asked["nodeSelector"] == {
-        "cloud.google.com/gke-tpu-accelerator": "tpu-v5-lite-podslice",
-        "cloud.google.com/gke-tpu-topology": "2x2",
+        "canario/accelerator": "tpu-v5-lite-podslice",
+        "canario/tpu-topology": "2x2",
     }
     assert asked["containers"][0]["resources"]["limits"]["google.com/tpu"] == "1"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from components.code import code_digest
 from components.image.server import SERVER_IMAGE, server_digest
 from components.profile.placing import PLATFORM_IMAGES
 from components.step import IMAGE
@@ -23,7 +24,10 @@ _DISTRIBUTIONS = {
     "google": "protobuf",
     "cyclonedx": "cyclonedx-python-lib",
     "packageurl": "packageurl-python",
+    "pynvml": "nvidia-ml-py",
 }
+#: Packages that bring another's modules: TensorFlow for TPUs is a package of its own.
+_STANDS_IN = {"tensorflow-tpu": "tensorflow"}
 
 
 def _locked(lock: str) -> set[str]:
@@ -43,6 +47,7 @@ def test_everything_that_an_image_imports_is_in_it(name: str, tmp_path: Path) ->
     for inside, path in sources.items():
         in_the_server = PROGRAMS[name].server_lock and inside.parts[0] == "services"
         locked = _locked((tmp_path / f"requirements{'-server' if in_the_server else ''}.txt").read_text())
+        locked |= {_STANDS_IN[name] for name in locked & _STANDS_IN.keys()}
         for module in imports(path.read_text(encoding="utf-8")):
             top = module.partition(".")[0]
             if top in {*LAYERS, "tests"}:
@@ -64,6 +69,18 @@ def test_the_judge_carries_no_simulator_and_nothing_that_trains(tmp_path: Path) 
 def test_the_steps_carry_no_tools_of_the_development(tmp_path: Path) -> None:
     stage(PROGRAMS["components"], tmp_path)
     assert not _locked((tmp_path / "requirements.txt").read_text()) & {"pytest", "mypy", "ruff", "locust", "bentoml"}
+
+
+def test_the_steps_of_every_device_have_the_same_code(tmp_path: Path) -> None:
+    """The code in each image of the steps has the digest that it has here, whatever the image's lock."""
+    digests = set()
+    for name in (name for name in PROGRAMS if name.startswith("components")):
+        (tmp_path / name).mkdir()
+        stage(PROGRAMS[name], tmp_path / name)
+        digests.add(code_digest(tmp_path / name / "src"))
+        own = (tmp_path / name / "src" / PROGRAMS[name].lock).read_bytes()
+        assert own == (tmp_path / name / "requirements.txt").read_bytes()
+    assert digests == {code_digest()}
 
 
 def test_mlflows_image_trains_nothing_and_has_no_source_of_ours(tmp_path: Path) -> None:
