@@ -1,32 +1,28 @@
 """Step: finds the champion's package and the data that it was trained on."""
 
-from kfp import dsl
+from typing import NamedTuple
 
 from components.step import step
 
 
 @step
-def find_champion(
-    name: str, mlflow: str, store: str, package: dsl.Output[dsl.Model], reference: dsl.Output[dsl.Dataset]
-) -> str:
-    """Writes the champion's package and data, or two empty files if there is no champion; returns its version or ""."""
-    from pathlib import Path
+def find_champion(name: str, mlflow: str, store: str, code: str) -> NamedTuple(  # type: ignore[valid-type]
+    "Outputs", [("version", str), ("package", str), ("snapshot", str)]
+):
+    """Sees to it that the champion's package and data are in the store; returns the version and their digests.
 
-    from components.registry.model_registry import champion, local_package
-    from components.registry.package_store import copy_package, package_uri, require_snapshot
+    All three are "" if there is no champion.
+    """
+    from components.registry.model_registry import champion
+    from components.registry.package_store import keep_registered
+    from components.step import running
+    from components.store.content import Store
 
-    found = champion(mlflow, name)
-    if found is None:
-        for artifact in (package, reference):
-            artifact.uri = f"{store}/nothing"
-            Path(artifact.path).parent.mkdir(parents=True, exist_ok=True)
-            Path(artifact.path).touch()
-        print("no champion yet")
-        return ""
-    package.uri = package_uri(store, found.package)
-    package.metadata = {"digest": found.package}
-    copy_package(local_package(found, mlflow), Path(package.path))
-    reference.uri = require_snapshot(found)
-    reference.metadata = {"digest": found.snapshot}
-    print(f"champion is version {found.version}, package {found.package}")
-    return found.version
+    with running(code):
+        found = champion(mlflow, name)
+        if found is None:
+            print("no champion yet")
+            return "", "", ""
+        keep_registered(found, mlflow, Store(store))
+        print(f"champion is version {found.version}, package {found.package}")
+        return found.version, found.package, found.snapshot

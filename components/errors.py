@@ -13,7 +13,10 @@ ComponentError
 ├── ModelImageError  a model's image is refused or cannot be made
 ├── SigningError    there is no identity to sign with, or the key is unusable; says what is needed
 ├── ReleaseError    a release file is wrong; names the key
-└── TrainingInputError  the inputs of a training Job are too large for it
+├── TrainingInputError  the inputs of a training Job are too large for it
+├── StoreError      the store of snapshots and packages lacks content or refuses
+├── UnknownVersionError  the registry of models lacks a version
+└── CodeError       a step's image has other code than its pipeline
 """
 
 
@@ -71,3 +74,15 @@ class ReleaseError(ComponentError):
 
 class TrainingInputError(ComponentError):
     """The inputs of a training Job do not fit in it."""
+
+
+class StoreError(ComponentError):
+    """The store lacks content, holds changed content, or refuses."""
+
+
+class UnknownVersionError(ComponentError):
+    """The registry of models lacks a version."""
+
+
+class CodeError(ComponentError):
+    """A step's image has other code than its pipeline."""

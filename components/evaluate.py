@@ -132,37 +132,46 @@ def _time_round(
 @step
 def evaluate(
     spec: str,
+    store: str,
+    code: str,
+    champion_version: str,
+    champion: str,
     model: dsl.Input[dsl.Model],
     holdout: dsl.Input[dsl.Dataset],
-    champion: dsl.Input[dsl.Model],
-    champion_version: str,
     evaluation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     curve: dsl.Output[dsl.ClassificationMetrics],
 ) -> None:
-    """Measures the model on the hold-out, and the champion, if there is one, on the same rows."""
+    """Measures the model on the hold-out, and the champion, if there is one, on the same rows.
+
+    `spec` and `champion`, a package, are digests of content in the store.
+    """
+    import tempfile
     from pathlib import Path
 
     from components.evaluate import evaluate_model
     from components.models.trained import load_trained
     from components.package.model_package import MODEL
     from components.registry.package_store import named_package
-    from components.spec.contract import Spec
+    from components.step import running
+    from components.store.content import Store
+    from components.store.reading import kept_spec
     from components.table.examples import load_examples
 
-    parsed = Spec.model_validate_json(spec)
-    trained, fit = load_trained(Path(model.path))
-    size = Path(model.path, MODEL).stat().st_size
-    known = named_package(champion_version, Path(champion.path))
-    found = evaluate_model(fit.candidate, trained, size, load_examples(Path(holdout.path), parsed), parsed, known)
-    found = found.model_copy(update={"machine": fit.machine})
-    Path(evaluation.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
-    evaluation.metadata = {"passed": found.passed}
-    for artifact in (metrics, curve):
-        # The numbers are metadata, but KFP takes an artifact without a file for lost and would run the step again.
-        Path(artifact.path).touch()
-    for name, interval in found.metrics.items():
-        metrics.log_metric(name, interval.value)
-    thresholds = [1 - place / len(found.roc) for place in range(len(found.roc))]
-    curve.log_roc_curve([x for x, _ in found.roc], [y for _, y in found.roc], thresholds)
-    print(", ".join(f"{name} {interval.value:.4f}" for name, interval in found.metrics.items()))
+    with running(code), tempfile.TemporaryDirectory() as folder:
+        parsed = kept_spec(store, spec)
+        trained, fit = load_trained(Path(model.path))
+        size = Path(model.path, MODEL).stat().st_size
+        known = named_package(champion_version, Store(store), champion, Path(folder, "champion"))
+        found = evaluate_model(fit.candidate, trained, size, load_examples(Path(holdout.path), parsed), parsed, known)
+        found = found.model_copy(update={"machine": fit.machine})
+        Path(evaluation.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
+        evaluation.metadata = {"passed": found.passed}
+        for artifact in (metrics, curve):
+            # The numbers are metadata, but KFP takes an artifact without a file for lost and would run the step again.
+            Path(artifact.path).touch()
+        for name, interval in found.metrics.items():
+            metrics.log_metric(name, interval.value)
+        thresholds = [1 - place / len(found.roc) for place in range(len(found.roc))]
+        curve.log_roc_curve([x for x, _ in found.roc], [y for _, y in found.roc], thresholds)
+        print(", ".join(f"{name} {interval.value:.4f}" for name, interval in found.metrics.items()))

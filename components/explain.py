@@ -140,6 +140,8 @@ def page(pictures: list[Path]) -> str:
 @step
 def explain(
     spec: str,
+    store: str,
+    code: str,
     model: dsl.Input[dsl.Model],
     holdout: dsl.Input[dsl.Dataset],
     evaluation: dsl.Input[dsl.Artifact],
@@ -153,14 +155,16 @@ def explain(
     from components.evaluation.result import Evaluation
     from components.explain import draw_figures, explain_model, page
     from components.models.trained import load_trained
-    from components.spec.contract import Spec
+    from components.step import running
+    from components.store.reading import kept_spec
     from components.table.examples import load_examples
 
-    parsed = Spec.model_validate_json(spec)
-    trained, _ = load_trained(Path(model.path))
-    found = explain_model(trained, load_examples(Path(holdout.path), parsed), parsed)
-    Path(importance.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
-    measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
-    drawn = draw_figures(found, measured, Path(figures.path))
-    Path(pictures.path).write_text(page(drawn), encoding="utf-8")
-    print("most important: " + ", ".join(feature.feature for feature in found.features[:3]))
+    with running(code):
+        parsed = kept_spec(store, spec)
+        trained, _ = load_trained(Path(model.path))
+        found = explain_model(trained, load_examples(Path(holdout.path), parsed), parsed)
+        Path(importance.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
+        measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
+        drawn = draw_figures(found, measured, Path(figures.path))
+        Path(pictures.path).write_text(page(drawn), encoding="utf-8")
+        print("most important: " + ", ".join(feature.feature for feature in found.features[:3]))

@@ -1,9 +1,7 @@
 """Step: reads a table from its source and keeps a copy that is addressed by its content."""
 
 from dataclasses import dataclass
-
-import fsspec
-from kfp import dsl
+from typing import NamedTuple
 
 from components.digest import sha256
 from components.errors import DataError
@@ -48,31 +46,33 @@ def take_snapshot(uri: str, data: Data) -> Snapshot:
     return Snapshot(content, sha256(content), sha256(source), len(table.frame), table.notes)
 
 
-def keep_snapshot(snapshot: Snapshot, store: str) -> str:
-    """Writes the snapshot below a folder or URI, named by its digest; returns its URI."""
-    uri = snapshot_uri(store, snapshot.digest)
-    files, path = fsspec.core.url_to_fs(uri)
-    if not files.exists(path):
-        files.makedirs(files._parent(path), exist_ok=True)
-        draft = f"{path}.draft"
-        files.pipe_file(draft, snapshot.content)
-        files.mv(draft, path)
-    return uri
-
-
-def snapshot_uri(store: str, digest: str) -> str:
-    """The URI of the snapshot with this digest in a store."""
-    return f"{store.rstrip('/')}/snapshots/{digest.removeprefix('sha256:')}.parquet"
-
-
 @step
-def ingest(spec: str, data: str, store: str, snapshot: dsl.Output[dsl.Dataset]) -> str:
-    """Keeps a copy of the table at `data` in the store; returns the digest of the bytes that were read."""
-    from components.ingest import keep_snapshot, take_snapshot
-    from components.spec.contract import Spec
+def ingest(spec: str, data: str, run: str, store: str, code: str) -> NamedTuple(  # type: ignore[valid-type]
+    "Outputs",
+    [
+        *(("run", str), ("snapshot", str), ("rows", int), ("source", str)),
+        *(("told", str), ("seen", str), ("learned", str)),
+    ],
+):
+    """Keeps the table at `data` and the spec in the store; returns the run's name and the content's digests.
 
-    taken = take_snapshot(data, Spec.model_validate_json(spec).data)
-    snapshot.uri = keep_snapshot(taken, store)
-    snapshot.metadata = {"digest": taken.digest, "rows": taken.rows, "notes": list(taken.notes)}
-    print(f"{taken.rows:,} rows, snapshot {taken.digest}")
-    return taken.source_digest
+    `told` is the whole spec, `seen` and `learned` are the views that the steps before packaging read. Without a name
+    of its own, the run is named after code, spec and snapshot: the same three are the same run.
+    """
+    from components.ingest import take_snapshot
+    from components.registry.provenance import run_name
+    from components.spec.packed import unpack_spec
+    from components.spec.views import learning_view, table_view
+    from components.step import running
+    from components.store.content import Kind, Store
+    from components.store.reading import keep_spec
+
+    with running(code):
+        keep = Store(store)
+        whole = unpack_spec(spec, store)
+        taken = take_snapshot(data, whole.data)
+        snapshot = keep.put(Kind.SNAPSHOT, taken.content)
+        told, seen, learned = (keep_spec(keep, view) for view in (whole, table_view(whole), learning_view(whole)))
+        name = run or run_name(whole, code, snapshot)
+        print("".join(f"note: {note}\n" for note in taken.notes) + f"{taken.rows:,} rows, snapshot {snapshot}")
+        return name, snapshot, taken.rows, taken.source_digest, told, seen, learned

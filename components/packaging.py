@@ -21,10 +21,8 @@ from components.package.model_package import (
     Package,
     Receipt,
     Target,
-    read_package,
     write_package,
 )
-from components.registry.package_store import copy_package
 from components.spec.contract import SCORE_EDGES, NumberFeature, Spec
 from components.spec.values import category_text
 from components.spec.views import recorded_spec
@@ -150,56 +148,54 @@ def _receipt(spec: Spec, fit: Fit, evaluation: Evaluation, origin: Origin) -> Re
     )
 
 
-def keep_package(draft: Package, home: Path) -> Package:
-    """Copies a package to `home`, the place named by its digest; an existing package stays.
-
-    Raises:
-        PackageError: `home` holds another package.
-    """
-    copy_package(draft.path, home)
-    kept = read_package(home)
-    if kept.digest != draft.digest:
-        raise PackageError(f"{home}: holds {kept.digest}, not {draft.digest}; remove it and package again")
-    return kept
-
-
 @step
 def package(
     spec: str,
     run: str,
+    mlflow: str,
     store: str,
+    code: str,
+    commit: str,
+    snapshot: str,
     model: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
     holdout: dsl.Input[dsl.Dataset],
-    snapshot: dsl.Input[dsl.Dataset],
-    package: dsl.Output[dsl.Model],
 ) -> str:
-    """Writes the package of a model that passed its gates to the store; returns its digest."""
+    """Keeps the package of a model that passed its gates in the store; returns its digest.
+
+    A run that registered a version before keeps that version's package: against another champion the same model
+    would get another package, although nothing about it is new.
+    """
     import tempfile
     from pathlib import Path
 
+    from components.code import lock_digest
     from components.evaluation.gates import refuse_violations
     from components.evaluation.result import Evaluation
     from components.models.trained import load_trained
     from components.package.model_package import MODEL
-    from components.packaging import Origin, keep_package, package_model
-    from components.registry.package_store import package_uri
-    from components.registry.provenance import commit, lock_digest
-    from components.spec.contract import Spec
+    from components.packaging import Origin, package_model
+    from components.registry.model_registry import made_by_run
+    from components.registry.package_store import keep_package, keep_registered
+    from components.step import running
+    from components.store.content import Store
+    from components.store.reading import kept_spec
     from components.table.examples import load_examples
 
-    parsed = Spec.model_validate_json(spec)
-    measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
-    refuse_violations(measured)
-    origin = Origin(run, snapshot.metadata["digest"], commit(), lock_digest())
-    graph = Path(model.path, MODEL).read_bytes()
-    rows = load_examples(Path(holdout.path), parsed)
-    with tempfile.TemporaryDirectory() as folder:
-        draft = package_model(
-            graph, load_trained(Path(model.path))[1], measured, rows, parsed, origin, Path(folder, "p")
-        )
-        package.uri = package_uri(store, draft.digest)
-        kept = keep_package(draft, Path(package.path))
-    package.metadata = {"digest": kept.digest}
-    print(f"package {kept.digest}")
-    return kept.digest
+    with running(code):
+        parsed, keep = kept_spec(store, spec), Store(store)
+        known = made_by_run(mlflow, parsed.name, run)
+        if known:
+            keep_registered(known, mlflow, keep)
+            print(f"nothing new: version {known.version} has the package {known.package}")
+            return known.package
+        measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
+        refuse_violations(measured)
+        origin = Origin(run, snapshot, commit, lock_digest())
+        graph, (_, fit) = Path(model.path, MODEL).read_bytes(), load_trained(Path(model.path))
+        rows = load_examples(Path(holdout.path), parsed)
+        with tempfile.TemporaryDirectory() as folder:
+            made = package_model(graph, fit, measured, rows, parsed, origin, Path(folder, "package"))
+            keep_package(made, keep)
+        print(f"package {made.digest}")
+        return made.digest

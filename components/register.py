@@ -74,27 +74,38 @@ def register(
     service: str,
     run: str,
     mlflow: str,
-    source_digest: str,
-    package: dsl.Input[dsl.Model],
-    snapshot: dsl.Input[dsl.Dataset],
+    store: str,
+    code: str,
+    source: str,
+    package: str,
+    snapshot: str,
     evaluation: dsl.Input[dsl.Artifact],
     trials: dsl.Input[dsl.Artifact],
     figures: dsl.Input[dsl.Artifact],
     findings: dsl.Input[dsl.Markdown],
     registration: dsl.Output[dsl.Artifact],
 ) -> str:
-    """Records the run in MLflow and registers the package; returns the version."""
+    """Records the run in MLflow and registers the package; returns the version.
+
+    `source`, `package` and `snapshot` are digests: of the bytes of the table, and of content in the store.
+    """
     import json
+    import tempfile
     from dataclasses import asdict
     from pathlib import Path
 
     from components.register import DataOrigin, register_package
+    from components.registry.package_store import kept_package
     from components.registry.tracking import read_record
+    from components.step import running
+    from components.store.content import Kind, Store
 
-    record = read_record(service, run, evaluation.path, trials.path, figures.path)
-    found = Path(findings.path).read_text(encoding="utf-8")
-    source = DataOrigin(snapshot.uri, source_digest, found)
-    version = register_package(mlflow, record, Path(package.path), source)
-    Path(registration.path).write_text(json.dumps(asdict(version), indent=2), encoding="utf-8")
-    print(f"version {version.version} of {service}, run {version.run_id}")
-    return version.version
+    with running(code), tempfile.TemporaryDirectory() as folder:
+        record = read_record(service, run, evaluation.path, trials.path, figures.path)
+        findings_text = Path(findings.path).read_text(encoding="utf-8")
+        origin = DataOrigin(Store(store).uri(Kind.SNAPSHOT, snapshot), source, findings_text)
+        made = kept_package(Store(store), package, Path(folder, "package"))
+        version = register_package(mlflow, record, made.path, origin)
+        Path(registration.path).write_text(json.dumps(asdict(version), indent=2), encoding="utf-8")
+        print(f"version {version.version} of {service}, run {version.run_id}")
+        return version.version

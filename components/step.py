@@ -1,4 +1,4 @@
-"""The decorator that makes a function a step, and the one image of all steps.
+"""The decorator that makes a function a step, the image of all steps, and what each step does around its work.
 
 A step's body imports what it needs from `components`, which is on the image's
 PYTHONPATH, so nothing is installed when a step starts.
@@ -6,14 +6,24 @@ PYTHONPATH, so nothing is installed when a step starts.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from kfp import dsl
 
+from components.code import require_code
+from components.errors import ComponentError
+
 #: The image of every step, built by `make platform-images`; `pipelines.compile --image` sets another on each task.
 IMAGE: Final = "registry.local/canario/components:0.1.0"
+
+#: The file whose text Kubernetes shows as the reason of a container's end, and the most bytes that it keeps:
+#: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure
+TERMINATION_LOG: Final = Path("/dev/termination-log")
+_MOST_BYTES: Final = 4096
 
 
 def step(function: Callable[..., Any]) -> Any:
@@ -25,3 +35,25 @@ def step(function: Callable[..., Any]) -> Any:
     if os.environ.get("_KFP_RUNTIME") == "true":
         return function
     return dsl.component(function, base_image=IMAGE, install_kfp_package=False)
+
+
+@contextlib.contextmanager
+def running(code: str, reasons: Path = TERMINATION_LOG) -> Iterator[None]:
+    """The frame of every step's work: refuses an image with other code, and tells Kubernetes why the step failed.
+
+    Kubeflow's API shows no error of a step; Kubernetes hands on the text of one file.
+    """
+    try:
+        require_code(code)
+        yield
+    except Exception as error:
+        kind = "" if isinstance(error, ComponentError) else f"{type(error).__name__}: "
+        _tell(reasons, f"{kind}{error}")
+        raise
+
+
+def _tell(reasons: Path, sentence: str) -> None:
+    """Writes the file, if there is one: a process of this machine has none."""
+    if reasons.exists():
+        with contextlib.suppress(OSError):
+            reasons.write_bytes(sentence.encode()[:_MOST_BYTES])

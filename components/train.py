@@ -7,7 +7,12 @@ from components.step import step
 
 @step
 def train(
-    spec: str, train: dsl.Input[dsl.Dataset], trials: dsl.Input[dsl.Artifact], model: dsl.Output[dsl.Model]
+    spec: str,
+    store: str,
+    code: str,
+    train: dsl.Input[dsl.Dataset],
+    trials: dsl.Input[dsl.Artifact],
+    model: dsl.Output[dsl.Model],
 ) -> None:
     """Fits the best trial to the whole training part; writes its ONNX graph and `fit.json`."""
     from pathlib import Path
@@ -16,15 +21,17 @@ def train(
     from components.models.training import train_candidate
     from components.models.trials import Search
     from components.package.model_package import MODEL
-    from components.spec.contract import Spec
+    from components.step import running
+    from components.store.reading import kept_spec
     from components.table.examples import load_examples
 
-    parsed = Spec.model_validate_json(spec)
-    best = Search.model_validate_json(Path(trials.path).read_bytes()).best
-    made = train_candidate(load_examples(Path(train.path), parsed), parsed, best)
-    folder = Path(model.path)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODEL).write_bytes(made.model)
-    (folder / FIT).write_text(made.fit.model_dump_json(indent=2), encoding="utf-8")
-    model.framework = made.fit.candidate
-    print(f"{made.fit.candidate} fitted to {made.fit.rows:,} rows, graph within {made.fit.parity:.0e}")
+    with running(code):
+        parsed = kept_spec(store, spec)
+        best = Search.model_validate_json(Path(trials.path).read_bytes()).best
+        made = train_candidate(load_examples(Path(train.path), parsed), parsed, best)
+        folder = Path(model.path)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MODEL).write_bytes(made.model)
+        (folder / FIT).write_text(made.fit.model_dump_json(indent=2), encoding="utf-8")
+        model.framework = made.fit.candidate
+        print(f"{made.fit.candidate} fitted to {made.fit.rows:,} rows, graph within {made.fit.parity:.0e}")

@@ -155,17 +155,19 @@ def _exit_after(parent: Any) -> None:
 
 
 @step
-def tune(spec: str, train: dsl.Input[dsl.Dataset], trials: dsl.Output[dsl.Artifact]) -> None:
+def tune(spec: str, store: str, code: str, train: dsl.Input[dsl.Dataset], trials: dsl.Output[dsl.Artifact]) -> None:
     """Cross-validates candidates on the training part; writes every trial."""
     from pathlib import Path
 
-    from components.spec.contract import Spec
+    from components.step import running
+    from components.store.reading import kept_spec
     from components.table.examples import load_examples
     from components.tune import search
 
-    asked = Spec.model_validate_json(spec)
-    found = search(load_examples(Path(train.path), asked), asked)
-    Path(trials.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
-    best = found.best
-    trials.metadata = {"candidate": best.candidate, found.metric: best.mean, "trials": len(found.trials)}
-    print(f"best of {len(found.trials)} trials: {best.candidate}, {found.metric} {best.mean:.4f}")
+    with running(code):
+        asked = kept_spec(store, spec)
+        found = search(load_examples(Path(train.path), asked), asked)
+        Path(trials.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
+        best = found.best
+        trials.metadata = {"candidate": best.candidate, found.metric: best.mean, "trials": len(found.trials)}
+        print(f"best of {len(found.trials)} trials: {best.candidate}, {found.metric} {best.mean:.4f}")

@@ -7,18 +7,21 @@ from components.step import step
 
 @step
 def validate(
-    spec: str, snapshot: dsl.Input[dsl.Dataset], reference: dsl.Input[dsl.Dataset], findings: dsl.Output[dsl.Markdown]
+    spec: str, snapshot: str, reference: str, store: str, code: str, findings: dsl.Output[dsl.Markdown]
 ) -> None:
-    """Refuses a snapshot that breaks the spec, leaks the answer or no longer resembles the champion's data."""
+    """Refuses a snapshot that breaks the spec, leaks the answer or no longer resembles the champion's data.
+
+    `spec`, `snapshot` and `reference`, the champion's data, are digests of content in the store.
+    """
     from pathlib import Path
 
-    from components.spec.contract import Spec
-    from components.table.examples import load_examples
+    from components.step import running
+    from components.store.reading import kept_examples, kept_spec
     from components.validation.checks import check_examples, report
 
-    parsed = Spec.model_validate_json(spec)
-    known = Path(reference.path)
-    before = load_examples(known, parsed) if known.stat().st_size else None
-    found = check_examples(load_examples(Path(snapshot.path), parsed), parsed, before)
-    Path(findings.path).write_text(report(found), encoding="utf-8")
-    print(f"{found.rows:,} rows are what the spec says" + "".join(f"\nnote: {note}" for note in found.notes))
+    with running(code):
+        parsed = kept_spec(store, spec)
+        before = kept_examples(store, reference, parsed) if reference else None
+        found = check_examples(kept_examples(store, snapshot, parsed), parsed, before)
+        Path(findings.path).write_text(report(found), encoding="utf-8")
+        print("".join(f"note: {note}\n" for note in found.notes) + f"{found.rows:,} rows are what the spec says")

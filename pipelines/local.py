@@ -2,14 +2,16 @@
 
     python -m pipelines.local --spec services/churn/service.yaml --home build/train/churn
         [--data URI]                  a table instead of the spec's
-        [--name RUN]                  the run's name; by default a killed run is continued
+        [--name RUN]                  the run's name; by default it is made from code, spec and data
         [--mlflow URI]                default sqlite:///build/mlflow/mlflow.db
-        [--store DIR]                 snapshots, packages and reusable answers; default build/store
+        [--store ADDRESS]             snapshots and packages: a folder or s3://..., gs://...; default build/store
+        [--work DIR]                  reusable answers; default the store, if it is a folder, else build/work
         [--environment REPO --env NAME [--settings JSON]]   release: commit to that Git repository
 
 Every step prints one line; all other output goes to HOME/run.log. The run leaves these files in HOME:
 
-- `result.json`: `status` (ok, refused, bad-input, failed), `message`, `failed_step`, `run`, `package` (folder),
+- `result.json`, a cache: the registry and the store are the sources. `status` (ok, refused, bad-input, failed),
+  `message`, `failed_step`, `run`, `package` (folder),
   `digest` (of the package), `model_version`, `run_id` (MLflow's), `champion` (digest of the champion's package,
   or null), `commit` (of the release, or null), `snapshot` {`digest`, `rows`, `uri`}, `holdout` (path),
   `metrics` {name: value}, `breaches` [{`gate`, `value`, `limit`, `passed`, `detail`}], `seconds`,
@@ -36,7 +38,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -44,13 +45,14 @@ from typing import Any, NoReturn
 import filelock
 import psutil
 
-from components.digest import sha256
+from components.code import ROOT, code_digest
 from components.errors import ComponentError, DataError, SpecError
-from components.registry.provenance import ROOT, code_digest, hold_commit
+from components.registry.provenance import commit
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
-from pipelines.result import BAD_INPUT, exit_status, write_json, write_outcome
-from pipelines.runner import StepFailure, StepRun, Watch, forget_unused, run_graph
+from components.store.content import Store
+from pipelines.result import BAD_INPUT, Places, exit_status, write_outcome
+from pipelines.runner import RUNS, StepFailure, StepRun, Watch, forget_unused, run_graph
 from pipelines.training import training_pipeline
 
 #: The time that child processes get to end by themselves.
@@ -63,10 +65,11 @@ class Request:
 
     spec: Spec
     home: Path
-    store: Path
+    store: str
+    work: Path
     data: str
     mlflow: str
-    name: str | None
+    name: str
     repository: str
     environment: str
     settings: str
@@ -84,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     try:
         request = _read_request(_parser().parse_args(arguments))
-        with _interruptible(), _alone(request.store):
+        with _interruptible(), _alone(request.work):
             return train(request)
     except ComponentError as error:
         print(error, file=sys.stderr)
@@ -99,9 +102,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--spec", type=Path, required=True)
     parser.add_argument("--home", type=Path, required=True, help="folder for the results")
     parser.add_argument("--data", default="", help="a table to use instead of the spec's")
-    parser.add_argument("--name", help="the run's name")
+    parser.add_argument("--name", default="", help="the run's name; by default made from code, spec and data")
     parser.add_argument("--mlflow", default="sqlite:///build/mlflow/mlflow.db", help="MLflow's store (%(default)s)")
-    parser.add_argument("--store", type=Path, default=Path("build/store"), help="(%(default)s)")
+    parser.add_argument("--store", default="build/store", help="folder or URI of snapshots and packages (%(default)s)")
+    parser.add_argument("--work", type=Path, help="folder of reusable answers; default: the store, or build/work")
     parser.add_argument("--environment", default="", help="Git repository to release to")
     parser.add_argument("--env", default="", help="the environment's name in it")
     parser.add_argument("--settings", default="{}", help="JSON object with environment variables for the server")
@@ -115,22 +119,29 @@ def _read_request(options: argparse.Namespace) -> Request:
     return Request(
         spec=spec,
         home=options.home.resolve(),
-        store=options.store.resolve(),
-        data=_absolute(options.data) if options.data else spec.data.uri,
-        mlflow=_absolute_sqlite(options.mlflow),
+        store=absolute_place(options.store),
+        work=_work(options).resolve(),
+        data=absolute_place(options.data) if options.data else spec.data.uri,
+        mlflow=absolute_sqlite(options.mlflow),
         name=options.name,
-        repository=_absolute(options.environment) if options.environment else "",
+        repository=absolute_place(options.environment) if options.environment else "",
         environment=options.env,
         settings=_settings(options.settings),
     )
 
 
-def _absolute(place: str) -> str:
+def absolute_place(place: str) -> str:
     """The absolute form of a path; a URI or an SSH address stays as it is."""
     return place if "://" in place or (":" in place and not Path(place).exists()) else str(Path(place).resolve())
 
 
-def _absolute_sqlite(uri: str) -> str:
+def _work(options: argparse.Namespace) -> Path:
+    """The folder of answers for later runs: KFP's local runner keeps them in files."""
+    return options.work or Path("build/work" if "://" in options.store else options.store)
+
+
+def absolute_sqlite(uri: str) -> str:
+    """The URI of a registry, with the absolute path of a SQLite file; any other URI stays as it is."""
     scheme, slashes, path = uri.partition(":///")
     return f"{scheme}{slashes}{Path(path).resolve()}" if scheme == "sqlite" else uri
 
@@ -153,18 +164,18 @@ def _settings(text: str) -> str:
 def train(request: Request) -> int:
     """Runs the graph and writes the results; returns the exit status."""
     request.home.mkdir(parents=True, exist_ok=True)
-    forget_unused(request.store)
+    forget_unused(request.work)
     _prepare_environment()
-    run = _begin(request)
+    _tell_unshared(request)
+    places = Places(Store(request.store), Store(str(request.work)))
     failure: StepFailure | None = None
     with (request.home / "run.log").open("w", encoding="utf-8") as log:
-        watch = Watch(log, _tell)
+        watch = Watch(log, _tell, request.work / RUNS)
         try:
-            run_graph(_graph(request.spec), _arguments(request, run), request.store, watch)
+            run_graph(training_pipeline(request.spec, retries=0), _arguments(request), request.work, watch)
         except StepFailure as raised:
             failure = raised
-    result = write_outcome(request.home, run, watch.steps, failure)
-    _end(request)
+    result = write_outcome(request.home, places, watch.steps, failure)
     status, word = exit_status(failure)
     if failure:
         print(
@@ -175,21 +186,26 @@ def train(request: Request) -> int:
     return status
 
 
-def _graph(spec: Spec) -> Any:
-    """The graph without retries: on one machine a failed step would fail again.
+def _tell_unshared(request: Request) -> None:
+    """Warns if others see the version in the registry, but cannot have its data."""
+    if request.mlflow.startswith("http") and "://" not in request.store:
+        print(
+            f"note: {request.mlflow} is for everybody, and the data stays in {request.store}: nobody else can compare a"
+            " model with this version or replay it. Name a store that all reach (STORE=s3://... or gs://...)",
+            file=sys.stderr,
+        )
 
-    The image's tag is the digest of the code, so an answer of other code is never reused. The image does not exist;
-    the local runner only requires a name with "python".
-    """
-    return training_pipeline(spec, image=f"canario/python-steps:{code_digest().removeprefix('sha256:')}", retries=0)
 
-
-def _arguments(request: Request, run: str) -> dict[str, str]:
+def _arguments(request: Request) -> dict[str, str]:
+    """The parameters of the run; the digest of the code is one, so an answer of other code is never reused."""
     return {
+        "spec": request.spec.model_dump_json(),
         "data": request.data,
-        "run": run,
+        "run": request.name,
         "mlflow": request.mlflow,
-        "store": str(request.store),
+        "store": request.store,
+        "code": code_digest(),
+        "commit": commit(),
         "repository": request.repository,
         "environment": request.environment,
         "settings": request.settings,
@@ -202,25 +218,6 @@ def _prepare_environment() -> None:
     # Threads that spin while they wait would take the cores from other work on a small machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    hold_commit()
-
-
-# --- a run's name ------------------------------------------------------------------------
-
-
-def _begin(request: Request) -> str:
-    """Chooses and records the run's name; a run with the same inputs that never ended lends its name."""
-    inputs = sha256(f"{request.spec.model_dump_json()}{request.data}{code_digest()}".encode())
-    file = request.home / "run.json"
-    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    unended = before.get("run") if before.get("inputs") == inputs else None
-    run = request.name or unended or f"{request.spec.name}-{datetime.now():%Y%m%d-%H%M%S}"  # noqa: DTZ005 -- local time for people
-    write_json(file, {"run": run, "inputs": inputs})
-    return str(run)
-
-
-def _end(request: Request) -> None:
-    (request.home / "run.json").unlink()
 
 
 # --- progress and signals -------------------------------------------------------------------
@@ -240,14 +237,14 @@ def _tell(name: str, ended: StepRun | None) -> None:
 
 
 @contextmanager
-def _alone(store: Path) -> Iterator[None]:
-    """Locks the store, because two runs at once would write the same files."""
-    store.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(store / "lock")
+def _alone(work: Path) -> Iterator[None]:
+    """Locks the folder of answers, because two runs at once would write the same files."""
+    work.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(work / "lock")
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise ComponentError(f"{store}: another run is using this store; wait for it or name another --store") from None
+        raise ComponentError(f"{work}: another run is using this folder; wait for it or name another --work") from None
     try:
         yield
     finally:

@@ -18,12 +18,14 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from kfp import local
 from kfp.local import status
 from kfp.local.orchestrator import task_executor
 
+#: The folder, inside a work folder, of what the steps write.
+RUNS: Final = "runs"
 #: The last line of a traceback that ends in one of the project's errors, with the rest of its message.
 _ERROR = re.compile(r"^components\.errors\.(\w+): (.*?)(?=\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 #: A line that a step itself printed: the runner indents it by four, KFP's executor prints JSON and its name.
@@ -57,12 +59,17 @@ class StepFailure(Exception):  # noqa: N818 -- a failure is what it is
     message: str
 
 
+class MovedArtifactError(Exception):
+    """A step moved an output artifact out of the run's root, which Kubeflow refuses."""
+
+
 @dataclass
 class Watch:
     """Watches the steps of one run."""
 
     log: TextIO
     tell: Callable[[str, StepRun | None], None]
+    root: Path
     steps: list[StepRun] = field(default_factory=list)
     _text: io.StringIO = field(default_factory=io.StringIO)
 
@@ -82,6 +89,7 @@ class Watch:
         self._text = io.StringIO()
         begun = time.monotonic()
         outputs, ended = execute(**arguments)
+        self._refuse_moved(outputs)
         text = self._text.getvalue()
         succeeded = ended is status.Status.SUCCESS
         # The runner announces every step that it really runs, but no reused step.
@@ -90,6 +98,16 @@ class Watch:
         self.steps.append(StepRun(name, time.monotonic() - begun, reused, succeeded, said, outputs))
         self.tell(name, self.steps[-1])
         return outputs, ended
+
+    def _refuse_moved(self, outputs: Mapping[str, Any]) -> None:
+        """Refuses an artifact outside the run's root, as Kubeflow's launcher does; KFP's local runner takes it.
+
+        The launcher uploads what lies at an artifact's `.path`, and so lets no step set `.uri` to another place.
+        """
+        for name, output in outputs.items():
+            uri = getattr(output, "uri", None)
+            if uri is not None and not str(uri).startswith(str(self.root)):
+                raise MovedArtifactError(f"output {name}: URI {uri} does not have expected prefix {self.root}")
 
     @property
     def failure(self) -> StepFailure | None:
@@ -108,23 +126,23 @@ def _last_line(text: str) -> str:
     return str(own[-1]).strip() if own else ""
 
 
-def run_graph(graph: Any, arguments: Mapping[str, str], store: Path, watch: Watch) -> None:
+def run_graph(graph: Any, arguments: Mapping[str, str], work: Path, watch: Watch) -> None:
     """Runs a graph; a step with known inputs and code does not run again.
 
     Args:
         graph: a result of `dsl.pipeline`.
-        store: folder for outputs and reusable answers.
+        work: folder for outputs and reusable answers.
 
     Raises:
         StepFailure: a step failed.
     """
     local.init(
         runner=local.SubprocessRunner(use_venv=False),
-        pipeline_root=str(store / "runs"),
-        workspace_root=str(store / "workspace"),
+        pipeline_root=str(watch.root),
+        workspace_root=str(work / "workspace"),
         raise_on_error=False,
         enable_caching=True,
-        cache_root=str(store / "reuse"),
+        cache_root=str(work / "reuse"),
     )
     with _watched(watch), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -146,11 +164,11 @@ def _watched(watch: Watch) -> Iterator[None]:
         task_executor.execute_single_task, sys.executable = execute, python
 
 
-def forget_unused(store: Path) -> None:
+def forget_unused(work: Path) -> None:
     """Removes outputs that no reusable answer names, left over from runs that were killed or are long over."""
     import shutil
 
-    named = "".join(path.read_text(encoding="utf-8") for path in (store / "reuse").glob("*.json"))
-    for folder in (store / "runs").glob("*/"):
+    named = "".join(path.read_text(encoding="utf-8") for path in (work / "reuse").glob("*.json"))
+    for folder in (work / RUNS).glob("*/"):
         if str(folder) not in named:
             shutil.rmtree(folder)

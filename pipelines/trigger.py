@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from components.code import ROOT
 from components.errors import ComponentError, GitError, SpecError
 from components.git.command import git
-from components.registry.provenance import ROOT
 
 #: Paths of the code that decides what a model learns.
 _CODE: Final = ("components/", "pipelines/", "requirements.txt")

@@ -129,6 +129,14 @@ def version_of(client: MlflowClient, name: str, package: str) -> Registered | No
     return _registered(found[0]) if found else None
 
 
+def made_by_run(uri: str, name: str, run: str) -> Registered | None:
+    """The version that a run registered, or None."""
+    if is_empty(uri):
+        return None
+    found = connect(uri).search_model_versions(f"name = '{name}' and tags.`{RUN_TAG}` = '{run}'")
+    return _registered(found[0]) if found else None
+
+
 def numbered(client: MlflowClient, name: str, version: str) -> Registered | None:
     """The version of a model with this number, or None."""
     if not version.isdigit():
@@ -140,13 +148,18 @@ def numbered(client: MlflowClient, name: str, version: str) -> Registered | None
 def register_version(
     client: MlflowClient, name: str, package_uri: str, run_id: str, tags: Mapping[str, str]
 ) -> Registered:
-    """Registers a version for a package, unless there is one, and gives it the alias `challenger`; returns it."""
+    """Registers a version for a package, unless there is one; returns it.
+
+    The newest version has the alias `challenger`; an older one that is registered again does not take it back.
+    """
     known = version_of(client, name, tags[PACKAGE_TAG])
     if known is None:
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)
         known = _registered(client.create_model_version(name, package_uri, run_id, tags=dict(tags)))
-    client.set_registered_model_alias(name, CHALLENGER, known.version)
+    newest = max(int(version.version) for version in client.search_model_versions(f"name = '{name}'"))
+    if int(known.version) == newest:
+        client.set_registered_model_alias(name, CHALLENGER, known.version)
     return known
 
 

@@ -1,30 +1,44 @@
-"""The store of packages and snapshots: the location of a digest, and the errors for missing content."""
+"""Packages and snapshots of versions in the store, and the errors for missing content."""
 
-import shutil
+from __future__ import annotations
+
 from pathlib import Path
 
-from components.errors import DataError, PackageError
+import fsspec
+
+from components.digest import sha256
+from components.errors import DataError, PackageError, StoreError
 from components.package.model_package import Package, read_package
-from components.registry.model_registry import Registered
+from components.registry.model_registry import Registered, local_package
+from components.store.content import Kind, Store
+from components.store.patience import patiently
 
 
-def copy_package(package: Path, home: Path) -> None:
-    """Copies a package to a folder, unless the folder exists."""
-    if home.exists():
-        return
-    home.parent.mkdir(parents=True, exist_ok=True)
-    draft = home.with_name(f"{home.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(package, draft)
-    draft.rename(home)
+def keep_package(package: Package, store: Store) -> None:
+    """Keeps a package in the store under its digest.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    store.put_folder(Kind.PACKAGE, package.digest, package.path)
 
 
-def package_uri(store: str, digest: str) -> str:
-    """The URI of the package with this digest in a store."""
-    return f"{store}/packages/{digest.removeprefix('sha256:')}"
+def kept_package(store: Store, digest: str, folder: Path) -> Package:
+    """The package with a digest, copied from the store to `folder`, which does not exist yet.
+
+    Raises:
+        StoreError: it is not in the store.
+        PackageError: it was changed.
+    """
+    package = read_package(store.get_folder(Kind.PACKAGE, digest, folder))
+    if package.digest != digest:
+        raise PackageError(
+            f"{store.uri(Kind.PACKAGE, digest)}: holds {package.digest}; remove it and put {digest} in its place"
+        )
+    return package
 
 
-def named_package(version: str, folder: Path) -> Package | None:
+def named_package(version: str, store: Store, digest: str, folder: Path) -> Package | None:
     """The champion's package; None only if `version` is empty, which means that there is no champion.
 
     Raises:
@@ -33,26 +47,48 @@ def named_package(version: str, folder: Path) -> Package | None:
     if not version:
         return None
     try:
-        return read_package(folder)
-    except PackageError as error:
+        return kept_package(store, digest, folder)
+    except (PackageError, StoreError) as error:
         raise PackageError(
             f"the champion is version {version}, but its package cannot be read, so nothing can be compared with it"
             f" ({error}); bring the package back, or move the alias `champion` away from that version"
         ) from error
 
 
-def require_snapshot(champion: Registered) -> str:
-    """The URI of the champion's data.
+def keep_registered(version: Registered, mlflow: str, store: Store) -> None:
+    """Sees to it that a version's package and data are in the store, wherever the version was trained.
 
     Raises:
-        DataError: the data is gone, so that shift cannot be measured.
+        PackageError: the registry does not hold the package.
+        DataError: the data is neither in the store nor where the registry says.
     """
-    import fsspec
+    if not store.holds(Kind.PACKAGE, version.package):
+        keep_package(read_package(local_package(version, mlflow)), store)
+    keep_data(version, store)
 
-    files, path = fsspec.core.url_to_fs(champion.snapshot_uri)
-    if not files.exists(path):
+
+def keep_data(version: Registered, store: Store) -> None:
+    """Sees to it that a version's data is in the store: a version of another store is copied from there.
+
+    Raises:
+        DataError: the data is neither in the store nor where the registry says, or was changed.
+    """
+    if store.holds(Kind.SNAPSHOT, version.snapshot):
+        return
+    try:
+        content = patiently(lambda: _read(version.snapshot_uri), version.snapshot_uri)
+    except Exception as error:  # each kind of store raises errors of its own
         raise DataError(
-            f"{champion.snapshot_uri}: the data of the champion (version {champion.version}) is gone, so the new data "
-            "cannot be compared with it; bring the file back, or move the alias `champion` away from that version"
-        )
-    return champion.snapshot_uri
+            f"the data of version {version.version} of {version.name} is neither in the store"
+            f" ({store.uri(Kind.SNAPSHOT, version.snapshot)}) nor at {version.snapshot_uri}, where it was trained;"
+            " copy the file to the store, train with the store that both share (STORE=s3://...), or move the alias"
+            " `champion` away from that version"
+        ) from error
+    if sha256(content) != version.snapshot:
+        raise DataError(f"{version.snapshot_uri}: was changed: it is {sha256(content)}, not {version.snapshot}")
+    store.put(Kind.SNAPSHOT, content)
+
+
+def _read(uri: str) -> bytes:
+    with fsspec.open(uri, "rb") as file:
+        return bytes(file.read())

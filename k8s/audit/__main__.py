@@ -13,8 +13,9 @@ import sys
 import time
 from pathlib import Path
 
+from components.code import ROOT
 from components.digest import sha256
-from components.registry.provenance import ROOT, commit
+from components.registry.provenance import commit
 from k8s.audit.collect import RecordSources, gather
 from k8s.audit.dossier import Dossier, check_dossier, index_of, write_dossier
 from k8s.audit.errors import AuditError

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import fsspec
+import pyarrow as pa
 import pyarrow.parquet
 from mlflow.exceptions import MlflowException
 
@@ -18,7 +21,8 @@ from components.package.papers import materials_file
 from components.package.signature import signature_file
 from components.register import VALIDATION as FOUND_BY_VALIDATION
 from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered
-from components.registry.tracking import TRIAL_TAG
+from components.registry.tracking import EVALUATION, TRIAL_TAG, recorded_text
+from components.store.content import Kind, Store
 from k8s.audit import records
 from k8s.audit.errors import AuditError
 from k8s.audit.history import read_history
@@ -64,7 +68,7 @@ def gather(service: str, version: str, places: RecordSources, folder: Path) -> N
     except (PackageError, MlflowException, GitError) as error:
         raise AuditError(f"version {version} of {service}: {error}") from error
     _write(folder / records.HISTORY, history.model_dump())
-    _write(folder / records.SNAPSHOT, _snapshot(registered).model_dump())
+    _write(folder / records.SNAPSHOT, _snapshot(registered, Store(str(places.build / "store"))).model_dump())
     _rollouts(service, version, places, folder)
 
 
@@ -80,13 +84,10 @@ def _package(registered: Registered, uri: str, folder: Path, places: RecordSourc
 
 def _run(client: MlflowClient, registered: Registered, folder: Path) -> None:
     _write(folder / records.RUN, run_record(client, registered))
-    place = f"{client.get_run(registered.run_id).info.artifact_uri}"
-    known = {one.path for one in client.list_artifacts(registered.run_id)}
-    from mlflow.artifacts import load_text
-
-    for artifact, name in (("evaluation.json", records.EVALUATION), (FOUND_BY_VALIDATION, records.VALIDATION)):
-        if artifact in known:
-            (folder / name).write_text(load_text(f"{place}/{artifact}"), encoding="utf-8")
+    for artifact, name in ((EVALUATION, records.EVALUATION), (FOUND_BY_VALIDATION, records.VALIDATION)):
+        text = recorded_text(client, registered.run_id, artifact)
+        if text is not None:
+            (folder / name).write_text(text, encoding="utf-8")
 
 
 def run_record(client: MlflowClient, registered: Registered) -> dict[str, Any]:
@@ -113,16 +114,23 @@ def _trial(run: Any) -> dict[str, Any]:
     return {"number": run.data.tags.get(TRIAL_TAG, "-1"), "parameters": run.data.params, "metrics": run.data.metrics}
 
 
-def _snapshot(registered: Registered) -> records.SnapshotRecord:
+def _snapshot(registered: Registered, store: Store) -> records.SnapshotRecord:
     """Describes the snapshot without copying it: the data may be about people, and the receipt names its digest."""
-    path = Path(registered.snapshot_uri.removeprefix("file://"))
-    if not path.is_file():
+    content = _data(registered, store)
+    if content is None:
         return records.SnapshotRecord(named=registered.snapshot, digest=None, rows=None)
-    content = path.read_bytes()
     rows = None
     if sha256(content) == registered.snapshot:
-        rows = int(pyarrow.parquet.read_metadata(path).num_rows)
+        rows = int(pyarrow.parquet.read_metadata(pa.BufferReader(content)).num_rows)
     return records.SnapshotRecord(named=registered.snapshot, digest=sha256(content), rows=rows)
+
+
+def _data(registered: Registered, store: Store) -> bytes | None:
+    """The bytes in the store, else those where the version was trained, else None."""
+    for uri in (store.uri(Kind.SNAPSHOT, registered.snapshot), registered.snapshot_uri):
+        with contextlib.suppress(Exception), fsspec.open(uri, "rb") as file:  # each kind of store has its own errors
+            return bytes(file.read())
+    return None
 
 
 def _rollouts(service: str, version: str, places: RecordSources, folder: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import yaml
 
+from components.code import ROOT
 from components.errors import ComponentError
-from components.registry.provenance import ROOT
 from components.releases.release_file import release_file
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
@@ -60,7 +60,7 @@ def _places(spec: Spec, platform: Platform, args: argparse.Namespace, scratch: P
         release=release,
         image=args.record or args.build / "images" / f"{spec.name}.json",
         code=ROOT,
-        store=args.build / "store",
+        store=args.store or str(args.build / "store"),
         mlflow=args.mlflow or f"sqlite:///{(args.build / 'mlflow' / 'mlflow.db').resolve()}",
         served=args.header or (_header_at(args.url) if args.url else None),
         public_key=args.key.read_text(encoding="utf-8") if args.key else _public_key(platform),
@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--key", type=Path, help="PEM public key of the signer; by default the environment's")
     parser.add_argument("--mlflow", help="the registry's URI; by default that of `make train`")
+    parser.add_argument("--store", help="folder or URI of snapshots; by default that of `make train`")
     parser.add_argument("--namespace", help="the service's namespace; by default the environment's")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--url", help="the server to ask")

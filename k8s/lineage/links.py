@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.code import LOCK_FILE
 from components.digest import sha256
-from components.errors import GitError, ImageRecordError, ImageRegistryError, LayoutError, PackageError
+from components.errors import GitError, ImageRecordError, ImageRegistryError, LayoutError, PackageError, StoreError
 from components.git.command import git
 from components.image.record import BuiltImage, read_record
-from components.ingest import snapshot_uri
 from components.package.model_package import Package, read_package
 from components.package.signature import check_signature, signature_file
 from components.registry.model_registry import RUN_TAG, SNAPSHOT_TAG, connect, is_empty
-from components.registry.provenance import LOCK_FILE
 from components.spec.contract import PACKAGE_TAG as REGISTERED
+from components.store.content import Kind, Store
 from k8s.errors import DeployError, EnvironmentFileError
 from k8s.lineage.errors import Broken, same
 from k8s.lineage.image import ImageBytes, check_materials, check_package, read_image
@@ -57,7 +57,7 @@ class LinkSources:
     release: Path
     image: Path
     code: Path
-    store: Path
+    store: str
     mlflow: str
     served: str | None
     public_key: str
@@ -220,10 +220,8 @@ def _run(package: Package, places: LinkSources) -> str:
 
 
 def _snapshot(package: Package, places: LinkSources) -> str:
-    path = Path(snapshot_uri(str(places.store), package.receipt.data))
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Broken(f"{path} cannot be read: {error.strerror}") from error
-    same(str(path), sha256(content), package.receipt.data)
+        Store(places.store).get(Kind.SNAPSHOT, package.receipt.data)
+    except StoreError as error:
+        raise Broken(str(error)) from error
     return package.receipt.data

@@ -18,9 +18,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from components.code import ROOT
 from components.errors import ComponentError, GitError
 from components.files import write_atomically
-from components.registry.provenance import ROOT
+from components.store.content import Store
 from k8s.replay.alone import isolation
 from k8s.replay.comparison import Answers, RebuildComparison, answers, compare
 from k8s.replay.errors import ReplayError
@@ -48,7 +49,8 @@ def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _replay(service: str, version: str, build: Path, mlflow: str | None, code: Path) -> int:
-    kept, client = find_kept(mlflow or f"sqlite:///{build / 'mlflow' / 'mlflow.db'}", service, version)
+    registry = mlflow or f"sqlite:///{build / 'mlflow' / 'mlflow.db'}"
+    kept, client = find_kept(registry, service, version, Store(str(build / "store")))
     _tell("package", kept.package.digest)
     _tell("data", kept.package.receipt.data)
     _check_kept(answers(kept.package, kept.package))

@@ -13,7 +13,7 @@ from typing import Final
 from packaging.utils import canonicalize_name
 from pip_requirements_parser import RequirementsFile
 
-from components.registry.provenance import LOCK_FILE
+from components.code import LOCK_FILE
 from k8s.replay.errors import ReplayError
 
 #: Packages that an environment may have without a lock: its installers.

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mlflow.exceptions import MlflowException
 
+from components.code import LOCK_FILE
 from components.digest import sha256
-from components.errors import GitError, PackageError
+from components.errors import DataError, GitError, PackageError, StoreError
 from components.evaluation.result import Evaluation
 from components.git.command import git
 from components.models.machine import Machine
 from components.package.model_package import Package, read_package
 from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered, version_of
-from components.registry.provenance import LOCK_FILE
+from components.registry.package_store import keep_data
+from components.registry.tracking import EVALUATION, recorded_text
+from components.store.content import Kind, Store
 from k8s.replay.errors import ReplayError
 
 if TYPE_CHECKING:
@@ -31,10 +33,12 @@ class StoredFile:
 
     Attributes:
         mlflow: URI of the registry that holds the version.
+        store: a folder of this machine, which gets the data if it lacks it.
         snapshot: the file with its training table.
     """
 
     mlflow: str
+    store: Store
     registered: Registered
     package: Package
     snapshot: Path
@@ -56,7 +60,7 @@ class Materials:
     machine: Machine | None
 
 
-def find_kept(mlflow: str, service: str, version: str) -> tuple[StoredFile, MlflowClient]:
+def find_kept(mlflow: str, service: str, version: str, store: Store) -> tuple[StoredFile, MlflowClient]:
     """A registered version with its package and its data.
 
     Raises:
@@ -70,7 +74,7 @@ def find_kept(mlflow: str, service: str, version: str) -> tuple[StoredFile, Mlfl
     registered = numbered(client, service, version)
     if registered is None:
         raise ReplayError(f"version {version} of {service} is not in {mlflow}; `make ui` shows which there are")
-    return _kept(registered, mlflow), client
+    return _kept(registered, mlflow, store), client
 
 
 def gather(kept: StoredFile, client: MlflowClient, code: Path) -> Materials:
@@ -88,25 +92,24 @@ def gather(kept: StoredFile, client: MlflowClient, code: Path) -> Materials:
     return Materials(kept, _champion(kept, client), _lock(receipt.code, receipt.lock, code), _machine(kept, client))
 
 
-def _kept(registered: Registered, mlflow: str) -> StoredFile:
+def _kept(registered: Registered, mlflow: str, store: Store) -> StoredFile:
     try:
         package = read_package(local_package(registered, mlflow))
     except (PackageError, MlflowException) as error:
         raise ReplayError(f"the package of version {registered.version} is not to be had: {error}") from error
-    return StoredFile(mlflow, registered, package, _snapshot(registered, package.receipt.data))
+    return StoredFile(mlflow, store, registered, package, _snapshot(registered, package.receipt.data, store))
 
 
-def _snapshot(registered: Registered, digest: str) -> Path:
-    path = Path(registered.snapshot_uri.removeprefix("file://"))
+def _snapshot(registered: Registered, digest: str, store: Store) -> Path:
+    """The version's data as a file: `store` is a folder here, and gets the data from where the version was trained."""
+    path = store.local(Kind.SNAPSHOT, digest)
+    if path is None:
+        raise ReplayError(f"{store.address}: a replay keeps data in a folder of this machine, not in a bucket")
     try:
-        with path.open("rb") as file:
-            found = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    except OSError as error:
-        raise ReplayError(
-            f"{path}: the data cannot be read ({error.strerror}); bring the snapshot {digest} back"
-        ) from error
-    if found != digest:
-        raise ReplayError(f"{path}: the data was changed: it is {found} now; bring the snapshot {digest} back")
+        keep_data(registered, store)
+        store.get(Kind.SNAPSHOT, digest)
+    except (DataError, StoreError) as error:
+        raise ReplayError(f"{error}; bring the snapshot {digest} back") from error
     return path
 
 
@@ -147,15 +150,16 @@ def _champion(kept: StoredFile, client: MlflowClient) -> StoredFile | None:
         raise ReplayError(
             f"the champion that it was compared with ({digest}) is not registered; bring its version back"
         )
-    return _kept(found, kept.mlflow)
+    return _kept(found, kept.mlflow, kept.store)
 
 
 def _machine(kept: StoredFile, client: MlflowClient) -> Machine | None:
     """The machine that trained the version, from its run in the registry."""
-    from mlflow.artifacts import load_text
-
-    uri = f"{client.get_run(kept.registered.run_id).info.artifact_uri}/evaluation.json"
+    run = kept.registered.run_id
     try:
-        return Evaluation.model_validate_json(load_text(uri)).machine
+        text = recorded_text(client, run, EVALUATION)
+        if text is None:
+            raise ReplayError(f"run {run} has no {EVALUATION}, so the machine that trained it is not known")
+        return Evaluation.model_validate_json(text).machine
     except (MlflowException, OSError, ValueError) as error:
-        raise ReplayError(f"{uri}: the record of its run cannot be read: {error}") from error
+        raise ReplayError(f"{EVALUATION}: the record of run {run} cannot be read: {error}") from error

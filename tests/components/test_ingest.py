@@ -7,8 +7,8 @@ import fsspec
 import pytest
 
 from components.errors import DataError
-from components.ingest import keep_snapshot, take_snapshot
-from components.table.cells import parse_table, table_bytes
+from components.ingest import take_snapshot
+from components.table.cells import table_bytes
 from tests.components.small_table import csv_of, read_back, small_frame, small_spec
 
 DATA = small_spec().data
@@ -21,9 +21,7 @@ def test_a_snapshot_names_the_bytes_read_and_the_bytes_kept(tmp_path: Path) -> N
     taken = take_snapshot(str(source), DATA)
     assert taken.rows == 60
     assert taken.source_digest == "sha256:" + hashlib.sha256(source.read_bytes()).hexdigest()
-    kept = Path(keep_snapshot(taken, str(tmp_path / "store")))
-    assert "sha256:" + hashlib.sha256(kept.read_bytes()).hexdigest() == taken.digest
-    assert kept.stem == taken.digest.removeprefix("sha256:")
+    assert "sha256:" + hashlib.sha256(taken.content).hexdigest() == taken.digest
 
 
 def test_every_place_and_format_of_one_table_gives_one_snapshot(tmp_path: Path) -> None:
@@ -49,25 +47,6 @@ def test_one_changed_cell_is_another_snapshot(tmp_path: Path) -> None:
         (tmp_path / "t.csv").write_bytes(csv_of(frame))
         digests.append(take_snapshot(str(tmp_path / "t.csv"), DATA).digest)
     assert digests[0] != digests[1]
-
-
-def test_a_snapshot_that_is_kept_already_stays(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_bytes(csv_of(small_frame(60)))
-    taken = take_snapshot(str(tmp_path / "t.csv"), DATA)
-    first = Path(keep_snapshot(taken, str(tmp_path)))
-    before = first.stat().st_mtime_ns
-    assert Path(keep_snapshot(taken, str(tmp_path))) == first
-    assert first.stat().st_mtime_ns == before
-    assert [path.name for path in first.parent.iterdir()] == [first.name]
-
-
-def test_a_store_may_be_a_uri() -> None:
-    with fsspec.open("memory://in/t.csv", "wb") as file:
-        file.write(csv_of(small_frame(60)))
-    taken = take_snapshot("memory://in/t.csv", DATA)
-    uri = keep_snapshot(taken, "memory://store")
-    with fsspec.open(uri) as file:
-        assert parse_table(file.read(), uri).frame.shape == (60, 7)
 
 
 @pytest.mark.parametrize(("uri", "protocol"), [("s3://bucket/t.csv", "s3"), ("gs://bucket/t.csv", "gs")])

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from components.errors import PackageError
 from components.features.encoding import encode_rows
-from components.package.model_package import TOLERANCE, open_graph, read_package
-from components.packaging import keep_package
+from components.package.model_package import TOLERANCE, open_graph
 from components.spec.contract import Rollout, Scale, Spec
 from components.spec.views import learning_view, table_view
 from components.table.requests import requests_of
@@ -88,18 +85,6 @@ def test_another_unit_for_callers_makes_another_package(tmp_path: Path) -> None:
     cents, usd = first.golden[0].request["spend"], second.golden[0].request["spend"]
     assert cents == pytest.approx(100 * float(usd or 0))
     assert first.golden[0].answer.probability == pytest.approx(second.golden[0].answer.probability, abs=1e-6)
-
-
-def test_a_kept_package_stays_and_a_changed_one_is_noticed(tmp_path: Path) -> None:
-    draft = packaged(tmp_path / "draft", small_model())
-    home = tmp_path / "store" / "p"
-    assert keep_package(draft, home).digest == draft.digest
-    assert keep_package(draft, home) == read_package(home)
-    assert [path.name for path in home.parent.iterdir()] == ["p"]
-    shutil.rmtree(home)
-    packaged(home, small_model(c=0.1))
-    with pytest.raises(PackageError, match="remove it and package again"):
-        keep_package(draft, home)
 
 
 def test_a_receipt_keeps_what_the_package_can_be_made_again_from(tmp_path: Path) -> None:

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from components.errors import DataError, PackageError
+from components.errors import PackageError
 from components.explain import draw_figures, explain_model
 from components.models.trials import Search, Trial
 from components.register import DataOrigin, register_package
-from components.registry.model_registry import aliased, champion, connect, local_package, promote
-from components.registry.package_store import require_snapshot
+from components.registry.model_registry import aliased, champion, connect, local_package, made_by_run, promote
 from components.registry.tracking import REFUSED_TAG, RunRecord, record_refusal
 from tests.components.empty_store import empty_store
 from tests.components.mlflow_server import running_server
@@ -178,12 +177,19 @@ def test_a_registered_package_that_was_changed_is_refused(uri: str, record: RunR
         local_package(version, uri)
 
 
-def test_data_of_the_champion_that_is_gone_stops_the_comparison(uri: str, record: RunRecord, tmp_path: Path) -> None:
-    version = register_package(uri, record, packaged(tmp_path / "p", small_model()).path, source(tmp_path))
-    assert require_snapshot(version) == version.snapshot_uri
-    Path(version.snapshot_uri).unlink()
-    with pytest.raises(DataError, match="is gone"):
-        require_snapshot(version)
+def test_a_run_that_is_asked_for_again_has_its_version_already(uri: str, record: RunRecord, tmp_path: Path) -> None:
+    assert made_by_run(uri, "small", record.run) is None
+    first = register_package(uri, record, packaged(tmp_path / "a", small_model()).path, source(tmp_path))
+    assert made_by_run(uri, "small", record.run) == first
+    assert made_by_run(uri, "small", "another") is None
+    assert made_by_run(f"sqlite:///{tmp_path}/none.db", "small", record.run) is None
+
+
+def test_an_older_version_does_not_become_the_challenger_again(uri: str, record: RunRecord, tmp_path: Path) -> None:
+    packages = [packaged(tmp_path / str(c), small_model(c=c)).path for c in (1.0, 0.1)]
+    first, second = (register_package(uri, record, package, source(tmp_path)) for package in packages)
+    assert register_package(uri, record, packages[0], source(tmp_path)) == first
+    assert aliased(connect(uri), "small", "challenger") == second
 
 
 def test_a_refused_run_is_told_as_failed_and_registers_nothing(uri: str, record: RunRecord) -> None:

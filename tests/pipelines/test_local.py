@@ -81,6 +81,7 @@ def test_a_first_version_a_second_one_and_one_that_is_refused(place: Workplace) 
     _is_packaged(first)
     _is_reported(place, first)
     promote(place.mlflow, "small", first["model_version"])
+    _is_not_made_again(place, first)
     _is_released_in_another_unit(place, first)
     _is_refused(place)
 
@@ -104,6 +105,17 @@ def _is_reported(place: Workplace, result: dict[str, Any]) -> None:
     assert all(trial["mean"] == pytest.approx(np.mean(trial["scores"])) for trial in found["search"]["trials"])
     assert {each["feature"] for each in found["importance"]} == set(small_spec().features)
     assert found["calibration"]
+
+
+def _is_not_made_again(place: Workplace, first: dict[str, Any]) -> None:
+    """The same code, spec and data are the same run, although it is compared with a champion now: its own version."""
+    again = place.run("again", place.spec())
+    assert [again[key] for key in ("run", "digest", "model_version", "champion")] == [
+        *(first[key] for key in ("run", "digest", "model_version")),
+        first["digest"],
+    ]
+    assert {step for step, ran in again["steps"].items() if ran["reused"]} == {"split", "tune", "train"}
+    assert place.versions() == ["1"]
 
 
 def _is_released_in_another_unit(place: Workplace, first: dict[str, Any]) -> None:
@@ -196,16 +208,13 @@ def test_a_run_that_was_killed_goes_on_and_registers_once(killed: tuple[Workplac
         assert status == 128 + signal.SIGTERM
         assert [pid for pid in children if psutil.pid_exists(pid)] == []
     assert not (place.folder / "home" / "result.json").exists()
-    began = json.loads((place.folder / "home" / "run.json").read_text())["run"]
     result = place.run("home", place.spec())
-    assert result["run"] == began
     assert {step for step, ran in result["steps"].items() if ran["reused"]} == {"validate", "split"}
     assert place.versions() == ["1"]
-    again = place.run("home", place.spec(), "--name", began)
+    again = place.run("home", place.spec())
     assert {step for step, ran in again["steps"].items() if ran["reused"]} == REUSABLE
-    assert [again[key] for key in ("digest", "model_version", "run_id")] == [
-        result[key] for key in ("digest", "model_version", "run_id")
-    ]
+    keys = ("run", "digest", "model_version", "run_id")
+    assert [again[key] for key in keys] == [result[key] for key in keys]
     assert place.versions() == ["1"]
 
 
@@ -213,4 +222,4 @@ def test_two_runs_do_not_share_a_store(place: Workplace, capsys: pytest.CaptureF
     (place.folder / "store").mkdir()
     with filelock.FileLock(place.folder / "store" / "lock"):
         assert main(place.command("x", place.spec())[3:]) == 1
-    assert "another run is using this store" in capsys.readouterr().err
+    assert "another run is using this folder" in capsys.readouterr().err

@@ -16,8 +16,8 @@ STEPS: Final = (
 ROOMS: Final[dict[str, tuple[str, ...]]] = {
     "": ("components", "pipelines", "services", "k8s"),
     "components": (
-        *sorted(GROUND, reverse=True), "step", "spec", "git", "features", "package", "signing", "image", "table",
-        "releases", "models", "evaluation", "validation", "registry", "jobs", "steps", "profile",
+        *sorted(GROUND, reverse=True), "code", "step", "spec", "git", "features", "package", "signing", "image",
+        "table", "store", "releases", "models", "evaluation", "validation", "registry", "jobs", "steps", "profile",
     ),
     "services": ("telemetry", "model_server", "judge", "image", "signing"),
     "services.judge": (

@@ -10,10 +10,10 @@ from components.errors import ComponentError
 from components.git.repository import Repository
 from components.package.model_package import read_package
 from components.registry.model_registry import promote
-from components.registry.package_store import package_uri
 from components.releases.canary_status import FAILED, INITIALIZED, SUCCEEDED
 from components.releases.release_file import Release
 from components.spec.contract import Spec
+from components.store.content import Kind, Store
 from components.table.cells import read_table
 from components.table.examples import Examples, examples_of
 from components.table.holdout import split_examples
@@ -176,8 +176,8 @@ class Demo:
         self._terminal.line(f"alias champion: version {release.version}")
 
     def _find_package(self, digest: str) -> Path | None:
-        path = Path(package_uri(str(self._training.store), digest))
-        return path if path.is_dir() else None
+        path = Store(str(self._training.store)).local(Kind.PACKAGE, digest)
+        return path if path and path.is_dir() else None
 
     def _package_of(self, version: str) -> Path:
         digest = self._done.packages[version]

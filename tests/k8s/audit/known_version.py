@@ -12,14 +12,16 @@ from components.digest import sha256
 from components.evaluation.gates import check_gates
 from components.evaluation.result import Evaluation
 from components.explain import draw_figures, explain_model
-from components.ingest import keep_snapshot, take_snapshot
+from components.ingest import take_snapshot
 from components.models.machine import this_machine
 from components.models.trials import Search, Trial
-from components.package.model_package import Package
-from components.packaging import Origin, keep_package, package_model
+from components.package.model_package import Package, read_package
+from components.packaging import Origin, package_model
 from components.register import DataOrigin, register_package
+from components.registry.package_store import keep_package
 from components.registry.tracking import RunRecord
 from components.releases.release_file import Release, release_file, release_text
+from components.store.content import Kind, Store
 from k8s.audit.collect import RecordSources
 from k8s.twin.events import Events
 from tests.components.empty_store import empty_store
@@ -51,12 +53,14 @@ def make(factory: pytest.TempPathFactory, home: Path, code: str = "c" * 40, lock
     build = home / "build"
     (home / "small.csv").write_bytes(csv_of(small_frame(600)))
     snapshot = take_snapshot(str(home / "small.csv"), SPEC.data)
-    uri = keep_snapshot(snapshot, str(build / "store"))
+    store = Store(str(build / "store"))
+    uri = store.uri(Kind.SNAPSHOT, store.put(Kind.SNAPSHOT, snapshot.content))
     evaluation = _evaluated()
     origin = Origin(run="small-1", snapshot=snapshot.digest, code=code, lock=sha256(lock))
     made = small_model()
     draft = package_model(made.model, made.fit, evaluation, small_sides().holdout, SPEC, origin, home / "draft")
-    package = keep_package(draft, build / "store" / "packages" / draft.digest.removeprefix("sha256:"))
+    keep_package(draft, store)
+    package = read_package(build / "store" / "packages" / draft.digest.removeprefix("sha256:"))
     empty_store(factory, build / "mlflow" / "mlflow.db")
     _register(
         build, home, evaluation, package, DataOrigin(uri, snapshot.source_digest, "600 rows, 0.0% copies.\n\n- a note")

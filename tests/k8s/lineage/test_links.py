@@ -14,13 +14,13 @@ import pytest
 from components.digest import sha256
 from components.image.layout import read_layout
 from components.image.record import BuiltImage, read_record
-from components.ingest import snapshot_uri
 from components.package.model_package import Holdout, Package, Receipt, write_package
 from components.package.signature import signature_file
 from components.registry.model_registry import RUN_TAG, SNAPSHOT_TAG, SNAPSHOT_URI_TAG, connect, register_version
 from components.signing.sbom import bill_of_materials
 from components.signing.signer import key_signer, sign_package
 from components.spec.contract import PACKAGE_TAG
+from components.store.content import Kind, Store
 from k8s.errors import ClusterError
 from k8s.lineage.__main__ import main
 from k8s.lineage.links import LinkSources, verify
@@ -45,7 +45,7 @@ class Chain:
 
     @property
     def snapshot(self) -> Path:
-        return Path(snapshot_uri(str(self.places.store), self.package.receipt.data))
+        return Path(Store(self.places.store).uri(Kind.SNAPSHOT, self.package.receipt.data))
 
     def faults(self, places: LinkSources | None = None) -> dict[str, str]:
         return {link.name: link.fault for link in verify("small", places or self.places) if link.fault}
@@ -139,7 +139,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Chain:
         release=home / "small.yaml",
         image=home / "image.json",
         code=home / "code",
-        store=home / "store",
+        store=str(home / "store"),
         mlflow=empty_store(tmp_path_factory, home / "mlflow.db"),
         served=package.digest,
         public_key=keys.public,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.registry.provenance import LOCK_FILE, ROOT
+from components.code import LOCK_FILE, ROOT
 from k8s.replay.errors import ReplayError
 from k8s.replay.libraries import differing, installed, interpreter_for, locked
 

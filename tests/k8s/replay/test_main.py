@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.code import LOCK_FILE, ROOT
 from components.registry.model_registry import promote
-from components.registry.provenance import LOCK_FILE, ROOT
+from components.store.content import Store
 from k8s.replay.__main__ import main
 from k8s.replay.alone import isolation
 from k8s.replay.errors import ReplayError
@@ -37,8 +38,7 @@ class Clone:
         places = ["--home", str(self.build / "train" / "small"), "--store", str(self.build / "store")]
         command = [sys.executable, "-m", "pipelines.local", "--spec", str(self.code.parent / "spec.yaml"), *places]
         command += ["--mlflow", self.mlflow, "--data", str(table)]
-        known = {name: value for name, value in os.environ.items() if name != "CANARIO_COMMIT"}
-        environment = {**known, "PYTHONPATH": str(self.code)}
+        environment = {**os.environ, "PYTHONPATH": str(self.code)}
         done = subprocess.run(command, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
@@ -103,7 +103,7 @@ def test_a_commit_that_git_would_replace_is_not_believed(clone: Clone) -> None:
 
 
 def test_a_training_that_fails_leaves_nothing_and_says_so(clone: Clone, tmp_path: Path) -> None:
-    kept, client = find_kept(clone.mlflow, "small", "1")
+    kept, client = find_kept(clone.mlflow, "small", "1", Store(str(clone.build / "store")))
     found = gather(kept, client, clone.code)
     receipt = kept.package.receipt.model_copy(update={"spec": {"name": "small"}})
     broken = replace(found, kept=replace(kept, package=replace(kept.package, receipt=receipt)))

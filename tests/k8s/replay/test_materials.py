@@ -12,6 +12,7 @@ import pytest
 
 from components.models.machine import this_machine
 from components.registry.model_registry import connect
+from components.store.content import Store
 from k8s.replay.errors import ReplayError
 from k8s.replay.materials import StoredFile, find_kept, gather
 from tests.git_repository import commit_all, git
@@ -26,6 +27,10 @@ class There:
     code: Path
     commit: str
     snapshot: Path
+
+    @property
+    def store(self) -> Store:
+        return Store(str(self.snapshot.parents[1]))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +55,7 @@ def there(made: There) -> Iterator[There]:
 
 def kept_with(there: There, **changes: Any) -> StoredFile:
     """The version, with a receipt that says something else."""
-    kept, _ = find_kept(there.mlflow, "small", "1")
+    kept, _ = find_kept(there.mlflow, "small", "1", there.store)
     receipt = kept.package.receipt.model_copy(update=changes)
     return replace(kept, package=replace(kept.package, receipt=receipt))
 
@@ -62,7 +67,7 @@ def refusal(there: There, repository: Path | None = None, **changes: Any) -> str
 
 
 def test_what_is_there_is_found(there: There) -> None:
-    kept, client = find_kept(there.mlflow, "small", "1")
+    kept, client = find_kept(there.mlflow, "small", "1", there.store)
     found = gather(kept, client, there.code)
     assert (found.lock, found.champion) == (LOCK, None)
     assert found.kept.snapshot == there.snapshot
@@ -73,14 +78,14 @@ def test_a_byte_of_the_data_that_was_changed_is_refused(there: There) -> None:
     content = bytearray(there.snapshot.read_bytes())
     content[100] ^= 1
     there.snapshot.write_bytes(content)
-    with pytest.raises(ReplayError, match="the data was changed: it is sha256"):
-        find_kept(there.mlflow, "small", "1")
+    with pytest.raises(ReplayError, match="was changed: its bytes are sha256"):
+        find_kept(there.mlflow, "small", "1", there.store)
 
 
 def test_data_that_is_gone_is_refused(there: There) -> None:
     there.snapshot.unlink()
     with pytest.raises(ReplayError, match="bring the snapshot sha256"):
-        find_kept(there.mlflow, "small", "1")
+        find_kept(there.mlflow, "small", "1", there.store)
 
 
 def test_a_commit_that_is_not_here_is_refused(there: There, tmp_path: Path) -> None:
@@ -109,14 +114,14 @@ def test_a_receipt_without_a_spec_is_refused(there: There) -> None:
 def test_a_version_or_a_registry_that_is_not_there_is_refused(there: There, tmp_path: Path) -> None:
     for version in ("2", "x"):
         with pytest.raises(ReplayError, match=f"version {version} of small is not in"):
-            find_kept(there.mlflow, "small", version)
+            find_kept(there.mlflow, "small", version, there.store)
     with pytest.raises(ReplayError, match="`make train SERVICE=small` makes one"):
-        find_kept(f"sqlite:///{tmp_path}/none.db", "small", "1")
+        find_kept(f"sqlite:///{tmp_path}/none.db", "small", "1", there.store)
 
 
 @pytest.mark.parametrize("name", ["golden.jsonl", "model.onnx", "contract.json"])
 def test_a_byte_of_the_package_that_was_changed_is_refused(there: There, name: str) -> None:
-    folder = find_kept(there.mlflow, "small", "1")[0].package.path
+    folder = find_kept(there.mlflow, "small", "1", there.store)[0].package.path
     before = folder.with_name("before")
     shutil.copytree(folder, before)
     try:
@@ -124,7 +129,7 @@ def test_a_byte_of_the_package_that_was_changed_is_refused(there: There, name: s
         content[50] ^= 1
         (folder / name).write_bytes(content)
         with pytest.raises(ReplayError, match=f"{name}: was changed"):
-            find_kept(there.mlflow, "small", "1")
+            find_kept(there.mlflow, "small", "1", there.store)
     finally:
         shutil.rmtree(folder)
         before.rename(folder)

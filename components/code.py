@@ -1,0 +1,42 @@
+"""The identity of this code: the digest of everything that decides what a step does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from components.digest import sha256
+from components.errors import CodeError
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+LOCK_FILE: Final = "requirements.txt"
+
+
+def code_digest(root: Path = ROOT) -> str:
+    """The digest of the components and the lock file; the same in a clone and in the image of the steps."""
+    files = sorted(path for path in (root / "components").rglob("*.py"))
+    lines = [f"{sha256(path.read_bytes())}  {path.relative_to(root)}\n" for path in [*files, root / LOCK_FILE]]
+    return sha256("".join(lines).encode())
+
+
+def lock_digest(root: Path = ROOT) -> str:
+    """The digest of the lock file."""
+    return sha256((root / LOCK_FILE).read_bytes())
+
+
+def require_code(expected: str, root: Path = ROOT) -> None:
+    """Refuses to go on with other code than the pipeline was compiled from.
+
+    The pipeline brings each step's first lines, and the image brings the rest. An answer is reused only for the same
+    digest, so an image with other code would give stale answers a fresh name.
+
+    Raises:
+        CodeError: this code has another digest.
+    """
+    found = code_digest(root)
+    if found != expected:
+        raise CodeError(
+            f"the pipeline was made from code {expected}, and the image of this step has code {found}; build and push "
+            "the image from the same tree (make platform-images PARTS=components, make publish PART=components), or "
+            "submit from the tree of the image"
+        )
