@@ -111,7 +111,9 @@ def _helped(document: Mapping[str, Any], key: str, path: Path) -> Login | None:
         raise ImageRegistryError(f"{path}: names {command[0]} for {key}, which cannot be run: {error}") from error
     if done.returncode:
         raise ImageRegistryError(f"{command[0]} knows no login to {key}: {(done.stderr or done.stdout).strip()[-300:]}")
-    said = json.loads(done.stdout)
-    if said["Username"] == "<token>":
-        return Login("", "", said["Secret"])
-    return Login(said["Username"], said["Secret"])
+    try:
+        said = json.loads(done.stdout)
+        user, secret = said["Username"], said["Secret"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise ImageRegistryError(f"{command[0]} answers with no login to {key}") from error
+    return Login("", "", secret) if user == "<token>" else Login(user, secret)
