@@ -16,12 +16,11 @@ import yaml
 
 from components.code import code_digest
 from components.errors import SpecError
-from components.image.step_images import training_image
+from components.image.step_images import steps_image, steps_tag, training_image
 from components.jobs.node_pools import node_labels, provider_named
 from components.registry.provenance import commit
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
-from components.step import IMAGE
 from components.store.content import Kind, Store
 from components.store.packed import ADDRESS, pack_spec, portable
 from components.store.reading import spec_bytes
@@ -55,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", default="", help="address of snapshots and packages: s3://..., gs://...")
     parser.add_argument("--data", default="", help="a table to use instead of the spec's; a file is uploaded")
     parser.add_argument("--mlflow", default="http://mlflow.canario", help="(%(default)s)")
-    parser.add_argument("--image", default=IMAGE, help="the image of every step (%(default)s)")
+    parser.add_argument("--image", default="", help="image of every step; default IMAGES/components:<this tree>")
     parser.add_argument("--pools", default="canario", help="labels of canario, gke, eks or aks (%(default)s)")
     parser.add_argument("--root", default="", help="where Kubeflow keeps outputs: s3://..., gs://...")
     parser.add_argument("--service-account", default="", help="the account of the pods, such as a cloud's identity")
@@ -82,6 +81,7 @@ def check_options(options: argparse.Namespace) -> Spec:
     spec = load_spec(options.spec)
     options.host = host_of(options.host)
     node_labels(spec.training, provider_named(options.pools))
+    options.image = options.image or (f"{options.images}/components:{steps_tag()}" if options.images else steps_image())
     training_image(options.image, spec.training)
     if options.ca and not options.ca.is_file():
         raise SpecError(f"--ca: there is no file {options.ca}")

@@ -24,7 +24,6 @@ from components.register import register
 from components.release import release
 from components.spec.contract import Spec
 from components.split import split
-from components.step import IMAGE
 from components.train import train
 from components.tune import tune
 from components.validate import validate
@@ -45,12 +44,14 @@ class Needs:
     reuse: bool
 
 
+#: On one machine steps are processes, and have no image.
+LOCAL: Final = "python"
 OUTSIDE: Final = Needs(10, reuse=False)
 LARGE: Final = Needs(30, reuse=True)
 
 
 def training_pipeline(
-    service: Spec, steps_image: str = IMAGE, retries: int = RETRIES, pods: PodSettings = PLAIN
+    service: Spec, steps_image: str = LOCAL, retries: int = RETRIES, pods: PodSettings = PLAIN
 ) -> Any:
     """The graph for a service's spec, with all steps on one image but those that an accelerator has to compute.
 

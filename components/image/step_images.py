@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
+from components.code import ROOT, code_digest
+from components.digest import sha256
 from components.errors import SpecError
+from components.image.server import server_digest, short
 from components.spec.contract import Training
 
 #: What stands behind the name of the steps' image in the name of an accelerator's; `make platform-images` makes both.
 SUFFIXES: Final = {"cpu": "", "gpu": "-cuda", "tpu": "-tpu"}
 
 
+def steps_tag(root: Path = ROOT) -> str:
+    """The tag of the steps' images, made from the code and the server in them: a tag never moves to other code."""
+    return short(sha256(f"{code_digest(root)}{server_digest(root)}".encode()))
+
+
+def steps_image(root: Path = ROOT) -> str:
+    """The image of every step that `make platform-images` builds from this tree, where no registry is named."""
+    return f"registry.local/canario/components:{steps_tag(root)}"
+
+
 def training_image(image: str, training: Training) -> str:
     """The image of the steps tune and train, by the name of the other steps' image.
 
-    `host/components:0.1.0` becomes `host/components-cuda:0.1.0` for a GPU; for cpu it stays.
+    `host/components:1` becomes `host/components-cuda:1` for a GPU; for cpu it stays.
 
     Raises:
         SpecError: the image is named by a digest, from which another image's name cannot be told.

@@ -16,7 +16,7 @@ from components.spec.contract import Spec
 from components.store.reading import kept_spec, spec_bytes
 
 #: The longest packed text. Kubeflow writes a parameter about seven times into a workflow that has to stay below 1 MB.
-LARGEST_TEXT: Final = 16_384
+LARGEST_TEXT: Final = 4096
 #: What a packed text and an address begin with.
 PACKED: Final = "zlib:"
 ADDRESS: Final = "sha256:"

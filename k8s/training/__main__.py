@@ -16,11 +16,10 @@ import sys
 from pathlib import Path
 
 from components.errors import SpecError, TrainingInputError
-from components.image.step_images import training_image
+from components.image.step_images import steps_image, training_image
 from components.jobs.node_pools import provider_named
 from components.jobs.training_job import Inputs, JobPlan, objects
 from components.spec.reading.loading import load_spec
-from components.step import IMAGE
 from k8s.errors import DeployError
 from k8s.training.job import TrainingJob
 
@@ -48,7 +47,7 @@ def _train(args: argparse.Namespace) -> None:
     spec = load_spec(args.spec)
     inputs = Inputs(spec, args.train.read_bytes(), args.trials.read_bytes())
     name = f"{spec.name[:_LONGEST_NAME]}-train-{secrets.token_hex(3)}"
-    image = args.image or training_image(IMAGE, spec.training)
+    image = args.image or training_image(steps_image(), spec.training)
     provider = provider_named(args.pools)
     wanted = JobPlan(name, image, args.workers, args.pool, args.memory, spec.training, provider)
     training = TrainingJob(name, args.namespace, _say)
@@ -82,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pools", default="canario", help="whose labels pools have: canario, gke, eks, aks (%(default)s)"
     )
-    parser.add_argument("--image", default="", help=f"by default {IMAGE}, or that of the spec's accelerator")
+    parser.add_argument("--image", default="", help="by default this tree's own, for the spec's accelerator")
     parser.add_argument("--memory", default="4Gi", help="limit of a worker (%(default)s)")
     return parser
 

@@ -15,6 +15,7 @@ from components.code import IMAGE_LOCKS, LOCK_FILE
 from components.image.contents import ROOT, ImageSources
 from components.image.record import BuiltImage
 from components.image.server import SERVER_LOCK, SERVER_SOURCES
+from components.image.step_images import steps_tag
 from services.image.engine import Engine
 from services.image.errors import ImageError
 from services.image.recipe import ImagePlan, make
@@ -49,9 +50,21 @@ class PlatformProgram:
     tools: tuple[str, ...] = ()
     check: tuple[str, ...] = _IMPORTS
 
+    @property
+    def is_of_steps(self) -> bool:
+        """Whether it runs steps of the pipeline."""
+        return self.lock.startswith(IMAGE_LOCKS)
+
 
 #: The same in each image of the steps, which therefore have one digest of the code.
 _STEP_SOURCES: Final = ("components/**/*.py", f"{IMAGE_LOCKS}/*.txt", LOCK_FILE)
+
+
+#: The program that renders a release's objects, which the pipeline's last step starts.
+_RENDERING: Final = (
+    *("k8s/__init__.py", "k8s/errors.py", "k8s/rendering/*.py"),
+    *(f"k8s/cluster/{name}.py" for name in ("__init__", "helm", "program")),
+)
 
 
 def _trains_on(devices: str, lock: str) -> PlatformProgram:
@@ -79,11 +92,11 @@ PROGRAMS: Final = {
     "components": PlatformProgram(
         title="the steps of canario's pipeline",
         lock=f"{IMAGE_LOCKS}/cpu.txt",
-        sources=ImageSources(patterns=(*_STEP_SOURCES, *SERVER_SOURCES.patterns)),
+        sources=ImageSources(patterns=(*_STEP_SOURCES, *SERVER_SOURCES.patterns, *_RENDERING)),
         packages=("ca-certificates", "git"),
         unbuilt=("kfp-server-api",),
         server_lock=SERVER_LOCK,
-        tools=("cosign",),
+        tools=("cosign", "helm"),
         check=("bash", "-ec", _STEPS_CHECK, _IMPORTS[2]),
     ),
     "components-cuda": _trains_on("NVIDIA's GPUs", "cuda"),
@@ -125,7 +138,7 @@ def tool_module(name: str) -> str:
 def program_image(
     program: PlatformProgram, name: str, base: str, engine: Engine, say: Callable[[str], None]
 ) -> BuiltImage:
-    """Builds the image `name`, tagged by the project's version.
+    """Builds the image `name`, tagged by the project's version; those of the steps by their content.
 
     Raises:
         ImageError: the image cannot be built, or fails its check.
@@ -147,7 +160,8 @@ def program_image(
             options = engine.build_options(arguments, labels)
             engine.build(Path(folder), _CONTAINERFILE, tag, options)
 
-    return make(engine, ImagePlan(name, version, labels, program.check), base, build, say)
+    tag = steps_tag() if program.is_of_steps else version
+    return make(engine, ImagePlan(name, tag, labels, program.check), base, build, say)
 
 
 def stage(program: PlatformProgram, context: Path) -> None:

@@ -19,6 +19,8 @@ from pipelines.compile import compile_pipeline, main
 from pipelines.pods import PodSettings
 from tests.components.small_table import small_spec
 
+#: By default the tag follows every line of the code, and so would the reviewed files.
+IMAGE = "registry.local/canario/components:reviewed"
 GOLDEN = Path(__file__).parent / "golden"
 STEPS = ["ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate", "package"]
 STEPS += ["register", "image", "release"]
@@ -41,14 +43,14 @@ def spec_on(machine: str) -> Spec:
 
 @cache
 def documents(machine: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    pipeline, platform = yaml.safe_load_all(compile_pipeline(spec_on(machine)))
+    pipeline, platform = yaml.safe_load_all(compile_pipeline(spec_on(machine), IMAGE))
     return pipeline, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_graph_is_the_reviewed_one(machine: str) -> None:
     path = GOLDEN / f"{machine}.yaml"
-    compiled = compile_pipeline(spec_on(machine))
+    compiled = compile_pipeline(spec_on(machine), IMAGE)
     if os.environ.get("CANARIO_WRITE_GOLDEN"):
         path.write_text(compiled, encoding="utf-8")
     assert compiled == path.read_text(encoding="utf-8")
@@ -65,7 +67,7 @@ def test_every_step_has_limits_and_retries_and_installs_nothing(machine: str) ->
         container = executors[f"exec-{step}"]["container"]
         trains = machine != "cpu" and step in {"tune", "train"}
         name = {"gpu": "components-cuda", "tpu": "components-tpu"}[machine] if trains else "components"
-        assert container["image"] == f"registry.local/canario/{name}:0.1.0"
+        assert container["image"] == f"registry.local/canario/{name}:reviewed"
         assert {"memoryLimit", "cpuRequest", "memoryRequest"} <= container["resources"].keys()
         assert "pip install" not in str(container["command"])
         assert tasks[step]["retryPolicy"]["maxRetryCount"] == 2

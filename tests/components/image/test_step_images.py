@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from components.errors import SpecError
-from components.image.step_images import SUFFIXES, training_image
+from components.image.step_images import SUFFIXES, steps_image, training_image
 from components.spec.contract import Training
-from components.step import IMAGE
 from services.image.program import PROGRAMS
 
 
@@ -34,5 +33,5 @@ def test_an_image_named_by_its_digest_goes_only_with_the_cpu() -> None:
 
 @pytest.mark.parametrize("accelerator", SUFFIXES)
 def test_every_accelerator_has_an_image_that_is_made(accelerator: str) -> None:
-    image = training_image(IMAGE, Training.model_validate({"accelerator": accelerator}))
+    image = training_image(steps_image(), Training.model_validate({"accelerator": accelerator}))
     assert image.rpartition("/")[2].partition(":")[0] in PROGRAMS

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from components.code import code_digest
 from components.image.server import SERVER_IMAGE, server_digest
+from components.image.step_images import steps_image, steps_tag
 from components.profile.placing import PLATFORM_IMAGES
-from components.step import IMAGE
 from services.image.errors import ImageError
 from services.image.program import PROGRAMS, stage, tool_module
-from tests.repo.tree import LAYERS, ROOT, imports
+from tests.repo.tree import LAYERS, imports
 
 #: Packages by the names that Python imports, where these differ.
 _DISTRIBUTIONS = {
@@ -104,10 +103,20 @@ def test_the_steps_carry_the_server_and_never_import_it(tmp_path: Path) -> None:
         assert not [one for one in imports(path.read_text(encoding="utf-8")) if one.startswith("services")]
 
 
-def test_a_compiled_step_runs_on_the_image_that_is_made_for_it() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    assert f"registry.local/canario/components:{version}" == IMAGE
-    assert PROGRAMS["components"].sources.files()
+def test_a_steps_image_has_a_tag_that_names_all_that_is_in_it(tmp_path: Path) -> None:
+    """A pipeline that is compiled from this tree names the image that this tree makes, by the code and the server."""
+    assert steps_image() == f"registry.local/canario/components:{steps_tag()}"
+    stage(PROGRAMS["components"], tmp_path)
+    assert steps_tag(tmp_path / "src") == steps_tag()
+    for changed in ("components/ingest.py", "services/model_server/app.py", "components/locks/cpu.txt"):
+        path = tmp_path / "src" / changed
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n")
+        assert steps_tag(tmp_path / "src") != steps_tag()
+        path.write_bytes(before)
+    assert [name for name, program in PROGRAMS.items() if program.is_of_steps] == [
+        "components", "components-cuda", "components-tpu",
+    ]  # fmt: skip
 
 
 def test_a_tool_is_the_one_that_laptops_get(tmp_path: Path) -> None:
