@@ -16,7 +16,7 @@ from services.image.errors import EngineError
 from services.image.program import PROGRAMS, program_image
 from services.image.recipe import base_image, fetch_base
 
-pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.images, pytest.mark.timeout(5400)]
 
 #: What a process of the image says: its packages, TensorFlow's version and devices, and the lock file it names.
 _PROGRAM = """
