@@ -34,6 +34,9 @@ _ENDED_BADLY: Final = ("Failed", "Error")
 _CONTAINER_END: Final = re.compile(r"(?:[a-z-]+: )?(\w+) \(exit code (\d+)\)(?:: (.*))?", re.DOTALL)
 _TOO_LONG: Final = ("Pod was active on the node longer than the specified deadline", "Step exceeded its deadline")
 
+#: The number of a try of something that holds other nodes.
+_TRY_ABOVE: Final = re.compile(r"\(\d+\)(?=\.)")
+
 Node = Mapping[str, Any]
 
 
@@ -67,9 +70,12 @@ def read_nodes(manifest: str) -> dict[str, Any]:
     except (ValueError, OSError, zlib.error, EOFError):
         return {}
     name = (workflow.get("metadata") or {}).get("name", "")
-    return {
-        str(node.get("name", "")).removeprefix(f"{name}."): {**node, "pod": _pod(name, node)} for node in nodes.values()
-    }
+    return {_path(str(node.get("name", "")), name): {**node, "pod": _pod(name, node)} for node in nodes.values()}
+
+
+def _path(node: str, workflow: str) -> str:
+    """The path of a node in the graph. Kubeflow lets Argo retry each level, and so `(0)` stands behind each name."""
+    return _TRY_ABOVE.sub("", node).removeprefix(f"{workflow}.")
 
 
 def was_ended(manifest: str) -> bool:
@@ -88,20 +94,26 @@ def _workflow(manifest: str) -> dict[str, Any]:
 def step_states(nodes: Mapping[str, Node], steps: Collection[str]) -> dict[str, StepState]:
     """The states of the steps that have begun, by name; `kubeflow` is its own first pod if that waits or failed."""
     states = {step: _step_state(nodes, f"root.{step}") for step in steps}
-    first = nodes.get("root-driver")
+    first = _driver(nodes, "root-driver")
     if first and first.get("phase") in ("Pending", *_ENDED_BADLY):
         states["kubeflow"] = _driver_state(first)
     return {step: state for step, state in states.items() if state is not None}
 
 
 def _step_state(nodes: Mapping[str, Node], path: str) -> StepState | None:
-    executor, driver = nodes.get(f"{path}.executor"), nodes.get(f"{path}-driver")
+    executor, driver = nodes.get(f"{path}.executor"), _driver(nodes, f"{path}-driver")
     tries = _tries(nodes, f"{path}.executor")
     if tries:
         return _pod_state(tries, executor)
     if executor and "Skipped" in (executor.get("type"), executor.get("phase")):
         return StepState(REUSED)
     return _driver_state(driver) if driver else None
+
+
+def _driver(nodes: Mapping[str, Node], path: str) -> Node | None:
+    """The newest pod of a driver, or the node above it before there is a pod."""
+    tries = _tries(nodes, path)
+    return tries[-1] if tries else nodes.get(path)
 
 
 def _tries(nodes: Mapping[str, Node], path: str) -> list[Node]:

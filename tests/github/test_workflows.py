@@ -115,7 +115,9 @@ def test_a_training_is_refused_without_a_lasting_registry() -> None:
     """A training is refused unless a registry that outlives it is named."""
     steps = workflows()["train"]["jobs"]["train"]["steps"]
     commands = [step.get("run", "") for step in steps]
-    assert commands.index('make require NAMES="MLFLOW REGISTRY STORE"') < commands.index('make train SERVICE="$SERVICE"')
+    assert commands.index('make require NAMES="MLFLOW REGISTRY STORE"') < commands.index(
+        'make train SERVICE="$SERVICE"'
+    )
     assert workflows()["train"]["jobs"]["train"]["env"]["MLFLOW"] == "${{ vars.MLFLOW_TRACKING_URI }}"
 
 

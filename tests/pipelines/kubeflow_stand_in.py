@@ -387,24 +387,31 @@ def _workflow(look: Scene, ended: bool) -> dict[str, Any]:
 
 
 def _nodes(look: Scene) -> list[dict[str, Any]]:
-    found = [_node("root-driver", "Pod", look.first, "system-dag-driver")]
+    found = _retried("root-driver", "Pod", look.first, "system-dag-driver")
     for name, step in look.steps.items():
-        path = f"root.{name}"
-        found.append(_node(f"{path}-driver", "Pod", step.driver, "system-container-driver"))
+        path = f"root(0).{name}"
+        found += _retried(f"{path}-driver", "Pod", step.driver, "system-container-driver")
         if step.driver.phase != "Succeeded":
             continue
         kind = "Skipped" if step.reused else "Retry"
-        found.append(_node(path, "DAG", step.executor, "retry-system-container-executor"))
+        whole = Pod("Succeeded") if step.reused else step.executor
+        found += _retried(path, "DAG", whole, "retry-system-container-executor")
+        path = f"{path}(0)"
         found.append(_node(f"{path}.executor", kind, step.executor, "retry-system-container-impl"))
         for number, pod in enumerate(step.tries):
             found.append(_node(f"{path}.executor({number})", "Pod", pod, "retry-system-container-impl"))
     return found
 
 
+def _retried(path: str, kind: str, pod: Pod, template: str) -> list[dict[str, Any]]:
+    """A node for all tries, without a reason of its own, and one for the first try; seen on Kubeflow 2.17."""
+    return [_node(path, "Retry", Pod(pod.phase), template), _node(f"{path}(0)", kind, pod, template)]
+
+
 def _node(path: str, kind: str, pod: Pod, template: str) -> dict[str, Any]:
     return {
         "id": f"{_WORKFLOW}-{zlib.crc32(path.encode())}",
-        "name": f"{_WORKFLOW}.{path}",
+        "name": f"{_WORKFLOW}(0).{path}",
         "displayName": path.rpartition(".")[2],
         "type": kind,
         "phase": pod.phase,
