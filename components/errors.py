@@ -10,7 +10,8 @@ ComponentError
 ├── ImageRecordError  the record of a built image is missing or broken
 ├── LayoutError     an image's bytes do not match their digests
 ├── ReleaseError    a release file is wrong; names the key
-├── TrainingInputError  the inputs of a training Job are too large for it
+├── TrainingJobError  workers that train together failed, or the cluster does not let them start
+│   └── LostWorkersError  a worker lost the others; a new try goes on from the checkpoint
 ├── StoreError      the store of snapshots and packages lacks content or refuses
 └── CodeError       a step's image has other code than its pipeline
 """
@@ -56,8 +57,12 @@ class ReleaseError(ComponentError):
     """A release file is wrong."""
 
 
-class TrainingInputError(ComponentError):
-    """The inputs of a training Job do not fit in it."""
+class TrainingJobError(ComponentError):
+    """Workers that train together failed, or could not start."""
+
+
+class LostWorkersError(TrainingJobError):
+    """A worker lost the others; a new try goes on from the checkpoint."""
 
 
 class StoreError(ComponentError):

@@ -3,7 +3,6 @@
 | strategy | when `auto` takes it |
 | --- | --- |
 | tpu | the spec's accelerator is `tpu` |
-| parameter_server | `TF_CONFIG` names parameter servers; see `parameter_servers.py` |
 | multi_worker_mirrored | `TF_CONFIG` names more than one worker |
 | mirrored | this machine has more than one GPU |
 | none | otherwise |
@@ -36,27 +35,17 @@ def choose_strategy(asked: Strategy, accelerator: str, gpus: int, environ: Mappi
 def _fitting(accelerator: str, gpus: int, cluster: Mapping[str, Any]) -> Strategy:
     if accelerator == "tpu":
         return "tpu"
-    if cluster.get("ps"):
-        return "parameter_server"
-    if len(cluster.get("worker", ())) + len(cluster.get("chief", ())) > 1:
+    if len(cluster.get("worker", ())) > 1:
         return "multi_worker_mirrored"
     return "mirrored" if gpus > 1 else "none"
 
 
-#: The roles that a strategy needs.
-_NEEDED: Mapping[str, tuple[str, ...]] = {
-    "multi_worker_mirrored": ("worker",),
-    "parameter_server": ("chief", "worker", "ps"),
-}
-
-
 def _refuse_impossible(chosen: Strategy, cluster: Mapping[str, Any]) -> None:
-    for role in _NEEDED.get(chosen, ()):
-        if not cluster.get(role):
-            raise SpecError(
-                f"training.strategy: {chosen} needs TF_CONFIG with a {role!r} list in its cluster, and there is none; "
-                "run the step under a training operator that sets it, or use another strategy"
-            )
+    if chosen == "multi_worker_mirrored" and not cluster.get("worker"):
+        raise SpecError(
+            f"training.strategy: {chosen} needs TF_CONFIG with a 'worker' list in its cluster, and there is none; "
+            "write training.workers: 2 or more, or use another strategy"
+        )
 
 
 def _cluster(environ: Mapping[str, str]) -> Mapping[str, Any]:
@@ -83,7 +72,7 @@ def open_strategy(chosen: Strategy) -> Any:
         return tf.distribute.MultiWorkerMirroredStrategy()
     if chosen == "central_storage":
         return tf.distribute.experimental.CentralStorageStrategy()
-    return _tpu(tf) if chosen == "tpu" else _parameter_servers(tf)
+    return _tpu(tf)
 
 
 def _tpu(tf: Any) -> Any:
@@ -100,8 +89,3 @@ def _tpu(tf: Any) -> Any:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-
-
-def _parameter_servers(tf: Any) -> Any:
-    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    return tf.distribute.ParameterServerStrategy(resolver)

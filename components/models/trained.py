@@ -24,7 +24,9 @@ class Fit(ClosedModel):
 
     Attributes:
         parity: largest difference between the graph and the fitted model over the training rows.
-        machine: the machine that fitted it.
+        machine: the machine that fitted it; of several workers the first's.
+        workers: how many fitted it together.
+        resumed_after: epochs that tries before the last had done; 0 if one try did all.
     """
 
     candidate: Candidate
@@ -34,6 +36,8 @@ class Fit(ClosedModel):
     parity: float
     rows: int
     machine: Machine
+    workers: int = 1
+    resumed_after: int = 0
 
 
 @dataclass(frozen=True)
