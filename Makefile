@@ -57,8 +57,17 @@ ui: setup  ## open MLflow on the newest runs of train or demo  ## [RUNS=path/to/
 
 .PHONY: train
 train: export MLFLOW ?=
-train: setup  ## train, evaluate, package and register a model  ## [SERVICE=] [MLFLOW=uri]
-	@$(PY) -m pipelines.local --spec $(SPEC) --home build/train/$(SERVICE) $${MLFLOW:+--mlflow "$$MLFLOW"}
+train: export STORE ?=
+train: setup  ## train, evaluate, package and register a model  ## [SERVICE=] [MLFLOW=uri] [STORE=s3://...]
+	@$(PY) -m pipelines.local --spec $(SPEC) --home build/train/$(SERVICE) $${MLFLOW:+--mlflow "$$MLFLOW"} \
+	  $${STORE:+--store "$$STORE"}
+
+.PHONY: fetch
+fetch: export MLFLOW ?=
+fetch: export STORE ?=
+fetch: setup  ## bring a version here, wherever it was trained  ## VERSION=n [SERVICE=] [MLFLOW=uri] [STORE=s3://...]
+	@$(PY) -m pipelines.fetch --spec $(SPEC) --home build/train/$(SERVICE) --version "$(VERSION)" \
+	  $${MLFLOW:+--mlflow "$$MLFLOW"} $${STORE:+--store "$$STORE"}
 
 .PHONY: serve
 serve: setup  ## serve the newest package behind the gateway  ## [SERVICE=]
@@ -87,28 +96,43 @@ audit: setup  ## write a version's dossier, or check it  ## VERSION=n [SERVICE=]
 compile: setup  ## write the pipeline as a file  ## [SERVICE=]
 	@$(PY) -m pipelines.compile --spec $(SPEC) --output build/$(SERVICE)-pipeline.yaml
 
+# An environment to release to is one of the command line; the default of ENV is for other targets.
+submit schedule: export RELEASE_TO := $(if $(filter command,$(origin ENV)),$(ENV))
+submit schedule: export REPOSITORY ?= $(if $(RELEASE_TO),$(shell git remote get-url origin))
+KFP_OPTIONS = $${STORE:+--store "$$STORE"} $${DATA:+--data "$$DATA"} $${MLFLOW:+--mlflow "$$MLFLOW"} \
+  $${IMAGE:+--image "$$IMAGE"} $${ROOT:+--root "$$ROOT"} $${NAMESPACE:+--namespace "$$NAMESPACE"} \
+  $${SERVICE_ACCOUNT:+--service-account "$$SERVICE_ACCOUNT"} $${STORE_ENDPOINT:+--store-endpoint "$$STORE_ENDPOINT"} \
+  $${STORE_SECRET:+--store-secret "$$STORE_SECRET"} $${MLFLOW_SECRET:+--mlflow-secret "$$MLFLOW_SECRET"} \
+  $${GIT_SECRET:+--git-secret "$$GIT_SECRET"} $${REGISTRY_SECRET:+--registry-secret "$$REGISTRY_SECRET"} \
+  $${SIGNING_SECRET:+--signing-secret "$$SIGNING_SECRET"} \
+  $${RELEASE_TO:+--env "$$RELEASE_TO" --environment "$$REPOSITORY"}
+
 .PHONY: submit
-submit: export STORE ?=
-submit: export DATA ?=
-submit: export IMAGE ?=
-submit: setup  ## run the pipeline  ## KFP_ENDPOINT=url STORE=s3://... DATA=s3://... [IMAGE=name:tag] [SERVICE=]
-	@$(PY) -m pipelines.submit --spec $(SPEC) --store "$$STORE" $${DATA:+--data "$$DATA"} $${IMAGE:+--image "$$IMAGE"}
+submit: setup  ## run the pipeline and follow it to its end  ## STORE=s3://... [SERVICE=] [DATA=file|url] [ENV=staging] [REPOSITORY=url] [MLFLOW=uri] [IMAGE=name:tag] [ROOT=s3://...] [NAMESPACE=] [SERVICE_ACCOUNT=] [STORE_ENDPOINT=url] [STORE_SECRET=] [MLFLOW_SECRET=] [GIT_SECRET=] [REGISTRY_SECRET=] [SIGNING_SECRET=] [NAME=] [TERMINATE=1]
+	@$(PY) -m pipelines.submit --spec $(SPEC) $(KFP_OPTIONS) $${NAME:+--name "$$NAME"} \
+	  $(if $(TERMINATE),--terminate-on-interrupt)
+
+.PHONY: schedule
+schedule: setup  ## show, make or remove the recurring run; as submit, and:  ## [SERVICE=] [CRON="0 3 * * *"] [REMOVE=1]
+	@$(PY) -m pipelines.schedule --spec $(SPEC) $(KFP_OPTIONS) $${CRON:+--cron "$$CRON"} $(if $(REMOVE),--remove)
 
 ##@ Images
 
 .PHONY: image
 image: export REGISTRY ?=
-image: setup  ## build the newest package's image  ## [SERVICE=] [REGISTRY=host/folder]
+image: setup  ## put the newest package, or VERSION's, on the server's image  ## [SERVICE=] [REGISTRY=host/folder] [VERSION=n]
+	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m services.image --spec $(SPEC) $${REGISTRY:+--name "$$REGISTRY/$(SERVICE)"}
 
 .PHONY: sign
 sign: export KEY ?=
-sign: setup  ## sign the newest package; a workflow needs no KEY  ## [SERVICE=] [KEY=key.pem]
+sign: setup  ## sign the newest package or that of VERSION  ## [SERVICE=] [KEY=key.pem] [VERSION=n]
+	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m services.signing --spec $(SPEC) $${KEY:+--key "$$KEY"}
 
 .PHONY: platform-images
 platform-images: export REGISTRY ?=
-platform-images: PARTS ?= judge mlflow stores components
+platform-images: PARTS ?= server judge mlflow stores components
 platform-images: setup  ## build the images of the platform's own programs  ## [REGISTRY=host/folder] [PARTS="judge mlflow"]
 	@for part in $(PARTS); do \
 	  $(PY) -m services.image --component $$part $${REGISTRY:+--name "$$REGISTRY/$$part"} || exit 1; done
@@ -140,10 +164,12 @@ verify: export HEADER ?=
 verify: export URL ?=
 verify: export PUBLIC_KEY ?=
 verify: export MLFLOW ?=
-verify: setup  ## trace an answer of a service back to its data  ## [SERVICE=] [ENV=] [URL=url|HEADER=sha256:...] [PUBLIC_KEY=f] [MLFLOW=uri] [EXCLUDE="run"]
+verify: export STORE ?=
+verify: setup  ## trace an answer of a service back to its data  ## [SERVICE=] [ENV=] [URL=url|HEADER=sha256:...] [PUBLIC_KEY=f] [MLFLOW=uri] [STORE=uri] [VERSION=n] [EXCLUDE="run"]
+	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m k8s.lineage --spec $(SPEC) --env $(ENV) $(if $(EXCLUDE),--exclude $(EXCLUDE)) \
 	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"} \
-	  $${MLFLOW:+--mlflow "$$MLFLOW"}
+	  $${MLFLOW:+--mlflow "$$MLFLOW"} $${STORE:+--store "$$STORE"}
 
 ##@ Releases through Git
 
@@ -154,14 +180,15 @@ render: setup  ## rewrite the manifests that Flux applies
 
 .PHONY: propose
 propose: export REPOSITORY ?= $(shell git remote get-url origin)
-propose: setup  ## train, build an image and commit its release to staging  ## [SERVICE=] [REPOSITORY=url] [REGISTRY=host/folder] [MLFLOW=uri]
-	@$(MAKE) train
+propose: setup  ## train, build an image, commit its release to staging  ## [SERVICE=] [REPOSITORY=url] [REGISTRY=host/folder] [MLFLOW=uri] [VERSION=n]
+	@$(MAKE) $(if $(VERSION),fetch,train)
 	@$(MAKE) image
 	@$(PY) -m k8s.release.propose --spec $(SPEC) --env staging --repository "$$REPOSITORY"
 
 .PHONY: request
 request: export REASON ?= somebody asked for it
-request: setup  ## write the newest image as a release, with its pull request  ## ENV=staging [SERVICE=] [REASON=text]
+request: setup  ## write the newest image as a release, with its pull request  ## ENV=staging [SERVICE=] [REASON=text] [VERSION=n]
+	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m k8s.release.pull_request --spec $(SPEC) --env $(ENV) --reason "$$REASON" --out build/request
 
 .PHONY: promote
@@ -257,6 +284,10 @@ e2e: setup  ## test on the cluster what `make demo` made; run that first  ## [PA
 bench: setup  ## compare our server with its peers on one model  ## [SERVICE=]
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.bench --spec $(SPEC)
 
+.PHONY: bench-image
+bench-image: setup  ## time a model's image as a layer, beside an engine's  ## [PACKAGES="folder folder"]
+	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.image $(if $(PACKAGES),--packages $(PACKAGES))
+
 .PHONY: simulate
 simulate: setup  ## run the judge on thousands of simulated rollouts
 	@$(PY) -m services.judge.simulate
@@ -276,7 +307,8 @@ lock: .venv/ready  ## update the lock files from pyproject.toml
 	$(UV) pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header pyproject.toml --group dev -o requirements.txt
 	for lock in server:services/model_server/requirements.txt judge:services/judge/requirements.txt \
 	  steps:components/requirements.txt load:tests/load/requirements.txt \
-	  mlflow:services/image/locks/mlflow.txt stores:services/image/locks/stores.txt; do \
+	  mlflow:services/image/locks/mlflow.txt stores:services/image/locks/stores.txt \
+	  go:services/image/locks/go.txt; do \
 	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group $${lock%%:*} \
 	    -c requirements.txt -o $${lock##*:}; \
 	done

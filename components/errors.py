@@ -9,10 +9,14 @@ ComponentError
 ├── GitError        Git refused or is not installed; quotes Git's message
 ├── ImageRecordError  the record of a built image is missing or broken
 ├── LayoutError     an image's bytes do not match their digests
+├── ImageRegistryError  a registry, or an image in it, cannot be used; says what to do
+├── ModelImageError  a model's image is refused or cannot be made
+├── SigningError    there is no identity to sign with, or the key is unusable; says what is needed
 ├── ReleaseError    a release file is wrong; names the key
 ├── TrainingJobError  workers that train together failed, or the cluster does not let them start
 │   └── LostWorkersError  a worker lost the others; a new try goes on from the checkpoint
 ├── StoreError      the store of snapshots and packages lacks content or refuses
+├── UnknownVersionError  the registry of models lacks a version
 └── CodeError       a step's image has other code than its pipeline
 """
 
@@ -53,6 +57,18 @@ class LayoutError(ComponentError):
     """An exported image does not match its digests."""
 
 
+class ImageRegistryError(ComponentError):
+    """A registry, or an image in it, cannot be used."""
+
+
+class ModelImageError(ComponentError):
+    """A model's image is refused, or cannot be made."""
+
+
+class SigningError(ComponentError):
+    """Nothing can be signed here."""
+
+
 class ReleaseError(ComponentError):
     """A release file is wrong."""
 
@@ -67,6 +83,10 @@ class LostWorkersError(TrainingJobError):
 
 class StoreError(ComponentError):
     """The store lacks content, holds changed content, or refuses."""
+
+
+class UnknownVersionError(ComponentError):
+    """The registry of models lacks a version."""
 
 
 class CodeError(ComponentError):

@@ -3,6 +3,11 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import Final
+
+#: Every timestamp in what must be the same each time, such as an image: 1980-01-01, the earliest that a zip file can
+#: hold, in seconds.
+EPOCH: Final = 315532800
 
 
 def write_atomically(path: Path, text: str) -> Path:

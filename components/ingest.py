@@ -48,7 +48,11 @@ def take_snapshot(uri: str, data: Data) -> Snapshot:
 
 @step
 def ingest(spec: str, data: str, run: str, store: str, code: str) -> NamedTuple(  # type: ignore[valid-type]
-    "Outputs", [("run", str), ("snapshot", str), ("source", str), ("told", str), ("seen", str), ("learned", str)]
+    "Outputs",
+    [
+        *(("run", str), ("snapshot", str), ("rows", int), ("source", str)),
+        *(("told", str), ("seen", str), ("learned", str)),
+    ],
 ):
     """Keeps the table at `data` and the spec in the store; returns the run's name and the content's digests.
 
@@ -57,10 +61,11 @@ def ingest(spec: str, data: str, run: str, store: str, code: str) -> NamedTuple(
     """
     from components.ingest import take_snapshot
     from components.registry.provenance import run_name
+    from components.spec.packed import unpack_spec
     from components.spec.views import learning_view, table_view
     from components.step import running
     from components.store.content import Kind, Store
-    from components.store.reading import keep_spec, unpack_spec
+    from components.store.reading import keep_spec
 
     with running(code):
         keep = Store(store)
@@ -70,4 +75,4 @@ def ingest(spec: str, data: str, run: str, store: str, code: str) -> NamedTuple(
         told, seen, learned = (keep_spec(keep, view) for view in (whole, table_view(whole), learning_view(whole)))
         name = run or run_name(whole, code, snapshot)
         print("".join(f"note: {note}\n" for note in taken.notes) + f"{taken.rows:,} rows, snapshot {snapshot}")
-        return name, snapshot, taken.source_digest, told, seen, learned
+        return name, snapshot, taken.rows, taken.source_digest, told, seen, learned

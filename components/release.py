@@ -17,27 +17,35 @@ def release(
     settings: str,
     version: str,
     package: str,
+    image_repository: str,
+    image_tag: str,
+    image_digest: str,
     evaluation: dsl.Input[dsl.Artifact],
 ) -> str:
-    """Commits the version to the environment's repository; returns the commit, or "" without a repository."""
+    """Commits the version to the environment's repository; returns the commit, or "" if nothing is to be released.
+
+    $GIT_USERNAME and $GIT_PASSWORD say who commits, where the repository asks for that.
+    """
     import json
+    import tempfile
     from pathlib import Path
 
     from components.evaluation.result import Evaluation
-    from components.git.repository import default_branch
-    from components.releases.environment_repository import EnvironmentRepository
+    from components.releases.environment_repository import EnvironmentRepository, credentials_in
     from components.releases.release_commit import commit_release
-    from components.releases.release_file import Release, environment_folder
+    from components.releases.release_file import Release
     from components.step import running
 
-    with running(code):
+    with running(code), tempfile.TemporaryDirectory() as folder:
         if not repository:
             print("no environment repository, so nothing is released")
             return ""
         measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
-        where = EnvironmentRepository(repository, default_branch(repository), environment_folder(environment))
+        where = EnvironmentRepository.of(repository, environment, credentials_in(Path(folder)))
         wanted = {"service": service, "version": version, "package": package, "settings": json.loads(settings)}
+        if image_digest:
+            wanted["image"] = {"repository": image_repository, "tag": image_tag, "digest": image_digest}
         numbers = {name: interval.value for name, interval in measured.metrics.items()}
-        commit = commit_release(where, environment, Release.read(wanted, where.file(service)), numbers)
-        print(f"commit {commit} in {repository}")
-        return commit
+        done = commit_release(where, environment, Release.read(wanted, where.file(service)), numbers)
+        print(done.says)
+        return done.commit

@@ -18,14 +18,15 @@ from components.errors import ComponentError
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
 from components.step import IMAGE
+from pipelines.pods import PLAIN, PodSettings
 from pipelines.training import training_pipeline
 
 
-def compile_pipeline(spec: Spec, image: str = IMAGE) -> str:
+def compile_pipeline(spec: Spec, image: str = IMAGE, pods: PodSettings = PLAIN) -> str:
     """The IR YAML of a spec's training graph, with the Kubernetes settings of its steps."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pipeline.yaml")
-        compiler.Compiler().compile(training_pipeline(_portable(spec), image), str(path))
+        compiler.Compiler().compile(training_pipeline(_portable(spec), image, pods=pods), str(path))
         return path.read_text(encoding="utf-8")
 
 

@@ -10,11 +10,28 @@ from typing import Any, Final
 import kfp_server_api  # type: ignore[import-untyped]
 import urllib3
 
+from pipelines.pods import RETRIES
+from pipelines.workflow_nodes import FAILED, REUSED, WAITING, StepState, read_nodes, step_states, was_ended
+
 #: Time limit of one request: the client itself would wait for ever for a server that hangs.
 ASK_SECONDS: Final = 10
 #: Statuses that waiting cannot change: wrong token, permission or run.
-_FINAL: Final = (400, 401, 403, 404)
+FINAL: Final = (400, 401, 403, 404)
 _ENDED: Final = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+#: How long a step may wait until it is said what a person can do.
+STUCK_SECONDS: Final = 300.0
+
+#: What a person can do about a pod that waits, by the first word of the reason.
+_ADVICE: Final = {
+    "Unschedulable": "no node takes the pod; add a node, or ask for less: resources.{step}.requests in the spec",
+    "ErrImagePull": "publish the image (make publish PART=components) where the cluster can pull it, or name another: "
+    "IMAGE=",
+    "ImagePullBackOff": "publish the image (make publish PART=components) where the cluster can pull it, or name "
+    "another: IMAGE=",
+    "CreateContainerConfigError": "make the secret in the namespace of the run, with all keys that it names, or submit "
+    "without it",
+    "": "kubectl describe pod {pod} says more",
+}
 
 
 class FollowError(Exception):
@@ -23,18 +40,30 @@ class FollowError(Exception):
 
 @dataclass(frozen=True)
 class RunEnd:
-    """The end of a run: its state, and the errors of its failed steps; none if it succeeded."""
+    """The end of a run: its state, the errors of its failed steps (none if it succeeded), and the reused steps."""
 
     state: str
     faults: tuple[str, ...]
+    reused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Pace:
-    """The interval between looks at a run and the time limit, both in seconds."""
+    """The interval between looks at a run, the time limit, and when a wait is long, all in seconds."""
 
     poll_seconds: float
     timeout_seconds: float
+    stuck_seconds: float = STUCK_SECONDS
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the server said at one moment: the run's state, whether it was ended by hand, and the steps' states."""
+
+    state: str
+    ended: bool
+    steps: dict[str, StepState]
+    error: str
 
 
 class Follower:
@@ -51,8 +80,11 @@ class Follower:
         """`interrupted` is called before each wait: a KeyboardInterrupt may be lost in a library's destructor."""
         self._client, self._run_id, self._steps, self._say = client, run_id, steps, say
         self._interrupted = interrupted
-        self._seen: dict[str, str] = {}
-        self._lost = False
+        self._told: set[tuple[str, str]] = set()
+        self._last: dict[str, tuple[str, str]] = {}
+        self._since: dict[str, float] = {}
+        self._states: dict[str, StepState] = {}
+        self._lost = self._ended = False
         self._began = time.monotonic()
 
     def until_ended(self, pace: Pace) -> RunEnd:
@@ -63,44 +95,114 @@ class Follower:
             KeyboardInterrupt: a person interrupted the wait.
         """
         while True:
-            run = self._look()
-            if run is not None:
-                self._tell(run)
-                if run.state in _ENDED:
-                    return RunEnd(run.state, faults(run, self._steps))
+            look = self._look()
+            if look is not None:
+                self._tell(look, pace.stuck_seconds)
+                if look.state in _ENDED:
+                    return self._end(look)
             if self._elapsed() + pace.poll_seconds > pace.timeout_seconds:
                 raise FollowError(self._time_is_up(pace))
             if self._interrupted():
                 raise KeyboardInterrupt
             time.sleep(pace.poll_seconds)
 
-    def _look(self) -> Any:
+    def _look(self) -> Look | None:
         """The run's present state, or None while the server cannot be reached."""
         try:
             # Client.get_run takes no time limit; it calls this function.
             run = self._client._run_api.run_service_get_run(run_id=self._run_id, _request_timeout=ASK_SECONDS)
+            manifest = self._manifest()
         except kfp_server_api.ApiException as error:
-            if error.status in _FINAL:
+            if error.status in FINAL:
                 raise FollowError(f"the server refuses to show the run ({error.status} {error.reason})") from error
-            return self._lose(f"{error.status} {error.reason}")
+            self._lose(f"{error.status} {error.reason}")
+            return None
         except urllib3.exceptions.HTTPError as error:
-            return self._lose(type(error).__name__)
+            self._lose(type(error).__name__)
+            return None
         if self._lost:
             self._say(f"{self._clock()}  the server answers again")
         self._lost = False
-        return run
+        self._ended = self._ended or run.state in ("CANCELING", "CANCELED") or was_ended(manifest)
+        states = step_states(read_nodes(manifest), self._steps) or _plain_states(run, self._steps)
+        return Look(run.state or "PENDING", self._ended, states, _error(run))
+
+    def _manifest(self) -> str:
+        """Argo's workflow as text, from the older API; empty before the first report, or if the server has none."""
+        try:
+            answer = self._client._run_api.api_client.call_api(
+                f"/apis/v1beta1/runs/{self._run_id}",
+                "GET",
+                header_params={"Accept": "application/json"},
+                response_type="object",
+                auth_settings=["Bearer"],
+                _return_http_data_only=True,
+                _request_timeout=ASK_SECONDS,
+            )
+        except kfp_server_api.ApiException as error:
+            if error.status not in (404, 501):
+                raise
+            self._once("", "why", f"this server does not say why steps wait or fail ({error.status}); its page does")
+            return ""
+        return str((answer.get("pipeline_runtime") or {}).get("workflow_manifest") or "")
 
     def _lose(self, why: str) -> None:
         if not self._lost:
             self._say(f"{self._clock()}  the server does not answer ({why}); the run goes on, waiting for it")
         self._lost = True
 
-    def _tell(self, run: Any) -> None:
-        for task in _tasks(run):
-            state = task.state or "PENDING"
-            if task.display_name in self._steps and self._seen.get(task.display_name) != state:
-                self._seen[task.display_name] = state
-                self._say(f"{self._clock()}  {task.display_name:<14} {state.lower()}")
+    def _tell(self, look: Look, stuck_seconds: float) -> None:
+        if look.ended and look.state not in _ENDED:
+            self._once("", "ended", "the run is being ended by hand")
+        for step, state in look.steps.items():
+            self._tell_tries(step, state)
+            self._tell_state(step, state)
+            self._advise(step, state, stuck_seconds)
+        self._states = look.steps or self._states
+
+    def _tell_tries(self, step: str, state: StepState) -> None:
+        for number, why in enumerate(state.lost, start=2):
+            if number <= RETRIES + 1:
+                self._once(step, f"try {number}", f"tried again ({number} of {RETRIES + 1}): {why}")
+
+    def _tell_state(self, step: str, state: StepState) -> None:
+        """Tells a new state, and of a wait each reason once: image pulls alternate between two."""
+        now = (state.word, state.why)
+        if self._last.get(step) == now or now == (WAITING, ""):
+            return
+        self._last[step] = now
+        if state.word == WAITING:
+            self._once(step, f"wait {len(state.lost)}: {state.why}", f"pending: {state.why}")
+            return
+        self._say(self._line(step, f"{state.word}: {state.why}" if state.why else state.word))
+
+    def _advise(self, step: str, state: StepState, stuck_seconds: float) -> None:
+        """Says once for each reason what to do about a long wait."""
+        if state.word not in (WAITING, "starting"):
+            self._since.pop(step, None)
+            return
+        if time.monotonic() - self._since.setdefault(step, time.monotonic()) >= stuck_seconds:
+            kind = state.why.partition(":")[0]
+            advice = _ADVICE.get(kind, _ADVICE[""]).format(step=step, pod=state.pod)
+            self._once(step, f"advice {kind}", f"still waits after {stuck_seconds / 60:.0f} minutes: {advice}")
+
+    def _once(self, step: str, key: str, sentence: str) -> None:
+        if (step, key) not in self._told:
+            self._told.add((step, key))
+            self._say(self._line(step, sentence))
+
+    def _line(self, step: str, sentence: str) -> str:
+        return f"{self._clock()}  {step:<14} {sentence}" if step else f"{self._clock()}  {sentence}"
+
+    def _end(self, look: Look) -> RunEnd:
+        reused = tuple(step for step, state in self._states.items() if state.word == REUSED)
+        if look.state == "SUCCEEDED":
+            return RunEnd(look.state, (), reused)
+        if look.ended:
+            return RunEnd("CANCELED", ("it was ended by hand",), reused)
+        failed = [(step, state) for step, state in self._states.items() if state.word == FAILED]
+        told = tuple(f"{step}: {state.why}" for step, state in failed)
+        return RunEnd(look.state, told or (look.error or f"the run is {look.state.lower()}",), reused)
 
     def _time_is_up(self, pace: Pace) -> str:
         last = "the server does not answer" if self._lost else "it has not ended"
@@ -114,24 +216,12 @@ class Follower:
         return f"{minutes:>3}:{seconds:02d}"
 
 
-def faults(run: Any, steps: Collection[str]) -> tuple[str, ...]:
-    """`step: error` for each failed step; if no step failed, the run's own error or state."""
-    if run.state == "SUCCEEDED":
-        return ()
-    failed = [task for task in _tasks(run) if task.state == "FAILED"]
-    named = [task for task in failed if task.display_name in steps] or failed
-    told = tuple(f"{task.display_name}: {_error(task) or _inner(task, failed) or _error(run) or '-'}" for task in named)
-    return told or (_error(run) or f"the run is {run.state.lower()}",)
-
-
-def _inner(task: Any, failed: list[Any]) -> str:
-    """The error of the pod inside a step; the server lists the pod as a task whose parent is the step."""
-    return next((_error(other) for other in failed if other.parent_task_id == task.task_id and _error(other)), "")
+def _plain_states(run: Any, steps: Collection[str]) -> dict[str, StepState]:
+    """The steps' states without any reason, for a workflow that Argo keeps elsewhere or has not reported."""
+    details = (run.run_details and run.run_details.task_details) or ()
+    states = {task.display_name: (task.state or "PENDING").lower() for task in details if task.display_name in steps}
+    return {step: StepState(word, "its log says why" if word == FAILED else "") for step, word in states.items()}
 
 
 def _error(of: Any) -> str:
     return (of.error.message or "").strip() if of.error else ""
-
-
-def _tasks(run: Any) -> list[Any]:
-    return list((run.run_details and run.run_details.task_details) or ())

@@ -11,7 +11,7 @@
 Every step prints one line; all other output goes to HOME/run.log. The run leaves these files in HOME:
 
 - `result.json`, a cache: the registry and the store are the sources. `status` (ok, refused, bad-input, failed),
-  `message`, `failed_step`, `run`, `package` (folder; null if the store is a bucket),
+  `message`, `failed_step`, `run`, `package` (folder),
   `digest` (of the package), `model_version`, `run_id` (MLflow's), `champion` (digest of the champion's package,
   or null), `commit` (of the release, or null), `snapshot` {`digest`, `rows`, `uri`}, `holdout` (path),
   `metrics` {name: value}, `breaches` [{`gate`, `value`, `limit`, `passed`, `detail`}], `seconds`,
@@ -51,7 +51,7 @@ from components.registry.provenance import commit
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
 from components.store.content import Store
-from pipelines.result import BAD_INPUT, exit_status, write_outcome
+from pipelines.result import BAD_INPUT, Places, exit_status, write_outcome
 from pipelines.runner import RUNS, StepFailure, StepRun, Watch, forget_unused, run_graph
 from pipelines.training import training_pipeline
 
@@ -119,18 +119,18 @@ def _read_request(options: argparse.Namespace) -> Request:
     return Request(
         spec=spec,
         home=options.home.resolve(),
-        store=_absolute(options.store),
+        store=absolute_place(options.store),
         work=_work(options).resolve(),
-        data=_absolute(options.data) if options.data else spec.data.uri,
-        mlflow=_absolute_sqlite(options.mlflow),
+        data=absolute_place(options.data) if options.data else spec.data.uri,
+        mlflow=absolute_sqlite(options.mlflow),
         name=options.name,
-        repository=_absolute(options.environment) if options.environment else "",
+        repository=absolute_place(options.environment) if options.environment else "",
         environment=options.env,
         settings=_settings(options.settings),
     )
 
 
-def _absolute(place: str) -> str:
+def absolute_place(place: str) -> str:
     """The absolute form of a path; a URI or an SSH address stays as it is."""
     return place if "://" in place or (":" in place and not Path(place).exists()) else str(Path(place).resolve())
 
@@ -140,7 +140,8 @@ def _work(options: argparse.Namespace) -> Path:
     return options.work or Path("build/work" if "://" in options.store else options.store)
 
 
-def _absolute_sqlite(uri: str) -> str:
+def absolute_sqlite(uri: str) -> str:
+    """The URI of a registry, with the absolute path of a SQLite file; any other URI stays as it is."""
     scheme, slashes, path = uri.partition(":///")
     return f"{scheme}{slashes}{Path(path).resolve()}" if scheme == "sqlite" else uri
 
@@ -165,6 +166,8 @@ def train(request: Request) -> int:
     request.home.mkdir(parents=True, exist_ok=True)
     forget_unused(request.work)
     _prepare_environment()
+    _tell_unshared(request)
+    places = Places(Store(request.store), Store(str(request.work)))
     failure: StepFailure | None = None
     with (request.home / "run.log").open("w", encoding="utf-8") as log:
         watch = Watch(log, _tell, request.work / RUNS)
@@ -172,7 +175,7 @@ def train(request: Request) -> int:
             run_graph(training_pipeline(request.spec, retries=0), _arguments(request), request.work, watch)
         except StepFailure as raised:
             failure = raised
-    result = write_outcome(request.home, Store(request.store), watch.steps, failure)
+    result = write_outcome(request.home, places, watch.steps, failure)
     status, word = exit_status(failure)
     if failure:
         print(
@@ -181,6 +184,16 @@ def train(request: Request) -> int:
         )
     print(json.dumps(result, ensure_ascii=False))
     return status
+
+
+def _tell_unshared(request: Request) -> None:
+    """Warns if others see the version in the registry, but cannot have its data."""
+    if request.mlflow.startswith("http") and "://" not in request.store:
+        print(
+            f"note: {request.mlflow} is for everybody, and the data stays in {request.store}: nobody else can compare a"
+            " model with this version or replay it. Name a store that all reach (STORE=s3://... or gs://...)",
+            file=sys.stderr,
+        )
 
 
 def _arguments(request: Request) -> dict[str, str]:

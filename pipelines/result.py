@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet
-
+from components.errors import StoreError
 from components.files import write_atomically
+from components.registry.package_store import kept_package
 from components.store.content import Kind, Store
 from pipelines.runner import StepFailure, StepRun
 
@@ -25,12 +25,37 @@ STATUS = {
 }
 
 
+@dataclass(frozen=True)
+class Places:
+    """The store of a run, and a folder of this machine that holds copies of its packages.
+
+    If the store is a folder, both are the same.
+    """
+
+    store: Store
+    copies: Store
+
+    def folder(self, package: str) -> Path:
+        """The folder with a package, which is copied from the store if it is not there.
+
+        Raises:
+            StoreError: the package is not in the store, or no copy can be written.
+        """
+        folder = self.copies.local(Kind.PACKAGE, package)
+        if folder is None:
+            raise StoreError(f"{self.copies.address}: is no folder of this machine, so no copy can be written there")
+        if not self.copies.holds(Kind.PACKAGE, package):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            kept_package(self.store, package, folder)
+        return folder
+
+
 def exit_status(failure: StepFailure | None) -> tuple[int, str]:
     """A run's exit status, and its word in `result.json`."""
     return (0, "ok") if failure is None else STATUS.get(failure.kind, (FAILED, "failed"))
 
 
-def write_outcome(home: Path, store: Store, steps: Sequence[StepRun], failure: StepFailure | None) -> dict[str, Any]:
+def write_outcome(home: Path, places: Places, steps: Sequence[StepRun], failure: StepFailure | None) -> dict[str, Any]:
     """Writes the files of a run that ended; returns the content of `result.json`."""
     outputs = {step.name: step.outputs for step in steps if step.succeeded}
     evaluation = _evaluation(outputs)
@@ -41,8 +66,8 @@ def write_outcome(home: Path, store: Store, steps: Sequence[StepRun], failure: S
         "message": failure.message if failure else "",
         "failed_step": failure.step if failure else None,
         "run": outputs.get("ingest", {}).get("run"),
-        **_model(store, outputs),
-        **_data(home, store, outputs),
+        **_model(places, outputs),
+        **_data(home, places.store, outputs),
         "metrics": {name: interval["value"] for name, interval in evaluation.get("metrics", {}).items()},
         "breaches": [gate for gate in evaluation.get("gates", ()) if not gate["passed"]],
         "seconds": round(sum(step.seconds for step in steps), 2),
@@ -52,13 +77,12 @@ def write_outcome(home: Path, store: Store, steps: Sequence[StepRun], failure: S
     return result
 
 
-def _model(store: Store, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _model(places: Places, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     package = outputs.get("package", {}).get("Output")
-    folder = store.local(Kind.PACKAGE, package) if package else None
     registration = outputs.get("register", {}).get("registration")
     registered = json.loads(Path(registration.path).read_text(encoding="utf-8")) if registration else {}
     return {
-        "package": str(folder) if folder else None,
+        "package": str(places.folder(package)) if package else None,
         "digest": package,
         "model_version": registered.get("version"),
         "run_id": registered.get("run_id"),
@@ -73,13 +97,12 @@ def _data(home: Path, store: Store, outputs: Mapping[str, Mapping[str, Any]]) ->
     if holdout:
         _copy(Path(holdout.path), home / "holdout.parquet")
     return {
-        "snapshot": _snapshot(store, snapshot) if snapshot else None,
+        "snapshot": _snapshot(store, snapshot, outputs["ingest"]["rows"]) if snapshot else None,
         "holdout": str((home / "holdout.parquet").resolve()) if holdout else None,
     }
 
 
-def _snapshot(store: Store, digest: str) -> dict[str, Any]:
-    rows = pyarrow.parquet.read_metadata(pa.BufferReader(store.get(Kind.SNAPSHOT, digest))).num_rows
+def _snapshot(store: Store, digest: str, rows: int) -> dict[str, Any]:
     return {"digest": digest, "rows": int(rows), "uri": store.uri(Kind.SNAPSHOT, digest)}
 
 

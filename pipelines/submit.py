@@ -1,45 +1,35 @@
 """Runs the training graph on Kubeflow Pipelines and waits for its end.
 
-    python -m pipelines.submit --spec services/churn/service.yaml --store s3://canario/store --data s3://data/churn.csv
+    python -m pipelines.submit --spec services/churn/service.yaml --store s3://canario/store
+        [--data FILE|URI]             a table instead of the spec's; a file of this machine is uploaded to the store
         [--host URL]                  address of Kubeflow Pipelines; default $KFP_ENDPOINT
-        [--ca FILE]                   certificate of the authority that signed the host's certificate
         [--namespace NAME]            the user's namespace, if Kubeflow Pipelines has several users
-        [--mlflow URI]                address of MLflow inside the cluster
+        [--store-secret NAME]         the pods' credentials for the store; --help lists the other secrets
         [--terminate-on-interrupt]    Ctrl-C also ends the run
 
-The token is read from $KFP_TOKEN. Exit status: 0 the run succeeded, 1 it failed or its end was not seen,
-2 wrong input or no host, 130 interrupted.
+A run is named after code, spec, data and places. If one of that name still runs, it is followed instead of starting
+another. Who asks is read from $KFP_TOKEN, $KFP_COOKIE or $KFP_HEADER (see `pipelines.kubeflow`). Exit status: 0 the
+run succeeded, 1 it failed or its end was not seen, 2 wrong input or no host, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
-import os
 import signal
 import sys
-import tempfile
-import warnings
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import kfp
 import kfp_server_api  # type: ignore[import-untyped]
 import urllib3
-import yaml
 
-from components.errors import ComponentError, SpecError
-from components.spec.contract import Spec
-from components.spec.reading.loading import load_spec
-from components.step import IMAGE
-from pipelines.compile import compile_pipeline
-from pipelines.kfp_run import ASK_SECONDS, Follower, FollowError, Pace
+from components.errors import ComponentError
+from pipelines.kfp_run import Follower, FollowError, Pace
+from pipelines.kubeflow import UNREACHED, Kubeflow, sentence
+from pipelines.submission import Submission, add_options, check_options, prepare
+from pipelines.uploads import UploadError
 
 _WRONG_INPUT: Final = 2
 _INTERRUPTED: Final = 130
-_UNREACHED: Final = (kfp_server_api.ApiException, urllib3.exceptions.HTTPError, OSError, ValueError)
 
 
 class SubmitError(Exception):
@@ -50,30 +40,25 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        told = _parameters(load_spec(options.spec), options)
-        host = _host(options.host)
-        if options.ca and not options.ca.is_file():
-            raise SpecError(f"--ca: there is no file {options.ca}")
+        spec = check_options(options)
+        return _submit(options, prepare(spec, options, _say))
+    except (SubmitError, UploadError) as error:
+        print(error, file=sys.stderr)
+        return 1
     except ComponentError as error:
         print(error, file=sys.stderr)
         return _WRONG_INPUT
-    try:
-        return _submit(options, host, told)
-    except SubmitError as error:
-        print(error, file=sys.stderr)
-        return 1
+    except KeyboardInterrupt:
+        print("stopped before a run was made", file=sys.stderr)
+        return _INTERRUPTED
 
 
-def _submit(options: argparse.Namespace, host: str, told: dict[str, str]) -> int:
-    text = compile_pipeline(load_spec(options.spec), options.image)
+def _submit(options: argparse.Namespace, submission: Submission) -> int:
     try:
-        client = _client(host, options)
-        run_id = _create(client, text, told, options)
-    except _UNREACHED as error:
-        raise SubmitError(f"{host}: the run was not made: {_sentence(error)}") from error
-    link = f"{host}/#/runs/details/{run_id}"
-    _say(f"submitted {told['run']}: {link}")
-    steps = list(next(yaml.safe_load_all(text))["root"]["dag"]["tasks"])
+        kubeflow = Kubeflow(options.host, options.namespace, options.experiment, options.ca)
+        run_id = _start(kubeflow, submission)
+    except UNREACHED as error:
+        raise SubmitError(f"{options.host}: the run was not made: {sentence(error)}") from error
     asked: list[int] = []
 
     def interrupt(number: int, _: object) -> None:
@@ -82,86 +67,68 @@ def _submit(options: argparse.Namespace, host: str, told: dict[str, str]) -> int
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
-        follower = Follower(client, run_id, steps, _say, lambda: bool(asked))
-        return _follow(follower, client, run_id, link, options)
+        follower = Follower(kubeflow.client, run_id, submission.steps, _say, lambda: bool(asked))
+        return _follow(follower, kubeflow, run_id, options)
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _follow(follower: Follower, client: Any, run_id: str, link: str, options: argparse.Namespace) -> int:
+def _start(kubeflow: Kubeflow, submission: Submission) -> str:
+    """The id of the run: one of this name that still runs, or a new one."""
+    name, experiment = submission.name, kubeflow.experiment()
+    running = kubeflow.running(experiment, name)
+    if running:
+        _say(f"{name} runs already, following it (NAME= starts another): {kubeflow.link(running)}")
+        return running
+    try:
+        made = kubeflow.make_run(experiment, name, submission.graph)
+    except (kfp_server_api.ApiException, urllib3.exceptions.HTTPError) as error:
+        made = _made_nevertheless(kubeflow, experiment, name, error)
+    _say(f"submitted {name}: {kubeflow.link(made)}")
+    return made
+
+
+def _made_nevertheless(kubeflow: Kubeflow, experiment: str, name: str, error: Exception) -> str:
+    """The run that was made although its answer was lost, so that nobody starts a second one."""
+    if isinstance(error, kfp_server_api.ApiException) and (error.status or 0) < 500:
+        raise error
+    try:
+        found = kubeflow.running(experiment, name)
+    except UNREACHED:
+        found = ""
+    if not found:
+        raise error
+    return found
+
+
+def _follow(follower: Follower, kubeflow: Kubeflow, run_id: str, options: argparse.Namespace) -> int:
+    link = kubeflow.link(run_id)
     try:
         ending = follower.until_ended(Pace(options.poll_seconds, options.timeout_minutes * 60))
     except FollowError as error:
         print(f"{error}; look at {link}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return _interrupted(client, run_id, link, options.terminate_on_interrupt)
+        return _interrupted(kubeflow, run_id, options.terminate_on_interrupt)
     for fault in ending.faults:
         print(f"{ending.state.lower()}: {fault}; look at {link}", file=sys.stderr)
     if not ending.faults:
-        _say("succeeded")
+        _say(f"succeeded{f', {len(ending.reused)} steps reused' if ending.reused else ''}")
     return 1 if ending.faults else 0
 
 
-def _interrupted(client: Any, run_id: str, link: str, terminate: bool) -> int:
+def _interrupted(kubeflow: Kubeflow, run_id: str, terminate: bool) -> int:
+    link = kubeflow.link(run_id)
     if not terminate:
-        print(f"stopped waiting; the run goes on: {link}\n--terminate-on-interrupt would end it", file=sys.stderr)
+        print(f"stopped waiting; the run goes on, the same command follows it again: {link}\n"
+              "--terminate-on-interrupt (TERMINATE=1) would end it", file=sys.stderr)  # fmt: skip
         return _INTERRUPTED
     try:
-        client._run_api.run_service_terminate_run(run_id=run_id, _request_timeout=ASK_SECONDS)
+        kubeflow.end_run(run_id)
         print(f"the run was told to end: {link}", file=sys.stderr)
-    except _UNREACHED as error:
-        print(f"the run goes on, it could not be told to end: {_sentence(error)}; look at {link}", file=sys.stderr)
+    except UNREACHED as error:
+        print(f"the run goes on, it could not be told to end: {sentence(error)}; look at {link}", file=sys.stderr)
     return _INTERRUPTED
-
-
-def _client(host: str, options: argparse.Namespace) -> Any:
-    with warnings.catch_warnings():
-        # Every client warns that it does not work with servers older than 2.0.
-        warnings.simplefilter("ignore", FutureWarning)
-        return kfp.Client(
-            host=host,
-            existing_token=os.environ.get("KFP_TOKEN"),
-            ssl_ca_cert=str(options.ca) if options.ca else None,
-            # With its default namespace the client would ask five times whether there are several users.
-            namespace=options.namespace or "default",
-        )
-
-
-def _create(client: Any, text: str, told: dict[str, str], options: argparse.Namespace) -> str:
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        path = Path(folder, "pipeline.yaml")
-        path.write_text(text, encoding="utf-8")
-        made = client.create_run_from_pipeline_package(
-            str(path), told, run_name=told["run"], experiment_name=options.experiment, namespace=options.namespace
-        )
-    return str(made.run_id)
-
-
-def _parameters(spec: Spec, options: argparse.Namespace) -> dict[str, str]:
-    data = options.data or spec.data.uri
-    for name, value in (("--data", data), ("--store", options.store)):
-        if "://" not in value:
-            raise SpecError(f"{name}: {value} is a path of this machine; the cluster needs an address such as s3://...")
-    run = options.name or f"{spec.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    return {"data": data, "run": run, "mlflow": options.mlflow, "store": options.store}
-
-
-def _host(told: str) -> str:
-    if not told:
-        raise SpecError("no host: --host or KFP_ENDPOINT names the address of Kubeflow Pipelines, such as http://...")
-    if not told.startswith(("http://", "https://")):
-        raise SpecError(f"host {told}: an address starts with http:// or https://")
-    return told.rstrip("/")
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, kfp_server_api.ApiException):
-        token = "; is KFP_TOKEN right?" if error.status in (401, 403) else ""
-        return f"it answers {error.status} {error.reason}{token}"
-    if isinstance(error, urllib3.exceptions.HTTPError | OSError):
-        return f"it is not reached ({error}); does it run, and is the address right?"
-    return str(error)
 
 
 def _say(line: str) -> None:
@@ -170,16 +137,8 @@ def _say(line: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipelines.submit", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--spec", type=Path, required=True)
-    parser.add_argument("--store", required=True, help="address of snapshots and packages inside the cluster")
-    parser.add_argument("--data", default="", help="a table to use instead of the spec's")
-    parser.add_argument("--mlflow", default="http://mlflow.canario", help="(%(default)s)")
-    parser.add_argument("--name", help="the run's name")
-    parser.add_argument("--image", default=IMAGE, help="the image of every step (%(default)s)")
-    parser.add_argument("--host", default=os.environ.get("KFP_ENDPOINT", ""), help="default $KFP_ENDPOINT")
-    parser.add_argument("--ca", type=Path, help="certificate of the authority that signed the host's")
-    parser.add_argument("--namespace", help="the user's namespace")
-    parser.add_argument("--experiment", default="canario", help="(%(default)s)")
+    add_options(parser)
+    parser.add_argument("--name", help="the run's name, instead of one from code, spec and data")
     parser.add_argument("--timeout-minutes", type=float, default=240, help="time to wait for the end (%(default)s)")
     parser.add_argument("--poll-seconds", type=float, default=5, help="time between two looks (%(default)s)")
     parser.add_argument("--terminate-on-interrupt", action="store_true", help="Ctrl-C also ends the run")

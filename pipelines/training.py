@@ -11,23 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kfp import dsl, kubernetes
+from kfp import dsl
 
 from components.champion import find_champion
 from components.evaluate import evaluate
 from components.explain import explain
 from components.gate import gate
+from components.imaging import image
 from components.ingest import ingest
-from components.jobs.node_pools import devices, node_labels
 from components.packaging import package
 from components.register import register
 from components.release import release
-from components.spec.contract import Spec, Training
+from components.spec.contract import Spec
 from components.split import split
 from components.step import IMAGE
 from components.train import train
 from components.tune import tune
 from components.validate import validate
+from pipelines.pods import PLAIN, RETRIES, PodSettings, StepWish, accelerate, place
 
 
 @dataclass(frozen=True)
@@ -35,40 +36,34 @@ class Needs:
     """The requirements of a step.
 
     Attributes:
-        cpu: cores, in Kubernetes' notation.
-        memory: memory, in Kubernetes' notation.
         minutes: time limit, after which the step is stopped.
         reuse: whether an earlier answer to the same inputs is good enough; false if
             the step reads or changes anything outside its inputs and outputs.
     """
 
-    cpu: str
-    memory: str
     minutes: int
     reuse: bool
 
 
-OUTSIDE: Final = Needs("1", "2Gi", 10, reuse=False)
-LARGE: Final = Needs("4", "8Gi", 30, reuse=True)
-
-#: Retries, after 10 and 20 seconds, for a node that went away or a store that was busy.
-RETRIES: Final = 2
-BACKOFF: Final = "10s"
+OUTSIDE: Final = Needs(10, reuse=False)
+LARGE: Final = Needs(30, reuse=True)
 
 
-def training_pipeline(service: Spec, image: str = IMAGE, retries: int = RETRIES) -> Any:
+def training_pipeline(
+    service: Spec, steps_image: str = IMAGE, retries: int = RETRIES, pods: PodSettings = PLAIN
+) -> Any:
     """The graph for a service's spec, with all steps on one image.
 
     It is made on a thread of its own. At every setting of a task KFP reads the whole stack, and for some frames of a
     program's start Python then looks through all loaded modules: on a short stack that half second is saved.
     """
     with ThreadPoolExecutor(1) as short_stack:
-        return short_stack.submit(_training_pipeline, service, image, retries).result()
+        return short_stack.submit(_training_pipeline, service, steps_image, retries, pods).result()
 
 
-def _training_pipeline(service: Spec, image: str, retries: int) -> Any:
+def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodSettings) -> Any:
     def on(task: Any, needs: Needs) -> Any:
-        return _placed(task, needs, image, retries)
+        return place(task, StepWish(steps_image, needs.minutes, retries, needs.reuse), service, pods)
 
     @dsl.pipeline(name=f"{service.name}-training", description=service.description or None)  # type: ignore[untyped-decorator]
     def training(
@@ -79,6 +74,8 @@ def _training_pipeline(service: Spec, image: str, retries: int) -> Any:
         code: str,
         commit: str,
         run: str = "",
+        registry: str = "",
+        base: str = "",
         repository: str = "",
         environment: str = "",
         settings: str = "{}",
@@ -91,9 +88,9 @@ def _training_pipeline(service: Spec, image: str, retries: int) -> Any:
         parts = on(split(spec=learned, snapshot=snapshot, **same).after(checked), LARGE)
         holdout = parts.outputs["holdout"]
         fit = {"spec": learned, "train": parts.outputs["train"], **same}
-        search = _accelerated(on(tune(**fit), _long(service)), service.training)
+        search = accelerate(on(tune(**fit), _long(service)), service.training)
         trials = search.outputs["trials"]
-        fitted = _accelerated(on(train(trials=trials, **fit), _long(service)), service.training)
+        fitted = accelerate(on(train(trials=trials, **fit), _long(service)), service.training)
         model = fitted.outputs["model"]
         compared = {"champion": known["package"], "champion_version": known["version"]}
         measured = on(evaluate(spec=seen, model=model, holdout=holdout, **compared, **same), LARGE)
@@ -117,33 +114,15 @@ def _training_pipeline(service: Spec, image: str, retries: int) -> Any:
             OUTSIDE,
         )
         version = registered.outputs["Output"]
+        named = {"service": service.name, "package": packed.output}
+        imaged = on(image(registry=registry, base=base, **named, **same).after(registered), OUTSIDE).outputs
+        pushed = {f"image_{key}": imaged[key] for key in ("repository", "tag", "digest")}
         target = {"repository": repository, "environment": environment, "settings": settings}
-        what = {"service": service.name, "version": version, "package": packed.output, "evaluation": evaluation}
-        on(release(code=code, **what, **target), OUTSIDE)
+        on(release(code=code, version=version, evaluation=evaluation, **named, **pushed, **target), OUTSIDE)
         return version  # type: ignore[no-any-return]
 
     return training
 
 
 def _long(spec: Spec) -> Needs:
-    return Needs("8", "16Gi", spec.training.timeout_minutes, reuse=True)
-
-
-def _placed(task: Any, needs: Needs, image: str, retries: int) -> Any:
-    """Gives a task its image, machine, time-out, retries and reuse."""
-    task.set_container_image(image)
-    task.set_cpu_request(needs.cpu).set_cpu_limit(needs.cpu)
-    task.set_memory_request(needs.memory).set_memory_limit(needs.memory)
-    task.set_retry(num_retries=retries, backoff_duration=BACKOFF, backoff_factor=2.0)
-    task.set_caching_options(enable_caching=needs.reuse)
-    return kubernetes.set_timeout(task, seconds=60 * needs.minutes)
-
-
-def _accelerated(task: Any, training: Training) -> Any:
-    """Puts a task on the node pool with the accelerator that the spec asks for."""
-    for resource, count in devices(training).items():
-        task.set_accelerator_type(resource).set_accelerator_limit(count)
-        kubernetes.add_toleration(task, key=resource, operator="Exists", effect="NoSchedule")
-    for label, value in node_labels(training).items():
-        kubernetes.add_node_selector(task, label, value)
-    return task
+    return Needs(spec.training.timeout_minutes, reuse=True)

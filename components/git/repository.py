@@ -139,6 +139,11 @@ class Repository:
         """The newest commit that changed a file; None if no commit did."""
         return self._git("log", "-1", "--format=%H", self._reference, "--", file) or None
 
+    def last_with(self, file: str, text: str) -> str | None:
+        """The newest commit that gave a file this text, or took it away; None if the file never had it."""
+        blob = self._git("hash-object", "-w", "--stdin", given=text.encode())
+        return self._git("log", "-1", "--format=%H", f"--find-object={blob}", self._reference, "--", file) or None
+
     def changed(self, commit: str) -> list[str]:
         """The files that a commit changed."""
         listed = self._git_bytes("diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-z", commit)
@@ -278,15 +283,15 @@ class Repository:
         return run_git("--git-dir", str(self.path), *arguments, settings=_IDENTITY | _QUIET | configured)
 
 
-def default_branch(url: str) -> str:
+def default_branch(url: str, settings: Settings = ()) -> str:
     """The branch that a clone of the repository at a path or URL would check out; `main` for an empty one.
 
     Raises:
         GitError: the repository cannot be reached, or its HEAD names none of its branches.
     """
-    listed = _remote_references(url, "HEAD")
+    listed = _remote_references(url, "HEAD", settings=settings)
     found = re.match(r"ref: refs/heads/(\S+)\tHEAD", listed)
-    if found is None and not is_empty(url):
+    if found is None and not is_empty(url, settings):
         raise GitError(f"{url}: its HEAD names none of its branches; set it, or push that branch")
     return found[1] if found else "main"
 

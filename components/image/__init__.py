@@ -1,4 +1,4 @@
-"""Images: the project's own sources in an image, the record of a built image, and a reader of image layouts.
+"""Images: what is in them, the record of a built one, and a model's image as one layer on the server's, signed.
 
-Imports the ground only; services and k8s may import it.
+Imports package, signing and the ground; services and k8s may import it.
 """

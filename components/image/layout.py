@@ -37,6 +37,11 @@ class Layout:
     about: Mapping[str, Any]
     layers: Sequence[Mapping[str, Any]]
 
+    @property
+    def digests(self) -> list[str]:
+        """The digests of the layers, lowest first."""
+        return [str(layer["digest"]) for layer in self.layers]
+
     def contents(self, keep: Callable[[str], bool]) -> dict[str, bytes]:
         """The regular files that a container sees and `keep` selects, by path without the first slash.
 
@@ -48,7 +53,7 @@ class Layout:
         if len(wanted) != len(self.layers):
             raise LayoutError(f"{self.folder}: {len(self.layers)} layers, and the configuration names {len(wanted)}")
         for layer, content in zip(self.layers, wanted, strict=True):
-            _apply(_checked(self.folder, layer["digest"]), content, tree)
+            _apply(checked_blob(self.folder, layer["digest"]), content, tree)
         for name in tree.files:
             behind = {name, *map(str, PurePosixPath(name).parents)} & tree.links
             if behind:
@@ -67,11 +72,11 @@ def read_layout(folder: Path) -> Layout:
     if len(entries) != 1:
         raise LayoutError(f"{folder}: holds {len(entries)} images; one is wanted")
     digest = str(entries[0]["digest"])
-    manifest = _document(_checked(folder, digest))
+    manifest = _document(checked_blob(folder, digest))
     if "layers" not in manifest:
         raise LayoutError(f"{folder}: {digest} is an index of several images; take one platform's")
     config = str(manifest["config"]["digest"])
-    return Layout(folder, digest, config, _document(_checked(folder, config)), manifest["layers"])
+    return Layout(folder, digest, config, _document(checked_blob(folder, config)), manifest["layers"])
 
 
 def _is_signature(entry: Mapping[str, Any]) -> bool:
@@ -84,7 +89,12 @@ def blob(folder: Path, digest: str) -> Path:
     return folder / "blobs" / digest.replace(":", "/", 1)
 
 
-def _checked(folder: Path, digest: str) -> Path:
+def checked_blob(folder: Path, digest: str) -> Path:
+    """The path of a blob in a layout, whose bytes were compared with its digest.
+
+    Raises:
+        LayoutError: it cannot be read, or was changed.
+    """
     path = blob(folder, digest)
     try:
         with path.open("rb") as file:

@@ -123,7 +123,7 @@ def check_signature(package: Package, pem: str) -> None:
         raise SignatureError(f"{path}: was made with another key ({hint[:12]}), not with {_fingerprint(key)[:12]}")
     payload = b64decode(bundle.dsse_envelope.payload)
     try:
-        key.verify(b64decode(bundle.dsse_envelope.signatures[0].sig), _encoded(payload), ec.ECDSA(_hash(key)))
+        key.verify(b64decode(bundle.dsse_envelope.signatures[0].sig), encoded(payload), ec.ECDSA(_hash(key)))
     except InvalidSignature as error:
         raise SignatureError(f"{path}: was changed: the key did not sign this. Sign the package again.") from error
     signed = _signed_package(path, payload)
@@ -151,7 +151,7 @@ def _signed_package(path: Path, payload: bytes) -> str:
     return digest_of_hashes({resource.name: resource.digest for resource in resources})
 
 
-def _encoded(payload: bytes) -> bytes:
+def encoded(payload: bytes) -> bytes:
     """DSSE's pre-authentication encoding, the bytes that are signed."""
     return b"DSSEv1 %d %s %d %s" % (len(_PAYLOAD_TYPE), _PAYLOAD_TYPE.encode(), len(payload), payload)
 

@@ -6,11 +6,12 @@ it was killed halfway adds only the missing parts.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlparse
 
 from components.digest import sha256
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 TRIAL_TAG = "canario.trial"
 RESULT_TAG = "canario.result"
 REFUSED_TAG = "canario.refused"
+#: The artifact of a run with the results of its evaluation.
+EVALUATION: Final = "evaluation.json"
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def record_run(client: MlflowClient, record: RunRecord, tags: Mapping[str, str])
     )
     _record_trials(client, run, record)
     client.log_artifacts(run.info.run_id, str(record.figures), "figures")
-    client.log_text(run.info.run_id, record.evaluation.model_dump_json(indent=2), "evaluation.json")
+    client.log_text(run.info.run_id, record.evaluation.model_dump_json(indent=2), EVALUATION)
     return str(run.info.run_id)
 
 
@@ -155,6 +158,14 @@ def _record_trial(client: MlflowClient, run: Run, record: RunRecord, trial: Tria
     known = child.data.metrics  # from a run that was killed before it could end this trial
     client.log_batch(child.info.run_id, metrics=[each for each in metrics if each.key not in known], params=params)
     client.set_terminated(child.info.run_id, "FINISHED")
+
+
+def recorded_text(client: MlflowClient, run_id: str, name: str) -> str | None:
+    """The text of a run's artifact, or None if the run has no such artifact."""
+    if name not in {file.path for file in client.list_artifacts(run_id)}:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
 
 
 def artifact_folder(client: MlflowClient, run_id: str) -> str:

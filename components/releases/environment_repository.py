@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from components.errors import GitError
-from components.git.repository import Commit, Repository, Settings, is_empty
+from components.git.repository import Commit, Repository, Settings, default_branch, is_empty
 from components.releases.release_file import environment_folder
 
 #: How often a commit is attempted while others push first.
@@ -43,6 +44,17 @@ class EnvironmentRepository:
     branch: str = "main"
     path: str = environment_folder("local")
     credentials: Path | None = None
+
+    @classmethod
+    def of(cls, url: str, environment: str, credentials: Path | None = None) -> EnvironmentRepository:
+        """The repository at a URL, with the branch that a clone would check out.
+
+        Raises:
+            GitError: it cannot be reached.
+        """
+        path = environment_folder(environment)
+        branch = default_branch(url, cls(url, path=path, credentials=credentials)._settings)
+        return cls(url, branch, path, credentials)
 
     def file(self, service: str) -> str:
         """The release file of a service."""
@@ -103,3 +115,16 @@ class EnvironmentRepository:
         name, word = (shlex.quote(str(self.credentials / file)) for file in ("username", "password"))
         helper = f'!f() {{ test "$1" = get && echo "username=$(cat {name})" && echo "password=$(cat {word})"; }}; f'
         return [("credential.helper", helper)]
+
+
+def credentials_in(folder: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Writes $GIT_USERNAME and $GIT_PASSWORD to files in a folder, as a mounted secret would be; None without them."""
+    word = environment.get("GIT_PASSWORD")
+    if not word:
+        return None
+    # A token of GitHub or GitLab stands for any name, but Git wants one.
+    for name, text in (("username", environment.get("GIT_USERNAME") or "git"), ("password", word)):
+        path = folder / name
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+    return folder

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from components.spec.quantities import CoresText, MemoryText, cores, memory_bytes
 from components.spec.values import CategoryValue, category_text, days_since_epoch
 
 #: Upper edges of the bins in which every version counts its scores, also in the
@@ -360,6 +361,36 @@ class Limits(ClosedModel):
     max_batch_rows: int = Field(default=1000, ge=1, description="A longer list is refused.")
 
 
+class Amounts(ClosedModel):
+    """Cores and memory in Kubernetes' notation; null leaves what the step has without it."""
+
+    cpu: CoresText | None = Field(default=None, description="Cores, such as 500m or 2.")
+    memory: MemoryText | None = Field(default=None, description="Memory, such as 512Mi or 8Gi.")
+
+
+class StepResources(ClosedModel):
+    """What the pod of a step reserves, and what it may use at most."""
+
+    requests: Amounts = Field(default=Amounts(), description="A node must have this much free to take the pod.")
+    limits: Amounts = Field(default=Amounts(), description="A pod that needs more memory is ended, and tried again.")
+
+    @model_validator(mode="after")
+    def _within(self) -> Self:
+        asked, most = self.requests, self.limits
+        if asked.cpu and most.cpu and cores(asked.cpu) > cores(most.cpu):
+            raise ValueError(f"requests.cpu {asked.cpu} is above limits.cpu {most.cpu}; raise the limit")
+        if asked.memory and most.memory and memory_bytes(asked.memory) > memory_bytes(most.memory):
+            raise ValueError(f"requests.memory {asked.memory} is above limits.memory {most.memory}; raise the limit")
+        return self
+
+
+#: The steps that `resources` may name; `default` stands for each that is not named.
+ResourcesOf = Literal[
+    "default", "ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate",
+    "package", "register", "image", "release",
+]  # fmt: skip
+
+
 class Spec(ClosedModel):
     """`services/<name>/service.yaml`."""
 
@@ -377,6 +408,9 @@ class Spec(ClosedModel):
     rollout: Rollout = Field(default=Rollout(), description="How a new version gets traffic.")
     scale: Scale = Field(default=Scale(), description="Replicas of each version.")
     limits: Limits = Field(default=Limits(), description="Limits on one request.")
+    resources: dict[ResourcesOf, StepResources] = Field(
+        default={}, description="Cores and memory of steps on Kubeflow Pipelines; retrains nothing."
+    )
     purpose: str = Field(default="", description="Intended and forbidden uses of the answers.")
     owner: str = Field(default="", description="The team or person responsible for the model; the dossier names it.")
 

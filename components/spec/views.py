@@ -24,17 +24,17 @@ def table_view(spec: Spec) -> Spec:
     """
     features = {name: _in_table_unit(feature) for name, feature in spec.features.items()}
     data = spec.data.model_copy(update={"uri": "snapshot", "source": None})
-    return spec.model_copy(update={"features": features, "data": data})
+    return spec.model_copy(update={"features": features, "data": data, "resources": {}})
 
 
 def recorded_spec(spec: Spec) -> dict[str, Any]:
     """The spec as a receipt records it, so that the package can be rebuilt.
 
-    The view leaves out the table's location, which differs between machines, and every decision after packaging:
-    another rollout does not make another model.
+    The view leaves out the table's location and the steps' resources, which differ between machines, and every
+    decision after packaging: another rollout does not make another model.
     """
     data = spec.data.model_copy(update={"uri": "snapshot"})
-    return spec.model_copy(update={"data": data}).model_dump(mode="json", exclude={"rollout", "scale"})
+    return spec.model_copy(update={"data": data}).model_dump(mode="json", exclude={"rollout", "scale", "resources"})
 
 
 def learning_view(spec: Spec) -> Spec:

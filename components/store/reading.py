@@ -1,21 +1,14 @@
-"""Reads specs and tables of the store, and a spec that is a run's parameter.
+"""Reads specs and tables of the store.
 
 A step gets the address of a spec: a workflow that carried the text in nine steps was too large for Kubeflow's API.
 """
 
 from __future__ import annotations
 
-import base64
-import zlib
-from typing import Final
-
 from components.spec.contract import Spec
 from components.store.content import Kind, Store
 from components.table.cells import parse_table
 from components.table.examples import Examples, examples_of
-
-_PACKED: Final = "zlib:"
-_ADDRESS: Final = "sha256:"
 
 
 def keep_spec(store: Store, spec: Spec) -> str:
@@ -30,20 +23,6 @@ def kept_spec(store: str, digest: str) -> Spec:
         StoreError: it is missing or was changed.
     """
     return Spec.model_validate_json(Store(store).get(Kind.SPEC, digest))
-
-
-def pack_spec(spec: Spec) -> str:
-    """A spec as the text of a run's parameter, about a fifth of its JSON."""
-    return _PACKED + base64.b64encode(zlib.compress(spec.model_dump_json().encode(), 9)).decode()
-
-
-def unpack_spec(text: str, store: str) -> Spec:
-    """The spec in a run's parameter: packed, as JSON, or as an address in the store."""
-    if text.startswith(_ADDRESS):
-        return kept_spec(store, text)
-    if text.startswith(_PACKED):
-        text = zlib.decompress(base64.b64decode(text.removeprefix(_PACKED))).decode()
-    return Spec.model_validate_json(text)
 
 
 def kept_examples(store: str, digest: str, spec: Spec) -> Examples:

@@ -17,15 +17,15 @@ from mlflow.exceptions import MlflowException
 from components.digest import sha256
 from components.errors import GitError, PackageError
 from components.package.model_package import read_package
+from components.package.papers import materials_file
 from components.package.signature import signature_file
 from components.register import VALIDATION as FOUND_BY_VALIDATION
 from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered
-from components.registry.tracking import TRIAL_TAG
+from components.registry.tracking import EVALUATION, TRIAL_TAG, recorded_text
 from components.store.content import Kind, Store
 from k8s.audit import records
 from k8s.audit.errors import AuditError
 from k8s.audit.history import read_history
-from services.model_server.build import materials_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -84,13 +84,10 @@ def _package(registered: Registered, uri: str, folder: Path, places: RecordSourc
 
 def _run(client: MlflowClient, registered: Registered, folder: Path) -> None:
     _write(folder / records.RUN, run_record(client, registered))
-    place = f"{client.get_run(registered.run_id).info.artifact_uri}"
-    known = {one.path for one in client.list_artifacts(registered.run_id)}
-    from mlflow.artifacts import load_text
-
-    for artifact, name in (("evaluation.json", records.EVALUATION), (FOUND_BY_VALIDATION, records.VALIDATION)):
-        if artifact in known:
-            (folder / name).write_text(load_text(f"{place}/{artifact}"), encoding="utf-8")
+    for artifact, name in ((EVALUATION, records.EVALUATION), (FOUND_BY_VALIDATION, records.VALIDATION)):
+        text = recorded_text(client, registered.run_id, artifact)
+        if text is not None:
+            (folder / name).write_text(text, encoding="utf-8")
 
 
 def run_record(client: MlflowClient, registered: Registered) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
 from k8s.cluster import helm, kubectl
 from k8s.errors import DeployError
+from k8s.lineage.image_layout import image_layout
 from k8s.lineage.links import Link, LinkSources, verify
 from k8s.lineage.live import Object
 from k8s.rendering.environment_files import Platform, chart_values, read_platform, read_release, values_text
 from services import telemetry
-from services.image.engine import find_engine
 from services.image.newest_package import newest_package
 
 _LINKS = (
@@ -65,7 +65,7 @@ def _places(spec: Spec, platform: Platform, args: argparse.Namespace, scratch: P
         served=args.header or (_header_at(args.url) if args.url else None),
         public_key=args.key.read_text(encoding="utf-8") if args.key else _public_key(platform),
         pulled=args.layout,
-        export=lambda image: _exported(image, scratch),
+        export=lambda built: image_layout(built, args.build / "images" / spec.name, scratch),
         running=lambda: kubectl.objects(namespace, "deployments,pods", spec.name),
         rendered=lambda: _rendered(spec, platform, release, namespace, scratch),
     )
@@ -74,13 +74,6 @@ def _places(spec: Spec, platform: Platform, args: argparse.Namespace, scratch: P
 def _public_key(platform: Platform) -> str:
     signing = platform.values.get("signing")
     return str(signing.get("publicKey", "")) if isinstance(signing, dict) else ""
-
-
-def _exported(image: str, scratch: Path) -> Path:
-    folder = scratch / "image"
-    folder.mkdir()
-    find_engine(scratch / "engine.log").export(image, folder)
-    return folder
 
 
 def _rendered(spec: Spec, platform: Platform, release: Path, namespace: str, scratch: Path) -> Sequence[Object]:

@@ -14,12 +14,13 @@ from packaging.utils import canonicalize_name
 
 from components.image.layout import read_layout
 from components.package.model_package import Package, read_package
+from components.package.papers import materials_file
 from components.package.signature import check_signature
+from components.signing.sbom import bill_of_materials
 from k8s.lineage.errors import Broken, same
-from services.model_server.build import LOCK_FILE, materials_file
-from services.signing.sbom import bill_of_materials
+from services.model_server.build import LOCK_FILE
 
-#: Where services/image/model.Containerfile puts the bento's sources.
+#: Where services/image/server.Containerfile puts the bento's sources, and `package_layer` the package.
 _SOURCES: Final = "app/bento/src/"
 _PACKAGE: Final = Path("package")
 _LOCK: Final = str(LOCK_FILE.relative_to(LOCK_FILE.parents[2]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from components.code import LOCK_FILE
 from components.digest import sha256
-from components.errors import GitError, ImageRecordError, LayoutError, PackageError, StoreError
+from components.errors import GitError, ImageRecordError, ImageRegistryError, LayoutError, PackageError, StoreError
 from components.git.command import git
 from components.image.record import BuiltImage, read_record
 from components.package.model_package import Package, read_package
@@ -48,7 +48,7 @@ class LinkSources:
         served: digest that an answer's header named; None when no server was asked.
         public_key: PEM of the package signer; empty when it is not known.
         pulled: OCI layout of the image from its registry; if None, the record's image is exported.
-        export: writes an image, given by name and tag, as an OCI layout; returns its folder.
+        export: finds or writes an image as an OCI layout; returns its folder.
         running: returns the service's Deployments and Pods in its cluster.
         rendered: returns the objects that this tree's chart renders for the release.
     """
@@ -62,7 +62,7 @@ class LinkSources:
     served: str | None
     public_key: str
     pulled: Path | None
-    export: Callable[[str], Path]
+    export: Callable[[BuiltImage], Path]
     running: Callable[[], Sequence[Object]]
     rendered: Callable[[], Sequence[Object]]
 
@@ -152,8 +152,8 @@ def _published(places: LinkSources) -> str:
 def _image_bytes(places: LinkSources) -> ImageBytes:
     built = _built(places.image)
     try:
-        folder = places.pulled or places.export(f"{built.name}:{built.tag}")
-    except ImageError as error:
+        folder = places.pulled or places.export(built)
+    except (ImageError, ImageRegistryError) as error:
         raise Broken(f"not checked: the image's own bytes are not to be had: {error}") from error
     return read_image(folder)
 

@@ -46,10 +46,12 @@ def pull_request(release: Release, environment: str, result: Mapping[str, Any], 
 def _body(release: Release, environment: str, result: Mapping[str, Any], reason: str) -> str:
     metrics = "".join(f"| {name} | {value:.4f} |\n" for name, value in sorted(result["metrics"].items()))
     champion = result.get("champion") or "none, it is the first"
+    rows = result["snapshot"]["rows"]
+    data = f"`{result['snapshot']['digest']}`" + ("" if rows is None else f", {rows} rows")
     return (
         f"It was trained because {reason}. Every offline gate passed. Merging deploys it to {environment} as a canary,"
         " which the judge promotes or rolls back.\n\n"
-        f"- Package: `{release.package}`\n- Data: `{result['snapshot']['digest']}`, {result['snapshot']['rows']} rows\n"
+        f"- Package: `{release.package}`\n- Data: {data}\n"
         f"- Compared with: {champion}\n\n| metric on the hold-out | value |\n| --- | --- |\n{metrics}"
     )
 

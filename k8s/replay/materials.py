@@ -17,6 +17,7 @@ from components.models.machine import Machine
 from components.package.model_package import Package, read_package
 from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered, version_of
 from components.registry.package_store import keep_data
+from components.registry.tracking import EVALUATION, recorded_text
 from components.store.content import Kind, Store
 from k8s.replay.errors import ReplayError
 
@@ -154,10 +155,11 @@ def _champion(kept: StoredFile, client: MlflowClient) -> StoredFile | None:
 
 def _machine(kept: StoredFile, client: MlflowClient) -> Machine | None:
     """The machine that trained the version, from its run in the registry."""
-    from mlflow.artifacts import load_text
-
-    uri = f"{client.get_run(kept.registered.run_id).info.artifact_uri}/evaluation.json"
+    run = kept.registered.run_id
     try:
-        return Evaluation.model_validate_json(load_text(uri)).machine
+        text = recorded_text(client, run, EVALUATION)
+        if text is None:
+            raise ReplayError(f"run {run} has no {EVALUATION}, so the machine that trained it is not known")
+        return Evaluation.model_validate_json(text).machine
     except (MlflowException, OSError, ValueError) as error:
-        raise ReplayError(f"{uri}: the record of its run cannot be read: {error}") from error
+        raise ReplayError(f"{EVALUATION}: the record of run {run} cannot be read: {error}") from error

@@ -1,4 +1,4 @@
-"""Container images of a model (from its bento) and of the platform's programs.
+"""Container images of the platform's programs and of the server, and the commands that make and publish images.
 
 Imports the model server's build; signing and k8s may import it.
 """

@@ -9,14 +9,16 @@ from pathlib import Path
 from components.errors import ComponentError
 from components.image.contents import ROOT
 from components.image.record import BuiltImage, write_record
+from components.image.server import SERVER_IMAGE
 from components.package.model_package import read_package
 from components.spec.reading.loading import load_spec
 from services.image.engine import Engine, find_engine
 from services.image.errors import ImageError
-from services.image.model import model_image
+from services.image.model import ImageWork, write_model_image
 from services.image.newest_package import newest_package
 from services.image.program import PROGRAMS, program_image
 from services.image.recipe import BASE_VARIABLE, base_image, fetch_base
+from services.image.server import server_image
 from services.model_server.errors import ServerError
 
 
@@ -37,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.image", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--spec", type=Path, help="the model's service.yaml")
-    what.add_argument("--component", choices=sorted(PROGRAMS), help="a program of the platform instead of a model")
+    parts = sorted([*PROGRAMS, SERVER_IMAGE])
+    what.add_argument("--component", choices=parts, help="a program of the platform instead of a model")
     parser.add_argument("--package", type=Path, help="folder of a package; by default the newest of `make train`")
     parser.add_argument("--base", help=f"image to start from; by default {BASE_VARIABLE}, or the pinned one")
     parser.add_argument("--name", help="the image's name without a tag; by default registry.local/canario/<what>")
@@ -49,16 +52,21 @@ def _make(args: argparse.Namespace) -> BuiltImage:
     spec = load_spec(args.spec) if args.spec else None
     what = spec.name if spec else args.component
     name = args.name or f"registry.local/canario/{what}"
-    engine = _engine(args.out / "images" / f"{what}.log")
     base = base_image(args.base)
     if spec is None:
-        fetch_base(engine, base)
-        return program_image(PROGRAMS[what], name, base, engine, _say)
+        return _make_program(what, name, base, args.out)
     package = read_package(args.package or newest_package(args.out / "train" / spec.name))
     if package.contract.name != spec.name:
         raise ImageError(f"{package.path}: is a package of {package.contract.name}, not of {spec.name}")
+    return write_model_image(package, ImageWork(name, base, args.out, _say))
+
+
+def _make_program(what: str, name: str, base: str, out: Path) -> BuiltImage:
+    engine = _engine(out / "images" / f"{what}.log")
     fetch_base(engine, base)
-    return model_image(package, name, base, engine, args.out / "images" / "bento", _say)
+    if what == SERVER_IMAGE:
+        return server_image(name, base, engine, out / "images" / "bento", _say)
+    return program_image(PROGRAMS[what], name, base, engine, _say)
 
 
 def _engine(log: Path) -> Engine:

@@ -7,6 +7,7 @@ be checked, and unchecked images get no name.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from components.files import EPOCH
+from components.image.layout import blob, read_layout
 from services.image.errors import EngineError
 
 #: The command that must succeed before an engine is chosen; a client without its daemon does not count.
@@ -27,8 +30,6 @@ _PROBES: Final = {
     "podman": ("podman", "info"),
     "buildah": ("buildah", "info"),
 }
-#: Every timestamp in an image, so that two builds are equal: 1980-01-01, the earliest that a zip file can hold.
-EPOCH: Final = "315532800"
 _PROBE_SECONDS: Final = 20.0
 _LINES_SHOWN: Final = 25
 
@@ -131,6 +132,32 @@ class Engine:
             saved.extractall(folder, filter="data")
         archive.unlink()
 
+    def load(self, folder: Path, image: str) -> None:
+        """Puts the image of an OCI layout into the store, under a name with a tag.
+
+        Raises:
+            EngineError: the engine cannot read the layout.
+        """
+        if self.name == "docker":
+            with tempfile.TemporaryDirectory(prefix="canario-load-") as scratch:
+                archive = Path(scratch, "image.tar")
+                write_archive(folder, image, archive)
+                self._answer("docker", "load", "--input", str(archive))
+            return
+        loaded = self._answer(self.name, "pull", "--quiet", f"oci:{folder}").split()[-1]
+        self._answer(self.name, "tag", loaded, image)
+        for name in self._named_after(folder, loaded):
+            self.remove(name)
+
+    def _named_after(self, folder: Path, image_id: str) -> list[str]:
+        """The names that an image got from the path of the layout it was loaded from: older engines give one."""
+        listing = ("images", "--json") if self.name == "buildah" else ("images", "--format", "json")
+        entries = [
+            {key.lower(): value for key, value in one.items()} for one in json.loads(self._answer(self.name, *listing))
+        ]
+        names = [name for one in entries if image_id.startswith(one["id"]) for name in one.get("names") or ()]
+        return [name for name in names if name.startswith("localhost/") and name.endswith(f"/{folder.name}:latest")]
+
     def push(self, image: str) -> str:
         """Pushes an image to the registry in its name.
 
@@ -175,6 +202,20 @@ class Engine:
             said = "\n".join((done.stdout + done.stderr).splitlines()[-_LINES_SHOWN:])
             raise EngineError(f"{shlex.join(command[:3])} ended with {done.returncode}:\n{said}")
         return done.stdout
+
+
+def write_archive(folder: Path, image: str, archive: Path) -> None:
+    """Packs an OCI layout as `docker save` does: the layout, and a list by which older Dockers find its parts."""
+    layout = read_layout(folder)
+    parts = [str(blob(folder, digest).relative_to(folder)) for digest in (layout.config, *layout.digests)]
+    listed = json.dumps([{"Config": parts[0], "RepoTags": [image], "Layers": parts[1:]}]).encode()
+    with tarfile.open(archive, "w") as packed:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                packed.add(path, str(path.relative_to(folder)))
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(listed)
+        packed.addfile(member, io.BytesIO(listed))
 
 
 def find_engine(log: Path, environment: Mapping[str, str] = os.environ) -> Engine:

@@ -1,70 +1,157 @@
-"""The image of a model: BentoML turns the package into a bento, and the bento into an image."""
+"""The image of one model: the server's image with the package as one more layer.
+
+Where the registry has the server's image, the model's is written straight to it, without an engine. Elsewhere it
+becomes an OCI layout in `images/<service>`, and is put into the engine's store if there is an engine.
+"""
 
 from __future__ import annotations
 
-import sys
-import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from components.image.record import BuiltImage
+from components.errors import ModelImageError
+from components.image.golden_check import check_answers
+from components.image.image_name import ImageName
+from components.image.layout_folder import LayoutFolder
+from components.image.place import read_documents, write_image
+from components.image.publishing import (
+    ModelImage,
+    ServerBase,
+    model_image,
+    push_model_image,
+    read_base,
+    require_same_server,
+)
+from components.image.record import BuiltImage, write_record
+from components.image.repository import open_repository
+from components.image.server import SERVER_IMAGE, server_digest, server_python, server_tag
 from components.package.model_package import Package
-from services.image.engine import Engine
-from services.image.recipe import MODEL_LIMIT_MB, PACKAGE_LABEL, ImagePlan, make
-from services.model_server.build import bentoml_environment, build_bento
+from services.image.engine import Engine, find_engine
+from services.image.errors import EngineError
+from services.image.recipe import fetch_base
+from services.image.server import server_image
 
-_CONTAINERFILE: Final = Path(__file__).with_name("model.Containerfile")
-_TAG_DIGITS: Final = 12
+#: The prefix of image names that are not meant for a registry.
+NOWHERE = "registry.local/"
+_BASE_NAME = "org.opencontainers.image.base.name"
 
 
-def model_image(
-    package: Package, name: str, base: str, engine: Engine, home: Path, say: Callable[[str], None]
-) -> BuiltImage:
-    """Builds the image `name`, tagged by its package's digest; the bento is kept in `home`.
+@dataclass(frozen=True)
+class ImageWork:
+    """Where images are made: name of the wanted one without a tag, the image below the server's, the build's folder."""
+
+    name: str
+    base: str
+    out: Path
+    say: Callable[[str], None]
+
+    @property
+    def images(self) -> Path:
+        """The folder of records, logs and layouts."""
+        return self.out / "images"
+
+    @property
+    def server(self) -> str:
+        """The whole name of the server's image, in the same registry and folder."""
+        return f"{self.name.rpartition('/')[0]}/{SERVER_IMAGE}:{server_tag()}"
+
+
+def write_model_image(package: Package, work: ImageWork) -> BuiltImage:
+    """Checks a package's golden answers and writes its image, tagged by its content.
 
     Raises:
-        ServerError: the bento cannot be built.
-        ImageError: the image cannot be built, or fails its check.
+        ModelImageError: there is no base and no engine that builds one, or a golden request is answered wrong.
+        ImageRegistryError: the registry in the name refuses.
+        ImageError: the engine failed.
     """
-    bento = build_bento(package.path, home, _CONTAINERFILE)
-    say(f"bento {bento}")
-    wanted = _wanted(package, name, base)
-
-    def build(tag: str) -> None:
-        with tempfile.TemporaryDirectory(prefix="canario-image-") as folder:
-            environment = {**bentoml_environment(home.resolve()), "TMPDIR": folder}
-            engine.call(_containerize(bento, tag, engine, wanted, base), Path(folder), environment)
-
-    return make(engine, wanted, base, build, say)
+    base = _base_in_registry(work)
+    if base is None:
+        return _write_layout(package, base_here(work), work)
+    work.say(check_answers(package.path, server_python()))
+    image, name = model_image(package, base), ImageName.parse(work.name)
+    sent = push_model_image(image, base, open_repository(name), name)
+    work.say(f"written to the registry, on {base.name}: {sent} blobs were sent")
+    return _record(work, base, image, package)
 
 
-def _wanted(package: Package, name: str, base: str) -> ImagePlan:
-    contract, tag = package.contract, package.digest.removeprefix("sha256:")[:_TAG_DIGITS]
-    about = {
-        "title": contract.name,
-        "description": contract.description or f"The model {contract.name}",
-        "version": tag,
-        "revision": package.receipt.code,
-        "licenses": "Apache-2.0",
-        "base.name": base,
-    }
-    labels = {f"org.opencontainers.image.{key}": value for key, value in about.items()}
-    return ImagePlan(
-        name=name,
-        tag=tag,
-        labels={**labels, PACKAGE_LABEL: package.digest},
-        check=("python", "-m", "services.model_server.check"),
-        limit_mb=MODEL_LIMIT_MB,
+def _write_layout(package: Package, base: ServerBase, work: ImageWork) -> BuiltImage:
+    work.say(check_answers(package.path, server_python()))
+    image = model_image(package, base)
+    name = ImageName.parse(work.name)
+    folder = work.images / package.contract.name
+    write_image(image.documents, image.own, base.place, LayoutFolder(folder, name), image.tag)
+    work.say(f"written as the OCI layout {folder}, on {base.name}")
+    try:
+        engine = find_engine(work.images / f"{package.contract.name}.log")
+    except EngineError:
+        work.say("no engine answers here, so the image is in no engine's store")
+    else:
+        engine.load(folder, f"{work.name}:{image.tag}")
+        work.say(f"loaded into the store of {engine.name}")
+    return _record(work, base, image, package)
+
+
+def _record(work: ImageWork, base: ServerBase, image: ModelImage, package: Package) -> BuiltImage:
+    return BuiltImage(
+        name=work.name,
+        tag=image.tag,
+        digest=image.documents.manifest.digest,
+        id=image.documents.id,
+        package=package.digest,
+        size_bytes=len(image.layer),
+        base=base.name,
     )
 
 
-def _containerize(bento: Path, tag: str, engine: Engine, wanted: ImagePlan, base: str) -> list[str]:
-    """The `bentoml containerize` command, which passes `--opt NAME=VALUE` to the engine as `--NAME=VALUE`.
+def _base_in_registry(work: ImageWork) -> ServerBase | None:
+    """The server's image in the registry of the wanted name; None if that names no registry, or it is not there."""
+    if work.name.startswith(NOWHERE):
+        return None
+    name = ImageName.parse(work.server)
+    if not open_repository(name).digest_of(name.tag):
+        work.say(f"{work.server} is not in the registry; a base is made here")
+        return None
+    base = read_base(work.server)
+    require_same_server(base)
+    return base
 
-    BentoML refuses a Containerfile outside its working directory, so the command runs in its own temporary folder.
-    """
-    options = engine.build_options({"BASE": base}, wanted.labels)
-    passed = [part for option in options for part in ("--opt", option.removeprefix("--"))]
-    command = [sys.executable, "-m", "bentoml", "containerize", f"{bento.parent.name}:{bento.name}"]
-    return [*command, "--backend", engine.name, "--image-tag", tag, *passed]
+
+def base_here(work: ImageWork) -> ServerBase:
+    """The server's image as a layout, which is exported from an engine's store, or built, if it is missing or old."""
+    folder = work.images / SERVER_IMAGE
+    if (folder / "index.json").is_file():
+        base = _in_layout(folder, work)
+        if base.server == server_digest() and base.documents.labels.get(_BASE_NAME) == work.base:
+            return base
+    try:
+        engine = find_engine(work.images / f"{SERVER_IMAGE}.log")
+    except EngineError as error:
+        raise ModelImageError(
+            f"the server's image {work.server} is neither in its registry nor in {folder}, and nothing builds it here: "
+            f'{error}. Where there is one, `make platform-images PARTS="{SERVER_IMAGE}" REGISTRY=host/folder` and '
+            f'`make publish PART="{SERVER_IMAGE}"` bring it to a registry; from then on no engine is needed'
+        ) from error
+    _build_if_missing(engine, work)
+    LayoutFolder(folder).clear()
+    engine.export(work.server, folder)
+    base = _in_layout(folder, work)
+    require_same_server(base)
+    return base
+
+
+def _build_if_missing(engine: Engine, work: ImageWork) -> None:
+    try:
+        if engine.stored(work.server).labels.get(_BASE_NAME) == work.base:
+            return
+    except EngineError:
+        pass
+    work.say(f"{engine.name} builds the server's image, once for all models; {engine.log} has all that it says")
+    fetch_base(engine, work.base)
+    name = work.server.rpartition(":")[0]
+    write_record(work.images, server_image(name, work.base, engine, work.images / "bento", work.say))
+
+
+def _in_layout(folder: Path, work: ImageWork) -> ServerBase:
+    place = LayoutFolder(folder)
+    return ServerBase(work.server, place, read_documents(place, "", str(folder)))

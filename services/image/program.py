@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import tomllib
@@ -12,20 +13,30 @@ from typing import Final
 
 from components.image.contents import ROOT, ImageSources
 from components.image.record import BuiltImage
+from components.image.server import SERVER_LOCK, SERVER_SOURCES
 from services.image.engine import Engine
+from services.image.errors import ImageError
 from services.image.recipe import ImagePlan, make
 
 _HERE: Final = Path(__file__).parent
 _CONTAINERFILE: Final = _HERE / "program.Containerfile"
 _IMPORTS: Final = ("python", "-c", (_HERE / "imports.py").read_text(encoding="utf-8"))
+_GO_LOCK: Final = "services/image/locks/go.txt"
+#: The steps' own sources are imported, and the server's environment is compared with its lock.
+_STEPS_CHECK: Final = (
+    'python -c "$0" services; /app/.venv/server/bin/python -m services.model_server.check --image; '
+    'cosign version; python -c "from components.image.server import server_digest; print(server_digest())"'
+)
 
 
 @dataclass(frozen=True)
 class PlatformProgram:
     """The contents of an image: the packages of a lock file, our sources, and Debian's `packages`.
 
-    `unbuilt` names packages of the lock file that come only as sources; all others are wheels. `check` is a command
-    that must succeed in a container of the image; by default it imports every source.
+    `unbuilt` names packages of the lock file that come only as sources; all others are wheels. `server_lock` is the
+    lock of the model server, where the program starts it in a process of its own, from `.venv/server`. `tools` are
+    programs of `.ci/tools`, built from Go's modules.
+    `check` is a command that must succeed in a container of the image; by default it imports every source.
     """
 
     title: str
@@ -33,6 +44,8 @@ class PlatformProgram:
     sources: ImageSources
     packages: tuple[str, ...]
     unbuilt: tuple[str, ...] = ()
+    server_lock: str = ""
+    tools: tuple[str, ...] = ()
     check: tuple[str, ...] = _IMPORTS
 
 
@@ -50,9 +63,12 @@ PROGRAMS: Final = {
     "components": PlatformProgram(
         title="the steps of canario's pipeline",
         lock="components/requirements.txt",
-        sources=ImageSources(patterns=("components/**/*.py", "requirements.txt")),
+        sources=ImageSources(patterns=("components/**/*.py", "requirements.txt", *SERVER_SOURCES.patterns)),
         packages=("ca-certificates", "git"),
         unbuilt=("kfp-server-api",),
+        server_lock=SERVER_LOCK,
+        tools=("cosign",),
+        check=("bash", "-ec", _STEPS_CHECK, _IMPORTS[2]),
     ),
     "mlflow": PlatformProgram(
         title="MLflow's server, as canario runs it",
@@ -80,6 +96,14 @@ PROGRAMS: Final = {
 }
 
 
+def tool_module(name: str) -> str:
+    """The Go module of a tool with its version, from `.ci/tools`, which installs it on laptops and in workflows."""
+    found = re.search(rf"^  \[{name}\]=(\S+)$", (ROOT / ".ci" / "tools").read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        raise ImageError(f"{name} is no tool of .ci/tools, so no image can have it")
+    return found[1]
+
+
 def program_image(
     program: PlatformProgram, name: str, base: str, engine: Engine, say: Callable[[str], None]
 ) -> BuiltImage:
@@ -99,6 +123,7 @@ def program_image(
                 "BASE": base,
                 "PACKAGES": " ".join(program.packages),
                 "SOURCES": ",".join(program.unbuilt) or ":none:",
+                "TOOLS": " ".join(map(tool_module, program.tools)),
             }
             options = engine.build_options(arguments, labels)
             engine.build(Path(folder), _CONTAINERFILE, tag, options)
@@ -108,7 +133,10 @@ def program_image(
 
 def stage(program: PlatformProgram, context: Path) -> None:
     """Copies the image's files, and no others, into the build context."""
-    shutil.copyfile(ROOT / program.lock, context / "requirements.txt")
+    locks = {"": program.lock, "-server": program.server_lock, "-go": _GO_LOCK if program.tools else ""}
+    for kind, lock in locks.items():
+        if lock:
+            shutil.copyfile(ROOT / lock, context / f"requirements{kind}.txt")
     (context / "src").mkdir()
     for path in program.sources.files():
         (context / "src" / path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,29 +1,30 @@
 """Publishes an image that `make image` made: `python -m services.image.publish --record build/images/churn.json`.
 
-The image is pushed to the registry in its name and signed there by digest, and the package's bill of materials is
-attested. Only then does the record name the digest, so no release can name an unsigned image. Without --key the
-signature is keyless, with the identity of the running workflow. cosign must be on the PATH.
+The image is pushed to the registry in its name, unless it is there, and signed there by digest; the package's bill of
+materials is attested. Only then does the record name the digest, so no release can name an unsigned image. Without
+--key the signature is keyless, with the identity of the running workflow; for that cosign must be on the PATH.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
-from typing import Final
 
 from components.errors import ComponentError, ImageRecordError
 from components.files import write_atomically
 from components.image.contents import ROOT
+from components.image.image_name import ImageName
+from components.image.image_signature import sign_image
+from components.image.layout_folder import LayoutFolder
+from components.image.place import read_documents, write_image
 from components.image.record import BuiltImage, read_record, write_record
+from components.image.repository import open_repository
+from components.image.server import SERVER_IMAGE
+from components.package.papers import materials_file
 from services.image.engine import find_engine
 from services.image.errors import ImageError
-from services.model_server.build import materials_file
-
-_SECONDS: Final = 300
-#: The prefix of image names that are not meant for a registry.
-_NOWHERE: Final = "registry.local/"
+from services.image.model import NOWHERE
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,22 +46,35 @@ def publish(record: Path, out: Path, key: Path | None) -> str:
         The image's name with its digest.
 
     Raises:
-        ImageError: the image, a registry in its name or its bill of materials is missing, or a command failed.
+        ImageError: the image, a registry in its name or its bill of materials is missing, or the engine failed.
+        ComponentError: the registry refuses, or nothing can be signed.
     """
     built = _built(record)
-    if built.name.startswith(_NOWHERE):
+    if built.name.startswith(NOWHERE):
         raise ImageError(f"{built.name} names no registry; `make image REGISTRY=host/folder` makes one to publish")
-    materials = _materials(out, built.package) if built.package else None
-    engine = find_engine(out / "images" / "publish.log")
-    digest = engine.push(f"{built.name}:{built.tag}")
+    materials = _materials(out, built.package).read_bytes() if built.package else None
+    digest = _push(built, record, out)
     reference = f"{built.name}@{digest}"
-    how = ["--yes", *(["--key", str(key), "--tlog-upload=false"] if key else [])]
-    _cosign("sign", *how, reference)
-    if materials:
-        _cosign("attest", *how, "--type", "cyclonedx", "--predicate", str(materials), reference)
+    sign_image(ImageName.parse(reference), key, materials)
     _note(out / "published" / "checksums.txt", digest, built.name)
     write_record(record.parent, built.model_copy(update={"published": digest}))
     return reference
+
+
+def _push(built: BuiltImage, record: Path, out: Path) -> str:
+    """Brings the image to its registry: from its layout if it has one, else from an engine's store; its digest."""
+    name = ImageName.parse(f"{built.name}:{built.tag}")
+    repository = open_repository(name)
+    if built.package and built.digest and repository.manifest(built.digest):
+        return built.digest  # `make image` wrote it there.
+    layout = LayoutFolder(record.with_suffix(""))
+    if built.package and built.digest and layout.has_blob(built.digest):
+        image = read_documents(layout, built.digest, str(layout.folder))
+        own = {image.id: image.config}
+        beside = f"{name.repository.rpartition('/')[0]}/{SERVER_IMAGE}".strip("/")
+        write_image(image, own, layout, repository, built.tag, beside=beside)
+        return built.digest
+    return find_engine(out / "images" / "publish.log").push(f"{built.name}:{built.tag}")
 
 
 def _built(record: Path) -> BuiltImage:
@@ -75,17 +89,6 @@ def _materials(out: Path, package: str) -> Path:
     if not path.is_file():
         raise ImageError(f"{path} is not there; `make sign` writes the bill of materials, before `make image`")
     return path
-
-
-def _cosign(*arguments: str) -> None:
-    try:
-        done = subprocess.run(["cosign", *arguments], capture_output=True, text=True, check=False, timeout=_SECONDS)
-    except FileNotFoundError as error:
-        raise ImageError("cosign is not on the PATH; `make tools TOOLS=cosign` puts it into build/tools") from error
-    except subprocess.TimeoutExpired as error:
-        raise ImageError(f"cosign {arguments[0]} had no end within {_SECONDS} s") from error
-    if done.returncode:
-        raise ImageError(f"cosign {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-1000:]}")
 
 
 def _note(path: Path, digest: str, name: str) -> None:
@@ -103,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--record", type=Path, required=True, help="the record that `make image` wrote of the image")
-    parser.add_argument("--key", type=Path, help="cosign private key; by default the signature is keyless")
+    parser.add_argument(
+        "--key", type=Path, help="private key, in PEM or made by cosign; by default the signature is keyless"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="folder of packages and records")
     return parser
 

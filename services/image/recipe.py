@@ -12,12 +12,10 @@ from components.image.record import BuiltImage
 from services.image.engine import Engine
 from services.image.errors import EngineError, ImageError, RefusedImage
 
-#: Label with the digest of the model package in an image.
-PACKAGE_LABEL: Final = "canario.package"
 #: Environment variable that names a base other than the pinned one.
 BASE_VARIABLE: Final = "CANARIO_BASE_IMAGE"
-#: Largest size of a model's image beyond its base, in MB (10^6 bytes), uncompressed.
-MODEL_LIMIT_MB: Final = 330
+#: Largest size of the server's image beyond its base, in MB (10^6 bytes), uncompressed.
+SERVER_LIMIT_MB: Final = 330
 #: Name of an image until it passes its check.
 _UNCHECKED: Final = "localhost/canario-unchecked"
 _PIN: Final = Path(__file__).with_name("base.txt")
@@ -86,7 +84,7 @@ def make(engine: Engine, wanted: ImagePlan, base: str, build: Build, say: Callab
         tag=wanted.tag,
         digest=stored.digest,
         id=stored.id,
-        package=wanted.labels.get(PACKAGE_LABEL),
+        package=None,
         size_bytes=size,
         base=base,
     )

@@ -1,47 +1,95 @@
-"""Checks an image from inside: `python -m services.model_server.check`.
+"""Checks this server from inside its environment: `python -m services.model_server.check --package FOLDER`.
 
-Starts the image's own server, waits until it is ready, asks the golden requests over
-HTTP, and looks for packages that only training needs.
+Compares the installed libraries with the lock, starts the server beside this file, waits until it is ready and asks
+the package's golden requests over HTTP. Without a package only the environment is checked, as in the server's image.
 """
 
 from __future__ import annotations
 
+import argparse
 import http.client
-import importlib.util
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
 from components.package.model_package import TOLERANCE, Package, read_package
 
-_BENTO: Final = Path(__file__).resolve().parents[3]
-#: Packages that only training needs, by their import names.
-FOR_TRAINING: Final = ("keras", "kfp", "lightgbm", "mlflow", "optuna", "pandas", "scipy", "sklearn", "tensorflow")
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_LOCK: Final = Path(__file__).with_name("requirements.txt")
+_SERVICE: Final = "services.model_server.service:ModelServer"
 _READY_SECONDS: Final = 60.0
+_PROBLEMS_SHOWN: Final = 5
 
 
 def main() -> int:
     """Runs the check: prints one line and returns 0, or prints the problems and returns 1."""
-    package = read_package(_BENTO / "src" / "package")
-    training = [name for name in FOR_TRAINING if importlib.util.find_spec(name)]
-    problems = [f"{name} is there, and only training needs it" for name in training]
-    if os.getuid() == 0:
+    parser = argparse.ArgumentParser(prog="python -m services.model_server.check", description=__doc__)
+    parser.add_argument("--package", type=Path, help="folder of the package to ask; by default none is asked")
+    parser.add_argument("--image", action="store_true", help="this is a container of the server's image")
+    args = parser.parse_args()
+    problems = environment_problems()
+    if args.image and os.getuid() == 0:
         problems.append("it runs as root")
-    port = _free_port()
-    with subprocess.Popen(["bentoml", "serve", str(_BENTO), "--port", str(port), "--host", "127.0.0.1"]) as server:
-        try:
-            problems += _wait_ready(server, port) or _golden_mismatches(package, port)
-        finally:
-            server.send_signal(signal.SIGTERM)
-    good = f"{len(package.golden)} golden requests answered right by {package.digest}"
+    good = f"{len(locked())} libraries are installed as locked"
+    if args.package and not problems:
+        package = read_package(args.package)
+        problems = _asked(package)
+        good = f"{len(package.golden)} golden requests answered right by {package.digest}"
     print("\n".join(problems) or good, flush=True)
     return 1 if problems else 0
+
+
+def locked(lock: Path = _LOCK) -> dict[str, str]:
+    """The version of each library that the lock names."""
+    pins = re.findall(r"^([\w.-]+)(?:\[[\w,.-]+\])?==([^\s;]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    return {_canonical(name): version for name, version in pins}
+
+
+def environment_problems(lock: Path = _LOCK) -> list[str]:
+    """How the installed libraries differ from the lock; one that training needs is a difference like any other."""
+    wanted = locked(lock)
+    found = {_canonical(one.metadata["Name"]): one.version for one in distributions()}
+    problems = [
+        f"{name} is installed as {found.get(name, 'nothing')}, and the lock says {wanted.get(name, 'nothing')}"
+        for name in sorted(wanted.keys() | found.keys())
+        if wanted.get(name) != found.get(name)
+    ]
+    more = len(problems) - _PROBLEMS_SHOWN
+    return [*problems[:_PROBLEMS_SHOWN], f"and {more} more"] if more > 0 else problems
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _asked(package: Package) -> list[str]:
+    """Serves the package as in an image and asks its golden requests; the problems."""
+    port = _free_port()
+    command = [sys.executable, "-m", "bentoml", "serve", _SERVICE, "--working-dir", str(_ROOT)]
+    with tempfile.TemporaryDirectory(prefix="canario-check-") as home:
+        environment = {
+            **os.environ,
+            "BENTOML_HOME": home,
+            "CANARIO_PACKAGE": str(package.path.resolve()),
+            "CANARIO_DIE_WITH_PARENT": "true",
+            "CANARIO_DRAIN_SECONDS": "0",
+        }
+        with subprocess.Popen(
+            [*command, "--port", str(port), "--host", "127.0.0.1"], cwd=home, env=environment
+        ) as server:
+            try:
+                return _wait_ready(server, port) or _golden_mismatches(package, port)
+            finally:
+                server.send_signal(signal.SIGTERM)
 
 
 def _free_port() -> int:

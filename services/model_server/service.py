@@ -18,7 +18,7 @@ from components.errors import PackageError
 from services.model_server.assembly import Server, die_with_parent, slot_bytes
 from services.model_server.errors import SettingsError
 from services.model_server.faults import planned_faults
-from services.model_server.settings import Settings, read_settings
+from services.model_server.settings import BUILDING_VARIABLE, Settings, read_settings
 from services.model_server.shared import is_offered, offer
 from services.model_server.verified_package import verified_package
 
@@ -30,7 +30,8 @@ def _prepare() -> Settings:
     """Reads the settings; a supervisor also checks the package and creates the memory that its workers share."""
     try:
         settings = read_settings(os.environ, _BAKED_IN)
-        if not is_offered(os.environ):
+        # `bentoml build` loads this file, and the server's image is built without a package.
+        if not is_offered(os.environ) and BUILDING_VARIABLE not in os.environ:
             contract = verified_package(settings).contract
             planned_faults(settings, contract, random.Random())  # noqa: S311 -- only checks that they can be planned
             offer(os.environ, settings.workers, slot_bytes(settings, contract))

@@ -13,6 +13,8 @@ from components.spec.contract import ClosedModel
 from services.model_server.errors import SettingsError
 
 PREFIX = "CANARIO_"
+#: Set while a bento is built, which serves nothing.
+BUILDING_VARIABLE = "CANARIO_BUILDING"
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -9,16 +9,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from components.errors import ComponentError
+from components.errors import ComponentError, SigningError
 from components.files import write_atomically
 from components.image.contents import ROOT
 from components.package.model_package import read_package
+from components.package.papers import materials_file
+from components.signing.sbom import bill_of_materials
+from components.signing.signer import key_signer, sign_package, workflow_signer
 from components.spec.reading.loading import load_spec
 from services.image.newest_package import newest_package
-from services.model_server.build import materials_file
-from services.signing.errors import SigningError
-from services.signing.sbom import bill_of_materials
-from services.signing.signer import key_signer, sign_package, workflow_signer
+from services.model_server.build import LOCK_FILE
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,8 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         if package.contract.name != spec.name:
             raise SigningError(f"{package.path}: is a package of {package.contract.name}, not of {spec.name}")
         signature = sign_package(package, key_signer(args.key) if args.key else workflow_signer())
-        materials = write_atomically(materials_file(package.path), bill_of_materials(package))
-    except (ComponentError, SigningError) as error:
+        materials = write_atomically(materials_file(package.path), bill_of_materials(package, LOCK_FILE))
+    except ComponentError as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{package.digest} is signed; beside it lie {signature.name} and {materials.name} ({signature.parent})")

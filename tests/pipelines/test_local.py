@@ -30,7 +30,7 @@ from tests.git_repository import git
 from tests.patience import patient
 
 STEPS = ["ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate", "package"]
-STEPS += ["register", "release"]
+STEPS += ["register", "image", "release"]
 REUSABLE = {"validate", "split", "tune", "train", "evaluate", "explain"}
 
 

@@ -1,210 +1,262 @@
-"""Submitting and following a run, over real HTTP.
+"""Making a run and following it, over real HTTP.
 
-There is no Kubeflow Pipelines here. The server of this test stands in for it: it answers the four
-questions of /apis/v2beta1 that the installed client is seen to ask, and plays a run from a list of
-states. It runs nothing, so what a real server makes of the graph is not shown here.
+There is no Kubeflow Pipelines here: `kubeflow_stand_in` stands in for its API. It runs nothing, so what a real server
+makes of the graph is not shown here.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import kfp
 import pytest
+import yaml
 
-from components.spec.contract import Spec
-from pipelines.kfp_run import Follower, Pace
 from pipelines.submit import main
 from tests.components.small_table import small_spec
+from tests.components.spec.test_packed import long_spec
 from tests.patience import patient
+from tests.pipelines.conftest import Play
+from tests.pipelines.kubeflow_stand_in import REUSED, KubeflowStandIn, Trouble, failed, running, scene, succeeded
 
-RUN = "0b6f"
-
-
-class Server(ThreadingHTTPServer):
-    """Answers each request with the next of `looks`, then repeats the last.
-
-    None breaks the connection; a number is an HTTP status.
-    """
-
-    daemon_threads = True
-
-    def __init__(self, looks: list[Any]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.looks, self.asked, self.bodies, self.tokens = looks, [], [], set()  # type: ignore[var-annotated]
-        self.looked = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+#: A table in a store that needs no credentials; nothing is read from it but its size.
+TABLE = "memory://tables/t.csv"
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        path = self._note()
-        if path == "/apis/v2beta1/experiments":
-            self._answer(200, {})
-            return
-        assert path == f"/apis/v2beta1/runs/{RUN}"
-        look = self.server.looks.pop(0) if len(self.server.looks) > 1 else self.server.looks[0]
-        self.server.looked.set()
-        if look is None:
-            self.connection.close()
-            return
-        status, body = (look, {}) if isinstance(look, int) else (200, look)
-        self._answer(status, body)
-
-    def do_POST(self) -> None:
-        path = self._note()
-        self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}"))
-        made = {
-            "/apis/v2beta1/experiments": {"experiment_id": "e1"},
-            "/apis/v2beta1/runs": {"run_id": RUN, "state": "PENDING"},
-        }
-        self._answer(200, made.get(path, {}))
-
-    def _note(self) -> str:
-        path = self.path.partition("?")[0]
-        self.server.asked.append(f"{self.command} {path}")
-        self.server.tokens.add(self.headers["Authorization"])
-        return path
-
-    def _answer(self, status: int, body: dict[str, Any]) -> None:
-        told = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(told)))
-        self.end_headers()
-        self.wfile.write(told)
-
-    def log_message(self, *_: Any) -> None:
-        pass
+def words(spec: Path, host: str, store: str, *more: str) -> list[str]:
+    """The command line of a run on a table that is in the cluster's store already."""
+    places = ["--data", TABLE, "--store", store, "--poll-seconds", "0.02"]
+    return ["--spec", str(spec), "--host", host, *places, *more]
 
 
-def look(state: str, error: str = "", **steps: str) -> dict[str, Any]:
-    tasks: list[dict[str, Any]] = [
-        {"task_id": name, "display_name": name, "state": what, "run_id": RUN} for name, what in steps.items()
-    ]
-    for task in list(tasks):
-        if error and task["state"] == "FAILED":
-            inner = {"task_id": "pod", "display_name": "executor", "parent_task_id": task["task_id"], "state": "FAILED"}
-            tasks.append({**inner, "error": {"code": 2, "message": error}})
-    return {"run_id": RUN, "state": state, "run_details": {"task_details": tasks}}
+def made(server: KubeflowStandIn) -> dict[str, Any]:
+    """The only run that was made."""
+    (run,) = server.runs.values()
+    return run
 
 
-@pytest.fixture
-def play() -> Iterator[Any]:
-    started: list[Server] = []
-
-    def start(*looks: Any) -> Server:
-        server = Server(list(looks))
-        started.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        return server
-
-    yield start
-    for server in started:
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.fixture
-def spec(tmp_path: Path) -> Path:
-    path = tmp_path / "service.yaml"
-    told: Spec = small_spec()
-    path.write_text(json.dumps(told.model_dump(mode="json")), encoding="utf-8")
-    return path
-
-
-def words(spec: Path, host: str, *more: str) -> list[str]:
-    table = ["--data", "s3://data/t.csv", "--store", "s3://canario/store"]
-    return ["--spec", str(spec), "--host", host, *table, "--name", "one", "--poll-seconds", "0.02", *more]
-
-
-def test_a_run_that_succeeds_is_told_once_for_each_change(
-    play: Any, spec: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_succeeds(
+    play: Play, spec: Path, store: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KFP_TOKEN", "t0ken")
-    running = look("RUNNING", ingest="RUNNING")
-    server = play(
-        look("PENDING"), running, running, look("SUCCEEDED", ingest="SUCCEEDED", **{"ingest-driver": "SUCCEEDED"})
-    )
-    assert main(words(spec, server.url)) == 0
+    server = play(scene("PENDING"), scene("RUNNING", ingest=running()), scene("SUCCEEDED", ingest=REUSED))
+    assert main(words(spec, server.url, store)) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == f"submitted one: {server.url}/#/runs/details/{RUN}"
-    assert out[1:] == ["  0:00  ingest         running", "  0:00  ingest         succeeded", "succeeded"]
-    assert server.tokens == {"Bearer t0ken"}
+    name = made(server)["display_name"]
+    assert re.fullmatch(r"small-[0-9a-f]{10}", name)
+    assert f"submitted {name}: {server.url}/#/runs/details/run-1" in out
+    assert out[-1] == "succeeded, 1 steps reused"
+    assert {headers["Authorization"] for headers in server.headers} == {"Bearer t0ken"}
 
 
-def test_the_server_gets_the_graph_with_its_parameters(play: Any, spec: Path) -> None:
-    server = play(look("SUCCEEDED"))
-    assert main(words(spec, server.url)) == 0
-    body = server.bodies[-1]
-    assert (body["display_name"], body["experiment_id"]) == ("one", "e1")
-    assert body["runtime_config"]["parameters"] == {
-        "data": "s3://data/t.csv",
-        "run": "one",
-        "mlflow": "http://mlflow.canario",
-        "store": "s3://canario/store",
-    }
-    assert "train" in body["pipeline_spec"]["pipeline_spec"]["root"]["dag"]["tasks"]
+def test_the_server_gets_the_graph_with_its_parameters(play: Play, spec: Path, store: str) -> None:
+    server = play()
+    places = ["--root", "s3://kubeflow/root", "--service-account", "trainer", "--store-endpoint", "http://s3:9000"]
+    assert main(words(spec, server.url, store, *places, "--store-secret", "s3", "--mlflow", "http://m")) == 0
+    run = made(server)
+    assert run["runtime_config"]["parameters"].items() >= {"data": TABLE, "mlflow": "http://m", "store": store}.items()
+    assert (run["runtime_config"]["pipeline_root"], run["service_account"]) == ("s3://kubeflow/root", "trainer")
+    assert "train" in run["pipeline_spec"]["pipeline_spec"]["root"]["dag"]["tasks"]
+    pods = run["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert pods["exec-train"]["secretAsEnv"][0]["secretName"] == "s3"
 
 
-def test_a_failed_step_is_named_with_the_error_of_its_pod(
-    play: Any, spec: Path, capsys: pytest.CaptureFixture[str]
+def test_a_failed_step_is_named_with_its_own_sentence(
+    play: Play, spec: Path, store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = play(look("FAILED", "exit code 3: gate refused", ingest="SUCCEEDED", gate="FAILED"))
-    assert main(words(spec, server.url)) == 1
-    assert capsys.readouterr().err.startswith("failed: gate: exit code 3: gate refused; look at http://")
+    gate = failed("main: Error (exit code 1): roc_auc is 0.7, and must be at least 0.8")
+    server = play(scene("FAILED", ingest=succeeded(), gate=gate))
+    assert main(words(spec, server.url, store)) == 1
+    assert capsys.readouterr().err.startswith("failed: gate: roc_auc is 0.7, and must be at least 0.8; look at http://")
 
 
 @pytest.mark.parametrize("state", ["FAILED", "CANCELED", "SKIPPED"])
-def test_no_other_end_is_a_success(play: Any, spec: Path, state: str) -> None:
-    assert main(words(spec, play(look(state)).url)) == 1
+def test_no_other_end_is_a_success(play: Play, spec: Path, store: str, state: str) -> None:
+    assert main(words(spec, play(scene(state)).url, store)) == 1
 
 
-def test_a_server_that_is_not_there_is_said_in_a_sentence(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words(spec, "http://127.0.0.1:9")) == 1
+# --- one run at a time ------------------------------------------------------------------
+
+
+def test_the_same_run_has_the_same_name(play: Play, spec: Path, store: str) -> None:
+    """A run's name comes from code, spec, data and places, and not from the clock."""
+    server = play()
+    changed = spec.with_name("other.yaml")
+    changed.write_text(json.dumps(small_spec(training={"seed": 8}).model_dump(mode="json")), encoding="utf-8")
+    sized = spec.with_name("sized.yaml")
+    more = small_spec(resources={"train": {"requests": {"cpu": "2"}}})
+    sized.write_text(json.dumps(more.model_dump(mode="json")), encoding="utf-8")
+    for file, extra in (
+        (spec, []),
+        (spec, ["--poll-seconds", "0.03"]),
+        (sized, []),
+        (changed, []),
+        (spec, ["--data", "memory://tables/u.csv"]),
+        (spec, ["--image", "registry.example/components:1"]),
+        (spec, ["--env", "staging", "--environment", "https://git.example/env.git"]),
+    ):
+        assert main([*words(file, server.url, store), *extra]) == 0
+    names = [run["display_name"] for run in server.runs.values()]
+    assert len(names) == 7
+    assert len(set(names[:3])) == 1
+    assert len(set(names[2:])) == 5
+
+
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING", "PAUSED"])
+def test_a_run_that_still_runs_is_followed(
+    play: Play, spec: Path, store: str, state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = play(scene("RUNNING", train=running()), scene("SUCCEEDED"))
+    server.add_run("mine", state, "before")
+    assert main([*words(spec, server.url, store), "--name", "mine"]) == 0
+    assert list(server.runs) == ["before"]
+    assert "mine runs already, following it (NAME= starts another)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("state", "more"),
+    [("SUCCEEDED", {}), ("FAILED", {}), ("CANCELING", {}), ("RUNNING", {"storage_state": "ARCHIVED"})],
+)
+def test_a_run_that_ended_is_made_again(play: Play, spec: Path, store: str, state: str, more: dict[str, str]) -> None:
+    server = play()
+    server.add_run("mine", state, "before", **more)
+    assert main([*words(spec, server.url, store), "--name", "mine"]) == 0
+    assert [run["display_name"] for run in server.runs.values()] == ["mine", "mine"]
+    assert server.runs["run-2"]["runtime_config"]["parameters"]["run"] == "mine"
+
+
+def test_a_run_whose_answer_was_lost_is_not_made_twice(
+    play: Play, spec: Path, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = play()
+    server.trouble["POST /apis/v2beta1/runs"] = [Trouble(504, done=True)]
+    assert main(words(spec, server.url, store)) == 0
+    assert f"submitted {made(server)['display_name']}" in capsys.readouterr().out
+
+
+# --- tables and specs that the cluster lacks ------------------------------------------------
+
+
+def test_a_table_of_this_machine_is_uploaded_once(
+    play: Play, spec: Path, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = play()
+    command = [word for word in words(spec, server.url, store) if word not in ("--data", TABLE)]
+    assert main(command) == 0
+    (kept,) = (spec.parent / "store" / "tables").glob("*/*")
+    assert kept.read_bytes() == (spec.parent / "small.csv").read_bytes()
+    assert made(server)["runtime_config"]["parameters"]["data"] == f"{store}/tables/{kept.parent.name}/small.csv"
+    assert "small.csv: uploaded" in capsys.readouterr().out
+    assert main(command) == 0
+    assert "small.csv: is in the store already" in capsys.readouterr().out
+    assert len({run["display_name"] for run in server.runs.values()}) == 1
+    (spec.parent / "small.csv").write_bytes(b"a,b\n1,2\n")
+    assert main(command) == 0
+    assert len({run["display_name"] for run in server.runs.values()}) == 2
+
+
+def test_a_store_that_is_not_reached_gets_a_sentence(
+    play: Play, spec: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    places = ["--host", play().url, "--store", "s3://canario/store"]
+    assert main(["--spec", str(spec), *places]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("s3://canario/store: cannot be written from this machine: ")
+    assert "or upload the table yourself and name it: DATA=s3://..." in err
+    assert "Traceback" not in err
+
+
+def test_a_spec_too_long_for_a_parameter_is_kept_in_the_store(play: Play, spec: Path, store: str) -> None:
+    spec.write_text(yaml.safe_dump(long_spec().model_dump(mode="json", exclude_defaults=True)), encoding="utf-8")
+    assert main(words(spec, play().url, store)) == 0
+    (kept,) = (spec.parent / "store" / "specs").iterdir()
+    assert re.fullmatch(r"[0-9a-f]{64}\.json", kept.name)
+
+
+# --- a server that has trouble ------------------------------------------------------------
+
+
+def test_a_server_that_is_not_there_is_said_in_a_sentence(
+    spec: Path, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(spec, "http://127.0.0.1:9", store)) == 1
     err = capsys.readouterr().err
     assert err.startswith("http://127.0.0.1:9: the run was not made: it is not reached")
     assert "Traceback" not in err
 
 
-def test_a_lost_connection_is_waited_for(play: Any, spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    server = play(look("RUNNING"), 503, 503, look("SUCCEEDED"))
-    assert main(words(spec, server.url)) == 0
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_makes_no_run_is_told(
+    play: Play, spec: Path, store: str, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = play()
+    server.trouble["POST /apis/v2beta1/runs"] = [Trouble(status)]
+    assert main(words(spec, server.url, store)) == 1
+    assert f"the run was not made: the server answers {status}" in capsys.readouterr().err
+
+
+def test_a_lost_connection_is_waited_for(
+    play: Play, spec: Path, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = play(scene("RUNNING"), Trouble(503), Trouble(503), scene("SUCCEEDED"))
+    assert main(words(spec, server.url, store)) == 0
     out = capsys.readouterr().out
     assert out.count("does not answer (503 Service Unavailable)") == 1
     assert "answers again" in out
 
 
-def test_a_connection_that_stays_lost_ends_with_the_time(
-    play: Any, spec: Path, capsys: pytest.CaptureFixture[str]
+def test_a_run_that_never_ends_is_given_up(
+    play: Play, spec: Path, store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = play(look("RUNNING"), None)
-    assert main(words(spec, server.url, "--timeout-minutes", "0.05")) == 1
-    assert "waited for 3 seconds and the server does not answer; look at" in capsys.readouterr().err
-
-
-def test_a_run_that_never_ends_is_given_up(play: Any, spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words(spec, play(look("RUNNING")).url, "--timeout-minutes", "0.002")) == 1
+    assert main(words(spec, play(scene("RUNNING")).url, store, "--timeout-minutes", "0.002")) == 1
     assert "and it has not ended" in capsys.readouterr().err
 
 
-def test_a_server_that_refuses_is_not_waited_for(play: Any, spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words(spec, play(403).url)) == 1
-    assert "refuses to show the run (403 Forbidden)" in capsys.readouterr().err
+# --- several users ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("KFP_HEADER", "kubeflow-userid: me@example.com"), ("KFP_TOKEN", "me@example.com"), ("KFP_COOKIE", "session=1")],
+)
+def test_with_several_users_a_run_says_who_asks(
+    play: Play, spec: Path, store: str, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    server = play(scene("RUNNING"), scene("SUCCEEDED"), users={"me@example.com": "team", "session=1": "team"})
+    assert main(words(spec, server.url, store, "--namespace", "team")) == 0
+    assert server.experiments["e1"]["namespace"] == "team"
+
+
+@pytest.mark.parametrize(
+    ("header", "namespace", "said"),
+    [
+        ("", "team", "401 Unauthorized (Request header error: there is no user identity header.); $KFP_TOKEN"),
+        ("kubeflow-userid: you@example.com", "team", "403 Forbidden (User 'you@example.com' is not authorized"),
+        ("kubeflow-userid: me@example.com", "", "400 Bad Request (An experiment cannot have an empty namespace"),
+    ],
+)
+def test_with_several_users_a_stranger_is_refused(
+    play: Play, spec: Path, store: str, header: str, namespace: str, said: str,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("KFP_HEADER", header)
+    server = play(users={"me@example.com": "team"})
+    assert main(words(spec, server.url, store, "--namespace", namespace)) == 1
+    assert said in capsys.readouterr().err
+    assert server.runs == {}
+
+
+# --- the command line ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -212,13 +264,20 @@ def test_a_server_that_refuses_is_not_waited_for(play: Any, spec: Path, capsys: 
     [
         (["--host", ""], "no host: --host or KFP_ENDPOINT"),
         (["--host", "kfp:80"], "host kfp:80: an address starts with"),
-        (["--data", "/tmp/t.csv"], "--data: /tmp/t.csv is a path of this machine"),
+        (["--data", "/not/there.csv"], "--data: there is no table /not/there.csv; name a file, or an address"),
+        (["--store", ""], "--store: a run needs a store that the cluster reaches"),
         (["--store", "build"], "--store: build is a path of this machine"),
+        (["--root", "build"], "--root: build is a path of this machine"),
         (["--ca", "/not/there"], "--ca: there is no file /not/there"),
+        (["--store-secret", "S3"], "--store-secret: 'S3' is no name of a secret"),
+        (["--store-endpoint", "s3:9000"], "--store-endpoint: s3:9000 is no address such as"),
+        (["--env", "staging"], "--environment '' and --env 'staging' go together (REPOSITORY= and ENV=)"),
     ],
 )
-def test_wrong_input_is_two(spec: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str) -> None:
-    assert main(words(spec, "http://127.0.0.1:9", *more)) == 2
+def test_wrong_input_is_two(
+    spec: Path, store: str, capsys: pytest.CaptureFixture[str], more: list[str], said: str
+) -> None:
+    assert main(words(spec, "http://127.0.0.1:9", store, *more)) == 2
     assert said in capsys.readouterr().err
 
 
@@ -226,22 +285,24 @@ def test_wrong_input_is_two(spec: Path, capsys: pytest.CaptureFixture[str], more
     ("more", "said", "told_to_end"),
     [([], "the run goes on", False), (["--terminate-on-interrupt"], "the run was told to end", True)],
 )
-def test_ctrl_c(play: Any, spec: Path, more: list[str], said: str, told_to_end: bool) -> None:
-    server = play(look("RUNNING"))
-    command = [sys.executable, "-m", "pipelines.submit", *words(spec, server.url, *more)]
+def test_ctrl_c(play: Play, spec: Path, store: str, more: list[str], said: str, told_to_end: bool) -> None:
+    server = play(scene("RUNNING"))
+    command = [sys.executable, "-m", "pipelines.submit", *words(spec, server.url, store, *more)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as program:
         assert server.looked.wait(patient(60))
         program.send_signal(signal.SIGINT)
         _, err = program.communicate(timeout=patient(30))
     assert program.returncode == 130
     assert said in err
-    assert (f"POST /apis/v2beta1/runs/{RUN}:terminate" in server.asked) is told_to_end
+    assert ("POST /apis/v2beta1/runs/run-1:terminate" in server.asked) is told_to_end
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # every client warns that it needs a server of 2.0
-def test_a_ctrl_c_swallowed_by_a_library_still_ends_the_wait(play: Any) -> None:
-    """Ctrl-C ends the wait even if a library's destructor swallowed it."""
-    client = kfp.Client(host=play(look("RUNNING")).url, namespace="default")
-    follower = Follower(client, RUN, [], print, interrupted=lambda: True)
-    with pytest.raises(KeyboardInterrupt):
-        follower.until_ended(Pace(poll_seconds=0.02, timeout_seconds=patient(30)))
+def test_a_submit_that_was_killed_is_taken_up_again(play: Play, spec: Path, store: str) -> None:
+    server = play(scene("RUNNING"))
+    command = [sys.executable, "-m", "pipelines.submit", *words(spec, server.url, store)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ) as program:
+        assert server.looked.wait(patient(60))
+        program.kill()
+    server.looks[:] = [scene("RUNNING"), scene("SUCCEEDED")]
+    assert main(words(spec, server.url, store)) == 0
+    assert len(server.runs) == 1

@@ -10,14 +10,14 @@ from components.image.contents import GROUND
 #: The steps of the pipeline: modules at the top of `components`, which import rooms and not each other.
 STEPS: Final = (
     *("ingest", "validate", "split", "tune", "train", "champion", "evaluate", "explain"),
-    *("gate", "packaging", "register", "release"),
+    *("gate", "packaging", "register", "imaging", "release"),
 )
 #: What stands directly in a package, lowest first: each may import what stands before it, and itself.
 ROOMS: Final[dict[str, tuple[str, ...]]] = {
     "": ("components", "pipelines", "services", "k8s"),
     "components": (
-        *sorted(GROUND, reverse=True), "code", "step", "spec", "git", "image", "features", "package", "table", "store",
-        "releases", "models", "evaluation", "validation", "registry", "jobs", "steps", "profile",
+        *sorted(GROUND, reverse=True), "code", "step", "spec", "git", "features", "package", "signing", "image",
+        "table", "store", "releases", "models", "evaluation", "validation", "registry", "jobs", "steps", "profile",
     ),
     "services": ("telemetry", "model_server", "judge", "image", "signing"),
     "services.judge": (
@@ -35,7 +35,7 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 #: What a service may use of the storeys below, where not all.
 LIMITS: Final[dict[str, tuple[str, ...]]] = {
-    "services": (*GROUND, "spec", "git", "image", "features", "package", "releases"),
+    "services": (*GROUND, "spec", "git", "features", "package", "signing", "image", "releases"),
     "services.model_server": (*GROUND, "spec", "features", "package", "image"),
     "services.judge": (*GROUND, "spec", "git", "releases"),
 }

@@ -104,7 +104,7 @@ def _shown(given: object) -> str:
 
 def _message(fault: ErrorDetails) -> str:
     tag = fault.get("ctx", {}).get("tag")
-    if fault["loc"][-1:] == ("[key]",):
+    if fault["loc"][-1:] == ("[key]",) and fault["type"] != "literal_error":
         return "a key is text; write it in quotes"
     sentences = {
         "union_tag_not_found": f"a feature needs a type: {_KINDS}",

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from components.errors import PackageError, SignatureError
 from components.package.model_package import Package, read_package
 from components.package.signature import check_signature, read_public_key, signature_file
-from services.signing.signer import key_signer, sign_package
+from components.signing.signer import key_signer, sign_package
 from tests.signing_keys import Keys, write_keys
 from tests.small_package import small_contract, write_small_package
 

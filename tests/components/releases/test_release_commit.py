@@ -7,10 +7,9 @@ import pytest
 import yaml
 
 from components.errors import ComponentError
-from components.git.repository import default_branch
-from components.releases.environment_repository import EnvironmentRepository
-from components.releases.release_commit import commit_release
-from components.releases.release_file import Release, environment_folder
+from components.releases.environment_repository import EnvironmentRepository, credentials_in
+from components.releases.release_commit import ReleaseCommit, commit_release
+from components.releases.release_file import Release
 from tests.git_repository import git
 
 METRICS = {"roc_auc": 0.85}
@@ -30,10 +29,13 @@ def repository(tmp_path: Path) -> Path:
 
 
 def commit(repository: Path, version: str = "3", **settings: str) -> str:
-    where = EnvironmentRepository(str(repository), default_branch(str(repository)), environment_folder("demo"))
-    return commit_release(
-        where, "demo", Release(service="small", version=version, package=DIGEST, settings=settings), METRICS
-    )
+    return committed(repository, version, **settings).commit
+
+
+def committed(repository: Path, version: str = "3", **settings: str) -> ReleaseCommit:
+    where = EnvironmentRepository.of(str(repository), "demo")
+    release = Release(service="small", version=version, package=DIGEST, settings=settings)
+    return commit_release(where, "demo", release, METRICS)
 
 
 def test_a_release_is_a_commit_with_version_package_and_metrics(repository: Path) -> None:
@@ -59,7 +61,7 @@ def test_an_empty_repository_gets_its_first_branch(tmp_path: Path) -> None:
 
 
 def test_a_missing_branch_is_no_empty_repository(repository: Path) -> None:
-    where = EnvironmentRepository(str(repository), "elsewhere", environment_folder("demo"))
+    where = EnvironmentRepository(str(repository), "elsewhere", "k8s/envs/demo")
     release = Release(service="small", version="1", package=DIGEST)
     with pytest.raises(ComponentError, match="git fetch failed"):
         commit_release(where, "demo", release, METRICS)
@@ -70,6 +72,38 @@ def test_releasing_again_commits_nothing(repository: Path) -> None:
     assert commit(repository) == first
     assert git(repository, "rev-list", "--count", "HEAD") == "2"
     assert commit(repository, "4") != first
+
+
+def test_what_was_rolled_back_is_not_brought_back_by_the_calendar(repository: Path, tmp_path: Path) -> None:
+    good, bad = commit(repository, "1"), commit(repository, "2")
+    git(tmp_path, "clone", "--quiet", str(repository), "judge")
+    git(tmp_path / "judge", "revert", "--no-edit", bad)
+    git(tmp_path / "judge", "push", "--quiet", "origin", "HEAD")
+    again = committed(repository, "2")
+    assert again.commit == ""
+    assert again.says.startswith("version 2 was in demo until it was replaced or rolled back")
+    assert committed(repository, "1").says.endswith("has it already")
+    assert commit(repository, "1") == git(repository, "rev-parse", "HEAD") != good
+    assert commit(repository, "3") == git(repository, "rev-parse", "HEAD")
+
+
+def test_a_cluster_gets_no_release_without_an_image(repository: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", str(repository), "followed")
+    flux = tmp_path / "followed" / "k8s" / "envs" / "demo" / "flux"
+    flux.mkdir(parents=True)
+    (flux / "kustomization.yaml").write_text("resources: []\n")
+    git(tmp_path / "followed", "add", ".")
+    git(tmp_path / "followed", "commit", "--quiet", "-m", "A cluster follows demo")
+    git(tmp_path / "followed", "push", "--quiet", "origin", "HEAD")
+    with pytest.raises(ComponentError, match=r"small names none; name the registry for them \(REGISTRY="):
+        commit(repository)
+
+
+def test_a_secrets_texts_become_files_only_their_owner_reads(tmp_path: Path) -> None:
+    assert credentials_in(tmp_path, {"GIT_USERNAME": "me"}) is None
+    assert credentials_in(tmp_path, {"GIT_PASSWORD": "token"}) == tmp_path
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"username": "git", "password": "token"}
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 
 
 def test_a_push_that_came_too_late_is_made_again(repository: Path) -> None:

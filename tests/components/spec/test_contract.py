@@ -197,6 +197,14 @@ DATA = {"uri": "t.csv", "target": "late", "positive": 1}
         ({"rollout": {"harm": {"score_shift": 1}}}, "less than 1"),
         ({"scale": {"min": 3, "max": 2}}, "min 3 is above max 2; swap them"),
         ({"limits": {"max_batch_rows": 0}}, "greater than or equal to 1"),
+        ({"resources": {"trian": {}}}, "Input should be 'default', 'ingest'"),
+        ({"resources": {"train": {"requests": {"cpu": "1x"}}}}, "'1x' is no number of cores; allowed are such as"),
+        ({"resources": {"train": {"limits": {"memory": "2GB"}}}}, "'2GB' is no amount of memory; allowed are such as"),
+        ({"resources": {"train": {"limits": {"memory": "0"}}}}, "'0' is no amount of memory"),
+        (
+            {"resources": {"default": {"requests": {"memory": "3Gi"}, "limits": {"memory": "2Gi"}}}},
+            "requests.memory 3Gi is above limits.memory 2Gi",
+        ),
     ],
 )
 def test_values_that_do_not_agree_are_refused(changes: dict[str, Any], said: str) -> None:
@@ -217,6 +225,7 @@ def test_values_that_do_not_agree_are_refused(changes: dict[str, Any], said: str
         {"rollout": {"step_weight": 50, "max_weight": 50}},
         {"rollout": {"harm": {"score_shift": None, "label_loss": None, "slow_ratio": None}}},
         {"scale": {"min": 2, "max": 2}},
+        {"resources": {"train": {"requests": {"cpu": 1, "memory": "2Gi"}, "limits": {"cpu": "1500m"}}}},
     ],
 )
 def test_values_that_do_agree_are_taken(changes: dict[str, Any]) -> None:

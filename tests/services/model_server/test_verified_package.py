@@ -10,10 +10,10 @@ import pytest
 from components.errors import PackageError, SignatureError
 from components.package.model_package import Package, read_package
 from components.package.signature import signature_file
+from components.signing.signer import key_signer, sign_package
 from services.model_server.build import build_bento, serve_command, serve_environment
 from services.model_server.settings import read_settings
 from services.model_server.verified_package import verified_package
-from services.signing.signer import key_signer, sign_package
 from tests.patience import patient
 from tests.services.model_server.served import HTTP, SERVER_PYTHON, free_port, small_bento, wait_for
 from tests.signing_keys import Keys, write_keys

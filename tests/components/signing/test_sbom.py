@@ -9,8 +9,8 @@ import pytest
 
 from components.digest import sha256
 from components.package.model_package import Package
+from components.signing.sbom import bill_of_materials
 from services.model_server.build import LOCK_FILE
-from services.signing.sbom import bill_of_materials
 from tests.small_package import write_small_package
 
 HASH = f"--hash=sha256:{'0' * 64}"
@@ -41,7 +41,7 @@ def test_it_names_the_package_the_lock_and_its_libraries(package: Package, tmp_p
 
 
 def test_the_same_package_and_lock_give_the_same_bytes(package: Package) -> None:
-    first, second = bill_of_materials(package), bill_of_materials(package)
+    first, second = bill_of_materials(package, LOCK_FILE), bill_of_materials(package, LOCK_FILE)
     assert first == second
     assert first.count('"type": "library"') == LOCK_FILE.read_text().count("==")
 

@@ -18,16 +18,15 @@ from packageurl import PackageURL
 from pip_requirements_parser import InstallRequirement, RequirementsFile
 
 from components.digest import sha256
+from components.files import EPOCH
 from components.package.model_package import Package
-from services.image.engine import EPOCH
-from services.model_server.build import LOCK_FILE
 
 #: Property that holds the digest of the lock file, which in turn holds the hashes of every library.
 LOCK_PROPERTY: Final = "canario:lock"
 
 
-def bill_of_materials(package: Package, lock: Path = LOCK_FILE) -> str:
-    """The bill of materials as CycloneDX JSON.
+def bill_of_materials(package: Package, lock: Path) -> str:
+    """The bill of materials as CycloneDX JSON; `lock` is the lock file of the server.
 
     Raises:
         ValueError: a line of the lock file does not pin an exact version.
@@ -36,7 +35,7 @@ def bill_of_materials(package: Package, lock: Path = LOCK_FILE) -> str:
     libraries = [_library(requirement) for requirement in RequirementsFile.from_file(str(lock)).requirements]
     parts = [_model(package), *libraries]
     locked = Property(name=LOCK_PROPERTY, value=sha256(lock.read_bytes()))
-    made = datetime.fromtimestamp(int(EPOCH), UTC)
+    made = datetime.fromtimestamp(EPOCH, UTC)
     bom = Bom(
         components=parts,
         metadata=BomMetaData(component=image, timestamp=made, properties=[locked]),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from id import AmbientCredentialError, detect_credential
 from model_signing import hashing
 from model_signing.signing import Config
 
+from components.errors import SigningError
 from components.files import write_atomically
 from components.package.model_package import Package
 from components.package.signature import signature_file
-from services.signing.errors import SigningError
 
 #: The audience that sigstore requires in a workflow's token.
 _AUDIENCE = "sigstore"
@@ -32,6 +34,20 @@ def key_signer(key: Path) -> Config:
         ) from error
     except (AttributeError, OSError, TypeError, ValueError) as error:
         raise SigningError(f"{key}: is no ECDSA private key in PEM without a password ({error})") from error
+
+
+def public_pem(key: Path) -> str:
+    """The public key of a private one, as PEM.
+
+    Raises:
+        SigningError: the file does not hold a private key without a password.
+    """
+    try:
+        private = serialization.load_pem_private_key(key.read_bytes(), password=None)
+    except (OSError, TypeError, ValueError, UnsupportedAlgorithm) as error:
+        raise SigningError(f"{key}: is no private key in PEM without a password ({error})") from error
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return private.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
 
 
 def workflow_signer() -> Config:

@@ -1,0 +1,43 @@
+"""Step: brings a version's package as a signed image to a registry, as one layer on the server's image."""
+
+from typing import NamedTuple
+
+from components.step import step
+
+
+@step
+def image(package: str, registry: str, base: str, store: str, code: str, service: str) -> NamedTuple(  # type: ignore[valid-type]
+    "Outputs", [("repository", str), ("tag", str), ("digest", str)]
+):
+    """Checks, pushes, signs and attests the image of the package with this digest; all three are "" without a registry.
+
+    `base` is the whole name of the server's image; by default the one in the registry for this code's server. The key
+    is the text of $SIGNING_KEY; without it the identity of the pod signs.
+    """
+    import os
+    import tempfile
+    from pathlib import Path
+
+    from components.image.publishing import publish_model_image
+    from components.image.server import SERVER_IMAGE, server_tag
+    from components.registry.package_store import kept_package
+    from components.step import running
+    from components.store.content import Store
+
+    with running(code), tempfile.TemporaryDirectory() as folder:
+        if not registry:
+            print("no registry, so no image is made")
+            return "", "", ""
+        key = None
+        if os.environ.get("SIGNING_KEY"):
+            key = Path(folder, "cosign.key")
+            key.touch(mode=0o600)
+            key.write_text(os.environ["SIGNING_KEY"], encoding="utf-8")
+        made = publish_model_image(
+            kept_package(Store(store), package, Path(folder, "package")).path,
+            base or f"{registry}/{SERVER_IMAGE}:{server_tag()}",
+            f"{registry}/{service}",
+            key=key,
+        )
+        print(f"image {made.name}@{made.digest}")
+        return made.name, made.tag, made.digest
