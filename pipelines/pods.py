@@ -16,6 +16,7 @@ from kfp import kubernetes
 
 from components.errors import SpecError
 from components.jobs.node_pools import devices, node_labels
+from components.jobs.worker_pod import SETTING, WorkerSettings
 from components.spec.contract import Amounts, Spec, StepResources, Training
 from components.spec.quantities import cores, memory_bytes
 
@@ -84,11 +85,13 @@ class PodSettings:
             those are required and no others are used.
         store_endpoint: address of an S3 server that is not Amazon's; empty for Amazon's.
         table: the table's name and its size in bytes; 0 if the size is not known.
+        queue: the Kueue queue in which a train step's workers wait for their nodes; empty for none.
     """
 
     secrets: Mapping[str, str] = field(default_factory=dict)
     store_endpoint: str = ""
     table: tuple[str, int] = ("", 0)
+    queue: str = ""
 
 
 #: No secrets, Amazon's S3 or Google's store by the pod's identity, a small table.
@@ -132,6 +135,24 @@ def accelerate(task: Any, training: Training) -> Any:
     for label, value in node_labels(training).items():
         kubernetes.add_node_selector(task, label, value)
     return task
+
+
+def wait_for_workers(task: Any, spec: Spec, settings: PodSettings) -> Any:
+    """Makes a step the one that waits for workers: they get its resources, device and place, and it has a small pod."""
+    given = resources_of(task.name, spec, settings)
+    amounts = {
+        "requests": given.requests.model_dump(),
+        "limits": {**given.limits.model_dump(), **devices(spec.training)},
+    }
+    tolerated = [{"key": device, "operator": "Exists", "effect": "NoSchedule"} for device in devices(spec.training)]
+    workers = WorkerSettings(
+        resources={kind: {name: amount for name, amount in of.items() if amount} for kind, of in amounts.items()},
+        node_selector=node_labels(spec.training),
+        tolerations=tuple(tolerated),
+        queue=settings.queue,
+    )
+    _size(task, SMALL)
+    return task.set_env_variable(SETTING, workers.model_dump_json(exclude_defaults=True))
 
 
 def resources_of(step: str, spec: Spec, settings: PodSettings) -> StepResources:

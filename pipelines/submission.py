@@ -54,6 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", default=IMAGE, help="the image of every step (%(default)s)")
     parser.add_argument("--root", default="", help="where Kubeflow keeps outputs: s3://..., gs://...")
     parser.add_argument("--service-account", default="", help="the account of the pods, such as a cloud's identity")
+    parser.add_argument("--queue", default="", help="the Kueue queue in which the workers of the train step wait")
     parser.add_argument("--store-endpoint", default="", help="an S3 server that is not Amazon's: http://...")
     parser.add_argument("--environment", default="", help="Git repository to release to")
     parser.add_argument("--env", default="", help="the environment's name in it")
@@ -84,9 +85,15 @@ def check_options(options: argparse.Namespace) -> Spec:
             f"--environment {options.environment!r} and --env {options.env!r} go together (REPOSITORY= and ENV=): a "
             "Git repository, and the name of an environment in it"
         )
+    _check_queue(options.queue, spec)
     for option, text in _secrets(options).items():
         read_secret(option, text)
     return spec
+
+
+def _check_queue(queue: str, spec: Spec) -> None:
+    if queue and spec.training.workers == 1:
+        raise SpecError(f"--queue: {queue} is for workers; write training.workers: 2 or more, or no queue")
 
 
 def prepare(spec: Spec, options: argparse.Namespace, say: Callable[[str], None]) -> Submission:
@@ -98,7 +105,7 @@ def prepare(spec: Spec, options: argparse.Namespace, say: Callable[[str], None])
     """
     store = StoreFromHere(options.store, options.store_endpoint, say)
     data, size = _data(options.data or spec.data.uri, store, say)
-    pods = PodSettings(_secrets(options), options.store_endpoint, (data, size))
+    pods = PodSettings(_secrets(options), options.store_endpoint, (data, size), options.queue)
     _tell_memory(spec, pods, say)
     text = compile_pipeline(spec, options.image, pods)
     inputs, steps = _shape(text)

@@ -28,7 +28,7 @@ from components.step import IMAGE
 from components.train import train
 from components.tune import tune
 from components.validate import validate
-from pipelines.pods import PLAIN, RETRIES, PodSettings, StepWish, accelerate, place
+from pipelines.pods import PLAIN, RETRIES, PodSettings, StepWish, accelerate, place, wait_for_workers
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class Needs:
 OUTSIDE: Final = Needs(10, reuse=False)
 LARGE: Final = Needs(30, reuse=True)
 
+#: The longest wait of workers in a queue, and the time to make and remove their Job.
+QUEUE_MINUTES: Final = 24 * 60
+SLACK_MINUTES: Final = 10
+
 
 def training_pipeline(
     service: Spec, steps_image: str = IMAGE, retries: int = RETRIES, pods: PodSettings = PLAIN
@@ -64,6 +68,11 @@ def training_pipeline(
 def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodSettings) -> Any:
     def on(task: Any, needs: Needs) -> Any:
         return place(task, StepWish(steps_image, needs.minutes, retries, needs.reuse), service, pods)
+
+    def fitting(task: Any) -> Any:
+        if service.training.workers == 1:
+            return accelerate(on(task, _long(service)), service.training)
+        return wait_for_workers(on(task, _waiting(service, pods.queue)), service, pods)
 
     @dsl.pipeline(name=f"{service.name}-training", description=service.description or None)  # type: ignore[untyped-decorator]
     def training(
@@ -90,7 +99,7 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
         fit = {"spec": learned, "train": parts.outputs["train"], **same}
         search = accelerate(on(tune(**fit), _long(service)), service.training)
         trials = search.outputs["trials"]
-        fitted = accelerate(on(train(trials=trials, **fit), _long(service)), service.training)
+        fitted = fitting(train(trials=trials, **fit))
         model = fitted.outputs["model"]
         compared = {"champion": known["package"], "champion_version": known["version"]}
         measured = on(evaluate(spec=seen, model=model, holdout=holdout, **compared, **same), LARGE)
@@ -126,3 +135,8 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
 
 def _long(spec: Spec) -> Needs:
     return Needs(spec.training.timeout_minutes, reuse=True)
+
+
+def _waiting(spec: Spec, queue: str) -> Needs:
+    """The step that waits for workers: a Job's time counts from its admission, the step's from its start."""
+    return Needs(spec.training.timeout_minutes + (QUEUE_MINUTES if queue else SLACK_MINUTES), reuse=True)

@@ -11,9 +11,9 @@ from typing import Any
 from components.errors import TrainingJobError
 from components.jobs.cluster import ClusterApi, is_in_cluster
 from components.jobs.inputs import StoredModel, WorkerInputs, folder, result_file
+from components.jobs.job_run import JobRun
 from components.jobs.local_workers import run_local_workers
 from components.jobs.training_job import JobPlan, job_name
-from components.jobs.training_run import TrainingRun
 from components.jobs.worker_pod import worker_pod, worker_settings
 from components.models.trained import Fit
 from components.models.training import TrainedModel
@@ -37,7 +37,7 @@ def train_together(spec: Spec, inputs: WorkerInputs) -> TrainedModel:
         settings = worker_settings(os.environ)
         pod = worker_pod(own, settings, inputs.arguments(name))
         plan = JobPlan(name, inputs, pod, owner, spec.training.timeout_minutes, settings.queue)
-        work = TrainingRun(plan, api, _say).train
+        work = JobRun(plan, api, _say).train
     else:
         name = f"local-{os.getpid()}-{inputs.digest[-8:]}"
         work = partial(run_local_workers, inputs, name, 60.0 * spec.training.timeout_minutes)

@@ -16,7 +16,7 @@ _EPOCHS: Final = "epochs"
 
 
 @dataclass(frozen=True)
-class Progress:
+class Checkpoint:
     """A training after some epochs: the values of all its variables, in their order."""
 
     epochs: int
@@ -36,7 +36,7 @@ class Checkpoints:
         self._store, self._name, self._writes = store, name, writes
         self.resumed_after = 0
 
-    def last(self) -> Progress | None:
+    def last(self) -> Checkpoint | None:
         """The last checkpoint, if there is one.
 
         Raises:
@@ -49,7 +49,7 @@ class Checkpoints:
             values = [arrays[str(place)] for place in range(len(arrays.files) - 1)]
             self.resumed_after = int(arrays[_EPOCHS])
         print(f"goes on from the checkpoint after epoch {self.resumed_after}", flush=True)
-        return Progress(self.resumed_after, values)
+        return Checkpoint(self.resumed_after, values)
 
     def agree(self, mean: float) -> None:
         """Compares with the other workers, by the mean of the epochs that all have read.
@@ -62,7 +62,7 @@ class Checkpoints:
                 f"this worker read the checkpoint after epoch {self.resumed_after}, and another worker read another"
             )
 
-    def save(self, progress: Progress) -> None:
+    def save(self, progress: Checkpoint) -> None:
         """Replaces the checkpoint, if this worker writes it.
 
         Raises:

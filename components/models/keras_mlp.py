@@ -19,7 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from components.models.checkpoints import Checkpoints, Progress
+from components.models.checkpoints import Checkpoint, Checkpoints
 from components.models.graphs import finished
 from components.models.spaces import Matrix, Parameters
 from components.models.strategy import open_strategy
@@ -132,7 +132,7 @@ def _train(network: Any, optimizer: Any, distribution: Any, rows: _Rows, checkpo
         return
     for number in range(epoch, EPOCHS):
         run(tf.constant(ends[number + 1] - ends[number]))
-        checkpoints.save(Progress(number + 1, [variable.numpy() for variable in state]))
+        checkpoints.save(Checkpoint(number + 1, [variable.numpy() for variable in state]))
 
 
 def _restored(state: list[Any], distribution: Any, checkpoints: Checkpoints) -> int:

@@ -270,6 +270,7 @@ def test_with_several_users_a_stranger_is_refused(
         (["--root", "build"], "--root: build is a path of this machine"),
         (["--ca", "/not/there"], "--ca: there is no file /not/there"),
         (["--store-secret", "S3"], "--store-secret: 'S3' is no name of a secret"),
+        (["--queue", "gpus"], "--queue: gpus is for workers; write training.workers: 2"),
         (["--store-endpoint", "s3:9000"], "--store-endpoint: s3:9000 is no address such as"),
         (["--env", "staging"], "--environment '' and --env 'staging' go together (REPOSITORY= and ENV=)"),
     ],

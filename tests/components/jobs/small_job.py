@@ -14,8 +14,8 @@ from kubernetes import client
 
 from components.jobs.cluster import ClusterApi
 from components.jobs.inputs import WorkerInputs
+from components.jobs.job_run import JobRun
 from components.jobs.training_job import JobPlan, job_name
-from components.jobs.training_run import TrainingRun
 from components.jobs.worker_pod import WorkerSettings, worker_pod
 
 INPUTS = WorkerInputs(
@@ -82,10 +82,10 @@ def api_at(url: str) -> ClusterApi:
     return ClusterApi(client.ApiClient(settings), "runs")
 
 
-def training_run(url: str, plan: JobPlan, say: Callable[[str], None]) -> TrainingRun:
+def job_run(url: str, plan: JobPlan, say: Callable[[str], None]) -> JobRun:
     """A run that looks at its Job without a pause."""
-    return TrainingRun(plan, api_at(url), say, look_seconds=0.01)
+    return JobRun(plan, api_at(url), say, look_seconds=0.01)
 
 
 if __name__ == "__main__":
-    training_run(sys.argv[1], small_plan(), lambda line: print(line, flush=True)).train()
+    job_run(sys.argv[1], small_plan(), lambda line: print(line, flush=True)).train()

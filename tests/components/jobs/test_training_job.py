@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.jobs.inputs import WorkerInputs
 from components.jobs.training_job import INPUTS, job_name, job_object, network_objects
 from components.jobs.worker_pod import WorkerSettings
 from tests.components.jobs.small_job import INPUTS as GIVEN
@@ -17,7 +18,7 @@ def job(**asked: Any) -> dict[str, Any]:
     return job_object(small_plan(**asked))
 
 
-def test_a_lost_worker_starts_again_and_one_that_says_why_ends_all() -> None:
+def test_a_lost_worker_starts_again_and_a_sentence_ends_all() -> None:
     """A lost worker starts again, an evicted one is not counted, and one with a reason of its own ends all."""
     spec = job()["spec"]
     assert {name: spec[name] for name in ("completionMode", "completions", "parallelism", "backoffLimit")} == {
@@ -93,11 +94,16 @@ def test_every_name_of_a_run_makes_a_name_for_its_job(run: str) -> None:
     assert name == name.lower()
 
 
+def changed(name: str) -> WorkerInputs:
+    """The inputs with another value under a name."""
+    return WorkerInputs(**{**dataclasses.asdict(GIVEN), name: "x"})
+
+
 def test_a_name_differs_by_run_and_by_inputs() -> None:
     names = {
         job_name(WORKFLOW, GIVEN),
         job_name({**WORKFLOW, "uid": "w-2"}, GIVEN),
-        *(job_name(WORKFLOW, dataclasses.replace(GIVEN, **{each.name: "x"})) for each in dataclasses.fields(GIVEN)),
+        *(job_name(WORKFLOW, changed(each.name)) for each in dataclasses.fields(GIVEN)),
     }
     assert len(names) == 2 + len(dataclasses.fields(GIVEN))
     assert job_name(WORKFLOW, GIVEN) == job_name(dict(WORKFLOW), dataclasses.replace(GIVEN))

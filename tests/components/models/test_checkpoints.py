@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from components.errors import LostWorkersError
-from components.models.checkpoints import Checkpoints, Progress
+from components.models.checkpoints import Checkpoint, Checkpoints
 from components.store.content import Store
 
 
@@ -21,7 +21,7 @@ def test_the_last_checkpoint_is_read_by_every_worker(tmp_path: Path) -> None:
     first, second = (Checkpoints(Store(str(tmp_path)), "t/c.npz", writes=writes) for writes in (True, False))
     assert second.last() is None
     for epochs in (1, 2):
-        first.save(Progress(epochs, values(epochs)))
+        first.save(Checkpoint(epochs, values(epochs)))
     found = second.last()
     assert found
     assert (found.epochs, second.resumed_after) == (2, 2)
@@ -31,13 +31,13 @@ def test_the_last_checkpoint_is_read_by_every_worker(tmp_path: Path) -> None:
 
 
 def test_only_one_worker_writes(tmp_path: Path) -> None:
-    Checkpoints(Store(str(tmp_path)), "t/c.npz", writes=False).save(Progress(1, values(1)))
+    Checkpoints(Store(str(tmp_path)), "t/c.npz", writes=False).save(Checkpoint(1, values(1)))
     assert not list(tmp_path.iterdir())
 
 
 def test_workers_with_other_checkpoints_do_not_train_together(tmp_path: Path) -> None:
     writer = Checkpoints(Store(str(tmp_path)), "t/c.npz", writes=True)
-    writer.save(Progress(3, values(1)))
+    writer.save(Checkpoint(3, values(1)))
     writer.last()
     writer.agree(3.0)
     with pytest.raises(LostWorkersError, match="after epoch 3, and another worker read another"):
@@ -51,7 +51,7 @@ class _EndedError(Exception):
 class _Ending(Checkpoints):
     """Checkpoints of a machine that ends after some epochs."""
 
-    def save(self, progress: Progress) -> None:
+    def save(self, progress: Checkpoint) -> None:
         super().save(progress)
         if progress.epochs == 5:
             raise _EndedError
@@ -62,11 +62,15 @@ def test_a_network_that_goes_on_is_the_one_without_a_break(tmp_path: Path) -> No
     from components.models.keras_mlp import fit_mlp
 
     rows = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
-    given: Any = ({"units": (4,), "learning_rate": 0.01, "dropout": 0.2}, rows, rows[:, 0] > 0, 1, "none")
+
+    def fitted(checkpoints: Checkpoints | None) -> bytes:
+        parameters = {"units": (4,), "learning_rate": 0.01, "dropout": 0.2}
+        return fit_mlp(parameters, rows, rows[:, 0] > 0, 1, "none", checkpoints).onnx(3)
+
     store = Store(str(tmp_path))
     with pytest.raises(_EndedError):
-        fit_mlp(*given, _Ending(store, "t/c.npz", writes=True))
+        fitted(_Ending(store, "t/c.npz", writes=True))
     again = Checkpoints(store, "t/c.npz", writes=True)
-    went_on = fit_mlp(*given, again)
+    went_on = fitted(again)
     assert again.resumed_after == 5
-    assert went_on.onnx(3) == fit_mlp(*given).onnx(3)
+    assert went_on == fitted(None)

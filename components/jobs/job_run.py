@@ -27,7 +27,7 @@ class Stopped(BaseException):
     """SIGTERM, by which Kubernetes ends the step; not an `Exception`, so that no handler on the way catches it."""
 
 
-class TrainingRun:
+class JobRun:
     """One training in a namespace; `say` gets a line for each change."""
 
     def __init__(

@@ -16,7 +16,7 @@ from components.jobs.cluster import ForbiddenError
 from components.jobs.training_job import INPUTS, QUEUE, JobPlan
 from k8s.training.rights import RULES
 from tests.components.jobs.kubernetes_stand_in import KubernetesStandIn
-from tests.components.jobs.small_job import WORKFLOW, small_plan, training_run
+from tests.components.jobs.small_job import WORKFLOW, job_run, small_plan
 from tests.patience import patient
 
 RIGHTS = [(group, what, verb) for group, what, verbs in RULES for verb in verbs]
@@ -27,7 +27,7 @@ def trained(cluster: KubernetesStandIn, *acts: Callable[[], None], plan: JobPlan
     """What a run said, while the acts happened one after the other."""
     cluster.acts = list(acts)
     said: list[str] = []
-    training_run(cluster.url, plan or small_plan(), said.append).train()
+    job_run(cluster.url, plan or small_plan(), said.append).train()
     return said
 
 
