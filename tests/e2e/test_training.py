@@ -39,7 +39,7 @@ _TOLERANCE = 0.01
 _SECONDS = 240
 #: So often the table is repeated for workers that are to be caught at work.
 _MANY = 60
-_KEY = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "mine"}
+_KEY = {"AWS_ACCESS_KEY_ID": "trainer", "AWS_SECRET_ACCESS_KEY": "trainers-password"}
 _POD_SECURITY = {
     "runAsNonRoot": True,
     "runAsUser": 1034,
@@ -142,10 +142,8 @@ class Step:
 
     def has_checkpoint(self) -> bool:
         """Whether an epoch is done."""
-        folder = f"/data/buckets/canario/{self.name}/trainings"
-        return "checkpoint" in self.kube.run(
-            "exec", "store", "--", "find", folder, "-name", "checkpoint.npz", "-size", "+0"
-        )
+        found = f"find /data/buckets/canario/{self.name}/trainings -name checkpoint.npz -size +0 2>/dev/null || true"
+        return "checkpoint" in self.kube.run("exec", "store", "--", "sh", "-c", found)
 
     def ended(self, condition: str) -> str:
         """What the step's pods said, after its Job came to a condition."""
@@ -165,8 +163,8 @@ class Step:
         folder = self.ground.folder / self.name
         folder.mkdir()
         with self.kube.forwarded("pod/store", 9000) as port:
-            address = f"http://127.0.0.1:{port}"
-            files = fsspec.filesystem("s3", key="me", secret="mine", endpoint_url=address, skip_instance_cache=True)
+            address, (key, secret) = f"http://127.0.0.1:{port}", _KEY.values()
+            files = fsspec.filesystem("s3", key=key, secret=secret, endpoint_url=address, skip_instance_cache=True)
             for name in (MODEL, FIT):
                 digest = names[name].removeprefix("sha256:")
                 (folder / name).write_bytes(files.cat_file(f"canario/{self.name}/objects/{digest}"))
@@ -214,7 +212,7 @@ def made_ground(kube: Kube, folder: Path, image: str, stores: str) -> Ground:
     ground = Ground(kube, image, folder, split_examples(examples_of(read_table(spec.data.uri), spec), spec), asked)
     ground.config("inputs", _PARAMETERS)
     ground.config("wrong", {**_PARAMETERS, "dropout": 7.0})
-    kube.run("wait", "pod/store", "--for=condition=Ready", "--timeout=120s")
+    kube.run("wait", "pod/store", "--for=condition=Ready", "--timeout=300s")
     return ground
 
 
@@ -225,7 +223,7 @@ def _store(image: str) -> list[dict[str, Any]]:
     container = {
         "name": "store",
         "image": image,
-        "command": ["sh", "-ec", f"{serve} --auth-key=me,mine"],
+        "command": ["sh", "-ec", f"{serve} --auth-key={','.join(_KEY.values())}"],
         "readinessProbe": {"tcpSocket": {"port": 9000}, "periodSeconds": 1},
         "securityContext": _SECURITY,
         "volumeMounts": [{"name": "data", "mountPath": "/data"}],
