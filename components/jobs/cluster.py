@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -26,11 +25,6 @@ _PATHS: Final = {
     "Workflow": "/apis/argoproj.io/v1alpha1/namespaces/{namespace}/workflows",
 }
 _SECONDS: Final = 30.0
-
-
-def is_in_cluster() -> bool:
-    """Whether this process runs in a pod that may ask the Kubernetes API."""
-    return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and _NAMESPACE_FILE.exists()
 
 
 class ForbiddenError(TrainingJobError):

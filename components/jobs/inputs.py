@@ -48,6 +48,11 @@ def result_file(name: str) -> str:
     return f"{folder(name)}/result.json"
 
 
+def alive_file(name: str) -> str:
+    """The file in the store that changes as long as somebody waits for the workers."""
+    return f"{folder(name)}/alive"
+
+
 def checkpoint_file(name: str) -> str:
     """The file in the store that a worker goes on from."""
     return f"{folder(name)}/checkpoint.npz"

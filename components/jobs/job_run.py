@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 
 from components.errors import TrainingJobError
 from components.jobs.cluster import ClusterApi, Document, ForbiddenError
+from components.jobs.train_worker import FINAL
 from components.jobs.training_job import INPUTS, INSTANCE, JobPlan, job_object, network_objects
 from components.jobs.worker_state import ending, refusals, sentence, worker_name, worker_state
 
@@ -77,7 +78,10 @@ class JobRun:
                 return created
             found = self._api.get("Job", self._plan.name)
             if found and not found["metadata"].get("deletionTimestamp"):
-                return self._adopted(found)
+                if not _failed(found):
+                    return self._adopted(found)
+                self._say(f"job {self._plan.name} failed while no step waited for it; it starts again")
+                self._remove(found)
             time.sleep(self._pause)
         raise TrainingJobError(f"an earlier job {self._plan.name} was not removed in {_SLACK_SECONDS:g} s")
 
@@ -119,18 +123,16 @@ class JobRun:
             self._say(line)
 
     def _is_complete(self, job: Document, pods: list[Document]) -> bool:
-        given = job["status"].get("conditions", ())
-        conditions = {each["type"]: each for each in given if each["status"] == "True"}
-        failed = conditions.get("Failed") or conditions.get("FailureTarget")
+        failed = _failed(job)
         if failed:
             raise TrainingJobError(self._failure(failed, pods))
         # SuccessCriteriaMet comes before Complete: worker 0 is done, and the others are being stopped.
-        return bool({"Complete", "SuccessCriteriaMet"} & conditions.keys())
+        return bool({"Complete", "SuccessCriteriaMet"} & _conditions(job).keys())
 
     def _failure(self, condition: Mapping[str, Any], pods: list[Document]) -> str:
         """The sentence of the worker that failed first and for a reason of its own; else all that is known."""
         failed = [pod for pod in pods if ending(pod).get("exitCode")]
-        failed.sort(key=lambda pod: (ending(pod)["exitCode"] not in (1, 2), ending(pod).get("finishedAt") or ""))
+        failed.sort(key=lambda pod: (ending(pod)["exitCode"] not in FINAL, ending(pod).get("finishedAt") or ""))
         for pod in failed[:1]:
             log = self._api.log(pod["metadata"]["name"], _LOG_LINES)
             self._say(f"the end of the log of {worker_name(pod)}:\n{log}")
@@ -153,6 +155,17 @@ class JobRun:
 
     def _remove(self, job: Document) -> None:
         self._api.delete("Job", self._plan.name, job["metadata"]["uid"])
+
+
+def _conditions(job: Document) -> dict[str, Document]:
+    given = job.get("status", {}).get("conditions", ())
+    return {each["type"]: each for each in given if each["status"] == "True"}
+
+
+def _failed(job: Document) -> Document | None:
+    """Why a Job has failed or is about to; None if it has not."""
+    conditions = _conditions(job)
+    return conditions.get("Failed") or conditions.get("FailureTarget")
 
 
 @contextmanager

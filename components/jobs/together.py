@@ -6,10 +6,11 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from components.errors import TrainingJobError
-from components.jobs.cluster import ClusterApi, is_in_cluster
+from components.jobs.cluster import ClusterApi
+from components.jobs.heartbeat import heartbeat
 from components.jobs.inputs import StoredModel, WorkerInputs, folder, result_file
 from components.jobs.job_run import JobRun
 from components.jobs.local_workers import run_local_workers
@@ -20,6 +21,9 @@ from components.models.training import TrainedModel
 from components.spec.contract import Spec
 from components.store.content import Kind, Store
 
+#: Kubeflow Pipelines' variable of a step with the name of its pod; a local run has none, wherever it takes place.
+POD_NAME: Final = "KFP_POD_NAME"
+
 
 def train_together(spec: Spec, inputs: WorkerInputs) -> TrainedModel:
     """Has `inputs.workers` workers fit the best trial, and fetches their model from the store.
@@ -29,9 +33,9 @@ def train_together(spec: Spec, inputs: WorkerInputs) -> TrainedModel:
         StoreError: the store refuses, or does not answer for minutes.
     """
     store = Store(inputs.store)
-    if is_in_cluster():
+    if POD_NAME in os.environ:
         api = ClusterApi.own()
-        own = _own_pod(api, os.environ)
+        own = _own_pod(api, os.environ[POD_NAME])
         owner = owner_of(own)
         name = job_name(owner, inputs)
         settings = worker_settings(os.environ)
@@ -42,7 +46,8 @@ def train_together(spec: Spec, inputs: WorkerInputs) -> TrainedModel:
         name = f"local-{os.getpid()}-{inputs.digest[-8:]}"
         work = partial(run_local_workers, inputs, name, 60.0 * spec.training.timeout_minutes)
     try:
-        work()
+        with heartbeat(store, name):
+            work()
         return _fetched(store, name)
     finally:
         # A step that is only killed does not come here, so the next try has the checkpoint.
@@ -67,9 +72,7 @@ def owner_of(pod: Mapping[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
 
 
-def _own_pod(api: ClusterApi, environ: Mapping[str, str]) -> Mapping[str, Any]:
-    """The step's own pod; a host name may be cut off, so Kubeflow's variable comes first."""
-    name = environ.get("KFP_POD_NAME") or environ.get("HOSTNAME", "")
+def _own_pod(api: ClusterApi, name: str) -> Mapping[str, Any]:
     own = api.get("Pod", name)
     if own is None:
         raise TrainingJobError(f"there is no pod {name!r} in namespace {api.namespace}, whose workers would be like it")

@@ -23,6 +23,7 @@ from dataclasses import fields
 from typing import Any, Final, NoReturn
 
 from components.errors import ComponentError, LostWorkersError, SpecError
+from components.jobs.heartbeat import end_when_abandoned
 from components.jobs.inputs import StoredModel, WorkerInputs, checkpoint_file, result_file
 from components.step import running, tell
 from components.store.content import Kind, Store
@@ -33,6 +34,8 @@ PORT: Final = 2222
 ADDRESSES: Final = "CANARIO_WORKER_ADDRESSES"
 #: EX_TEMPFAIL of sysexits.h: another worker is lost, and a new try may succeed.
 LOST: Final = 75
+#: What a new try would end with too: an error that nobody foresaw, or one with a sentence.
+FINAL: Final = (1, 2)
 #: Longer than worker 0 waits for a store that is away.
 _RESULT_SECONDS: Final = 360.0
 _LOOK_SECONDS: Final = 1.0
@@ -91,6 +94,7 @@ def _train(inputs: WorkerInputs, name: str, index: int) -> int:
     if store.read(result_file(name)) is not None:
         print(f"worker {index}: the model is in the store already", flush=True)
         return 0
+    end_when_abandoned(store, name)
     os.environ["TF_CONFIG"] = tf_config(index, inputs.workers, name, os.environ)
     made = _fitted(inputs, name, index)
     if index:
@@ -124,9 +128,7 @@ def _fitted(inputs: WorkerInputs, name: str, index: int) -> Any:
     except tf.errors.OpError as error:
         if isinstance(error, tf.errors.ResourceExhaustedError | tf.errors.InvalidArgumentError):
             raise
-        raise LostWorkersError(
-            f"worker {index} lost another worker: {str(error).strip().splitlines()[0][:300]}"
-        ) from error
+        raise LostWorkersError(f"worker {index} lost another worker ({type(error).__name__})") from error
 
 
 def _wait_for_result(store: Store, name: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from components.digest import sha256
 from components.jobs.inputs import WorkerInputs
-from components.jobs.train_worker import PORT
+from components.jobs.train_worker import FINAL, PORT
 
 #: The label that finds the objects of one training.
 INSTANCE: Final = "app.kubernetes.io/instance"
@@ -21,9 +21,6 @@ QUEUE: Final = "kueue.x-k8s.io/queue-name"
 RETRIES: Final = 3
 #: A pod's host name, `<job>-<index>`, has 63 characters at most.
 _LONGEST_NAME: Final = 60
-#: Exit statuses of a worker that a new try would end with too.
-_FINAL: Final = (1, 2)
-
 #: A mesh's proxy would outlive the worker, and its Job would never end.
 _NO_SIDECAR: Final = {"sidecar.istio.io/inject": "false"}
 
@@ -67,7 +64,7 @@ def job_name(owner: Mapping[str, Any], inputs: WorkerInputs) -> str:
 def job_object(plan: JobPlan) -> dict[str, Any]:
     """The Job. Kubernetes starts a lost worker again, and the others too, because they fail without it.
 
-    A worker that ends with a status of `_FINAL` fails the Job at once. A pod that was evicted is not counted. With
+    A worker that ends with a status of `FINAL` fails the Job at once. A pod that was evicted is not counted. With
     worker 0 all is done, since it keeps the model.
     """
     pod = {**plan.pod, "subdomain": plan.name, "topologySpreadConstraints": [_spread(plan)]}
@@ -107,7 +104,7 @@ def network_objects(plan: JobPlan, job: Mapping[str, Any]) -> list[dict[str, Any
 def _fail_at_once() -> dict[str, Any]:
     return {
         "action": "FailJob",
-        "onExitCodes": {"containerName": "worker", "operator": "In", "values": list(_FINAL)},
+        "onExitCodes": {"containerName": "worker", "operator": "In", "values": list(FINAL)},
     }
 
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from components.jobs.train_worker import FINAL, LOST
+
 Document = Mapping[str, Any]
 
 _INDEX: Final = "batch.kubernetes.io/job-completion-index"
@@ -41,8 +43,12 @@ def ending(pod: Document) -> Document:
 
 
 def sentence(pod: Document) -> str:
-    """The sentence that a worker left when it failed; empty if it left none."""
-    return str(ending(pod).get("message", "")).strip()
+    """The sentence that a worker left when it failed; empty if it left none.
+
+    What Kubernetes shows of a worker that was killed is the end of its log.
+    """
+    end = ending(pod)
+    return str(end.get("message", "")).strip() if end.get("exitCode") in (*FINAL, LOST) else ""
 
 
 def refusals(events: Sequence[Document]) -> list[str]:

@@ -184,6 +184,15 @@ def test_a_finished_job_of_an_earlier_try_is_taken(cluster: KubernetesStandIn) -
     assert len([line for line in trained(cluster) if "earlier try" in line]) == 1
 
 
+def test_a_job_that_failed_while_nobody_waited_starts_again(cluster: KubernetesStandIn) -> None:
+    stopped(other_process(cluster), signal.SIGKILL)
+    cluster.end(0, 2, "nobody has waited for this training for 600 s")
+    cluster.condition("Failed", "PodFailurePolicy", "Container worker failed")
+    said = trained(cluster, lambda: None, lambda: None, lambda: None, both(cluster.pod), done(cluster))
+    assert said[0].endswith("failed while no step waited for it; it starts again")
+    assert len([kind for kind, _ in cluster.made if kind == "jobs"]) == 2
+
+
 def test_a_job_that_is_being_removed_is_waited_for(cluster: KubernetesStandIn) -> None:
     stopped(other_process(cluster), signal.SIGKILL)
     name = small_plan().name
