@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,10 @@ class Step:
         """The step's own pods, oldest first."""
         found = self.kube.get("pods", "-l", f"job-name={self.name}", "--sort-by=.metadata.creationTimestamp")
         return list(found)
+
+    def tries_after(self, name: str) -> list[str]:
+        """The step's pods but for one."""
+        return [pod["metadata"]["name"] for pod in self.pods() if pod["metadata"]["name"] != name]
 
     def job(self) -> Any:
         """The workers' Job; None without one."""
@@ -290,8 +295,10 @@ def test_the_next_try_of_a_killed_step_adopts_its_workers(ground: Ground) -> Non
     step = ground.start("adopted", times=_MANY)
     step.worker(0)
     before = step.job()["metadata"]["uid"]
-    ground.kube.run("delete", "pod", step.pods()[0]["metadata"]["name"], "--grace-period=0", "--force")
-    ground.kube.wait("a second try", lambda: step.pods()[1:] or step.pods()[0]["status"]["phase"] == "Pending", 60)
+    first = step.pods()[0]["metadata"]["name"]
+    ground.kube.run("delete", "pod", first, "--grace-period=0", "--force")
+    tries = partial(step.tries_after, first)
+    ground.kube.wait("a second try", tries, patient(60))
     job = step.job()
     assert job is None or job["metadata"]["uid"] == before
     said = step.ended("Complete")
