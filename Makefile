@@ -18,6 +18,8 @@ SERVICE ?= churn
 FAULT ?= wrong-unit
 ##= ENV=local           the environment: a folder in k8s/envs/
 ENV ?= local
+##= POOLS=canario       whose labels node pools have: canario|gke|eks|aks
+POOLS ?= canario
 PYTHON := $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 UV = $(shell command -v uv || echo .venv/bin/uv)
@@ -93,22 +95,25 @@ audit: setup  ## write a version's dossier, or check it  ## VERSION=n [SERVICE=]
 ##@ Kubeflow Pipelines
 
 .PHONY: compile
-compile: setup  ## write the pipeline as a file  ## [SERVICE=]
-	@$(PY) -m pipelines.compile --spec $(SPEC) --output build/$(SERVICE)-pipeline.yaml
+compile: export POOLS := $(POOLS)
+compile: setup  ## write the pipeline as a file  ## [SERVICE=] [POOLS=]
+	@$(PY) -m pipelines.compile --spec $(SPEC) --output build/$(SERVICE)-pipeline.yaml --pools "$$POOLS"
 
 # An environment to release to is one of the command line; the default of ENV is for other targets.
+submit schedule: export POOLS := $(POOLS)
 submit schedule: export RELEASE_TO := $(if $(filter command,$(origin ENV)),$(ENV))
 submit schedule: export REPOSITORY ?= $(if $(RELEASE_TO),$(shell git remote get-url origin))
 KFP_OPTIONS = $${STORE:+--store "$$STORE"} $${DATA:+--data "$$DATA"} $${MLFLOW:+--mlflow "$$MLFLOW"} \
   $${IMAGE:+--image "$$IMAGE"} $${ROOT:+--root "$$ROOT"} $${NAMESPACE:+--namespace "$$NAMESPACE"} \
   $${SERVICE_ACCOUNT:+--service-account "$$SERVICE_ACCOUNT"} $${STORE_ENDPOINT:+--store-endpoint "$$STORE_ENDPOINT"} \
-  $${STORE_SECRET:+--store-secret "$$STORE_SECRET"} $${MLFLOW_SECRET:+--mlflow-secret "$$MLFLOW_SECRET"} \
-  $${GIT_SECRET:+--git-secret "$$GIT_SECRET"} $${REGISTRY_SECRET:+--registry-secret "$$REGISTRY_SECRET"} \
-  $${SIGNING_SECRET:+--signing-secret "$$SIGNING_SECRET"} \
-  $${RELEASE_TO:+--env "$$RELEASE_TO" --environment "$$REPOSITORY"} $${QUEUE:+--queue "$$QUEUE"}
+  $${STORE_SECRET:+--secret "store=$$STORE_SECRET"} $${MLFLOW_SECRET:+--secret "mlflow=$$MLFLOW_SECRET"} \
+  $${GIT_SECRET:+--secret "git=$$GIT_SECRET"} $${REGISTRY_SECRET:+--secret "registry=$$REGISTRY_SECRET"} \
+  $${SIGNING_SECRET:+--secret "signing=$$SIGNING_SECRET"} --pools "$$POOLS" \
+  $${REGISTRY:+--images "$$REGISTRY"} $${RELEASE_TO:+--env "$$RELEASE_TO" --environment "$$REPOSITORY"} \
+  $${QUEUE:+--queue "$$QUEUE"}
 
 .PHONY: submit
-submit: setup  ## run the pipeline and follow it to its end  ## STORE=s3://... [SERVICE=] [DATA=file|url] [ENV=staging] [REPOSITORY=url] [MLFLOW=uri] [IMAGE=name:tag] [ROOT=s3://...] [NAMESPACE=] [SERVICE_ACCOUNT=] [STORE_ENDPOINT=url] [STORE_SECRET=] [MLFLOW_SECRET=] [GIT_SECRET=] [REGISTRY_SECRET=] [SIGNING_SECRET=] [QUEUE=] [NAME=] [TERMINATE=1]
+submit: setup  ## run the pipeline and follow it to its end  ## STORE=s3://... [SERVICE=] [DATA=file|url] [ENV=staging] [REGISTRY=host/folder] [REPOSITORY=url] [MLFLOW=uri] [IMAGE=name:tag] [ROOT=s3://...] [NAMESPACE=] [SERVICE_ACCOUNT=] [POOLS=] [STORE_ENDPOINT=url] [STORE_SECRET=] [MLFLOW_SECRET=] [GIT_SECRET=] [REGISTRY_SECRET=] [SIGNING_SECRET=] [QUEUE=] [NAME=] [TERMINATE=1]
 	@$(PY) -m pipelines.submit --spec $(SPEC) $(KFP_OPTIONS) $${NAME:+--name "$$NAME"} \
 	  $(if $(TERMINATE),--terminate-on-interrupt)
 
@@ -311,7 +316,8 @@ setup: .venv/ready .venv-server/ready  ## install the locked packages; other tar
 lock: .venv/ready  ## update the lock files from pyproject.toml
 	$(UV) pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header pyproject.toml --group dev -o requirements.txt
 	for lock in server:services/model_server/requirements.txt judge:services/judge/requirements.txt \
-	  steps:components/requirements.txt load:tests/load/requirements.txt \
+	  steps-cpu:components/locks/cpu.txt steps-cuda:components/locks/cuda.txt steps-tpu:components/locks/tpu.txt \
+	  load:tests/load/requirements.txt \
 	  mlflow:services/image/locks/mlflow.txt stores:services/image/locks/stores.txt \
 	  go:services/image/locks/go.txt; do \
 	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group $${lock%%:*} \

@@ -5,6 +5,7 @@ ComponentError
 ├── DataError       the table is wrong; names the column and the rows
 ├── PackageError    a model package is incomplete, changed or wrong
 │   └── SignatureError  the trusted key did not sign these bytes
+├── DeviceError     a step was promised an accelerator and does not see it
 ├── GateError       a candidate does not meet the gates of the spec
 ├── GitError        Git refused or is not installed; quotes Git's message
 ├── ImageRecordError  the record of a built image is missing or broken
@@ -39,6 +40,10 @@ class PackageError(ComponentError):
 
 class SignatureError(PackageError):
     """A package's signature is missing, wrong or made with another key."""
+
+
+class DeviceError(ComponentError):
+    """A step was promised an accelerator and does not see it."""
 
 
 class GateError(ComponentError):

@@ -16,7 +16,8 @@ from components.evaluation.holdout_rule import overlap_reason
 from components.evaluation.metrics import calibration_bins
 from components.evaluation.result import CalibrationBin, Comparison, Evaluation, Fairness, Speed
 from components.features.encoding import Encoding, RowEncoder
-from components.models.trained import Trained, trained_package
+from components.models.meter import metered
+from components.models.trained import Fit, Trained, trained_package
 from components.package.model_package import Package, score_bin
 from components.spec.contract import SCORE_EDGES, Behaviour, Spec
 from components.step import step
@@ -36,6 +37,14 @@ def evaluate_model(
     Raises:
         DataError: the champion reads a column that the hold-out does not have.
     """
+    with metered() as meter:
+        found = _evaluate(candidate, model, model_bytes, holdout, spec, champion)
+    return found.model_copy(update={"usage": {"evaluate": meter.usage()}})
+
+
+def _evaluate(
+    candidate: str, model: Trained, model_bytes: int, holdout: Examples, spec: Spec, champion: Package | None
+) -> Evaluation:
     scores = model.score(holdout.columns)
     weights = resample(holdout.labels, spec.training.seed)
     behaviour = spec.gates.behaviour or Behaviour()
@@ -55,6 +64,12 @@ def evaluate_model(
         package_mib=model_bytes / 2**20,
     )
     return evaluation.model_copy(update={"gates": check_gates(evaluation, spec)})
+
+
+def with_training(found: Evaluation, fit: Fit) -> Evaluation:
+    """The evaluation with what is known of the model's training."""
+    usage = ({"train": fit.usage} if fit.usage else {}) | found.usage
+    return found.model_copy(update={"machine": fit.machine, "usage": usage})
 
 
 def _fairness(holdout: Examples, scores: NDArray[np.float64], spec: Spec) -> tuple[Fairness, ...]:
@@ -149,7 +164,7 @@ def evaluate(
     import tempfile
     from pathlib import Path
 
-    from components.evaluate import evaluate_model
+    from components.evaluate import evaluate_model, with_training
     from components.models.trained import load_trained
     from components.package.model_package import MODEL
     from components.registry.package_store import named_package
@@ -164,7 +179,7 @@ def evaluate(
         size = Path(model.path, MODEL).stat().st_size
         known = named_package(champion_version, Store(store), champion, Path(folder, "champion"))
         found = evaluate_model(fit.candidate, trained, size, load_examples(Path(holdout.path), parsed), parsed, known)
-        found = found.model_copy(update={"machine": fit.machine})
+        found = with_training(found, fit)
         Path(evaluation.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
         evaluation.metadata = {"passed": found.passed}
         for artifact in (metrics, curve):

@@ -61,10 +61,10 @@ def ingest(spec: str, data: str, run: str, store: str, code: str) -> NamedTuple(
     """
     from components.ingest import take_snapshot
     from components.registry.provenance import run_name
-    from components.spec.packed import unpack_spec
     from components.spec.views import learning_view, table_view
     from components.step import running
     from components.store.content import Kind, Store
+    from components.store.packed import unpack_spec
     from components.store.reading import keep_spec
 
     with running(code):

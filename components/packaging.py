@@ -191,8 +191,8 @@ def package(
             return known.package
         measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
         refuse_violations(measured)
-        origin = Origin(run, snapshot, commit, lock_digest())
         graph, (_, fit) = Path(model.path, MODEL).read_bytes(), load_trained(Path(model.path))
+        origin = Origin(run, snapshot, commit, fit.lock or lock_digest())
         rows = load_examples(Path(holdout.path), parsed)
         with tempfile.TemporaryDirectory() as folder:
             made = package_model(graph, fit, measured, rows, parsed, origin, Path(folder, "package"))

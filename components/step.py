@@ -1,4 +1,4 @@
-"""The decorator that makes a function a step, the image of all steps, and what each step does around its work.
+"""The decorator that makes a function a step, and what each step does around its work.
 
 A step's body imports what it needs from `components`, which is on the image's
 PYTHONPATH, so nothing is installed when a step starts.
@@ -17,8 +17,8 @@ from kfp import dsl
 from components.code import require_code
 from components.errors import ComponentError
 
-#: The image of every step, built by `make platform-images`; `pipelines.compile --image` sets another on each task.
-IMAGE: Final = "registry.local/canario/components:0.1.0"
+#: KFP asks for an image where a step is made; the graph gives each task its own (see `components.image.step_images`).
+_NO_IMAGE: Final = "python"
 
 #: The file whose text Kubernetes shows as the reason of a container's end, and the most bytes that it keeps:
 #: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure
@@ -34,7 +34,7 @@ def step(function: Callable[..., Any]) -> Any:
     """
     if os.environ.get("_KFP_RUNTIME") == "true":
         return function
-    return dsl.component(function, base_image=IMAGE, install_kfp_package=False)
+    return dsl.component(function, base_image=_NO_IMAGE, install_kfp_package=False)
 
 
 @contextlib.contextmanager

@@ -14,8 +14,11 @@ from kfp import dsl
 
 from components.evaluation.metrics import search_score
 from components.models.candidates import fit_candidate
+from components.models.devices import claim_devices
 from components.models.folds import Fold, make_folds, thin
+from components.models.meter import Meter, metered
 from components.models.spaces import SPACES, Parameters, combinations
+from components.models.strategy import search_strategy
 from components.models.trials import Search, Trial
 from components.spec.contract import Candidate, Spec
 from components.step import step
@@ -42,16 +45,24 @@ def search(examples: Examples, spec: Spec) -> Search:
 
     Raises:
         DataError: there are too few rows for the folds.
+        DeviceError: the step was promised an accelerator and does not see it.
     """
+    with metered(spec.training) as meter:
+        found = _search(examples, spec, meter)
+    return found.model_copy(update={"usage": meter.usage()})
+
+
+def _search(examples: Examples, spec: Spec, meter: Meter) -> Search:
     until = time.monotonic() + 60 * spec.training.timeout_minutes * SEARCH_SHARE
     rows = thin(examples, row_keys(examples, spec), MOST_ROWS)
     folds = make_folds(rows, spec)
     if spec.training.search == "optuna":
+        meter.computes_on(_claimed(spec))
         trials = _ask_optuna(folds, spec, until)
         planned = spec.training.trials
     else:
         points = plan(spec)
-        trials, planned = _run_lanes(points, folds, spec, until), len(points)
+        trials, planned = _run_lanes(points, folds, spec, until, meter), len(points)
     return Search(metric=spec.training.metric, rows=len(rows), planned=planned, trials=tuple(trials))
 
 
@@ -118,21 +129,32 @@ def _try(point: Point, folds: Sequence[Fold], spec: Spec) -> Trial:
 
 
 def _score(kind: Candidate, parameters: Parameters, fold: Fold, spec: Spec) -> float:
-    fitted = fit_candidate(kind, parameters, fold.fit, fold.fit_labels, spec.training.seed)
+    strategy = search_strategy(spec.training) if kind == "keras_mlp" else "none"
+    fitted = fit_candidate(kind, parameters, fold.fit, fold.fit_labels, spec.training.seed, strategy)
     return search_score(spec.training.metric, fold.check_labels, fitted.positive(fold.check))
 
 
-def _run_lanes(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:
-    """Tries networks in a process of their own, in parallel: loading TensorFlow takes longer than the other trials."""
+def _run_lanes(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float, meter: Meter) -> list[Trial]:
+    """Tries networks in a process of their own, in parallel: loading TensorFlow takes longer than the other trials.
+
+    The process that tries them claims the accelerator, before any trial: two processes cannot have one TPU.
+    """
     networks = [point for point in points if point.candidate == "keras_mlp"]
     others = [point for point in points if point.candidate != "keras_mlp"]
     if not (networks and others):
+        meter.computes_on(_claimed(spec))
         return _run(points, folds, spec, until)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn, initializer=_die_with_parent) as beside:
+        meter.computes_on(beside.submit(_claimed, spec).result())
         lane = beside.submit(_run, networks, folds, spec, until)
         trials = _run(others, folds, spec, until) + lane.result()
     return sorted(trials, key=lambda trial: trial.number)
+
+
+def _claimed(spec: Spec) -> tuple[str, ...]:
+    """The accelerators of the spec; for cpu none, and TensorFlow is not loaded to find that out."""
+    return () if spec.training.accelerator == "cpu" else claim_devices(spec.training)
 
 
 def _run(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:

@@ -15,18 +15,19 @@ from pathlib import Path
 from kfp import compiler
 
 from components.errors import ComponentError
+from components.image.step_images import steps_image
+from components.jobs.node_pools import provider_named
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
-from components.step import IMAGE
 from pipelines.pods import PLAIN, PodSettings
 from pipelines.training import training_pipeline
 
 
-def compile_pipeline(spec: Spec, image: str = IMAGE, pods: PodSettings = PLAIN) -> str:
-    """The IR YAML of a spec's training graph, with the Kubernetes settings of its steps."""
+def compile_pipeline(spec: Spec, image: str = "", pods: PodSettings = PLAIN) -> str:
+    """The IR YAML of a spec's training graph; without `image`, its steps run on this tree's own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pipeline.yaml")
-        compiler.Compiler().compile(training_pipeline(_portable(spec), image, pods=pods), str(path))
+        compiler.Compiler().compile(training_pipeline(_portable(spec), image or steps_image(), pods=pods), str(path))
         return path.read_text(encoding="utf-8")
 
 
@@ -42,10 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pipelines.compile", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--spec", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--image", default=IMAGE, help="the image of every step (%(default)s)")
+    parser.add_argument("--image", default="", help="the image of every step; by default that of this tree")
+    parser.add_argument("--pools", default="canario", help="labels of canario, gke, eks or aks (%(default)s)")
     options = parser.parse_args(arguments)
     try:
-        text = compile_pipeline(load_spec(options.spec), options.image)
+        pods = PodSettings(pools=provider_named(options.pools))
+        text = compile_pipeline(load_spec(options.spec), options.image, pods)
     except ComponentError as error:
         print(error, file=sys.stderr)
         return 2

@@ -13,7 +13,8 @@ import urllib3
 from pipelines.pods import RETRIES
 from pipelines.workflow_nodes import FAILED, REUSED, WAITING, StepState, read_nodes, step_states, was_ended
 
-#: Time limit of one request: the client itself would wait for ever for a server that hangs.
+#: Time limit of one request, which the client takes in whole seconds only: it would wait for ever for a server that
+#: hangs.
 ASK_SECONDS: Final = 10
 #: Statuses that waiting cannot change: wrong token, permission or run.
 FINAL: Final = (400, 401, 403, 404)
@@ -57,7 +58,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Look:
+class RunLook:
     """What the server said at one moment: the run's state, whether it was ended by hand, and the steps' states."""
 
     state: str
@@ -106,7 +107,7 @@ class Follower:
                 raise KeyboardInterrupt
             time.sleep(pace.poll_seconds)
 
-    def _look(self) -> Look | None:
+    def _look(self) -> RunLook | None:
         """The run's present state, or None while the server cannot be reached."""
         try:
             # Client.get_run takes no time limit; it calls this function.
@@ -123,12 +124,19 @@ class Follower:
         if self._lost:
             self._say(f"{self._clock()}  the server answers again")
         self._lost = False
-        self._ended = self._ended or run.state in ("CANCELING", "CANCELED") or was_ended(manifest)
-        states = step_states(read_nodes(manifest), self._steps) or _plain_states(run, self._steps)
-        return Look(run.state or "PENDING", self._ended, states, _error(run))
+        self._ended = self._ended or run.state in ("CANCELING", "CANCELED") or was_ended(manifest or "")
+        return RunLook(run.state or "PENDING", self._ended, self._steps_of(run, manifest), _error(run))
 
-    def _manifest(self) -> str:
-        """Argo's workflow as text, from the older API; empty before the first report, or if the server has none."""
+    def _steps_of(self, run: Any, manifest: str | None) -> dict[str, StepState]:
+        if manifest is None:
+            return self._states
+        return step_states(read_nodes(manifest), self._steps) or _plain_states(run, self._steps)
+
+    def _manifest(self) -> str | None:
+        """Argo's workflow as text, from the older API; empty before the first report, or if the server has none.
+
+        None if the older API has trouble that the newer one does not have: the run's state is known nevertheless.
+        """
         try:
             answer = self._client._run_api.api_client.call_api(
                 f"/apis/v1beta1/runs/{self._run_id}",
@@ -140,10 +148,10 @@ class Follower:
                 _request_timeout=ASK_SECONDS,
             )
         except kfp_server_api.ApiException as error:
-            if error.status not in (404, 501):
+            if error.status in (401, 403):
                 raise
             self._once("", "why", f"this server does not say why steps wait or fail ({error.status}); its page does")
-            return ""
+            return "" if error.status in (400, 404, 501) else None
         return str((answer.get("pipeline_runtime") or {}).get("workflow_manifest") or "")
 
     def _lose(self, why: str) -> None:
@@ -151,7 +159,7 @@ class Follower:
             self._say(f"{self._clock()}  the server does not answer ({why}); the run goes on, waiting for it")
         self._lost = True
 
-    def _tell(self, look: Look, stuck_seconds: float) -> None:
+    def _tell(self, look: RunLook, stuck_seconds: float) -> None:
         if look.ended and look.state not in _ENDED:
             self._once("", "ended", "the run is being ended by hand")
         for step, state in look.steps.items():
@@ -194,7 +202,7 @@ class Follower:
     def _line(self, step: str, sentence: str) -> str:
         return f"{self._clock()}  {step:<14} {sentence}" if step else f"{self._clock()}  {sentence}"
 
-    def _end(self, look: Look) -> RunEnd:
+    def _end(self, look: RunLook) -> RunEnd:
         reused = tuple(step for step, state in self._states.items() if state.word == REUSED)
         if look.state == "SUCCEEDED":
             return RunEnd(look.state, (), reused)

@@ -33,7 +33,7 @@ _PAGE: Final = 50
 
 
 @dataclass(frozen=True)
-class Graph:
+class RunGraph:
     """A compiled graph and the values of one run: parameters, place of the outputs, account of the pods."""
 
     text: str
@@ -84,7 +84,7 @@ class Kubeflow:
         going = [run for run in found.runs or () if run.state in _GOES_ON and run.storage_state != "ARCHIVED"]
         return str(going[0].run_id) if going else ""
 
-    def make_run(self, experiment: str, name: str, graph: Graph) -> str:
+    def make_run(self, experiment: str, name: str, graph: RunGraph) -> str:
         """Makes a run; returns its id."""
         run = kfp_server_api.V2beta1Run(
             experiment_id=experiment,
@@ -111,7 +111,7 @@ class Kubeflow:
         )
         return list(found.recurring_runs or ())
 
-    def make_recurring(self, experiment: str, name: str, cron: str, description: str, graph: Graph) -> None:
+    def make_recurring(self, experiment: str, name: str, cron: str, description: str, graph: RunGraph) -> None:
         """Makes a recurring run that starts one run at a time, and does not make up for what it missed."""
         schedule = kfp_server_api.V2beta1CronSchedule(cron=cron)
         recurring = kfp_server_api.V2beta1RecurringRun(

@@ -15,21 +15,22 @@ from typing import Any, Final
 from kfp import kubernetes
 
 from components.errors import SpecError
-from components.jobs.node_pools import devices, node_labels
+from components.image.step_images import training_image
+from components.jobs.node_pools import Provider, devices, node_labels, tolerations
 from components.jobs.worker_pod import SETTING, WorkerSettings
-from components.spec.contract import Amounts, Spec, StepResources, Training
+from components.spec.contract import PodAmounts, Spec, StepResources, Training
 from components.spec.quantities import cores, memory_bytes
 
 #: Two nodes of two cores can take the defaults, beside what Kubeflow itself runs there. Cores have no limit: a pod that
 #: may use an idle core ends earlier, and nobody waits for a pod that is throttled.
-SMALL: Final = StepResources(requests=Amounts(cpu="250m", memory="1Gi"), limits=Amounts(memory="2Gi"))
-LARGE: Final = StepResources(requests=Amounts(cpu="1", memory="2Gi"), limits=Amounts(memory="8Gi"))
+SMALL: Final = StepResources(requests=PodAmounts(cpu="250m", memory="1Gi"), limits=PodAmounts(memory="2Gi"))
+LARGE: Final = StepResources(requests=PodAmounts(cpu="1", memory="2Gi"), limits=PodAmounts(memory="8Gi"))
 #: The steps that hold a whole table, or train or ask a model.
 _LARGE_STEPS: Final = ("ingest", "validate", "split", "tune", "train", "evaluate", "explain")
-#: Memory of a step that holds the table, as a multiple of the table's bytes: text grows when it is parsed, and Parquet
-#: is compressed besides.
-_GROWTH: Final = {".parquet": 40}
-_GROWTH_OF_TEXT: Final = 12
+#: Memory of a step that holds the table, as a multiple of the table's bytes, beside that of its libraries. Until the
+#: split, 10 times a CSV file and 40 times a Parquet file were measured on mixed columns; training keeps copies.
+_GROWTH: Final = {".parquet": 60}
+_GROWTH_OF_TEXT: Final = 16
 _GIB: Final = 1024**3
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
@@ -54,25 +55,25 @@ class SecretUse:
 _EVERY: Final = ()
 _REGISTRY_STEPS: Final = ("find-champion", "gate", "package", "register")
 
-#: The secrets that a run may use, by the name of the option that names the secret.
+#: The secrets that a run may use, by what they open.
 SECRETS: Final[Mapping[str, SecretUse]] = {
-    "store-secret": SecretUse(
+    "store": SecretUse(
         _EVERY,
         {key: key for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
         {"AWS_SESSION_TOKEN": "AWS_SESSION_TOKEN"},
     ),
-    "mlflow-secret": SecretUse(
+    "mlflow": SecretUse(
         _REGISTRY_STEPS,
         {"MLFLOW_TRACKING_TOKEN": "MLFLOW_TRACKING_TOKEN"},
         {key: key for key in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")},
     ),
     # The keys of a secret of type kubernetes.io/basic-auth.
-    "git-secret": SecretUse(("release",), {"username": "GIT_USERNAME", "password": "GIT_PASSWORD"}),
+    "git": SecretUse(("release",), {"username": "GIT_USERNAME", "password": "GIT_PASSWORD"}),
     # The key of a secret of type kubernetes.io/dockerconfigjson. A folder would hold it under that name, where no
     # client looks for it, and a pod that waits for a missing folder does not say for what.
-    "registry-secret": SecretUse(("image",), {".dockerconfigjson": "DOCKER_AUTH_CONFIG"}),
+    "registry": SecretUse(("image",), {".dockerconfigjson": "DOCKER_AUTH_CONFIG"}),
     # The keys that `cosign generate-key-pair k8s://` writes.
-    "signing-secret": SecretUse(("image",), {"cosign.key": "SIGNING_KEY"}, {"cosign.password": "COSIGN_PASSWORD"}),
+    "signing": SecretUse(("image",), {"cosign.key": "SIGNING_KEY"}, {"cosign.password": "COSIGN_PASSWORD"}),
 }
 
 
@@ -81,16 +82,18 @@ class PodSettings:
     """What a run's pods get beside their work.
 
     Attributes:
-        secrets: names of secrets by the options of `SECRETS`, each `NAME` or `NAME:KEY,KEY`. With keys,
+        secrets: names of secrets by what they open (see `SECRETS`), each `NAME` or `NAME:KEY,KEY`. With keys,
             those are required and no others are used.
         store_endpoint: address of an S3 server that is not Amazon's; empty for Amazon's.
         table: the table's name and its size in bytes; 0 if the size is not known.
+        pools: whose labels the nodes of an accelerator have.
         queue: the Kueue queue in which a train step's workers wait for their nodes; empty for none.
     """
 
     secrets: Mapping[str, str] = field(default_factory=dict)
     store_endpoint: str = ""
     table: tuple[str, int] = ("", 0)
+    pools: Provider = "canario"
     queue: str = ""
 
 
@@ -122,36 +125,50 @@ def place(task: Any, wish: StepWish, spec: Spec, settings: PodSettings) -> Any:
     if settings.store_endpoint:
         # With an endpoint of its own, botocore writes the bucket into the path: a name in front needs a DNS for it.
         task.set_env_variable("AWS_ENDPOINT_URL_S3", settings.store_endpoint)
-    for option, text in settings.secrets.items():
-        _add_secret(task, option, text)
+    for opens, text in settings.secrets.items():
+        _add_secret(task, opens, text)
     return task
 
 
-def accelerate(task: Any, training: Training) -> Any:
-    """Puts a task on the node pool with the accelerator that the spec asks for; returns it."""
+def accelerate(task: Any, training: Training, image: str, pools: Provider) -> Any:
+    """Puts a task on the image and the nodes of the accelerator that the spec asks for; returns it.
+
+    `image` is that of the other steps.
+
+    Raises:
+        SpecError: the pools do not have the accelerator, or the image's name does not tell the accelerator's.
+    """
+    task.set_container_image(training_image(image, training))
     for resource, count in devices(training).items():
         task.set_accelerator_type(resource).set_accelerator_limit(count)
-        kubernetes.add_toleration(task, key=resource, operator="Exists", effect="NoSchedule")
-    for label, value in node_labels(training).items():
+    for toleration in tolerations(training, pools):
+        kubernetes.add_toleration(task, **toleration)
+    for label, value in node_labels(training, pools).items():
         kubernetes.add_node_selector(task, label, value)
     return task
 
 
-def wait_for_workers(task: Any, spec: Spec, settings: PodSettings) -> Any:
-    """Makes a step the one that waits for workers: they get its resources, device and place, and it has a small pod."""
+def wait_for_workers(task: Any, spec: Spec, image: str, settings: PodSettings) -> Any:
+    """Makes a step the one that waits for workers: they get its resources, device and place, and it has a small pod.
+
+    Its image is theirs, which is that of the accelerator; `image` is that of the other steps.
+
+    Raises:
+        SpecError: the pools do not have the accelerator, or the image's name does not tell the accelerator's.
+    """
     given = resources_of(task.name, spec, settings)
     amounts = {
         "requests": given.requests.model_dump(),
         "limits": {**given.limits.model_dump(), **devices(spec.training)},
     }
-    tolerated = [{"key": device, "operator": "Exists", "effect": "NoSchedule"} for device in devices(spec.training)]
     workers = WorkerSettings(
         resources={kind: {name: amount for name, amount in of.items() if amount} for kind, of in amounts.items()},
-        node_selector=node_labels(spec.training),
-        tolerations=tuple(tolerated),
+        node_selector=node_labels(spec.training, settings.pools),
+        tolerations=tuple(tolerations(spec.training, settings.pools)),
         queue=settings.queue,
     )
     _size(task, SMALL)
+    task.set_container_image(training_image(image, spec.training))
     return task.set_env_variable(SETTING, workers.model_dump_json(exclude_defaults=True))
 
 
@@ -167,15 +184,15 @@ def resources_of(step: str, spec: Spec, settings: PodSettings) -> StepResources:
 def table_memory(name: str, size: int) -> int:
     """The bytes of memory that a step needs for a table of `size` bytes."""
     growth = next((factor for ending, factor in _GROWTH.items() if name.endswith(ending)), _GROWTH_OF_TEXT)
-    return growth * size
+    return _GIB + growth * size
 
 
 def _for_table(usual: StepResources, name: str, size: int) -> StepResources:
     """The resources with as much memory as the table needs, if that is more."""
     needed = table_memory(name, size)
     return StepResources(
-        requests=Amounts(cpu=usual.requests.cpu, memory=_at_least(usual.requests.memory, needed)),
-        limits=Amounts(cpu=usual.limits.cpu, memory=_at_least(usual.limits.memory, 2 * needed)),
+        requests=PodAmounts(cpu=usual.requests.cpu, memory=_at_least(usual.requests.memory, needed)),
+        limits=PodAmounts(cpu=usual.limits.cpu, memory=_at_least(usual.limits.memory, 2 * needed)),
     )
 
 
@@ -187,7 +204,9 @@ def _over(asked: StepResources, usual: StepResources) -> StepResources:
     """What is asked for, else the usual. A usual amount gives way where a request would be above its limit."""
     both = [_pair(name, measure, asked, usual) for name, measure in (("cpu", cores), ("memory", memory_bytes))]
     (cpu, most_cpu), (memory, most_memory) = both
-    return StepResources(requests=Amounts(cpu=cpu, memory=memory), limits=Amounts(cpu=most_cpu, memory=most_memory))
+    return StepResources(
+        requests=PodAmounts(cpu=cpu, memory=memory), limits=PodAmounts(cpu=most_cpu, memory=most_memory)
+    )
 
 
 def _pair(
@@ -212,30 +231,32 @@ def _size(task: Any, given: StepResources) -> None:
             set_amount(amount)
 
 
-def _add_secret(task: Any, option: str, text: str) -> None:
-    use = SECRETS[option]
+def _add_secret(task: Any, opens: str, text: str) -> None:
+    use = SECRETS[opens]
     if use.steps and task.name not in use.steps:
         return
-    name, required, optional = read_secret(option, text)
+    name, required, optional = read_secret(opens, text)
     kubernetes.use_secret_as_env(task, name, required, optional=False)
     if optional:
         kubernetes.use_secret_as_env(task, name, optional, optional=True)
 
 
-def read_secret(option: str, text: str) -> tuple[str, dict[str, str], dict[str, str]]:
+def read_secret(opens: str, text: str) -> tuple[str, dict[str, str], dict[str, str]]:
     """A secret's name, and the variables of its required and of its optional keys.
 
     Raises:
         SpecError: the text is neither `NAME` nor `NAME:KEY,KEY` with keys that this secret can have.
     """
-    use = SECRETS[option]
+    use = SECRETS[opens]
     name, colon, listed = text.partition(":")
     if not _NAME.fullmatch(name):
-        raise SpecError(f"--{option}: {name!r} is no name of a secret; allowed are small letters, digits, '-' and '.'")
+        raise SpecError(
+            f"--secret {opens}: {name!r} is no name of a secret; allowed are small letters, digits, '-' and '.'"
+        )
     if not colon:
         return name, dict(use.required), dict(use.optional)
     known, keys = {**use.required, **use.optional}, listed.split(",")
     for key in keys:
         if key not in known:
-            raise SpecError(f"--{option}: {key!r} is no key that a step reads; allowed: {', '.join(known)}")
+            raise SpecError(f"--secret {opens}: {key!r} is no key that a step reads; allowed: {', '.join(known)}")
     return name, {key: known[key] for key in keys}, {}

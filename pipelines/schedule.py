@@ -23,7 +23,7 @@ from components.errors import ComponentError
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
 from pipelines.cron import Cron, read_cron
-from pipelines.kubeflow import UNREACHED, Graph, Kubeflow, host_of, sentence
+from pipelines.kubeflow import UNREACHED, Kubeflow, RunGraph, host_of, sentence
 from pipelines.submission import add_options, check_options, prepare
 from pipelines.uploads import UploadError
 
@@ -62,14 +62,14 @@ def _obey(options: argparse.Namespace) -> None:
     _show(kubeflow, name)
 
 
-def _graph(spec: Spec, options: argparse.Namespace) -> Graph:
+def _graph(spec: Spec, options: argparse.Namespace) -> RunGraph:
     options.name = ""  # each firing names itself after the data that it finds
     if "://" not in (options.data or spec.data.uri):
         _say("every firing reads the table as it is now; DATA=s3://... names one that may change")
     return prepare(spec, options, _say).graph
 
 
-def _replace(kubeflow: Kubeflow, name: str, cron: Cron, graph: Graph) -> None:
+def _replace(kubeflow: Kubeflow, name: str, cron: Cron, graph: RunGraph) -> None:
     """Makes the recurring run, unless it is there; an older one fires no more before the new one is made."""
     experiment, wanted = kubeflow.experiment(), _described(cron, graph)
     before = kubeflow.recurring(experiment, name)
@@ -121,7 +121,7 @@ def _next(described: str) -> str:
     return ", ".join(map(_moment, itertools.islice(cron.after(datetime.now(UTC)), _SHOWN)))
 
 
-def _described(cron: Cron, graph: Graph) -> str:
+def _described(cron: Cron, graph: RunGraph) -> str:
     """The description by which the same schedule is known again: `0 3 * * * UTC; sha256:...`."""
     told = "\n".join([graph.text, *map(str, sorted(graph.parameters.items())), graph.root, graph.service_account])
     return f"{' '.join(cron.text.split())} UTC; sha256:{hashlib.sha256(told.encode()).hexdigest()}"

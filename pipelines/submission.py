@@ -16,13 +16,16 @@ import yaml
 
 from components.code import code_digest
 from components.errors import SpecError
+from components.image.step_images import steps_image, steps_tag, training_image
+from components.jobs.node_pools import node_labels, provider_named
 from components.registry.provenance import commit
 from components.spec.contract import Spec
-from components.spec.packed import ADDRESS, pack_spec, portable, spec_bytes, stored_uri
 from components.spec.reading.loading import load_spec
-from components.step import IMAGE
+from components.store.content import Kind, Store
+from components.store.packed import ADDRESS, pack_spec, portable
+from components.store.reading import spec_bytes
 from pipelines.compile import compile_pipeline
-from pipelines.kubeflow import Graph, host_of
+from pipelines.kubeflow import RunGraph, host_of
 from pipelines.pods import PLAIN, SECRETS, PodSettings, read_secret, resources_of
 from pipelines.uploads import StoreFromHere, UploadError
 
@@ -37,7 +40,7 @@ class Submission:
     """A run that can be made: its name, its graph, and the names of the graph's steps."""
 
     name: str
-    graph: Graph
+    graph: RunGraph
     steps: tuple[str, ...]
 
 
@@ -51,16 +54,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", default="", help="address of snapshots and packages: s3://..., gs://...")
     parser.add_argument("--data", default="", help="a table to use instead of the spec's; a file is uploaded")
     parser.add_argument("--mlflow", default="http://mlflow.canario", help="(%(default)s)")
-    parser.add_argument("--image", default=IMAGE, help="the image of every step (%(default)s)")
+    parser.add_argument("--image", default="", help="image of every step; default IMAGES/components:<this tree>")
+    parser.add_argument("--pools", default="canario", help="labels of canario, gke, eks or aks (%(default)s)")
     parser.add_argument("--root", default="", help="where Kubeflow keeps outputs: s3://..., gs://...")
     parser.add_argument("--service-account", default="", help="the account of the pods, such as a cloud's identity")
     parser.add_argument("--queue", default="", help="the Kueue queue in which the workers of the train step wait")
     parser.add_argument("--store-endpoint", default="", help="an S3 server that is not Amazon's: http://...")
+    parser.add_argument("--images", default="", help="registry and folder for images: host/folder")
+    parser.add_argument("--server-image", default="", help="the server's image; default REGISTRY/server:<this server>")
     parser.add_argument("--environment", default="", help="Git repository to release to")
     parser.add_argument("--env", default="", help="the environment's name in it")
-    for option, use in SECRETS.items():
-        keys = ", ".join([*use.required, *use.optional])
-        parser.add_argument(f"--{option}", default="", metavar="NAME[:KEY,KEY]", help=f"a secret with {keys}")
+    parser.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="OF=NAME[:KEY,KEY]",
+        help=f"a secret of the pods' namespace; OF is {', '.join(SECRETS)}",
+    )
 
 
 def check_options(options: argparse.Namespace) -> Spec:
@@ -71,6 +81,9 @@ def check_options(options: argparse.Namespace) -> Spec:
     """
     spec = load_spec(options.spec)
     options.host = host_of(options.host)
+    node_labels(spec.training, provider_named(options.pools))
+    options.image = options.image or (f"{options.images}/components:{steps_tag()}" if options.images else steps_image())
+    training_image(options.image, spec.training)
     if options.ca and not options.ca.is_file():
         raise SpecError(f"--ca: there is no file {options.ca}")
     if not options.store:
@@ -86,8 +99,8 @@ def check_options(options: argparse.Namespace) -> Spec:
             "Git repository, and the name of an environment in it"
         )
     _check_queue(options.queue, spec)
-    for option, text in _secrets(options).items():
-        read_secret(option, text)
+    for opens, text in _secrets(options).items():
+        read_secret(opens, text)
     return spec
 
 
@@ -105,14 +118,14 @@ def prepare(spec: Spec, options: argparse.Namespace, say: Callable[[str], None])
     """
     store = StoreFromHere(options.store, options.store_endpoint, say)
     data, size = _data(options.data or spec.data.uri, store, say)
-    pods = PodSettings(_secrets(options), options.store_endpoint, (data, size), options.queue)
+    pools = provider_named(options.pools)
+    pods = PodSettings(_secrets(options), options.store_endpoint, (data, size), pools, options.queue)
     _tell_memory(spec, pods, say)
     text = compile_pipeline(spec, options.image, pods)
-    inputs, steps = _shape(text)
-    whole = _parameters(spec, data, store, options)
-    name = options.name or run_name(spec, options.image, whole)
-    graph = Graph(text, {key: whole[key] for key in whole if key in inputs}, options.root, options.service_account)
-    return Submission(name, graph, steps)
+    parameters = _parameters(spec, data, store, options)
+    name = options.name or run_name(spec, options.image, parameters)
+    steps = tuple(next(yaml.safe_load_all(text))["root"]["dag"]["tasks"])
+    return Submission(name, RunGraph(text, parameters, options.root, options.service_account), steps)
 
 
 def run_name(spec: Spec, image: str, parameters: dict[str, str]) -> str:
@@ -125,7 +138,7 @@ def run_name(spec: Spec, image: str, parameters: dict[str, str]) -> str:
 def _parameters(spec: Spec, data: str, store: StoreFromHere, options: argparse.Namespace) -> dict[str, str]:
     packed = pack_spec(portable(spec))
     if packed.startswith(ADDRESS):
-        store.keep_bytes(stored_uri(options.store, packed), spec_bytes(portable(spec)))
+        store.keep_bytes(Store(options.store).uri(Kind.SPEC, packed), spec_bytes(portable(spec)))
     return {
         "spec": packed,
         "data": data,
@@ -134,6 +147,8 @@ def _parameters(spec: Spec, data: str, store: StoreFromHere, options: argparse.N
         "store": options.store,
         "code": code_digest(),
         "commit": commit(),
+        "registry": options.images,
+        "base": options.server_image,
         "repository": options.environment,
         "environment": options.env,
         "settings": "{}",
@@ -165,11 +180,7 @@ def _tell_memory(spec: Spec, pods: PodSettings, say: Callable[[str], None]) -> N
 
 
 def _secrets(options: argparse.Namespace) -> dict[str, str]:
-    given = {option: getattr(options, option.replace("-", "_")) for option in SECRETS}
-    return {option: text for option, text in given.items() if text}
-
-
-def _shape(text: str) -> tuple[set[str], tuple[str, ...]]:
-    """The names of a graph's parameters and of its steps."""
-    root = next(yaml.safe_load_all(text))["root"]
-    return set(root["inputDefinitions"]["parameters"]), tuple(root["dag"]["tasks"])
+    given = {opens: text for opens, _, text in (word.partition("=") for word in options.secret)}
+    for opens in given.keys() - SECRETS.keys():
+        raise SpecError(f"--secret: {opens!r} is nothing that a secret opens; allowed: {', '.join(SECRETS)}")
+    return given

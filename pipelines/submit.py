@@ -4,7 +4,7 @@
         [--data FILE|URI]             a table instead of the spec's; a file of this machine is uploaded to the store
         [--host URL]                  address of Kubeflow Pipelines; default $KFP_ENDPOINT
         [--namespace NAME]            the user's namespace, if Kubeflow Pipelines has several users
-        [--store-secret NAME]         the pods' credentials for the store; --help lists the other secrets
+        [--secret store=NAME]         a secret with the pods' credentials for the store; --help lists the others
         [--terminate-on-interrupt]    Ctrl-C also ends the run
 
 A run is named after code, spec, data and places. If one of that name still runs, it is followed instead of starting

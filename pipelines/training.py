@@ -24,7 +24,6 @@ from components.register import register
 from components.release import release
 from components.spec.contract import Spec
 from components.split import split
-from components.step import IMAGE
 from components.train import train
 from components.tune import tune
 from components.validate import validate
@@ -45,6 +44,8 @@ class Needs:
     reuse: bool
 
 
+#: On one machine steps are processes, and have no image.
+LOCAL: Final = "python"
 OUTSIDE: Final = Needs(10, reuse=False)
 LARGE: Final = Needs(30, reuse=True)
 
@@ -54,9 +55,9 @@ SLACK_MINUTES: Final = 10
 
 
 def training_pipeline(
-    service: Spec, steps_image: str = IMAGE, retries: int = RETRIES, pods: PodSettings = PLAIN
+    service: Spec, steps_image: str = LOCAL, retries: int = RETRIES, pods: PodSettings = PLAIN
 ) -> Any:
-    """The graph for a service's spec, with all steps on one image.
+    """The graph for a service's spec, with all steps on one image but those that an accelerator has to compute.
 
     It is made on a thread of its own. At every setting of a task KFP reads the whole stack, and for some frames of a
     program's start Python then looks through all loaded modules: on a short stack that half second is saved.
@@ -69,10 +70,12 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
     def on(task: Any, needs: Needs) -> Any:
         return place(task, StepWish(steps_image, needs.minutes, retries, needs.reuse), service, pods)
 
+    where = service.training, steps_image, pods.pools
+
     def fitting(task: Any) -> Any:
         if service.training.workers == 1:
-            return accelerate(on(task, _long(service)), service.training)
-        return wait_for_workers(on(task, _waiting(service, pods.queue)), service, pods)
+            return accelerate(on(task, _long(service)), *where)
+        return wait_for_workers(on(task, _waiting(service, pods.queue)), service, steps_image, pods)
 
     @dsl.pipeline(name=f"{service.name}-training", description=service.description or None)  # type: ignore[untyped-decorator]
     def training(
@@ -97,7 +100,7 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
         parts = on(split(spec=learned, snapshot=snapshot, **same).after(checked), LARGE)
         holdout = parts.outputs["holdout"]
         fit = {"spec": learned, "train": parts.outputs["train"], **same}
-        search = accelerate(on(tune(**fit), _long(service)), service.training)
+        search = accelerate(on(tune(**fit), _long(service)), *where)
         trials = search.outputs["trials"]
         fitted = fitting(train(trials=trials, **fit))
         model = fitted.outputs["model"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from components.digest import Digest
 from components.models.machine import Machine
+from components.models.usage import Usage
 from components.spec.contract import ClosedModel
 
 
@@ -92,7 +95,10 @@ class GateResult(ClosedModel):
 
 
 class Evaluation(ClosedModel):
-    """`evaluation.json`; `machine` is the one that fitted the model, None if `train` did not fit it."""
+    """`evaluation.json`; `machine` is the one that fitted the model, None if `train` did not fit it.
+
+    `usage` is what the steps train and evaluate used, by name; older records have none.
+    """
 
     candidate: str
     rows: int
@@ -109,6 +115,7 @@ class Evaluation(ClosedModel):
     package_mib: float
     gates: tuple[GateResult, ...] = ()
     machine: Machine | None = None
+    usage: dict[str, Usage] = Field(default_factory=dict)
 
     @property
     def passed(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 #: Modules at the top of `components` that every room needs.
-GROUND: Final = ("digest", "errors", "files")
+GROUND: Final = ("code", "digest", "errors", "files")
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,11 @@ class LayoutFolder:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
 
+    def replace_by(self, whole: LayoutFolder) -> None:
+        """Takes the place of a layout that was written beside it, which is then whole or absent."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        whole.folder.rename(self.folder)
+
     def has_blob(self, digest: str) -> bool:
         """Whether a blob is there; it was checked when it was written."""
         return blob(self.folder, digest).is_file()

@@ -27,18 +27,26 @@ class Login:
 
 
 def find_login(registry: str, environment: Mapping[str, str]) -> Login | None:
-    """The login to a registry, from the first of the standard files that has one; None if none has.
+    """The login to a registry, from the text of $DOCKER_AUTH_CONFIG or the first standard file that has one, or None.
 
     Raises:
         ImageRegistryError: a file is no such file, or its program that knows the password failed.
     """
-    for path in _files(environment):
-        document = _read(path)
+    for path, document in _documents(environment):
         for key in _keys(registry):
             login = _helped(document, key, path) or _written(document, key, path)
             if login:
                 return login
     return None
+
+
+def _documents(environment: Mapping[str, str]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """What tells logins: a text that a pod gets from a secret of type kubernetes.io/dockerconfigjson, then files."""
+    text = environment.get("DOCKER_AUTH_CONFIG")
+    if text:
+        yield Path("$DOCKER_AUTH_CONFIG"), _parsed(text, Path("$DOCKER_AUTH_CONFIG"))
+    for path in _files(environment):
+        yield path, _read(path)
 
 
 def _files(environment: Mapping[str, str]) -> Iterator[Path]:
@@ -61,8 +69,15 @@ def _keys(registry: str) -> list[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        return _parsed(path.read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImageRegistryError(f"{path}: cannot be read for logins to registries: {error}") from error
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
         raise ImageRegistryError(f"{path}: cannot be read for logins to registries: {error}") from error
     if not isinstance(document, dict):
         raise ImageRegistryError(f"{path}: is no file of logins to registries")
@@ -96,7 +111,9 @@ def _helped(document: Mapping[str, Any], key: str, path: Path) -> Login | None:
         raise ImageRegistryError(f"{path}: names {command[0]} for {key}, which cannot be run: {error}") from error
     if done.returncode:
         raise ImageRegistryError(f"{command[0]} knows no login to {key}: {(done.stderr or done.stdout).strip()[-300:]}")
-    said = json.loads(done.stdout)
-    if said["Username"] == "<token>":
-        return Login("", "", said["Secret"])
-    return Login(said["Username"], said["Secret"])
+    try:
+        said = json.loads(done.stdout)
+        user, secret = said["Username"], said["Secret"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise ImageRegistryError(f"{command[0]} answers with no login to {key}") from error
+    return Login("", "", secret) if user == "<token>" else Login(user, secret)

@@ -170,7 +170,8 @@ def publish_model_image(
     _sign(package, server, repository, key)
     write_atomically(materials_file(package.path), bill_of_materials(package, root / SERVER_LOCK))
     image = model_image(package, server)
-    say(f"{push_model_image(image, server, repository, target)} blobs were sent to {target.bare}:{image.tag}")
+    sent = push_model_image(image, server, repository, target)
+    say(f"{sent} blobs were sent to {target.bare}:{image.tag}")
     digest = image.documents.manifest.digest
     sign_image(replace(target, tag="", digest=digest), key, materials_file(package.path).read_bytes())
     say(f"{target.at(digest)} is signed, and its bill of materials attested")

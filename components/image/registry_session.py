@@ -167,8 +167,11 @@ class RegistrySession:
             raise ImageRegistryError(
                 self._no_login() if login is None else f"{self.registry} refuses the login: {said(answer)}"
             )
-        document = answer.json()
-        return str(document.get("token") or document.get("access_token"))
+        try:
+            document = answer.json()
+            return str(document.get("token") or document["access_token"])
+        except (ValueError, LookupError, AttributeError) as error:
+            raise ImageRegistryError(f"{self.registry}: {realm} gave no token") from error
 
     def _ask_token(self, realm: str, asked: Mapping[str, str], login: Login | None) -> requests.Response:
         limits = (_CONNECT_SECONDS, _ANSWER_SECONDS)

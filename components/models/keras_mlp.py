@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+from components.models.tensorflow_environment import tensorflow_environment
+
+os.environ.update(tensorflow_environment())
 
 import numpy as np
 import onnx

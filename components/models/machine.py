@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ from components.spec.contract import ClosedModel
 #: Libraries whose arithmetic or graph format affects a model's bytes.
 DECIDING: Final = (
     *("keras", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow"),
-    *("scikit-learn", "scipy", "skl2onnx", "tensorflow", "tf2onnx"),
+    *("scikit-learn", "scipy", "skl2onnx", "tensorflow", "tensorflow-tpu", "tf2onnx"),
 )
 
 
@@ -26,6 +27,7 @@ class Machine(ClosedModel):
     Attributes:
         threads: the number available to a library that uses all.
         kernels: the processors for which the linear algebra libraries chose their code.
+        accelerator: the devices that computed, such as two NVIDIA L4; empty for the CPU.
         libraries: versions by name, for the installed libraries of `DECIDING`.
     """
 
@@ -34,26 +36,28 @@ class Machine(ClosedModel):
     processor: str
     threads: int
     kernels: str = ""
+    accelerator: str = ""
     python: str
     libraries: dict[str, str]
 
     def differences(self, other: Machine) -> list[str]:
         """A phrase for each difference from another machine."""
-        plain = ("system", "architecture", "processor", "threads", "kernels", "python")
-        pairs = [(name, str(getattr(self, name)), str(getattr(other, name))) for name in plain]
+        plain = ("system", "architecture", "processor", "threads", "kernels", "accelerator", "python")
+        pairs = [(name, *(str(getattr(one, name)) or "none" for one in (self, other))) for name in plain]
         names = sorted(self.libraries | other.libraries)
         pairs += [(name, self.libraries.get(name, "none"), other.libraries.get(name, "none")) for name in names]
         return [f"{name} {here} instead of {there}" for name, there, here in pairs if here != there]
 
 
-def this_machine() -> Machine:
-    """The machine that runs this process."""
+def this_machine(devices: Sequence[str] = ()) -> Machine:
+    """The machine that runs this process, and the names of the devices on which it computes."""
     return Machine(
         system=platform.system(),
         architecture=platform.machine(),
         processor=_processor(),
         threads=_threads(),
         kernels=_kernels(),
+        accelerator=", ".join(devices),
         python=platform.python_version(),
         libraries={name: found for name in DECIDING if (found := _installed(name))},
     )

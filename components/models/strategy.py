@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from components.errors import SpecError
-from components.spec.contract import Strategy
+from components.models.devices import claim_devices, tpu_resolver
+from components.spec.contract import Strategy, Training
 
 
 def choose_strategy(asked: Strategy, accelerator: str, gpus: int, environ: Mapping[str, str]) -> Strategy:
@@ -32,12 +33,36 @@ def choose_strategy(asked: Strategy, accelerator: str, gpus: int, environ: Mappi
     return chosen
 
 
+def training_strategy(training: Training, environ: Mapping[str, str]) -> Strategy:
+    """The strategy of a network that is fitted to all rows, on the devices that the spec asks for.
+
+    Raises:
+        DeviceError: fewer devices are seen than the spec asks for.
+        SpecError: the strategy that the spec names cannot run here.
+    """
+    return choose_strategy(training.strategy, training.accelerator, len(claim_devices(training)), environ)
+
+
+def search_strategy(training: Training) -> Strategy:
+    """The strategy of the networks that a search tries: one process tries them, on the devices of the spec.
+
+    Raises:
+        DeviceError: fewer devices are seen than the spec asks for.
+    """
+    asked = training.strategy if training.strategy in _ALONE else "auto"
+    return choose_strategy(asked, training.accelerator, len(claim_devices(training)), {})
+
+
 def _fitting(accelerator: str, gpus: int, cluster: Mapping[str, Any]) -> Strategy:
     if accelerator == "tpu":
         return "tpu"
     if len(cluster.get("worker", ())) > 1:
         return "multi_worker_mirrored"
     return "mirrored" if gpus > 1 else "none"
+
+
+#: The strategies of one process.
+_ALONE: Final = ("none", "mirrored", "central_storage", "tpu")
 
 
 def _refuse_impossible(chosen: Strategy, cluster: Mapping[str, Any]) -> None:
@@ -60,7 +85,7 @@ def open_strategy(chosen: Strategy) -> Any:
     """The `tf.distribute` strategy; the default one for `none`.
 
     Raises:
-        SpecError: this machine does not have the device.
+        DeviceError: this machine does not have the device.
     """
     import tensorflow as tf
 
@@ -72,20 +97,4 @@ def open_strategy(chosen: Strategy) -> Any:
         return tf.distribute.MultiWorkerMirroredStrategy()
     if chosen == "central_storage":
         return tf.distribute.experimental.CentralStorageStrategy()
-    return _tpu(tf)
-
-
-def _tpu(tf: Any) -> Any:
-    try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="local")
-        tf.tpu.experimental.initialize_tpu_system(resolver)
-    except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        raise SpecError(
-            f"training.accelerator: tpu was asked for, and this machine has none ({_first_line(error)}); "
-            "run on a TPU node pool, or use cpu or gpu"
-        ) from error
-    return tf.distribute.TPUStrategy(resolver)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    return tf.distribute.TPUStrategy(tpu_resolver(tf))

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.digest import Digest
 from components.features.encoding import Encoding, encode_table
 from components.models.machine import Machine
+from components.models.usage import Usage
 from components.package.model_package import INPUT_NAME, MODEL, OUTPUT_NAME, Package, open_graph
 from components.spec.contract import Candidate, ClosedModel
 
@@ -25,6 +27,8 @@ class Fit(ClosedModel):
     Attributes:
         parity: largest difference between the graph and the fitted model over the training rows.
         machine: the machine that fitted it; of several workers the first's.
+        lock: digest of the lock file of the image or environment that fitted it; None in older records.
+        usage: what the step used; None in older records.
         workers: how many fitted it together.
         resumed_after: epochs that tries before the last had done; 0 if one try did all.
     """
@@ -36,6 +40,8 @@ class Fit(ClosedModel):
     parity: float
     rows: int
     machine: Machine
+    lock: Digest | None = None
+    usage: Usage | None = None
     workers: int = 1
     resumed_after: int = 0
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.code import lock_digest
 from components.errors import PackageError
 from components.features.encoding import encode_table, fit_encoding
 from components.models.candidates import fit_candidate
 from components.models.checkpoints import Checkpoints
+from components.models.devices import claim_devices
 from components.models.machine import this_machine
-from components.models.strategy import choose_strategy
+from components.models.meter import Meter, metered
+from components.models.strategy import training_strategy
 from components.models.trained import Fit, graph_runner
 from components.models.trials import Trial
 from components.package.model_package import TOLERANCE
@@ -32,13 +35,22 @@ def train_candidate(
     """Fits a trial's candidate to all examples; a network goes on from its last checkpoint.
 
     Raises:
+        DeviceError: the step was promised an accelerator and does not see it.
         PackageError: the graph's answers differ from the fitted model's.
         SpecError: the strategy that the spec names cannot run here.
         LostWorkersError: the workers read different checkpoints.
     """
+    with metered(spec.training) as meter:
+        made = _train(examples, spec, trial, meter, checkpoints)
+    return TrainedModel(made.model, made.fit.model_copy(update={"usage": meter.usage()}))
+
+
+def _train(examples: Examples, spec: Spec, trial: Trial, meter: Meter, checkpoints: Checkpoints | None) -> TrainedModel:
     encoding = fit_encoding(spec.features, examples.columns)
     encoded = encode_table(encoding, examples.columns)
     strategy = _strategy(trial.candidate, spec)
+    devices = claim_devices(spec.training) if trial.candidate == "keras_mlp" else ()
+    meter.computes_on(devices)
     given = (trial.parameters, encoded, examples.labels, spec.training.seed, strategy, checkpoints)
     fitted = fit_candidate(trial.candidate, *given)
     model = fitted.onnx(encoding.width)
@@ -57,15 +69,18 @@ def train_candidate(
         resumed_after=checkpoints.resumed_after if checkpoints else 0,
         parity=parity,
         rows=len(examples),
-        machine=this_machine(),
+        machine=this_machine(devices),
+        lock=lock_digest(),
     )
     return TrainedModel(model, fit)
 
 
 def _strategy(candidate: Candidate, spec: Spec) -> Strategy:
-    if candidate != "keras_mlp":
-        return "none"
-    import tensorflow as tf
-
-    gpus = len(tf.config.list_physical_devices("GPU"))
-    return choose_strategy(spec.training.strategy, spec.training.accelerator, gpus, os.environ)
+    """The strategy for a candidate. A step that was promised an accelerator must see it, whoever won the search."""
+    asked = spec.training
+    if candidate == "keras_mlp":
+        return training_strategy(asked, os.environ)
+    if asked.accelerator != "cpu":
+        claim_devices(asked)
+        print(f"{candidate} computes on the CPU; the {asked.accelerator} of this step has nothing to do")
+    return "none"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
+from components.models.usage import Usage
 from components.spec.contract import Candidate, ClosedModel
 
 
@@ -24,12 +25,13 @@ class Trial(ClosedModel):
 
 
 class Search(ClosedModel):
-    """The completed trials, in order; `planned` is larger if time ran out."""
+    """The completed trials, in order; `planned` is larger if time ran out. Older records have no `usage`."""
 
     metric: str
     rows: int
     planned: int
     trials: tuple[Trial, ...]
+    usage: Usage | None = None
 
     @property
     def best(self) -> Trial:

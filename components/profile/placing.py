@@ -13,7 +13,10 @@ from components.errors import DataError, SpecError
 from components.spec.contract import NAME_PATTERN
 
 #: The images of the platform's own programs. A model's image has its service's name, so these names are taken.
-PLATFORM_IMAGES: Final = ("components", "judge", "load", "mlflow", "server", "stores")
+PLATFORM_IMAGES: Final = (
+    *("components", "components-cuda", "components-tpu"),
+    *("judge", "load", "mlflow", "server", "stores"),
+)
 
 #: A larger table is not copied; the spec names its present location.
 LARGEST_COPY_BYTES = 50 * 2**20

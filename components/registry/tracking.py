@@ -17,6 +17,7 @@ from urllib.parse import urlparse
 from components.digest import sha256
 from components.evaluation.result import Evaluation
 from components.models.trials import Search, Trial
+from components.models.usage import Usage
 from components.registry.model_registry import RUN_TAG, connect
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class RunRecord:
     evaluation: Evaluation
     search: Search
     figures: Path
+
+    @property
+    def usage(self) -> dict[str, Usage]:
+        """What each measured step used, by the step's name, in the order of the steps."""
+        return ({"tune": self.search.usage} if self.search.usage else {}) | self.evaluation.usage
 
     @property
     def digest(self) -> str:
@@ -82,10 +88,12 @@ def record_run(client: MlflowClient, record: RunRecord, tags: Mapping[str, str])
     client.log_batch(
         run.info.run_id,
         metrics=[
-            Metric(name, value, now, 0) for name, value in _metrics(record.evaluation).items() if name not in known
+            Metric(name, value, now, 0)
+            for name, value in (_metrics(record.evaluation) | _usage_metrics(record)).items()
+            if name not in known
         ],
         params=[Param(name, value) for name, value in _parameters(record).items()],
-        tags=[RunTag(name, value) for name, value in tags.items()],
+        tags=[RunTag(name, value) for name, value in (_usage_tags(record) | dict(tags)).items()],
     )
     _record_trials(client, run, record)
     client.log_artifacts(run.info.run_id, str(record.figures), "figures")
@@ -121,6 +129,20 @@ def _metrics(evaluation: Evaluation) -> dict[str, float]:
         differences = evaluation.champion.difference
         numbers |= {f"{name}_versus_champion": interval.value for name, interval in differences.items()}
     return numbers
+
+
+def _usage_metrics(record: RunRecord) -> dict[str, float]:
+    """Numbers such as `train_host_memory_peak_mib`; what nothing measured is not there."""
+    return {f"{step}_{name}": value for step, usage in record.usage.items() for name, value in usage.numbers().items()}
+
+
+def _usage_tags(record: RunRecord) -> dict[str, str]:
+    """What each step asked for and what it used, side by side."""
+    tags: dict[str, str] = {}
+    for step, usage in record.usage.items():
+        tags |= {f"canario.{step}.asked": usage.asked, f"canario.{step}.used": usage.used}
+        tags |= {f"canario.{step}.unmeasured": usage.unmeasured} if usage.unmeasured else {}
+    return tags
 
 
 def _parameters(record: RunRecord) -> dict[str, str]:

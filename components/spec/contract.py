@@ -223,6 +223,21 @@ class Training(ClosedModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _accelerator_is_used(self) -> Self:
+        if self.accelerator != "cpu" and "keras_mlp" not in self.candidates:
+            raise ValueError(
+                f"accelerator {self.accelerator} has nothing to do: {', '.join(self.candidates)} compute on the CPU; "
+                "add keras_mlp to candidates, or set accelerator to cpu"
+            )
+        if (self.strategy == "tpu" or self.accelerator == "tpu") and (
+            self.strategy not in ("auto", "tpu") or self.accelerator != "tpu"
+        ):
+            raise ValueError(
+                f"strategy {self.strategy} does not go with accelerator {self.accelerator}: tpu goes with tpu or auto"
+            )
+        return self
+
 
 class MinimumGate(ClosedModel):
     """Requires a metric to reach a minimum."""
@@ -361,7 +376,7 @@ class Limits(ClosedModel):
     max_batch_rows: int = Field(default=1000, ge=1, description="A longer list is refused.")
 
 
-class Amounts(ClosedModel):
+class PodAmounts(ClosedModel):
     """Cores and memory in Kubernetes' notation; null leaves what the step has without it."""
 
     cpu: CoresText | None = Field(default=None, description="Cores, such as 500m or 2.")
@@ -371,8 +386,10 @@ class Amounts(ClosedModel):
 class StepResources(ClosedModel):
     """What the pod of a step reserves, and what it may use at most."""
 
-    requests: Amounts = Field(default=Amounts(), description="A node must have this much free to take the pod.")
-    limits: Amounts = Field(default=Amounts(), description="A pod that needs more memory is ended, and tried again.")
+    requests: PodAmounts = Field(default=PodAmounts(), description="A node must have this much free to take the pod.")
+    limits: PodAmounts = Field(
+        default=PodAmounts(), description="A pod that needs more memory is ended, and tried again."
+    )
 
     @model_validator(mode="after")
     def _within(self) -> Self:

@@ -11,9 +11,14 @@ from components.table.cells import parse_table
 from components.table.examples import Examples, examples_of
 
 
+def spec_bytes(spec: Spec) -> bytes:
+    """The bytes of a spec in the store."""
+    return spec.model_dump_json().encode()
+
+
 def keep_spec(store: Store, spec: Spec) -> str:
     """Keeps a spec in the store; returns its digest."""
-    return store.put(Kind.SPEC, spec.model_dump_json().encode())
+    return store.put(Kind.SPEC, spec_bytes(spec))
 
 
 def kept_spec(store: str, digest: str) -> Spec:

@@ -7,7 +7,7 @@ from components.package.model_package import CONTRACT, GOLDEN, MODEL, RECEIPT
 from k8s.audit import records
 from k8s.audit.records import Records
 from k8s.audit.statements import Section, Statement, said, unrecorded
-from k8s.report.words import CANDIDATES, GATES, METRICS, count, listed, number, percent
+from k8s.report.words import CANDIDATES, GATES, METRICS, count, listed, number, percent, usage
 
 _RECEIPT = f"{records.PACKAGE}/{RECEIPT}"
 _CONTRACT = f"{records.PACKAGE}/{CONTRACT}"
@@ -103,6 +103,7 @@ def training(known: Records) -> Section:
             said(f"The training run is {receipt.run}, in the registry {run['run_id']}.", _RECEIPT, records.RUN),
             _search(known),
             _machine(known),
+            *_usage(known),
             said(f"The model is {receipt.files[MODEL]}.", _RECEIPT, _MODEL),
             _replayed(known),
         ),
@@ -137,6 +138,16 @@ def _machine(known: Records) -> Statement:
         f"Python {machine.python}."
     )
     return said(text, records.EVALUATION)
+
+
+def _usage(known: Records) -> list[Statement]:
+    """What the measured steps asked for and used; nothing in the records of older versions."""
+    return [
+        said(
+            f"The step {step} asked for {found.asked} and computed on {found.used}: {usage(found)}.", records.EVALUATION
+        )
+        for step, found in known.evaluation.usage.items()
+    ]
 
 
 def _replayed(known: Records) -> Statement:

@@ -14,6 +14,7 @@ from components.git.command import git
 from components.image.record import BuiltImage, read_record
 from components.package.model_package import Package, read_package
 from components.package.signature import check_signature, signature_file
+from components.registry.lock_files import committed_lock
 from components.registry.model_registry import RUN_TAG, SNAPSHOT_TAG, connect, is_empty
 from components.spec.contract import PACKAGE_TAG as REGISTERED
 from components.store.content import Kind, Store
@@ -193,11 +194,13 @@ def _code(package: Package, places: LinkSources) -> str:
 
 def _lock(package: Package, places: LinkSources) -> str:
     commit = package.receipt.code.removesuffix("-changed")
-    same(
-        f"{LOCK_FILE} at {commit}",
-        sha256(_git(places.code, "show", "--end-of-options", f"{commit}:{LOCK_FILE}")),
-        package.receipt.lock,
-    )
+    try:
+        found = committed_lock(places.code, commit, package.receipt.lock)
+    except GitError as error:
+        raise Broken(str(error)) from error
+    if found is None:
+        whole = sha256(_git(places.code, "show", "--end-of-options", f"{commit}:{LOCK_FILE}"))
+        same(f"{LOCK_FILE} at {commit}", whole, package.receipt.lock)
     return package.receipt.lock
 
 

@@ -73,7 +73,7 @@ def _check_kept(now: Answers) -> None:
 def _rebuilt(found: Materials, code: Path) -> RebuildComparison:
     with tempfile.TemporaryDirectory(prefix="canario-replay-") as folder:
         scratch = Path(folder)
-        python, libraries = interpreter_for(found.lock, scratch)
+        python, libraries = interpreter_for(found.lock.content, scratch)
         _tell("lock", libraries)
         alone = isolation()
         _tell("network", alone.says)

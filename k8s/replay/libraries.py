@@ -71,5 +71,6 @@ def _uv(*arguments: str) -> None:
         said = " ".join(done.stderr.split())
         raise ReplayError(
             "the libraries of its lock file are not installed here, and uv's cache has not all of them "
-            f"({said}); check its commit out and run `make setup` once with a network, then replay"
+            f"({said}); check its commit out and run `make setup` once with a network, then replay. Where an image "
+            "trained it, bring the libraries of that image's lock file with `uv pip sync` into another environment"
         )

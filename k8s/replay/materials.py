@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from mlflow.exceptions import MlflowException
 
 from components.code import LOCK_FILE
-from components.digest import sha256
 from components.errors import DataError, GitError, PackageError, StoreError
 from components.evaluation.result import Evaluation
 from components.git.command import git
 from components.models.machine import Machine
 from components.package.model_package import Package, read_package
+from components.registry.lock_files import LockFile, committed_lock
 from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered, version_of
 from components.registry.package_store import keep_data
 from components.registry.tracking import EVALUATION, recorded_text
@@ -50,13 +50,13 @@ class Materials:
 
     Attributes:
         champion: the version with which it was compared, if any.
-        lock: the content of the lock file at its commit.
+        lock: the lock file at its commit with whose libraries it was trained.
         machine: the machine that trained it; None when it was not recorded.
     """
 
     kept: StoredFile
     champion: StoredFile | None
-    lock: bytes
+    lock: LockFile
     machine: Machine | None
 
 
@@ -127,18 +127,17 @@ def _check_commit(commit: str, code: Path) -> None:
         raise ReplayError(f"{code}: commit {commit} is not in this repository; `git fetch` it, then replay") from error
 
 
-def _lock(commit: str, digest: str, code: Path) -> bytes:
+def _lock(commit: str, digest: str, code: Path) -> LockFile:
     try:
-        content = git(code, "show", "--end-of-options", f"{commit}:{LOCK_FILE}")
+        found = committed_lock(code, commit, digest)
     except GitError as error:
         raise ReplayError(f"commit {commit} has no {LOCK_FILE}, so no library of it is known: {error}") from error
-    found = sha256(content)
-    if found != digest:
+    if found is None:
         raise ReplayError(
-            f"{LOCK_FILE} of commit {commit} is {found}, and the receipt names {digest}: other libraries trained it "
-            "than its commit locks; train it again"
+            f"no lock file of commit {commit} has the digest {digest} that the receipt names: other libraries trained "
+            "it than its commit locks; train it again"
         )
-    return content
+    return found
 
 
 def _champion(kept: StoredFile, client: MlflowClient) -> StoredFile | None:

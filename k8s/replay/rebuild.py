@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.code import LOCK_VARIABLE
 from components.errors import GitError, PackageError
 from components.git.command import git
 from components.models.machine import Machine
@@ -67,7 +68,8 @@ def rebuild(materials: Materials, tree: Path, python: Path, isolation: Isolation
         "--data", str(materials.kept.snapshot), "--name", receipt.run, "--mlflow", mlflow, "--store",
         str(scratch / "store"),
     ]  # fmt: skip
-    with subprocess.Popen(command, cwd=tree, env=bare_environment(tree), stdout=subprocess.DEVNULL) as training:
+    environment = {**bare_environment(tree), LOCK_VARIABLE: materials.lock.name}
+    with subprocess.Popen(command, cwd=tree, env=environment, stdout=subprocess.DEVNULL) as training:
         status = _ended(training)
     return _result(home, status)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from components.models.usage import Usage
+
 #: Blue, gold and red that also differ in lightness, for colour-blind readers and grey print (Paul Tol's
 #: "high contrast" scheme, with the gold darkened to stand out from white), then two spares.
 _COLOURS: Final = ("#0b4a8f", "#c98a00", "#b8475c", "#3c8d7a", "#6d5a9c")
@@ -129,6 +131,20 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     rest = f"{whole % 60}{_NARROW}s"
     return rest if whole < 60 else f"{whole // 60}{_NARROW}min {rest}"
+
+
+def usage(used: Usage) -> str:
+    """What a step used of its machine: memory, processor, and each number of its devices that was measured."""
+    devices, parts = used.devices, []
+    if devices.busy_mean is not None and devices.busy_max is not None:
+        parts.append(f"its devices busy {percent(devices.busy_mean)} of the time, {percent(devices.busy_max)} at most")
+    if devices.memory_peak_mib is not None:
+        parts.append(f"{count(devices.memory_peak_mib)}{_NARROW}MiB on them at most")
+    if used.count and not parts:
+        parts.append(f"its devices not measured ({used.unmeasured})")
+    parts.append(f"{count(used.memory_peak_mib)}{_NARROW}MiB of memory at most")
+    parts.append(f"{duration(used.cpu_seconds)} of processor time in {duration(used.seconds)}")
+    return ", ".join(parts)
 
 
 def day(epoch: float) -> str:

@@ -133,8 +133,10 @@ def base_here(work: ImageWork) -> ServerBase:
             f'`make publish PART="{SERVER_IMAGE}"` bring it to a registry; from then on no engine is needed'
         ) from error
     _build_if_missing(engine, work)
-    LayoutFolder(folder).clear()
-    engine.export(work.server, folder)
+    draft = LayoutFolder(folder.with_name(f".{SERVER_IMAGE}"))
+    draft.clear()
+    engine.export(work.server, draft.folder)
+    LayoutFolder(folder).replace_by(draft)
     base = _in_layout(folder, work)
     require_same_server(base)
     return base

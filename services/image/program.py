@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from components.code import IMAGE_LOCKS, LOCK_FILE
 from components.image.contents import ROOT, ImageSources
 from components.image.record import BuiltImage
 from components.image.server import SERVER_LOCK, SERVER_SOURCES
+from components.image.step_images import steps_tag
 from services.image.engine import Engine
 from services.image.errors import ImageError
 from services.image.recipe import ImagePlan, make
@@ -48,6 +50,33 @@ class PlatformProgram:
     tools: tuple[str, ...] = ()
     check: tuple[str, ...] = _IMPORTS
 
+    @property
+    def is_of_steps(self) -> bool:
+        """Whether it runs steps of the pipeline."""
+        return self.lock.startswith(IMAGE_LOCKS)
+
+
+#: The same in each image of the steps, which therefore have one digest of the code.
+_STEP_SOURCES: Final = ("components/**/*.py", f"{IMAGE_LOCKS}/*.txt", LOCK_FILE)
+
+
+#: The program that renders a release's objects, which the pipeline's last step starts.
+_RENDERING: Final = (
+    *("k8s/__init__.py", "k8s/errors.py", "k8s/rendering/*.py"),
+    *(f"k8s/cluster/{name}.py" for name in ("__init__", "helm", "program")),
+)
+
+
+def _trains_on(devices: str, lock: str) -> PlatformProgram:
+    """The image of the steps tune and train for one kind of device; it needs neither the server nor a signature."""
+    return PlatformProgram(
+        title=f"the steps of canario's pipeline that compute on {devices}",
+        lock=f"{IMAGE_LOCKS}/{lock}.txt",
+        sources=ImageSources(patterns=_STEP_SOURCES),
+        packages=("ca-certificates", "git"),
+        unbuilt=("kfp-server-api",),
+    )
+
 
 PROGRAMS: Final = {
     "judge": PlatformProgram(
@@ -62,14 +91,16 @@ PROGRAMS: Final = {
     ),
     "components": PlatformProgram(
         title="the steps of canario's pipeline",
-        lock="components/requirements.txt",
-        sources=ImageSources(patterns=("components/**/*.py", "requirements.txt", *SERVER_SOURCES.patterns)),
+        lock=f"{IMAGE_LOCKS}/cpu.txt",
+        sources=ImageSources(patterns=(*_STEP_SOURCES, *SERVER_SOURCES.patterns, *_RENDERING)),
         packages=("ca-certificates", "git"),
         unbuilt=("kfp-server-api",),
         server_lock=SERVER_LOCK,
-        tools=("cosign",),
+        tools=("cosign", "helm"),
         check=("bash", "-ec", _STEPS_CHECK, _IMPORTS[2]),
     ),
+    "components-cuda": _trains_on("NVIDIA's GPUs", "cuda"),
+    "components-tpu": _trains_on("TPUs", "tpu"),
     "mlflow": PlatformProgram(
         title="MLflow's server, as canario runs it",
         lock="services/image/locks/mlflow.txt",
@@ -107,7 +138,7 @@ def tool_module(name: str) -> str:
 def program_image(
     program: PlatformProgram, name: str, base: str, engine: Engine, say: Callable[[str], None]
 ) -> BuiltImage:
-    """Builds the image `name`, tagged by the project's version.
+    """Builds the image `name`, tagged by the project's version; those of the steps by their content.
 
     Raises:
         ImageError: the image cannot be built, or fails its check.
@@ -121,6 +152,7 @@ def program_image(
             stage(program, Path(folder))
             arguments = {
                 "BASE": base,
+                "LOCK": program.lock,
                 "PACKAGES": " ".join(program.packages),
                 "SOURCES": ",".join(program.unbuilt) or ":none:",
                 "TOOLS": " ".join(map(tool_module, program.tools)),
@@ -128,7 +160,8 @@ def program_image(
             options = engine.build_options(arguments, labels)
             engine.build(Path(folder), _CONTAINERFILE, tag, options)
 
-    return make(engine, ImagePlan(name, version, labels, program.check), base, build, say)
+    tag = steps_tag() if program.is_of_steps else version
+    return make(engine, ImagePlan(name, tag, labels, program.check), base, build, say)
 
 
 def stage(program: PlatformProgram, context: Path) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from components.errors import PackageError
+from components.evaluate import with_training
 from components.explain import draw_figures, explain_model
 from components.models.trials import Search, Trial
+from components.models.usage import DeviceUsage, Usage
 from components.register import DataOrigin, register_package
 from components.registry.model_registry import aliased, champion, connect, local_package, made_by_run, promote
 from components.registry.tracking import REFUSED_TAG, RunRecord, record_refusal
@@ -18,6 +20,15 @@ from tests.components.empty_store import empty_store
 from tests.components.mlflow_server import running_server
 from tests.components.small_table import small_spec
 from tests.components.trained_small import evaluated, packaged, small_model, small_sides, trained
+
+USAGE = Usage(
+    accelerator="gpu",
+    count=2,
+    devices=DeviceUsage(names=("NVIDIA L4",) * 2, busy_mean=0.5, busy_max=1.0, memory_peak_mib=600.0),
+    memory_peak_mib=412.0,
+    cpu_seconds=9.0,
+    seconds=4.0,
+)
 
 
 @pytest.fixture
@@ -34,9 +45,8 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
         Trial(number=n, candidate="logistic_regression", parameters={"C": c}, scores=(0.7, 0.8), seconds=1.0)
         for n, c in enumerate([1.0, 0.1])
     )
-    return RunRecord(
-        "small", "small-1", evaluation, Search(metric="roc_auc", rows=100, planned=2, trials=trials), figures
-    )
+    search = Search(metric="roc_auc", rows=100, planned=2, trials=trials, usage=USAGE)
+    return RunRecord("small", "small-1", with_training(evaluation, small_model().fit), search, figures)
 
 
 def source(tmp_path: Path) -> DataOrigin:
@@ -70,6 +80,22 @@ def test_a_run_is_told_whole_and_only_once(uri: str, record: RunRecord, tmp_path
     names = {file.path for file in client.list_artifacts(first.run_id)}
     assert names == {"evaluation.json", "figures", "package", "validation.md"}
     assert len(client.search_model_versions("name = 'small'")) == 1
+
+
+def test_what_each_step_asked_for_and_used_is_told(uri: str, record: RunRecord, tmp_path: Path) -> None:
+    """A run says what each measured step asked for and used; what nothing measured has no number."""
+    version = register_package(uri, record, packaged(tmp_path / "p", small_model()).path, source(tmp_path))
+    data = connect(uri).get_run(version.run_id).data
+    assert data.metrics["tune_device_memory_peak_mib"] == 600.0
+    assert data.metrics["tune_device_busy_mean"] == 0.5
+    assert data.metrics["train_host_memory_peak_mib"] > 50
+    assert data.metrics["evaluate_cpu_seconds"] > 0
+    assert not {"train_device_busy_mean", "train_device_memory_peak_mib"} & data.metrics.keys()
+    told = {name.removeprefix("canario."): value for name, value in data.tags.items() if name.startswith("canario.")}
+    assert (told["tune.asked"], told["tune.used"]) == ("gpu x 2", "NVIDIA L4 x 2")
+    assert (told["train.asked"], told["train.used"]) == ("cpu", "cpu")
+    assert told["train.unmeasured"] == "no accelerator was asked for"
+    assert "tune.unmeasured" not in told
 
 
 class Killed(BaseException):

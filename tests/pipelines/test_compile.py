@@ -16,8 +16,11 @@ import yaml
 
 from components.spec.contract import Spec
 from pipelines.compile import compile_pipeline, main
+from pipelines.pods import PodSettings
 from tests.components.small_table import small_spec
 
+#: By default the tag follows every line of the code, and so would the reviewed files.
+IMAGE = "registry.local/canario/components:reviewed"
 GOLDEN = Path(__file__).parent / "golden"
 STEPS = ["ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate", "package"]
 STEPS += ["register", "image", "release"]
@@ -40,14 +43,14 @@ def spec_on(machine: str) -> Spec:
 
 @cache
 def documents(machine: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    pipeline, platform = yaml.safe_load_all(compile_pipeline(spec_on(machine)))
+    pipeline, platform = yaml.safe_load_all(compile_pipeline(spec_on(machine), IMAGE))
     return pipeline, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_graph_is_the_reviewed_one(machine: str) -> None:
     path = GOLDEN / f"{machine}.yaml"
-    compiled = compile_pipeline(spec_on(machine))
+    compiled = compile_pipeline(spec_on(machine), IMAGE)
     if os.environ.get("CANARIO_WRITE_GOLDEN"):
         path.write_text(compiled, encoding="utf-8")
     assert compiled == path.read_text(encoding="utf-8")
@@ -62,7 +65,9 @@ def test_every_step_has_limits_and_retries_and_installs_nothing(machine: str) ->
     assert sorted(tasks) == sorted(STEPS)
     for step in STEPS:
         container = executors[f"exec-{step}"]["container"]
-        assert container["image"] == "registry.local/canario/components:0.1.0"
+        trains = machine != "cpu" and step in {"tune", "train"}
+        name = {"gpu": "components-cuda", "tpu": "components-tpu"}[machine] if trains else "components"
+        assert container["image"] == f"registry.local/canario/{name}:reviewed"
         assert {"memoryLimit", "cpuRequest", "memoryRequest"} <= container["resources"].keys()
         assert "pip install" not in str(container["command"])
         assert tasks[step]["retryPolicy"]["maxRetryCount"] == 2
@@ -78,13 +83,13 @@ def test_steps_that_look_outside_their_inputs_are_never_reused() -> None:
 @pytest.mark.parametrize(
     ("machine", "resource", "labels"),
     [
-        ("gpu", "nvidia.com/gpu", {"cloud.google.com/gke-accelerator": "nvidia-l4"}),
+        ("gpu", "nvidia.com/gpu", {"canario/accelerator": "nvidia-l4"}),
         (
             "tpu",
             "google.com/tpu",
             {
-                "cloud.google.com/gke-tpu-accelerator": "tpu-v5-lite-podslice",
-                "cloud.google.com/gke-tpu-topology": "2x2",
+                "canario/accelerator": "tpu-v5-lite-podslice",
+                "canario/tpu-topology": "2x2",
             },
         ),
     ],
@@ -105,6 +110,13 @@ def test_only_training_runs_on_the_accelerators_nodes(machine: str, resource: st
         else:
             assert "accelerator" not in resources
             assert settings.keys() == {"activeDeadlineSeconds"}
+
+
+def test_a_cloud_is_asked_by_the_labels_that_it_sets() -> None:
+    text = compile_pipeline(spec_on("gpu"), pods=PodSettings(pools="gke"))
+    _, platform = yaml.safe_load_all(text)
+    settings = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-train"]
+    assert settings["nodeSelector"]["labels"] == {"cloud.google.com/gke-accelerator": "nvidia-l4"}
 
 
 def test_where_the_table_lies_on_this_machine_does_not_show() -> None:

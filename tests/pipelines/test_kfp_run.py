@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipelines import kfp_run
 from pipelines.kfp_run import Follower, FollowError, Pace, RunEnd
 from pipelines.kubeflow import Kubeflow
 from pipelines.workflow_nodes import read_nodes, reason, step_states
@@ -146,11 +147,28 @@ def test_a_server_without_the_older_api_is_told_once(play: Play) -> None:
     assert end.faults == ("the run is failed",)
 
 
+def test_trouble_of_the_older_api_alone_does_not_hide_the_end(play: Play) -> None:
+    server = play(scene("RUNNING", train=running()), scene("RUNNING"), scene("FAILED"))
+    server.add_run("one", "PENDING", "r1")
+    said: list[str] = []
+    follower = Follower(Kubeflow(server.url).client, "r1", STEPS, said.append)
+    server.trouble["GET /apis/v1beta1/"] = [Trouble(500)] * 3
+    assert follower.until_ended(Pace(0.01, 5)).state == "FAILED"
+    assert len(said) == 1
+    assert "does not say why steps wait or fail (500)" in said[0]
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 0])
 def test_a_server_that_does_not_answer_is_waited_for(play: Play, status: int) -> None:
     _, said = followed(play, scene("RUNNING"), *[Trouble(status)] * 5, scene("SUCCEEDED"))
     assert len([line for line in said if line.startswith("the server does not answer (")]) == 1
     assert said[-1] == "the server answers again"
+
+
+def test_a_slow_answer_is_waited_for(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kfp_run, "ASK_SECONDS", 1)
+    _, said = followed(play, scene("RUNNING"), *[Trouble(seconds=3)] * 5, scene("SUCCEEDED"))
+    assert [line.partition(" (")[0] for line in said] == ["the server does not answer", "the server answers again"]
 
 
 @pytest.mark.parametrize(("status", "why"), [(401, "Unauthorized"), (403, "Forbidden"), (404, "Not Found")])

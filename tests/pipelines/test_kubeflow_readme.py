@@ -1,4 +1,4 @@
-"""Every command of the README's section on Kubeflow, run as a person would, against stand-ins of both servers."""
+"""Every command of the README's section on Kubeflow, run as a person would, against stand-ins of the servers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from pipelines.pods import SECRETS
 from tests.patience import patient
 from tests.pipelines.conftest import Play
+from tests.pipelines.gcs_stand_in import gcs_server
 from tests.pipelines.kubeflow_stand_in import REUSED, KubeflowStandIn, scene
 from tests.pipelines.s3_stand_in import s3_server
 from tests.programs import program
@@ -24,23 +25,24 @@ LONGEST = 25
 
 def test_the_section_is_short_and_names_every_secret() -> None:
     assert len(SECTION.strip().splitlines()) + 1 <= LONGEST
-    for option, use in SECRETS.items():
-        assert option.replace("-", "_").upper() in SECTION
+    for opens, use in SECRETS.items():
+        assert f"{opens.upper()}_SECRET" in SECTION
         assert all(key in SECTION or key == ".dockerconfigjson" for key in use.required)
 
 
-def run(command: str, server: KubeflowStandIn, folder: Path, s3: str) -> subprocess.CompletedProcess[str]:
+def run(command: str, server: KubeflowStandIn, folder: Path, s3: str, gcs: str) -> subprocess.CompletedProcess[str]:
     """Runs a command of the README; packages are taken for installed, and there is no cluster for kubectl."""
     program(folder, "kubectl", 'echo "$@"')
     settings = {
         "KFP_ENDPOINT": server.url,
         "REPOSITORY": "https://git.example/environment.git",
         "AWS_ENDPOINT_URL_S3": s3,
+        "STORAGE_EMULATOR_HOST": gcs,
         "AWS_ACCESS_KEY_ID": "me",
         "AWS_SECRET_ACCESS_KEY": "mine",
         "PATH": f"{folder}:{os.environ['PATH']}",
     }
-    command = re.sub(r"^make ", "make -o setup ", command).replace("gs://canario", f"file://{folder}")
+    command = re.sub(r"^make ", "make -o setup ", command)
     return subprocess.run(
         ["bash", "-c", command],
         cwd=ROOT,
@@ -55,14 +57,15 @@ def run(command: str, server: KubeflowStandIn, folder: Path, s3: str) -> subproc
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_works(command: str, play: Play, tmp_path: Path) -> None:
     server = play(scene("SUCCEEDED", ingest=REUSED))
-    with s3_server("me") as s3:
-        done = run(command, server, tmp_path, s3.url)
+    with s3_server("me") as s3, gcs_server() as gcs:
+        done = run(command, server, tmp_path, s3.url, gcs.url)
+        kept = [*s3.objects, *gcs.objects]
     assert done.returncode == 0, done.stderr
     if command.startswith("make submit"):
         assert "succeeded, 1 steps reused" in done.stdout
         (made,) = server.runs.values()
         given = made["runtime_config"]["parameters"]
-        assert re.search(r"/tables/[0-9a-f]{64}/telco_churn\.csv$", given["data"])
+        assert [given["data"].partition("://")[2]] == kept
         assert given["environment"] == ("staging" if "ENV=staging" in command else "")
         assert bool(given["repository"]) is ("ENV=staging" in command)
         assert made.get("service_account", "") == ("trainer" if "SERVICE_ACCOUNT" in command else "")
@@ -75,12 +78,13 @@ def test_the_settings_of_make_reach_the_program(play: Play, tmp_path: Path) -> N
     """Every setting that the help names is an option, and TERMINATE has none of its own value."""
     program(tmp_path, "python", 'printf "%s\\n" "$@"')
     settings = ["NAMESPACE", "ROOT", "STORE_ENDPOINT", "IMAGE", "DATA", "MLFLOW", "NAME"]
-    settings += [option.replace("-", "_").upper() for option in SECRETS]
     words = [f"{name}={name.lower()} of mine" for name in settings]
+    words += [f"{opens.upper()}_SECRET={opens} of mine" for opens in SECRETS]
     command = ["make", "-o", "setup", "submit", f"PY={tmp_path / 'python'}", "TERMINATE=1", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     given = done.stdout.splitlines()
     for name in settings:
         assert given[given.index(f"--{name.replace('_', '-').lower()}") + 1] == f"{name.lower()} of mine"
+    assert [text for text in given if "=" in text] == [f"{opens}={opens} of mine" for opens in SECRETS]
     assert given[-1] == "--terminate-on-interrupt"
     assert "--env" not in given

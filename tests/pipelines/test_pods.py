@@ -58,8 +58,8 @@ def test_the_spec_says_what_a_step_gets() -> None:
 
 def test_a_large_table_gets_steps_with_more_memory() -> None:
     settings = PodSettings(table=("t.csv", 1024**3))
-    assert resources_of("validate", small_spec(), settings).requests.memory == "12Gi"
-    assert resources_of("validate", small_spec(), settings).limits.memory == "24Gi"
+    assert resources_of("validate", small_spec(), settings).requests.memory == "17Gi"
+    assert resources_of("validate", small_spec(), settings).limits.memory == "34Gi"
     assert resources_of("gate", small_spec(), settings) == resources_of("gate", small_spec(), PLAIN)
     asked = small_spec(resources={"validate": {"limits": {"memory": "16Gi"}}})
     assert resources_of("validate", asked, settings).limits.memory == "16Gi"
@@ -68,7 +68,7 @@ def test_a_large_table_gets_steps_with_more_memory() -> None:
 
 
 def test_a_step_gets_only_the_secrets_that_it_reads() -> None:
-    names = {option: option.replace("-secret", "") for option in SECRETS}
+    names = {opens: opens for opens in SECRETS}
     _, settings = compiled(PodSettings(secrets=names))
     given = {step: {each["secretName"] for each in of.get("secretAsEnv", ())} for step, of in settings.items()}
     assert all("store" in secrets for secrets in given.values())
@@ -84,7 +84,7 @@ def test_a_step_gets_only_the_secrets_that_it_reads() -> None:
 
 def test_a_secret_that_was_named_must_exist() -> None:
     """Kubernetes starts no pod without a required key, and tells why; it leaves out an optional one in silence."""
-    _, settings = compiled(PodSettings(secrets={"store-secret": "s3"}))
+    _, settings = compiled(PodSettings(secrets={"store": "s3"}))
     required, optional = settings["train"]["secretAsEnv"]
     assert [key["envVar"] for key in required["keyToEnv"]] == ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
     assert (required["optional"], optional["optional"]) == (False, True)
@@ -92,22 +92,22 @@ def test_a_secret_that_was_named_must_exist() -> None:
 
 
 def test_the_keys_of_a_secret_can_be_named() -> None:
-    name, required, optional = read_secret("mlflow-secret", "m:MLFLOW_TRACKING_USERNAME,MLFLOW_TRACKING_PASSWORD")
+    name, required, optional = read_secret("mlflow", "m:MLFLOW_TRACKING_USERNAME,MLFLOW_TRACKING_PASSWORD")
     assert (name, list(required), optional) == ("m", ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"], {})
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Mine", "--mlflow-secret: 'Mine' is no name of a secret"),
-        ("", "--mlflow-secret: '' is no name of a secret"),
+        ("Mine", "--secret mlflow: 'Mine' is no name of a secret"),
+        ("", "--secret mlflow: '' is no name of a secret"),
         ("m:TOKEN", "'TOKEN' is no key that a step reads; allowed: MLFLOW_TRACKING_TOKEN"),
         ("m:", "'' is no key that a step reads"),
     ],
 )
 def test_a_wrong_secret_gets_a_sentence(text: str, said: str) -> None:
     with pytest.raises(SpecError, match=said):
-        read_secret("mlflow-secret", text)
+        read_secret("mlflow", text)
 
 
 def test_an_s3_server_in_the_cluster_is_named_by_its_address() -> None:

@@ -32,7 +32,7 @@ def test_it_is_made_with_the_parameters_of_a_run(
     play: Play, spec: Path, store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = play()
-    assert make(spec, server, store, "0 3 * * *", "--store-secret", "s3", "--service-account", "trainer") == 0
+    assert make(spec, server, store, "0 3 * * *", "--secret", "store=s3", "--service-account", "trainer") == 0
     made = only(server)
     assert made["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
     assert (made["display_name"], made["mode"], made["service_account"]) == ("small-schedule", "ENABLE", "trainer")

@@ -20,7 +20,7 @@ import yaml
 
 from pipelines.submit import main
 from tests.components.small_table import small_spec
-from tests.components.spec.test_packed import long_spec
+from tests.components.spec.large_specs import long_spec
 from tests.patience import patient
 from tests.pipelines.conftest import Play
 from tests.pipelines.kubeflow_stand_in import REUSED, KubeflowStandIn, Trouble, failed, running, scene, succeeded
@@ -58,7 +58,7 @@ def test_a_run_that_succeeds(
 def test_the_server_gets_the_graph_with_its_parameters(play: Play, spec: Path, store: str) -> None:
     server = play()
     places = ["--root", "s3://kubeflow/root", "--service-account", "trainer", "--store-endpoint", "http://s3:9000"]
-    assert main(words(spec, server.url, store, *places, "--store-secret", "s3", "--mlflow", "http://m")) == 0
+    assert main(words(spec, server.url, store, *places, "--secret", "store=s3", "--mlflow", "http://m")) == 0
     run = made(server)
     assert run["runtime_config"]["parameters"].items() >= {"data": TABLE, "mlflow": "http://m", "store": store}.items()
     assert (run["runtime_config"]["pipeline_root"], run["service_account"]) == ("s3://kubeflow/root", "trainer")
@@ -269,9 +269,11 @@ def test_with_several_users_a_stranger_is_refused(
         (["--store", "build"], "--store: build is a path of this machine"),
         (["--root", "build"], "--root: build is a path of this machine"),
         (["--ca", "/not/there"], "--ca: there is no file /not/there"),
-        (["--store-secret", "S3"], "--store-secret: 'S3' is no name of a secret"),
         (["--queue", "gpus"], "--queue: gpus is for workers; write training.workers: 2"),
+        (["--secret", "store=S3"], "--secret store: 'S3' is no name of a secret"),
+        (["--secret", "shop=s3"], "--secret: 'shop' is nothing that a secret opens; allowed: store, mlflow"),
         (["--store-endpoint", "s3:9000"], "--store-endpoint: s3:9000 is no address such as"),
+        (["--pools", "oke"], "POOLS is 'oke'; allowed: canario, gke, eks, aks"),
         (["--env", "staging"], "--environment '' and --env 'staging' go together (REPOSITORY= and ENV=)"),
     ],
 )

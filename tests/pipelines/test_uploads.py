@@ -10,6 +10,7 @@ import pytest
 
 from pipelines import uploads
 from pipelines.uploads import StoreFromHere, UploadError
+from tests.pipelines.gcs_stand_in import gcs_server
 from tests.pipelines.s3_stand_in import S3StandIn, s3_server
 
 CONTENT = b"a,b\n1,2\n"
@@ -42,6 +43,14 @@ def test_a_table_is_written_once_under_its_digest(s3: S3StandIn, table: Path) ->
         f"t.csv: uploaded {len(CONTENT)} bytes to",
         "t.csv: is in the store already:",
     ]
+
+
+def test_a_table_gets_to_googles_store(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with gcs_server() as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        uri = StoreFromHere("gs://canario/store", "", print).keep_table(table)
+        assert server.objects == {uri.removeprefix("gs://"): CONTENT}
+        assert StoreFromHere("gs://canario/store", "", print).size(uri) == len(CONTENT)
 
 
 def test_the_servers_address_from_here_comes_first(s3: S3StandIn, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:

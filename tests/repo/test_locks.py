@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.repo.tree import ROOT
+from tests.repo.tree import LAYERS, ROOT, imports
 
 WHOLE = ROOT / "requirements.txt"
 SERVER = ROOT / "services" / "model_server" / "requirements.txt"
@@ -18,7 +21,12 @@ PARTS = {
     "judge": ROOT / "services" / "judge" / "requirements.txt",
     "mlflow": ROOT / "services" / "image" / "locks" / "mlflow.txt",
     "stores": ROOT / "services" / "image" / "locks" / "stores.txt",
-    "steps": ROOT / "components" / "requirements.txt",
+    "steps-cpu": ROOT / "components" / "locks" / "cpu.txt",
+}
+#: The lock files of devices that no machine of the tests has; each brings TensorFlow in a form of its own.
+DEVICES = {
+    "steps-cuda": ROOT / "components" / "locks" / "cuda.txt",
+    "steps-tpu": ROOT / "components" / "locks" / "tpu.txt",
 }
 
 
@@ -50,22 +58,52 @@ def declared(name: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", name)[0]).lower()
 
 
-@pytest.mark.parametrize("path", [WHOLE, *PARTS.values()], ids=["whole", *PARTS])
+def requirements(groups: Mapping[str, Any], name: str) -> Iterator[str]:
+    """What a group of dependencies requires, with the groups that it includes."""
+    for entry in groups[name]:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            yield from requirements(groups, entry["include-group"])
+
+
+@pytest.mark.parametrize("path", [WHOLE, *PARTS.values(), *DEVICES.values()], ids=["whole", *PARTS, *DEVICES])
 def test_every_package_is_an_exact_version_with_hashes(path: Path) -> None:
     assert pins(path.read_text())
 
 
-@pytest.mark.parametrize("path", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("path", [*PARTS.values(), *DEVICES.values()], ids=[*PARTS, *DEVICES])
 def test_a_part_has_the_versions_of_the_whole(path: Path) -> None:
     whole, part = pins(WHOLE.read_text()), pins(path.read_text())
     assert {name: version for name, version in part.items() if whole.get(name, version) != version} == {}
 
 
-@pytest.mark.parametrize("name", ["server", "judge", "steps"])
+@pytest.mark.parametrize("name", ["server", "judge", "steps-cpu"])
 def test_our_images_pin_no_library_beyond_the_tests_own(name: str) -> None:
     """The lock file of an image with our code is a part of the whole lock file that tests run in."""
     whole, part = pins(WHOLE.read_text()), pins(PARTS[name].read_text())
     assert part.keys() < whole.keys()
+
+
+def test_a_devices_lock_adds_only_what_computes_on_it() -> None:
+    """The locks of the steps agree but for what TensorFlow needs on each device."""
+    cpu, cuda, tpu = (pins(path.read_text()) for path in (PARTS["steps-cpu"], *DEVICES.values()))
+    assert cuda.items() >= cpu.items()
+    assert {name for name in cuda.keys() - cpu.keys() if not name.startswith("nvidia-")} == set()
+    assert {"nvidia-cudnn-cu12", "nvidia-cublas-cu12", "nvidia-nccl-cu12"} <= cuda.keys() - cpu.keys()
+    assert cpu.keys() - tpu.keys() == {"tensorflow"}
+    assert {"tensorflow-tpu", "libtpu"} <= tpu.keys() - cpu.keys()
+    assert {name for name in cpu.keys() & tpu.keys() if cpu[name] != tpu[name]} == set()
+
+
+@pytest.mark.parametrize("path", [PARTS["steps-cpu"], *DEVICES.values()], ids=["cpu", *DEVICES])
+def test_a_replay_runs_with_the_lock_of_any_image_that_trains(path: Path) -> None:
+    """The local runner, which replays a version, needs no library that an image's lock file lacks."""
+    runner = [ROOT / "pipelines" / f"{name}.py" for name in ("local", "runner", "result", "training", "pods")]
+    needed = {name.partition(".")[0] for file in runner for name in imports(file.read_text(encoding="utf-8"))}
+    needed -= {*LAYERS, *sys.stdlib_module_names}
+    assert needed >= {"filelock", "kfp"}
+    assert needed | {"kfp-kubernetes"} <= pins(path.read_text()).keys()
 
 
 def test_the_server_has_nothing_that_only_trains() -> None:
@@ -79,8 +117,8 @@ def test_everything_that_is_declared_is_locked() -> None:
     whole = pins(WHOLE.read_text())
     wanted = [*project["project"]["dependencies"], *(name for name in groups["dev"] if isinstance(name, str))]
     assert {declared(name) for name in wanted} - whole.keys() == set()
-    for group, path in PARTS.items():
-        assert {declared(name) for name in groups[group]} - pins(path.read_text()).keys() == set()
+    for group, path in (PARTS | DEVICES).items():
+        assert {declared(name) for name in requirements(groups, group)} - pins(path.read_text()).keys() == set()
 
 
 HASH = f"--hash=sha256:{'0' * 64}"

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
+from pydantic import Field
 
 from components.evaluation.result import CalibrationBin, Comparison, Fairness, GateResult, Interval, Speed
+from components.models.usage import Usage
 from k8s.report.svg import Axis, Drawing, Panel
 from k8s.report.words import CANDIDATES, METRICS, colour_of, count, listed, named, number, percent, points
+from k8s.report.words import usage as usage_words
 from k8s.twin.report.record import Loose
 from k8s.twin.report.rows import Mark, Ruler, TableRow, draw_rows
 
@@ -36,6 +39,7 @@ class SearchSummary(Loose):
 
     metric: str
     trials: tuple[TrialPoint, ...]
+    usage: Usage | None = None
 
 
 class ImportanceBar(Loose):
@@ -60,6 +64,7 @@ class Card(Loose):
     gates: tuple[GateResult, ...] = ()
     search: SearchSummary | None = None
     importance: tuple[ImportanceBar, ...] = ()
+    usage: dict[str, Usage] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,16 @@ class Fact:
     label: str
 
 
+@dataclass(frozen=True)
+class StepUsage:
+    """What a step asked for and what it used, in words."""
+
+    step: str
+    asked: str
+    used: str
+    measured: str
+
+
 def facts(card: Card) -> list[Fact]:
     """The facts that fit in a word or a number."""
     found = [
@@ -93,6 +108,14 @@ def facts(card: Card) -> list[Fact]:
     if card.package_mib is not None:
         found.append(Fact(f"{card.package_mib:.2g} MiB", "is the size of the model file"))
     return found
+
+
+def usages(card: Card) -> list[StepUsage]:
+    """What the measured steps asked for and used, in the order of the steps; none in older files."""
+    search = {"tune": card.search.usage} if card.search and card.search.usage else {}
+    return [
+        StepUsage(step, usage.asked, usage.used, usage_words(usage)) for step, usage in (search | card.usage).items()
+    ]
 
 
 def plots(card: Card, version: str, champion: str) -> list[Plot]:

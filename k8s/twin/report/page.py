@@ -50,6 +50,7 @@ class ModelCard:
     facts: Sequence[model_card.Fact]
     plots: Sequence[model_card.Plot]
     gates: Sequence[GateResult]
+    usages: Sequence[model_card.StepUsage]
 
 
 def page(home: Path) -> str:
@@ -127,7 +128,7 @@ def _card(home: Path, version: str, before: str) -> ModelCard:
     result = _part(lambda: lineage.read_result(home, version)).content
     rows = words.count(result.snapshot.rows) if result and result.snapshot else ""
     plots = model_card.plots(card, version, before)
-    return ModelCard(version, rows, model_card.facts(card), plots, card.gates)
+    return ModelCard(version, rows, model_card.facts(card), plots, card.gates, model_card.usages(card))
 
 
 def _part(build: Callable[[], _T]) -> PagePart[_T]:

@@ -12,6 +12,13 @@ locals {
   chips     = try(tonumber(regex("^ct[a-z0-9]+-hightpu-([0-9]+)t$", var.nodes.machine_type)[0]), 0)
   sides     = try([for side in split("x", var.tpu.topology) : tonumber(side)], [0, 0])
   tpu_nodes = local.chips == 0 ? 0 : local.sides[0] * local.sides[1] * try(local.sides[2], 1) / local.chips
+  # Steps that train find the accelerator by these labels, on any cloud; see components/jobs/node_pools.py.
+  accelerator_labels = var.gpu != null ? { "canario/accelerator" = var.gpu.type } : (
+    var.tpu == null ? {} : {
+      "canario/accelerator"  = split("-", var.nodes.machine_type)[0]
+      "canario/tpu-topology" = var.tpu.topology
+    }
+  )
 }
 
 resource "google_container_node_pool" "this" {
@@ -50,7 +57,7 @@ resource "google_container_node_pool" "this" {
     spot            = var.nodes.spot
     service_account = var.service_account
     oauth_scopes    = ["https://www.googleapis.com/auth/cloud-platform"]
-    labels          = { "node.kubernetes.io/pool" = var.name }
+    labels          = merge({ "node.kubernetes.io/pool" = var.name }, local.accelerator_labels)
 
     dynamic "guest_accelerator" {
       for_each = var.gpu[*]

@@ -57,6 +57,17 @@ def test_the_first_file_that_knows_the_registry_counts(tmp_path: Path) -> None:
     assert find_login(HOST, environment) == Login("podman", "p")
 
 
+def test_a_text_that_a_pod_gets_from_a_secret_comes_first(tmp_path: Path) -> None:
+    environment = config(
+        tmp_path, {"auths": {HOST: {"auth": auth("file", "p")}, "b.example": {"auth": auth("b", "p")}}}
+    )
+    environment["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {HOST: {"auth": auth("pod", "p")}}})
+    assert find_login(HOST, environment) == Login("pod", "p")
+    assert find_login("b.example", environment) == Login("b", "p")
+    with pytest.raises(ImageRegistryError, match=r"^\$DOCKER_AUTH_CONFIG: cannot be read for logins"):
+        find_login(HOST, {**environment, "DOCKER_AUTH_CONFIG": "{"})
+
+
 def test_without_any_file_there_is_no_login(tmp_path: Path) -> None:
     assert find_login(HOST, {"HOME": str(tmp_path)}) is None
     assert find_login(HOST, config(tmp_path, {})) is None

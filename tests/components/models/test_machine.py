@@ -46,11 +46,15 @@ def test_every_difference_is_named_with_both_sides() -> None:
         python="3.11.7",
         libraries={"numpy": "1", "keras": "3"},
     )
-    here = there.model_copy(update={"processor": "B", "threads": 8, "kernels": "Zen", "libraries": {"numpy": "2"}})
+    there = there.model_copy(update={"accelerator": "NVIDIA L4"})
+    here = there.model_copy(
+        update={"accelerator": "", "processor": "B", "threads": 8, "kernels": "Zen", "libraries": {"numpy": "2"}}
+    )
     assert there.differences(here) == [
         "processor B instead of A",
         "threads 8 instead of 2",
         "kernels Zen instead of Haswell",
+        "accelerator none instead of NVIDIA L4",
         "keras none instead of 3",
         "numpy 2 instead of 1",
     ]

@@ -16,10 +16,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from components.errors import SpecError
 from components.models.spaces import BOOSTING_ROUNDS, TREES, combinations
-from components.models.trained import Trained, graph_runner
-from components.models.training import train_candidate
+from components.models.trained import Fit, Trained, graph_runner
+from components.models.training import TrainedModel, train_candidate
 from components.models.trials import Trial
 from components.spec.contract import Candidate
 from components.table.examples import Examples
@@ -32,6 +31,11 @@ SIDES = split_examples(small_examples(900, SPEC), SPEC)
 
 def trial(kind: Candidate, parameters: dict[str, Any]) -> Trial:
     return Trial(number=0, candidate=kind, parameters=parameters, scores=(0.5,), seconds=0.0)
+
+
+def same(made: TrainedModel) -> Fit:
+    """The record of a training without what it used, which differs each time."""
+    return made.fit.model_copy(update={"usage": None})
 
 
 def oracle_matrix(examples: Examples) -> NDArray[Any]:
@@ -88,7 +92,7 @@ def test_the_graph_answers_what_scikit_learn_answers(kind: Candidate, place: int
 def test_training_again_gives_the_same_bytes(kind: Candidate) -> None:
     first, second = (train_candidate(SIDES.train, SPEC, trial(kind, combinations(kind)[0])) for _ in range(2))
     assert first.model == second.model
-    assert first.fit == second.fit
+    assert same(first) == same(second)
 
 
 @pytest.mark.slow
@@ -104,10 +108,3 @@ def test_a_network_has_parity_and_repeats_itself() -> None:
     fitted = fit_mlp(parameters, encode_table(made.fit.encoding, SIDES.train.columns), SIDES.train.labels, 3, "none")
     expected = fitted.positive(encode_table(made.fit.encoding, SIDES.holdout.columns))
     assert np.abs(trained.score(SIDES.holdout.columns) - expected).max() < 1e-6
-
-
-@pytest.mark.slow
-def test_a_tpu_that_is_not_there_is_refused() -> None:
-    spec = small_spec(training={"candidates": ["keras_mlp"], "accelerator": "tpu"})
-    with pytest.raises(SpecError, match="this machine has none"):
-        train_candidate(SIDES.train, spec, trial("keras_mlp", combinations("keras_mlp")[0]))

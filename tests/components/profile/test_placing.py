@@ -76,7 +76,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", PLATFORM_IMAGES)
 def test_a_name_of_a_platforms_image_is_refused(tmp_path: Path, name: str) -> None:
     """The name of a platform image is refused; a name that contains it is not."""
-    allowed = "allowed is any name but components, judge, load, mlflow, server, stores"
+    allowed = "any name but components, components-cuda, components-tpu, judge, load, mlflow, server, stores"
     with pytest.raises(SpecError, match=f"NAME '{name}' cannot be a service's: an image of the platform .*{allowed}"):
         refuse_taken(tmp_path, name)
     refuse_taken(tmp_path, f"{name}-2")

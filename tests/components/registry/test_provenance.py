@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from components.code import ROOT, code_digest, lock_digest, require_code
+from components.code import IMAGE_LOCKS, LOCK_VARIABLE, ROOT, code_digest, lock_digest, require_code
+from components.digest import sha256
 from components.errors import CodeError
+from components.registry.lock_files import LockFile, committed_lock
 from components.registry.provenance import commit, run_name
 from tests.components.small_table import small_spec
 from tests.git_repository import commit_all, git
@@ -19,6 +21,8 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "components").mkdir()
     shutil.copy(ROOT / "components" / "errors.py", tmp_path / "components")
     (tmp_path / "requirements.txt").write_text("numpy==1\n")
+    (tmp_path / IMAGE_LOCKS).mkdir()
+    (tmp_path / IMAGE_LOCKS / "cuda.txt").write_text("numpy==1\nnvidia-cudnn-cu12==9\n")
     git(tmp_path, "init", "--quiet")
     commit_all(tmp_path)
     return tmp_path
@@ -42,11 +46,35 @@ def test_the_codes_digest_follows_every_file_that_decides(checkout: Path) -> Non
     (checkout / "requirements.txt").write_text("numpy==2\n")
     locked = code_digest(checkout)
     (checkout / "components" / "errors.py").write_text("")
-    assert len({before, locked, code_digest(checkout)}) == 3
+    changed = code_digest(checkout)
+    (checkout / IMAGE_LOCKS / "cuda.txt").write_text("numpy==1\n")
+    assert len({before, locked, changed, code_digest(checkout)}) == 4
 
 
-def test_the_lock_file_is_the_repositorys() -> None:
-    assert lock_digest().startswith("sha256:")
+def test_the_lock_is_the_repositorys_or_the_images_own(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock of a process is the repository's, unless an image names its own."""
+    assert lock_digest(checkout) == sha256(b"numpy==1\n")
+    monkeypatch.setenv(LOCK_VARIABLE, f"{IMAGE_LOCKS}/cuda.txt")
+    assert lock_digest(checkout) == sha256(b"numpy==1\nnvidia-cudnn-cu12==9\n")
+
+
+def test_a_receipts_lock_is_found_in_its_commit(checkout: Path) -> None:
+    made = commit(checkout)
+    (checkout / IMAGE_LOCKS / "cuda.txt").unlink()
+    (checkout / "requirements.txt").write_text("numpy==2\n")
+    commit_all(checkout)
+    whole, cuda = b"numpy==1\n", b"numpy==1\nnvidia-cudnn-cu12==9\n"
+    assert committed_lock(checkout, made, sha256(whole)) == LockFile("requirements.txt", whole)
+    assert committed_lock(checkout, made, sha256(cuda)) == LockFile(f"{IMAGE_LOCKS}/cuda.txt", cuda)
+    assert committed_lock(checkout, commit(checkout), sha256(cuda)) is None
+
+
+def test_the_lock_of_the_steps_is_found_at_its_former_place(checkout: Path) -> None:
+    """A commit from before the images had a lock each still has the lock that its receipts name."""
+    (checkout / "components" / "requirements.txt").write_text("numpy==3\n")
+    commit_all(checkout)
+    found = committed_lock(checkout, commit(checkout), sha256(b"numpy==3\n"))
+    assert found == LockFile("components/requirements.txt", b"numpy==3\n")
 
 
 def test_an_image_with_other_code_than_the_pipeline_is_refused(checkout: Path) -> None:

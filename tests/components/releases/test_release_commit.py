@@ -74,7 +74,8 @@ def test_releasing_again_commits_nothing(repository: Path) -> None:
     assert commit(repository, "4") != first
 
 
-def test_what_was_rolled_back_is_not_brought_back_by_the_calendar(repository: Path, tmp_path: Path) -> None:
+def test_what_was_rolled_back_does_not_come_back(repository: Path, tmp_path: Path) -> None:
+    """A release that was rolled back is not brought back by the calendar."""
     good, bad = commit(repository, "1"), commit(repository, "2")
     git(tmp_path, "clone", "--quiet", str(repository), "judge")
     git(tmp_path / "judge", "revert", "--no-edit", bad)

@@ -182,6 +182,12 @@ DATA = {"uri": "t.csv", "target": "late", "positive": 1}
         ({"gates": {"latency_p99_ms": {"max": 0}}}, "greater than 0"),
         ({"training": {"candidates": []}}, "at least 1 item"),
         ({"training": {"candidates": ["random_forest", "random_forest"]}}, "candidates random_forest stand twice"),
+        (
+            {"training": {"candidates": ["random_forest"], "accelerator": "gpu"}},
+            "accelerator gpu has nothing to do: random_forest compute on the CPU; add keras_mlp",
+        ),
+        ({"training": {"accelerator": "tpu", "strategy": "mirrored"}}, "strategy mirrored does not go with .* tpu"),
+        ({"training": {"accelerator": "gpu", "strategy": "tpu"}}, "strategy tpu does not go with accelerator gpu"),
         ({"training": {"folds": 1}}, "greater than or equal to 2"),
         ({"training": {"workers": 0}}, "greater than or equal to 1"),
         ({"training": {"workers": 33}}, "less than or equal to 32"),

@@ -428,9 +428,9 @@ def test_a_run_that_is_not_the_receipts_is_refused(chain: Chain, tmp_path: Path)
 
 def test_a_flipped_byte_of_the_snapshot_is_refused(chain: Chain) -> None:
     chain.snapshot.write_bytes(b"a Table")
-    assert f"the chain names {sha256(DATA)}" in chain.faults()["snapshot"]
+    assert f"was changed: its bytes are {sha256(b'a Table')}" in chain.faults()["snapshot"]
     chain.snapshot.unlink()
-    assert "cannot be read" in chain.faults()["snapshot"]
+    assert "is not in the store" in chain.faults()["snapshot"]
 
 
 def test_a_chain_with_a_fault_ends_with_1(

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from components.digest import sha256
 from components.models.machine import this_machine
+from components.registry.lock_files import LockFile
 from components.registry.model_registry import connect
 from components.store.content import Store
 from k8s.replay.errors import ReplayError
@@ -69,7 +71,7 @@ def refusal(there: There, repository: Path | None = None, **changes: Any) -> str
 def test_what_is_there_is_found(there: There) -> None:
     kept, client = find_kept(there.mlflow, "small", "1", there.store)
     found = gather(kept, client, there.code)
-    assert (found.lock, found.champion) == (LOCK, None)
+    assert (found.lock, found.champion) == (LockFile("requirements.txt", LOCK), None)
     assert found.kept.snapshot == there.snapshot
     assert found.machine == this_machine()
 
@@ -97,6 +99,15 @@ def test_code_that_no_commit_has_is_refused(there: There) -> None:
     changed = refusal(there, code=f"{there.commit}-changed")
     assert f"differed from commit {there.commit} and are in no commit" in changed
     assert "train it in a clone" in refusal(there, code="sha256:" + "1" * 64)
+
+
+def test_the_lock_of_the_image_that_trained_is_found(there: There) -> None:
+    locks = there.code / "components" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "cuda.txt").write_bytes(b"nvidia-cudnn-cu12==9\n")
+    kept = kept_with(there, code=commit_all(there.code), lock=sha256(b"nvidia-cudnn-cu12==9\n"))
+    found = gather(kept, connect(there.mlflow), there.code)
+    assert found.lock == LockFile("components/locks/cuda.txt", b"nvidia-cudnn-cu12==9\n")
 
 
 def test_another_lock_than_the_commits_is_refused(there: There) -> None:

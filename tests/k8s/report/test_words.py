@@ -1,5 +1,6 @@
 import pytest
 
+from components.models.usage import DeviceUsage, Usage
 from k8s.report.words import (
     amount,
     called,
@@ -12,6 +13,7 @@ from k8s.report.words import (
     number,
     percent,
     points,
+    usage,
 )
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -51,3 +53,20 @@ def test_versions_differ_in_colour_and_every_name_has_one():
     assert len({colour_of(version) for version in ("1", "2", "3", "none")}) == 4
     assert colour_of("2024-rc.1").startswith("#")
     assert (called("2"), called("none")) == ("version 2", "no answer")
+
+
+def test_a_device_that_nothing_measured_is_not_told_as_zero():
+    used = Usage(
+        accelerator="tpu",
+        count=4,
+        devices=DeviceUsage(names=("TPU",) * 4),
+        unmeasured="nothing measures it",
+        memory_peak_mib=2048.0,
+        cpu_seconds=75.0,
+        seconds=5.0,
+    )
+    said = usage(used).replace(SPACE, " ")
+    assert said == (
+        "its devices not measured (nothing measures it), 2,048 MiB of memory at most, "
+        "1 min 15 s of processor time in 5.0 s"
+    )

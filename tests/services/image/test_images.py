@@ -27,7 +27,7 @@ from tests.small_package import write_small_package
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
 
-REGISTRY = f"localhost/canario-test-{os.getpid()}"
+REGISTRY = f"registry.local/canario-test-{os.getpid()}"
 #: What one file of a layer is, but for its times.
 Content = tuple[bytes, int, int, int, str, str]
 

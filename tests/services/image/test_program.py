@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
+from components.code import code_digest
 from components.image.server import SERVER_IMAGE, server_digest
+from components.image.step_images import steps_image, steps_tag
 from components.profile.placing import PLATFORM_IMAGES
-from components.step import IMAGE
 from services.image.errors import ImageError
 from services.image.program import PROGRAMS, stage, tool_module
-from tests.repo.tree import LAYERS, ROOT, imports
+from tests.repo.tree import LAYERS, imports
 
 #: Packages by the names that Python imports, where these differ.
 _DISTRIBUTIONS = {
@@ -23,7 +23,10 @@ _DISTRIBUTIONS = {
     "google": "protobuf",
     "cyclonedx": "cyclonedx-python-lib",
     "packageurl": "packageurl-python",
+    "pynvml": "nvidia-ml-py",
 }
+#: Packages that bring another's modules: TensorFlow for TPUs is a package of its own.
+_STANDS_IN = {"tensorflow-tpu": "tensorflow"}
 
 
 def _locked(lock: str) -> set[str]:
@@ -43,6 +46,7 @@ def test_everything_that_an_image_imports_is_in_it(name: str, tmp_path: Path) ->
     for inside, path in sources.items():
         in_the_server = PROGRAMS[name].server_lock and inside.parts[0] == "services"
         locked = _locked((tmp_path / f"requirements{'-server' if in_the_server else ''}.txt").read_text())
+        locked |= {_STANDS_IN[name] for name in locked & _STANDS_IN.keys()}
         for module in imports(path.read_text(encoding="utf-8")):
             top = module.partition(".")[0]
             if top in {*LAYERS, "tests"}:
@@ -66,6 +70,18 @@ def test_the_steps_carry_no_tools_of_the_development(tmp_path: Path) -> None:
     assert not _locked((tmp_path / "requirements.txt").read_text()) & {"pytest", "mypy", "ruff", "locust", "bentoml"}
 
 
+def test_the_steps_of_every_device_have_the_same_code(tmp_path: Path) -> None:
+    """The code in each image of the steps has the digest that it has here, whatever the image's lock."""
+    digests = set()
+    for name in (name for name in PROGRAMS if name.startswith("components")):
+        (tmp_path / name).mkdir()
+        stage(PROGRAMS[name], tmp_path / name)
+        digests.add(code_digest(tmp_path / name / "src"))
+        own = (tmp_path / name / "src" / PROGRAMS[name].lock).read_bytes()
+        assert own == (tmp_path / name / "requirements.txt").read_bytes()
+    assert digests == {code_digest()}
+
+
 def test_mlflows_image_trains_nothing_and_has_no_source_of_ours(tmp_path: Path) -> None:
     """The image that serves MLflow carries nothing that trains and no source of ours."""
     stage(PROGRAMS["mlflow"], tmp_path)
@@ -87,10 +103,20 @@ def test_the_steps_carry_the_server_and_never_import_it(tmp_path: Path) -> None:
         assert not [one for one in imports(path.read_text(encoding="utf-8")) if one.startswith("services")]
 
 
-def test_a_compiled_step_runs_on_the_image_that_is_made_for_it() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    assert f"registry.local/canario/components:{version}" == IMAGE
-    assert PROGRAMS["components"].sources.files()
+def test_a_steps_image_has_a_tag_that_names_all_that_is_in_it(tmp_path: Path) -> None:
+    """A pipeline that is compiled from this tree names the image that this tree makes, by the code and the server."""
+    assert steps_image() == f"registry.local/canario/components:{steps_tag()}"
+    stage(PROGRAMS["components"], tmp_path)
+    assert steps_tag(tmp_path / "src") == steps_tag()
+    for changed in ("components/ingest.py", "services/model_server/app.py", "components/locks/cpu.txt"):
+        path = tmp_path / "src" / changed
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n")
+        assert steps_tag(tmp_path / "src") != steps_tag()
+        path.write_bytes(before)
+    assert [name for name, program in PROGRAMS.items() if program.is_of_steps] == [
+        "components", "components-cuda", "components-tpu",
+    ]  # fmt: skip
 
 
 def test_a_tool_is_the_one_that_laptops_get(tmp_path: Path) -> None:

@@ -78,6 +78,10 @@ run "a_gpu_has_its_driver_and_keeps_other_pods_away" {
     error_message = "the GPU is another"
   }
   assert {
+    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "node.kubernetes.io/pool" = "cpu", "canario/accelerator" = "nvidia-l4" })
+    error_message = "no step finds the GPU"
+  }
+  assert {
     condition     = google_container_node_pool.this.node_config[0].guest_accelerator[0].gpu_driver_installation_config[0].gpu_driver_version == "DEFAULT"
     error_message = "nobody installs its driver"
   }
@@ -112,6 +116,10 @@ run "one_machine_with_tpus_is_placed_anywhere" {
   variables {
     nodes = { machine_type = "ct5lp-hightpu-4t", max = 1 }
     tpu   = { topology = "2x2" }
+  }
+  assert {
+    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "node.kubernetes.io/pool" = "cpu", "canario/accelerator" = "ct5lp", "canario/tpu-topology" = "2x2" })
+    error_message = "no step finds the TPU"
   }
   assert {
     condition     = google_container_node_pool.this.node_config[0].taint[0].key == "google.com/tpu" && length(google_container_node_pool.this.placement_policy) == 0

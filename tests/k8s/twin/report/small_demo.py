@@ -19,6 +19,7 @@ from components.evaluation.result import (
     Interval,
     Speed,
 )
+from components.models.usage import DeviceUsage, Usage
 from components.spec.contract import SCORE_EDGES, Rollout
 from k8s.twin.events import Event
 from k8s.twin.summary import CommitSummary, Decision, RequestCount, Story, VersionFate, write_summary
@@ -153,8 +154,16 @@ def evaluation(feature: str = "tenure", champion: str | None = None) -> dict[str
         {"number": n, "candidate": kind, "parameters": {}, "scores": [m - 0.01, m + 0.01], "mean": m, "seconds": 1.0}
         for n, (kind, m) in enumerate((("gradient_boosting", 0.86), ("logistic_regression", 0.84)))
     ]
+    used = Usage(
+        accelerator="gpu",
+        count=1,
+        devices=DeviceUsage(names=("NVIDIA L4",), busy_mean=0.43, busy_max=0.98, memory_peak_mib=5120.0),
+        memory_peak_mib=812.4,
+        cpu_seconds=14.0,
+        seconds=9.0,
+    )
     importance = [{"feature": feature, "loss": around(0.04, 0.004).model_dump()}]
-    search = {"metric": "roc_auc", "rows": 5600, "planned": 2, "trials": trials}
+    search = {"metric": "roc_auc", "rows": 5600, "planned": 2, "trials": trials, "usage": used.model_dump()}
     return {**measured.model_dump(), "search": search, "importance": importance}
 
 

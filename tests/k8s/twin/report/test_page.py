@@ -105,6 +105,15 @@ def test_the_model_card_has_the_evaluation_s_numbers(demo):
     assert "0.071 ms" in text
 
 
+def test_the_model_card_has_what_was_asked_beside_what_was_used(demo):
+    """The model card says what each step asked for and used; files without it are still shown."""
+    text = read(demo).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert re.search(r"tune asked for gpu x 1 and computed on NVIDIA L4 x 1 ?: its devices busy 43 % of the time", text)
+    assert "5,120 MiB on them at most, 812 MiB of memory at most, 14 s of processor time in 9.0 s" in text
+    change(demo / "versions" / "2" / "evaluation.json", search=None, usage={})
+    assert "asked for" not in read(demo).text.partition("Model card")[2].partition("From an answer")[0]
+
+
 def test_a_version_has_one_colour_everywhere(demo):
     document = write_report(demo).read_text()
     assert set(re.findall(r'"--c: (#\w+)"></span>version (\d)', document)) == {
