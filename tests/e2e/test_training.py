@@ -124,9 +124,8 @@ class Step:
         return self.ground.kube
 
     def pods(self) -> list[Any]:
-        """The step's own pods, oldest first."""
-        found = self.kube.get("pods", "-l", f"job-name={self.name}", "--sort-by=.metadata.creationTimestamp")
-        return list(found)
+        """The step's own pods."""
+        return list(self.kube.get("pods", "-l", f"job-name={self.name}") or [])
 
     def tries_after(self, name: str) -> list[str]:
         """The step's pods but for one."""
@@ -135,7 +134,7 @@ class Step:
     def job(self) -> Any:
         """The workers' Job; None without one."""
         found = self.kube.get("jobs", "-l", "app.kubernetes.io/name=training")
-        ours = [job for job in found if job["metadata"]["name"].startswith(f"{self.name}-train-")]
+        ours = [job for job in found or [] if job["metadata"]["name"].startswith(f"{self.name}-train-")]
         return ours[0] if ours else None
 
     def worker(self, index: int) -> str:
@@ -178,7 +177,8 @@ class Step:
     def left(self) -> list[str]:
         """What the workers left in the namespace, but for pods that are just being stopped."""
         kinds = "jobs,services,networkpolicies"
-        return self.kube.run("get", kinds, "-l", "app.kubernetes.io/name=training", "-o", "name").split()
+        found = self.kube.run("get", kinds, "-l", "app.kubernetes.io/name=training", "-o", "name").split()
+        return [name for name in found if f"/{self.name}-train-" in name]
 
     def leaves_nothing(self) -> None:
         """Waits until nothing of the workers is left, in the namespace or in the store."""
