@@ -109,16 +109,22 @@ KFP_OPTIONS = $${STORE:+--store "$$STORE"} $${DATA:+--data "$$DATA"} $${MLFLOW:+
   $${STORE_SECRET:+--secret "store=$$STORE_SECRET"} $${MLFLOW_SECRET:+--secret "mlflow=$$MLFLOW_SECRET"} \
   $${GIT_SECRET:+--secret "git=$$GIT_SECRET"} $${REGISTRY_SECRET:+--secret "registry=$$REGISTRY_SECRET"} \
   $${SIGNING_SECRET:+--secret "signing=$$SIGNING_SECRET"} --pools "$$POOLS" \
-  $${REGISTRY:+--images "$$REGISTRY"} $${RELEASE_TO:+--env "$$RELEASE_TO" --environment "$$REPOSITORY"}
+  $${REGISTRY:+--images "$$REGISTRY"} $${RELEASE_TO:+--env "$$RELEASE_TO" --environment "$$REPOSITORY"} \
+  $${QUEUE:+--queue "$$QUEUE"}
 
 .PHONY: submit
-submit: setup  ## run the pipeline and follow it to its end  ## STORE=s3://... [SERVICE=] [DATA=file|url] [ENV=staging] [REGISTRY=host/folder] [REPOSITORY=url] [MLFLOW=uri] [IMAGE=name:tag] [ROOT=s3://...] [NAMESPACE=] [SERVICE_ACCOUNT=] [POOLS=] [STORE_ENDPOINT=url] [STORE_SECRET=] [MLFLOW_SECRET=] [GIT_SECRET=] [REGISTRY_SECRET=] [SIGNING_SECRET=] [NAME=] [TERMINATE=1]
+submit: setup  ## run the pipeline and follow it to its end  ## STORE=s3://... [SERVICE=] [DATA=file|url] [ENV=staging] [REGISTRY=host/folder] [REPOSITORY=url] [MLFLOW=uri] [IMAGE=name:tag] [ROOT=s3://...] [NAMESPACE=] [SERVICE_ACCOUNT=] [POOLS=] [STORE_ENDPOINT=url] [STORE_SECRET=] [MLFLOW_SECRET=] [GIT_SECRET=] [REGISTRY_SECRET=] [SIGNING_SECRET=] [QUEUE=] [NAME=] [TERMINATE=1]
 	@$(PY) -m pipelines.submit --spec $(SPEC) $(KFP_OPTIONS) $${NAME:+--name "$$NAME"} \
 	  $(if $(TERMINATE),--terminate-on-interrupt)
 
 .PHONY: schedule
 schedule: setup  ## show, make or remove the recurring run; as submit, and:  ## [SERVICE=] [CRON="0 3 * * *"] [REMOVE=1]
 	@$(PY) -m pipelines.schedule --spec $(SPEC) $(KFP_OPTIONS) $${CRON:+--cron "$$CRON"} $(if $(REMOVE),--remove)
+
+.PHONY: rights
+rights: export ACCOUNT ?=
+rights: setup  ## write the rights of runs with training.workers  ## NAMESPACE=kubeflow [ACCOUNT=pipeline-runner]
+	@$(PY) -m k8s.training --namespace "$(NAMESPACE)" $${ACCOUNT:+--account "$$ACCOUNT"}
 
 ##@ Images
 

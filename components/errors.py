@@ -14,7 +14,8 @@ ComponentError
 ├── ModelImageError  a model's image is refused or cannot be made
 ├── SigningError    there is no identity to sign with, or the key is unusable; says what is needed
 ├── ReleaseError    a release file is wrong; names the key
-├── TrainingInputError  the inputs of a training Job are too large for it
+├── TrainingJobError  workers that train together failed, or the cluster does not let them start
+│   └── LostWorkersError  a worker lost the others; a new try goes on from the checkpoint
 ├── StoreError      the store of snapshots and packages lacks content or refuses
 ├── UnknownVersionError  the registry of models lacks a version
 └── CodeError       a step's image has other code than its pipeline
@@ -77,8 +78,12 @@ class ReleaseError(ComponentError):
     """A release file is wrong."""
 
 
-class TrainingInputError(ComponentError):
-    """The inputs of a training Job do not fit in it."""
+class TrainingJobError(ComponentError):
+    """Workers that train together failed, or could not start."""
+
+
+class LostWorkersError(TrainingJobError):
+    """A worker lost the others; a new try goes on from the checkpoint."""
 
 
 class StoreError(ComponentError):

@@ -48,12 +48,12 @@ def running(code: str, reasons: Path = TERMINATION_LOG) -> Iterator[None]:
         yield
     except Exception as error:
         kind = "" if isinstance(error, ComponentError) else f"{type(error).__name__}: "
-        _tell(reasons, f"{kind}{error}")
+        tell(f"{kind}{error}", reasons)
         raise
 
 
-def _tell(reasons: Path, sentence: str) -> None:
-    """Writes the file, if there is one: a process of this machine has none."""
+def tell(sentence: str, reasons: Path = TERMINATION_LOG) -> None:
+    """Tells Kubernetes why this container ends, by a file that a process of this machine does not have."""
     if reasons.exists():
         with contextlib.suppress(OSError):
             reasons.write_bytes(sentence.encode()[:_MOST_BYTES])

@@ -17,6 +17,7 @@ from kfp import kubernetes
 from components.errors import SpecError
 from components.image.step_images import training_image
 from components.jobs.node_pools import Provider, devices, node_labels, tolerations
+from components.jobs.worker_pod import SETTING, WorkerSettings
 from components.spec.contract import PodAmounts, Spec, StepResources, Training
 from components.spec.quantities import cores, memory_bytes
 
@@ -86,12 +87,14 @@ class PodSettings:
         store_endpoint: address of an S3 server that is not Amazon's; empty for Amazon's.
         table: the table's name and its size in bytes; 0 if the size is not known.
         pools: whose labels the nodes of an accelerator have.
+        queue: the Kueue queue in which a train step's workers wait for their nodes; empty for none.
     """
 
     secrets: Mapping[str, str] = field(default_factory=dict)
     store_endpoint: str = ""
     table: tuple[str, int] = ("", 0)
     pools: Provider = "canario"
+    queue: str = ""
 
 
 #: No secrets, Amazon's S3 or Google's store by the pod's identity, a small table.
@@ -143,6 +146,30 @@ def accelerate(task: Any, training: Training, image: str, pools: Provider) -> An
     for label, value in node_labels(training, pools).items():
         kubernetes.add_node_selector(task, label, value)
     return task
+
+
+def wait_for_workers(task: Any, spec: Spec, image: str, settings: PodSettings) -> Any:
+    """Makes a step the one that waits for workers: they get its resources, device and place, and it has a small pod.
+
+    Its image is theirs, which is that of the accelerator; `image` is that of the other steps.
+
+    Raises:
+        SpecError: the pools do not have the accelerator, or the image's name does not tell the accelerator's.
+    """
+    given = resources_of(task.name, spec, settings)
+    amounts = {
+        "requests": given.requests.model_dump(),
+        "limits": {**given.limits.model_dump(), **devices(spec.training)},
+    }
+    workers = WorkerSettings(
+        resources={kind: {name: amount for name, amount in of.items() if amount} for kind, of in amounts.items()},
+        node_selector=node_labels(spec.training, settings.pools),
+        tolerations=tuple(tolerations(spec.training, settings.pools)),
+        queue=settings.queue,
+    )
+    _size(task, SMALL)
+    task.set_container_image(training_image(image, spec.training))
+    return task.set_env_variable(SETTING, workers.model_dump_json(exclude_defaults=True))
 
 
 def resources_of(step: str, spec: Spec, settings: PodSettings) -> StepResources:

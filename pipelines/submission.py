@@ -58,6 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pools", default="canario", help="labels of canario, gke, eks or aks (%(default)s)")
     parser.add_argument("--root", default="", help="where Kubeflow keeps outputs: s3://..., gs://...")
     parser.add_argument("--service-account", default="", help="the account of the pods, such as a cloud's identity")
+    parser.add_argument("--queue", default="", help="the Kueue queue in which the workers of the train step wait")
     parser.add_argument("--store-endpoint", default="", help="an S3 server that is not Amazon's: http://...")
     parser.add_argument("--images", default="", help="registry and folder for images: host/folder")
     parser.add_argument("--server-image", default="", help="the server's image; default REGISTRY/server:<this server>")
@@ -97,9 +98,15 @@ def check_options(options: argparse.Namespace) -> Spec:
             f"--environment {options.environment!r} and --env {options.env!r} go together (REPOSITORY= and ENV=): a "
             "Git repository, and the name of an environment in it"
         )
+    _check_queue(options.queue, spec)
     for opens, text in _secrets(options).items():
         read_secret(opens, text)
     return spec
+
+
+def _check_queue(queue: str, spec: Spec) -> None:
+    if queue and spec.training.workers == 1:
+        raise SpecError(f"--queue: {queue} is for workers; write training.workers: 2 or more, or no queue")
 
 
 def prepare(spec: Spec, options: argparse.Namespace, say: Callable[[str], None]) -> Submission:
@@ -111,7 +118,8 @@ def prepare(spec: Spec, options: argparse.Namespace, say: Callable[[str], None])
     """
     store = StoreFromHere(options.store, options.store_endpoint, say)
     data, size = _data(options.data or spec.data.uri, store, say)
-    pods = PodSettings(_secrets(options), options.store_endpoint, (data, size), provider_named(options.pools))
+    pools = provider_named(options.pools)
+    pods = PodSettings(_secrets(options), options.store_endpoint, (data, size), pools, options.queue)
     _tell_memory(spec, pods, say)
     text = compile_pipeline(spec, options.image, pods)
     parameters = _parameters(spec, data, store, options)

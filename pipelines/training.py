@@ -27,7 +27,7 @@ from components.split import split
 from components.train import train
 from components.tune import tune
 from components.validate import validate
-from pipelines.pods import PLAIN, RETRIES, PodSettings, StepWish, accelerate, place
+from pipelines.pods import PLAIN, RETRIES, PodSettings, StepWish, accelerate, place, wait_for_workers
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ LOCAL: Final = "python"
 OUTSIDE: Final = Needs(10, reuse=False)
 LARGE: Final = Needs(30, reuse=True)
 
+#: The longest wait of workers in a queue, and the time to make and remove their Job.
+QUEUE_MINUTES: Final = 24 * 60
+SLACK_MINUTES: Final = 10
+
 
 def training_pipeline(
     service: Spec, steps_image: str = LOCAL, retries: int = RETRIES, pods: PodSettings = PLAIN
@@ -65,6 +69,13 @@ def training_pipeline(
 def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodSettings) -> Any:
     def on(task: Any, needs: Needs) -> Any:
         return place(task, StepWish(steps_image, needs.minutes, retries, needs.reuse), service, pods)
+
+    where = service.training, steps_image, pods.pools
+
+    def fitting(task: Any) -> Any:
+        if service.training.workers == 1:
+            return accelerate(on(task, _long(service)), *where)
+        return wait_for_workers(on(task, _waiting(service, pods.queue)), service, steps_image, pods)
 
     @dsl.pipeline(name=f"{service.name}-training", description=service.description or None)  # type: ignore[untyped-decorator]
     def training(
@@ -88,11 +99,10 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
         checked = on(validate(spec=seen, snapshot=snapshot, reference=known["snapshot"], **same), LARGE)
         parts = on(split(spec=learned, snapshot=snapshot, **same).after(checked), LARGE)
         holdout = parts.outputs["holdout"]
-        where = service.training, steps_image, pods.pools
         fit = {"spec": learned, "train": parts.outputs["train"], **same}
         search = accelerate(on(tune(**fit), _long(service)), *where)
         trials = search.outputs["trials"]
-        fitted = accelerate(on(train(trials=trials, **fit), _long(service)), *where)
+        fitted = fitting(train(trials=trials, **fit))
         model = fitted.outputs["model"]
         compared = {"champion": known["package"], "champion_version": known["version"]}
         measured = on(evaluate(spec=seen, model=model, holdout=holdout, **compared, **same), LARGE)
@@ -128,3 +138,8 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
 
 def _long(spec: Spec) -> Needs:
     return Needs(spec.training.timeout_minutes, reuse=True)
+
+
+def _waiting(spec: Spec, queue: str) -> Needs:
+    """The step that waits for workers: a Job's time counts from its admission, the step's from its start."""
+    return Needs(spec.training.timeout_minutes + (QUEUE_MINUTES if queue else SLACK_MINUTES), reuse=True)

@@ -1,10 +1,13 @@
-"""The train step without a pipeline: one pod of an indexed Job whose pods train a model together.
+"""One of several workers that train a network together: a pod of an indexed Job, or a process of this machine.
 
-    python -m components.jobs.train_worker --spec spec.json --train train.parquet --trials trials.json --out /tmp/model
-        [--workers 2 --job NAME --service NAME]
+    python -m components.jobs.train_worker --store s3://bucket/store --code sha256:... --spec sha256:...
+        --train sha256:... --trials sha256:... --workers 2 --name churn-training-x7-train-0f3c2d1a
 
-Every worker trains; worker 0 writes the model, then waits until somebody has taken it: a pod that has
-ended keeps no files. `OUT/taken` says that it was taken.
+JOB_COMPLETION_INDEX is the worker's number. Every worker trains; worker 0 keeps the model in the store, and the others
+wait until it has: a worker that ends early looks like a dead one to TensorFlow. After each epoch worker 0 keeps a
+checkpoint, from which all go on when they are started again.
+
+Exit status: 0; 1 or 2 for what a new try cannot change; 75 when a new try may succeed, because another worker is lost.
 """
 
 from __future__ import annotations
@@ -14,114 +17,146 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from dataclasses import fields
+from typing import Any, Final, NoReturn
 
-from components.errors import ComponentError, SpecError
-from components.files import write_atomically
-from components.models.trained import FIT
-from components.models.trials import Search
-from components.package.model_package import MODEL
-from components.spec.contract import Spec
+from components.errors import ComponentError, LostWorkersError, SpecError
+from components.jobs.heartbeat import end_when_abandoned
+from components.jobs.inputs import StoredModel, WorkerInputs, checkpoint_file, result_file
+from components.step import running, tell
+from components.store.content import Kind, Store
 
 #: The port on which a worker listens to the others.
 PORT: Final = 2222
-#: The file that tells worker 0 that its model is safe; `fit.json`, written last, shows that there is a model.
-TAKEN: Final = "taken"
-_TAKE_SECONDS: Final = 300.0
-_LOOK_SECONDS: Final = 0.2
+#: The addresses of all workers, joined by commas, where they are no pods of a Job.
+ADDRESSES: Final = "CANARIO_WORKER_ADDRESSES"
+#: EX_TEMPFAIL of sysexits.h: another worker is lost, and a new try may succeed.
+LOST: Final = 75
+#: What a new try would end with too: an error that nobody foresaw, or one with a sentence.
+FINAL: Final = (1, 2)
+#: Longer than worker 0 waits for a store that is away.
+_RESULT_SECONDS: Final = 360.0
+_LOOK_SECONDS: Final = 1.0
 
 
-@dataclass(frozen=True)
-class Place:
-    """The position of one worker among all."""
-
-    index: int
-    workers: int
-
-
-def place_of(workers: int, environ: Mapping[str, str]) -> Place:
-    """Reads the worker's place from the number that Kubernetes gives a pod of an indexed Job.
+def index_of(workers: int, environ: Mapping[str, str]) -> int:
+    """The worker's number, which Kubernetes gives a pod of an indexed Job.
 
     Raises:
         SpecError: there is no number, or it is not below `workers`.
     """
-    given = environ.get("JOB_COMPLETION_INDEX", "0" if workers == 1 else "")
+    given = environ.get("JOB_COMPLETION_INDEX", "")
     if not given.isdecimal() or int(given) >= workers:
         raise SpecError(
             f"JOB_COMPLETION_INDEX is {given!r}, a number from 0 to {workers - 1} is allowed; "
             "run the worker as a pod of a Job with completionMode: Indexed and one completion a worker"
         )
-    return Place(int(given), workers)
+    return int(given)
 
 
-def tf_config(place: Place, job: str, service: str) -> str:
+def tf_config(index: int, workers: int, name: str, environ: Mapping[str, str]) -> str:
     """TF_CONFIG as TensorFlow reads it: an indexed Job's pods are called `<job>-<index>.<service>`."""
-    workers = [f"{job}-{index}.{service}:{PORT}" for index in range(place.workers)]
-    return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": place.index}})
+    pods = [f"{name}-{number}.{name}:{PORT}" for number in range(workers)]
+    addresses = environ[ADDRESSES].split(",") if ADDRESSES in environ else pods
+    return json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit status, 2 for a bad spec or table."""
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Runs the command line, then ends the process at once: TensorFlow's threads would go on looking for others."""
     args = _parser().parse_args(arguments)
+    inputs = WorkerInputs(**{each.name: getattr(args, each.name) for each in fields(WorkerInputs)})
+    status = 1
     try:
-        place = place_of(args.workers, os.environ)
-        if place.workers > 1:
-            os.environ["TF_CONFIG"] = tf_config(place, args.job, args.service)
-        _train(args, place)
+        status = _status(inputs, args.name)
+    except Exception:  # noqa: BLE001 -- Python itself would print it too, but then wait for TensorFlow's threads
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _status(inputs: WorkerInputs, name: str) -> int:
+    try:
+        with running(inputs.code):
+            return _train(inputs, name, index_of(inputs.workers, os.environ))
+    except LostWorkersError as error:
+        print(error, file=sys.stderr)
+        return LOST
     except ComponentError as error:
         print(error, file=sys.stderr)
         return 2
-    return 0 if place.index or _taken(args.out, _TAKE_SECONDS) else 1
 
 
-def _train(args: argparse.Namespace, place: Place) -> None:
-    # Imported here because TensorFlow reads TF_CONFIG, which is set only now.
-    from components.models.training import train_candidate
-    from components.table.examples import load_examples
-
-    spec = Spec.model_validate_json(args.spec.read_bytes())
-    best = Search.model_validate_json(args.trials.read_bytes()).best
-    if place.workers > 1 and best.candidate != "keras_mlp":
-        raise SpecError(
-            f"the best trial is a {best.candidate}, which one worker fits; {place.workers} workers were asked for: "
-            "ask for one, or name keras_mlp alone in training.candidates"
-        )
-    print(f"worker {place.index} of {place.workers} trains a {best.candidate}", flush=True)
-    made = train_candidate(load_examples(args.train, spec), spec, best)
+def _train(inputs: WorkerInputs, name: str, index: int) -> int:
+    store = Store(inputs.store)
+    if store.read(result_file(name)) is not None:
+        print(f"worker {index}: the model is in the store already", flush=True)
+        return 0
+    end_when_abandoned(store, name)
+    os.environ["TF_CONFIG"] = tf_config(index, inputs.workers, name, os.environ)
+    made = _fitted(inputs, name, index)
+    if index:
+        return _wait_for_result(store, name)
+    fit = made.fit.model_dump_json(indent=2).encode()
+    kept = StoredModel(model=store.put(Kind.OBJECT, made.model), fit=store.put(Kind.OBJECT, fit))
+    store.write(result_file(name), kept.model_dump_json().encode())
     print(f"fitted to {made.fit.rows:,} rows, strategy {made.fit.strategy}, graph within {made.fit.parity:.0e}")
-    if place.index == 0:
-        args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / MODEL).write_bytes(made.model)
-        write_atomically(args.out / FIT, made.fit.model_dump_json(indent=2))
+    return 0
 
 
-def _taken(out: Path, seconds: float) -> bool:
-    """Waits until the model is taken; returns False if time runs out."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if (out / TAKEN).exists():
-            return True
+def _fitted(inputs: WorkerInputs, name: str, index: int) -> Any:
+    # Imported here because TensorFlow reads TF_CONFIG, which is set only now.
+    import tensorflow as tf
+
+    from components.models.checkpoints import Checkpoints
+    from components.models.training import train_candidate
+    from components.models.trials import Search
+    from components.store.reading import kept_spec
+    from components.table.cells import parse_table
+    from components.table.examples import examples_of
+
+    store = Store(inputs.store)
+    spec = kept_spec(inputs.store, inputs.spec)
+    best = Search.model_validate_json(store.get(Kind.OBJECT, inputs.trials)).best
+    frame = parse_table(store.get(Kind.OBJECT, inputs.train), "the training part").frame
+    print(f"worker {index} of {inputs.workers} trains a {best.candidate}", flush=True)
+    checkpoints = Checkpoints(store, checkpoint_file(name), writes=index == 0)
+    try:
+        return train_candidate(examples_of(frame, spec), spec, best, checkpoints)
+    except tf.errors.OpError as error:
+        if isinstance(error, tf.errors.ResourceExhaustedError | tf.errors.InvalidArgumentError):
+            raise
+        raise LostWorkersError(f"worker {index} lost another worker ({type(error).__name__})") from error
+
+
+def _wait_for_result(store: Store, name: str) -> int:
+    """Waits until worker 0 has kept the model; returns the exit status."""
+    deadline = time.monotonic() + _RESULT_SECONDS
+    while store.read(result_file(name)) is None:
+        if time.monotonic() > deadline:
+            sentence = f"worker 0 kept no model in {_RESULT_SECONDS:g} s after the training"
+            print(sentence, file=sys.stderr)
+            tell(sentence)
+            return LOST
         time.sleep(_LOOK_SECONDS)
-    print(f"nobody took the model from {out} in {seconds:g} s; it is lost", file=sys.stderr)
-    return False
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m components.jobs.train_worker", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--spec", type=Path, required=True, help="the spec as JSON")
-    parser.add_argument("--train", type=Path, required=True, help="the training part")
-    parser.add_argument("--trials", type=Path, required=True, help="what the search found")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the model")
-    parser.add_argument("--workers", type=int, default=1, help="pods that train together (%(default)s)")
-    parser.add_argument("--job", default="", help="the Job's name, for more than one worker")
-    parser.add_argument("--service", default="", help="the headless Service's name, for more than one worker")
+    parser.add_argument("--store", required=True, help="the store's address")
+    parser.add_argument("--code", required=True, help="digest of the code that must be here")
+    parser.add_argument("--spec", required=True, help="digest of the spec")
+    parser.add_argument("--train", required=True, help="digest of the training part")
+    parser.add_argument("--trials", required=True, help="digest of the trials")
+    parser.add_argument("--workers", type=int, required=True, help="workers that train together")
+    parser.add_argument("--name", required=True, help="name of the Job, and of a folder in the store")
     return parser
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,49 +1,48 @@
-"""A training as Kubernetes objects: an indexed Job, its inputs, and the network between its workers."""
+"""Workers that train together as Kubernetes objects: an indexed Job, and the network between its pods."""
 
 from __future__ import annotations
 
-import base64
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from components.errors import TrainingInputError
-from components.jobs.node_pools import Provider, devices, node_labels, pool_label, tolerations
-from components.jobs.train_worker import PORT
-from components.models.trained import FIT
-from components.spec.contract import Spec, Training
+from components.digest import sha256
+from components.jobs.inputs import WorkerInputs
+from components.jobs.train_worker import FINAL, PORT
 
 #: The label that finds the objects of one training.
 INSTANCE: Final = "app.kubernetes.io/instance"
-#: The folder in the pod where worker 0 leaves the model.
-MODEL_FOLDER: Final = "/tmp/model"  # noqa: S108 -- a volume of the pod's own
-#: The largest ConfigMap: https://kubernetes.io/docs/concepts/configuration/configmap
-LARGEST_INPUT_BYTES: Final = 1_048_576
-
-_INPUTS: Final = "/inputs"
-#: A Python program as process 1 ignores SIGTERM, so there is no use in waiting for it.
-_GRACE_SECONDS: Final = 2
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The files that the train step reads: the spec, and the files that the steps before it wrote."""
-
-    spec: Spec
-    train: bytes
-    trials: bytes
+#: The annotation with the digest of what a Job trains from.
+INPUTS: Final = "canario/inputs"
+#: https://kueue.sigs.k8s.io/docs/tasks/run/jobs
+QUEUE: Final = "kueue.x-k8s.io/queue-name"
+#: How often all workers together may start again after one was lost.
+RETRIES: Final = 3
+#: A pod's host name, `<job>-<index>`, has 63 characters at most.
+_LONGEST_NAME: Final = 60
+#: A mesh's proxy would outlive the worker, and its Job would never end.
+_NO_SIDECAR: Final = {"sidecar.istio.io/inject": "false"}
 
 
 @dataclass(frozen=True)
 class JobPlan:
-    """One training; `pool` is a pool's name, empty for any node, and `provider` says whose labels nodes have."""
+    """One training as a Job.
+
+    Attributes:
+        inputs: what the workers read.
+        pod: the spec of each worker's pod.
+        owner: an owner reference; the Job goes when its owner goes.
+        minutes: how long the workers may run, all tries together.
+        queue: the Kueue queue in which the Job waits for all its pods at once; empty for none.
+    """
 
     name: str
-    image: str
-    workers: int
-    pool: str
-    memory: str
-    training: Training
-    provider: Provider = "canario"
+    inputs: WorkerInputs
+    pod: Mapping[str, Any]
+    owner: Mapping[str, Any]
+    minutes: int
+    queue: str = ""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -51,137 +50,78 @@ class JobPlan:
         return {"app.kubernetes.io/name": "training", INSTANCE: self.name, "app.kubernetes.io/part-of": "canario"}
 
 
-def objects(wanted: JobPlan, inputs: Inputs) -> list[dict[str, Any]]:
-    """The objects of a training, the Job last.
+def job_name(owner: Mapping[str, Any], inputs: WorkerInputs) -> str:
+    """The name of a Job: the same for a retried step of the same run, another for every other run.
 
-    Raises:
-        SpecError: the provider's pools do not have the accelerator.
-        TrainingInputError: the inputs are too large for the cluster's own store.
+    It is a DNS label that begins with a letter, because the workers' Service is called so too.
     """
-    shared = [_inputs(wanted, inputs), _policy(wanted)]
-    return [*shared, *([_service(wanted)] if wanted.workers > 1 else []), _job(wanted)]
+    mark = "-train-" + sha256(f"{owner['uid']} {inputs.digest}".encode()).removeprefix("sha256:")[:8]
+    readable = re.sub(r"[^a-z0-9]+", "-", str(owner["name"]).lower()).strip("-")
+    readable = readable if readable[:1].isalpha() else f"run-{readable}"
+    return readable[: _LONGEST_NAME - len(mark)].rstrip("-") + mark
 
 
-def _inputs(wanted: JobPlan, inputs: Inputs) -> dict[str, Any]:
-    spec = inputs.spec.model_dump_json().encode()
-    files = {"spec.json": spec, "train.parquet": inputs.train, "trials.json": inputs.trials}
-    size = sum(map(len, files.values()))
-    if size > LARGEST_INPUT_BYTES:
-        raise TrainingInputError(
-            f"the inputs of the train step have {size:,} bytes, at most {LARGEST_INPUT_BYTES:,} fit in a ConfigMap; "
-            "put the table in an object store, name it in data.uri (such as s3://bucket/table.parquet), and run the "
-            "whole graph on Kubeflow Pipelines, whose steps hand their files on through that store"
-        )
-    data = {name: base64.b64encode(content).decode() for name, content in files.items()}
-    return {**_head("v1", "ConfigMap", wanted), "immutable": True, "binaryData": data}
+def job_object(plan: JobPlan) -> dict[str, Any]:
+    """The Job. Kubernetes starts a lost worker again, and the others too, because they fail without it.
 
-
-def _service(wanted: JobPlan) -> dict[str, Any]:
-    """A Service that names the workers, also before they are ready, because they look for each other first."""
-    spec = {
-        "clusterIP": "None",
-        "publishNotReadyAddresses": True,
-        "selector": {INSTANCE: wanted.name},
-        "ports": [{"name": "grpc", "port": PORT}],
-    }
-    return {**_head("v1", "Service", wanted), "spec": spec}
-
-
-def _policy(wanted: JobPlan) -> dict[str, Any]:
-    """Lets workers reach each other on any port (NCCL chooses its own) and DNS, and nothing else."""
-    names = {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}
-    others = [{"podSelector": {"matchLabels": {INSTANCE: wanted.name}}}] if wanted.workers > 1 else []
-    spec = {
-        "podSelector": {"matchLabels": {INSTANCE: wanted.name}},
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": others}] if others else [],
-        "egress": [{"to": others}, names] if others else [],
-    }
-    return {**_head("networking.k8s.io/v1", "NetworkPolicy", wanted), "spec": spec}
-
-
-def _job(wanted: JobPlan) -> dict[str, Any]:
-    """The Job, with one completion for each worker; they train one network, so one failure fails the Job."""
+    A worker that ends with a status of `FINAL` fails the Job at once. A pod that was evicted is not counted. With
+    worker 0 all is done, since it keeps the model.
+    """
+    pod = {**plan.pod, "subdomain": plan.name, "topologySpreadConstraints": [_spread(plan)]}
     spec = {
         "completionMode": "Indexed",
-        "completions": wanted.workers,
-        "parallelism": wanted.workers,
-        "backoffLimitPerIndex": 0,
-        "maxFailedIndexes": 0,
-        "activeDeadlineSeconds": 60 * wanted.training.timeout_minutes,
+        "completions": plan.inputs.workers,
+        "parallelism": plan.inputs.workers,
+        "backoffLimit": RETRIES * plan.inputs.workers,
+        "podFailurePolicy": {"rules": [_fail_at_once(), _forgive_eviction()]},
+        "successPolicy": {"rules": [{"succeededIndexes": "0"}]},
+        "activeDeadlineSeconds": 60 * plan.minutes,
         "ttlSecondsAfterFinished": 3600,
-        "template": {"metadata": {"labels": wanted.labels}, "spec": _pod(wanted)},
+        "suspend": bool(plan.queue),
+        "template": {"metadata": {"labels": {**plan.labels, **_NO_SIDECAR}}, "spec": pod},
     }
-    return {**_head("batch/v1", "Job", wanted), "spec": spec}
+    document = _head("batch/v1", "Job", plan, plan.owner)
+    document["metadata"]["annotations"] = {INPUTS: plan.inputs.digest}
+    document["metadata"]["labels"] = {**plan.labels, **({QUEUE: plan.queue} if plan.queue else {})}
+    return {**document, "spec": spec}
 
 
-def _pod(wanted: JobPlan) -> dict[str, Any]:
-    pod: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": _GRACE_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 1034,
-            "runAsGroup": 1034,
-            "fsGroup": 1034,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "nodeSelector": _nodes(wanted),
-        "tolerations": tolerations(wanted.training, wanted.provider),
-        "containers": [_container(wanted)],
-        "volumes": [{"name": "inputs", "configMap": {"name": wanted.name}}, {"name": "tmp", "emptyDir": {}}],
+def network_objects(plan: JobPlan, job: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The Service that names the workers, and the policy that lets only them reach each other; the Job owns both."""
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": plan.name, "uid": job["metadata"]["uid"]}
+    mine = {INSTANCE: plan.name}
+    # Not ready ones too, because workers look for each other before they are ready.
+    names = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": mine}
+    # On any port, since NCCL chooses its own.
+    peers = [{"from": [{"podSelector": {"matchLabels": mine}}]}]
+    policy = {"podSelector": {"matchLabels": mine}, "policyTypes": ["Ingress"], "ingress": peers}
+    return [
+        {**_head("v1", "Service", plan, owner), "spec": {**names, "ports": [{"name": "grpc", "port": PORT}]}},
+        {**_head("networking.k8s.io/v1", "NetworkPolicy", plan, owner), "spec": policy},
+    ]
+
+
+def _fail_at_once() -> dict[str, Any]:
+    return {
+        "action": "FailJob",
+        "onExitCodes": {"containerName": "worker", "operator": "In", "values": list(FINAL)},
     }
-    if wanted.workers > 1:
-        pod |= {"subdomain": wanted.name, "topologySpreadConstraints": [_spread(wanted)]}
-    return pod
 
 
-def _spread(wanted: JobPlan) -> dict[str, Any]:
+def _forgive_eviction() -> dict[str, Any]:
+    return {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+
+
+def _spread(plan: JobPlan) -> dict[str, Any]:
     """Prefers a node for each worker, without waiting for one: that could deadlock."""
     return {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
         "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": {INSTANCE: wanted.name}},
+        "labelSelector": {"matchLabels": {INSTANCE: plan.name}},
     }
 
 
-def _nodes(wanted: JobPlan) -> dict[str, str]:
-    return pool_label(wanted.pool, wanted.provider) | node_labels(wanted.training, wanted.provider)
-
-
-def _container(wanted: JobPlan) -> dict[str, Any]:
-    """The worker, which is ready once its model can be taken."""
-    return {
-        "name": "worker",
-        "image": wanted.image,
-        "imagePullPolicy": "IfNotPresent",
-        "args": _arguments(wanted),
-        "readinessProbe": {"exec": {"command": ["test", "-f", f"{MODEL_FOLDER}/{FIT}"]}, "periodSeconds": 1},
-        "resources": {
-            "requests": {"cpu": "250m", "memory": "1Gi"},
-            "limits": {"memory": wanted.memory, **devices(wanted.training)},
-        },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [
-            {"name": "inputs", "mountPath": _INPUTS, "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 -- a volume of the pod's own
-        ],
-    }
-
-
-def _arguments(wanted: JobPlan) -> list[str]:
-    together = ["--workers", str(wanted.workers), "--job", wanted.name, "--service", wanted.name]
-    files = {"spec": "spec.json", "train": "train.parquet", "trials": "trials.json"}
-    given = [word for option, file in files.items() for word in (f"--{option}", f"{_INPUTS}/{file}")]
-    return ["components.jobs.train_worker", *given, "--out", MODEL_FOLDER, *(together if wanted.workers > 1 else [])]
-
-
-def _head(version: str, kind: str, wanted: JobPlan) -> dict[str, Any]:
-    return {"apiVersion": version, "kind": kind, "metadata": {"name": wanted.name, "labels": wanted.labels}}
+def _head(version: str, kind: str, plan: JobPlan, owner: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {"name": plan.name, "labels": plan.labels, "ownerReferences": [dict(owner)]}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata}

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from components.models.checkpoints import Checkpoints
 from components.models.spaces import Matrix, Parameters
 from components.spec.contract import Candidate, Strategy
 
@@ -32,12 +33,13 @@ def fit_candidate(
     labels: NDArray[Any],
     seed: int,
     strategy: Strategy = "none",
+    checkpoints: Checkpoints | None = None,
 ) -> Fitted:
-    """Fits one kind of model; the same arguments give the same model."""
+    """Fits one kind of model; the same arguments give the same model. Only a network has checkpoints."""
     if kind == "keras_mlp":
         from components.models.keras_mlp import fit_mlp
 
-        return fit_mlp(parameters, encoded, labels, seed, strategy)
+        return fit_mlp(parameters, encoded, labels, seed, strategy, checkpoints)
     from components.models.sklearn_models import fit_sklearn
 
     return fit_sklearn(kind, parameters, encoded, labels, seed)

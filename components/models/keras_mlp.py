@@ -20,8 +20,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from components.models.checkpoints import Checkpoint, Checkpoints
 from components.models.graphs import finished
-from components.models.parameter_servers import run_steps
 from components.models.spaces import Matrix, Parameters
 from components.models.strategy import open_strategy
 from components.package.model_package import INPUT_NAME, OUTPUT_NAME
@@ -54,8 +54,21 @@ class KerasModel:
             return _renamed(onnx.load(path), width)
 
 
-def fit_mlp(parameters: Parameters, encoded: Matrix, labels: NDArray[Any], seed: int, strategy: Strategy) -> KerasModel:
-    """Fits a network to encoded rows; the same arguments give the same network on the same device."""
+def fit_mlp(
+    parameters: Parameters,
+    encoded: Matrix,
+    labels: NDArray[Any],
+    seed: int,
+    strategy: Strategy,
+    checkpoints: Checkpoints | None = None,
+) -> KerasModel:
+    """Fits a network to encoded rows; the same arguments give the same network on the same device.
+
+    With checkpoints it goes on from the last one, to the same network as without a break.
+
+    Raises:
+        LostWorkersError: the workers read different checkpoints.
+    """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     distribution = open_strategy(strategy)
@@ -63,7 +76,8 @@ def fit_mlp(parameters: Parameters, encoded: Matrix, labels: NDArray[Any], seed:
         network = _network(parameters, encoded.shape[1])
         optimizer = keras.optimizers.Adam(parameters["learning_rate"])
         optimizer.build(network.trainable_variables)
-    _train(network, optimizer, distribution, encoded, labels.astype(np.float32), seed)
+    rows = _Rows(encoded, labels.astype(np.float32), seed)
+    _train(network, optimizer, distribution, rows, checkpoints)
     # A network under a strategy answers in pieces, one per replica; a plain network with its weights answers at once.
     plain = _network(parameters, encoded.shape[1])
     plain.set_weights(network.get_weights())
@@ -72,34 +86,69 @@ def fit_mlp(parameters: Parameters, encoded: Matrix, labels: NDArray[Any], seed:
     return KerasModel(plain)
 
 
-def _train(
-    network: Any, optimizer: Any, distribution: Any, encoded: Matrix, labels: NDArray[np.float32], seed: int
-) -> None:
+@dataclass(frozen=True)
+class _Rows:
+    """What a network learns from, and the seed of its order."""
+
+    encoded: Matrix
+    labels: NDArray[np.float32]
+    seed: int
+
+    @property
+    def batch(self) -> int:
+        """Rows per step."""
+        rows = len(self.encoded)
+        return min(rows, int(np.clip(rows // 16, SMALLEST_BATCH, LARGEST_BATCH)))
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return EPOCHS * len(self.encoded) // self.batch
+
+    def batches(self, done: int) -> Any:
+        """The batches after the first `done`."""
+        rows = tf.data.Dataset.from_tensor_slices((self.encoded, self.labels)).shuffle(len(self.encoded), self.seed)
+        return rows.repeat(EPOCHS).batch(self.batch, drop_remainder=True).skip(done)
+
+
+def _train(network: Any, optimizer: Any, distribution: Any, rows: _Rows, checkpoints: Checkpoints | None) -> None:
     """Minimises the log loss; each replica works on its share of every batch.
 
     Keras 3's own `fit` fails with more than one worker (to build the network it reduces the first batch
     over workers), and takes three times as long for so small a network.
     """
-    batch = min(len(encoded), int(np.clip(len(encoded) // 16, SMALLEST_BATCH, LARGEST_BATCH)))
-    step = _step(network, optimizer, batch)
-
-    def batches() -> Any:
-        rows = tf.data.Dataset.from_tensor_slices((encoded, labels)).shuffle(len(encoded), seed)
-        return rows.repeat(EPOCHS).batch(batch, drop_remainder=True)
-
-    if isinstance(distribution, tf.distribute.ParameterServerStrategy):
-        # Each worker gets batches for all the steps, because it may have to do them alone.
-        run_steps(distribution, batches, step, EPOCHS * len(encoded) // batch)
-        return
-
-    shares = distribution.experimental_distribute_dataset(batches())
+    state = [*network.variables, *optimizer.variables]
+    epoch = _restored(state, distribution, checkpoints) if checkpoints else 0
+    ends = [number * rows.steps // EPOCHS for number in range(EPOCHS + 1)]
+    shares = iter(distribution.experimental_distribute_dataset(rows.batches(ends[epoch])))
+    step = _step(network, optimizer, rows.batch)
 
     @tf.function  # type: ignore[untyped-decorator]
-    def run() -> None:
-        for inputs, answers in shares:
-            distribution.run(step, args=(inputs, answers))
+    def run(count: Any) -> None:
+        for _ in tf.range(count):
+            distribution.run(step, args=next(shares))
 
-    run()
+    if not checkpoints:
+        run(tf.constant(rows.steps))
+        return
+    for number in range(epoch, EPOCHS):
+        run(tf.constant(ends[number + 1] - ends[number]))
+        checkpoints.save(Checkpoint(number + 1, [variable.numpy() for variable in state]))
+
+
+def _restored(state: list[Any], distribution: Any, checkpoints: Checkpoints) -> int:
+    """Sets the variables to the last checkpoint, the same on every worker; returns the epochs that it has.
+
+    Raises:
+        LostWorkersError: the workers read different checkpoints.
+    """
+    last = checkpoints.last()
+    ours = last.epochs if last else 0
+    each = distribution.run(lambda: tf.constant(float(ours)))
+    checkpoints.agree(float(distribution.reduce(tf.distribute.ReduceOp.MEAN, each, axis=None)))
+    for variable, value in zip(state, last.values if last else [], strict=bool(last)):
+        variable.assign(value)
+    return ours
 
 
 def _step(network: Any, optimizer: Any, batch: int) -> Callable[[Any, Any], None]:

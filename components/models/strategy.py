@@ -3,7 +3,6 @@
 | strategy | when `auto` takes it |
 | --- | --- |
 | tpu | the spec's accelerator is `tpu` |
-| parameter_server | `TF_CONFIG` names parameter servers; see `parameter_servers.py` |
 | multi_worker_mirrored | `TF_CONFIG` names more than one worker |
 | mirrored | this machine has more than one GPU |
 | none | otherwise |
@@ -19,7 +18,6 @@ from typing import Any, Final
 
 from components.errors import SpecError
 from components.models.devices import claim_devices, tpu_resolver
-from components.models.parameter_servers import task_of
 from components.spec.contract import Strategy, Training
 
 
@@ -42,10 +40,7 @@ def training_strategy(training: Training, environ: Mapping[str, str]) -> Strateg
         DeviceError: fewer devices are seen than the spec asks for.
         SpecError: the strategy that the spec names cannot run here.
     """
-    # A parameter server holds variables and computes nothing, so nobody gives it a device.
-    serves = bool(_cluster(environ).get("ps")) and task_of(environ).role == "ps"
-    gpus = 0 if serves else len(claim_devices(training))
-    return choose_strategy(training.strategy, training.accelerator, gpus, environ)
+    return choose_strategy(training.strategy, training.accelerator, len(claim_devices(training)), environ)
 
 
 def search_strategy(training: Training) -> Strategy:
@@ -61,29 +56,21 @@ def search_strategy(training: Training) -> Strategy:
 def _fitting(accelerator: str, gpus: int, cluster: Mapping[str, Any]) -> Strategy:
     if accelerator == "tpu":
         return "tpu"
-    if cluster.get("ps"):
-        return "parameter_server"
-    if len(cluster.get("worker", ())) + len(cluster.get("chief", ())) > 1:
+    if len(cluster.get("worker", ())) > 1:
         return "multi_worker_mirrored"
     return "mirrored" if gpus > 1 else "none"
 
 
 #: The strategies of one process.
 _ALONE: Final = ("none", "mirrored", "central_storage", "tpu")
-#: The roles that a strategy needs.
-_NEEDED: Mapping[str, tuple[str, ...]] = {
-    "multi_worker_mirrored": ("worker",),
-    "parameter_server": ("chief", "worker", "ps"),
-}
 
 
 def _refuse_impossible(chosen: Strategy, cluster: Mapping[str, Any]) -> None:
-    for role in _NEEDED.get(chosen, ()):
-        if not cluster.get(role):
-            raise SpecError(
-                f"training.strategy: {chosen} needs TF_CONFIG with a {role!r} list in its cluster, and there is none; "
-                "run the step under a training operator that sets it, or use another strategy"
-            )
+    if chosen == "multi_worker_mirrored" and not cluster.get("worker"):
+        raise SpecError(
+            f"training.strategy: {chosen} needs TF_CONFIG with a 'worker' list in its cluster, and there is none; "
+            "write training.workers: 2 or more, or use another strategy"
+        )
 
 
 def _cluster(environ: Mapping[str, str]) -> Mapping[str, Any]:
@@ -110,9 +97,4 @@ def open_strategy(chosen: Strategy) -> Any:
         return tf.distribute.MultiWorkerMirroredStrategy()
     if chosen == "central_storage":
         return tf.distribute.experimental.CentralStorageStrategy()
-    return tf.distribute.TPUStrategy(tpu_resolver(tf)) if chosen == "tpu" else _parameter_servers(tf)
-
-
-def _parameter_servers(tf: Any) -> Any:
-    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    return tf.distribute.ParameterServerStrategy(resolver)
+    return tf.distribute.TPUStrategy(tpu_resolver(tf))

@@ -26,9 +26,11 @@ class Fit(ClosedModel):
 
     Attributes:
         parity: largest difference between the graph and the fitted model over the training rows.
-        machine: the machine that fitted it.
+        machine: the machine that fitted it; of several workers the first's.
         lock: digest of the lock file of the image or environment that fitted it; None in older records.
         usage: what the step used; None in older records.
+        workers: how many fitted it together.
+        resumed_after: epochs that tries before the last had done; 0 if one try did all.
     """
 
     candidate: Candidate
@@ -40,6 +42,8 @@ class Fit(ClosedModel):
     machine: Machine
     lock: Digest | None = None
     usage: Usage | None = None
+    workers: int = 1
+    resumed_after: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from components.code import lock_digest
 from components.errors import PackageError
 from components.features.encoding import encode_table, fit_encoding
 from components.models.candidates import fit_candidate
+from components.models.checkpoints import Checkpoints
 from components.models.devices import claim_devices
 from components.models.machine import this_machine
 from components.models.meter import Meter, metered
-from components.models.parameter_servers import serve, task_of
 from components.models.strategy import training_strategy
 from components.models.trained import Fit, graph_runner
 from components.models.trials import Trial
@@ -29,28 +29,30 @@ class TrainedModel:
     fit: Fit
 
 
-def train_candidate(examples: Examples, spec: Spec, trial: Trial) -> TrainedModel:
-    """Fits a trial's candidate to all examples. On parameter servers only the chief returns.
+def train_candidate(
+    examples: Examples, spec: Spec, trial: Trial, checkpoints: Checkpoints | None = None
+) -> TrainedModel:
+    """Fits a trial's candidate to all examples; a network goes on from its last checkpoint.
 
     Raises:
         DeviceError: the step was promised an accelerator and does not see it.
         PackageError: the graph's answers differ from the fitted model's.
         SpecError: the strategy that the spec names cannot run here.
+        LostWorkersError: the workers read different checkpoints.
     """
     with metered(spec.training) as meter:
-        made = _train(examples, spec, trial, meter)
+        made = _train(examples, spec, trial, meter, checkpoints)
     return TrainedModel(made.model, made.fit.model_copy(update={"usage": meter.usage()}))
 
 
-def _train(examples: Examples, spec: Spec, trial: Trial, meter: Meter) -> TrainedModel:
+def _train(examples: Examples, spec: Spec, trial: Trial, meter: Meter, checkpoints: Checkpoints | None) -> TrainedModel:
     encoding = fit_encoding(spec.features, examples.columns)
     encoded = encode_table(encoding, examples.columns)
     strategy = _strategy(trial.candidate, spec)
-    if strategy == "parameter_server" and (task := task_of(os.environ)).serves:
-        serve(task)
     devices = claim_devices(spec.training) if trial.candidate == "keras_mlp" else ()
     meter.computes_on(devices)
-    fitted = fit_candidate(trial.candidate, trial.parameters, encoded, examples.labels, spec.training.seed, strategy)
+    given = (trial.parameters, encoded, examples.labels, spec.training.seed, strategy, checkpoints)
+    fitted = fit_candidate(trial.candidate, *given)
     model = fitted.onnx(encoding.width)
     parity = float(np.abs(graph_runner(model)(encoded) - fitted.positive(encoded)).max())
     if not parity <= TOLERANCE:
@@ -63,6 +65,8 @@ def _train(examples: Examples, spec: Spec, trial: Trial, meter: Meter) -> Traine
         parameters=trial.parameters,
         encoding=encoding,
         strategy=strategy,
+        workers=spec.training.workers,
+        resumed_after=checkpoints.resumed_after if checkpoints else 0,
         parity=parity,
         rows=len(examples),
         machine=this_machine(devices),

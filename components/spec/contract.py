@@ -161,7 +161,10 @@ class Behaviour(ClosedModel):
 
 
 Candidate = Literal["logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"]
-Strategy = Literal["auto", "none", "mirrored", "multi_worker_mirrored", "parameter_server", "tpu", "central_storage"]
+Strategy = Literal["auto", "none", "mirrored", "multi_worker_mirrored", "tpu", "central_storage"]
+
+#: The most pods that train one network together.
+MOST_WORKERS = 32
 
 
 class Training(ClosedModel):
@@ -183,6 +186,9 @@ class Training(ClosedModel):
     accelerator_count: int = Field(default=1, ge=1, description="Devices of the training step.")
     accelerator_type: str | None = Field(default=None, description="Node label value, such as nvidia-l4.")
     tpu_topology: str | None = Field(default=None, description="Node label value, such as 2x2.")
+    workers: int = Field(
+        default=1, ge=1, le=MOST_WORKERS, description="Pods that train one network together, each on its own devices."
+    )
     strategy: Strategy = Field(default="auto", description="tf.distribute strategy; auto chooses by the device.")
     timeout_minutes: int = Field(default=60, ge=1, description="A training step that takes longer fails.")
 
@@ -191,6 +197,30 @@ class Training(ClosedModel):
         twice = sorted({name for name in self.candidates if self.candidates.count(name) > 1})
         if twice:
             raise ValueError(f"candidates {', '.join(twice)} stand twice; each may stand once")
+        return self
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.workers == 1:
+            if self.strategy == "multi_worker_mirrored":
+                raise ValueError("strategy multi_worker_mirrored needs workers: 2 or more; write them, or auto")
+            return self
+        others = [name for name in self.candidates if name != "keras_mlp"]
+        if others:
+            raise ValueError(
+                f"workers {self.workers} train a network together, and one worker fits {', '.join(others)}; "
+                "leave keras_mlp alone in candidates, or write workers: 1"
+            )
+        if self.strategy not in ("auto", "multi_worker_mirrored"):
+            raise ValueError(
+                f"strategy {self.strategy} is for one worker, and workers is {self.workers}; allowed are auto and "
+                "multi_worker_mirrored, or workers: 1"
+            )
+        if self.accelerator == "tpu":
+            raise ValueError(
+                f"workers {self.workers} with accelerator tpu is not supported; write workers: 1 and a larger "
+                "accelerator_count or tpu_topology, or use gpu or cpu"
+            )
         return self
 
     @model_validator(mode="after")

@@ -110,6 +110,38 @@ class Store:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
+    def write(self, name: str, content: bytes) -> None:
+        """Keeps bytes under a name such as `trainings/a/result.json`, and replaces what is there.
+
+        A name is for work in progress. What is to last goes under its digest.
+
+        Raises:
+            StoreError: the store refuses, or does not answer for minutes.
+        """
+        uri = self._named(name)
+        self._ask(lambda: _write(uri, content), uri)
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes under a name; None if there are none.
+
+        Raises:
+            StoreError: the store refuses, or does not answer for minutes.
+        """
+        uri = self._named(name)
+        return self._ask(lambda: _read(uri) if _exists(uri) else None, uri)
+
+    def remove(self, name: str) -> None:
+        """Removes a name, or all names in a folder.
+
+        Raises:
+            StoreError: the store refuses, or does not answer for minutes.
+        """
+        uri = self._named(name)
+        self._ask(lambda: _remove(uri), uri)
+
+    def _named(self, name: str) -> str:
+        return f"{self.address.rstrip('/')}/{name}"
+
     def local(self, kind: Kind, digest: str) -> Path | None:
         """The path of content if the store is a folder of this machine, else None."""
         files, path = fsspec.core.url_to_fs(self.uri(kind, digest))
@@ -158,6 +190,13 @@ def _write(uri: str, content: bytes) -> None:
         Path(draft).replace(path)
     finally:
         Path(draft).unlink(missing_ok=True)
+
+
+def _remove(uri: str) -> None:
+    files, path = fsspec.core.url_to_fs(uri)
+    files.invalidate_cache()
+    if files.exists(path):
+        files.rm(path, recursive=True)
 
 
 def _copy_here(uri: str, folder: Path) -> None:

@@ -60,7 +60,7 @@ def _install(args: argparse.Namespace) -> None:
     require_secret(wanted, PLATFORM)
     bring_controllers(args.env, args.with_controllers, _say)
     kubectl.apply("--kustomize", str(configs(args.env)))
-    _say("namespaces: canario, models and training, with their limits, and what models lets in")
+    _say("namespaces: canario and models, with their limits, and what models lets in")
     bring_secret(wanted, PLATFORM, _say)
     for image in images(objects):
         nodes.bring(image, _say)

@@ -1,4 +1,4 @@
-"""The train step as a Job on a cluster: on the pool that the spec names, by one worker or by several.
+"""The rights of a run whose train step starts workers: a Role for each namespace in which runs take place.
 
-Imports cluster, and jobs of components; nothing imports it.
+Imports nothing but YAML; nothing imports it.
 """

@@ -1,191 +1,334 @@
-"""The train step as a Job: by two workers as well as by one, failing soon, and on an accelerator only if it is there.
-
-The node of the pool `gpu` may offer a GPU that no device is behind, as a test cluster's does. A pod there asks
-NVIDIA's driver, and what it says decides what must happen: either the device computes, or the step fails and says why.
-"""
+"""The train step in a pod, and the workers that it starts: as good as one, and after every kind of loss."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
+import base64
+import json
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import Any
 
+import fsspec
 import pytest
-import yaml
 from sklearn.metrics import roc_auc_score
 
-from components.models.trained import Fit, load_trained
+from components.jobs.worker_pod import SETTING
+from components.models.trained import FIT, Fit, load_trained
+from components.models.training import train_candidate
 from components.models.trials import Search, Trial
+from components.package.model_package import MODEL
+from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
 from components.table.cells import read_table, table_bytes
 from components.table.examples import examples_of
 from components.table.holdout import Sides, split_examples
+from k8s.training.rights import rights
 from tests.e2e.kube import Kube
 from tests.e2e.scenario import ROOT, build_image
+from tests.patience import patient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
+NAMESPACES = ["e2e-training"]
 _SERVICE = ROOT / "services" / "churn" / "service.yaml"
 _PARAMETERS = {"units": (16,), "learning_rate": 0.005, "dropout": 0.1}
 #: Two workers see each row as often as one does, in other batches: as far apart as two seeds may be.
 _TOLERANCE = 0.01
-_JOB_SECONDS = 240
-#: Asks NVIDIA's driver itself, so that the expectation does not rest on what is tested.
-_PROBE = """
-import pynvml
-try:
-    pynvml.nvmlInit()
-    print(pynvml.nvmlDeviceGetCount())
-except pynvml.NVMLError:
-    print(0)
-"""
+_SECONDS = 240
+#: So often the table is repeated for workers that are to be caught at work.
+_MANY = 60
+_KEY = {"AWS_ACCESS_KEY_ID": "trainer", "AWS_SECRET_ACCESS_KEY": "trainers-password"}
+_POD_SECURITY = {
+    "runAsNonRoot": True,
+    "runAsUser": 1034,
+    "runAsGroup": 1034,
+    "fsGroup": 1034,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 @dataclass(frozen=True)
 class Ground:
-    """A namespace that allows restricted pods only, the image on its nodes, and the inputs in a folder."""
+    """A namespace that allows restricted pods only, with a store, the step's inputs, and an account with its rights."""
 
     kube: Kube
     image: str
     folder: Path
     sides: Sides
+    spec: Spec
+    #: What a cluster needs beside, such as a volume; by fields of the pod and of the container.
+    pod: dict[str, Any] = field(default_factory=dict)
+    container: dict[str, Any] = field(default_factory=dict)
 
-    def start(
-        self, out: str, *options: str, accelerator: str = "cpu", image: str = "", log: IO[str]
-    ) -> subprocess.Popen[str]:
-        document = yaml.safe_load(_SERVICE.read_text(encoding="utf-8"))
-        document["data"]["uri"] = str(_SERVICE.parent / document["data"]["uri"])
-        document["training"] |= {"accelerator": accelerator, "timeout_minutes": 4}
-        spec = self.folder / f"{out}.yaml"
-        spec.write_text(yaml.safe_dump(document), encoding="utf-8")
-        files = {"spec": spec.name, "train": "train.parquet", "trials": "trials.json", "out": out}
-        given = [word for option, name in files.items() for word in (f"--{option}", str(self.folder / name))]
-        command = [sys.executable, "-m", "k8s.training", *given, "--image", image or self.image, *options]
-        command += ["--namespace", self.kube.namespace]
-        return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, text=True)
-
-    def run(self, out: str, *options: str, accelerator: str = "cpu", image: str = "", ends_with: int = 0) -> str:
-        """What the command said; it must have ended with this exit status."""
-        with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
-            status = self.start(out, *options, accelerator=accelerator, image=image, log=log).wait(_JOB_SECONDS)
-            log.seek(0)
-            said = log.read()
-        assert status == ends_with, said
-        return said
-
-    def gpus(self) -> int:
-        """The GPUs that NVIDIA's driver shows to a pod on the pool of the accelerator; 0 where it does not answer."""
+    def start(self, name: str, times: int = 1, account: str = "runner", inputs: str = "inputs") -> Step:
+        """Starts the step as a Job whose pod is tried again when it is killed."""
+        env = {"STORE": f"s3://canario/{name}", "TIMES": str(times), "AWS_ENDPOINT_URL_S3": "http://store:9000"}
+        workers = {"requests": {"cpu": "250m", "memory": "700Mi"}, "limits": {"memory": "3Gi"}}
+        env[SETTING] = json.dumps({"resources": workers})
+        own = {"name": "KFP_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+        given = self.container
         container = {
-            "name": "probe",
+            **given,
+            "name": "main",
             "image": self.image,
-            "command": ["python", "-c", _PROBE],
-            "resources": {"limits": {"nvidia.com/gpu": "1", "memory": "256Mi"}},
-            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            "command": ["python", "/inputs/train_step.py"],
+            "workingDir": "/app/src",
+            "env": [own, *({"name": key, "value": value} for key, value in env.items()), *given.get("env", [])],
+            "envFrom": [{"secretRef": {"name": "store"}}],
+            "resources": {"requests": {"cpu": "100m", "memory": "300Mi"}, "limits": {"memory": "2Gi"}},
+            "terminationMessagePolicy": "File",
+            "securityContext": _SECURITY,
+            "volumeMounts": [{"name": "inputs", "mountPath": "/inputs"}, *given.get("volumeMounts", [])],
         }
-        spec = {
+        pod = {
             "restartPolicy": "Never",
-            "nodeSelector": {"node.kubernetes.io/pool": "gpu"},
-            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 1034,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "serviceAccountName": account,
+            "securityContext": _POD_SECURITY,
             "containers": [container],
+            "volumes": [{"name": "inputs", "configMap": {"name": inputs}}, *self.pod.get("volumes", [])],
         }
-        self.kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": spec})
-        done = ("pods", "--field-selector", "metadata.name=probe,status.phase=Succeeded")
-        self.kube.wait("a pod that asks the driver for GPUs", lambda: self.kube.get(*done), 90)
-        said = self.kube.run("logs", "probe")
-        self.kube.run("delete", "pod", "probe")
-        return int(said)
+        failed = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1, 2]}}
+        spec = {"backoffLimit": 3, "podFailurePolicy": {"rules": [failed]}, "template": {"spec": pod}}
+        self.kube.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec})
+        return Step(self, name)
 
-    def measured(self, out: str) -> tuple[Fit, float]:
-        """How the model that came back was made, and its ROC AUC on the hold-out."""
-        trained, fit = load_trained(self.folder / out)
-        return fit, float(roc_auc_score(self.sides.holdout.labels, trained.score(self.sides.holdout.columns)))
+    def config(self, name: str, parameters: dict[str, Any]) -> None:
+        """Keeps the step's inputs, with the parameters of the best trial."""
+        trial = Trial(number=0, candidate="keras_mlp", parameters=parameters, scores=(0.5,), seconds=0.0)
+        search = Search(metric="roc_auc", rows=1, planned=1, trials=(trial,))
+        files = {
+            "spec.json": self.spec.model_dump_json().encode(),
+            "train.parquet": table_bytes(self.sides.train.frame),
+            "trials.json": search.model_dump_json().encode(),
+            "train_step.py": Path(__file__).with_name("train_step.py").read_bytes(),
+        }
+        data = {file: base64.b64encode(content).decode() for file, content in files.items()}
+        document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "binaryData": data}
+        self.kube.run("create", "-f", "-", stdin=json.dumps(document))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that was started, and its workers."""
+
+    ground: Ground
+    name: str
+
+    @property
+    def kube(self) -> Kube:
+        """The namespace."""
+        return self.ground.kube
+
+    def pods(self) -> list[Any]:
+        """The step's own pods."""
+        return list(self.kube.get("pods", "-l", f"job-name={self.name}") or [])
+
+    def tries_after(self, name: str) -> list[str]:
+        """The step's pods but for one."""
+        return [pod["metadata"]["name"] for pod in self.pods() if pod["metadata"]["name"] != name]
+
+    def job(self) -> Any:
+        """The workers' Job; None without one."""
+        found = self.kube.get("jobs", "-l", "app.kubernetes.io/name=training")
+        ours = [job for job in found or [] if job["metadata"]["name"].startswith(f"{self.name}-train-")]
+        return ours[0] if ours else None
+
+    def worker(self, index: int) -> str:
+        """The pod of a worker that has begun to train, which the first checkpoint shows."""
+        self.kube.wait("a checkpoint", self.has_checkpoint, patient(_SECONDS))
+        selector = f"batch.kubernetes.io/job-completion-index={index},app.kubernetes.io/name=training"
+        running = ("pods", "-l", selector, "--field-selector", "status.phase=Running")
+        return str(self.kube.wait("a worker", lambda: self.kube.get(*running), 60)[0]["metadata"]["name"])
+
+    def has_checkpoint(self) -> bool:
+        """Whether an epoch is done."""
+        found = f"find /data/buckets/canario/{self.name}/trainings -name checkpoint.npz -size +0 2>/dev/null || true"
+        return "checkpoint" in self.kube.run("exec", "store", "--", "sh", "-c", found)
+
+    def ended(self, condition: str) -> str:
+        """What the step's pods said, after its Job came to a condition."""
+        self.kube.wait(f"{self.name} is {condition}", lambda: self._is(condition), patient(_SECONDS))
+        return "\n".join(self.kube.run("logs", pod["metadata"]["name"]) for pod in self.pods())
+
+    def _is(self, condition: str) -> bool:
+        conditions = self.kube.get("job", self.name)["status"].get("conditions", ())
+        kinds = {each["type"] for each in conditions if each["status"] == "True"}
+        wrong = {"Complete": "Failed", "Failed": "Complete"}[condition]
+        assert wrong not in kinds, f"{self.name} is {wrong}"
+        return condition in kinds
+
+    def measured(self, said: str) -> tuple[Fit, float]:
+        """The record of the model that the step named, and its ROC AUC on the hold-out."""
+        names = json.loads(said.strip().splitlines()[-1])
+        folder = self.ground.folder / self.name
+        folder.mkdir()
+        with self.kube.forwarded("pod/store", 9000) as port:
+            address, (key, secret) = f"http://127.0.0.1:{port}", _KEY.values()
+            files = fsspec.filesystem("s3", key=key, secret=secret, endpoint_url=address, skip_instance_cache=True)
+            for name in (MODEL, FIT):
+                digest = names[name].removeprefix("sha256:")
+                (folder / name).write_bytes(files.cat_file(f"canario/{self.name}/objects/{digest}"))
+        return measured(folder, self.ground.sides)
 
     def left(self) -> list[str]:
-        """What a training left in the namespace."""
-        kinds = "jobs,pods,services,configmaps,networkpolicies"
-        return self.kube.run("get", kinds, "--selector", "app.kubernetes.io/name=training", "-o", "name").split()
+        """What the workers left in the namespace, but for pods that are just being stopped."""
+        kinds = "jobs,services,networkpolicies"
+        found = self.kube.run("get", kinds, "-l", "app.kubernetes.io/name=training", "-o", "name").split()
+        return [name for name in found if f"/{self.name}-train-" in name]
+
+    def leaves_nothing(self) -> None:
+        """Waits until nothing of the workers is left, in the namespace or in the store."""
+        self.kube.wait("nothing is left", lambda: not self.left(), 60)
+        assert not self.has_checkpoint()
+
+
+def measured(folder: Path, sides: Sides) -> tuple[Fit, float]:
+    """The record of a model in a folder, and its ROC AUC on the hold-out."""
+    trained, fit = load_trained(folder)
+    return fit, float(roc_auc_score(sides.holdout.labels, trained.score(sides.holdout.columns)))
 
 
 @pytest.fixture(scope="module")
 def ground(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    kube, folder = Kube("e2e-training"), tmp_path_factory.mktemp("training")
+    kube, folder = Kube(NAMESPACES[0]), tmp_path_factory.mktemp("training")
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kube.namespace, "labels": labels}})
+    try:
+        yield made_ground(kube, folder, build_image("--component", "components"), build_image("--component", "stores"))
+    finally:
+        kube.run("delete", "namespace", kube.namespace)
+
+
+def made_ground(kube: Kube, folder: Path, image: str, stores: str) -> Ground:
+    """The store, the accounts and the inputs in a namespace."""
+    kube.apply(
+        *({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}} for name in ("runner", "nobody")),
+        *rights(kube.namespace, "runner"),
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "store"}, "stringData": _KEY},
+        *_store(stores),
+    )
     spec = load_spec(_SERVICE)
-    sides = split_examples(examples_of(read_table(spec.data.uri), spec), spec)
-    trial = Trial(number=0, candidate="keras_mlp", parameters=_PARAMETERS, scores=(0.5,), seconds=0.0)
-    search = Search(metric="roc_auc", rows=len(sides.train), planned=1, trials=(trial,))
-    (folder / "train.parquet").write_bytes(table_bytes(sides.train.frame))
-    (folder / "trials.json").write_text(search.model_dump_json(), encoding="utf-8")
-    yield Ground(kube, build_image("--component", "components"), folder, sides)
-    kube.run("delete", "namespace", kube.namespace)
+    training = {"candidates": ["keras_mlp"], "workers": 2, "timeout_minutes": 15}
+    asked = Spec.model_validate(spec.model_dump() | {"training": spec.training.model_dump() | training})
+    ground = Ground(kube, image, folder, split_examples(examples_of(read_table(spec.data.uri), spec), spec), asked)
+    ground.config("inputs", _PARAMETERS)
+    ground.config("wrong", {**_PARAMETERS, "dropout": 7.0})
+    kube.run("wait", "pod/store", "--for=condition=Ready", "--timeout=300s")
+    return ground
+
+
+def _store(image: str) -> list[dict[str, Any]]:
+    serve = (
+        "mkdir -p /data/buckets/canario && exec rclone serve s3 /data/buckets --addr=:9000 --config= --cache-dir=/tmp"
+    )
+    container = {
+        "name": "store",
+        "image": image,
+        "command": ["sh", "-ec", f"{serve} --auth-key={','.join(_KEY.values())}"],
+        "readinessProbe": {"tcpSocket": {"port": 9000}, "periodSeconds": 1},
+        "securityContext": _SECURITY,
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    pod = {"securityContext": _POD_SECURITY, "containers": [container], "volumes": [{"name": "data", "emptyDir": {}}]}
+    label = {"app": "store"}
+    ports = {"selector": label, "ports": [{"port": 9000}]}
+    return [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "store", "labels": label}, "spec": pod},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "store"}, "spec": ports},
+    ]
 
 
 @pytest.fixture(scope="module")
 def single(ground: Ground) -> float:
-    """The ROC AUC of the model of one worker on the CPU."""
-    ground.run("one")
-    fit, auc = ground.measured("one")
-    assert (fit.candidate, fit.rows) == ("keras_mlp", len(ground.sides.train))
-    assert fit.usage is not None
-    assert (fit.usage.asked, fit.usage.used) == ("cpu", "cpu")
-    assert fit.usage.memory_peak_mib > 0
-    return auc
-
-
-def test_a_model_comes_back_from_a_job(ground: Ground, single: float) -> None:
-    assert single >= 0.8
-    assert ground.left() == []
-
-
-def test_an_accelerator_computes_or_its_lack_is_said(ground: Ground, single: float) -> None:
-    """A device on the pool of the accelerator computes; a step that is promised one and sees none fails and says so."""
-    pool = {node["metadata"]["name"] for node in ground.kube.get("nodes", "-l", "node.kubernetes.io/pool=gpu")}
-    if ground.gpus():
-        image = build_image("--component", "components-cuda")
-        said = ground.run("gpu", "--pool", "gpu", accelerator="gpu", image=image)
-        fit, auc = ground.measured("gpu")
-        assert fit.usage is not None
-        assert len(fit.usage.devices.names) == 1
-        assert fit.usage.devices.busy_max
-        assert fit.usage.devices.memory_peak_mib
-        assert auc == pytest.approx(single, abs=_TOLERANCE)
-    else:
-        said = ground.run("gpu", "--pool", "gpu", accelerator="gpu", ends_with=1)
-        assert "training.accelerator: gpu x 1 was promised to this step, and TensorFlow sees 0 here" in said
-        assert not (ground.folder / "gpu").exists()
-    assert any(f" on {node}" in said for node in pool), said
-    assert ground.left() == []
+    """The ROC AUC of the model of one worker."""
+    trial = Trial(number=0, candidate="keras_mlp", parameters=_PARAMETERS, scores=(0.5,), seconds=0.0)
+    training = ground.spec.training.model_copy(update={"workers": 1})
+    made = train_candidate(ground.sides.train, ground.spec.model_copy(update={"training": training}), trial)
+    folder = ground.folder / "single"
+    folder.mkdir()
+    (folder / MODEL).write_bytes(made.model)
+    (folder / FIT).write_text(made.fit.model_dump_json(), encoding="utf-8")
+    return measured(folder, ground.sides)[1]
 
 
 def test_two_workers_make_as_good_a_model_as_one(ground: Ground, single: float) -> None:
-    said = ground.run("two", "--workers", "2")
-    assert "worker 0 of 2" in said
-    assert "worker 1 of 2" in said
-    fit, auc = ground.measured("two")
-    assert fit.strategy == "multi_worker_mirrored"
+    step = ground.start("two")
+    said = step.ended("Complete")
+    assert "worker 0 runs on" in said
+    assert "worker 1 runs on" in said
+    fit, auc = step.measured(said)
+    assert (fit.strategy, fit.workers, fit.resumed_after) == ("multi_worker_mirrored", 2, 0)
     assert auc == pytest.approx(single, abs=_TOLERANCE)
-    assert ground.left() == []
+    step.leaves_nothing()
 
 
-def test_a_worker_that_dies_fails_the_job_soon(ground: Ground) -> None:
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
-        training = ground.start("none", "--workers", "2", log=log)
-        second = "batch.kubernetes.io/job-completion-index=1"
-        running = ("pods", "--selector", second, "--field-selector", "status.phase=Running")
-        pods = ground.kube.wait("a second worker that runs", lambda: ground.kube.get(*running), 90)
-        ground.kube.run("delete", "pod", pods[0]["metadata"]["name"], "--grace-period=0", "--force")
-        assert training.wait(45) == 1
-        log.seek(0)
-        assert "not trained: job" in log.read()
-    assert not (ground.folder / "none").exists()
-    assert ground.left() == []
+@pytest.mark.parametrize("loss", ["killed", "evicted"])
+@pytest.mark.parametrize("index", [0, 1])
+def test_workers_go_on_after_one_is_lost(ground: Ground, loss: str, index: int) -> None:
+    step = ground.start(f"{loss}-{index}", times=_MANY)
+    pod = step.worker(index)
+    if loss == "killed":
+        ground.kube.run("delete", "pod", pod, "--grace-period=0", "--force")
+    else:
+        evict(ground.kube, pod)
+    said = step.ended("Complete")
+    assert "is evicted" in said or f"worker {index} ended" in said or f"worker {index} is stopped" in said
+    fit, auc = step.measured(said)
+    assert fit.resumed_after >= 1
+    assert auc >= 0.8
+    step.leaves_nothing()
+
+
+def evict(kube: Kube, pod: str) -> None:
+    """Takes a pod away as the drain of its node does."""
+    place = {"name": pod, "namespace": kube.namespace}
+    document = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": place}
+    path = f"/api/v1/namespaces/{kube.namespace}/pods/{pod}/eviction"
+    kube.run("create", "--raw", path, "-f", "-", stdin=json.dumps(document))
+
+
+def test_the_next_try_of_a_killed_step_adopts_its_workers(ground: Ground) -> None:
+    step = ground.start("adopted", times=_MANY)
+    step.worker(0)
+    before = step.job()["metadata"]["uid"]
+    first = step.pods()[0]["metadata"]["name"]
+    ground.kube.run("delete", "pod", first, "--grace-period=0", "--force")
+    tries = partial(step.tries_after, first)
+    ground.kube.wait("a second try", tries, patient(60))
+    job = step.job()
+    assert job is None or job["metadata"]["uid"] == before
+    said = step.ended("Complete")
+    assert "was started by an earlier try of this step" in said
+    assert step.measured(said)[0].resumed_after == 0
+    step.leaves_nothing()
+
+
+def test_the_sentence_of_a_worker_is_the_steps(ground: Ground) -> None:
+    begun = time.monotonic()
+    step = ground.start("wrong", inputs="wrong")
+    step.ended("Failed")
+    (pod,) = step.pods()
+    told = pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"]
+    assert told.startswith(("worker 0: ", "worker 1: "))
+    assert "7.0" in told
+    assert time.monotonic() - begun < patient(_SECONDS)
+    step.leaves_nothing()
+
+
+def test_workers_end_with_the_run(ground: Ground) -> None:
+    step = ground.start("ended", times=_MANY)
+    step.worker(1)
+    ground.kube.run("delete", "job", "ended", "--cascade=background")
+    step.kube.wait("nothing is left", lambda: not step.left(), 90)
+
+
+def test_an_account_without_rights_is_told_what_lacks(ground: Ground) -> None:
+    step = ground.start("lacking", account="nobody")
+    step.ended("Failed")
+    told = step.pods()[0]["status"]["containerStatuses"][0]["state"]["terminated"]["message"]
+    assert 'cannot get resource "pods"' in told
+    assert f"make rights NAMESPACE={ground.kube.namespace}" in told

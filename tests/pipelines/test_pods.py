@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from components.errors import SpecError
+from components.jobs.worker_pod import SETTING, WorkerSettings
 from components.spec.quantities import cores, memory_bytes
 from pipelines.compile import compile_pipeline
-from pipelines.pods import PLAIN, SECRETS, PodSettings, read_secret, resources_of
+from pipelines.pods import PLAIN, SECRETS, SMALL, PodSettings, read_secret, resources_of
+from pipelines.training import QUEUE_MINUTES
 from tests.components.small_table import small_spec
 
 #: The memory that Kubeflow leaves on a node of two cores, and of the cores.
@@ -122,3 +124,24 @@ def test_a_bucket_of_such_a_server_is_part_of_the_path(monkeypatch: pytest.Monke
     client = botocore.session.get_session().create_client("s3", aws_access_key_id="a", aws_secret_access_key="b")
     address = client.generate_presigned_url("get_object", Params={"Bucket": "canario", "Key": "store/x"})
     assert address.startswith("http://s3.store:9000/canario/store/x?")
+
+
+def test_workers_get_what_the_step_would_have_had() -> None:
+    """Workers get the step's resources, device and place, and the step that waits for them a small pod without."""
+    training = {"candidates": ["keras_mlp"], "workers": 2, "accelerator": "gpu", "timeout_minutes": 30}
+    asked = {"train": {"limits": {"memory": "12Gi"}}}
+    containers, settings = compiled(PodSettings(queue="gpus"), training=training, resources=asked)
+    train = containers["train"]
+    (given,) = [each["value"] for each in train["env"] if each["name"] == SETTING]
+    workers = WorkerSettings.model_validate_json(given)
+    assert workers.resources["limits"] == {"memory": "12Gi", "nvidia.com/gpu": "1"}
+    assert workers.tolerations == ({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},)
+    assert workers.queue == "gpus"
+    assert "accelerator" not in train["resources"]
+    assert train["resources"]["resourceMemoryLimit"] == SMALL.limits.memory
+    assert containers["tune"]["resources"]["accelerator"]
+    assert int(settings["train"]["activeDeadlineSeconds"]) == 60 * (30 + QUEUE_MINUTES)
+
+
+def test_one_worker_is_the_step_itself() -> None:
+    assert not any(each["name"] == SETTING for each in compiled(PLAIN)[0]["train"].get("env", ()))

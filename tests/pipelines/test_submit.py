@@ -269,6 +269,7 @@ def test_with_several_users_a_stranger_is_refused(
         (["--store", "build"], "--store: build is a path of this machine"),
         (["--root", "build"], "--root: build is a path of this machine"),
         (["--ca", "/not/there"], "--ca: there is no file /not/there"),
+        (["--queue", "gpus"], "--queue: gpus is for workers; write training.workers: 2"),
         (["--secret", "store=S3"], "--secret store: 'S3' is no name of a secret"),
         (["--secret", "shop=s3"], "--secret: 'shop' is nothing that a secret opens; allowed: store, mlflow"),
         (["--store-endpoint", "s3:9000"], "--store-endpoint: s3:9000 is no address such as"),

@@ -1,77 +1,136 @@
-"""Which of a Job's workers this is, and what TensorFlow is told of the others."""
+"""Which of the workers this is, what TensorFlow is told of the others, and two workers from the store to the model."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from components.errors import SpecError
-from components.jobs.train_worker import Place, main, place_of, tf_config
-from components.models.trained import load_trained
+from components.code import code_digest
+from components.errors import SpecError, TrainingJobError
+from components.jobs.inputs import StoredModel, WorkerInputs, checkpoint_file, result_file
+from components.jobs.together import keep_inputs, train_together
+from components.jobs.train_worker import ADDRESSES, LOST, index_of, tf_config
+from components.models.trained import Fit
 from components.models.trials import Search, Trial
 from components.spec.contract import Candidate
+from components.store.content import Kind, Store
+from components.store.reading import keep_spec
 from components.table.cells import table_bytes
-from tests.components.small_table import small_spec
-from tests.components.trained_small import small_sides
+from tests.components.free_ports import free_ports
+from tests.components.small_table import small_examples, small_spec
+from tests.patience import patient, patient_deadline
+
+PARAMETERS = {"units": (4,), "learning_rate": 0.01, "dropout": 0.1}
+SPEC = small_spec(training={"candidates": ["keras_mlp"], "workers": 2})
 
 
 def test_a_worker_is_named_as_kubernetes_names_its_pod() -> None:
-    assert json.loads(tf_config(Place(1, 2), "churn-train", "workers")) == {
-        "cluster": {"worker": ["churn-train-0.workers:2222", "churn-train-1.workers:2222"]},
+    assert json.loads(tf_config(1, 2, "churn-train", {})) == {
+        "cluster": {"worker": ["churn-train-0.churn-train:2222", "churn-train-1.churn-train:2222"]},
         "task": {"type": "worker", "index": 1},
     }
 
 
-@pytest.mark.parametrize(
-    ("workers", "environ", "index"),
-    [(1, {}, 0), (1, {"JOB_COMPLETION_INDEX": "0"}, 0), (2, {"JOB_COMPLETION_INDEX": "1"}, 1)],
-)
-def test_the_place_is_the_completion_index(workers: int, environ: dict[str, str], index: int) -> None:
-    assert place_of(workers, environ) == Place(index, workers)
+def test_a_worker_without_a_pod_has_the_address_that_it_is_given() -> None:
+    config = json.loads(tf_config(0, 2, "n", {ADDRESSES: "127.0.0.1:1,127.0.0.1:2"}))
+    assert config["cluster"] == {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
+
+
+def test_the_place_is_the_completion_index() -> None:
+    assert index_of(2, {"JOB_COMPLETION_INDEX": "1"}) == 1
 
 
 @pytest.mark.parametrize("environ", [{}, {"JOB_COMPLETION_INDEX": "2"}, {"JOB_COMPLETION_INDEX": "one"}])
 def test_a_worker_without_a_place_is_refused(environ: dict[str, str]) -> None:
     with pytest.raises(SpecError, match="a number from 0 to 1 is allowed"):
-        place_of(2, environ)
+        index_of(2, environ)
 
 
-def written(folder: Path, candidate: Candidate) -> list[str]:
-    """The step's inputs in a folder, as arguments."""
-    parameters = {"C": 1.0} if candidate == "logistic_regression" else {}
-    trial = Trial(number=0, candidate=candidate, parameters=parameters, scores=(0.5,), seconds=0.0)
+def kept(folder: Path, rows: int = 400, candidate: Candidate = "keras_mlp") -> WorkerInputs:
+    """The inputs of two workers, in a store in a folder."""
+    trial = Trial(number=0, candidate=candidate, parameters=PARAMETERS, scores=(0.5,), seconds=0.0)
     search = Search(metric="roc_auc", rows=1, planned=1, trials=(trial,))
-    (folder / "spec.json").write_text(small_spec().model_dump_json(), encoding="utf-8")
-    (folder / "train.parquet").write_bytes(table_bytes(small_sides().train.frame))
-    (folder / "trials.json").write_text(search.model_dump_json(), encoding="utf-8")
-    files = {"--spec": "spec.json", "--train": "train.parquet", "--trials": "trials.json", "--out": "out"}
-    return [word for option, file in files.items() for word in (option, str(folder / file))]
+    files = {"train": folder / "train.parquet", "trials": folder / "trials.json"}
+    files["train"].write_bytes(table_bytes(small_examples(rows).frame))
+    files["trials"].write_text(search.model_dump_json(), encoding="utf-8")
+    store = str(folder / "store")
+    return keep_inputs(store, code_digest(), keep_spec(Store(store), SPEC), files, 2)
 
 
-def test_one_worker_writes_a_model_and_ends_when_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JOB_COMPLETION_INDEX", raising=False)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "taken").touch()
-    assert main(written(tmp_path, "logistic_regression")) == 0
-    assert load_trained(tmp_path / "out")[1].candidate == "logistic_regression"
+@contextmanager
+def worker(inputs: WorkerInputs, index: int, addresses: str) -> Iterator[subprocess.Popen[str]]:
+    environ = {ADDRESSES: addresses, "JOB_COMPLETION_INDEX": str(index), "CUDA_VISIBLE_DEVICES": ""}
+    process = subprocess.Popen(
+        [sys.executable, "-m", *inputs.arguments("t")],
+        env={**os.environ, **environ},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-def test_a_model_that_nobody_takes_is_a_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("JOB_COMPLETION_INDEX", raising=False)
-    monkeypatch.setattr("components.jobs.train_worker._TAKE_SECONDS", 0.0)
-    assert main(written(tmp_path, "logistic_regression")) == 1
-    assert "nobody took the model" in capsys.readouterr().err
+def test_a_worker_of_other_code_ends_with_two(tmp_path: Path) -> None:
+    inputs = WorkerInputs(str(tmp_path), "sha256:0", "sha256:1", "sha256:2", "sha256:3", 2)
+    with worker(inputs, 0, "127.0.0.1:1,127.0.0.1:2") as process:
+        assert "the image of this step has code" in process.communicate(timeout=patient(60))[1]
+    assert process.returncode == 2
 
 
-def test_only_a_network_is_trained_by_several(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("JOB_COMPLETION_INDEX", "1")
-    monkeypatch.setenv("TF_CONFIG", "")
-    arguments = [*written(tmp_path, "logistic_regression"), "--workers", "2", "--job", "j", "--service", "s"]
-    assert main(arguments) == 2
-    assert "which one worker fits; 2 workers were asked for" in capsys.readouterr().err
+def test_a_worker_that_comes_after_the_model_ends_at_once(tmp_path: Path) -> None:
+    inputs = WorkerInputs(str(tmp_path), code_digest(), "sha256:1", "sha256:2", "sha256:3", 2)
+    Store(str(tmp_path)).write(result_file("t"), b"{}")
+    with worker(inputs, 1, "127.0.0.1:1,127.0.0.1:2") as process:
+        assert process.wait(patient(60)) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_two_workers_of_this_machine_make_a_model(tmp_path: Path) -> None:
+    inputs = kept(tmp_path)
+    made = train_together(SPEC, inputs)
+    assert (made.fit.strategy, made.fit.workers, made.fit.resumed_after) == ("multi_worker_mirrored", 2, 0)
+    assert made.fit.rows == 400
+    assert not list((tmp_path / "store" / "trainings").iterdir())
+
+
+@pytest.mark.slow
+def test_a_failed_worker_of_this_machine_fails_all(tmp_path: Path) -> None:
+    inputs = kept(tmp_path)
+    Path(Store(inputs.store).uri(Kind.OBJECT, inputs.train)).unlink()
+    with pytest.raises(TrainingJobError, match=r"worker [01] ended with 2"):
+        train_together(SPEC, inputs)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(580)
+def test_workers_go_on_to_the_same_model_after_one_died(tmp_path: Path) -> None:
+    """After a death both go on from the checkpoint, to the bytes that they would have made without it."""
+    inputs = kept(tmp_path)
+    store, addresses = Store(inputs.store), ",".join(f"127.0.0.1:{port}" for port in free_ports(2))
+    undisturbed = train_together(SPEC, inputs)
+    with worker(inputs, 0, addresses) as first, worker(inputs, 1, addresses) as second:
+        deadline = patient_deadline(200)
+        while store.read(checkpoint_file("t")) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        second.send_signal(signal.SIGKILL)
+        assert first.wait(patient(120)) == LOST
+    assert store.read(result_file("t")) is None
+    with worker(inputs, 0, addresses) as first, worker(inputs, 1, addresses) as second:
+        assert [first.wait(patient(200)), second.wait(patient(60))] == [0, 0]
+    result = StoredModel.model_validate_json(store.read(result_file("t")) or b"")
+    assert Fit.model_validate_json(store.get(Kind.OBJECT, result.fit)).resumed_after >= 1
+    assert store.get(Kind.OBJECT, result.model) == undisturbed.model

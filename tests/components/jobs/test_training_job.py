@@ -1,85 +1,109 @@
-"""What the cluster is given for one worker and for two."""
+"""What the cluster is given for two workers."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
-from components.errors import TrainingInputError
-from components.jobs.training_job import Inputs, JobPlan, objects
-from components.spec.contract import Training
-from tests.components.small_table import small_spec
+from components.jobs.inputs import WorkerInputs
+from components.jobs.training_job import INPUTS, job_name, job_object, network_objects
+from components.jobs.worker_pod import WorkerSettings
+from tests.components.jobs.small_job import INPUTS as GIVEN
+from tests.components.jobs.small_job import WORKFLOW, small_plan
 
 
-def made(workers: int = 1, pool: str = "", train: bytes = b"rows", **training: Any) -> dict[str, Any]:
-    wanted = JobPlan("small-train-1", "steps:1", workers, pool, "4Gi", Training(**training))
-    return {each["kind"]: each for each in objects(wanted, Inputs(small_spec(), train, b"{}"))}
+def job(**asked: Any) -> dict[str, Any]:
+    return job_object(small_plan(**asked))
 
 
-def pod(**asked: Any) -> dict[str, Any]:
-    spec: dict[str, Any] = made(**asked)["Job"]["spec"]["template"]["spec"]
-    return spec
-
-
-def test_a_failed_worker_or_a_passed_deadline_fails_the_job() -> None:
-    """The first worker that fails fails the job, and the spec says how long the job may take."""
-    job = made(workers=2, timeout_minutes=3)["Job"]["spec"]
-    assert {name: job[name] for name in ("completionMode", "completions", "parallelism")} == {
+def test_a_lost_worker_starts_again_and_a_sentence_ends_all() -> None:
+    """A lost worker starts again, an evicted one is not counted, and one with a reason of its own ends all."""
+    spec = job()["spec"]
+    assert {name: spec[name] for name in ("completionMode", "completions", "parallelism", "backoffLimit")} == {
         "completionMode": "Indexed",
         "completions": 2,
         "parallelism": 2,
+        "backoffLimit": 6,
     }
-    assert (job["backoffLimitPerIndex"], job["maxFailedIndexes"], job["activeDeadlineSeconds"]) == (0, 0, 180)
+    at_once, forgiven = spec["podFailurePolicy"]["rules"]
+    assert (at_once["action"], at_once["onExitCodes"]["values"]) == ("FailJob", [1, 2])
+    assert (forgiven["action"], forgiven["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
+    assert spec["successPolicy"] == {"rules": [{"succeededIndexes": "0"}]}
+    assert (spec["activeDeadlineSeconds"], spec["ttlSecondsAfterFinished"], spec["suspend"]) == (300, 3600, False)
 
 
-def test_an_accelerator_is_requested_on_its_tainted_pool() -> None:
-    """An accelerator is requested on its pool, and the pool's taint is tolerated."""
-    asked = pod(pool="gpu", accelerator="gpu", accelerator_count=2, accelerator_type="nvidia-l4")
-    assert asked["containers"][0]["resources"]["limits"] == {"memory": "4Gi", "nvidia.com/gpu": "2"}
-    assert asked["nodeSelector"] == {
-        "node.kubernetes.io/pool": "gpu",
-        "canario/accelerator": "nvidia-l4",
-    }
-    assert asked["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
-
-
-def test_a_tpu_is_chosen_by_its_topology() -> None:
-    asked = pod(accelerator="tpu", accelerator_type="tpu-v5-lite-podslice", tpu_topology="2x2")
-    assert asked["nodeSelector"] == {
-        "canario/accelerator": "tpu-v5-lite-podslice",
-        "canario/tpu-topology": "2x2",
-    }
-    assert asked["containers"][0]["resources"]["limits"]["google.com/tpu"] == "1"
-
-
-def test_a_processor_asks_for_no_device() -> None:
-    asked = pod()
-    assert (asked["nodeSelector"], asked["tolerations"]) == ({}, [])
-    assert asked["containers"][0]["resources"]["limits"] == {"memory": "4Gi"}
+def test_the_run_owns_the_job_which_owns_its_network() -> None:
+    made = {**job(), "metadata": {**job()["metadata"], "uid": "j-1"}}
+    assert made["metadata"]["ownerReferences"] == [WORKFLOW]
+    assert made["metadata"]["annotations"] == {INPUTS: GIVEN.digest}
+    for document in network_objects(small_plan(), made):
+        assert document["metadata"]["ownerReferences"][0] == {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "name": made["metadata"]["name"],
+            "uid": "j-1",
+        }
 
 
 def test_workers_reach_each_other_early_and_nobody_else_does() -> None:
     """Workers find each other before they are ready, and nobody else reaches them."""
-    two = made(workers=2)
-    assert two["Service"]["spec"]["clusterIP"] == "None"
-    assert two["Service"]["spec"]["publishNotReadyAddresses"] is True
-    peers = [{"podSelector": {"matchLabels": {"app.kubernetes.io/instance": "small-train-1"}}}]
-    policy = two["NetworkPolicy"]["spec"]
-    assert policy["ingress"] == [{"from": peers}]
-    assert policy["egress"][0] == {"to": peers}
-    assert two["Job"]["spec"]["template"]["spec"]["subdomain"] == two["Service"]["metadata"]["name"]
+    plan = small_plan()
+    service, policy = network_objects(plan, {"metadata": {"uid": "j-1"}})
+    assert (service["spec"]["clusterIP"], service["spec"]["publishNotReadyAddresses"]) == ("None", True)
+    peers = [{"podSelector": {"matchLabels": {"app.kubernetes.io/instance": plan.name}}}]
+    assert policy["spec"]["ingress"] == [{"from": peers}]
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    template = job()["spec"]["template"]
+    assert template["spec"]["subdomain"] == service["metadata"]["name"] == plan.name
+    assert template["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"
 
 
-def test_one_worker_has_nobody_to_talk_to() -> None:
-    one = made()
-    assert "Service" not in one
-    assert (one["NetworkPolicy"]["spec"]["ingress"], one["NetworkPolicy"]["spec"]["egress"]) == ([], [])
+def test_a_worker_is_like_the_step_without_what_is_argos() -> None:
+    """A worker has the step's image, secrets, identity and place, and nothing of Argo's or of the account's token."""
+    pod = job()["spec"]["template"]["spec"]
+    (worker,) = pod["containers"]
+    assert (worker["image"], worker["envFrom"]) == ("steps:1", [{"secretRef": {"name": "more"}}])
+    assert [each["name"] for each in worker["env"]] == ["AWS_ACCESS_KEY_ID"]
+    assert worker["volumeMounts"] == [{"name": "ca", "mountPath": "/etc/ca"}, {"name": "tmp", "mountPath": "/tmp"}]
+    assert [each["name"] for each in pod["volumes"]] == ["ca", "tmp"]
+    assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("runner", False)
+    assert (pod["nodeSelector"], pod["imagePullSecrets"]) == ({"pool": "small"}, [{"name": "pull"}])
+    assert worker["resources"] == {"requests": {"cpu": "1"}, "limits": {"memory": "2Gi"}}
+    assert worker["args"][0] == "components.jobs.train_worker"
+    assert worker["args"][-2:] == ["--name", small_plan().name]
 
 
-def test_inputs_too_large_are_refused_with_another_place() -> None:
-    """Inputs that do not fit are refused, and the message says where they would fit."""
-    with pytest.raises(
-        TrainingInputError, match=r"at most 1,048,576 fit in a ConfigMap; put the table in an object store"
-    ):
-        made(train=b"x" * 1_048_576)
+def test_settings_come_before_the_steps_own_place() -> None:
+    toleration = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    settings = WorkerSettings(
+        resources={"limits": {"nvidia.com/gpu": "1"}}, node_selector={"pool": "gpu"}, tolerations=(toleration,)
+    )
+    pod = job(settings=settings)["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"] == {"limits": {"nvidia.com/gpu": "1"}}
+    assert (pod["nodeSelector"], pod["tolerations"]) == ({"pool": "gpu"}, [toleration])
+
+
+@pytest.mark.parametrize("run", ["churn", "Churn_Training.2", "2024-run", "x" * 250, "a-" * 60, "---"])
+def test_every_name_of_a_run_makes_a_name_for_its_job(run: str) -> None:
+    name = job_name({**WORKFLOW, "name": run}, GIVEN)
+    assert len(name) <= 60
+    assert name[0].isalpha()
+    assert name.replace("-", "").isalnum()
+    assert name == name.lower()
+
+
+def changed(name: str) -> WorkerInputs:
+    """The inputs with another value under a name."""
+    return WorkerInputs(**{**dataclasses.asdict(GIVEN), name: "x"})
+
+
+def test_a_name_differs_by_run_and_by_inputs() -> None:
+    names = {
+        job_name(WORKFLOW, GIVEN),
+        job_name({**WORKFLOW, "uid": "w-2"}, GIVEN),
+        *(job_name(WORKFLOW, changed(each.name)) for each in dataclasses.fields(GIVEN)),
+    }
+    assert len(names) == 2 + len(dataclasses.fields(GIVEN))
+    assert job_name(WORKFLOW, GIVEN) == job_name(dict(WORKFLOW), dataclasses.replace(GIVEN))

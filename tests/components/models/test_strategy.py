@@ -27,9 +27,7 @@ def cluster(**roles: list[str]) -> dict[str, str]:
         ("gpu", 2, {}, "mirrored"),
         ("tpu", 0, {}, "tpu"),
         ("gpu", 2, cluster(worker=["a:1", "b:1"]), "multi_worker_mirrored"),
-        ("gpu", 1, cluster(chief=["a:1"], worker=["b:1"]), "multi_worker_mirrored"),
         ("cpu", 0, cluster(worker=["a:1"]), "none"),
-        ("gpu", 2, cluster(chief=["d:1"], worker=["a:1", "b:1"], ps=["c:1"]), "parameter_server"),
     ],
 )
 def test_auto_takes_what_the_machine_calls_for(
@@ -41,23 +39,11 @@ def test_auto_takes_what_the_machine_calls_for(
 def test_what_the_spec_names_is_taken() -> None:
     assert choose_strategy("central_storage", "gpu", 2, {}) == "central_storage"
     assert choose_strategy("none", "tpu", 0, {}) == "none"
-    servers = cluster(chief=["a:1"], worker=["b:1"], ps=["c:1"])
-    assert choose_strategy("parameter_server", "cpu", 0, servers) == "parameter_server"
 
 
-@pytest.mark.parametrize(("asked", "role"), [("multi_worker_mirrored", "worker"), ("parameter_server", "chief")])
-def test_what_needs_a_cluster_is_refused_without_one(asked: Strategy, role: str) -> None:
-    with pytest.raises(SpecError, match=f"{asked} needs TF_CONFIG with a {role!r} list"):
-        choose_strategy(asked, "cpu", 0, {})
-
-
-@pytest.mark.parametrize("lacking", ["chief", "worker"])
-@pytest.mark.parametrize("asked", ["auto", "parameter_server"])
-def test_parameter_servers_need_a_chief_and_a_worker(asked: Strategy, lacking: str) -> None:
-    """Parameter servers without a chief or a worker are refused."""
-    roles = {role: ["a:1"] for role in ("chief", "worker", "ps") if role != lacking}
-    with pytest.raises(SpecError, match=f"parameter_server needs TF_CONFIG with a '{lacking}' list"):
-        choose_strategy(asked, "cpu", 0, cluster(**roles))
+def test_several_workers_are_refused_without_a_cluster() -> None:
+    with pytest.raises(SpecError, match=r"needs TF_CONFIG with a 'worker' list.* write training.workers: 2"):
+        choose_strategy("multi_worker_mirrored", "cpu", 0, {})
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"'])

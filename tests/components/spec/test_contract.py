@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from components.spec.contract import SCORE_EDGES, CategoryFeature, DateFeature, NumberFeature, Spec
 from components.spec.values import category_text, days_since_epoch
 
+NETWORK = {"candidates": ["keras_mlp"]}
+
 
 def document(**changes: Any) -> dict[str, Any]:
     """A small valid spec, with some of its keys changed."""
@@ -187,6 +189,13 @@ DATA = {"uri": "t.csv", "target": "late", "positive": 1}
         ({"training": {"accelerator": "tpu", "strategy": "mirrored"}}, "strategy mirrored does not go with .* tpu"),
         ({"training": {"accelerator": "gpu", "strategy": "tpu"}}, "strategy tpu does not go with accelerator gpu"),
         ({"training": {"folds": 1}}, "greater than or equal to 2"),
+        ({"training": {"workers": 0}}, "greater than or equal to 1"),
+        ({"training": {"workers": 33}}, "less than or equal to 32"),
+        ({"training": {"workers": 2}}, "workers 2 train a network together, and one worker fits logistic_regression"),
+        ({"training": {**NETWORK, "workers": 2, "strategy": "mirrored"}}, "strategy mirrored is for one worker, and"),
+        ({"training": {**NETWORK, "workers": 2, "accelerator": "tpu"}}, "workers 2 with accelerator tpu"),
+        ({"training": {"strategy": "multi_worker_mirrored"}}, "multi_worker_mirrored needs workers: 2 or more"),
+        ({"training": {"strategy": "parameter_server"}}, "Input should be 'auto'"),
         ({"rollout": {"step_weight": 60, "max_weight": 50}}, "step_weight 60 is above max_weight 50"),
         ({"rollout": {"max_weight": 101}}, "less than or equal to 100"),
         ({"rollout": {"false_alarm": 0}}, "greater than 0"),
@@ -237,3 +246,10 @@ def test_names(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "Churn", "1loan", "loan_risk", "loan-", "a" * 41, "../x", "loan\n", "größe"])
 def test_names_that_kubernetes_or_a_path_would_not_take(name: str) -> None:
     assert "name" in refusal(name=name)
+
+
+def test_a_network_may_have_several_workers() -> None:
+    for strategy in ("auto", "multi_worker_mirrored"):
+        spec = Spec.model_validate(document(training={**NETWORK, "workers": 32, "strategy": strategy}))
+        assert spec.training.workers == 32
+    assert Spec.model_validate(document()).training.workers == 1

@@ -87,3 +87,14 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "specs").write_text("a file where the folder should be")
     with pytest.raises(StoreError, match="the store refuses"):
         Store(str(tmp_path)).put(Kind.SPEC, b"{}")
+
+
+def test_a_name_holds_what_was_written_last_until_it_is_removed(store: Store) -> None:
+    assert store.read("trainings/a/result.json") is None
+    for content in (b"1", b"2"):
+        store.write("trainings/a/result.json", content)
+    store.write("trainings/b/result.json", b"3")
+    assert store.read("trainings/a/result.json") == b"2"
+    store.remove("trainings/a")
+    store.remove("trainings/a")
+    assert (store.read("trainings/a/result.json"), store.read("trainings/b/result.json")) == (None, b"3")

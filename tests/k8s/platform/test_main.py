@@ -9,7 +9,6 @@ import yaml
 
 from k8s.errors import EnvironmentFileError
 from k8s.platform.__main__ import configs, main
-from k8s.training.__main__ import _parser as training_parser
 from tests.k8s.followed import write_tree
 from tests.repo.tree import ROOT
 
@@ -33,8 +32,8 @@ def test_only_a_local_environment_admits_images_without_a_digest() -> None:
     assert actions == [["Deny"], ["Deny"]]
 
 
-def test_trainings_have_a_strict_namespace_without_a_door() -> None:
-    """A training's namespace is as strict as the others, without the admission rules for models."""
+def test_each_namespace_is_strict_and_one_has_a_door() -> None:
+    """Each namespace has limits and a policy, and that of the models has the admission rules too."""
     objects = [
         one
         for file in ("namespaces", "limits", "policies")
@@ -42,12 +41,10 @@ def test_trainings_have_a_strict_namespace_without_a_door() -> None:
     ]
     labels = {one["metadata"]["name"]: one["metadata"]["labels"] for one in objects if one["kind"] == "Namespace"}
     door = {"canario/admission": "models"}
-    assert labels["training"] == labels["canario"]
-    assert labels["models"] == labels["training"] | door
+    assert labels["models"] == labels["canario"] | door
     for namespace in labels:
         has = {one["kind"] for one in objects if one["metadata"].get("namespace") == namespace}
         assert has == {"LimitRange", "ResourceQuota", "NetworkPolicy"}, namespace
-    assert training_parser().get_default("namespace") == "training"
 
 
 def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:

@@ -1,0 +1,17 @@
+"""A Kubernetes API with the rights that `make rights` writes, and a training in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from k8s.training.rights import RULES
+from tests.components.jobs.kubernetes_stand_in import KubernetesStandIn
+
+
+@pytest.fixture
+def cluster() -> Iterator[KubernetesStandIn]:
+    stand_in = KubernetesStandIn((group, what, verb) for group, what, verbs in RULES for verb in verbs)
+    yield stand_in
+    stand_in.close()
