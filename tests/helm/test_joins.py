@@ -55,7 +55,7 @@ def test_every_variable_of_a_pod_is_a_setting_of_the_server() -> None:
 
 
 def test_the_port_is_the_one_that_the_image_listens_on() -> None:
-    image = (ROOT / "services/image/model.Containerfile").read_text()
+    image = (ROOT / "services/image/server.Containerfile").read_text()
     port = re.search(r'define "model-service.port" -}}(\d+)', TEXTS[CHART / "templates/_names.tpl"])
     assert port
     assert f"EXPOSE {port[1]}\n" in image

@@ -26,7 +26,6 @@ from components.image.server import server_digest, server_tag, short
 from components.package.model_package import Package, read_package, write_package
 from components.package.signature import check_signature
 from tests.components.image.server_images import LAYERS, base_in, patient_repository, put_server, server_in
-from tests.patience import patient
 from tests.registry import Registry, registry
 from tests.signing_keys import write_keys
 from tests.small_package import golden_rows, logistic_graph, small_contract, write_small_package
@@ -198,7 +197,6 @@ def test_an_image_of_docker_keeps_dockers_types(there: Registry, package: Packag
 # The whole way
 
 
-@pytest.mark.timeout(patient(240))
 def test_a_package_is_published_once_and_for_all(there: Registry, package: Package, tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys")
     base, name, said = server_in(there.address), f"{there.address}/models/small", list[str]()
@@ -229,7 +227,6 @@ def nothing_is_pushed(there: Registry) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("nothing_is_pushed")
-@pytest.mark.timeout(patient(120))
 def test_a_wrong_answer_is_refused_before_any_push(there: Registry, tmp_path: Path) -> None:
     wrong, key = another(tmp_path / "wrong", wrong=True), write_keys(tmp_path / "keys").private
     with pytest.raises(ModelImageError, match=r"(?s)is refused.*golden request 1 is answered"):

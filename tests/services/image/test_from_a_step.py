@@ -12,7 +12,6 @@ import pytest
 
 from services.image.program import PROGRAMS, stage
 from tests.components.image.server_images import server_in
-from tests.patience import patient
 from tests.registry import registry
 from tests.services.model_server.served import SERVER_PYTHON
 from tests.signing_keys import write_keys
@@ -31,7 +30,7 @@ print(json.dumps(asdict(image)))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(patient(240))
+@pytest.mark.timeout(240)
 def test_the_steps_sources_publish_an_image(tmp_path: Path) -> None:
     (tmp_path / "image").mkdir()
     stage(PROGRAMS["components"], tmp_path / "image")

@@ -22,14 +22,12 @@ from services.image.engine import write_archive
 from services.image.publish import publish
 from services.model_server.build import LOCK_FILE
 from tests.components.image.server_images import LAYERS, put_server, server_in
-from tests.patience import patient
 from tests.registry import Registry, registry
 from tests.signing_keys import write_keys
 from tests.small_package import FEATURES, write_small_package
 
 BASE = "python:3.11-slim"
 #: Each test starts a server, which takes seconds.
-pytestmark = pytest.mark.timeout(patient(120))
 
 
 @pytest.fixture

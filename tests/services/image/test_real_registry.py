@@ -17,13 +17,12 @@ from components.image.place import read_documents
 from components.image.publishing import publish_model_image
 from components.image.repository import ImageRepository, open_repository
 from tests.components.image.server_images import LAYERS, base_in, server_in
-from tests.patience import patient
 from tests.repo.tree import ROOT
 from tests.services.model_server.served import HTTP, wait_for
 from tests.signing_keys import write_keys
 from tests.small_package import golden_rows, small_contract, write_small_package
 
-pytestmark = [pytest.mark.images, pytest.mark.timeout(patient(300))]
+pytestmark = [pytest.mark.images, pytest.mark.timeout(300)]
 
 #: `htpasswd -nbB robot password`
 HTPASSWD = "robot:$2b$05$JolcG6gIqwdvxihrC0hC3.uZwqXbptCDGRHfv0Ed8uG8X6RNyn2MK\n"
