@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -18,7 +20,22 @@ def ask(path, document=None):
         return json.load(response), response.headers[RECEIPT_HEADER]
 
 
-ready, served = ask("/readyz")
+def ask_when_let_in(path):
+    """As `ask`; a network policy takes some seconds until it lets a new pod in, and until then refuses it."""
+    until = time.monotonic() + 20
+    while True:
+        try:
+            return ask(path)
+        except urllib.error.HTTPError:
+            raise
+        except urllib.error.URLError as error:
+            if time.monotonic() > until:
+                raise
+            print("not let in yet:", error.reason)
+            time.sleep(1)
+
+
+ready, served = ask_when_let_in("/readyz")
 print("ready:", ready)
 rows = [json.loads(line) for line in Path("package/golden.jsonl").read_text().splitlines()]
 answers, served = ask("/predict", [row["request"] for row in rows])
