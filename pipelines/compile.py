@@ -19,6 +19,7 @@ from components.image.step_images import steps_image
 from components.jobs.node_pools import provider_named
 from components.spec.contract import Spec
 from components.spec.reading.loading import load_spec
+from components.spec.views import without_folder
 from pipelines.pods import PLAIN, PodSettings
 from pipelines.training import training_pipeline
 
@@ -27,15 +28,10 @@ def compile_pipeline(spec: Spec, image: str = "", pods: PodSettings = PLAIN) -> 
     """The IR YAML of a spec's training graph; without `image`, its steps run on this tree's own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pipeline.yaml")
-        compiler.Compiler().compile(training_pipeline(_portable(spec), image or steps_image(), pods=pods), str(path))
+        compiler.Compiler().compile(
+            training_pipeline(without_folder(spec), image or steps_image(), pods=pods), str(path)
+        )
         return path.read_text(encoding="utf-8")
-
-
-def _portable(spec: Spec) -> Spec:
-    """The spec without this machine's path, which `load_spec` put before the table's name."""
-    if "://" in spec.data.uri:
-        return spec
-    return spec.model_copy(update={"data": spec.data.model_copy(update={"uri": Path(spec.data.uri).name})})
 
 
 def main(arguments: list[str] | None = None) -> int:

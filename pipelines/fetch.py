@@ -112,7 +112,9 @@ def _connected(mlflow: str, service: str) -> MlflowClient:
 def _rows(registered: Registered, places: Places, say: Callable[[str], None]) -> int | None:
     """The rows of the data, which is copied here: replay and verify read it."""
     try:
-        if places.store.holds(Kind.SNAPSHOT, registered.snapshot):
+        if not places.copies.holds(Kind.SNAPSHOT, registered.snapshot) and places.store.holds(
+            Kind.SNAPSHOT, registered.snapshot
+        ):
             places.copies.put(Kind.SNAPSHOT, places.store.get(Kind.SNAPSHOT, registered.snapshot))
         keep_data(registered, places.copies)
         content = places.copies.get(Kind.SNAPSHOT, registered.snapshot)

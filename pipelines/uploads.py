@@ -5,16 +5,16 @@ Content lies under its digest, so nothing is written twice, and who uploads need
 
 from __future__ import annotations
 
-import hashlib
 import os
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import fsspec
 
+from components.digest import file_digest
 from components.errors import ComponentError
+from components.store.content import write_whole
 
 #: Progress is told at every such step, in percent, of a file that is large enough to wait for.
 _STEP_PERCENT: Final = 10
@@ -40,7 +40,7 @@ class StoreFromHere:
         Raises:
             UploadError: the store is not reached or refuses.
         """
-        uri = f"{self._address}/tables/{file_digest(path)}/{path.name}"
+        uri = f"{self._address}/tables/{file_digest(path).removeprefix('sha256:')}/{path.name}"
         self._keep(uri, path.stat().st_size, path.name, lambda files, target: self._put(files, path, target))
         return uri
 
@@ -70,10 +70,7 @@ class StoreFromHere:
             if _holds(files, path, size):
                 self._say(f"{name}: is in the store already: {uri}")
                 return
-            if not _is_local(files):
-                write(files, path)
-            else:
-                _write_whole(files, path, write)
+            write_whole(files, path, lambda target: write(files, target))
             self._say(f"{name}: uploaded {size:,} bytes to {uri}")
         except Exception as error:  # each kind of store raises errors of its own
             raise UploadError(
@@ -113,33 +110,12 @@ class _Progress(fsspec.callbacks.Callback):  # type: ignore[misc]
             self._tell(f"{self._name}: {percent} % of {self.size:,} bytes")
 
 
-def file_digest(path: Path) -> str:
-    """The SHA-256 of a file as 64 hex digits, read piece by piece."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _holds(files: Any, path: str, size: int) -> bool:
     """Whether the file is there as a whole; one that was cut off has another size."""
     try:
         return bool(files.info(path)["size"] == size)
     except FileNotFoundError:
         return False
-
-
-def _write_whole(files: Any, path: str, write: Callable[[Any, str], None]) -> None:
-    """Writes a file that is whole or absent: a bucket does that itself, a folder needs a second name."""
-    files.makedirs(files._parent(path), exist_ok=True)
-    draft = Path(f"{path}.{uuid.uuid4().hex[:8]}.draft")
-    try:
-        write(files, str(draft))
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _is_local(files: Any) -> bool:
-    return "file" in ((files.protocol,) if isinstance(files.protocol, str) else files.protocol)
 
 
 def _reason(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final, cast
 
+from components.digest import file_digest
 from components.errors import LayoutError
 
 _CHUNK: Final = 1 << 20
@@ -97,12 +98,11 @@ def checked_blob(folder: Path, digest: str) -> Path:
     """
     path = blob(folder, digest)
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = file_digest(path)
     except OSError as error:
         raise LayoutError(f"{path}: cannot be read: {error.strerror}") from error
-    if digest != f"sha256:{found}":
-        raise LayoutError(f"{path}: was changed: its bytes are sha256:{found}")
+    if digest != found:
+        raise LayoutError(f"{path}: was changed: its bytes are {found}")
     return path
 
 

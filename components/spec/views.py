@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import PurePath
 from typing import Any
 
 from components.spec.contract import DateFeature, Feature, NumberFeature, Spec
@@ -25,6 +26,12 @@ def table_view(spec: Spec) -> Spec:
     features = {name: _in_table_unit(feature) for name, feature in spec.features.items()}
     data = spec.data.model_copy(update={"uri": "snapshot", "source": None})
     return spec.model_copy(update={"features": features, "data": data, "resources": {}})
+
+
+def without_folder(spec: Spec) -> Spec:
+    """The spec without this machine's folder, which `load_spec` put before the table's name; a URI stays."""
+    uri = spec.data.uri if "://" in spec.data.uri else PurePath(spec.data.uri).name
+    return spec.model_copy(update={"data": spec.data.model_copy(update={"uri": uri})})
 
 
 def recorded_spec(spec: Spec) -> dict[str, Any]:

@@ -6,7 +6,6 @@ and is checked at every read.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -31,8 +30,6 @@ class Kind(Enum):
     SNAPSHOT = ("snapshots", ".parquet")
     PACKAGE = ("packages", "")
     SPEC = ("specs", ".json")
-    LOCK = ("locks", ".txt")
-    TABLE = ("tables", "")
     OBJECT = ("objects", "")
 
 
@@ -145,7 +142,7 @@ class Store:
     def local(self, kind: Kind, digest: str) -> Path | None:
         """The path of content if the store is a folder of this machine, else None."""
         files, path = fsspec.core.url_to_fs(self.uri(kind, digest))
-        return Path(path) if "file" in _protocols(files) else None
+        return Path(path) if _is_local(files) else None
 
     def _ask(self, ask: Callable[[], Answer], uri: str) -> Answer:
         with _told(uri):
@@ -178,18 +175,28 @@ def _read(uri: str) -> bytes:
 
 
 def _write(uri: str, content: bytes) -> None:
-    """Writes a file that is whole or absent: a bucket does so itself, a folder needs a draft."""
     files, path = fsspec.core.url_to_fs(uri)
-    if "file" not in _protocols(files):
-        files.pipe_file(path, content)
+    write_whole(files, path, lambda target: files.pipe_file(target, content))
+
+
+def write_whole(files: Any, path: str, write: Callable[[str], None]) -> None:
+    """Has a file written that is whole or absent: a bucket sees to that itself, a folder needs a draft.
+
+    Args:
+        files: a file system of fsspec.
+        path: the file's path in it.
+        write: writes the file to the path that it is given.
+    """
+    if not _is_local(files):
+        write(path)
         return
     files.makedirs(files._parent(path), exist_ok=True)
-    draft = f"{path}.{uuid.uuid4().hex[:8]}.draft"
+    draft = Path(f"{path}.{uuid.uuid4().hex[:8]}.draft")
     try:
-        files.pipe_file(draft, content)
-        Path(draft).replace(path)
+        write(str(draft))
+        draft.replace(path)
     finally:
-        Path(draft).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
 def _remove(uri: str) -> None:
@@ -212,11 +219,5 @@ def _copy_here(uri: str, folder: Path) -> None:
         target.write_bytes(files.cat_file(name))
 
 
-def _protocols(files: Any) -> tuple[str, ...]:
-    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
-
-
-def file_digest(path: Path) -> str:
-    """The digest of a file, read piece by piece."""
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+def _is_local(files: Any) -> bool:
+    return "file" in ((files.protocol,) if isinstance(files.protocol, str) else files.protocol)

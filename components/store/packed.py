@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from pathlib import PurePath
 from typing import Final
 
 from pydantic import ValidationError
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from components.digest import sha256
 from components.errors import SpecError
 from components.spec.contract import Spec
+from components.spec.views import without_folder
 from components.store.reading import kept_spec, spec_bytes
 
 #: The longest packed text. Kubeflow writes a parameter about seven times into a workflow that has to stay below 1 MB.
@@ -24,8 +24,7 @@ ADDRESS: Final = "sha256:"
 
 def portable(spec: Spec) -> Spec:
     """The spec without what differs between machines: the table's folder, and what the steps' pods may use."""
-    uri = spec.data.uri if "://" in spec.data.uri else PurePath(spec.data.uri).name
-    return spec.model_copy(update={"data": spec.data.model_copy(update={"uri": uri}), "resources": {}})
+    return without_folder(spec).model_copy(update={"resources": {}})
 
 
 def pack_spec(spec: Spec) -> str:

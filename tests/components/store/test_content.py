@@ -25,7 +25,7 @@ def test_bytes_come_back_under_their_digest(store: Store) -> None:
     assert store.put(Kind.SPEC, b"{}") == digest
     assert store.holds(Kind.SPEC, digest)
     assert store.get(Kind.SPEC, digest) == b"{}"
-    assert not store.holds(Kind.LOCK, digest)
+    assert not store.holds(Kind.OBJECT, digest)
 
 
 def test_what_is_not_there_is_named(store: Store) -> None:
