@@ -17,23 +17,20 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
 
-from components.errors import ComponentError, DataError, SpecError, StoreError, UnknownVersionError
+from components.errors import ComponentError, DataError, SpecError, StoreError
 from components.package.model_package import Package, read_package
-from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered
+from components.registry.model_registry import Registered, find_version, local_package
 from components.registry.package_store import keep_data, keep_package
 from components.registry.tracking import EVALUATION, recorded_text
 from components.spec.reading.loading import load_spec
 from components.store.content import Kind, Store
 from pipelines.local import absolute_place, absolute_sqlite
 from pipelines.result import Places, write_json
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
@@ -86,10 +83,7 @@ def fetch(service: str, version: str, mlflow: str, places: Places, say: Callable
         PackageError: the package is missing or was changed.
         StoreError: the store refuses.
     """
-    client = _connected(mlflow, service)
-    registered = numbered(client, service, version)
-    if registered is None:
-        raise UnknownVersionError(f"version {version} of {service} is not in {mlflow}; `make ui` shows which there are")
+    client, registered = find_version(mlflow, service, version)
     if not places.store.holds(Kind.PACKAGE, registered.package):
         # The registry has each package, too, so a version whose store is out of reach can be brought here.
         keep_package(read_package(local_package(registered, mlflow)), places.copies)
@@ -98,15 +92,6 @@ def fetch(service: str, version: str, mlflow: str, places: Places, say: Callable
     if text is None:
         say(f"its run {registered.run_id} has no {EVALUATION}, so only the receipt's metrics are known")
     return Fetched(registered, package, _rows(registered, places, say), json.loads(text) if text else None)
-
-
-def _connected(mlflow: str, service: str) -> MlflowClient:
-    if is_empty(mlflow):
-        raise UnknownVersionError(
-            f"{mlflow} is not there, so no version is registered; `make train SERVICE={service}` makes one, and "
-            "MLFLOW=uri names the registry of others"
-        )
-    return connect(mlflow)
 
 
 def _rows(registered: Registered, places: Places, say: Callable[[str], None]) -> int | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlparse
 
-from components.errors import PackageError
+from components.errors import PackageError, UnknownVersionError
 from components.package.model_package import read_package
 from components.spec.contract import CHAMPION, PACKAGE_TAG
 
@@ -143,6 +143,24 @@ def numbered(client: MlflowClient, name: str, version: str) -> Registered | None
         return None
     found = client.search_model_versions(f"name = '{name}' and version_number = {version}")
     return _registered(found[0]) if found else None
+
+
+def find_version(uri: str, name: str, version: str) -> tuple[MlflowClient, Registered]:
+    """The version of a model with this number, and a client of its registry.
+
+    Raises:
+        UnknownVersionError: the registry is not there, or has no such version.
+    """
+    if is_empty(uri):
+        raise UnknownVersionError(
+            f"{uri} is not there, so no version is registered; `make train SERVICE={name}` makes one, and MLFLOW=uri "
+            "names the registry of others"
+        )
+    client = connect(uri)
+    found = numbered(client, name, version)
+    if found is None:
+        raise UnknownVersionError(f"version {version} of {name} is not in {uri}; `make ui` shows which there are")
+    return client, found
 
 
 def register_version(

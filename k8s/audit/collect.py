@@ -15,12 +15,12 @@ import pyarrow.parquet
 from mlflow.exceptions import MlflowException
 
 from components.digest import sha256
-from components.errors import GitError, PackageError
+from components.errors import GitError, PackageError, UnknownVersionError
 from components.package.model_package import read_package
 from components.package.papers import materials_file
 from components.package.signature import signature_file
 from components.register import VALIDATION as FOUND_BY_VALIDATION
-from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered
+from components.registry.model_registry import Registered, find_version, local_package
 from components.registry.tracking import EVALUATION, TRIAL_TAG, recorded_text
 from components.store.content import Kind, Store
 from k8s.audit import records
@@ -55,12 +55,10 @@ def gather(service: str, version: str, places: RecordSources, folder: Path) -> N
         AuditError: the version is not registered, its package is broken, or a record cannot be read.
     """
     uri = places.mlflow
-    if is_empty(uri):
-        raise AuditError(f"{uri} is not there, so no version is registered; `make train SERVICE={service}` makes one")
-    client = connect(uri)
-    registered = numbered(client, service, version)
-    if registered is None:
-        raise AuditError(f"version {version} of {service} is not in {uri}; `make ui` shows which there are")
+    try:
+        client, registered = find_version(uri, service, version)
+    except UnknownVersionError as error:
+        raise AuditError(str(error)) from error
     try:
         _package(registered, uri, folder, places)
         _run(client, registered, folder)

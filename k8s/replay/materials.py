@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from mlflow.exceptions import MlflowException
 
 from components.code import LOCK_FILE
-from components.errors import DataError, GitError, PackageError, StoreError
+from components.errors import DataError, GitError, PackageError, StoreError, UnknownVersionError
 from components.evaluation.result import Evaluation
 from components.git.command import git
 from components.models.machine import Machine
 from components.package.model_package import Package, read_package
 from components.registry.lock_files import LockFile, committed_lock
-from components.registry.model_registry import Registered, connect, is_empty, local_package, numbered, version_of
+from components.registry.model_registry import Registered, find_version, local_package, version_of
 from components.registry.package_store import keep_data
 from components.registry.tracking import EVALUATION, recorded_text
 from components.store.content import Kind, Store
@@ -66,14 +66,10 @@ def find_kept(mlflow: str, service: str, version: str, store: Store) -> tuple[St
     Raises:
         ReplayError: the registry, the version, the package or the data is missing or was changed.
     """
-    if is_empty(mlflow):
-        raise ReplayError(
-            f"{mlflow} is not there, so no version is registered; `make train SERVICE={service}` makes one"
-        )
-    client = connect(mlflow)
-    registered = numbered(client, service, version)
-    if registered is None:
-        raise ReplayError(f"version {version} of {service} is not in {mlflow}; `make ui` shows which there are")
+    try:
+        client, registered = find_version(mlflow, service, version)
+    except UnknownVersionError as error:
+        raise ReplayError(str(error)) from error
     return _kept(registered, mlflow, store), client
 
 
