@@ -79,11 +79,6 @@ def provider_named(name: str) -> Provider:
     raise SpecError(f"POOLS is {name!r}; allowed: {', '.join(get_args(Provider))}")
 
 
-def pool_label(pool: str, provider: Provider = "canario") -> dict[str, str]:
-    """The label of the nodes of a pool; none for an empty name."""
-    return {LABELS[provider].pool: pool} if pool else {}
-
-
 def node_labels(training: Training, provider: Provider = "canario") -> dict[str, str]:
     """The labels of nodes that have the accelerator which a spec names; none for cpu.
 

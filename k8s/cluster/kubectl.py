@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import Any, Final
 
-from k8s.cluster.program import SECONDS, run, run_bytes, tool
+from k8s.cluster.program import SECONDS, run
 from k8s.errors import ClusterError
 
 #: The resources that a strategy needs beyond Kubernetes itself, and who brings them.
@@ -25,16 +24,6 @@ def kubectl(*arguments: str, seconds: float = SECONDS) -> str:
         ClusterError: it failed, by its last words, or did not end.
     """
     return run(["kubectl", *arguments], seconds)
-
-
-def kubectl_bytes(*arguments: str, given: bytes | None = None) -> bytes:
-    """As `kubectl`, for output that is not text and may take any time; `given` is its input."""
-    return run_bytes(["kubectl", *arguments], None, given)
-
-
-def kubectl_process(*arguments: str) -> subprocess.Popen[bytes]:
-    """Starts kubectl, whose output goes where ours goes; whoever calls this ends it."""
-    return subprocess.Popen([tool("kubectl"), *arguments])
 
 
 def get_json(*arguments: str, seconds: float = SECONDS) -> dict[str, Any]:

@@ -45,20 +45,15 @@ def run(command: Sequence[str], seconds: float = SECONDS) -> str:
         ToolError: it is not on the PATH.
         ClusterError: it failed, by its last words, or did not end.
     """
-    return run_bytes(command, seconds).decode(errors="replace")
-
-
-def run_bytes(command: Sequence[str], seconds: float | None = SECONDS, given: bytes | None = None) -> bytes:
-    """As `run`, for output that is not text; `given` is the program's input."""
     words = [tool(command[0]), *command[1:]]
     try:
-        done = subprocess.run(words, capture_output=True, input=given, check=False, timeout=seconds)
+        done = subprocess.run(words, capture_output=True, check=False, timeout=seconds)
     except subprocess.TimeoutExpired as error:
         raise ClusterError(f"{command[0]} had no answer within {seconds:g} s; is KUBECONFIG the right one?") from error
     if done.returncode:
         said = done.stderr.strip() or done.stdout.strip()
         raise ClusterError(explained(said.decode(errors="replace")))
-    return done.stdout
+    return done.stdout.decode(errors="replace")
 
 
 def explained(words: str) -> str:

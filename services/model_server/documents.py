@@ -119,9 +119,6 @@ _OUTCOME: Final = {
     },
 }
 
-#: The schemas that are the same for every model.
-_FIXED_SCHEMAS: Final = {"Outcome": _OUTCOME, "Refusal": _REFUSAL}
-
 
 def _one_or_many(reference: str, limit: int) -> dict[str, Any]:
     one = {"$ref": f"#/components/schemas/{reference}"}

@@ -12,7 +12,6 @@ from components.jobs.node_pools import (
     Provider,
     devices,
     node_labels,
-    pool_label,
     provider_named,
     tolerations,
 )
@@ -58,9 +57,8 @@ def test_a_taint_of_the_providers_own_is_tolerated() -> None:
 
 
 def test_a_pool_is_found_by_its_name() -> None:
-    assert pool_label("") == {}
-    assert pool_label("gpu") == {"node.kubernetes.io/pool": "gpu"}
-    assert {next(iter(pool_label("gpu", provider))) for provider in LABELS} >= {"cloud.google.com/gke-nodepool"}
+    assert LABELS["canario"].pool == "node.kubernetes.io/pool"
+    assert {labels.pool for labels in LABELS.values()} >= {"cloud.google.com/gke-nodepool"}
 
 
 def test_a_provider_that_is_none_is_refused() -> None:
