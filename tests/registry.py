@@ -20,7 +20,6 @@ import base64
 import hashlib
 import json
 import re
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +27,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Literal
 from urllib.parse import parse_qs, urlsplit
+
+from tests.serving import serving
 
 USER, PASSWORD = "robot", "pass:word"
 _TYPES: Final = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
@@ -92,16 +93,11 @@ def digest_of(content: bytes) -> str:
 def registry(**how: Any) -> Iterator[Registry]:
     """A registry that answers until the block ends."""
     state = Registry(**how)
-    with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": state})) as server:
-        server.daemon_threads = True
-        state.address = f"127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield state
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": state}))
+    server.daemon_threads = True
+    state.address = f"127.0.0.1:{server.server_address[1]}"
+    with serving(server):
+        yield state
 
 
 class _Handler(BaseHTTPRequestHandler):

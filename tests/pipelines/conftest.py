@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.components.small_table import csv_of, small_frame, small_spec
 from tests.pipelines.kubeflow_stand_in import KubeflowStandIn, Scene, Trouble
+from tests.serving import serving
 
 #: Starts a stand-in that plays some looks.
 Play = Callable[..., KubeflowStandIn]
@@ -18,18 +19,13 @@ Play = Callable[..., KubeflowStandIn]
 
 @pytest.fixture
 def play() -> Iterator[Play]:
-    started: list[KubeflowStandIn] = []
-
     def start(*looks: Scene | Trouble, users: Mapping[str, str] | None = None) -> KubeflowStandIn:
         server = KubeflowStandIn(list(looks) or [Scene("SUCCEEDED")], users)
-        started.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        started.enter_context(serving(server))
         return server
 
-    yield start
-    for server in started:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as started:
+        yield start
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlparse
+
+from tests.serving import serving
 
 
 class GcsStandIn(ThreadingHTTPServer):
@@ -79,9 +80,5 @@ class _Handler(BaseHTTPRequestHandler):
 def gcs_server() -> Iterator[GcsStandIn]:
     """A server, stopped afterwards."""
     server = GcsStandIn()
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlparse
 from xml.sax.saxutils import escape
+
+from tests.serving import serving
 
 
 class S3StandIn(ThreadingHTTPServer):
@@ -105,9 +106,5 @@ class _Handler(BaseHTTPRequestHandler):
 def s3_server(user: str) -> Iterator[S3StandIn]:
     """A server for one user, stopped afterwards."""
     server = S3StandIn(user)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()

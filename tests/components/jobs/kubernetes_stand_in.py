@@ -44,19 +44,13 @@ class KubernetesStandIn:
         self.away = 0
         self._version = 0
         self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server.daemon_threads = True
 
     @property
     def url(self) -> str:
         """The API's address."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def close(self) -> None:
-        """Stops answering."""
-        self._server.shutdown()
-        self._server.server_close()
+        return f"http://127.0.0.1:{self.server.server_port}"
 
     # --- what tests do and see ---------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +10,7 @@ from typing import Any
 
 from k8s.twin.ports import Ports
 from k8s.twin.webhooks import HOOK_TYPES
+from tests.serving import serving
 
 
 class ScriptedJudge:
@@ -66,11 +66,5 @@ def scripted_judge() -> Iterator[ScriptedJudge]:
                 pass
 
         server = ThreadingHTTPServer(("127.0.0.1", int(judge.url.rsplit(":", 1)[1])), Routes)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
+        with serving(server):
             yield judge
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()

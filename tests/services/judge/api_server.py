@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.services.judge.churn_release import TOLD
+from tests.serving import serving
 
 CANARIES = "/apis/flagger.app/v1beta1/namespaces/models/canaries"
 
@@ -81,12 +81,6 @@ def api_server() -> Iterator[ApiServer]:
             """Keeps the tests' output clean."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
     api.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with serving(server):
         yield api
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

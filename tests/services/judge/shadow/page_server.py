@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from tests.serving import serving
 
 
 def page(version: str = "1", candidate: str = "2", compared: int = 10, different: int = 1) -> str:
@@ -38,9 +39,6 @@ def prometheus(body: str, status: int = 200) -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             return
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
