@@ -9,8 +9,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# The folder of this file, for `make -f` from another folder.
-HERE := $(dir $(lastword $(MAKEFILE_LIST)))
+# The folder of this file, for `make -f` from another folder; its path may have blanks in it.
+BLANK := $(subst ,, )
+HERE := $(shell dirname "$(strip $(MAKEFILE_LIST))")/
 
 ##= SERVICE=churn       the model: a folder in services/
 SERVICE ?= churn
@@ -34,7 +35,7 @@ unexport VIRTUAL_ENV PYTHONHOME
 
 .PHONY: help
 help:  ## list these targets
-	@awk -f $(HERE).ci/help $(firstword $(MAKEFILE_LIST))
+	@awk -f "$(HERE).ci/help" "$(HERE)Makefile"
 
 .PHONY: demo
 demo: setup  ## train, serve, break and roll back a model on this machine  ## [SERVICE=] [FAULT=]
@@ -336,6 +337,6 @@ clean:  ## remove what was built, except .venv and .venv-server
 
 .PHONY: help-workflows
 help-workflows:  ## list the targets that only workflows call
-	@awk -f $(HERE).ci/help $(HERE).ci/workflows.mk
+	@awk -f "$(HERE).ci/help" "$(HERE).ci/workflows.mk"
 
-include $(HERE).ci/workflows.mk
+include $(subst $(BLANK),\ ,$(HERE)).ci/workflows.mk
