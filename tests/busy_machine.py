@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 from tests.patience import SETTING
@@ -65,12 +65,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(command: list[str]) -> int:
     """Runs a command to its end. A terminal's Ctrl-C reaches it without us, SIGTERM is passed on."""
+    # Not a KeyboardInterrupt: one that comes just when the command has ended loses its status, which then reads 0.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
     with subprocess.Popen(command, env=patient_environment(os.environ)) as running:
         signal.signal(signal.SIGTERM, lambda _number, _frame: running.terminate())
-        while True:
-            with suppress(KeyboardInterrupt):
-                status = running.wait()
-                return status if status >= 0 else 128 - status
+        status = running.wait()
+        return status if status >= 0 else 128 - status
 
 
 if __name__ == "__main__":
