@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import chain
 
 from components.spec.contract import Rollout
-from services.judge.evidence.series import evidence_at
+from services.judge.evidence.series import Series, evidence_at
 from services.judge.evidence.sources import Source
 from services.judge.verdict import Verdict, judge
 from services.judge.webhook import Subject, WebhookPayload
 
 #: A side counts as missing after this many scrapes in which it could not be read.
 _MISSED_SCRAPES = 5
+#: Flagger takes the traffic away when it is told to, and the gateway follows within a scrape or two.
+_ENDING_SECONDS = 60.0
 
 
 class UnknownSubjectError(LookupError):
@@ -74,8 +77,17 @@ class Judge:
         return judge(evidence_at(series, self.clock(), self._stale_seconds()), self.rollouts[subject], toward)
 
     def last_verdict(self, subject: Subject) -> Verdict:
-        """The verdict at the last moment with traffic, of the current rollout or of the one that just ended."""
-        series = self._source.series(subject).rewound()
+        """The verdict that ended a rollout: the last fail while it had traffic, else the verdict at the last moment.
+
+        It is found again in the samples, for the replica that is asked may not be the one that decided. One that
+        was made more than `_ENDING_SECONDS` before the traffic ended is not looked for: Flagger acts at once.
+        """
+        endings = self._source.series(subject).endings(_ENDING_SECONDS)
+        newest = self._verdict_at_end(subject, next(endings))
+        earlier = (self._verdict_at_end(subject, series) for series in endings)
+        return next((verdict for verdict in chain([newest], earlier) if verdict.verdict == "fail"), newest)
+
+    def _verdict_at_end(self, subject: Subject, series: Series) -> Verdict:
         at = series.weight_times[-1] if series.weight_times else self.clock()
         return judge(evidence_at(series, at, self._stale_seconds()), self.rollouts[subject])
 

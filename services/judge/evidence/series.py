@@ -14,7 +14,7 @@ continues where it was:
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -81,12 +81,23 @@ class Series:
             last -= 1
         return last
 
-    def rewound(self) -> Series:
-        """The same samples up to the last time at which the canary had traffic, to judge why it has none now."""
+    def endings(self, seconds: float) -> Iterator[Series]:
+        """The same samples as they stood in the last `seconds` in which the canary had traffic, the newest first.
+
+        They answer why the canary has none now. The newest alone does not: samples go on coming between the
+        judge's last decision and the end of the traffic. Yields at least once: all samples, where there was none.
+        """
         last = len(self.weights)
         while last > 0 and self.weights[last - 1] <= 0:
             last -= 1
-        keep = last or len(self.weights)
+        last = last or len(self.weights)
+        yield self._up_to(last)
+        for keep in range(last - 1, 0, -1):
+            if self.weights[keep - 1] <= 0 or self.weight_times[keep - 1] < self.weight_times[last - 1] - seconds:
+                return
+            yield self._up_to(keep)
+
+    def _up_to(self, keep: int) -> Series:
         return Series(self.weight_times[:keep], self.weights[:keep], self.replicas, self.problems)
 
     def version(self, role: Role) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from services.judge.evidence.series import Series
 from services.judge.judge import Judge
 from services.judge.server import build_app
 from tests.services.judge.api_server import api_server, progressing_canary
+from tests.services.judge.builders import counts
 from tests.services.judge.churn_release import FILE, TOLD, asking
 from tests.services.judge.recorded import NOW, Recorded, recorded
 
@@ -103,6 +105,20 @@ def test_a_rollback_is_reverted_after_its_traffic_is_gone(remote: Repository) ->
     assert "- error_ratio: state harm, canary 0.1667, champion 0, excess 0.1667, margin 0.005" in message
     assert remote.read(FILE) == asking("1")
     assert (event["reason"], event["message"].partition(":")[0]) == ("Reverted", 'Revert "Deploy churn 2"')
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(2.0, "fail: 16.7 % of the canary's 600"), (120.0, "Flagger rolled it")])
+def test_a_reverts_reason_is_that_of_the_decision(remote: Repository, seconds: float, told: str) -> None:
+    """What came in after the decision, until the traffic was gone, does not take the reason out of the commit."""
+    series = recorded(10, 100, 600)
+    for after in (0.5, seconds):
+        series.add_weight(1012.5 + after, 10)
+    for role, replica in series.replicas.items():
+        quiet = counts(60_000) if role == "canary" else counts(600_000)
+        replica.add(1012.5 + seconds - 0.25, replace(replica.readings[-1], counts=quiet))
+    series.add_weight(1013.0 + seconds, 0)
+    tell(series, "", EnvironmentRepository(f"file://{remote.path}"), ("/event", ROLLED_BACK))
+    assert told in remote.log()[-1].message
 
 
 def test_flagger_tells_a_rollback_before_it_writes_it_down(remote: Repository) -> None:
