@@ -2,7 +2,10 @@
 
 from typing import NamedTuple
 
-from components.step import step
+from components.registry.model_registry import champion
+from components.registry.package_store import keep_registered
+from components.step import running, step
+from components.store.content import Store
 
 
 @step
@@ -13,11 +16,6 @@ def find_champion(name: str, mlflow: str, store: str, code: str) -> NamedTuple( 
 
     All three are "" if there is no champion.
     """
-    from components.registry.model_registry import champion
-    from components.registry.package_store import keep_registered
-    from components.step import running
-    from components.store.content import Store
-
     with running(code):
         found = champion(mlflow, name)
         if found is None:

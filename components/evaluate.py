@@ -1,7 +1,9 @@
 """Step: measures a model and the champion on the hold-out; `gate` then decides."""
 
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,13 @@ from components.evaluation.metrics import calibration_bins
 from components.evaluation.result import CalibrationBin, Comparison, Evaluation, Fairness, Speed
 from components.features.encoding import Encoding, RowEncoder
 from components.models.meter import metered
-from components.models.trained import Fit, Trained, trained_package
+from components.models.trained import Fit, Trained, kept_trained, trained_package
 from components.package.model_package import Package, score_bin
+from components.registry.package_store import named_package
 from components.spec.contract import SCORE_EDGES, Behaviour, Spec
-from components.step import step
+from components.step import running, step
+from components.store.content import Kind, Store
+from components.store.reading import keep_document, kept_examples, kept_spec
 from components.table.examples import Examples, typed_columns
 from components.table.requests import requests_of
 
@@ -151,37 +156,21 @@ def evaluate(
     code: str,
     champion_version: str,
     champion: str,
-    model: dsl.Input[dsl.Model],
-    holdout: dsl.Input[dsl.Dataset],
-    evaluation: dsl.Output[dsl.Artifact],
+    model: str,
+    holdout: str,
     metrics: dsl.Output[dsl.Metrics],
     curve: dsl.Output[dsl.ClassificationMetrics],
-) -> None:
+) -> str:
     """Measures the model on the hold-out, and the champion, if there is one, on the same rows.
 
-    `spec` and `champion`, a package, are digests of content in the store.
+    Returns the evaluation's digest. `metrics` and `curve` are for people, on Kubeflow's page of the run.
     """
-    import tempfile
-    from pathlib import Path
-
-    from components.evaluate import evaluate_model, with_training
-    from components.models.trained import load_trained
-    from components.package.model_package import MODEL
-    from components.registry.package_store import named_package
-    from components.step import running
-    from components.store.content import Store
-    from components.store.reading import kept_spec
-    from components.table.examples import load_examples
-
     with running(code), tempfile.TemporaryDirectory() as folder:
         parsed = kept_spec(store, spec)
-        trained, fit = load_trained(Path(model.path))
-        size = Path(model.path, MODEL).stat().st_size
+        trained, fit, graph = kept_trained(Store(store), model)
         known = named_package(champion_version, Store(store), champion, Path(folder, "champion"))
-        found = evaluate_model(fit.candidate, trained, size, load_examples(Path(holdout.path), parsed), parsed, known)
-        found = with_training(found, fit)
-        Path(evaluation.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
-        evaluation.metadata = {"passed": found.passed}
+        rows = kept_examples(store, holdout, parsed, Kind.OBJECT)
+        found = with_training(evaluate_model(fit.candidate, trained, len(graph), rows, parsed, known), fit)
         for artifact in (metrics, curve):
             # The numbers are metadata, but KFP takes an artifact without a file for lost and would run the step again.
             Path(artifact.path).touch()
@@ -190,3 +179,4 @@ def evaluate(
         thresholds = [1 - place / len(found.roc) for place in range(len(found.roc))]
         curve.log_roc_curve([x for x, _ in found.roc], [y for _, y in found.roc], thresholds)
         print(", ".join(f"{name} {interval.value:.4f}" for name, interval in found.metrics.items()))
+        return keep_document(store, found)

@@ -2,8 +2,9 @@
 
 import base64
 import io
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from kfp import dsl
@@ -12,9 +13,12 @@ from numpy.typing import NDArray
 from components.evaluation.metrics import roc_auc
 from components.evaluation.result import Evaluation, Interval
 from components.features.encoding import Encoding, encode_table
-from components.models.trained import Trained
+from components.models.trained import Trained, kept_trained
 from components.spec.contract import ClosedModel, Spec
-from components.step import step
+from components.step import running, step
+from components.store.content import Kind, Store
+from components.store.files import keep_files
+from components.store.reading import keep_document, kept_document, kept_examples, kept_spec
 from components.table.examples import Examples
 
 #: The most hold-out rows that are permuted, and how often each feature is permuted.
@@ -142,29 +146,22 @@ def explain(
     spec: str,
     store: str,
     code: str,
-    model: dsl.Input[dsl.Model],
-    holdout: dsl.Input[dsl.Dataset],
-    evaluation: dsl.Input[dsl.Artifact],
-    importance: dsl.Output[dsl.Artifact],
-    figures: dsl.Output[dsl.Artifact],
+    model: str,
+    holdout: str,
+    evaluation: str,
     pictures: dsl.Output[dsl.HTML],
-) -> None:
-    """Writes the permutation importance on the hold-out, and figures of it, of the calibration and of the ROC curve."""
-    from pathlib import Path
+) -> NamedTuple("Outputs", [("importance", str), ("figures", str)]):  # type: ignore[valid-type]
+    """Measures the permutation importance on the hold-out; draws it, the calibration and the ROC curve.
 
-    from components.evaluation.result import Evaluation
-    from components.explain import draw_figures, explain_model, page
-    from components.models.trained import load_trained
-    from components.step import running
-    from components.store.reading import kept_spec
-    from components.table.examples import load_examples
-
-    with running(code):
+    Returns digests; `pictures` is for people, on Kubeflow's page of the run.
+    """
+    with running(code), tempfile.TemporaryDirectory() as folder:
         parsed = kept_spec(store, spec)
-        trained, _ = load_trained(Path(model.path))
-        found = explain_model(trained, load_examples(Path(holdout.path), parsed), parsed)
-        Path(importance.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
-        measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
-        drawn = draw_figures(found, measured, Path(figures.path))
+        trained, _, _ = kept_trained(Store(store), model)
+        found = explain_model(trained, kept_examples(store, holdout, parsed, Kind.OBJECT), parsed)
+        measured = kept_document(store, evaluation, Evaluation)
+        drawn = draw_figures(found, measured, Path(folder))
         Path(pictures.path).write_text(page(drawn), encoding="utf-8")
         print("most important: " + ", ".join(feature.feature for feature in found.features[:3]))
+        figures = keep_files(Store(store), {path.name: path.read_bytes() for path in drawn})
+        return keep_document(store, found), figures

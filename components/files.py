@@ -10,13 +10,13 @@ from typing import Final
 EPOCH: Final = 315532800
 
 
-def write_atomically(path: Path, text: str) -> Path:
-    """Writes a file in one step, so that a reader sees the old text or the new; makes its folder. Returns `path`."""
+def write_atomically(path: Path, content: str | bytes) -> Path:
+    """Writes a file in one step, so that a reader sees the old content or the new; makes its folder. Returns `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         Path(name).chmod(0o644)
         return Path(name).replace(path)
     except BaseException:

@@ -1,8 +1,15 @@
 """Step: brings a version's package as a signed image to a registry, as one layer on the server's image."""
 
+import os
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
-from components.step import step
+from components.image.publishing import publish_model_image
+from components.image.server import SERVER_IMAGE, server_tag
+from components.registry.package_store import kept_package
+from components.step import running, step
+from components.store.content import Store
 
 
 @step
@@ -14,16 +21,6 @@ def image(package: str, registry: str, base: str, store: str, code: str, service
     `base` is the whole name of the server's image; by default the one in the registry for this code's server. The key
     is the text of $SIGNING_KEY; without it the identity of the pod signs.
     """
-    import os
-    import tempfile
-    from pathlib import Path
-
-    from components.image.publishing import publish_model_image
-    from components.image.server import SERVER_IMAGE, server_tag
-    from components.registry.package_store import kept_package
-    from components.step import running
-    from components.store.content import Store
-
     with running(code), tempfile.TemporaryDirectory() as folder:
         if not registry:
             print("no registry, so no image is made")

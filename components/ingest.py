@@ -5,8 +5,13 @@ from typing import NamedTuple
 
 from components.digest import sha256
 from components.errors import DataError
+from components.registry.provenance import run_name
 from components.spec.contract import Data
-from components.step import step
+from components.spec.views import learning_view, table_view
+from components.step import running, step
+from components.store.content import Kind, Store
+from components.store.packed import unpack_spec
+from components.store.reading import keep_spec
 from components.table.cells import parse_table, read_bytes, table_bytes
 from components.table.examples import negative_word
 
@@ -59,14 +64,6 @@ def ingest(spec: str, data: str, run: str, store: str, code: str) -> NamedTuple(
     `told` is the whole spec, `seen` and `learned` are the views that the steps before packaging read. Without a name
     of its own, the run is named after code, spec and snapshot: the same three are the same run.
     """
-    from components.ingest import take_snapshot
-    from components.registry.provenance import run_name
-    from components.spec.views import learning_view, table_view
-    from components.step import running
-    from components.store.content import Kind, Store
-    from components.store.packed import unpack_spec
-    from components.store.reading import keep_spec
-
     with running(code):
         keep = Store(store)
         whole = unpack_spec(spec, store)

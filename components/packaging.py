@@ -1,17 +1,19 @@
 """Step: makes the model package, the only thing that the server reads."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from kfp import dsl
 from numpy.typing import NDArray
 
+from components.code import lock_digest
 from components.errors import PackageError
+from components.evaluation.gates import refuse_violations
 from components.evaluation.result import Evaluation
 from components.features.encoding import Encoding, Scaled, encode_rows
-from components.models.trained import Fit, Trained, graph_runner
+from components.models.trained import Fit, Trained, graph_runner, kept_trained
 from components.package.model_package import (
     TOLERANCE,
     Answer,
@@ -23,10 +25,14 @@ from components.package.model_package import (
     Target,
     write_package,
 )
+from components.registry.model_registry import made_by_run
+from components.registry.package_store import keep_package, keep_registered
 from components.spec.contract import SCORE_EDGES, NumberFeature, Spec
 from components.spec.values import category_text
 from components.spec.views import recorded_spec
-from components.step import step
+from components.step import running, step
+from components.store.content import Kind, Store
+from components.store.reading import kept_document, kept_examples, kept_spec
 from components.table.examples import Examples, negative_word
 from components.table.requests import requests_of
 
@@ -157,31 +163,15 @@ def package(
     code: str,
     commit: str,
     snapshot: str,
-    model: dsl.Input[dsl.Model],
-    evaluation: dsl.Input[dsl.Artifact],
-    holdout: dsl.Input[dsl.Dataset],
+    model: str,
+    evaluation: str,
+    holdout: str,
 ) -> str:
     """Keeps the package of a model that passed its gates in the store; returns its digest.
 
     A run that registered a version before keeps that version's package: against another champion the same model
     would get another package, although nothing about it is new.
     """
-    import tempfile
-    from pathlib import Path
-
-    from components.code import lock_digest
-    from components.evaluation.gates import refuse_violations
-    from components.evaluation.result import Evaluation
-    from components.models.trained import load_trained
-    from components.package.model_package import MODEL
-    from components.packaging import Origin, package_model
-    from components.registry.model_registry import made_by_run
-    from components.registry.package_store import keep_package, keep_registered
-    from components.step import running
-    from components.store.content import Store
-    from components.store.reading import kept_spec
-    from components.table.examples import load_examples
-
     with running(code):
         parsed, keep = kept_spec(store, spec), Store(store)
         known = made_by_run(mlflow, parsed.name, run)
@@ -189,11 +179,11 @@ def package(
             keep_registered(known, mlflow, keep)
             print(f"nothing new: version {known.version} has the package {known.package}")
             return known.package
-        measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
+        measured = kept_document(store, evaluation, Evaluation)
         refuse_violations(measured)
-        graph, (_, fit) = Path(model.path, MODEL).read_bytes(), load_trained(Path(model.path))
+        _, fit, graph = kept_trained(keep, model)
         origin = Origin(run, snapshot, commit, fit.lock or lock_digest())
-        rows = load_examples(Path(holdout.path), parsed)
+        rows = kept_examples(store, holdout, parsed, Kind.OBJECT)
         with tempfile.TemporaryDirectory() as folder:
             made = package_model(graph, fit, measured, rows, parsed, origin, Path(folder, "package"))
             keep_package(made, keep)

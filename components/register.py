@@ -1,10 +1,9 @@
 """Step: records the run in MLflow and registers its package as a version of the model."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-
-from kfp import dsl
+from typing import Final, NamedTuple
 
 from components.package.model_package import read_package
 from components.registry.model_registry import (
@@ -16,9 +15,11 @@ from components.registry.model_registry import (
     register_version,
     version_of,
 )
-from components.registry.tracking import RunRecord, artifact_folder, record_run
+from components.registry.package_store import kept_package
+from components.registry.tracking import KeptResults, RunRecord, artifact_folder, kept_record, record_run
 from components.spec.contract import PACKAGE_TAG
-from components.step import step
+from components.step import running, step
+from components.store.content import Kind, Store
 
 #: The artifact of a run with the findings of validation.
 VALIDATION: Final = "validation.md"
@@ -79,33 +80,20 @@ def register(
     source: str,
     package: str,
     snapshot: str,
-    evaluation: dsl.Input[dsl.Artifact],
-    trials: dsl.Input[dsl.Artifact],
-    figures: dsl.Input[dsl.Artifact],
-    findings: dsl.Input[dsl.Markdown],
-    registration: dsl.Output[dsl.Artifact],
-) -> str:
-    """Records the run in MLflow and registers the package; returns the version.
+    evaluation: str,
+    trials: str,
+    figures: str,
+    findings: str,
+) -> NamedTuple("Outputs", [("version", str), ("run_id", str)]):  # type: ignore[valid-type]
+    """Records the run in MLflow and registers the package; returns the version, and the run's id in MLflow.
 
-    `source`, `package` and `snapshot` are digests: of the bytes of the table, and of content in the store.
+    `source` is the digest of the table's bytes; the others are of content in the store.
     """
-    import json
-    import tempfile
-    from dataclasses import asdict
-    from pathlib import Path
-
-    from components.register import DataOrigin, register_package
-    from components.registry.package_store import kept_package
-    from components.registry.tracking import read_record
-    from components.step import running
-    from components.store.content import Kind, Store
-
-    with running(code), tempfile.TemporaryDirectory() as folder:
-        record = read_record(service, run, evaluation.path, trials.path, figures.path)
-        findings_text = Path(findings.path).read_text(encoding="utf-8")
+    with running(code), tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as spare:
+        record = kept_record(store, service, run, KeptResults(evaluation, trials, figures), Path(folder))
+        findings_text = Store(store).get(Kind.OBJECT, findings).decode()
         origin = DataOrigin(Store(store).uri(Kind.SNAPSHOT, snapshot), source, findings_text)
-        made = kept_package(Store(store), package, Path(folder, "package"))
+        made = kept_package(Store(store), package, Path(spare, "package"))
         version = register_package(mlflow, record, made.path, origin)
-        Path(registration.path).write_text(json.dumps(asdict(version), indent=2), encoding="utf-8")
         print(f"version {version.version} of {service}, run {version.run_id}")
-        return version.version
+        return version.version, version.run_id

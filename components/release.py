@@ -3,9 +3,16 @@
 This step serves nothing; the program that watches the repository does.
 """
 
-from kfp import dsl
+import json
+import tempfile
+from pathlib import Path
 
-from components.step import step
+from components.evaluation.result import Evaluation
+from components.releases.environment_repository import EnvironmentRepository, credentials_in
+from components.releases.release_commit import commit_release
+from components.releases.release_file import Release
+from components.step import running, step
+from components.store.reading import kept_document
 
 
 @step
@@ -20,27 +27,18 @@ def release(
     image_repository: str,
     image_tag: str,
     image_digest: str,
-    evaluation: dsl.Input[dsl.Artifact],
+    store: str,
+    evaluation: str,
 ) -> str:
     """Commits the version to the environment's repository; returns the commit, or "" if nothing is to be released.
 
     $GIT_USERNAME and $GIT_PASSWORD say who commits, where the repository asks for that.
     """
-    import json
-    import tempfile
-    from pathlib import Path
-
-    from components.evaluation.result import Evaluation
-    from components.releases.environment_repository import EnvironmentRepository, credentials_in
-    from components.releases.release_commit import commit_release
-    from components.releases.release_file import Release
-    from components.step import running
-
     with running(code), tempfile.TemporaryDirectory() as folder:
         if not repository:
             print("no environment repository, so nothing is released")
             return ""
-        measured = Evaluation.model_validate_json(Path(evaluation.path).read_bytes())
+        measured = kept_document(store, evaluation, Evaluation)
         where = EnvironmentRepository.of(repository, environment, credentials_in(Path(folder)))
         wanted = {"service": service, "version": version, "package": package, "settings": json.loads(settings)}
         if image_digest:

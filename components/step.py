@@ -1,7 +1,7 @@
 """The decorator that makes a function a step, and what each step does around its work.
 
-A step's body imports what it needs from `components`, which is on the image's
-PYTHONPATH, so nothing is installed when a step starts.
+The graph holds no code: a step imports its function from `components`, which is on the
+image's PYTHONPATH, and nothing is installed when a step starts.
 """
 
 from __future__ import annotations
@@ -20,6 +20,13 @@ from components.errors import ComponentError
 #: KFP asks for an image where a step is made; the graph gives each task its own (see `components.image.step_images`).
 _NO_IMAGE: Final = "python"
 
+#: Writes the program that is given after it to a file, and lets KFP run a function of it. KFP's own command does the
+#: same, with the source of the whole function; what Kubeflow records of a run would then hold each source nine times.
+_START: Final = (
+    'd=$(mktemp -d); printf %s "$0" >"$d/step.py"; '
+    '_KFP_RUNTIME=true exec python3 -m kfp.dsl.executor_main --component_module_path "$d/step.py" "$@"'
+)
+
 #: The file whose text Kubernetes shows as the reason of a container's end, and the most bytes that it keeps:
 #: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure
 TERMINATION_LOG: Final = Path("/dev/termination-log")
@@ -27,14 +34,17 @@ _MOST_BYTES: Final = 4096
 
 
 def step(function: Callable[..., Any]) -> Any:
-    """Makes a component of a function whose body is self-contained.
+    """Makes a component of a function at the top level of a module.
 
     Inside a running step KFP loads neither its compiler nor `dsl.component`
     (loading them takes seconds), so there the function stays as it is.
     """
     if os.environ.get("_KFP_RUNTIME") == "true":
         return function
-    return dsl.component(function, base_image=_NO_IMAGE, install_kfp_package=False)
+    made = dsl.component(function, base_image=_NO_IMAGE, install_kfp_package=False)
+    program = f"from {function.__module__} import {function.__name__}"
+    made.component_spec.implementation.container.command = ["sh", "-ec", _START, program]
+    return made
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from kfp import dsl
 
 from components.evaluation.metrics import search_score
 from components.models.candidates import fit_candidate
@@ -21,7 +20,9 @@ from components.models.spaces import SPACES, Parameters, combinations
 from components.models.strategy import search_strategy
 from components.models.trials import Search, Trial
 from components.spec.contract import Candidate, Spec
-from components.step import step
+from components.step import running, step
+from components.store.content import Kind
+from components.store.reading import keep_document, kept_examples, kept_spec
 from components.table.examples import Examples
 from components.table.holdout import row_keys
 
@@ -177,19 +178,10 @@ def _exit_after(parent: Any) -> None:
 
 
 @step
-def tune(spec: str, store: str, code: str, train: dsl.Input[dsl.Dataset], trials: dsl.Output[dsl.Artifact]) -> None:
-    """Cross-validates candidates on the training part; writes every trial."""
-    from pathlib import Path
-
-    from components.step import running
-    from components.store.reading import kept_spec
-    from components.table.examples import load_examples
-    from components.tune import search
-
+def tune(spec: str, store: str, code: str, train: str) -> str:
+    """Cross-validates candidates on the training part; returns the digest of every trial's result."""
     with running(code):
-        asked = kept_spec(store, spec)
-        found = search(load_examples(Path(train.path), asked), asked)
-        Path(trials.path).write_text(found.model_dump_json(indent=2), encoding="utf-8")
-        best = found.best
-        trials.metadata = {"candidate": best.candidate, found.metric: best.mean, "trials": len(found.trials)}
-        print(f"best of {len(found.trials)} trials: {best.candidate}, {found.metric} {best.mean:.4f}")
+        parsed = kept_spec(store, spec)
+        found = search(kept_examples(store, train, parsed, Kind.OBJECT), parsed)
+        print(f"best of {len(found.trials)} trials: {found.best.candidate}, {found.metric} {found.best.mean:.4f}")
+        return keep_document(store, found)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +56,7 @@ def exit_status(failure: StepFailure | None) -> tuple[int, str]:
 def write_outcome(home: Path, places: Places, steps: Sequence[StepRun], failure: StepFailure | None) -> dict[str, Any]:
     """Writes the files of a run that ended; returns the content of `result.json`."""
     outputs = {step.name: step.outputs for step in steps if step.succeeded}
-    evaluation = _evaluation(outputs)
+    evaluation = _evaluation(places.store, outputs)
     if evaluation:
         write_json(home / "evaluation.json", evaluation)
     result = {
@@ -79,8 +77,7 @@ def write_outcome(home: Path, places: Places, steps: Sequence[StepRun], failure:
 
 def _model(places: Places, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     package = outputs.get("package", {}).get("Output")
-    registration = outputs.get("register", {}).get("registration")
-    registered = json.loads(Path(registration.path).read_text(encoding="utf-8")) if registration else {}
+    registered = outputs.get("register", {})
     return {
         "package": str(places.folder(package)) if package else None,
         "digest": package,
@@ -95,7 +92,7 @@ def _data(home: Path, store: Store, outputs: Mapping[str, Mapping[str, Any]]) ->
     snapshot = outputs.get("ingest", {}).get("snapshot")
     holdout = outputs.get("split", {}).get("holdout")
     if holdout:
-        _copy(Path(holdout.path), home / "holdout.parquet")
+        write_atomically(home / "holdout.parquet", store.get(Kind.OBJECT, holdout))
     return {
         "snapshot": _snapshot(store, snapshot, outputs["ingest"]["rows"]) if snapshot else None,
         "holdout": str((home / "holdout.parquet").resolve()) if holdout else None,
@@ -106,30 +103,24 @@ def _snapshot(store: Store, digest: str, rows: int) -> dict[str, Any]:
     return {"digest": digest, "rows": int(rows), "uri": store.uri(Kind.SNAPSHOT, digest)}
 
 
-def _evaluation(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _evaluation(store: Store, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The content of a report: the evaluation, every trial and the importance of the features."""
-    measured = outputs.get("evaluate", {}).get("evaluation")
+    measured = outputs.get("evaluate", {}).get("Output")
     if measured is None:
         return {}
-    whole = _read(measured)
-    search = _read(outputs["tune"]["trials"])
+    whole = _read(store, measured)
+    search = _read(store, outputs["tune"]["Output"])
     trials = [{**trial, "mean": sum(trial["scores"]) / len(trial["scores"])} for trial in search["trials"]]
     explained = outputs.get("explain", {}).get("importance")
-    importance = _read(explained)["features"] if explained else []
+    importance = _read(store, explained)["features"] if explained else []
     return {**whole, "search": {**search, "trials": trials}, "importance": importance}
 
 
-def _read(artifact: Any) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(Path(artifact.path).read_text(encoding="utf-8"))
+def _read(store: Store, digest: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(store.get(Kind.OBJECT, digest))
     return content
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes a file atomically, so that it is either whole or absent."""
     write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-
-def _copy(source: Path, target: Path) -> None:
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copyfile(source, draft)
-    draft.replace(target)

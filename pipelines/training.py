@@ -1,10 +1,10 @@
 """The training graph: each step's inputs, machine, time limit, retries and reuse.
 
 The spec decides the graph's machines, so it is part of the compiled graph; values
-that change from run to run (data, names, locations) are parameters. What a step
-outside its inputs makes travels as a digest in a string: Kubeflow reuses an answer
-only for equal strings and equal artifacts, and an artifact that is made anew by
-every run is never equal.
+that change from run to run (data, names, locations) are parameters. What a step makes
+is kept in the store and travels as a digest in a string: Kubeflow reuses an answer only
+for equal inputs, and an artifact of its own that is made anew is never equal. Each
+artifact also costs ten times its description in what Kubeflow records of a run.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -98,15 +98,14 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
         known = on(find_champion(name=service.name, mlflow=mlflow, **same), OUTSIDE).outputs
         checked = on(validate(spec=seen, snapshot=snapshot, reference=known["snapshot"], **same), LARGE)
         parts = on(split(spec=learned, snapshot=snapshot, **same).after(checked), LARGE)
-        holdout = parts.outputs["holdout"]
-        fit = {"spec": learned, "train": parts.outputs["train"], **same}
+        train_part, holdout = parts.outputs["train"], parts.outputs["holdout"]
+        fit = {"spec": learned, "train": train_part, **same}
         search = accelerate(on(tune(**fit), _long(service)), *where)
-        trials = search.outputs["trials"]
-        fitted = fitting(train(trials=trials, **fit))
-        model = fitted.outputs["model"]
+        trials = search.output
+        model = fitting(train(trials=trials, **fit)).output
         compared = {"champion": known["package"], "champion_version": known["version"]}
         measured = on(evaluate(spec=seen, model=model, holdout=holdout, **compared, **same), LARGE)
-        evaluation = measured.outputs["evaluation"]
+        evaluation = measured.outputs["Output"]
         explained = on(explain(spec=seen, model=model, holdout=holdout, evaluation=evaluation, **same), LARGE)
         told_of = {"evaluation": evaluation, "trials": trials, "figures": explained.outputs["figures"]}
         recorded = {"run": taken["run"], "mlflow": mlflow, **same}
@@ -119,18 +118,18 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
                 source=taken["source"],
                 package=packed.output,
                 snapshot=snapshot,
-                findings=checked.outputs["findings"],
+                findings=checked.outputs["Output"],
                 **told_of,
                 **recorded,
             ),
             OUTSIDE,
         )
-        version = registered.outputs["Output"]
+        version = registered.outputs["version"]
         named = {"service": service.name, "package": packed.output}
         imaged = on(image(registry=registry, base=base, **named, **same).after(registered), OUTSIDE).outputs
         pushed = {f"image_{key}": imaged[key] for key in ("repository", "tag", "digest")}
         target = {"repository": repository, "environment": environment, "settings": settings}
-        on(release(code=code, version=version, evaluation=evaluation, **named, **pushed, **target), OUTSIDE)
+        on(release(version=version, evaluation=evaluation, **named, **pushed, **target, **same), OUTSIDE)
         return version  # type: ignore[no-any-return]
 
     return training

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from components.errors import TrainingJobError
@@ -52,16 +51,6 @@ def train_together(spec: Spec, inputs: WorkerInputs) -> TrainedModel:
     finally:
         # A step that is only killed does not come here, so the next try has the checkpoint.
         store.remove(folder(name))
-
-
-def keep_inputs(store: str, code: str, spec: str, files: Mapping[str, Path], workers: int) -> WorkerInputs:
-    """Keeps the files `train` and `trials` in the store; returns what workers read.
-
-    Raises:
-        StoreError: the store refuses, or does not answer for minutes.
-    """
-    digests = {name: Store(store).put(Kind.OBJECT, path.read_bytes()) for name, path in files.items()}
-    return WorkerInputs(store=store, code=code, spec=spec, workers=workers, **digests)
 
 
 def owner_of(pod: Mapping[str, Any]) -> dict[str, Any]:

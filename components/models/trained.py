@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,10 @@ from components.models.machine import Machine
 from components.models.usage import Usage
 from components.package.model_package import INPUT_NAME, MODEL, OUTPUT_NAME, Package, open_graph
 from components.spec.contract import Candidate, ClosedModel
+from components.store.content import Store
+from components.store.files import keep_files, kept_files
 
-#: The file next to `model.onnx` in the folder that `train` writes.
+#: The file next to `model.onnx` among those that `train` keeps.
 FIT = "fit.json"
 
 
@@ -58,10 +59,20 @@ class Trained:
         return self.probabilities(encode_table(self.encoding, columns)).astype(np.float64)
 
 
-def load_trained(folder: Path) -> tuple[Trained, Fit]:
-    """The model and its record, from the folder that `train` wrote."""
-    fit = Fit.model_validate_json((folder / FIT).read_bytes())
-    return Trained(fit.encoding, graph_runner((folder / MODEL).read_bytes())), fit
+def keep_trained(store: Store, model: bytes, fit: Fit) -> str:
+    """Keeps a fitted model, as an ONNX graph with its record, in the store; returns its digest."""
+    return keep_files(store, {MODEL: model, FIT: fit.model_dump_json(indent=2).encode()})
+
+
+def kept_trained(store: Store, digest: str) -> tuple[Trained, Fit, bytes]:
+    """A fitted model that is in the store, its record, and its graph.
+
+    Raises:
+        StoreError: one of them is missing or was changed.
+    """
+    files = kept_files(store, digest)
+    fit = Fit.model_validate_json(files[FIT])
+    return Trained(fit.encoding, graph_runner(files[MODEL])), fit, files[MODEL]
 
 
 def trained_package(package: Package) -> Trained:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlparse
 
 from components.digest import sha256
@@ -19,6 +19,9 @@ from components.evaluation.result import Evaluation
 from components.models.trials import Search, Trial
 from components.models.usage import Usage
 from components.registry.model_registry import RUN_TAG, connect
+from components.store.content import Store
+from components.store.files import kept_files
+from components.store.reading import kept_document
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,15 +61,24 @@ class RunRecord:
         return sha256((self.search.model_dump_json() + self.evaluation.model_dump_json()).encode())
 
 
-def read_record(service: str, run: str, evaluation: str, trials: str, figures: str) -> RunRecord:
-    """Reads the record from the files of earlier steps."""
-    return RunRecord(
-        service,
-        run,
-        Evaluation.model_validate_json(Path(evaluation).read_bytes()),
-        Search.model_validate_json(Path(trials).read_bytes()),
-        Path(figures),
-    )
+class KeptResults(NamedTuple):
+    """Digests of what the steps of a run kept in the store."""
+
+    evaluation: str
+    trials: str
+    figures: str
+
+
+def kept_record(store: str, service: str, run: str, results: KeptResults, folder: Path) -> RunRecord:
+    """The record of a run from what its steps kept; the figures are written to `folder`.
+
+    Raises:
+        StoreError: something is missing or was changed.
+    """
+    for name, content in kept_files(Store(store), results.figures).items():
+        (folder / name).write_bytes(content)
+    evaluation = kept_document(store, results.evaluation, Evaluation)
+    return RunRecord(service, run, evaluation, kept_document(store, results.trials, Search), folder)
 
 
 def record_refusal(uri: str, record: RunRecord, reason: str) -> str:

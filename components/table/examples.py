@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from components.errors import DataError
 from components.spec.contract import Data, DateFeature, Feature, Spec
 from components.spec.values import category_text, days_to_moments
-from components.table.cells import category_column, feature_columns, name_rows, parse_table
+from components.table.cells import category_column, feature_columns, name_rows
 
 Columns = dict[str, NDArray[Any]]
 Labels = NDArray[np.int8]
@@ -43,15 +42,6 @@ class Examples:
         return Examples(
             frame.reset_index(drop=True), {name: cells[rows] for name, cells in self.columns.items()}, self.labels[rows]
         )
-
-
-def load_examples(path: Path, spec: Spec) -> Examples:
-    """The examples in a file that an earlier step wrote.
-
-    Raises:
-        DataError: a column is missing or contradicts the spec.
-    """
-    return examples_of(parse_table(path.read_bytes(), path.name).frame, spec)
 
 
 def examples_of(frame: pd.DataFrame, spec: Spec) -> Examples:

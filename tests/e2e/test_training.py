@@ -16,8 +16,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from components.jobs.worker_pod import SETTING
-from components.models.trained import FIT, Fit, load_trained
-from components.models.training import train_candidate
+from components.models.trained import FIT, Fit, Trained, graph_runner
+from components.models.training import TrainedModel, train_candidate
 from components.models.trials import Search, Trial
 from components.package.model_package import MODEL
 from components.spec.contract import Spec
@@ -57,7 +57,6 @@ class Ground:
 
     kube: Kube
     image: str
-    folder: Path
     sides: Sides
     spec: Spec
     #: What a cluster needs beside, such as a volume; by fields of the pod and of the container.
@@ -164,15 +163,14 @@ class Step:
     def measured(self, said: str) -> tuple[Fit, float]:
         """The record of the model that the step named, and its ROC AUC on the hold-out."""
         names = json.loads(said.strip().splitlines()[-1])
-        folder = self.ground.folder / self.name
-        folder.mkdir()
         with self.kube.forwarded("pod/store", 9000) as port:
             address, (key, secret) = f"http://127.0.0.1:{port}", _KEY.values()
             files = fsspec.filesystem("s3", key=key, secret=secret, endpoint_url=address, skip_instance_cache=True)
-            for name in (MODEL, FIT):
-                digest = names[name].removeprefix("sha256:")
-                (folder / name).write_bytes(files.cat_file(f"canario/{self.name}/objects/{digest}"))
-        return measured(folder, self.ground.sides)
+            model, fit = (
+                files.cat_file(f"canario/{self.name}/objects/{names[name].removeprefix('sha256:')}")
+                for name in (MODEL, FIT)
+            )
+        return measured(TrainedModel(model, Fit.model_validate_json(fit)), self.ground.sides)
 
     def left(self) -> list[str]:
         """What the workers left in the namespace, but for pods that are just being stopped."""
@@ -186,24 +184,24 @@ class Step:
         assert not self.has_checkpoint()
 
 
-def measured(folder: Path, sides: Sides) -> tuple[Fit, float]:
-    """The record of a model in a folder, and its ROC AUC on the hold-out."""
-    trained, fit = load_trained(folder)
-    return fit, float(roc_auc_score(sides.holdout.labels, trained.score(sides.holdout.columns)))
+def measured(made: TrainedModel, sides: Sides) -> tuple[Fit, float]:
+    """A model's record, and its ROC AUC on the hold-out."""
+    trained = Trained(made.fit.encoding, graph_runner(made.model))
+    return made.fit, float(roc_auc_score(sides.holdout.labels, trained.score(sides.holdout.columns)))
 
 
 @pytest.fixture(scope="module")
-def ground(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    kube, folder = Kube(NAMESPACES[0]), tmp_path_factory.mktemp("training")
+def ground(cluster: None) -> Iterator[Ground]:
+    kube = Kube(NAMESPACES[0])
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kube.namespace, "labels": labels}})
     try:
-        yield made_ground(kube, folder, build_image("--component", "components"), build_image("--component", "stores"))
+        yield made_ground(kube, build_image("--component", "components"), build_image("--component", "stores"))
     finally:
         kube.run("delete", "namespace", kube.namespace)
 
 
-def made_ground(kube: Kube, folder: Path, image: str, stores: str) -> Ground:
+def made_ground(kube: Kube, image: str, stores: str) -> Ground:
     """The store, the accounts and the inputs in a namespace."""
     kube.apply(
         *({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}} for name in ("runner", "nobody")),
@@ -214,7 +212,7 @@ def made_ground(kube: Kube, folder: Path, image: str, stores: str) -> Ground:
     spec = load_spec(_SERVICE)
     training = {"candidates": ["keras_mlp"], "workers": 2, "timeout_minutes": 15}
     asked = Spec.model_validate(spec.model_dump() | {"training": spec.training.model_dump() | training})
-    ground = Ground(kube, image, folder, split_examples(examples_of(read_table(spec.data.uri), spec), spec), asked)
+    ground = Ground(kube, image, split_examples(examples_of(read_table(spec.data.uri), spec), spec), asked)
     ground.config("inputs", _PARAMETERS)
     ground.config("wrong", {**_PARAMETERS, "dropout": 7.0})
     kube.run("wait", "pod/store", "--for=condition=Ready", "--timeout=300s")
@@ -248,11 +246,7 @@ def single(ground: Ground) -> float:
     trial = Trial(number=0, candidate="keras_mlp", parameters=_PARAMETERS, scores=(0.5,), seconds=0.0)
     training = ground.spec.training.model_copy(update={"workers": 1})
     made = train_candidate(ground.sides.train, ground.spec.model_copy(update={"training": training}), trial)
-    folder = ground.folder / "single"
-    folder.mkdir()
-    (folder / MODEL).write_bytes(made.model)
-    (folder / FIT).write_text(made.fit.model_dump_json(), encoding="utf-8")
-    return measured(folder, ground.sides)[1]
+    return measured(made, ground.sides)[1]
 
 
 def test_two_workers_make_as_good_a_model_as_one(ground: Ground, single: float) -> None:

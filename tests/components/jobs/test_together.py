@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from components.errors import TrainingJobError
 from components.jobs.cluster import ForbiddenError
-from components.jobs.together import _own_pod, keep_inputs, owner_of
+from components.jobs.together import _own_pod, owner_of
 from components.jobs.worker_pod import SETTING, WorkerSettings, worker_settings
-from components.store.content import Kind, Store
 from tests.components.jobs.kubernetes_stand_in import KubernetesStandIn
 from tests.components.jobs.small_job import OWN_POD, WORKFLOW, api_at
 
@@ -30,15 +27,6 @@ def test_a_step_reads_its_own_pod(cluster: KubernetesStandIn) -> None:
     cluster.rights.remove(("", "pods", "get"))
     with pytest.raises(ForbiddenError, match=r'cannot get resource "pods".*make rights NAMESPACE=runs'):
         _own_pod(api, "churn-training-x7-impl-1")
-
-
-def test_inputs_are_in_the_store_under_their_digests(tmp_path: Path) -> None:
-    files = {name: tmp_path / name for name in ("train", "trials")}
-    for name, path in files.items():
-        path.write_text(name, encoding="utf-8")
-    inputs = keep_inputs(str(tmp_path / "s"), "sha256:c", "sha256:5", files, 3)
-    assert Store(inputs.store).get(Kind.OBJECT, inputs.train) == b"train"
-    assert (inputs.workers, inputs.digest) == (3, keep_inputs(inputs.store, "sha256:c", "sha256:5", files, 3).digest)
 
 
 def test_settings_are_read_strictly() -> None:

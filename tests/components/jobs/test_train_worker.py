@@ -17,13 +17,13 @@ import pytest
 from components.code import code_digest
 from components.errors import SpecError, TrainingJobError
 from components.jobs.inputs import StoredModel, WorkerInputs, checkpoint_file, result_file
-from components.jobs.together import keep_inputs, train_together
+from components.jobs.together import train_together
 from components.jobs.train_worker import ADDRESSES, LOST, index_of, tf_config
 from components.models.trained import Fit
 from components.models.trials import Search, Trial
 from components.spec.contract import Candidate
 from components.store.content import Kind, Store
-from components.store.reading import keep_spec
+from components.store.reading import keep_document, keep_spec
 from components.table.cells import table_bytes
 from tests.components.free_ports import free_ports
 from tests.components.small_table import small_examples, small_spec
@@ -59,11 +59,11 @@ def kept(folder: Path, rows: int = 400, candidate: Candidate = "keras_mlp") -> W
     """The inputs of two workers, in a store in a folder."""
     trial = Trial(number=0, candidate=candidate, parameters=PARAMETERS, scores=(0.5,), seconds=0.0)
     search = Search(metric="roc_auc", rows=1, planned=1, trials=(trial,))
-    files = {"train": folder / "train.parquet", "trials": folder / "trials.json"}
-    files["train"].write_bytes(table_bytes(small_examples(rows).frame))
-    files["trials"].write_text(search.model_dump_json(), encoding="utf-8")
     store = str(folder / "store")
-    return keep_inputs(store, code_digest(), keep_spec(Store(store), SPEC), files, 2)
+    train = Store(store).put(Kind.OBJECT, table_bytes(small_examples(rows).frame))
+    return WorkerInputs(
+        store, code_digest(), keep_spec(Store(store), SPEC), train, keep_document(store, search), workers=2
+    )
 
 
 @contextmanager

@@ -261,13 +261,19 @@ def test_a_commit_back_to_the_champion_withdraws_the_canary(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("judge_url", ["http://127.0.0.1:9"])
-@pytest.mark.parametrize("settings", [contract.Rollout(deadline_minutes=0.02)])
-def test_without_a_judge_the_deadline_rolls_back(stage: Stage) -> None:
-    """An unreachable judge promotes nothing, and the deadline rolls back."""
+def test_without_a_judge_a_canary_waits(stage: Stage) -> None:
     stage.started().want(release("2"))
     stage.turn(2)
     assert stage.decisions() == [("2", 0, "wait")]
     assert stage.events[-1].reason == "the webhook confirm-traffic-increase does not answer"
+    assert (stage.failed, stage.promoted) == ([], [])
+
+
+@pytest.mark.parametrize("judge_url", ["http://127.0.0.1:9"])
+@pytest.mark.parametrize("settings", [contract.Rollout(deadline_minutes=0.02)])
+def test_without_a_judge_the_deadline_rolls_back(stage: Stage) -> None:
+    """An unreachable judge promotes nothing, and the deadline rolls back."""
+    stage.started().want(release("2"))
     wait_for(lambda: stage.turn() is not None and stage.failed)
     assert stage.failed[0].reason == "there was no decision within 1.2 s"
     assert (stage.weights(), stage.promoted) == ([("2", 0)], [])
