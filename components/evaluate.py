@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from kfp import dsl
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from components.evaluation.behaviour import flips, trend
 from components.evaluation.bootstrap import differences, intervals, resample
+from components.evaluation.explanation import draw_figures, explain_model, page
 from components.evaluation.fairness import fairness
 from components.evaluation.gates import check_gates
 from components.evaluation.holdout_rule import overlap_reason
@@ -25,6 +26,7 @@ from components.registry.package_store import named_package
 from components.spec.contract import SCORE_EDGES, Behaviour, Spec
 from components.step import running, step
 from components.store.content import Kind, Store
+from components.store.files import keep_files
 from components.store.reading import keep_document, kept_examples, kept_spec
 from components.table.examples import Examples, typed_columns
 from components.table.requests import requests_of
@@ -160,10 +162,11 @@ def evaluate(
     holdout: str,
     metrics: dsl.Output[dsl.Metrics],
     curve: dsl.Output[dsl.ClassificationMetrics],
-) -> str:
-    """Measures the model on the hold-out, and the champion, if there is one, on the same rows.
+    pictures: dsl.Output[dsl.HTML],
+) -> NamedTuple("Outputs", [("evaluation", str), ("importance", str), ("figures", str)]):  # type: ignore[valid-type]
+    """Measures the model on the hold-out, and the champion, if there is one, on the same rows; explains the model.
 
-    Returns the evaluation's digest. `metrics` and `curve` are for people, on Kubeflow's page of the run.
+    Returns digests. `metrics`, `curve` and `pictures` are for people, on Kubeflow's page of the run.
     """
     with running(code), tempfile.TemporaryDirectory() as folder:
         parsed = kept_spec(store, spec)
@@ -178,5 +181,10 @@ def evaluate(
             metrics.log_metric(name, interval.value)
         thresholds = [1 - place / len(found.roc) for place in range(len(found.roc))]
         curve.log_roc_curve([x for x, _ in found.roc], [y for _, y in found.roc], thresholds)
+        explanation = explain_model(trained, rows, parsed)
+        drawn = draw_figures(explanation, found, Path(folder, "figures"))
+        Path(pictures.path).write_text(page(drawn), encoding="utf-8")
+        figures = keep_files(Store(store), {path.name: path.read_bytes() for path in drawn})
+        print("most important: " + ", ".join(feature.feature for feature in explanation.features[:3]))
         print(", ".join(f"{name} {interval.value:.4f}" for name, interval in found.metrics.items()))
-        return keep_document(store, found)
+        return keep_document(store, found), keep_document(store, explanation), figures

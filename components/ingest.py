@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from components.digest import sha256
 from components.errors import DataError
+from components.registry.model_registry import champion
+from components.registry.package_store import keep_registered
 from components.registry.provenance import run_name
 from components.spec.contract import Data
 from components.spec.views import learning_view, table_view
@@ -52,17 +54,21 @@ def take_snapshot(uri: str, data: Data) -> Snapshot:
 
 
 @step
-def ingest(spec: str, data: str, run: str, store: str, code: str) -> NamedTuple(  # type: ignore[valid-type]
+def ingest(spec: str, data: str, run: str, mlflow: str, store: str, code: str) -> NamedTuple(  # type: ignore[valid-type]
     "Outputs",
     [
         *(("run", str), ("snapshot", str), ("rows", int), ("source", str)),
         *(("told", str), ("seen", str), ("learned", str)),
+        *(("version", str), ("champion", str), ("reference", str)),
     ],
 ):
-    """Keeps the table at `data` and the spec in the store; returns the run's name and the content's digests.
+    """Keeps the table at `data`, the spec and the champion in the store; returns the run's name and their digests.
+
+    What comes from outside a run comes in here, so that the steps from here to the gate look at their inputs alone.
 
     `told` is the whole spec, `seen` and `learned` are the views that the steps before packaging read. Without a name
-    of its own, the run is named after code, spec and snapshot: the same three are the same run.
+    of its own, the run is named after code, spec and snapshot: the same three are the same run. `version`, `champion`
+    and `reference` are the champion's version, package and data, and "" if there is no champion.
     """
     with running(code):
         keep = Store(store)
@@ -71,5 +77,10 @@ def ingest(spec: str, data: str, run: str, store: str, code: str) -> NamedTuple(
         snapshot = keep.put(Kind.SNAPSHOT, taken.content)
         told, seen, learned = (keep_spec(keep, view) for view in (whole, table_view(whole), learning_view(whole)))
         name = run or run_name(whole, code, snapshot)
+        known = champion(mlflow, whole.name)
+        if known:
+            keep_registered(known, mlflow, keep)
         print("".join(f"note: {note}\n" for note in taken.notes) + f"{taken.rows:,} rows, snapshot {snapshot}")
-        return name, snapshot, taken.rows, taken.source_digest, told, seen, learned
+        print(f"champion is version {known.version}, package {known.package}" if known else "no champion yet")
+        named = (known.version, known.package, known.snapshot) if known else ("", "", "")
+        return name, snapshot, taken.rows, taken.source_digest, told, seen, learned, *named

@@ -1,10 +1,13 @@
-"""Step: records the run in MLflow and registers its package as a version of the model."""
+"""Step: packages the model, records the run in MLflow and registers the package as a version of the model."""
 
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from components.code import lock_digest
+from components.evaluation.gates import refuse_violations
+from components.models.trained import kept_trained
 from components.package.model_package import read_package
 from components.registry.model_registry import (
     RUN_TAG,
@@ -12,14 +15,17 @@ from components.registry.model_registry import (
     SNAPSHOT_URI_TAG,
     Registered,
     connect,
+    made_by_run,
     register_version,
     version_of,
 )
-from components.registry.package_store import kept_package
+from components.registry.package_store import keep_package, keep_registered, kept_package
+from components.registry.packaging import Origin, package_model
 from components.registry.tracking import KeptResults, RunRecord, artifact_folder, kept_record, record_run
 from components.spec.contract import PACKAGE_TAG
 from components.step import running, step
 from components.store.content import Kind, Store
+from components.store.reading import kept_examples, kept_spec
 
 #: The artifact of a run with the findings of validation.
 VALIDATION: Final = "validation.md"
@@ -72,28 +78,47 @@ def version_tags(folder: Path, source: DataOrigin) -> dict[str, str]:
 
 @step
 def register(
-    service: str,
+    spec: str,
     run: str,
     mlflow: str,
     store: str,
     code: str,
+    commit: str,
     source: str,
-    package: str,
     snapshot: str,
+    model: str,
+    holdout: str,
     evaluation: str,
     trials: str,
     figures: str,
     findings: str,
-) -> NamedTuple("Outputs", [("version", str), ("run_id", str)]):  # type: ignore[valid-type]
-    """Records the run in MLflow and registers the package; returns the version, and the run's id in MLflow.
+) -> NamedTuple("Outputs", [("version", str), ("run_id", str), ("package", str)]):  # type: ignore[valid-type]
+    """Packages the model, records the run in MLflow and registers the package.
 
-    `source` is the digest of the table's bytes; the others are of content in the store.
+    Returns the version, the run's id in MLflow, and the package's digest. `source` is the digest of the table's
+    bytes; the other digests are of content in the store.
+
+    A run that registered a version before keeps that version's package: against another champion the same model
+    would get another package, although nothing about it is new.
     """
-    with running(code), tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as spare:
-        record = kept_record(store, service, run, KeptResults(evaluation, trials, figures), Path(folder))
-        findings_text = Store(store).get(Kind.OBJECT, findings).decode()
-        origin = DataOrigin(Store(store).uri(Kind.SNAPSHOT, snapshot), source, findings_text)
-        made = kept_package(Store(store), package, Path(spare, "package"))
-        version = register_package(mlflow, record, made.path, origin)
-        print(f"version {version.version} of {service}, run {version.run_id}")
-        return version.version, version.run_id
+    with running(code), tempfile.TemporaryDirectory() as folder:
+        parsed, keep = kept_spec(store, spec), Store(store)
+        record = kept_record(store, parsed.name, run, KeptResults(evaluation, trials, figures), Path(folder))
+        origin = DataOrigin(keep.uri(Kind.SNAPSHOT, snapshot), source, keep.get(Kind.OBJECT, findings).decode())
+        refuse_violations(record.evaluation)
+        known = made_by_run(mlflow, parsed.name, run)
+        with tempfile.TemporaryDirectory() as spare:
+            target = Path(spare, "package")
+            if known:
+                keep_registered(known, mlflow, keep)
+                made = kept_package(keep, known.package, target)
+                print(f"nothing new: version {known.version} has the package {known.package}")
+            else:
+                _, fit, graph = kept_trained(keep, model)
+                made_of = Origin(run, snapshot, commit, fit.lock or lock_digest())
+                rows = kept_examples(store, holdout, parsed, Kind.OBJECT)
+                made = package_model(graph, fit, record.evaluation, rows, parsed, made_of, target)
+                keep_package(made, keep)
+            version = register_package(mlflow, record, made.path, origin)
+        print(f"version {version.version} of {parsed.name}, run {version.run_id}, package {made.digest}")
+        return version.version, version.run_id, made.digest

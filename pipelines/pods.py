@@ -26,7 +26,7 @@ from components.spec.quantities import cores, memory_bytes
 SMALL: Final = StepResources(requests=PodAmounts(cpu="250m", memory="1Gi"), limits=PodAmounts(memory="2Gi"))
 LARGE: Final = StepResources(requests=PodAmounts(cpu="1", memory="2Gi"), limits=PodAmounts(memory="8Gi"))
 #: The steps that hold a whole table, or train or ask a model.
-_LARGE_STEPS: Final = ("ingest", "validate", "split", "tune", "train", "evaluate", "explain")
+_LARGE_STEPS: Final = ("ingest", "validate", "split", "tune", "train", "evaluate")
 #: Memory of a step that holds the table, as a multiple of the table's bytes, beside that of its libraries. Until the
 #: split, 10 times a CSV file and 40 times a Parquet file were measured on mixed columns; training keeps copies.
 _GROWTH: Final = {".parquet": 60}
@@ -53,7 +53,7 @@ class SecretUse:
 
 #: The steps that read or write the store, and those that ask MLflow; an empty tuple means every step.
 _EVERY: Final = ()
-_REGISTRY_STEPS: Final = ("find-champion", "gate", "package", "register")
+_REGISTRY_STEPS: Final = ("ingest", "gate", "register")
 
 #: The secrets that a run may use, by what they open.
 SECRETS: Final[Mapping[str, SecretUse]] = {

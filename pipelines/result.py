@@ -76,14 +76,14 @@ def write_outcome(home: Path, places: Places, steps: Sequence[StepRun], failure:
 
 
 def _model(places: Places, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    package = outputs.get("package", {}).get("Output")
     registered = outputs.get("register", {})
+    package = registered.get("package")
     return {
         "package": str(places.folder(package)) if package else None,
         "digest": package,
         "model_version": registered.get("version"),
         "run_id": registered.get("run_id"),
-        "champion": outputs.get("find-champion", {}).get("package") or None,
+        "champion": outputs.get("ingest", {}).get("champion") or None,
         "commit": outputs.get("release", {}).get("Output") or None,
     }
 
@@ -105,14 +105,13 @@ def _snapshot(store: Store, digest: str, rows: int) -> dict[str, Any]:
 
 def _evaluation(store: Store, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The content of a report: the evaluation, every trial and the importance of the features."""
-    measured = outputs.get("evaluate", {}).get("Output")
-    if measured is None:
+    measured = outputs.get("evaluate", {})
+    if not measured:
         return {}
-    whole = _read(store, measured)
+    whole = _read(store, measured["evaluation"])
     search = _read(store, outputs["tune"]["Output"])
     trials = [{**trial, "mean": sum(trial["scores"]) / len(trial["scores"])} for trial in search["trials"]]
-    explained = outputs.get("explain", {}).get("importance")
-    importance = _read(store, explained)["features"] if explained else []
+    importance = _read(store, measured["importance"])["features"]
     return {**whole, "search": {**search, "trials": trials}, "importance": importance}
 
 

@@ -13,13 +13,10 @@ from typing import Any, Final
 
 from kfp import dsl
 
-from components.champion import find_champion
 from components.evaluate import evaluate
-from components.explain import explain
 from components.gate import gate
 from components.imaging import image
 from components.ingest import ingest
-from components.packaging import package
 from components.register import register
 from components.release import release
 from components.spec.contract import Spec
@@ -93,43 +90,34 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
         settings: str = "{}",
     ) -> str:
         same = {"store": store, "code": code}
-        taken = on(ingest(spec=spec, data=data, run=run, **same), OUTSIDE).outputs
+        taken = on(ingest(spec=spec, data=data, run=run, mlflow=mlflow, **same), OUTSIDE).outputs
         told, seen, learned, snapshot = (taken[name] for name in ("told", "seen", "learned", "snapshot"))
-        known = on(find_champion(name=service.name, mlflow=mlflow, **same), OUTSIDE).outputs
-        checked = on(validate(spec=seen, snapshot=snapshot, reference=known["snapshot"], **same), LARGE)
+        checked = on(validate(spec=seen, snapshot=snapshot, reference=taken["reference"], **same), LARGE)
         parts = on(split(spec=learned, snapshot=snapshot, **same).after(checked), LARGE)
-        train_part, holdout = parts.outputs["train"], parts.outputs["holdout"]
-        fit = {"spec": learned, "train": train_part, **same}
-        search = accelerate(on(tune(**fit), _long(service)), *where)
-        trials = search.output
+        holdout = parts.outputs["holdout"]
+        fit = {"spec": learned, "train": parts.outputs["train"], **same}
+        trials = accelerate(on(tune(**fit), _long(service)), *where).output
         model = fitting(train(trials=trials, **fit)).output
-        compared = {"champion": known["package"], "champion_version": known["version"]}
-        measured = on(evaluate(spec=seen, model=model, holdout=holdout, **compared, **same), LARGE)
-        evaluation = measured.outputs["Output"]
-        explained = on(explain(spec=seen, model=model, holdout=holdout, evaluation=evaluation, **same), LARGE)
-        told_of = {"evaluation": evaluation, "trials": trials, "figures": explained.outputs["figures"]}
-        recorded = {"run": taken["run"], "mlflow": mlflow, **same}
-        passed = on(gate(spec=told, **compared, **told_of, **recorded), OUTSIDE)
-        made = {"spec": told, "commit": commit, "snapshot": snapshot, "model": model, "holdout": holdout}
-        packed = on(package(evaluation=evaluation, **made, **recorded).after(passed), OUTSIDE)
-        registered = on(
-            register(
-                service=service.name,
-                source=taken["source"],
-                package=packed.output,
-                snapshot=snapshot,
-                findings=checked.outputs["Output"],
-                **told_of,
-                **recorded,
-            ),
-            OUTSIDE,
-        )
-        version = registered.outputs["version"]
-        named = {"service": service.name, "package": packed.output}
-        imaged = on(image(registry=registry, base=base, **named, **same).after(registered), OUTSIDE).outputs
+        compared = {"champion": taken["champion"], "champion_version": taken["version"]}
+        measured = on(evaluate(spec=seen, model=model, holdout=holdout, **compared, **same), LARGE).outputs
+        kept = {"evaluation": measured["evaluation"], "trials": trials, "figures": measured["figures"]}
+        recorded = {"spec": told, "run": taken["run"], "mlflow": mlflow, **kept, **same}
+        passed = on(gate(**compared, **recorded), OUTSIDE)
+        made_of = {
+            "commit": commit,
+            "source": taken["source"],
+            "snapshot": snapshot,
+            "model": model,
+            "holdout": holdout,
+        }
+        findings = checked.outputs["Output"]
+        registered = on(register(findings=findings, **made_of, **recorded).after(passed), OUTSIDE).outputs
+        version = registered["version"]
+        named = {"service": service.name, "package": registered["package"]}
+        imaged = on(image(registry=registry, base=base, **named, **same), OUTSIDE).outputs
         pushed = {f"image_{key}": imaged[key] for key in ("repository", "tag", "digest")}
         target = {"repository": repository, "environment": environment, "settings": settings}
-        on(release(version=version, evaluation=evaluation, **named, **pushed, **target, **same), OUTSIDE)
+        on(release(version=version, evaluation=measured["evaluation"], **named, **pushed, **target, **same), OUTSIDE)
         return version  # type: ignore[no-any-return]
 
     return training

@@ -403,8 +403,7 @@ class StepResources(ClosedModel):
 
 #: The steps that `resources` may name; `default` stands for each that is not named.
 ResourcesOf = Literal[
-    "default", "ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate",
-    "package", "register", "image", "release",
+    "default", "ingest", "validate", "split", "tune", "train", "evaluate", "gate", "register", "image", "release",
 ]  # fmt: skip
 
 

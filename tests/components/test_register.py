@@ -10,7 +10,7 @@ import pytest
 
 from components.errors import PackageError
 from components.evaluate import with_training
-from components.explain import draw_figures, explain_model
+from components.evaluation.explanation import draw_figures, explain_model
 from components.models.trials import Search, Trial
 from components.models.usage import DeviceUsage, Usage
 from components.register import DataOrigin, register_package

@@ -16,7 +16,7 @@ from components.models.trained import Trained, graph_runner
 from components.models.training import TrainedModel, train_candidate
 from components.models.trials import Trial
 from components.package.model_package import Package
-from components.packaging import Origin, package_model
+from components.registry.packaging import Origin, package_model
 from components.spec.contract import Spec
 from components.table.examples import Examples
 from components.table.holdout import Sides, split_examples

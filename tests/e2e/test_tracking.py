@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from components.digest import sha256
-from components.explain import draw_figures, explain_model
+from components.evaluation.explanation import draw_figures, explain_model
 from components.models.trials import Search, Trial
 from components.package.model_package import Package, read_package
 from components.register import DataOrigin, register_package

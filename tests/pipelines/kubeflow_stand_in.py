@@ -86,7 +86,7 @@ class Scene:
 
 
 def scene(state: str, **steps: Step) -> Scene:
-    """A scene; `find_champion` is the step find-champion."""
+    """A scene; `an_example` is the step an-example."""
     return Scene(state, {name.replace("_", "-"): step for name, step in steps.items()})
 
 

@@ -22,7 +22,7 @@ from tests.components.small_table import small_spec
 #: By default the tag follows every line of the code, and so would the reviewed files.
 IMAGE = "registry.local/canario/components:reviewed"
 GOLDEN = Path(__file__).parent / "golden"
-STEPS = ["ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate", "package"]
+STEPS = ["ingest", "validate", "split", "tune", "train", "evaluate", "gate"]
 STEPS += ["register", "image", "release"]
 
 MACHINES: dict[str, dict[str, Any]] = {
@@ -77,7 +77,7 @@ def test_every_step_has_limits_and_retries_and_installs_nothing(machine: str) ->
 def test_steps_that_look_outside_their_inputs_are_never_reused() -> None:
     tasks = documents("cpu")[0]["root"]["dag"]["tasks"]
     reused = {step for step, task in tasks.items() if task["cachingOptions"].get("enableCache")}
-    assert reused == {"validate", "split", "tune", "train", "evaluate", "explain"}
+    assert reused == {"validate", "split", "tune", "train", "evaluate"}
 
 
 @pytest.mark.parametrize(

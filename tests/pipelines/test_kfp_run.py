@@ -28,7 +28,7 @@ from tests.pipelines.kubeflow_stand_in import (
     waiting,
 )
 
-STEPS = ("ingest", "find-champion", "train", "gate")
+STEPS = ("ingest", "validate", "train", "gate")
 NO_ROOM = "Unschedulable: 0/2 nodes are available: 2 Insufficient cpu."
 
 

@@ -29,9 +29,9 @@ from tests.components.small_table import csv_of, small_examples, small_frame, sm
 from tests.git_repository import git
 from tests.patience import patient
 
-STEPS = ["ingest", "find-champion", "validate", "split", "tune", "train", "evaluate", "explain", "gate", "package"]
+STEPS = ["ingest", "validate", "split", "tune", "train", "evaluate", "gate"]
 STEPS += ["register", "image", "release"]
-REUSABLE = {"validate", "split", "tune", "train", "evaluate", "explain"}
+REUSABLE = {"validate", "split", "tune", "train", "evaluate"}
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def test_a_table_that_breaks_the_spec_is_bad_input(place: Workplace) -> None:
     (place.folder / "gold.csv").write_bytes(csv_of(frame))
     result = place.run("gold", place.spec(), "--data", str(place.folder / "gold.csv"), status=2)
     assert (result["status"], result["failed_step"]) == ("bad-input", "validate")
-    assert result["steps"].keys() == {"ingest", "find-champion", "validate"}
+    assert result["steps"].keys() == {"ingest", "validate"}
     assert not any(step["reused"] for step in result["steps"].values())
     assert "column 'plan': 'gold' is none of basic, plus, pro (row 5)" in result["message"]
 

@@ -74,9 +74,8 @@ def test_a_step_gets_only_the_secrets_that_it_reads() -> None:
     assert all("store" in secrets for secrets in given.values())
     assert {step for step, secrets in given.items() if "git" in secrets} == {"release"}
     assert {step for step, secrets in given.items() if "mlflow" in secrets} == {
-        "find-champion",
         "gate",
-        "package",
+        "ingest",
         "register",
     }
     assert "image" in given or not any({"registry", "signing"} & secrets for secrets in given.values())

@@ -9,8 +9,7 @@ from components.image.contents import GROUND
 
 #: The steps of the pipeline: modules at the top of `components`, which import rooms and not each other.
 STEPS: Final = (
-    *("ingest", "validate", "split", "tune", "train", "champion", "evaluate", "explain"),
-    *("gate", "packaging", "register", "imaging", "release"),
+    *("ingest", "validate", "split", "tune", "train", "evaluate", "gate", "register", "imaging", "release"),
 )
 #: What stands directly in a package, lowest first: each may import what stands before it, and itself.
 ROOMS: Final[dict[str, tuple[str, ...]]] = {

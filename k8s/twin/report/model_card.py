@@ -43,7 +43,7 @@ class SearchSummary(Loose):
 
 
 class ImportanceBar(Loose):
-    """See `components.explain.Importance`."""
+    """See `components.evaluation.explanation.Importance`."""
 
     feature: str
     loss: Interval

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from components.digest import sha256
+from components.evaluation.explanation import draw_figures, explain_model
 from components.evaluation.gates import check_gates
 from components.evaluation.result import Evaluation
-from components.explain import draw_figures, explain_model
 from components.ingest import take_snapshot
 from components.models.machine import this_machine
 from components.models.trials import Search, Trial
 from components.package.model_package import Package, read_package
-from components.packaging import Origin, package_model
 from components.register import DataOrigin, register_package
 from components.registry.package_store import keep_package
+from components.registry.packaging import Origin, package_model
 from components.registry.tracking import RunRecord
 from components.releases.release_file import Release, release_file, release_text
 from components.store.content import Kind, Store

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from components.models.machine import this_machine
 from components.models.training import TrainedModel
 from components.package.model_package import Answer, Package, write_package
-from components.packaging import package_model
+from components.registry.packaging import package_model
 from k8s.replay.comparison import answers, compare
 from tests.components.small_table import small_spec
 from tests.components.trained_small import ORIGIN, evaluated, packaged, small_model, small_sides

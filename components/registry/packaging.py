@@ -1,6 +1,5 @@
-"""Step: makes the model package, the only thing that the server reads."""
+"""Makes the model package, the only thing that the server reads."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.code import lock_digest
 from components.errors import PackageError
-from components.evaluation.gates import refuse_violations
 from components.evaluation.result import Evaluation
 from components.features.encoding import Encoding, Scaled, encode_rows
-from components.models.trained import Fit, Trained, graph_runner, kept_trained
+from components.models.trained import Fit, Trained, graph_runner
 from components.package.model_package import (
     TOLERANCE,
     Answer,
@@ -25,14 +22,9 @@ from components.package.model_package import (
     Target,
     write_package,
 )
-from components.registry.model_registry import made_by_run
-from components.registry.package_store import keep_package, keep_registered
 from components.spec.contract import SCORE_EDGES, NumberFeature, Spec
 from components.spec.values import category_text
 from components.spec.views import recorded_spec
-from components.step import running, step
-from components.store.content import Kind, Store
-from components.store.reading import kept_document, kept_examples, kept_spec
 from components.table.examples import Examples, negative_word
 from components.table.requests import requests_of
 
@@ -152,40 +144,3 @@ def _receipt(spec: Spec, fit: Fit, evaluation: Evaluation, origin: Origin) -> Re
         champion=evaluation.champion.package if evaluation.champion else None,
         run=origin.run,
     )
-
-
-@step
-def package(
-    spec: str,
-    run: str,
-    mlflow: str,
-    store: str,
-    code: str,
-    commit: str,
-    snapshot: str,
-    model: str,
-    evaluation: str,
-    holdout: str,
-) -> str:
-    """Keeps the package of a model that passed its gates in the store; returns its digest.
-
-    A run that registered a version before keeps that version's package: against another champion the same model
-    would get another package, although nothing about it is new.
-    """
-    with running(code):
-        parsed, keep = kept_spec(store, spec), Store(store)
-        known = made_by_run(mlflow, parsed.name, run)
-        if known:
-            keep_registered(known, mlflow, keep)
-            print(f"nothing new: version {known.version} has the package {known.package}")
-            return known.package
-        measured = kept_document(store, evaluation, Evaluation)
-        refuse_violations(measured)
-        _, fit, graph = kept_trained(keep, model)
-        origin = Origin(run, snapshot, commit, fit.lock or lock_digest())
-        rows = kept_examples(store, holdout, parsed, Kind.OBJECT)
-        with tempfile.TemporaryDirectory() as folder:
-            made = package_model(graph, fit, measured, rows, parsed, origin, Path(folder, "package"))
-            keep_package(made, keep)
-        print(f"package {made.digest}")
-        return made.digest

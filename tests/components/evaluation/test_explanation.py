@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.explain import draw_figures, explain_model, page
+from components.evaluation.explanation import draw_figures, explain_model, page
 from tests.components.small_table import small_examples, small_spec
 from tests.components.trained_small import evaluated, known_model, small_model, small_sides, trained
 

@@ -1,24 +1,18 @@
-"""Step: measures which features a model relies on, and draws the figures for people."""
+"""Which features a model relies on, and figures for people."""
 
 import base64
 import io
-import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from kfp import dsl
 from numpy.typing import NDArray
 
 from components.evaluation.metrics import roc_auc
 from components.evaluation.result import Evaluation, Interval
 from components.features.encoding import Encoding, encode_table
-from components.models.trained import Trained, kept_trained
+from components.models.trained import Trained
 from components.spec.contract import ClosedModel, Spec
-from components.step import running, step
-from components.store.content import Kind, Store
-from components.store.files import keep_files
-from components.store.reading import keep_document, kept_document, kept_examples, kept_spec
 from components.table.examples import Examples
 
 #: The most hold-out rows that are permuted, and how often each feature is permuted.
@@ -139,29 +133,3 @@ def page(pictures: list[Path]) -> str:
         for path in pictures
     ]
     return "<!doctype html><meta charset=utf-8><title>Explanation</title>" + "".join(images)
-
-
-@step
-def explain(
-    spec: str,
-    store: str,
-    code: str,
-    model: str,
-    holdout: str,
-    evaluation: str,
-    pictures: dsl.Output[dsl.HTML],
-) -> NamedTuple("Outputs", [("importance", str), ("figures", str)]):  # type: ignore[valid-type]
-    """Measures the permutation importance on the hold-out; draws it, the calibration and the ROC curve.
-
-    Returns digests; `pictures` is for people, on Kubeflow's page of the run.
-    """
-    with running(code), tempfile.TemporaryDirectory() as folder:
-        parsed = kept_spec(store, spec)
-        trained, _, _ = kept_trained(Store(store), model)
-        found = explain_model(trained, kept_examples(store, holdout, parsed, Kind.OBJECT), parsed)
-        measured = kept_document(store, evaluation, Evaluation)
-        drawn = draw_figures(found, measured, Path(folder))
-        Path(pictures.path).write_text(page(drawn), encoding="utf-8")
-        print("most important: " + ", ".join(feature.feature for feature in found.features[:3]))
-        figures = keep_files(Store(store), {path.name: path.read_bytes() for path in drawn})
-        return keep_document(store, found), figures
