@@ -15,6 +15,7 @@ from typing import Any, Final
 from kfp import kubernetes
 
 from components.errors import SpecError
+from components.image.registry_session import INSECURE_VARIABLE
 from components.image.step_images import training_image
 from components.jobs.node_pools import Provider, devices, node_labels, tolerations
 from components.jobs.worker_pod import SETTING, WorkerSettings
@@ -53,6 +54,7 @@ class SecretUse:
 
 #: The steps that read or write the store, and those that ask MLflow; an empty tuple means every step.
 _EVERY: Final = ()
+_IMAGE_STEP: Final = "image"
 _REGISTRY_STEPS: Final = ("ingest", "gate", "register")
 
 #: The secrets that a run may use, by what they open.
@@ -71,9 +73,9 @@ SECRETS: Final[Mapping[str, SecretUse]] = {
     "git": SecretUse(("release",), {"username": "GIT_USERNAME", "password": "GIT_PASSWORD"}),
     # The key of a secret of type kubernetes.io/dockerconfigjson. A folder would hold it under that name, where no
     # client looks for it, and a pod that waits for a missing folder does not say for what.
-    "registry": SecretUse(("image",), {".dockerconfigjson": "DOCKER_AUTH_CONFIG"}),
+    "registry": SecretUse((_IMAGE_STEP,), {".dockerconfigjson": "DOCKER_AUTH_CONFIG"}),
     # The keys that `cosign generate-key-pair k8s://` writes.
-    "signing": SecretUse(("image",), {"cosign.key": "SIGNING_KEY"}, {"cosign.password": "COSIGN_PASSWORD"}),
+    "signing": SecretUse((_IMAGE_STEP,), {"cosign.key": "SIGNING_KEY"}, {"cosign.password": "COSIGN_PASSWORD"}),
 }
 
 
@@ -88,6 +90,7 @@ class PodSettings:
         table: the table's name and its size in bytes; 0 if the size is not known.
         pools: whose labels the nodes of an accelerator have.
         queue: the Kueue queue in which a train step's workers wait for their nodes; empty for none.
+        plain_registries: registries without TLS, host:port with commas between; only for a network of one's own.
     """
 
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -95,6 +98,7 @@ class PodSettings:
     table: tuple[str, int] = ("", 0)
     pools: Provider = "canario"
     queue: str = ""
+    plain_registries: str = ""
 
 
 #: No secrets, Amazon's S3 or Google's store by the pod's identity, a small table.
@@ -125,6 +129,8 @@ def place(task: Any, wish: StepWish, spec: Spec, settings: PodSettings) -> Any:
     if settings.store_endpoint:
         # With an endpoint of its own, botocore writes the bucket into the path: a name in front needs a DNS for it.
         task.set_env_variable("AWS_ENDPOINT_URL_S3", settings.store_endpoint)
+    if settings.plain_registries and task.name == _IMAGE_STEP:
+        task.set_env_variable(INSECURE_VARIABLE, settings.plain_registries)
     for opens, text in settings.secrets.items():
         _add_secret(task, opens, text)
     return task

@@ -16,6 +16,7 @@ import yaml
 
 from components.code import code_digest
 from components.errors import SpecError
+from components.image.registry_session import INSECURE_VARIABLE
 from components.image.step_images import steps_image, steps_tag, training_image
 from components.jobs.node_pools import node_labels, provider_named
 from components.registry.provenance import commit
@@ -93,15 +94,24 @@ def check_options(options: argparse.Namespace) -> Spec:
             raise SpecError(f"{name}: {value} is a path of this machine; the cluster needs an address such as s3://...")
     if options.store_endpoint and not options.store_endpoint.startswith(("http://", "https://")):
         raise SpecError(f"--store-endpoint: {options.store_endpoint} is no address such as http://minio.store:9000")
+    _check_release(options)
+    _check_queue(options.queue, spec)
+    for opens, text in _secrets(options).items():
+        read_secret(opens, text)
+    return spec
+
+
+def _check_release(options: argparse.Namespace) -> None:
     if bool(options.environment) != bool(options.env):
         raise SpecError(
             f"--environment {options.environment!r} and --env {options.env!r} go together (REPOSITORY= and ENV=): a "
             "Git repository, and the name of an environment in it"
         )
-    _check_queue(options.queue, spec)
-    for opens, text in _secrets(options).items():
-        read_secret(opens, text)
-    return spec
+    if options.env and not options.images:
+        raise SpecError(
+            f"--env: {options.env} is a release to a cluster, which needs a registry for the model's image; name one "
+            "with --images host/folder (REGISTRY=)"
+        )
 
 
 def _check_queue(queue: str, spec: Spec) -> None:
@@ -119,7 +129,14 @@ def prepare(spec: Spec, options: argparse.Namespace, say: Callable[[str], None])
     store = StoreFromHere(options.store, options.store_endpoint, say)
     data, size = _data(options.data or spec.data.uri, store, say)
     pools = provider_named(options.pools)
-    pods = PodSettings(_secrets(options), options.store_endpoint, (data, size), pools, options.queue)
+    pods = PodSettings(
+        secrets=_secrets(options),
+        store_endpoint=options.store_endpoint,
+        table=(data, size),
+        pools=pools,
+        queue=options.queue,
+        plain_registries=_plain_registries(options.images, say),
+    )
     _tell_memory(spec, pods, say)
     text = compile_pipeline(spec, options.image, pods)
     parameters = _parameters(spec, data, store, options)
@@ -167,6 +184,15 @@ def _data(told: str, store: StoreFromHere, say: Callable[[str], None]) -> tuple[
     except UploadError as error:
         say(f"the table's size is not known from here, so steps get the usual memory ({error})")
         return told, 0
+
+
+def _plain_registries(images: str, say: Callable[[str], None]) -> str:
+    """The registries without TLS of this machine's setting, if the run's own is among them."""
+    listed, registry = os.environ.get(INSECURE_VARIABLE, ""), images.partition("/")[0]
+    if not images or registry not in (name.strip() for name in listed.split(",")):
+        return ""
+    say(f"the step `image` speaks to {registry} without TLS, as {INSECURE_VARIABLE} says")
+    return registry
 
 
 def _tell_memory(spec: Spec, pods: PodSettings, say: Callable[[str], None]) -> None:

@@ -81,6 +81,13 @@ def test_a_step_gets_only_the_secrets_that_it_reads() -> None:
     assert "image" in given or not any({"registry", "signing"} & secrets for secrets in given.values())
 
 
+def test_only_the_image_step_is_told_of_a_registry_without_tls() -> None:
+    containers, _ = compiled(PodSettings(plain_registries="registry.local:5000"))
+    given = {step: {one["name"]: one["value"] for one in of.get("env", ())} for step, of in containers.items()}
+    told = {step: names["CANARIO_INSECURE_REGISTRIES"] for step, names in given.items() if len(names)}
+    assert told == {"image": "registry.local:5000"}
+
+
 def test_a_secret_that_was_named_must_exist() -> None:
     """Kubernetes starts no pod without a required key, and tells why; it leaves out an optional one in silence."""
     _, settings = compiled(PodSettings(secrets={"store": "s3"}))

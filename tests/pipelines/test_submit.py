@@ -99,7 +99,7 @@ def test_the_same_run_has_the_same_name(play: Play, spec: Path, store: str) -> N
         (changed, []),
         (spec, ["--data", "memory://tables/u.csv"]),
         (spec, ["--image", "registry.example/components:1"]),
-        (spec, ["--env", "staging", "--environment", "https://git.example/env.git"]),
+        (spec, ["--env", "staging", "--environment", "https://git.example/env.git", "--images", "r.example/m"]),
     ):
         assert main([*words(file, server.url, store), *extra]) == 0
     names = [run["display_name"] for run in server.runs.values()]
@@ -275,6 +275,7 @@ def test_with_several_users_a_stranger_is_refused(
         (["--store-endpoint", "s3:9000"], "--store-endpoint: s3:9000 is no address such as"),
         (["--pools", "oke"], "POOLS is 'oke'; allowed: canario, gke, eks, aks"),
         (["--env", "staging"], "--environment '' and --env 'staging' go together (REPOSITORY= and ENV=)"),
+        (["--env", "staging", "--environment", "https://git/x"], "staging is a release to a cluster, which needs a"),
     ],
 )
 def test_wrong_input_is_two(
