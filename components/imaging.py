@@ -27,7 +27,7 @@ def image(package: str, registry: str, base: str, store: str, code: str, service
             return "", "", ""
         key = None
         if os.environ.get("SIGNING_KEY"):
-            key = Path(folder, "cosign.key")
+            key = Path(folder, "key.pem")
             key.touch(mode=0o600)
             key.write_text(os.environ["SIGNING_KEY"], encoding="utf-8")
         made = publish_model_image(

@@ -74,8 +74,8 @@ SECRETS: Final[Mapping[str, SecretUse]] = {
     # The key of a secret of type kubernetes.io/dockerconfigjson. A folder would hold it under that name, where no
     # client looks for it, and a pod that waits for a missing folder does not say for what.
     "registry": SecretUse((_IMAGE_STEP,), {".dockerconfigjson": "DOCKER_AUTH_CONFIG"}),
-    # The keys that `cosign generate-key-pair k8s://` writes.
-    "signing": SecretUse((_IMAGE_STEP,), {"cosign.key": "SIGNING_KEY"}, {"cosign.password": "COSIGN_PASSWORD"}),
+    # A key that signs the package as well as its image; cosign's own keys cannot, for their form is cosign's alone.
+    "signing": SecretUse((_IMAGE_STEP,), {"key.pem": "SIGNING_KEY"}),
 }
 
 

@@ -199,7 +199,8 @@ def read_image_key(path: Path) -> ec.EllipticCurvePrivateKey:
     except OSError as error:
         raise SigningError(f"{path}: cannot be read: {error.strerror}") from error
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
-        raise SigningError(f"{path}: is no private key in PEM without a password ({error})") from error
+        hint = "; `openssl ecparam -name prime256v1 -genkey -noout` makes one" if _is_cosigns(path) else ""
+        raise SigningError(f"{path}: is no private key in PEM without a password{hint} ({error})") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise SigningError(f"{path}: is no key of the curve prime256v1, which signatures of images want")
     return key

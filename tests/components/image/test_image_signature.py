@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from components.errors import SigningError
 from components.image.image_name import ImageName
-from components.image.image_signature import is_signed, sign_image
+from components.image.image_signature import is_signed, read_image_key, sign_image
 from components.package.signature import encoded
 from tests.components.image.server_images import patient_repository, put_server
 from tests.registry import Registry
@@ -159,3 +159,10 @@ def test_whose_signature_it_is_is_told(there: Registry, image: ImageName, keys: 
     for public in ("no key", "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----\n"):
         with pytest.raises(SigningError, match="is no key in PEM"):
             is_signed(image, public)
+
+
+def test_cosigns_key_does_not_sign_packages(tmp_path: Path) -> None:
+    key, words = tmp_path / "cosign.key", "ENCRYPTED SIGSTORE PRIVATE KEY"
+    key.write_text(f"-----BEGIN {words}-----\nAA==\n-----END {words}-----\n")
+    with pytest.raises(SigningError, match="without a password; `openssl ecparam "):
+        read_image_key(key)
