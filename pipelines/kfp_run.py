@@ -19,6 +19,8 @@ ASK_SECONDS: Final = 10
 #: Statuses that waiting cannot change: wrong token, permission or run.
 FINAL: Final = (400, 401, 403, 404)
 _ENDED: Final = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+#: What a task of the newer API says where Argo has no phase of it.
+_NO_STATE: Final = (None, "", "RUNTIME_STATE_UNSPECIFIED")
 #: How long a step may wait until it is said what a person can do.
 STUCK_SECONDS: Final = 300.0
 
@@ -227,7 +229,9 @@ class Follower:
 def _plain_states(run: Any, steps: Collection[str]) -> dict[str, StepState]:
     """The steps' states without any reason, for a workflow that Argo keeps elsewhere or has not reported."""
     details = (run.run_details and run.run_details.task_details) or ()
-    states = {task.display_name: (task.state or "PENDING").lower() for task in details if task.display_name in steps}
+    # A step that is never begun, after one that failed, has no state.
+    known = [task for task in details if task.display_name in steps and task.state not in _NO_STATE]
+    states = {task.display_name: task.state.lower() for task in known}
     return {step: StepState(word, "its log says why" if word == FAILED else "") for step, word in states.items()}
 
 

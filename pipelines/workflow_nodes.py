@@ -107,7 +107,8 @@ def _step_state(nodes: Mapping[str, Node], path: str) -> StepState | None:
         return _pod_state(tries, executor)
     if executor and "Skipped" in (executor.get("type"), executor.get("phase")):
         return StepState(REUSED)
-    return _driver_state(driver) if driver else None
+    # What stands after a failed step is never begun.
+    return _driver_state(driver) if driver and driver.get("phase") != "Omitted" else None
 
 
 def _driver(nodes: Mapping[str, Node], path: str) -> Node | None:

@@ -74,6 +74,9 @@ def waiting(message: str, *earlier: Pod) -> Step:
 #: A step that Kubeflow looks up and does not run.
 REUSED: Final = Step(reused=True, executor=Pod("Skipped", "when 'true != true' evaluated false"))
 
+#: A step after one that failed: Argo has nodes of it, without pods.
+OMITTED: Final = Step(driver=Pod("Omitted", "omitted: depends condition not met"))
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -390,6 +393,9 @@ def _nodes(look: Scene) -> list[dict[str, Any]]:
     found = _retried("root-driver", "Pod", look.first, "system-dag-driver")
     for name, step in look.steps.items():
         path = f"root(0).{name}"
+        if step is OMITTED:
+            found += [_node(each, "Skipped", step.driver, "") for each in (f"{path}-driver", path)]
+            continue
         found += _retried(f"{path}-driver", "Pod", step.driver, "system-container-driver")
         if step.driver.phase != "Succeeded":
             continue

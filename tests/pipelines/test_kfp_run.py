@@ -16,6 +16,7 @@ from pipelines.workflow_nodes import read_nodes, reason, step_states
 from tests.patience import patient
 from tests.pipelines.conftest import Play
 from tests.pipelines.kubeflow_stand_in import (
+    OMITTED,
     REUSED,
     Pod,
     Scene,
@@ -57,9 +58,9 @@ def test_a_reused_step_is_told_and_counted(play: Play) -> None:
 
 def test_a_failed_step_is_told_with_its_own_sentence(play: Play) -> None:
     message = "main: Error (exit code 1): roc_auc is 0.7, and must be at least 0.8"
-    end, said = followed(play, scene("FAILED", ingest=succeeded(), gate=failed(message)))
-    assert end == RunEnd("FAILED", ("gate: roc_auc is 0.7, and must be at least 0.8",))
-    assert said[-1] == "gate failed: roc_auc is 0.7, and must be at least 0.8"
+    end, said = followed(play, scene("FAILED", ingest=succeeded(), validate=failed(message), gate=OMITTED))
+    assert end == RunEnd("FAILED", ("validate: roc_auc is 0.7, and must be at least 0.8",))
+    assert said == ["ingest succeeded", "validate failed: roc_auc is 0.7, and must be at least 0.8"]
 
 
 def test_a_pod_that_waits_is_told_with_the_schedulers_words(play: Play) -> None:
@@ -137,13 +138,15 @@ def test_a_workflow_above_1_mb_is_told_as_well(play: Play) -> None:
 
 
 def test_a_server_without_the_older_api_is_told_once(play: Play) -> None:
-    server = play(scene("RUNNING", train=running()), scene("RUNNING", train=running()), scene("FAILED"))
+    omitted = scene("FAILED", gate=OMITTED)
+    server = play(scene("RUNNING", train=running()), scene("RUNNING", train=running()), omitted)
     server.trouble["GET /apis/v1beta1/"] = [Trouble(404), Trouble(404), Trouble(404)]
     server.add_run("one", "PENDING", "r1")
     said: list[str] = []
     end = Follower(Kubeflow(server.url).client, "r1", STEPS, said.append).until_ended(Pace(0.01, 5))
     assert len([line for line in said if "does not say why steps wait or fail (404)" in line]) == 1
     assert any("train          running" in line for line in said)
+    assert not any("gate" in line for line in said)
     assert end.faults == ("the run is failed",)
 
 
