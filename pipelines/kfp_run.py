@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import kfp_server_api  # type: ignore[import-untyped]
@@ -166,7 +166,9 @@ class Follower:
             self._once("", "ended", "the run is being ended by hand")
         for step, state in look.steps.items():
             self._tell_tries(step, state)
-            self._tell_state(step, state)
+            # The reason of such a failure is words of Kubeflow's for what a person did.
+            stopped = look.ended and state.word == FAILED
+            self._tell_state(step, replace(state, word="stopped", why="") if stopped else state)
             self._advise(step, state, stuck_seconds)
         self._states = look.steps or self._states
 

@@ -118,9 +118,10 @@ def test_a_try_that_just_ended_is_not_told_before_argo_decides(play: Play) -> No
 
 
 def test_a_run_that_was_ended_by_hand_is_told(play: Play) -> None:
-    end, said = followed(play, scene("CANCELING", train=running()), scene("FAILED", train=failed("pod deleted")))
+    late = "Pod was active on the node longer than the specified deadline"
+    end, said = followed(play, scene("CANCELING", train=running()), scene("FAILED", train=failed(late)))
     assert end == RunEnd("CANCELED", ("it was ended by hand",))
-    assert "the run is being ended by hand" in said
+    assert said == ["the run is being ended by hand", "train running", "train stopped"]
     server = play(scene("FAILED", train=failed("Stopped with strategy 'Terminate'")))
     server.add_run("one", "RUNNING", "r1")
     server.ended.add("r1")
