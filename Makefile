@@ -151,7 +151,8 @@ platform-images: setup  ## build the images of the platform's own programs  ## [
 .PHONY: publish
 publish: PART ?= $(SERVICE)
 publish: export KEY ?=
-publish: setup  ## push and sign the newest images  ## [SERVICE=] [PART="judge mlflow churn"] [KEY=key.pem]
+publish: setup  ## push and sign the newest images, or VERSION's  ## [SERVICE=] [PART="judge mlflow churn"] [KEY=key.pem] [VERSION=n]
+	@$(if $(VERSION),$(MAKE) image)
 	@for part in $(PART); do \
 	  $(PY) -m services.image.publish --record build/images/$$part.json $${KEY:+--key "$$KEY"} || exit 1; done
 
