@@ -128,8 +128,9 @@ def _pod_state(tries: list[Node], executor: Node | None) -> StepState:
     lost = tuple(reason(str(node.get("message", ""))) for node in tries[:-1])
     phase, message = newest.get("phase"), str(newest.get("message", ""))
     if phase in _ENDED_BADLY and executor is not None and executor.get("phase") in ("Running", "Pending"):
-        # Argo has not decided yet, or waits until it is time for the next try.
-        pauses = str(executor.get("message", "")).startswith("Backoff")
+        # Argo has not decided yet, or waits until it is time for the next try. After a container's own failure it waits
+        # as well, and only then finds that it need not try again.
+        pauses = phase == "Error" and str(executor.get("message", "")).startswith("Backoff")
         return StepState(WAITING, "", (*lost, reason(message)) if pauses else lost, pod)
     if phase in _ENDED_BADLY:
         return StepState(FAILED, reason(message), lost, pod)

@@ -109,8 +109,9 @@ def test_a_try_that_is_lost_is_told_with_its_reason(play: Play) -> None:
     assert said == [f"train {words}" for words in expected]
 
 
-def test_a_try_that_just_ended_is_not_told_before_argo_decides(play: Play) -> None:
-    undecided = Step(tries=(Pod("Failed", "main: Error (exit code 1): no"),), executor=Pod("Running"))
+@pytest.mark.parametrize("pause", ["", "Backoff for 10 seconds"])
+def test_a_try_that_just_ended_is_not_told_before_argo_decides(play: Play, pause: str) -> None:
+    undecided = Step(tries=(Pod("Failed", "main: Error (exit code 1): no"),), executor=Pod("Running", pause))
     _, said = followed(
         play, scene("RUNNING", train=undecided), scene("FAILED", train=failed("main: Error (exit code 1)"))
     )
