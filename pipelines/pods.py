@@ -90,7 +90,7 @@ class PodSettings:
         table: the table's name and its size in bytes; 0 if the size is not known.
         pools: whose labels the nodes of an accelerator have.
         queue: the Kueue queue in which a train step's workers wait for their nodes; empty for none.
-        plain_registries: registries without TLS, host:port with commas between; only for a network of one's own.
+        plain_registry: the registry of images if it has no TLS, host:port; empty if it has.
     """
 
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class PodSettings:
     table: tuple[str, int] = ("", 0)
     pools: Provider = "canario"
     queue: str = ""
-    plain_registries: str = ""
+    plain_registry: str = ""
 
 
 #: No secrets, Amazon's S3 or Google's store by the pod's identity, a small table.
@@ -129,8 +129,8 @@ def place(task: Any, wish: StepWish, spec: Spec, settings: PodSettings) -> Any:
     if settings.store_endpoint:
         # With an endpoint of its own, botocore writes the bucket into the path: a name in front needs a DNS for it.
         task.set_env_variable("AWS_ENDPOINT_URL_S3", settings.store_endpoint)
-    if settings.plain_registries and task.name == _IMAGE_STEP:
-        task.set_env_variable(INSECURE_VARIABLE, settings.plain_registries)
+    if settings.plain_registry and task.name == _IMAGE_STEP:
+        task.set_env_variable(INSECURE_VARIABLE, settings.plain_registry)
     for opens, text in settings.secrets.items():
         _add_secret(task, opens, text)
     return task

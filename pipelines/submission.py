@@ -16,7 +16,7 @@ import yaml
 
 from components.code import code_digest
 from components.errors import SpecError
-from components.image.registry_session import INSECURE_VARIABLE
+from components.image.registry_session import INSECURE_VARIABLE, is_listed
 from components.image.step_images import steps_image, steps_tag, training_image
 from components.jobs.node_pools import node_labels, provider_named
 from components.registry.provenance import commit
@@ -135,7 +135,7 @@ def prepare(spec: Spec, options: argparse.Namespace, say: Callable[[str], None])
         table=(data, size),
         pools=pools,
         queue=options.queue,
-        plain_registries=_plain_registries(options.images, say),
+        plain_registry=_plain_registry(options.images, say),
     )
     _tell_memory(spec, pods, say)
     text = compile_pipeline(spec, options.image, pods)
@@ -186,10 +186,10 @@ def _data(told: str, store: StoreFromHere, say: Callable[[str], None]) -> tuple[
         return told, 0
 
 
-def _plain_registries(images: str, say: Callable[[str], None]) -> str:
-    """The registries without TLS of this machine's setting, if the run's own is among them."""
-    listed, registry = os.environ.get(INSECURE_VARIABLE, ""), images.partition("/")[0]
-    if not images or registry not in (name.strip() for name in listed.split(",")):
+def _plain_registry(images: str, say: Callable[[str], None]) -> str:
+    """The run's registry, if this machine's setting says that it has no TLS; else empty."""
+    registry = images.partition("/")[0]
+    if not images or not is_listed(registry):
         return ""
     say(f"the step `image` speaks to {registry} without TLS, as {INSECURE_VARIABLE} says")
     return registry

@@ -208,8 +208,13 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def is_plain(registry: str, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether a registry is spoken to without TLS: one on this machine, or one that is listed."""
+    return _host(registry) in _THIS_MACHINE or is_listed(registry, environment)
+
+
+def is_listed(registry: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the setting lists a registry, with its port or without, as one that is spoken to without TLS."""
     listed = {name.strip() for name in environment.get(INSECURE_VARIABLE, "").split(",")}
-    return registry in listed or _host(registry) in {*_THIS_MACHINE, *listed}
+    return registry in listed or _host(registry) in listed
 
 
 def _host(registry: str) -> str:

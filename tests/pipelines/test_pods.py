@@ -82,7 +82,7 @@ def test_a_step_gets_only_the_secrets_that_it_reads() -> None:
 
 
 def test_only_the_image_step_is_told_of_a_registry_without_tls() -> None:
-    containers, _ = compiled(PodSettings(plain_registries="registry.local:5000"))
+    containers, _ = compiled(PodSettings(plain_registry="registry.local:5000"))
     given = {step: {one["name"]: one["value"] for one in of.get("env", ())} for step, of in containers.items()}
     told = {step: names["CANARIO_INSECURE_REGISTRIES"] for step, names in given.items() if len(names)}
     assert told == {"image": "registry.local:5000"}
