@@ -239,9 +239,8 @@ def test_a_registry_elsewhere_is_asked_only_where_it_is_named(target: str, modul
 def test_a_version_is_fetched_before_it_is_used(target: str) -> None:
     for more, fetched in ([], False), (["VERSION=3"], True):
         planned = _make("-n", "-o", "setup", target, "ENV=staging", "REPOSITORY=file:///r", *more)
-        assert (
-            'pipelines.fetch --spec services/churn/service.yaml --home build/train/churn --version "3"' in planned
-        ) is (fetched)
+        fetching = 'pipelines.fetch --spec services/churn/service.yaml --home build/train/churn --version "3"'
+        assert (fetching in planned) is fetched
 
 
 def test_a_setting_that_is_empty_is_refused_by_its_name() -> None:
