@@ -20,7 +20,7 @@ from components.evaluation.metrics import calibration_bins
 from components.evaluation.result import CalibrationBin, Comparison, Evaluation, Fairness, Speed
 from components.features.encoding import Encoding, RowEncoder
 from components.models.meter import metered
-from components.models.trained import Fit, Trained, kept_trained, trained_package
+from components.models.trained import Fit, Trained, graph_runner, kept_model, trained_package
 from components.package.model_package import Package, score_bin
 from components.registry.package_store import named_package
 from components.spec.contract import SCORE_EDGES, Behaviour, Spec
@@ -170,7 +170,8 @@ def evaluate(
     """
     with running(code), tempfile.TemporaryDirectory() as folder:
         parsed = kept_spec(store, spec)
-        trained, fit, graph = kept_trained(Store(store), model)
+        graph, fit = kept_model(Store(store), model)
+        trained = Trained(fit.encoding, graph_runner(graph))
         known = named_package(champion_version, Store(store), champion, Path(folder, "champion"))
         rows = kept_examples(store, holdout, parsed, Kind.OBJECT)
         found = with_training(evaluate_model(fit.candidate, trained, len(graph), rows, parsed, known), fit)

@@ -37,10 +37,8 @@ def gate(
             if known:
                 refuse_narrower(known.contract.features, parsed)
         except GateError as error:
-            pictures = Path(folder, "figures")
-            pictures.mkdir()
             results = KeptResults(evaluation, trials, figures)
-            record = kept_record(store, parsed.name, run, results, pictures)
+            record = kept_record(store, parsed.name, run, results, Path(folder, "figures"))
             record_refusal(mlflow, record, str(error))
             raise
         print(f"{len(found.gates)} gates passed")

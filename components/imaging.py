@@ -5,7 +5,6 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from components.image.publishing import publish_model_image
 from components.image.server import SERVER_IMAGE, server_tag
 from components.registry.package_store import kept_package
 from components.step import running, step
@@ -25,6 +24,9 @@ def image(package: str, registry: str, base: str, store: str, code: str, service
         if not registry:
             print("no registry, so no image is made")
             return "", "", ""
+        # Imported here because it loads what signs, which neither the graph nor a run without a registry needs.
+        from components.image.publishing import publish_model_image
+
         key = None
         if os.environ.get("SIGNING_KEY"):
             key = Path(folder, "key.pem")

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from components.code import lock_digest
 from components.evaluation.gates import refuse_violations
-from components.models.trained import kept_trained
+from components.models.trained import kept_model
 from components.package.model_package import read_package
 from components.registry.model_registry import (
     RUN_TAG,
@@ -103,22 +103,21 @@ def register(
     """
     with running(code), tempfile.TemporaryDirectory() as folder:
         parsed, keep = kept_spec(store, spec), Store(store)
-        record = kept_record(store, parsed.name, run, KeptResults(evaluation, trials, figures), Path(folder))
+        results = KeptResults(evaluation, trials, figures)
+        record = kept_record(store, parsed.name, run, results, Path(folder, "figures"))
         origin = DataOrigin(keep.uri(Kind.SNAPSHOT, snapshot), source, keep.get(Kind.OBJECT, findings).decode())
         refuse_violations(record.evaluation)
-        known = made_by_run(mlflow, parsed.name, run)
-        with tempfile.TemporaryDirectory() as spare:
-            target = Path(spare, "package")
-            if known:
-                keep_registered(known, mlflow, keep)
-                made = kept_package(keep, known.package, target)
-                print(f"nothing new: version {known.version} has the package {known.package}")
-            else:
-                _, fit, graph = kept_trained(keep, model)
-                made_of = Origin(run, snapshot, commit, fit.lock or lock_digest())
-                rows = kept_examples(store, holdout, parsed, Kind.OBJECT)
-                made = package_model(graph, fit, record.evaluation, rows, parsed, made_of, target)
-                keep_package(made, keep)
-            version = register_package(mlflow, record, made.path, origin)
+        known, target = made_by_run(mlflow, parsed.name, run), Path(folder, "package")
+        if known:
+            keep_registered(known, mlflow, keep)
+            made = kept_package(keep, known.package, target)
+            print(f"nothing new: version {known.version} has the package {known.package}")
+        else:
+            graph, fit = kept_model(keep, model)
+            made_of = Origin(run, snapshot, commit, fit.lock or lock_digest())
+            rows = kept_examples(store, holdout, parsed, Kind.OBJECT)
+            made = package_model(graph, fit, record.evaluation, rows, parsed, made_of, target)
+            keep_package(made, keep)
+        version = register_package(mlflow, record, made.path, origin)
         print(f"version {version.version} of {parsed.name}, run {version.run_id}, package {made.digest}")
         return version.version, version.run_id, made.digest

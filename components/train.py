@@ -1,8 +1,7 @@
 """Step: fits the best candidate to the whole training part and exports its graph."""
 
 from components.jobs.inputs import WorkerInputs
-from components.jobs.together import train_together
-from components.models.trained import keep_trained
+from components.models.trained import keep_model
 from components.models.training import train_candidate
 from components.models.trials import Search
 from components.step import running, step
@@ -27,8 +26,11 @@ def train(
         best = kept_document(store, trials, Search).best
         workers = parsed.training.workers
         if workers > 1:
+            # Imported here because it loads Kubernetes' client, which neither the graph nor most runs need.
+            from components.jobs.together import train_together
+
             made = train_together(parsed, WorkerInputs(store, code, spec, train, trials, workers))
         else:
             made = train_candidate(kept_examples(store, train, parsed, Kind.OBJECT), parsed, best)
         print(f"{made.fit.candidate} fitted to {made.fit.rows:,} rows, graph within {made.fit.parity:.0e}")
-        return keep_trained(Store(store), made.model, made.fit)
+        return keep_model(Store(store), made.model, made.fit)

@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass
 
 from components.digest import sha256
-from components.spec.contract import ClosedModel
 
 
 @dataclass(frozen=True)
@@ -31,20 +30,13 @@ class WorkerInputs:
         return ["components.jobs.train_worker", *given, "--name", name]
 
 
-class StoredModel(ClosedModel):
-    """A trained model in the store: the digests of its graph and of its record."""
-
-    model: str
-    fit: str
-
-
 def folder(name: str) -> str:
     """The folder of a training in the store; it goes when the training is over."""
     return f"trainings/{name}"
 
 
 def result_file(name: str) -> str:
-    """The file in the store that names the model, written last."""
+    """The file in the store with the digest of the model, written last."""
     return f"{folder(name)}/result.json"
 
 

@@ -10,15 +10,15 @@ from typing import Any, Final
 from components.errors import TrainingJobError
 from components.jobs.cluster import ClusterApi
 from components.jobs.heartbeat import heartbeat
-from components.jobs.inputs import StoredModel, WorkerInputs, folder, result_file
+from components.jobs.inputs import WorkerInputs, folder, result_file
 from components.jobs.job_run import JobRun
 from components.jobs.local_workers import run_local_workers
 from components.jobs.training_job import JobPlan, job_name
 from components.jobs.worker_pod import worker_pod, worker_settings
-from components.models.trained import Fit
+from components.models.trained import kept_model
 from components.models.training import TrainedModel
 from components.spec.contract import Spec
-from components.store.content import Kind, Store
+from components.store.content import Store
 
 #: Kubeflow Pipelines' variable of a step with the name of its pod; a local run has none, wherever it takes place.
 POD_NAME: Final = "KFP_POD_NAME"
@@ -72,8 +72,7 @@ def _fetched(store: Store, name: str) -> TrainedModel:
     content = store.read(result_file(name))
     if content is None:
         raise TrainingJobError(f"{name}: the workers are done, and {result_file(name)} is not in the store")
-    kept = StoredModel.model_validate_json(content)
-    return TrainedModel(store.get(Kind.OBJECT, kept.model), Fit.model_validate_json(store.get(Kind.OBJECT, kept.fit)))
+    return TrainedModel(*kept_model(store, content.decode()))
 
 
 def _say(line: str) -> None:

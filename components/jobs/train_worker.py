@@ -24,7 +24,8 @@ from typing import Any, Final, NoReturn
 
 from components.errors import ComponentError, LostWorkersError, SpecError
 from components.jobs.heartbeat import end_when_abandoned
-from components.jobs.inputs import StoredModel, WorkerInputs, checkpoint_file, result_file
+from components.jobs.inputs import WorkerInputs, checkpoint_file, result_file
+from components.models.trained import keep_model
 from components.step import running, tell
 from components.store.content import Kind, Store
 
@@ -99,9 +100,7 @@ def _train(inputs: WorkerInputs, name: str, index: int) -> int:
     made = _fitted(inputs, name, index)
     if index:
         return _wait_for_result(store, name)
-    fit = made.fit.model_dump_json(indent=2).encode()
-    kept = StoredModel(model=store.put(Kind.OBJECT, made.model), fit=store.put(Kind.OBJECT, fit))
-    store.write(result_file(name), kept.model_dump_json().encode())
+    store.write(result_file(name), keep_model(store, made.model, made.fit).encode())
     print(f"fitted to {made.fit.rows:,} rows, strategy {made.fit.strategy}, graph within {made.fit.parity:.0e}")
     return 0
 
@@ -113,18 +112,15 @@ def _fitted(inputs: WorkerInputs, name: str, index: int) -> Any:
     from components.models.checkpoints import Checkpoints
     from components.models.training import train_candidate
     from components.models.trials import Search
-    from components.store.reading import kept_spec
-    from components.table.cells import parse_table
-    from components.table.examples import examples_of
+    from components.store.reading import kept_document, kept_examples, kept_spec
 
-    store = Store(inputs.store)
     spec = kept_spec(inputs.store, inputs.spec)
-    best = Search.model_validate_json(store.get(Kind.OBJECT, inputs.trials)).best
-    frame = parse_table(store.get(Kind.OBJECT, inputs.train), "the training part").frame
+    best = kept_document(inputs.store, inputs.trials, Search).best
+    rows = kept_examples(inputs.store, inputs.train, spec, Kind.OBJECT)
     print(f"worker {index} of {inputs.workers} trains a {best.candidate}", flush=True)
-    checkpoints = Checkpoints(store, checkpoint_file(name), writes=index == 0)
+    checkpoints = Checkpoints(Store(inputs.store), checkpoint_file(name), writes=index == 0)
     try:
-        return train_candidate(examples_of(frame, spec), spec, best, checkpoints)
+        return train_candidate(rows, spec, best, checkpoints)
     except tf.errors.OpError as error:
         if isinstance(error, tf.errors.ResourceExhaustedError | tf.errors.InvalidArgumentError):
             raise

@@ -59,20 +59,19 @@ class Trained:
         return self.probabilities(encode_table(self.encoding, columns)).astype(np.float64)
 
 
-def keep_trained(store: Store, model: bytes, fit: Fit) -> str:
+def keep_model(store: Store, model: bytes, fit: Fit) -> str:
     """Keeps a fitted model, as an ONNX graph with its record, in the store; returns its digest."""
     return keep_files(store, {MODEL: model, FIT: fit.model_dump_json(indent=2).encode()})
 
 
-def kept_trained(store: Store, digest: str) -> tuple[Trained, Fit, bytes]:
-    """A fitted model that is in the store, its record, and its graph.
+def kept_model(store: Store, digest: str) -> tuple[bytes, Fit]:
+    """A fitted model that is in the store: its ONNX graph and its record.
 
     Raises:
         StoreError: one of them is missing or was changed.
     """
     files = kept_files(store, digest)
-    fit = Fit.model_validate_json(files[FIT])
-    return Trained(fit.encoding, graph_runner(files[MODEL])), fit, files[MODEL]
+    return files[MODEL], Fit.model_validate_json(files[FIT])
 
 
 def trained_package(package: Package) -> Trained:

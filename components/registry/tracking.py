@@ -70,11 +70,12 @@ class KeptResults(NamedTuple):
 
 
 def kept_record(store: str, service: str, run: str, results: KeptResults, folder: Path) -> RunRecord:
-    """The record of a run from what its steps kept; the figures are written to `folder`.
+    """The record of a run from what its steps kept; the figures are written to `folder`, which is made.
 
     Raises:
         StoreError: something is missing or was changed.
     """
+    folder.mkdir()
     for name, content in kept_files(Store(store), results.figures).items():
         (folder / name).write_bytes(content)
     evaluation = kept_document(store, results.evaluation, Evaluation)

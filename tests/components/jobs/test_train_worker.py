@@ -16,10 +16,10 @@ import pytest
 
 from components.code import code_digest
 from components.errors import SpecError, TrainingJobError
-from components.jobs.inputs import StoredModel, WorkerInputs, checkpoint_file, result_file
+from components.jobs.inputs import WorkerInputs, checkpoint_file, result_file
 from components.jobs.together import train_together
 from components.jobs.train_worker import ADDRESSES, LOST, index_of, tf_config
-from components.models.trained import Fit
+from components.models.trained import kept_model
 from components.models.trials import Search, Trial
 from components.spec.contract import Candidate
 from components.store.content import Kind, Store
@@ -131,6 +131,6 @@ def test_workers_go_on_to_the_same_model_after_one_died(tmp_path: Path) -> None:
     assert store.read(result_file("t")) is None
     with worker(inputs, 0, addresses) as first, worker(inputs, 1, addresses) as second:
         assert [first.wait(patient(200)), second.wait(patient(60))] == [0, 0]
-    result = StoredModel.model_validate_json(store.read(result_file("t")) or b"")
-    assert Fit.model_validate_json(store.get(Kind.OBJECT, result.fit)).resumed_after >= 1
-    assert store.get(Kind.OBJECT, result.model) == undisturbed.model
+    model, fit = kept_model(store, (store.read(result_file("t")) or b"").decode())
+    assert fit.resumed_after >= 1
+    assert model == undisturbed.model
