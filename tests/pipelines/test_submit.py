@@ -67,6 +67,23 @@ def test_the_server_gets_the_graph_with_its_parameters(play: Play, spec: Path, s
     assert pods["exec-train"]["secretAsEnv"][0]["secretName"] == "s3"
 
 
+@pytest.mark.parametrize(
+    ("listed", "plain"),
+    [("", False), ("another.lan", False), ("a.lan, images.lan:5000", True), ("images.lan", True)],
+)
+def test_a_registry_without_tls_is_handed_on_and_said(
+    play: Play, spec: Path, store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    listed: str, plain: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CANARIO_INSECURE_REGISTRIES", listed)
+    server = play()
+    assert main([*words(spec, server.url, store), "--images", "images.lan:5000/models"]) == 0
+    executors = made(server)["pipeline_spec"]["pipeline_spec"]["deploymentSpec"]["executors"]
+    given = [(step, each["value"]) for step, of in executors.items() for each in of["container"].get("env", ())]
+    assert given == ([("exec-image", "images.lan:5000")] if plain else [])
+    assert ("the step `image` speaks to images.lan:5000 without TLS" in capsys.readouterr().out) is plain
+
+
 def test_a_failed_step_is_named_with_its_own_sentence(
     play: Play, spec: Path, store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
