@@ -26,6 +26,9 @@ def gate(
     evaluation: str,
     trials: str,
     figures: str,
+    ingest_usage: str,
+    validate_usage: str,
+    split_usage: str,
 ) -> None:
     """Records a run whose model breaks a gate in MLflow, then stops it."""
     with running(code), tempfile.TemporaryDirectory() as folder:
@@ -37,7 +40,8 @@ def gate(
             if known:
                 refuse_narrower(known.contract.features, parsed)
         except GateError as error:
-            results = KeptResults(evaluation, trials, figures)
+            early = {"ingest": ingest_usage, "validate": validate_usage, "split": split_usage}
+            results = KeptResults(evaluation, trials, figures, early)
             record = kept_record(store, parsed.name, run, results, Path(folder, "figures"))
             record_refusal(mlflow, record, str(error))
             raise

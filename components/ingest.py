@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from components.digest import sha256
 from components.errors import DataError
+from components.models.meter import metered
 from components.registry.model_registry import champion
 from components.registry.package_store import keep_registered
 from components.registry.provenance import run_name
@@ -59,7 +60,7 @@ def ingest(spec: str, data: str, run: str, mlflow: str, store: str, code: str) -
     [
         *(("run", str), ("snapshot", str), ("rows", int), ("source", str)),
         *(("told", str), ("seen", str), ("learned", str)),
-        *(("version", str), ("champion", str), ("reference", str)),
+        *(("version", str), ("champion", str), ("reference", str), ("usage", str)),
     ],
 ):
     """Keeps the table at `data`, the spec and the champion in the store; returns the run's name and their digests.
@@ -70,7 +71,7 @@ def ingest(spec: str, data: str, run: str, mlflow: str, store: str, code: str) -
     of its own, the run is named after code, spec and snapshot: the same three are the same run. `version`, `champion`
     and `reference` are the champion's version, package and data, and "" if there is no champion.
     """
-    with running(code):
+    with running(code), metered() as meter:
         keep = Store(store)
         whole = unpack_spec(spec, store)
         taken = take_snapshot(data, whole.data)
@@ -83,4 +84,5 @@ def ingest(spec: str, data: str, run: str, mlflow: str, store: str, code: str) -
         print("".join(f"note: {note}\n" for note in taken.notes) + f"{taken.rows:,} rows, snapshot {snapshot}")
         print(f"champion is version {known.version}, package {known.package}" if known else "no champion yet")
         named = (known.version, known.package, known.snapshot) if known else ("", "", "")
-        return name, snapshot, taken.rows, taken.source_digest, told, seen, learned, *named
+        usage = meter.text()
+        return name, snapshot, taken.rows, taken.source_digest, told, seen, learned, *named, usage

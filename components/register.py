@@ -91,6 +91,9 @@ def register(
     evaluation: str,
     trials: str,
     figures: str,
+    ingest_usage: str,
+    validate_usage: str,
+    split_usage: str,
     findings: str,
 ) -> NamedTuple("Outputs", [("version", str), ("run_id", str), ("package", str)]):  # type: ignore[valid-type]
     """Packages the model, records the run in MLflow and registers the package.
@@ -103,7 +106,8 @@ def register(
     """
     with running(code), tempfile.TemporaryDirectory() as folder:
         parsed, keep = kept_spec(store, spec), Store(store)
-        results = KeptResults(evaluation, trials, figures)
+        early = {"ingest": ingest_usage, "validate": validate_usage, "split": split_usage}
+        results = KeptResults(evaluation, trials, figures, early)
         record = kept_record(store, parsed.name, run, results, Path(folder, "figures"))
         origin = DataOrigin(keep.uri(Kind.SNAPSHOT, snapshot), source, keep.get(Kind.OBJECT, findings).decode())
         refuse_violations(record.evaluation)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from components.models.meter import metered
 from components.step import running, step
 from components.store.content import Kind, Store
 from components.store.reading import kept_examples, kept_spec
@@ -15,12 +16,12 @@ def split(
     snapshot: str,
     store: str,
     code: str,
-) -> NamedTuple("Outputs", [("train", str), ("holdout", str)]):  # type: ignore[valid-type]
+) -> NamedTuple("Outputs", [("train", str), ("holdout", str), ("usage", str)]):  # type: ignore[valid-type]
     """Cuts the snapshot into a training part and a hold-out that the search never sees; returns their digests."""
-    with running(code):
+    with running(code), metered() as meter:
         parsed = kept_spec(store, spec)
         sides = split_examples(kept_examples(store, snapshot, parsed), parsed)
         print(f"{len(sides.train):,} rows to train on, {len(sides.holdout):,} held out")
         keep = Store(store)
         train, holdout = (keep.put(Kind.OBJECT, table_bytes(side.frame)) for side in (sides.train, sides.holdout))
-        return train, holdout
+        return train, holdout, meter.text()

@@ -109,10 +109,12 @@ def _evaluation(store: Store, outputs: Mapping[str, Mapping[str, Any]]) -> dict[
     if not measured:
         return {}
     whole = _read(store, measured["evaluation"])
+    early = {name: json.loads(outputs[name]["usage"]) for name in ("ingest", "validate", "split")}
     search = _read(store, outputs["tune"]["Output"])
     trials = [{**trial, "mean": sum(trial["scores"]) / len(trial["scores"])} for trial in search["trials"]]
     importance = _read(store, measured["importance"])["features"]
-    return {**whole, "search": {**search, "trials": trials}, "importance": importance}
+    usage = {**early, **whole["usage"]}
+    return {**whole, "usage": usage, "search": {**search, "trials": trials}, "importance": importance}
 
 
 def _read(store: Store, digest: str) -> dict[str, Any]:

@@ -101,7 +101,9 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
         compared = {"champion": taken["champion"], "champion_version": taken["version"]}
         measured = on(evaluate(spec=seen, model=model, holdout=holdout, **compared, **same), LARGE).outputs
         kept = {"evaluation": measured["evaluation"], "trials": trials, "figures": measured["figures"]}
-        recorded = {"spec": told, "run": taken["run"], "mlflow": mlflow, **kept, **same}
+        early = {"ingest": taken, "validate": checked.outputs, "split": parts.outputs}
+        used = {f"{step}_usage": outputs["usage"] for step, outputs in early.items()}
+        recorded = {"spec": told, "run": taken["run"], "mlflow": mlflow, **kept, **used, **same}
         passed = on(gate(**compared, **recorded), OUTSIDE)
         made_of = {
             "commit": commit,
@@ -110,7 +112,7 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
             "model": model,
             "holdout": holdout,
         }
-        findings = checked.outputs["Output"]
+        findings = checked.outputs["report"]
         registered = on(register(findings=findings, **made_of, **recorded).after(passed), OUTSIDE).outputs
         version = registered["version"]
         named = {"service": service.name, "package": registered["package"]}

@@ -57,6 +57,11 @@ class Meter:
         self._seconds = time.monotonic() - self._begun
         self._cpu = self._cpu_seconds() - self._cpu_begun
 
+    def text(self) -> str:
+        """What was used until now as JSON, for a step that hands it on as its last work."""
+        self.end()
+        return self.usage().model_dump_json(exclude_defaults=True)
+
     def usage(self) -> Usage:
         """What was used until the end."""
         return Usage(

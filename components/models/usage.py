@@ -5,9 +5,13 @@ They are no part of a package, so a package's digest does not depend on how long
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from components.spec.contract import ClosedModel
+
+#: The steps that are measured, in the order of the run: those that hold a table, train or ask a model.
+MEASURED_STEPS: Final = ("ingest", "validate", "split", "tune", "train", "evaluate")
 
 
 class DeviceUsage(ClosedModel):
@@ -70,3 +74,8 @@ class Usage(ClosedModel):
             "device_memory_peak_mib": self.devices.memory_peak_mib,
         }
         return {name: value for name, value in found.items() if value is not None}
+
+
+def in_order(usage: Mapping[str, Usage]) -> dict[str, Usage]:
+    """The same in the order of the run; steps without a measurement are left out."""
+    return {step: usage[step] for step in MEASURED_STEPS if step in usage}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlparse
@@ -17,7 +17,7 @@ from urllib.parse import urlparse
 from components.digest import sha256
 from components.evaluation.result import Evaluation
 from components.models.trials import Search, Trial
-from components.models.usage import Usage
+from components.models.usage import Usage, in_order
 from components.registry.model_registry import RUN_TAG, connect
 from components.store.content import Store
 from components.store.files import kept_files
@@ -42,6 +42,7 @@ class RunRecord:
         service: the experiment's name.
         run: the run's name; a restarted run keeps it.
         figures: a folder of pictures.
+        early: what the steps before the search used, by their names.
     """
 
     service: str
@@ -49,24 +50,35 @@ class RunRecord:
     evaluation: Evaluation
     search: Search
     figures: Path
+    early: Mapping[str, Usage] = field(default_factory=dict)
 
     @property
     def usage(self) -> dict[str, Usage]:
         """What each measured step used, by the step's name, in the order of the steps."""
-        return ({"tune": self.search.usage} if self.search.usage else {}) | self.evaluation.usage
+        tune = {"tune": self.search.usage} if self.search.usage else {}
+        return in_order({**self.early, **tune, **self.evaluation.usage})
+
+    @property
+    def whole_evaluation(self) -> Evaluation:
+        """The evaluation with what every step used but the search, which says so itself."""
+        return self.evaluation.model_copy(update={"usage": {**self.early, **self.evaluation.usage}})
 
     @property
     def digest(self) -> str:
-        """The digest of the results; a run of the same name with other results is another run."""
+        """The digest of the results; a run of the same name with other results is another run.
+
+        What the early steps used is no result: `ingest` reads its table anew in each run of the same name.
+        """
         return sha256((self.search.model_dump_json() + self.evaluation.model_dump_json()).encode())
 
 
 class KeptResults(NamedTuple):
-    """Digests of what the steps of a run kept in the store."""
+    """Digests of what the steps of a run kept in the store, and what the early steps used, each as JSON."""
 
     evaluation: str
     trials: str
     figures: str
+    early: Mapping[str, str]
 
 
 def kept_record(store: str, service: str, run: str, results: KeptResults, folder: Path) -> RunRecord:
@@ -79,7 +91,8 @@ def kept_record(store: str, service: str, run: str, results: KeptResults, folder
     for name, content in kept_files(Store(store), results.figures).items():
         (folder / name).write_bytes(content)
     evaluation = kept_document(store, results.evaluation, Evaluation)
-    return RunRecord(service, run, evaluation, kept_document(store, results.trials, Search), folder)
+    early = {step: Usage.model_validate_json(text) for step, text in results.early.items()}
+    return RunRecord(service, run, evaluation, kept_document(store, results.trials, Search), folder, early)
 
 
 def record_refusal(uri: str, record: RunRecord, reason: str) -> str:
@@ -110,7 +123,7 @@ def record_run(client: MlflowClient, record: RunRecord, tags: Mapping[str, str])
     )
     _record_trials(client, run, record)
     client.log_artifacts(run.info.run_id, str(record.figures), "figures")
-    client.log_text(run.info.run_id, record.evaluation.model_dump_json(indent=2), EVALUATION)
+    client.log_text(run.info.run_id, record.whole_evaluation.model_dump_json(indent=2), EVALUATION)
     return str(run.info.run_id)
 
 

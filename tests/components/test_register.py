@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
         for n, c in enumerate([1.0, 0.1])
     )
     search = Search(metric="roc_auc", rows=100, planned=2, trials=trials, usage=USAGE)
-    return RunRecord("small", "small-1", with_training(evaluation, small_model().fit), search, figures)
+    early = {"split": USAGE.model_copy(update={"accelerator": "cpu", "count": 0, "devices": DeviceUsage()})}
+    return RunRecord("small", "small-1", with_training(evaluation, small_model().fit), search, figures, early)
 
 
 def source(tmp_path: Path) -> DataOrigin:
@@ -88,6 +90,7 @@ def test_what_each_step_asked_for_and_used_is_told(uri: str, record: RunRecord, 
     data = connect(uri).get_run(version.run_id).data
     assert data.metrics["tune_device_memory_peak_mib"] == 600.0
     assert data.metrics["tune_device_busy_mean"] == 0.5
+    assert data.metrics["split_host_memory_peak_mib"] == 412.0
     assert data.metrics["train_host_memory_peak_mib"] > 50
     assert data.metrics["evaluate_cpu_seconds"] > 0
     assert not {"train_device_busy_mean", "train_device_memory_peak_mib"} & data.metrics.keys()
@@ -96,6 +99,11 @@ def test_what_each_step_asked_for_and_used_is_told(uri: str, record: RunRecord, 
     assert (told["train.asked"], told["train.used"]) == ("cpu", "cpu")
     assert told["train.unmeasured"] == "no accelerator was asked for"
     assert "tune.unmeasured" not in told
+    assert list(record.usage) == ["split", "tune", "train", "evaluate"]
+
+
+def test_what_the_early_steps_used_makes_no_other_run(record: RunRecord) -> None:
+    assert replace(record, early={"ingest": USAGE}).digest == record.digest
 
 
 class Killed(BaseException):

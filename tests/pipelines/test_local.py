@@ -105,6 +105,8 @@ def _is_reported(place: Workplace, result: dict[str, Any]) -> None:
     assert all(trial["mean"] == pytest.approx(np.mean(trial["scores"])) for trial in found["search"]["trials"])
     assert {each["feature"] for each in found["importance"]} == set(small_spec().features)
     assert found["calibration"]
+    assert list(found["usage"]) == ["ingest", "validate", "split", "train", "evaluate"]
+    assert all(used["memory_peak_mib"] > 50 for used in (found["search"]["usage"], *found["usage"].values()))
 
 
 def _is_not_made_again(place: Workplace, first: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from pydantic import Field
 
 from components.evaluation.result import CalibrationBin, Comparison, Fairness, GateResult, Interval, Speed
-from components.models.usage import Usage
+from components.models.usage import Usage, in_order
 from k8s.report.svg import Axis, Drawing, Panel
 from k8s.report.words import CANDIDATES, METRICS, colour_of, count, listed, named, number, percent, points
 from k8s.report.words import usage as usage_words
@@ -114,7 +114,8 @@ def usages(card: Card) -> list[StepUsage]:
     """What the measured steps asked for and used, in the order of the steps; none in older files."""
     search = {"tune": card.search.usage} if card.search and card.search.usage else {}
     return [
-        StepUsage(step, usage.asked, usage.used, usage_words(usage)) for step, usage in (search | card.usage).items()
+        StepUsage(step, usage.asked, usage.used, usage_words(usage))
+        for step, usage in in_order(search | card.usage).items()
     ]
 
 
