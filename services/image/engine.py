@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.files import EPOCH
+from components.image.image_name import ImageName
 from components.image.layout import blob, read_layout
+from components.image.registry_session import is_plain
 from services.image.errors import EngineError
 
 #: The command that must succeed before an engine is chosen; a client without its daemon does not count.
@@ -177,7 +179,8 @@ class Engine:
             return str(found[0])
         with tempfile.TemporaryDirectory(prefix="canario-push-") as folder:
             digest = Path(folder) / "digest"
-            self._answer(self.name, "push", "--digestfile", str(digest), image)
+            how = ["--tls-verify=false"] if is_plain(ImageName.parse(image).registry) else []
+            self._answer(self.name, "push", *how, "--digestfile", str(digest), image)
             return digest.read_text(encoding="utf-8").strip()
 
     def rename(self, image: str, name: str) -> None:
