@@ -1,4 +1,4 @@
-"""Creates a local cluster with kind, or keeps the one that exists: `python -m k8s.cluster`."""
+"""Creates a local cluster with kind and a registry beside it, or keeps those that exist: `python -m k8s.cluster`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from components.image.registry_session import INSECURE_VARIABLE
+from k8s.cluster import kind_registry
 from k8s.cluster.kubectl import kubectl
 from k8s.errors import ClusterError, DeployError, ToolError
 
@@ -38,10 +40,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _check()
         _bring(kubeconfig)
+        registry = kind_registry.bring_registry(_ask(["kind", "get", "nodes", "--name", NAME], "no nodes").split())
     except DeployError as error:
         print(f"there is no cluster: {error}", file=sys.stderr)
         return 1
     print(f"next:\n  export KUBECONFIG={kubeconfig}\n  make platform")
+    print(f"nodes and pods reach the registry {registry}, without TLS; to use it from here, too:")
+    if not kind_registry.is_known_here():
+        print(f"  echo 127.0.0.1 {kind_registry.HOST} | sudo tee -a /etc/hosts")
+    print(f"  export REGISTRY={registry}/canario {INSECURE_VARIABLE}={registry}")
     return 0
 
 

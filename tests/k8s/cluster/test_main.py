@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from k8s.cluster.__main__ import CONFIG, kind_release, main
+from k8s.cluster.kind_registry import HOST, bring_registry
 from k8s.errors import ToolError
 from k8s.platform.controllers import read_controllers
 from tests.programs import program
@@ -50,7 +51,7 @@ def test_what_is_missing_is_said_with_the_next_step(
 def test_an_existing_cluster_is_kept_and_its_pool_offers_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster that exists is kept, and its pool for training offers a GPU."""
     said = f'echo "$0 $*" >> {tmp_path}/told; case "$1 $3" in'
-    program(tmp_path, "docker", "exit 0")
+    program(tmp_path, "docker", f"{said} esac")
     program(tmp_path, "kind", f'{said} "version ") echo kind v0.33.0 go1.26 ;; "get "*) echo canario ;; esac')
     program(tmp_path, "kubectl", f'{said} "--kubeconfig get") echo node/canario-worker2 ;; esac')
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -59,6 +60,42 @@ def test_an_existing_cluster_is_kept_and_its_pool_offers_a_gpu(tmp_path: Path, m
     assert "kind create" not in told
     assert "patch node/canario-worker2 --subresource status" in told
     assert '"path": "/status/capacity/nvidia.com~1gpu", "value": "1"' in told
+
+
+def test_nodes_are_told_of_the_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A registry is started where none runs; each node learns its name, and so does the person."""
+    said = f'echo "$0 $*" >> {tmp_path}/told; case "$1 $2" in'
+    program(tmp_path, "docker", f"{said} esac")
+    program(tmp_path, "kind", f'{said} "version ") echo kind v0.33.0 go1.26 ;; "get "*) echo canario ;; esac')
+    program(tmp_path, "kubectl", "exit 0")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert main(["--kubeconfig", str(tmp_path / "kubeconfig")]) == 0
+    told = (tmp_path / "told").read_text()
+    assert f"docker run --detach --restart unless-stopped --name {HOST} --network kind" in told
+    assert f"docker exec canario sh -c mkdir -p /etc/containerd/certs.d/{HOST}:5000" in told
+    out = capsys.readouterr().out
+    assert f"echo 127.0.0.1 {HOST} | sudo tee -a /etc/hosts" in out
+    assert f"export REGISTRY={HOST}:5000/canario CANARIO_INSECURE_REGISTRIES={HOST}:5000" in out
+
+
+def test_a_registry_that_runs_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = f'echo "$0 $*" >> {tmp_path}/told; case "$1 $2" in'
+    program(tmp_path, "docker", f'{said} "ps --quiet") echo 1a2b3c ;; esac')
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert bring_registry(["one", "two"]) == f"{HOST}:5000"
+    told = (tmp_path / "told").read_text()
+    assert "docker run" not in told
+    assert told.count("docker exec") == 2
+
+
+def test_a_registry_that_docker_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = 'case "$1" in run) echo port is already allocated >&2; exit 125 ;; esac'
+    program(tmp_path, "docker", script)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(ToolError, match=r"(?s)docker run: the registry .* is not there.*already allocated"):
+        bring_registry(["one"])
 
 
 def test_releases_are_compared_as_numbers() -> None:
