@@ -289,7 +289,8 @@ test-images: setup  ## test image builds with docker, podman or buildah
 	@$(PY) -m pytest -m images
 
 .PHONY: e2e
-e2e: setup  ## test on the cluster what `make demo` made; run that first  ## [PART=rollouts]
+e2e: export REGISTRY ?=
+e2e: setup  ## test on the cluster what `make demo` made; run that first  ## REGISTRY=host/folder [PART=rollouts]
 	@$(PY) -m pytest -p no:randomly -m e2e tests/e2e$(if $(PART),/test_$(PART).py)
 
 .PHONY: bench

@@ -65,3 +65,8 @@ tf-fetch:  ## fetch the plan that was kept  ## ENV=staging STATE=bucket COMMIT=i
 .PHONY: e2e-list
 e2e-list:  ## list the parts of e2e as a workflow's output
 	@ls tests/e2e/test_*.py | sed 's,.*/test_,,; s,\.py$$,,' | jq --raw-input . | jq --slurp --compact-output . | sed 's/^/parts=/'
+
+.PHONY: kind-registry
+kind-registry:  ## let this machine find kind's registry, print its settings
+	@echo 127.0.0.1 registry.canario | sudo tee -a /etc/hosts >/dev/null
+	@echo REGISTRY=registry.canario:5000/canario; echo CANARIO_INSECURE_REGISTRIES=registry.canario:5000

@@ -17,6 +17,7 @@ from tests.e2e.kube import Kube
 from tests.e2e.scenario import (
     CALLERS,
     DEMO,
+    REGISTRY,
     ROOT,
     SERVICE,
     WITHOUT_TRACKING,
@@ -26,7 +27,9 @@ from tests.e2e.scenario import (
     demo_packages,
     image_name,
     of_package,
+    publish_server,
 )
+from tests.signing_keys import Keys, write_keys
 
 HOST = f"{SERVICE}.canario.local"
 #: Makes callers, of an address in the cluster and a host name there.
@@ -65,23 +68,35 @@ def packages() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def built(cluster: None, packages: dict[str, str]) -> dict[str, Image]:
-    """The images of the demo's packages, by package, the judge's and the callers', on the cluster's nodes."""
-    programs = {program: ("--component", program) for program in ("judge", "load")}
-    what = {**programs, **{package: of_package(package) for package in packages.values()}}
-    return dict(zip(what, build_images(*what.values()), strict=True))
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """What images and packages are signed with."""
+    return write_keys(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="session")
-def images(built: dict[str, Image], packages: dict[str, str]) -> dict[str, Image]:
-    """The images of the demo's packages."""
-    return {package: built[package] for package in packages.values()}
+def server_image(cluster: None, keys: Keys) -> str:
+    """The server's image, in the registry."""
+    return publish_server(keys.private)
 
 
 @pytest.fixture(scope="session")
-def repository(built: dict[str, Image]) -> Iterator[GitServer]:
+def programs(cluster: None) -> dict[str, Image]:
+    """The images of the judge and the callers, on the cluster's nodes."""
+    names = ("judge", "load")
+    return dict(zip(names, build_images(*(("--component", name) for name in names)), strict=True))
+
+
+@pytest.fixture(scope="session")
+def images(server_image: str, packages: dict[str, str]) -> dict[str, Image]:
+    """The images of the demo's packages, in the registry."""
+    listed = list(packages.values())
+    return dict(zip(listed, build_images(*map(of_package, listed)), strict=True))
+
+
+@pytest.fixture(scope="session")
+def repository(programs: dict[str, Image]) -> Iterator[GitServer]:
     """The environment repository, in which each release is a commit."""
-    with GitServer(Kube("environment"), image_name(built["judge"])) as server:
+    with GitServer(Kube("environment"), image_name(programs["judge"])) as server:
         yield server
 
 
@@ -89,6 +104,7 @@ def repository(built: dict[str, Image]) -> Iterator[GitServer]:
 def platform(repository: GitServer) -> Iterator[None]:
     """The controllers, the namespaces and the judge, which reverts in the repository as long as it is there."""
     _install_platform("--set", f"environment.url={repository.url}", "--set", f"environment.port={PORT}")
+    _admit_registry()
     judges = Kube("canario")  # their image's tag stays while it is worked on
     judges.run("rollout", "restart", "deployment/judge")
     judges.run("rollout", "status", "deployment/judge", "--timeout=120s")
@@ -100,6 +116,11 @@ def _install_platform(*settings: str) -> None:
     command = [sys.executable, "-m", "k8s.platform", "--env", "local", *WITHOUT_TRACKING, *settings]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _admit_registry() -> None:
+    """Lets images of the tests' registry in, until the platform is installed again."""
+    Kube("models").run("annotate", "--overwrite", "namespace", "models", f"canario/registry={REGISTRY}")
 
 
 @pytest.fixture(scope="session")
@@ -133,9 +154,9 @@ def champion(environment: Environment, packages: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="session")
-def load_image(built: dict[str, Image]) -> str:
+def load_image(programs: dict[str, Image]) -> str:
     """What callers run."""
-    return image_name(built["load"])
+    return image_name(programs["load"])
 
 
 @pytest.fixture

@@ -105,14 +105,23 @@ class GitOps:
 
 @contextmanager
 def environments(
-    root: Path, judge: Image, images: Mapping[str, Image], server: GitServer, first: Version
+    root: Path,
+    judge: Image,
+    images: Mapping[str, Image],
+    server: GitServer,
+    first: Version | None = None,
+    platform: Mapping[str, Any] | None = None,
 ) -> Iterator[GitOps]:
-    """A repository in which `first` is released to both environments; what Flux makes of it is gone afterwards."""
-    _write_files(write_tree(root), judge, server)
+    """A repository with both environments; what Flux makes of it is gone afterwards.
+
+    `first`, if there is one, is released to both; `platform` has more values of the platform's chart.
+    """
+    _write_files(write_tree(root), judge, server, platform or {})
     gitops = GitOps(root, server, images)
     for environment in ENVIRONMENTS:
         _write(root, {rendered_file(environment, PLATFORM): _platform(root, environment)})
-        _write(root, gitops.changes(environment, first))
+        if first:
+            _write(root, gitops.changes(environment, first))
     server.commit(texts_of(root), "Begin with two environments")
     with published(server, "gitops") as source:
         try:
@@ -121,7 +130,7 @@ def environments(
             _clear()
 
 
-def _write_files(root: Path, judge: Image, server: GitServer) -> None:
+def _write_files(root: Path, judge: Image, server: GitServer, platform: Mapping[str, Any]) -> None:
     spec = yaml.safe_load((DEMO / "service.yaml").read_text(encoding="utf-8"))
     spec["rollout"] |= ROLLOUT
     _write(root, {f"services/{SERVICE}/service.yaml": yaml.safe_dump(spec, sort_keys=False)})
@@ -139,6 +148,7 @@ def _write_files(root: Path, judge: Image, server: GitServer) -> None:
             "namespaces": [namespace],
             "environment": {"url": server.url, "port": PORT},
             "prometheus": {"scrapeSeconds": 2},
+            **platform,
         }
         # The door is for models alone, and the judge is here, too.
         metadata = {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
@@ -175,7 +185,7 @@ def _clear() -> None:
         mine = ",".join(f"{key}={value}" for key, value in _MINE.items())
         FLUX.run("delete", "kustomizations", "--selector", mine, "--ignore-not-found", "--timeout=120s")
     finally:
-        FLUX.run("delete", "namespaces", *spaces, "--ignore-not-found", "--wait=false")
+        FLUX.run("delete", "namespaces", *spaces, "--ignore-not-found", "--timeout=180s")
 
 
 def _handled(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from typing import Any
 
 import yaml
 
+from components.image.image_name import ImageName
+from components.image.repository import open_repository
+from components.image.server import SERVER_IMAGE, server_tag
 from components.releases.release_file import Image, release_file, release_text
 from k8s.cluster.nodes import bring
 from k8s.rendering.environment_files import ClusterRelease
@@ -25,6 +29,8 @@ SERVICE = "churn"
 CALLERS = "callers"
 #: The platform without MLflow and what it stands on, which would only take its time from what is measured.
 WITHOUT_TRACKING = ("--set", "mlflow.enabled=false", "--set", "stores.enabled=false")
+#: Registry and folder of the models' images, which nodes, pods and this machine reach under the same name.
+REGISTRY = os.environ.get("REGISTRY", "")
 _OUT = ROOT / "build" / "e2e"
 #: Half the traffic at once, and then all of it. By steps a canary may be both harmful and safe enough for a
 #: little more traffic, and which of the two is shown first is chance; here what is not safe is harm.
@@ -76,19 +82,61 @@ def demo_packages() -> dict[str, str]:
 
 
 def build_images(*made: tuple[str, ...]) -> list[Image]:
-    """Makes images, each by its arguments of `services.image`; one is brought to the cluster while the next is made."""
+    """Makes images, each by its arguments of `services.image`.
+
+    A model's goes to the registry, from which nodes pull it; the others are brought to the cluster, each while the
+    next is made.
+    """
     images, under_way = [], []
     with ThreadPoolExecutor(max_workers=1) as bringing:
         for what in made:
-            _run(sys.executable, "-m", "services.image", *what, "--out", str(_OUT))
-            name = SERVICE if what[0] == "--spec" else what[1]
-            record = json.loads((_OUT / "images" / f"{name}.json").read_text(encoding="utf-8"))
-            image = Image(repository=record["name"], tag=record["tag"])
-            images.append(image)
-            under_way.append(bringing.submit(bring, image_name(image), print))
+            record = _built(*what)
+            images.append(
+                Image(repository=record["name"], tag=record["tag"], digest=record["digest"] if _of_model(what) else "")
+            )
+            under_way.append(bringing.submit(bring, image_name(images[-1]), print))
         for brought in under_way:
             brought.result()
     return images
+
+
+def _of_model(what: tuple[str, ...]) -> bool:
+    return what[0] == "--spec"
+
+
+def _built(*what: str) -> dict[str, Any]:
+    """The record of an image that was made."""
+    place = ("--name", f"{REGISTRY}/{SERVICE}") if _of_model(what) else ()
+    _run(sys.executable, "-m", "services.image", *what, *place, "--out", str(_OUT))
+    name = SERVICE if _of_model(what) else what[1]
+    record: dict[str, Any] = json.loads((_OUT / "images" / f"{name}.json").read_text(encoding="utf-8"))
+    return record
+
+
+def publish_server(key: Path) -> str:
+    """Brings the server's image, signed, to the registry, unless it is there; its name with the tag.
+
+    `key` is a private key in PEM.
+    """
+    assert REGISTRY, "REGISTRY names no registry that nodes and this machine reach; `make cluster` brings one"
+    name = ImageName.parse(f"{REGISTRY}/{SERVER_IMAGE}:{server_tag()}")
+    if not open_repository(name).digest_of(name.tag):
+        _run(
+            sys.executable, "-m", "services.image", "--component", SERVER_IMAGE, "--name", name.bare, "--out", str(_OUT)
+        )
+        record = _OUT / "images" / f"{SERVER_IMAGE}.json"
+        _run(
+            sys.executable,
+            "-m",
+            "services.image.publish",
+            "--record",
+            str(record),
+            "--key",
+            str(key),
+            "--out",
+            str(_OUT),
+        )
+    return f"{name.bare}:{name.tag}"
 
 
 def build_image(*what: str) -> str:

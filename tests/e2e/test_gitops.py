@@ -50,13 +50,13 @@ def versions(packages: dict[str, str]) -> dict[str, Version]:
 
 @pytest.fixture(scope="module")
 def gitops(
-    built: dict[str, Image],
+    programs: dict[str, Image],
     images: dict[str, Image],
     versions: dict[str, Version],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[GitOps]:
     bring_controllers("local", ["flux"], print)
-    judge = built["judge"]
+    judge = programs["judge"]
     with (
         GitServer(Kube("gitops"), image_name(judge)) as server,
         environments(tmp_path_factory.mktemp("gitops"), judge, images, server, versions["1"]) as made,

@@ -28,6 +28,7 @@ from components.table.holdout import Sides, split_examples
 from k8s.training.rights import rights
 from tests.e2e.kube import Kube
 from tests.e2e.scenario import ROOT, build_image
+from tests.e2e.store_pod import KEY, POD_SECURITY, SECURITY, store_objects
 from tests.patience import patient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -40,15 +41,6 @@ _TOLERANCE = 0.01
 _SECONDS = 240
 #: So often the table is repeated for workers that are to be caught at work.
 _MANY = 60
-_KEY = {"AWS_ACCESS_KEY_ID": "trainer", "AWS_SECRET_ACCESS_KEY": "trainers-password"}
-_POD_SECURITY = {
-    "runAsNonRoot": True,
-    "runAsUser": 1034,
-    "runAsGroup": 1034,
-    "fsGroup": 1034,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 @dataclass(frozen=True)
@@ -80,13 +72,13 @@ class Ground:
             "envFrom": [{"secretRef": {"name": "store"}}],
             "resources": {"requests": {"cpu": "100m", "memory": "300Mi"}, "limits": {"memory": "2Gi"}},
             "terminationMessagePolicy": "File",
-            "securityContext": _SECURITY,
+            "securityContext": SECURITY,
             "volumeMounts": [{"name": "inputs", "mountPath": "/inputs"}, *given.get("volumeMounts", [])],
         }
         pod = {
             "restartPolicy": "Never",
             "serviceAccountName": account,
-            "securityContext": _POD_SECURITY,
+            "securityContext": POD_SECURITY,
             "containers": [container],
             "volumes": [{"name": "inputs", "configMap": {"name": inputs}}, *self.pod.get("volumes", [])],
         }
@@ -164,7 +156,7 @@ class Step:
         """The record of the model that the step named, and its ROC AUC on the hold-out."""
         names = json.loads(said.strip().splitlines()[-1])
         with self.kube.forwarded("pod/store", 9000) as port:
-            address, (key, secret) = f"http://127.0.0.1:{port}", _KEY.values()
+            address, (key, secret) = f"http://127.0.0.1:{port}", KEY.values()
             files = fsspec.filesystem("s3", key=key, secret=secret, endpoint_url=address, skip_instance_cache=True)
             model, fit = (
                 files.cat_file(f"canario/{self.name}/objects/{names[name].removeprefix('sha256:')}")
@@ -206,8 +198,7 @@ def made_ground(kube: Kube, image: str, stores: str) -> Ground:
     kube.apply(
         *({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}} for name in ("runner", "nobody")),
         *rights(kube.namespace, "runner"),
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "store"}, "stringData": _KEY},
-        *_store(stores),
+        *store_objects(stores),
     )
     spec = load_spec(_SERVICE)
     training = {"candidates": ["keras_mlp"], "workers": 2, "timeout_minutes": 15}
@@ -217,27 +208,6 @@ def made_ground(kube: Kube, image: str, stores: str) -> Ground:
     ground.config("wrong", {**_PARAMETERS, "dropout": 7.0})
     kube.run("wait", "pod/store", "--for=condition=Ready", "--timeout=300s")
     return ground
-
-
-def _store(image: str) -> list[dict[str, Any]]:
-    serve = (
-        "mkdir -p /data/buckets/canario && exec rclone serve s3 /data/buckets --addr=:9000 --config= --cache-dir=/tmp"
-    )
-    container = {
-        "name": "store",
-        "image": image,
-        "command": ["sh", "-ec", f"{serve} --auth-key={','.join(_KEY.values())}"],
-        "readinessProbe": {"tcpSocket": {"port": 9000}, "periodSeconds": 1},
-        "securityContext": _SECURITY,
-        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-    }
-    pod = {"securityContext": _POD_SECURITY, "containers": [container], "volumes": [{"name": "data", "emptyDir": {}}]}
-    label = {"app": "store"}
-    ports = {"selector": label, "ports": [{"port": 9000}]}
-    return [
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "store", "labels": label}, "spec": pod},
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "store"}, "spec": ports},
-    ]
 
 
 @pytest.fixture(scope="module")
