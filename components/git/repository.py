@@ -8,11 +8,9 @@ no effect, except on how another repository is reached.
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -203,10 +201,12 @@ class Repository:
         return self._pushed(url, f":{self._reference}", (), f"--force-with-lease={self._reference}:{commit}")
 
     def export(self, folder: Path) -> None:
-        """Writes the files of the newest commit to a folder."""
-        archive = self._git_bytes("archive", "--format=tar", f"{self.head()}^{{tree}}")
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(folder, filter="data")
+        """Writes the files of the newest commit to a folder, which is made; a link becomes a file with its target."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="canario-index-") as scratch:
+            more = {"GIT_INDEX_FILE": str(Path(scratch) / "index"), "GIT_WORK_TREE": str(folder)}
+            self._git("read-tree", self.head(), more=more)
+            self._git("-c", "core.symlinks=false", "checkout-index", "--all", more=more)
 
     def _undoing(self, commit: str, head: str) -> dict[str, str | None]:
         """The changes at `head` that undo `commit`: file -> its previous blob, None if there was no file."""

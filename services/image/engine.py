@@ -131,7 +131,9 @@ class Engine:
         archive = folder / "image.tar"
         self._answer("docker", "save", "--output", str(archive), image)
         with tarfile.open(archive) as saved:
-            saved.extractall(folder, filter="data")
+            # Python 3.11.3 and older know no filter.
+            saved.extraction_filter = getattr(tarfile, "data_filter", None)
+            saved.extractall(folder)  # noqa: S202 -- the archive is docker's own
         archive.unlink()
 
     def load(self, folder: Path, image: str) -> None:

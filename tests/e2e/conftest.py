@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from components.image.server import SERVER_IMAGE, server_tag
+from components.image.step_images import steps_tag
 from components.releases.release_file import Image
 from tests.e2e.callers import GATEWAY, Callers
 from tests.e2e.git_server import PORT, GitServer
@@ -27,7 +29,7 @@ from tests.e2e.scenario import (
     demo_packages,
     image_name,
     of_package,
-    publish_server,
+    publish,
 )
 from tests.signing_keys import Keys, write_keys
 
@@ -76,7 +78,13 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 @pytest.fixture(scope="session")
 def server_image(cluster: None, keys: Keys) -> str:
     """The server's image, in the registry."""
-    return publish_server(keys.private)
+    return publish(SERVER_IMAGE, server_tag(), keys.private)
+
+
+@pytest.fixture(scope="session")
+def steps_image(cluster: None, keys: Keys) -> str:
+    """The image of the pipeline's steps, in the registry."""
+    return publish("components", steps_tag(), keys.private)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ import yaml
 
 from components.image.image_name import ImageName
 from components.image.repository import open_repository
-from components.image.server import SERVER_IMAGE, server_tag
 from components.releases.release_file import Image, release_file, release_text
 from k8s.cluster.nodes import bring
 from k8s.rendering.environment_files import ClusterRelease
@@ -113,30 +112,21 @@ def _built(*what: str) -> dict[str, Any]:
     return record
 
 
-def publish_server(key: Path) -> str:
-    """Brings the server's image, signed, to the registry, unless it is there; its name with the tag.
+def publish(part: str, tag: str, key: Path) -> str:
+    """Brings a part's image, signed, to the registry, unless it is there; its name with the tag.
 
-    `key` is a private key in PEM.
+    Args:
+        part: such as `server`; one whose tag is that of its content.
+        tag: the tag that it has.
+        key: private key in PEM.
     """
     assert REGISTRY, "REGISTRY names no registry that nodes and this machine reach; `make cluster` brings one"
-    name = ImageName.parse(f"{REGISTRY}/{SERVER_IMAGE}:{server_tag()}")
-    if not open_repository(name).digest_of(name.tag):
-        _run(
-            sys.executable, "-m", "services.image", "--component", SERVER_IMAGE, "--name", name.bare, "--out", str(_OUT)
-        )
-        record = _OUT / "images" / f"{SERVER_IMAGE}.json"
-        _run(
-            sys.executable,
-            "-m",
-            "services.image.publish",
-            "--record",
-            str(record),
-            "--key",
-            str(key),
-            "--out",
-            str(_OUT),
-        )
-    return f"{name.bare}:{name.tag}"
+    name = ImageName.parse(f"{REGISTRY}/{part}:{tag}")
+    if not open_repository(name).digest_of(tag):
+        _run(sys.executable, "-m", "services.image", "--component", part, "--name", name.bare, "--out", str(_OUT))
+        places = ("--record", str(_OUT / "images" / f"{part}.json"), "--out", str(_OUT))
+        _run(sys.executable, "-m", "services.image.publish", *places, "--key", str(key))
+    return f"{name.bare}:{tag}"
 
 
 def build_image(*what: str) -> str:

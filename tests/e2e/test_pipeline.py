@@ -65,6 +65,7 @@ class Kubeflow:
 
     def _graph(self, table: Path) -> RunGraph:
         parser = argparse.ArgumentParser()
+        parser.add_argument("--name", default="")
         add_options(parser)
         places = {
             "--spec": str(self.spec),
@@ -105,7 +106,9 @@ def gitops(programs: dict[str, Image], server_image: str, tmp_path_factory: pyte
 
 
 @pytest.fixture(scope="module")
-def kubeflow(gitops: GitOps, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubeflow]:
+def kubeflow(
+    gitops: GitOps, steps_image: str, keys: Keys, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kubeflow]:
     """A namespace for restricted pods, with an empty store, and the store reached from here."""
     kube = Kube(STEPS)
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -117,11 +120,10 @@ def kubeflow(gitops: GitOps, keys: Keys, tmp_path_factory: pytest.TempPathFactor
     )
     kube.run("wait", f"pod/{store_pod.NAME}", "--for=condition=Ready", "--timeout=300s")
     spec = _write_spec(tmp_path_factory.mktemp("spec") / "service.yaml")
-    steps = build_image("--component", "components")
     with kube.forwarded(f"pod/{store_pod.NAME}", store_pod.PORT) as port, pytest.MonkeyPatch.context() as patch:
         for name, value in {**store_pod.KEY, "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}"}.items():
             patch.setenv(name, value)
-        yield Kubeflow(kube, steps, gitops, spec)
+        yield Kubeflow(kube, steps_image, gitops, spec)
     kube.run("delete", "namespace", STEPS)
 
 
@@ -129,6 +131,7 @@ def _write_spec(path: Path) -> Path:
     """Churn's spec, quick to train and to judge; the environment's own tree is judged alike."""
     document = yaml.safe_load((ROOT / "services" / SERVICE / "service.yaml").read_text(encoding="utf-8"))
     document["training"] |= {"candidates": ["logistic_regression"], "trials": 1, "folds": 2}
+    document["gates"]["roc_auc"] = {"min": 0.75}
     document["rollout"] |= ROLLOUT
     path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return path

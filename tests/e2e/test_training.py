@@ -183,12 +183,12 @@ def measured(made: TrainedModel, sides: Sides) -> tuple[Fit, float]:
 
 
 @pytest.fixture(scope="module")
-def ground(cluster: None) -> Iterator[Ground]:
+def ground(steps_image: str) -> Iterator[Ground]:
     kube = Kube(NAMESPACES[0])
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kube.namespace, "labels": labels}})
     try:
-        yield made_ground(kube, build_image("--component", "components"), build_image("--component", "stores"))
+        yield made_ground(kube, steps_image, build_image("--component", "stores"))
     finally:
         kube.run("delete", "namespace", kube.namespace)
 

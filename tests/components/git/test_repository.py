@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from components.errors import GitError
 from components.git.repository import Repository
-from tests.git_repository import git
+from tests.git_repository import commit_all, git
 
 FILE = "k8s/envs/demo/churn.yaml"
 
@@ -65,6 +65,17 @@ def test_the_newest_files_are_exported(repository: Repository, tmp_path: Path) -
     found = {str(path.relative_to(tmp_path / "files")): path.read_text() for path in (tmp_path / "files").rglob("*.*")}
     assert found == {FILE: "version: 2 ü\n"}
     assert (tmp_path / "files" / "README").read_text() == ""
+
+
+def test_a_link_is_exported_as_a_file(repository: Repository, tmp_path: Path) -> None:
+    """A link that somebody committed leads nowhere: it could name any file of this machine."""
+    git(tmp_path, "clone", "--quiet", str(repository.path), "clone")
+    (tmp_path / "clone" / "link").symlink_to("/etc/passwd")
+    commit_all(tmp_path / "clone")
+    git(tmp_path / "clone", "push", "--quiet")
+    repository.export(tmp_path / "files")
+    assert not (tmp_path / "files" / "link").is_symlink()
+    assert (tmp_path / "files" / "link").read_text() == "/etc/passwd"
 
 
 def test_a_branch_is_deleted_at_the_remote_only_as_it_was_known(repository: Repository, tmp_path: Path) -> None:
