@@ -163,9 +163,10 @@ cluster: setup  ## create a local cluster of two nodes with kind and docker
 	@$(PY) -m k8s.cluster
 
 .PHONY: platform
-platform: setup  ## install what the cluster lacks: controllers, judge, MLflow  ## [ENV=] [WITH="flux keda"]
+platform: export ADMIT ?=
+platform: setup  ## install what the cluster lacks: controllers, judge, MLflow  ## [ENV=] [WITH="flux keda"] [ADMIT=host/folder]
 	@$(if $(filter local,$(ENV)),$(MAKE) platform-images PARTS="judge mlflow stores")
-	@$(PY) -m k8s.platform --env $(ENV) $(if $(WITH),--with $(WITH))
+	@$(PY) -m k8s.platform --env $(ENV) $(if $(WITH),--with $(WITH)) $${ADMIT:+--admit "$$ADMIT"}
 
 .PHONY: deploy
 deploy: setup  ## deploy a service; VERSION releases its newest image first  ## [SERVICE=] [ENV=] [VERSION=n]

@@ -20,6 +20,7 @@ from k8s.cluster import kubectl, nodes
 from k8s.cluster.program import run
 from k8s.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.platform.address import check_followed, check_reverted
+from k8s.platform.door import rules
 from k8s.platform.installing import bring_controllers
 from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_size, tracking
 from k8s.platform.waiting import waiting
@@ -47,6 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _install(args: argparse.Namespace) -> None:
     flux = _ENVIRONMENTS / args.env / "flux"
     if "flux" in args.with_controllers and flux.is_dir():
+        if args.admit:
+            raise EnvironmentFileError(
+                f"--admit: {args.admit} is not for an environment that Flux follows; write it into "
+                f"k8s/envs/{args.env}/configs/kustomization.yaml"
+            )
         check_followed(_ROOT, args.env)
         _reach()
         bring_controllers(args.env, args.with_controllers, _say)
@@ -59,8 +65,10 @@ def _install(args: argparse.Namespace) -> None:
     _reach()
     require_secret(wanted, PLATFORM)
     bring_controllers(args.env, args.with_controllers, _say)
-    kubectl.apply("--kustomize", str(configs(args.env)))
-    _say("namespaces: canario and models, with their limits, and what models lets in")
+    with rules(configs(args.env), args.admit) as folder:
+        kubectl.apply("--kustomize", str(folder))
+    let_in = f": {args.admit}" if args.admit else ""
+    _say(f"namespaces: canario and models, with their limits, and what models lets in{let_in}")
     bring_secret(wanted, PLATFORM, _say)
     for image in images(objects):
         nodes.bring(image, _say)
@@ -154,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--with", dest="with_controllers", nargs="*", default=[], metavar="NAME", help="optional controllers to add"
     )
+    parser.add_argument("--admit", default="", metavar="HOST/FOLDER", help="the registry that models lets in")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of helm/canario")
     parser.add_argument("--timeout-seconds", type=float, default=300, help="longest wait for the pods (default 300)")
     return parser

@@ -112,7 +112,6 @@ def repository(programs: dict[str, Image]) -> Iterator[GitServer]:
 def platform(repository: GitServer) -> Iterator[None]:
     """The controllers, the namespaces and the judge, which reverts in the repository as long as it is there."""
     _install_platform("--set", f"environment.url={repository.url}", "--set", f"environment.port={PORT}")
-    _admit_registry()
     judges = Kube("canario")  # their image's tag stays while it is worked on
     judges.run("rollout", "restart", "deployment/judge")
     judges.run("rollout", "status", "deployment/judge", "--timeout=120s")
@@ -122,13 +121,9 @@ def platform(repository: GitServer) -> Iterator[None]:
 
 def _install_platform(*settings: str) -> None:
     command = [sys.executable, "-m", "k8s.platform", "--env", "local", *WITHOUT_TRACKING, *settings]
+    command += ["--admit", REGISTRY] if settings else []
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _admit_registry() -> None:
-    """Lets images of the tests' registry in, until the platform is installed again."""
-    Kube("models").run("annotate", "--overwrite", "namespace", "models", f"canario/registry={REGISTRY}")
 
 
 @pytest.fixture(scope="session")
