@@ -58,6 +58,7 @@ class Ground:
     def start(self, name: str, times: int = 1, account: str = "runner", inputs: str = "inputs") -> Step:
         """Starts the step as a Job whose pod is tried again when it is killed."""
         env = {"STORE": f"s3://canario/{name}", "TIMES": str(times), "AWS_ENDPOINT_URL_S3": "http://store:9000"}
+        env["PYTHONPATH"] = "/app/src"  # as KFP's own command has it, which starts in that folder
         workers = {"requests": {"cpu": "250m", "memory": "700Mi"}, "limits": {"memory": "3Gi"}}
         env[SETTING] = json.dumps({"resources": workers})
         own = {"name": "KFP_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
