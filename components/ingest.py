@@ -71,18 +71,18 @@ def ingest(spec: str, data: str, run: str, mlflow: str, store: str, code: str) -
     of its own, the run is named after code, spec and snapshot: the same three are the same run. `version`, `champion`
     and `reference` are the champion's version, package and data, and "" if there is no champion.
     """
-    with running(code), metered() as meter:
-        keep = Store(store)
-        whole = unpack_spec(spec, store)
-        taken = take_snapshot(data, whole.data)
-        snapshot = keep.put(Kind.SNAPSHOT, taken.content)
-        told, seen, learned = (keep_spec(keep, view) for view in (whole, table_view(whole), learning_view(whole)))
-        name = run or run_name(whole, code, snapshot)
-        known = champion(mlflow, whole.name)
-        if known:
-            keep_registered(known, mlflow, keep)
-        print("".join(f"note: {note}\n" for note in taken.notes) + f"{taken.rows:,} rows, snapshot {snapshot}")
-        print(f"champion is version {known.version}, package {known.package}" if known else "no champion yet")
-        named = (known.version, known.package, known.snapshot) if known else ("", "", "")
-        usage = meter.text()
-        return name, snapshot, taken.rows, taken.source_digest, told, seen, learned, *named, usage
+    with running(code):
+        with metered() as meter:
+            keep = Store(store)
+            whole = unpack_spec(spec, store)
+            taken = take_snapshot(data, whole.data)
+            snapshot = keep.put(Kind.SNAPSHOT, taken.content)
+            told, seen, learned = (keep_spec(keep, view) for view in (whole, table_view(whole), learning_view(whole)))
+            name = run or run_name(whole, code, snapshot)
+            known = champion(mlflow, whole.name)
+            if known:
+                keep_registered(known, mlflow, keep)
+            print("".join(f"note: {note}\n" for note in taken.notes) + f"{taken.rows:,} rows, snapshot {snapshot}")
+            print(f"champion is version {known.version}, package {known.package}" if known else "no champion yet")
+            named = (known.version, known.package, known.snapshot) if known else ("", "", "")
+        return name, snapshot, taken.rows, taken.source_digest, told, seen, learned, *named, meter.text()

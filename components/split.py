@@ -18,10 +18,11 @@ def split(
     code: str,
 ) -> NamedTuple("Outputs", [("train", str), ("holdout", str), ("usage", str)]):  # type: ignore[valid-type]
     """Cuts the snapshot into a training part and a hold-out that the search never sees; returns their digests."""
-    with running(code), metered() as meter:
-        parsed = kept_spec(store, spec)
-        sides = split_examples(kept_examples(store, snapshot, parsed), parsed)
-        print(f"{len(sides.train):,} rows to train on, {len(sides.holdout):,} held out")
-        keep = Store(store)
-        train, holdout = (keep.put(Kind.OBJECT, table_bytes(side.frame)) for side in (sides.train, sides.holdout))
+    with running(code):
+        with metered() as meter:
+            parsed = kept_spec(store, spec)
+            sides = split_examples(kept_examples(store, snapshot, parsed), parsed)
+            print(f"{len(sides.train):,} rows to train on, {len(sides.holdout):,} held out")
+            keep = Store(store)
+            train, holdout = (keep.put(Kind.OBJECT, table_bytes(side.frame)) for side in (sides.train, sides.holdout))
         return train, holdout, meter.text()

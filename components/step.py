@@ -1,7 +1,7 @@
 """The decorator that makes a function a step, and what each step does around its work.
 
-The graph holds no code: a step imports its function from `components`, which is on the
-image's PYTHONPATH, and nothing is installed when a step starts.
+The graph holds no code: a step imports its function from `components`, which lies in the
+image's working directory, and nothing is installed when a step starts.
 """
 
 from __future__ import annotations

@@ -20,11 +20,13 @@ def validate(
 
     `spec`, `snapshot` and `reference`, the champion's data, are digests of content in the store, as is the report.
     """
-    with running(code), metered() as meter:
-        parsed = kept_spec(store, spec)
-        before = kept_examples(store, reference, parsed) if reference else None
-        found = check_examples(kept_examples(store, snapshot, parsed), parsed, before)
-        text = report(found)
-        Path(findings.path).write_text(text, encoding="utf-8")
-        print("".join(f"note: {note}\n" for note in found.notes) + f"{found.rows:,} rows are what the spec says")
-        return Store(store).put(Kind.OBJECT, text.encode()), meter.text()
+    with running(code):
+        with metered() as meter:
+            parsed = kept_spec(store, spec)
+            before = kept_examples(store, reference, parsed) if reference else None
+            found = check_examples(kept_examples(store, snapshot, parsed), parsed, before)
+            text = report(found)
+            Path(findings.path).write_text(text, encoding="utf-8")
+            print("".join(f"note: {note}\n" for note in found.notes) + f"{found.rows:,} rows are what the spec says")
+            kept = Store(store).put(Kind.OBJECT, text.encode())
+        return kept, meter.text()

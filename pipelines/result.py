@@ -10,6 +10,7 @@ from typing import Any
 
 from components.errors import StoreError
 from components.files import write_atomically
+from components.models.usage import EARLY_STEPS
 from components.registry.package_store import kept_package
 from components.store.content import Kind, Store
 from pipelines.runner import StepFailure, StepRun
@@ -109,7 +110,7 @@ def _evaluation(store: Store, outputs: Mapping[str, Mapping[str, Any]]) -> dict[
     if not measured:
         return {}
     whole = _read(store, measured["evaluation"])
-    early = {name: json.loads(outputs[name]["usage"]) for name in ("ingest", "validate", "split")}
+    early = {name: json.loads(outputs[name]["usage"]) for name in EARLY_STEPS}
     search = _read(store, outputs["tune"]["Output"])
     trials = [{**trial, "mean": sum(trial["scores"]) / len(trial["scores"])} for trial in search["trials"]]
     importance = _read(store, measured["importance"])["features"]

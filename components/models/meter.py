@@ -57,11 +57,6 @@ class Meter:
         self._seconds = time.monotonic() - self._begun
         self._cpu = self._cpu_seconds() - self._cpu_begun
 
-    def text(self) -> str:
-        """What was used until now as JSON, for a step that hands it on as its last work."""
-        self.end()
-        return self.usage().model_dump_json(exclude_defaults=True)
-
     def usage(self) -> Usage:
         """What was used until the end."""
         return Usage(
@@ -73,6 +68,10 @@ class Meter:
             cpu_seconds=round(self._cpu, 2),
             seconds=round(self._seconds, 2),
         )
+
+    def text(self) -> str:
+        """What was used until the end as JSON, for a step that hands it on to others."""
+        return self.usage().model_dump_json(exclude_defaults=True)
 
     def _devices(self) -> DeviceUsage:
         if not self._samples:

@@ -10,8 +10,10 @@ from typing import Final, Literal
 
 from components.spec.contract import ClosedModel
 
-#: The steps that are measured, in the order of the run: those that hold a table, train or ask a model.
-MEASURED_STEPS: Final = ("ingest", "validate", "split", "tune", "train", "evaluate")
+#: The steps before the search, which hold the table.
+EARLY_STEPS: Final = ("ingest", "validate", "split")
+#: All steps that are measured, in the order of the run.
+MEASURED_STEPS: Final = (*EARLY_STEPS, "tune", "train", "evaluate")
 
 
 class DeviceUsage(ClosedModel):
