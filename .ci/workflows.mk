@@ -68,5 +68,5 @@ e2e-list:  ## list the parts of e2e as a workflow's output
 
 .PHONY: kind-registry
 kind-registry:  ## let this machine find kind's registry, print its settings
-	@echo 127.0.0.1 registry.canario | sudo tee -a /etc/hosts >/dev/null
-	@echo REGISTRY=registry.canario:5000/canario; echo CANARIO_INSECURE_REGISTRIES=registry.canario:5000
+	@$(PY) -c 'from k8s.cluster.kind_registry import HOST; print("127.0.0.1", HOST)' | sudo tee -a /etc/hosts >/dev/null
+	@$(PY) -c 'from k8s.cluster.kind_registry import SETTINGS; print(*SETTINGS, sep="\n")'

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from components.image.registry_session import INSECURE_VARIABLE
 from k8s.cluster import kind_registry
 from k8s.cluster.kubectl import kubectl
 from k8s.errors import ClusterError, DeployError, ToolError
@@ -40,15 +39,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _check()
         _bring(kubeconfig)
-        registry = kind_registry.bring_registry(_ask(["kind", "get", "nodes", "--name", NAME], "no nodes").split())
+        kind_registry.bring_registry(_ask(["kind", "get", "nodes", "--name", NAME], "no nodes").split())
     except DeployError as error:
         print(f"there is no cluster: {error}", file=sys.stderr)
         return 1
     print(f"next:\n  export KUBECONFIG={kubeconfig}\n  make platform")
-    print(f"nodes and pods reach the registry {registry}, without TLS; to use it from here, too:")
+    print(f"nodes and pods reach the registry {kind_registry.ADDRESS}, without TLS; to use it from here, too:")
     if not kind_registry.is_known_here():
         print(f"  echo 127.0.0.1 {kind_registry.HOST} | sudo tee -a /etc/hosts")
-    print(f"  export REGISTRY={registry}/canario {INSECURE_VARIABLE}={registry}")
+    print(f"  export {' '.join(kind_registry.SETTINGS)}")
     return 0
 
 

@@ -11,19 +11,23 @@ import subprocess
 from collections.abc import Sequence
 from typing import Final
 
+from components.image.registry_session import INSECURE_VARIABLE
 from k8s.errors import ToolError
 
 #: The container's name, so its host name on kind's network.
 HOST: Final = "registry.canario"
 PORT: Final = 5000
+ADDRESS: Final = f"{HOST}:{PORT}"
+#: What programs on this machine are told of it.
+SETTINGS: Final = (f"REGISTRY={ADDRESS}/canario", f"{INSECURE_VARIABLE}={ADDRESS}")
 _IMAGE: Final = "docker.io/library/registry:3.0.0"
 _NETWORK: Final = "kind"
 _THIS_MACHINE: Final = "127.0.0.1"
-_HOSTS: Final = f"/etc/containerd/certs.d/{HOST}:{PORT}"
+_HOSTS: Final = f"/etc/containerd/certs.d/{ADDRESS}"
 
 
-def bring_registry(nodes: Sequence[str]) -> str:
-    """Starts the registry unless it runs, and tells each node that it speaks no TLS; returns `host:port`.
+def bring_registry(nodes: Sequence[str]) -> None:
+    """Starts the registry unless it runs, and tells each node that it speaks no TLS.
 
     Raises:
         ToolError: docker refuses.
@@ -33,9 +37,8 @@ def bring_registry(nodes: Sequence[str]) -> str:
         place = ("--name", HOST, "--network", _NETWORK, "--publish", f"{_THIS_MACHINE}:{PORT}:5000")
         _docker("run", "--detach", "--restart", "unless-stopped", *place, _IMAGE)
     for node in nodes:
-        script = f"mkdir -p {_HOSTS} && echo '[host.\"http://{HOST}:{PORT}\"]' > {_HOSTS}/hosts.toml"
+        script = f"mkdir -p {_HOSTS} && echo '[host.\"http://{ADDRESS}\"]' > {_HOSTS}/hosts.toml"
         _docker("exec", node, "sh", "-c", script)
-    return f"{HOST}:{PORT}"
 
 
 def is_known_here() -> bool:

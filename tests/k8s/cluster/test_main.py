@@ -84,7 +84,7 @@ def test_a_registry_that_runs_is_kept(tmp_path: Path, monkeypatch: pytest.Monkey
     said = f'echo "$0 $*" >> {tmp_path}/told; case "$1 $2" in'
     program(tmp_path, "docker", f'{said} "ps --quiet") echo 1a2b3c ;; esac')
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert bring_registry(["one", "two"]) == f"{HOST}:5000"
+    bring_registry(["one", "two"])
     told = (tmp_path / "told").read_text()
     assert "docker run" not in told
     assert told.count("docker exec") == 2
