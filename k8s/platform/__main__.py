@@ -20,7 +20,7 @@ from k8s.cluster import kubectl, nodes
 from k8s.cluster.program import run
 from k8s.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.platform.address import check_followed, check_reverted
-from k8s.platform.door import rules
+from k8s.platform.door import registry, rules
 from k8s.platform.installing import bring_controllers
 from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_size, tracking
 from k8s.platform.waiting import waiting
@@ -162,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--with", dest="with_controllers", nargs="*", default=[], metavar="NAME", help="optional controllers to add"
     )
-    parser.add_argument("--admit", default="", metavar="HOST/FOLDER", help="the registry that models lets in")
+    parser.add_argument("--admit", type=registry, metavar="HOST/FOLDER", help="the registry that models lets in")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of helm/canario")
     parser.add_argument("--timeout-seconds", type=float, default=300, help="longest wait for the pods (default 300)")
     return parser

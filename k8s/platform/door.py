@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,24 +12,42 @@ from typing import Final
 
 import yaml
 
+from components.errors import ImageRegistryError
+from components.image.image_name import ImageName
+
 _ANNOTATION: Final = "/metadata/annotations/canario~1registry"
 _MODELS: Final = {"kind": "Namespace", "labelSelector": "canario/admission=models"}
 
 
+def registry(text: str) -> str:
+    """The registry and folder that an option names.
+
+    Raises:
+        argparse.ArgumentTypeError: no image can have a name below it.
+    """
+    try:
+        ImageName.parse(f"{text}/image")
+    except ImageRegistryError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no registry with a folder, such as registry.example.com/models"
+        ) from error
+    return text
+
+
 @contextmanager
-def rules(configs: Path, registry: str) -> Iterator[Path]:
+def rules(configs: Path, admitted: str | None) -> Iterator[Path]:
     """A folder for `kubectl apply --kustomize`, as long as this lasts.
 
     Args:
         configs: the environment's overlay of k8s/configs.
-        registry: host and folder of the images to admit; empty for what the environment says.
+        admitted: registry and folder of the images to let in; None for what the environment says.
     """
-    if not registry:
+    if admitted is None:
         yield configs
         return
     with tempfile.TemporaryDirectory(prefix="canario-door-") as folder:
         place = Path(folder).resolve()
-        patch = [{"op": "replace", "path": _ANNOTATION, "value": registry}]
+        patch = [{"op": "replace", "path": _ANNOTATION, "value": admitted}]
         document = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",

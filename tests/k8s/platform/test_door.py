@@ -12,7 +12,7 @@ from k8s.platform.door import rules
 
 
 def test_without_a_registry_the_environment_s_own_rules_stand() -> None:
-    with rules(configs("local"), "") as folder:
+    with rules(configs("local"), None) as folder:
         assert folder == configs("local")
 
 
@@ -29,3 +29,11 @@ def test_another_registry_takes_the_place_of_the_environment_s() -> None:
 def test_an_environment_in_git_is_changed_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--env", "staging", "--with", "flux", "--admit", "registry.example.com/team"]) == 1
     assert "--admit: registry.example.com/team is not for an environment that Flux follows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("told", ["registry.example.com/", "team", "https://registry.example.com/team"])
+def test_what_names_no_registry_is_refused(told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--env", "local", "--admit", told])
+    assert ended.value.code == 2
+    assert f"--admit: {told!r} is no registry with a folder" in capsys.readouterr().err
