@@ -99,3 +99,17 @@ def test_what_buildah_knows_is_read() -> None:
 def test_what_docker_and_podman_know_is_read(document: dict[str, object], digest: str) -> None:
     stored = _docker_stored(document)
     assert (stored.digest, stored.size_bytes, stored.labels) == (digest, 7, {})
+
+
+@pytest.mark.parametrize(
+    ("image", "plain"), [("images.lan:5000/team/churn:1", True), ("images.example.com/team/churn:1", False)]
+)
+def test_only_a_listed_registry_is_pushed_to_without_tls(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, image: str, plain: bool
+) -> None:
+    monkeypatch.setenv("CANARIO_INSECURE_REGISTRIES", "images.lan:5000")
+    pushed = 'for word; do [ "$before" = --digestfile ] && echo sha256:1 > "$word"; before=$word; done'
+    (programs / "buildah").write_text(f'#!/bin/sh\necho "$*" > {programs}/told\n{pushed}\n')
+    (programs / "buildah").chmod(0o755)
+    assert Engine("buildah", (), programs / "log").push(image) == "sha256:1"
+    assert ("--tls-verify=false" in (programs / "told").read_text()) is plain
