@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.kube import Kube
+from tests.e2e.kube import CONTAINER_SECURITY, Kube
 
 #: Where the gateway listens inside the cluster.
 GATEWAY = os.environ.get("CANARIO_GATEWAY", "http://traefik.gateway")
@@ -84,7 +84,7 @@ class Callers:
             "image": self._image,
             "command": ["sh", "-c", _SCRIPT, "sh", *where, *load, *kept, *shares],
             "volumeMounts": [{"name": "rows", "mountPath": "/rows"}, {"name": "tmp", "mountPath": "/tmp"}],
-            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            "securityContext": CONTAINER_SECURITY,
         }
         return {
             "apiVersion": "v1",

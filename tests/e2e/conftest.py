@@ -28,7 +28,7 @@ from tests.e2e.scenario import (
     build_images,
     demo_packages,
     image_name,
-    of_package,
+    model_image,
     publish,
 )
 from tests.signing_keys import Keys, write_keys
@@ -91,14 +91,13 @@ def steps_image(cluster: None, keys: Keys) -> str:
 def programs(cluster: None) -> dict[str, Image]:
     """The images of the judge and the callers, on the cluster's nodes."""
     names = ("judge", "load")
-    return dict(zip(names, build_images(*(("--component", name) for name in names)), strict=True))
+    return dict(zip(names, build_images(*names), strict=True))
 
 
 @pytest.fixture(scope="session")
 def images(server_image: str, packages: dict[str, str]) -> dict[str, Image]:
     """The images of the demo's packages, in the registry."""
-    listed = list(packages.values())
-    return dict(zip(listed, build_images(*map(of_package, listed)), strict=True))
+    return {package: model_image(package) for package in packages.values()}
 
 
 @pytest.fixture(scope="session")
@@ -111,7 +110,8 @@ def repository(programs: dict[str, Image]) -> Iterator[GitServer]:
 @pytest.fixture(scope="session")
 def platform(repository: GitServer) -> Iterator[None]:
     """The controllers, the namespaces and the judge, which reverts in the repository as long as it is there."""
-    _install_platform("--set", f"environment.url={repository.url}", "--set", f"environment.port={PORT}")
+    environment = ("--set", f"environment.url={repository.url}", "--set", f"environment.port={PORT}")
+    _install_platform("--admit", REGISTRY, *environment)
     judges = Kube("canario")  # their image's tag stays while it is worked on
     judges.run("rollout", "restart", "deployment/judge")
     judges.run("rollout", "status", "deployment/judge", "--timeout=120s")
@@ -121,7 +121,6 @@ def platform(repository: GitServer) -> Iterator[None]:
 
 def _install_platform(*settings: str) -> None:
     command = [sys.executable, "-m", "k8s.platform", "--env", "local", *WITHOUT_TRACKING, *settings]
-    command += ["--admit", REGISTRY] if settings else []
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

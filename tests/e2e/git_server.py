@@ -13,7 +13,7 @@ from typing import Any
 from components.errors import GitError
 from components.git.repository import Commit, Repository
 from components.releases.environment_repository import EnvironmentRepository
-from tests.e2e.kube import Kube
+from tests.e2e.kube import CONTAINER_SECURITY, Kube
 
 PORT = 9418
 _NAME = "environment"
@@ -122,7 +122,7 @@ class GitServer:
             "command": ["sh", "-c", _SERVE],
             "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
             "volumeMounts": [{"name": "srv", "mountPath": "/srv"}],
-            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            "securityContext": CONTAINER_SECURITY,
         }
         return {
             "apiVersion": "v1",

@@ -17,7 +17,7 @@ from typing import Any, Final
 import yaml
 
 from pipelines.kubeflow import RunGraph
-from tests.e2e.kube import Kube
+from tests.e2e.kube import CONTAINER_SECURITY, Kube
 from tests.patience import patient
 from tests.pipelines import launch
 
@@ -26,7 +26,6 @@ _PROGRAM: Final = "launcher"
 _FOLDERS: Final = ("gcs", "s3", "minio", ".local", ".cache", ".config")
 #: What a step's pod may ask of Kubernetes, and this launcher gives.
 _KNOWN: Final = {"activeDeadlineSeconds", "secretAsEnv", "nodeSelector", "tolerations"}
-_SECURITY: Final = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 _POD_SECURITY: Final = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 _SECONDS: Final = 600.0
 
@@ -130,7 +129,7 @@ class Launcher:
             "env": [*given.get("env", ()), *_secret_env(wishes.get("secretAsEnv", ()))],
             "resources": _resources(given.get("resources", {})),
             "terminationMessagePolicy": "File",
-            "securityContext": _SECURITY,
+            "securityContext": CONTAINER_SECURITY,
             "volumeMounts": [
                 {"name": _PROGRAM, "mountPath": "/launcher"},
                 *({"name": _volume(folder), "mountPath": f"/{folder}"} for folder in _FOLDERS),

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from components.image.image_name import ImageName
+from components.image.record import BuiltImage, read_record
 from components.image.repository import open_repository
 from components.releases.release_file import Image, release_file, release_text
 from k8s.cluster.nodes import bring
@@ -80,36 +81,39 @@ def demo_packages() -> dict[str, str]:
     return {str(version["version"]): version["package"] for version in summary["versions"]}
 
 
-def build_images(*made: tuple[str, ...]) -> list[Image]:
-    """Makes images, each by its arguments of `services.image`.
-
-    A model's goes to the registry, from which nodes pull it; the others are brought to the cluster, each while the
-    next is made.
-    """
+def build_images(*programs: str) -> list[Image]:
+    """Makes the images of programs; one is brought to the cluster's nodes while the next is made."""
     images, under_way = [], []
     with ThreadPoolExecutor(max_workers=1) as bringing:
-        for what in made:
-            record = _built(*what)
-            images.append(
-                Image(repository=record["name"], tag=record["tag"], digest=record["digest"] if _of_model(what) else "")
-            )
+        for program in programs:
+            record = _built(program, "--component", program)
+            images.append(Image(repository=record.name, tag=record.tag))
             under_way.append(bringing.submit(bring, image_name(images[-1]), print))
         for brought in under_way:
             brought.result()
     return images
 
 
-def _of_model(what: tuple[str, ...]) -> bool:
-    return what[0] == "--spec"
+def build_image(program: str) -> str:
+    """Makes a program's image and brings it to the cluster; its name with the tag."""
+    return image_name(*build_images(program))
 
 
-def _built(*what: str) -> dict[str, Any]:
-    """The record of an image that was made."""
-    place = ("--name", f"{REGISTRY}/{SERVICE}") if _of_model(what) else ()
-    _run(sys.executable, "-m", "services.image", *what, *place, "--out", str(_OUT))
-    name = SERVICE if _of_model(what) else what[1]
-    record: dict[str, Any] = json.loads((_OUT / "images" / f"{name}.json").read_text(encoding="utf-8"))
-    return record
+def model_image(package: str) -> Image:
+    """Writes the image of one of the demo's packages to the registry, from which nodes pull it."""
+    what = ("--spec", str(DEMO / "service.yaml"), "--package", str(package_folder(package)))
+    record = _built(SERVICE, *what, "--name", f"{REGISTRY}/{SERVICE}")
+    return Image(repository=record.name, tag=record.tag, digest=record.digest)
+
+
+def _built(name: str, *what: str) -> BuiltImage:
+    """The record `name` of an image that was made."""
+    _run(sys.executable, "-m", "services.image", *what, "--out", str(_OUT))
+    return read_record(_record(name))
+
+
+def _record(name: str) -> Path:
+    return _OUT / "images" / f"{name}.json"
 
 
 def publish(part: str, tag: str, key: Path) -> str:
@@ -123,15 +127,10 @@ def publish(part: str, tag: str, key: Path) -> str:
     assert REGISTRY, "REGISTRY names no registry that nodes and this machine reach; `make cluster` brings one"
     name = ImageName.parse(f"{REGISTRY}/{part}:{tag}")
     if not open_repository(name).digest_of(tag):
-        _run(sys.executable, "-m", "services.image", "--component", part, "--name", name.bare, "--out", str(_OUT))
-        places = ("--record", str(_OUT / "images" / f"{part}.json"), "--out", str(_OUT))
+        _built(part, "--component", part, "--name", name.bare)
+        places = ("--record", str(_record(part)), "--out", str(_OUT))
         _run(sys.executable, "-m", "services.image.publish", *places, "--key", str(key))
     return f"{name.bare}:{tag}"
-
-
-def build_image(*what: str) -> str:
-    """Makes an image and brings it to the cluster; its name with the tag."""
-    return image_name(*build_images(what))
 
 
 def image_name(image: Image) -> str:
@@ -142,11 +141,6 @@ def image_name(image: Image) -> str:
 def package_folder(package: str) -> Path:
     """Where the demo keeps a package."""
     return DEMO / "store" / "packages" / package.removeprefix("sha256:")
-
-
-def of_package(package: str) -> tuple[str, ...]:
-    """The arguments of `services.image` for the image of one of the demo's packages."""
-    return ("--spec", str(DEMO / "service.yaml"), "--package", str(package_folder(package)))
 
 
 def spec_with(folder: Path, **rollout: Any) -> Path:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tests.e2e.kube import CONTAINER_SECURITY
+
 NAME: Final = "store"
 PORT: Final = 9000
 ADDRESS: Final = "s3://canario"
 #: Its credentials, by the variables that clients read.
 KEY: Final = {"AWS_ACCESS_KEY_ID": "trainer", "AWS_SECRET_ACCESS_KEY": "trainers-password"}
-#: What restricted Pod Security asks of a pod and of its containers.
+#: What restricted Pod Security asks of a pod, with a user and a group that may write to its volumes.
 POD_SECURITY: Final = {
     "runAsNonRoot": True,
     "runAsUser": 1034,
@@ -17,7 +19,6 @@ POD_SECURITY: Final = {
     "fsGroup": 1034,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-SECURITY: Final = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 _SERVE: Final = (
     f"mkdir -p /data/buckets/canario && exec rclone serve s3 /data/buckets --addr=:{PORT} --config= --cache-dir=/tmp"
 )
@@ -30,7 +31,7 @@ def store_objects(image: str) -> list[dict[str, Any]]:
         "image": image,
         "command": ["sh", "-ec", f"{_SERVE} --auth-key={','.join(KEY.values())}"],
         "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
-        "securityContext": SECURITY,
+        "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [{"name": "data", "mountPath": "/data"}],
     }
     pod = {"securityContext": POD_SECURITY, "containers": [container], "volumes": [{"name": "data", "emptyDir": {}}]}

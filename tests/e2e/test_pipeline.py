@@ -89,7 +89,7 @@ class Kubeflow:
 def gitops(programs: dict[str, Image], server_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitOps]:
     """An environment that Flux follows, with MLflow and no release yet."""
     for program in ("mlflow", "stores"):
-        build_image("--component", program)
+        build_image(program)
     bring_controllers("local", ["flux"], print)
     mlflow = {"enabled": True, "workers": 1, "resources": {"cpu": "50m", "memory": "512Mi"}, "callers": [STEPS]}
     judge, root = programs["judge"], tmp_path_factory.mktemp("gitops")
@@ -115,7 +115,7 @@ def kubeflow(
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": STEPS, "labels": labels}})
     signing = {"key.pem": keys.private.read_text(encoding="utf-8")}
     kube.apply(
-        *store_pod.store_objects(build_image("--component", "stores")),
+        *store_pod.store_objects(build_image("stores")),
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "signing"}, "stringData": signing},
     )
     kube.run("wait", f"pod/{store_pod.NAME}", "--for=condition=Ready", "--timeout=300s")

@@ -75,7 +75,7 @@ def install(*options: str) -> str:
 @pytest.fixture(scope="module")
 def server(cluster: None) -> Iterator[Server]:
     for program in ("judge", "mlflow", "stores"):
-        build_image("--component", program)
+        build_image(program)
     kube = Kube("canario")
     try:
         said = install()

@@ -26,9 +26,9 @@ from components.table.cells import read_table, table_bytes
 from components.table.examples import examples_of
 from components.table.holdout import Sides, split_examples
 from k8s.training.rights import rights
-from tests.e2e.kube import Kube
+from tests.e2e.kube import CONTAINER_SECURITY, Kube
 from tests.e2e.scenario import ROOT, build_image
-from tests.e2e.store_pod import KEY, POD_SECURITY, SECURITY, store_objects
+from tests.e2e.store_pod import KEY, POD_SECURITY, store_objects
 from tests.patience import patient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -73,7 +73,7 @@ class Ground:
             "envFrom": [{"secretRef": {"name": "store"}}],
             "resources": {"requests": {"cpu": "100m", "memory": "300Mi"}, "limits": {"memory": "2Gi"}},
             "terminationMessagePolicy": "File",
-            "securityContext": SECURITY,
+            "securityContext": CONTAINER_SECURITY,
             "volumeMounts": [{"name": "inputs", "mountPath": "/inputs"}, *given.get("volumeMounts", [])],
         }
         pod = {
@@ -189,7 +189,7 @@ def ground(steps_image: str) -> Iterator[Ground]:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kube.namespace, "labels": labels}})
     try:
-        yield made_ground(kube, steps_image, build_image("--component", "stores"))
+        yield made_ground(kube, steps_image, build_image("stores"))
     finally:
         kube.run("delete", "namespace", kube.namespace)
 
