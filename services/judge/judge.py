@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from itertools import chain
 
 from components.spec.contract import Rollout
 from services.judge.evidence.series import Series, evidence_at
 from services.judge.evidence.sources import Source
-from services.judge.verdict import Verdict, judge
+from services.judge.verdict import Verdict, judge, verdict_at_end
 from services.judge.webhook import Subject, WebhookPayload
 
 #: A side counts as missing after this many scrapes in which it could not be read.
@@ -76,18 +75,19 @@ class Judge:
         series = self._source.series(subject)
         return judge(evidence_at(series, self.clock(), self._stale_seconds()), self.rollouts[subject], toward)
 
-    def last_verdict(self, subject: Subject) -> Verdict:
-        """The verdict that ended a rollout: the last fail while it had traffic, else the verdict at the last moment.
+    async def last_verdict(self, subject: Subject) -> Verdict:
+        """The verdict that ended a rollout: its last fail while it had traffic, else the verdict at the last moment.
 
         It is found again in the samples, for the replica that is asked may not be the one that decided. One that
         was made more than `_ENDING_SECONDS` before the traffic ended is not looked for: Flagger acts at once.
         """
-        endings = self._source.series(subject).endings(_ENDING_SECONDS)
-        newest = self._verdict_at_end(subject, next(endings))
-        earlier = (self._verdict_at_end(subject, series) for series in endings)
-        return next((verdict for verdict in chain([newest], earlier) if verdict.verdict == "fail"), newest)
+        verdicts = []
+        for series in list(self._source.series(subject).endings(_ENDING_SECONDS)):
+            verdicts.append(self._verdict_at(subject, series))
+            await asyncio.sleep(0)  # a minute of samples takes seconds: questions are answered in between
+        return verdict_at_end(verdicts)
 
-    def _verdict_at_end(self, subject: Subject, series: Series) -> Verdict:
+    def _verdict_at(self, subject: Subject, series: Series) -> Verdict:
         at = series.weight_times[-1] if series.weight_times else self.clock()
         return judge(evidence_at(series, at, self._stale_seconds()), self.rollouts[subject])
 

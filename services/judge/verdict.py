@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -74,8 +74,27 @@ def judge(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> 
     )  # fmt: skip
 
 
+def verdict_at_end(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict that ended a rollout, from those of its last moments, the newest first; there is at least one.
+
+    It is the newest fail, or the newest of all if none failed. In a fail, each signal that was harmful in any of
+    them stands with its newest harm: an e-value that once was beyond its bound has shown harm, whatever
+    follows (Ville's inequality), and which of the moments Flagger was answered in is not known.
+    """
+    last = list(verdicts)
+    fails = [verdict for verdict in last if verdict.verdict == "fail"]
+    if not fails:
+        return last[0]
+    harms = {finding.name: finding for verdict in reversed(fails) for finding in verdict.findings if _harmful(finding)}
+    findings = tuple(harms.get(finding.name, finding) for finding in fails[0].findings)
+    if not harms:
+        return fails[0]
+    decision, reason = _decide(findings, (), fails[0].next_weight)
+    return replace(fails[0], reason=f"{decision}: {reason}", want_of_evidence=False, findings=findings)
+
+
 def _decide(findings: Sequence[SignalResult], problems: Sequence[str], toward: float) -> tuple[Decision, str]:
-    harms = [finding.reason for finding in findings if finding.state == "harm"]
+    harms = [finding.reason for finding in findings if _harmful(finding)]
     if harms:
         return "fail", "; ".join(harms)
     lacking = problems or [finding.reason for finding in findings if finding.state == "no data"]
@@ -86,6 +105,10 @@ def _decide(findings: Sequence[SignalResult], problems: Sequence[str], toward: f
         return "wait", "; ".join(unsure) or "nothing has been measured yet"
     where = "to be promoted" if toward >= 100 else f"to get {toward:g} % of traffic"
     return "pass", f"safe {where}: " + "; ".join(finding.reason for finding in findings)
+
+
+def _harmful(finding: SignalResult) -> bool:
+    return finding.state == "harm"
 
 
 def _deadline_reason(rollout: Rollout, reason: str, findings: Sequence[SignalResult]) -> str:

@@ -79,5 +79,6 @@ def test_a_bad_version_is_rolled_back_for_the_right_reason(
     assert verdicts[-1].startswith(f"{number}: fail")
     assert bad.signal in verdicts[-1]
     assert not any(champion_restarts(models))
-    assert f"- {bad.signal}: state harm" in reverted(repository, models, bad.version)
+    message = reverted(repository, models, bad.version)
+    assert f"- {bad.signal}: state harm" in message, message
     assert told(models, "Reverted")

@@ -174,7 +174,7 @@ class Consequences:
     async def _revert(self, environment: EnvironmentRepository, question: WebhookPayload) -> bool:
         """Reverts the release; True once the branch does not name it any more."""
         service, version = question.name, question.metadata.version
-        rollback, reason = Rollback(service, version, question.metadata.package), self._reason(question)
+        rollback, reason = Rollback(service, version, question.metadata.package), await self._reason(question)
         for pause in (*_PAUSES_SECONDS, None):
             try:
                 made = await asyncio.to_thread(undo_release, environment, rollback, reason)
@@ -194,10 +194,10 @@ class Consequences:
         key = _digest((question.subject, question.metadata.version, title, message))
         self._notice(question.subject, Notice(title, message, key, warning))
 
-    def _reason(self, question: WebhookPayload) -> str:
+    async def _reason(self, question: WebhookPayload) -> str:
         reason, signals = "Flagger rolled it back", []
         try:
-            verdict = self._judge.last_verdict(self._judge.find(*question.subject))
+            verdict = await self._judge.last_verdict(self._judge.find(*question.subject))
             told = f"Flagger rolled it back; the judge's last word was {verdict.reason}"
             reason = verdict.reason if verdict.verdict == "fail" else told
             signals = verdict.to_dict()["signals"]

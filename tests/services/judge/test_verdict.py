@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from components.spec.contract import Harm, Rollout
 from services.judge.evidence.counts import BINS, Counts, Evidence, Stratum
-from services.judge.verdict import judge, next_weight
+from services.judge.verdict import judge, next_weight, verdict_at_end
 from tests.services.judge.builders import FLAT, HOLDOUT, counts, evidence, stratum
 
 ROLLOUT = Rollout()
@@ -254,3 +254,31 @@ def test_strata_without_two_sides_are_left_out() -> None:
 
 def test_flat_scores_are_a_distribution() -> None:
     assert sum(FLAT) == pytest.approx(1)
+
+
+def harmful(**canary: float) -> Evidence:
+    return with_canary(counts(20_000, **{"errors": 20, "slow": 200, "labels": 20_000, **canary}))
+
+
+def test_the_end_names_every_harm_of_the_last_moments() -> None:
+    """Which moment decided is not known: each signal that was harmful in any of them stands with its newest harm."""
+    moments = [harmful(), harmful(errors=900), harmful(errors=700, wrong=0.3), harmful(wrong=0.4)]
+    found = [judge(moment, ROLLOUT) for moment in moments]
+    end = verdict_at_end(found)
+    states = {finding.name: finding.state for finding in end.findings}
+    assert states == {"error_ratio": "harm", "slow_ratio": "safe", "score_shift": "safe", "label_loss": "harm"}
+    assert end.reason == "fail: " + "; ".join(found[at].findings[signal].reason for at, signal in ((1, 0), (2, 3)))
+
+
+def test_the_end_is_the_newest_moment_where_none_failed() -> None:
+    few = judge(with_canary(counts(30)), ROLLOUT)
+    assert verdict_at_end(iter([few, judge(GOOD, ROLLOUT)])) == few
+
+
+def test_harm_ends_a_rollout_rather_than_its_deadline() -> None:
+    late = replace(with_canary(counts(30)), elapsed_seconds=ROLLOUT.deadline_minutes * 60)
+    missed, bad = judge(late, ROLLOUT), judge(harmful(errors=900), ROLLOUT)
+    assert verdict_at_end([missed]) == missed
+    end = verdict_at_end([missed, bad])
+    assert (end.verdict, end.want_of_evidence) == ("fail", False)
+    assert end.reason == bad.reason
