@@ -62,7 +62,7 @@ class RunRecord:
 
     @property
     def whole_evaluation(self) -> Evaluation:
-        """The evaluation with what every step used but the search, which says so itself."""
+        """The evaluation with what every step up to the gate used but the search, which says so itself."""
         return self.evaluation.model_copy(update={"usage": in_order({**self.handed, **self.evaluation.usage})})
 
     @property
