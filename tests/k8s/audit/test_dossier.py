@@ -226,6 +226,21 @@ def test_the_command_writes_checks_and_refuses(known: Known, capsys: pytest.Capt
     assert sorted(path.name for path in (known.places.build / "audit").iterdir()) == ["small-1", "small-1.html"]
 
 
+def test_a_run_without_its_results_has_no_dossier(
+    known: Known, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (recorded,) = (known.places.build / "mlflow" / "artifacts").rglob("artifacts/evaluation.json")
+    recorded.rename(tmp_path / "away.json")
+    asked = ["--service", "small", "--build", str(known.places.build), "--repository", str(known.places.repository)]
+    try:
+        assert main([*asked, "--version", "1"]) == 1
+    finally:
+        (tmp_path / "away.json").rename(recorded)
+    said = capsys.readouterr().err
+    assert "not written: version 1 of small: its run" in said
+    assert "has no evaluation.json, on which a dossier rests; train it again" in said
+
+
 def test_words_of_a_record_are_never_markup(kept: Path) -> None:
     found = check_dossier(kept, page)
     purpose = (
