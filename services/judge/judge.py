@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from components.spec.contract import Rollout
+from services.judge.evidence.counts import MOMENTS, Evidence
 from services.judge.evidence.series import Series, evidence_at
 from services.judge.evidence.sources import Source
 from services.judge.verdict import Verdict, judge, verdict_at_end
@@ -67,13 +68,13 @@ class Judge:
 
     def problems(self, subject: Subject) -> list[str]:
         """The reasons why the evidence cannot be read or believed; too little evidence is not among them."""
-        evidence = evidence_at(self._source.series(subject), self.clock(), self._stale_seconds())
+        evidence = self._evidence(subject, self._source.series(subject), self.clock())
         return [*evidence.problems, *evidence.contradictions(), *evidence.doubts()]
 
     def verdict(self, subject: Subject, toward: float | None = None) -> Verdict:
         """The current verdict on `toward` percent, by default on the next weight."""
-        series = self._source.series(subject)
-        return judge(evidence_at(series, self.clock(), self._stale_seconds()), self.rollouts[subject], toward)
+        evidence = self._evidence(subject, self._source.series(subject), self.clock())
+        return judge(evidence, self.rollouts[subject], toward)
 
     async def last_verdict(self, subject: Subject) -> Verdict:
         """The verdict that ended a rollout: its last fail while it had traffic, else the verdict at the last moment.
@@ -89,7 +90,11 @@ class Judge:
 
     def _verdict_at(self, subject: Subject, series: Series) -> Verdict:
         at = series.weight_times[-1] if series.weight_times else self.clock()
-        return judge(evidence_at(series, at, self._stale_seconds()), self.rollouts[subject])
+        return judge(self._evidence(subject, series, at), self.rollouts[subject])
+
+    def _evidence(self, subject: Subject, series: Series, at: float) -> Evidence:
+        moment_seconds = self.rollouts[subject].deadline_minutes * 60 / MOMENTS
+        return evidence_at(series, at, self._stale_seconds(), moment_seconds)
 
     def version(self, subject: Subject) -> str:
         """The canary's version, as its replicas name it; empty if no replica was read."""

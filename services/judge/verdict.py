@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -9,8 +10,15 @@ from typing import Any, Literal
 import numpy as np
 
 from components.spec.contract import SCORE_EDGES, Rollout
-from services.judge.evidence.counts import Evidence
-from services.judge.statistics.assess import allowed_excess, interval, is_harm, is_safe, observations_needed, stack_arms
+from services.judge.evidence.counts import Counts, Evidence
+from services.judge.statistics.assess import (
+    allowed_excess,
+    interval,
+    is_harm,
+    is_safe,
+    is_safe_alone,
+    observations_needed,
+)
 from services.judge.statistics.evalue import Arms
 from services.judge.statistics.signal_result import SignalResult, State
 from services.judge.statistics.signals import Signal, judged_signals
@@ -138,23 +146,46 @@ def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float,
         hint = observations_needed(signal, strata, rollout.false_alarm) if late and "missing" not in lack else None
         return SignalResult(signal.name, "no data", lack, signal.margin, allowed, enough=hint)
     state: State = "open"
+    unsure_here = None
     if is_harm(signal, strata)[0]:
         state = "harm"
     elif is_safe(signal, strata, share, rollout.false_alarm)[0]:
-        state = "safe"
-    finding = _measured(signal, strata, state, allowed, rollout.false_alarm)
+        here = _here(strata, evidence.weight)
+        if here is None or is_safe_alone(signal, here, share)[0]:
+            state = "safe"
+        else:
+            unsure_here = float(here.canary[0, 0].sum())
+    finding = replace(
+        _measured(signal, strata, state, allowed, rollout.false_alarm),
+        weight=evidence.weight,
+        too_few_here=unsure_here,
+    )
     hint = observations_needed(signal, strata, rollout.false_alarm) if late and state == "open" else None
     return replace(finding, reason=sentence(finding), enough=hint)
 
 
+def _here(strata: Sequence[Arms], weight: float) -> Arms | None:
+    """The current weight's arms, empty if nothing was counted at it yet; None at a weight with only one side."""
+    if not strata or not 0 < weight < 100:
+        return None
+    none = np.zeros_like(strata[0].canary)
+    return next((arms for arms in strata if math.isclose(arms.weight * 100, weight)), Arms(weight / 100, none, none))
+
+
 def _arms(signal: Signal, evidence: Evidence) -> list[Arms]:
     """The signal's arms in the strata with two sides to compare; a missing metric stays NaN."""
-    tables = [
-        (stratum.weight / 100, stratum.canary.vector()[None], stratum.champion.vector()[None])
+    return [
+        replace(
+            _pair(signal, stratum.weight, stratum.canary, stratum.champion),
+            later=tuple(_pair(signal, stratum.weight, canary, champion) for champion, canary in stratum.later),
+        )
         for stratum in evidence.strata
         if 0 < stratum.weight < 100
     ]
-    return stack_arms(signal, tables)
+
+
+def _pair(signal: Signal, weight: float, canary: Counts, champion: Counts) -> Arms:
+    return Arms(weight / 100, signal.select(canary.vector()[None]), signal.select(champion.vector()[None]))
 
 
 def _lack(signal: Signal, strata: Sequence[Arms]) -> str:

@@ -83,8 +83,8 @@ def test_a_deadline_without_evidence_fails_and_names_enough() -> None:
     enough = found.findings[0].enough
     assert enough is not None
     assert f"About this many canary observations would have been enough: {enough:,.0f} for error_ratio" in found.reason
-    scaled = evidence(stratum(counts(1.3 * enough), counts(1.3 * enough * 9)), weight=50)
-    assert judge(scaled, ERRORS_ONLY).verdict == "pass"
+    scaled = evidence(stratum(counts(1.3 * enough), counts(1.3 * enough * 9)))
+    assert judge(scaled, ERRORS_ONLY, toward=100).verdict == "pass"
 
 
 def test_a_second_before_the_deadline_is_still_wait() -> None:
@@ -282,3 +282,26 @@ def test_harm_ends_a_rollout_rather_than_its_deadline() -> None:
     end = verdict_at_end([missed, bad])
     assert (end.verdict, end.want_of_evidence) == ("fail", False)
     assert end.reason == bad.reason
+
+
+def test_a_weight_is_not_passed_on_what_others_showed() -> None:
+    """What the canary did at 10 % of the traffic says nothing about 20 %."""
+    ten = stratum(counts(20_000, errors=20), counts(180_000, errors=180))
+    assert judge(evidence(ten), ERRORS_ONLY).verdict == "pass"
+    found = judge(evidence(ten, weight=20), ERRORS_ONLY)
+    assert found.verdict == "wait"
+    assert found.reason.endswith("but 0 at 20 % of the traffic are too few")
+    few, many = (stratum(counts(n), counts(4 * n), weight=20) for n in (50, 5_000))
+    assert judge(evidence(ten, few, weight=20), ERRORS_ONLY).reason.endswith("50 at 20 % of the traffic are too few")
+    assert judge(evidence(ten, many, weight=20), ERRORS_ONLY).verdict == "pass"
+
+
+def test_harm_that_began_late_is_not_hidden_by_what_was_good_before() -> None:
+    good, bad = (60_000, 60), (3_000, 75)
+    late = counts(bad[0], errors=bad[1])
+    whole = stratum(counts(good[0] + bad[0], errors=good[1] + bad[1]), counts(252_000, errors=252), weight=20)
+    assert judge(evidence(whole, weight=20), ERRORS_ONLY).verdict == "pass"
+    told = replace(whole, later=((counts(12_000, errors=12), late),))
+    assert judge(evidence(told, weight=20), ERRORS_ONLY).verdict == "fail"
+    calm = replace(whole, later=((counts(12_000, errors=12), counts(bad[0], errors=3)),))
+    assert judge(evidence(calm, weight=20), ERRORS_ONLY).verdict == "pass"

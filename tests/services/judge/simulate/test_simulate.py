@@ -50,6 +50,22 @@ def test_a_canary_worse_by_twice_the_margin_is_failed(signal: str) -> None:
     assert found.median_look_share < 0.25
 
 
+@pytest.mark.parametrize("late", [(10, 0), (40, 0), (0, 1)])
+@pytest.mark.parametrize("traffic", [1000, 30_000])
+def test_harm_that_begins_late_is_failed(traffic: int, late: tuple[int, int]) -> None:
+    above, after = late
+    found = play(Case("x", "error_ratio", 2.0, traffic, 10, 50, above=above, after=after), 100, seed=6)
+    assert (found.fate == FAILED).all()
+
+
+def test_without_a_weights_own_evidence_harm_at_a_weight_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative twin: what all weights show together promotes what fails at the last one alone."""
+    case = Case("x", "error_ratio", 2.0, 30_000, 10, 50, above=40)
+    monkeypatch.setattr("services.judge.simulate.rollouts.is_safe_alone", lambda *_: np.ones(1, dtype=bool))
+    found = play(case, 100, seed=6)
+    assert (found.fate == PROMOTED).mean() > 0.05
+
+
 @pytest.mark.parametrize("drifts", [False, True])
 def test_an_equal_canary_is_promoted_although_base_rates_drift(drifts: bool) -> None:
     found = summarise([play(Case("x", None, 0.0, 10_000, 10, 50, drifts=drifts), 12, seed=2)])
@@ -80,7 +96,7 @@ def test_the_same_seed_plays_the_same_rollouts() -> None:
 
 def test_the_plan_covers_all_traffic_weights_and_signals() -> None:
     planned = plan(500)
-    assert {case.requests_a_look for case, _ in planned} == {1, 10, 100, 1000, 10_000}
+    assert {case.requests_a_look for case, _ in planned} == {1, 10, 100, 1000, 10_000, 30_000}
     assert {case.step_weight for case, _ in planned} == {1, 5, 10, 25, 50}
     assert {case.signal for case, _ in planned} == {None, *SIGNALS}
     assert sum(number for _, number in planned) > 5000
@@ -102,11 +118,11 @@ def test_the_examples_of_flagger_and_argo_do_as_documented() -> None:
     assert ending(FLAGGER, 0.0, 1000) == ThresholdOutcome(0.0, math.inf, math.inf)
 
 
-def row(excess: float, **found: float) -> PlanRow:
+def row(excess: float, *, late: bool = False, **found: float) -> PlanRow:
     known = {"promoted": 0.0, "failed": 0.0, "undecided": 0.0, "median_look_share": 0.1, **found}
     return PlanRow(
         name="x", signal="error_ratio" if excess else None, excess=excess, requests_a_look=10_000, rollouts=9,
-        median_requests=1.0, ninety_percent_requests=math.inf, enough=None, **known,
+        median_requests=1.0, ninety_percent_requests=1.0, enough=None, late=late, **known,
     )  # fmt: skip
 
 
@@ -123,10 +139,11 @@ CONTEST = Contest(
         ([row(2, promoted=0.02)], "twice the margin in error_ratio: promoted"),
         ([row(2, undecided=0.2)], "ample traffic: not failed"),
         ([row(2, median_look_share=0.9)], "part of the deadline"),
+        ([row(2, late=True, harm_missed=2.0)], "in error_ratio and late"),
     ],
 )
 def test_a_claim_that_does_not_hold_is_not_met(rows_found: list[PlanRow], words: str) -> None:
-    good = [row(0), row(1), row(2)]
+    good = [row(0), row(1), row(2), row(2, late=True)]
     held = {claim.text: claim.met for claim in claims(good, [CONTEST], 0.01) if "error_ratio" in claim.text}
     assert all(held.values())
     (broken,) = [c for c in claims([*good, *rows_found], [CONTEST], 0.01) if words in c.text][:1]
@@ -148,7 +165,9 @@ def test_a_threshold_with_fewer_requests_refutes_the_claim() -> None:
 
 def test_everything_is_shown_written_and_drawn(tmp_path: Path) -> None:
     fates = np.array([PROMOTED, FAILED, WAITING])
-    outcome = SimulatedOutcome(Case("no worse", None, 0, 10, 10, 50), fates, np.array([10.0, 20.0, 30.0]), fates, 99.0)
+    outcome = SimulatedOutcome(
+        Case("no worse", None, 0, 10, 10, 50), fates, np.array([10.0, 20.0, 30.0]), fates, 99.0, np.zeros(3)
+    )
     found = rows([outcome])
     assert (found[0].median_requests, found[0].ninety_percent_requests) == (20.0, math.inf)
     settings = [Setting(10, FLAGGER, 0.0, 0.01)]
