@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from components.code import lock_digest
 from components.evaluation.gates import refuse_violations
+from components.models.meter import metered
 from components.models.trained import kept_model
 from components.package.model_package import read_package
 from components.registry.model_registry import (
@@ -21,6 +22,7 @@ from components.registry.model_registry import (
 )
 from components.registry.package_store import keep_package, keep_registered, kept_package
 from components.registry.packaging import Origin, package_model
+from components.registry.step_usage import add_usage
 from components.registry.tracking import KeptResults, RunRecord, artifact_folder, kept_record, record_run
 from components.spec.contract import PACKAGE_TAG
 from components.step import running, step
@@ -91,37 +93,36 @@ def register(
     evaluation: str,
     trials: str,
     figures: str,
-    ingest_usage: str,
-    validate_usage: str,
-    split_usage: str,
+    used: str,
     findings: str,
 ) -> NamedTuple("Outputs", [("version", str), ("run_id", str), ("package", str)]):  # type: ignore[valid-type]
     """Packages the model, records the run in MLflow and registers the package.
 
     Returns the version, the run's id in MLflow, and the package's digest. `source` is the digest of the table's
-    bytes; the other digests are of content in the store.
+    bytes; the other digests are of content in the store. `used` is what `gate` returned.
 
     A run that registered a version before keeps that version's package: against another champion the same model
     would get another package, although nothing about it is new.
     """
     with running(code), tempfile.TemporaryDirectory() as folder:
-        parsed, keep = kept_spec(store, spec), Store(store)
-        early = {"ingest": ingest_usage, "validate": validate_usage, "split": split_usage}
-        results = KeptResults(evaluation, trials, figures, early)
-        record = kept_record(store, parsed.name, run, results, Path(folder, "figures"))
-        origin = DataOrigin(keep.uri(Kind.SNAPSHOT, snapshot), source, keep.get(Kind.OBJECT, findings).decode())
-        refuse_violations(record.evaluation)
-        known, target = made_by_run(mlflow, parsed.name, run), Path(folder, "package")
-        if known:
-            keep_registered(known, mlflow, keep)
-            made = kept_package(keep, known.package, target)
-            print(f"nothing new: version {known.version} has the package {known.package}")
-        else:
-            graph, fit = kept_model(keep, model)
-            made_of = Origin(run, snapshot, commit, fit.lock or lock_digest())
-            rows = kept_examples(store, holdout, parsed, Kind.OBJECT)
-            made = package_model(graph, fit, record.evaluation, rows, parsed, made_of, target)
-            keep_package(made, keep)
-        version = register_package(mlflow, record, made.path, origin)
-        print(f"version {version.version} of {parsed.name}, run {version.run_id}, package {made.digest}")
+        with metered() as meter:
+            parsed, keep = kept_spec(store, spec), Store(store)
+            results = KeptResults(evaluation, trials, figures, used)
+            record = kept_record(store, parsed.name, run, results, Path(folder, "figures"))
+            origin = DataOrigin(keep.uri(Kind.SNAPSHOT, snapshot), source, keep.get(Kind.OBJECT, findings).decode())
+            refuse_violations(record.evaluation)
+            known, target = made_by_run(mlflow, parsed.name, run), Path(folder, "package")
+            if known:
+                keep_registered(known, mlflow, keep)
+                made = kept_package(keep, known.package, target)
+                print(f"nothing new: version {known.version} has the package {known.package}")
+            else:
+                graph, fit = kept_model(keep, model)
+                made_of = Origin(run, snapshot, commit, fit.lock or lock_digest())
+                rows = kept_examples(store, holdout, parsed, Kind.OBJECT)
+                made = package_model(graph, fit, record.evaluation, rows, parsed, made_of, target)
+                keep_package(made, keep)
+            version = register_package(mlflow, record, made.path, origin)
+            print(f"version {version.version} of {parsed.name}, run {version.run_id}, package {made.digest}")
+        add_usage(mlflow, version.run_id, {"register": meter.usage()})
         return version.version, version.run_id, made.digest

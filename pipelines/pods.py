@@ -55,7 +55,7 @@ class SecretUse:
 #: The steps that read or write the store, and those that ask MLflow; an empty tuple means every step.
 _EVERY: Final = ()
 _IMAGE_STEP: Final = "image"
-_REGISTRY_STEPS: Final = ("ingest", "gate", "register")
+_REGISTRY_STEPS: Final = ("ingest", "gate", "register", "release")
 
 #: The secrets that a run may use, by what they open.
 SECRETS: Final[Mapping[str, SecretUse]] = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from components.errors import StoreError
 from components.files import write_atomically
-from components.models.usage import EARLY_STEPS
+from components.models.usage import EARLY_STEPS, in_order
 from components.registry.package_store import kept_package
 from components.store.content import Kind, Store
 from pipelines.runner import StepFailure, StepRun
@@ -111,10 +111,11 @@ def _evaluation(store: Store, outputs: Mapping[str, Mapping[str, Any]]) -> dict[
         return {}
     whole = _read(store, measured["evaluation"])
     early = {name: json.loads(outputs[name]["usage"]) for name in EARLY_STEPS}
+    gated = json.loads(outputs["gate"]["Output"]) if "gate" in outputs else {}
     search = _read(store, outputs["tune"]["Output"])
     trials = [{**trial, "mean": sum(trial["scores"]) / len(trial["scores"])} for trial in search["trials"]]
     importance = _read(store, measured["importance"])["features"]
-    usage = {**early, **whole["usage"]}
+    usage = in_order({**early, **gated, **whole["usage"]})
     return {**whole, "usage": usage, "search": {**search, "trials": trials}, "importance": importance}
 
 

@@ -103,23 +103,25 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
         kept = {"evaluation": measured["evaluation"], "trials": trials, "figures": measured["figures"]}
         early = {"ingest": taken, "validate": checked.outputs, "split": parts.outputs}
         used = {f"{step}_usage": outputs["usage"] for step, outputs in early.items()}
-        recorded = {"spec": told, "run": taken["run"], "mlflow": mlflow, **kept, **used, **same}
-        passed = on(gate(**compared, **recorded), OUTSIDE)
+        recorded = {"spec": told, "run": taken["run"], "mlflow": mlflow, **kept, **same}
+        passed = on(gate(**compared, **used, **recorded), OUTSIDE).output
         made_of = {
             "commit": commit,
             "source": taken["source"],
             "snapshot": snapshot,
             "model": model,
             "holdout": holdout,
+            "findings": checked.outputs["report"],
+            "used": passed,
         }
-        findings = checked.outputs["report"]
-        registered = on(register(findings=findings, **made_of, **recorded).after(passed), OUTSIDE).outputs
+        registered = on(register(**made_of, **recorded), OUTSIDE).outputs
         version = registered["version"]
         named = {"service": service.name, "package": registered["package"]}
         imaged = on(image(registry=registry, base=base, **named, **same), OUTSIDE).outputs
-        pushed = {f"image_{key}": imaged[key] for key in ("repository", "tag", "digest")}
+        pushed = {f"image_{key}": imaged[key] for key in ("repository", "tag", "digest", "usage")}
         target = {"repository": repository, "environment": environment, "settings": settings}
-        on(release(version=version, evaluation=measured["evaluation"], **named, **pushed, **target, **same), OUTSIDE)
+        known = {"version": version, "run_id": registered["run_id"], "mlflow": mlflow, **named, **same}
+        on(release(evaluation=measured["evaluation"], **pushed, **target, **known), OUTSIDE)
         return version  # type: ignore[no-any-return]
 
     return training

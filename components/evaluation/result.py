@@ -97,7 +97,7 @@ class GateResult(ClosedModel):
 class Evaluation(ClosedModel):
     """`evaluation.json`; `machine` is the one that fitted the model, None if `train` did not fit it.
 
-    `usage` is what the steps used, by name, but for the search, which has its own; older records have none.
+    `usage` is what the steps up to the gate used, by name; the search has its own, and older records have none.
     """
 
     candidate: str

@@ -5,15 +5,20 @@ They are no part of a package, so a package's digest does not depend on how long
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from components.spec.contract import ClosedModel
 
 #: The steps before the search, which hold the table.
 EARLY_STEPS: Final = ("ingest", "validate", "split")
-#: All steps that are measured, in the order of the run.
-MEASURED_STEPS: Final = (*EARLY_STEPS, "tune", "train", "evaluate")
+#: The steps that end when their run is recorded already; what they used is added to it.
+LATE_STEPS: Final = ("register", "image", "release")
+#: All steps, in the order of the run; each is measured.
+MEASURED_STEPS: Final = (*EARLY_STEPS, "tune", "train", "evaluate", "gate", *LATE_STEPS)
+
+Measured = TypeVar("Measured")
 
 
 class DeviceUsage(ClosedModel):
@@ -78,6 +83,11 @@ class Usage(ClosedModel):
         return {name: value for name, value in found.items() if value is not None}
 
 
-def in_order(usage: Mapping[str, Usage]) -> dict[str, Usage]:
+def joined(usage: Mapping[str, str]) -> str:
+    """What several steps used, each as JSON, as one JSON object by step."""
+    return json.dumps({step: json.loads(text) for step, text in usage.items()})
+
+
+def in_order(usage: Mapping[str, Measured]) -> dict[str, Measured]:
     """The same in the order of the run; steps without a measurement are left out."""
     return {step: usage[step] for step in MEASURED_STEPS if step in usage}

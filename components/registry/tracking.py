@@ -6,6 +6,7 @@ it was killed halfway adds only the missing parts.
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from components.evaluation.result import Evaluation
 from components.models.trials import Search, Trial
 from components.models.usage import Usage, in_order
 from components.registry.model_registry import RUN_TAG, connect
+from components.registry.step_usage import usage_metrics, usage_tags
 from components.store.content import Store
 from components.store.files import kept_files
 from components.store.reading import kept_document
@@ -42,7 +44,7 @@ class RunRecord:
         service: the experiment's name.
         run: the run's name; a restarted run keeps it.
         figures: a folder of pictures.
-        early: what the steps before the search used, by their names.
+        handed: what the steps used that hand it on, by their names.
     """
 
     service: str
@@ -50,35 +52,35 @@ class RunRecord:
     evaluation: Evaluation
     search: Search
     figures: Path
-    early: Mapping[str, Usage] = field(default_factory=dict)
+    handed: Mapping[str, Usage] = field(default_factory=dict)
 
     @property
     def usage(self) -> dict[str, Usage]:
         """What each measured step used, by the step's name, in the order of the steps."""
         tune = {"tune": self.search.usage} if self.search.usage else {}
-        return in_order({**self.early, **tune, **self.evaluation.usage})
+        return in_order({**self.handed, **tune, **self.evaluation.usage})
 
     @property
     def whole_evaluation(self) -> Evaluation:
-        """The evaluation with what every step used but the search, which says so itself."""
-        return self.evaluation.model_copy(update={"usage": {**self.early, **self.evaluation.usage}})
+        """The evaluation with what every step up to the gate used but the search, which says so itself."""
+        return self.evaluation.model_copy(update={"usage": in_order({**self.handed, **self.evaluation.usage})})
 
     @property
     def digest(self) -> str:
         """The digest of the results; a run of the same name with other results is another run.
 
-        What the early steps used is no result: `ingest` reads its table anew in each run of the same name.
+        What was handed on is no result: `ingest` reads its table anew in each run of the same name.
         """
         return sha256((self.search.model_dump_json() + self.evaluation.model_dump_json()).encode())
 
 
 class KeptResults(NamedTuple):
-    """Digests of what the steps of a run kept in the store, and what the early steps used, each as JSON."""
+    """Digests of what the steps of a run kept in the store, and what others used, as a JSON object by step."""
 
     evaluation: str
     trials: str
     figures: str
-    early: Mapping[str, str]
+    handed: str
 
 
 def kept_record(store: str, service: str, run: str, results: KeptResults, folder: Path) -> RunRecord:
@@ -91,8 +93,8 @@ def kept_record(store: str, service: str, run: str, results: KeptResults, folder
     for name, content in kept_files(Store(store), results.figures).items():
         (folder / name).write_bytes(content)
     evaluation = kept_document(store, results.evaluation, Evaluation)
-    early = {step: Usage.model_validate_json(text) for step, text in results.early.items()}
-    return RunRecord(service, run, evaluation, kept_document(store, results.trials, Search), folder, early)
+    handed = {step: Usage.model_validate(usage) for step, usage in json.loads(results.handed).items()}
+    return RunRecord(service, run, evaluation, kept_document(store, results.trials, Search), folder, handed)
 
 
 def record_refusal(uri: str, record: RunRecord, reason: str) -> str:
@@ -115,11 +117,11 @@ def record_run(client: MlflowClient, record: RunRecord, tags: Mapping[str, str])
         run.info.run_id,
         metrics=[
             Metric(name, value, now, 0)
-            for name, value in (_metrics(record.evaluation) | _usage_metrics(record)).items()
+            for name, value in (_metrics(record.evaluation) | usage_metrics(record.usage)).items()
             if name not in known
         ],
         params=[Param(name, value) for name, value in _parameters(record).items()],
-        tags=[RunTag(name, value) for name, value in (_usage_tags(record) | dict(tags)).items()],
+        tags=[RunTag(name, value) for name, value in (usage_tags(record.usage) | dict(tags)).items()],
     )
     _record_trials(client, run, record)
     client.log_artifacts(run.info.run_id, str(record.figures), "figures")
@@ -155,20 +157,6 @@ def _metrics(evaluation: Evaluation) -> dict[str, float]:
         differences = evaluation.champion.difference
         numbers |= {f"{name}_versus_champion": interval.value for name, interval in differences.items()}
     return numbers
-
-
-def _usage_metrics(record: RunRecord) -> dict[str, float]:
-    """Numbers such as `train_host_memory_peak_mib`; what nothing measured is not there."""
-    return {f"{step}_{name}": value for step, usage in record.usage.items() for name, value in usage.numbers().items()}
-
-
-def _usage_tags(record: RunRecord) -> dict[str, str]:
-    """What each step asked for and what it used, side by side."""
-    tags: dict[str, str] = {}
-    for step, usage in record.usage.items():
-        tags |= {f"canario.{step}.asked": usage.asked, f"canario.{step}.used": usage.used}
-        tags |= {f"canario.{step}.unmeasured": usage.unmeasured} if usage.unmeasured else {}
-    return tags
 
 
 def _parameters(record: RunRecord) -> dict[str, str]:

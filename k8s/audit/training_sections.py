@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from components.evaluation.result import Fairness, GateResult, Group
 from components.package.model_package import CONTRACT, GOLDEN, MODEL, RECEIPT
+from components.registry.step_usage import late_usage
 from k8s.audit import records
 from k8s.audit.records import Records
 from k8s.audit.statements import Section, Statement, said, unrecorded
@@ -142,11 +143,11 @@ def _machine(known: Records) -> Statement:
 
 def _usage(known: Records) -> list[Statement]:
     """What the measured steps asked for and used; nothing in the records of older versions."""
+    late = late_usage(known.run["metrics"])
     return [
-        said(
-            f"The step {step} asked for {found.asked} and computed on {found.used}: {usage(found)}.", records.EVALUATION
-        )
-        for step, found in known.evaluation.usage.items()
+        said(f"The step {step} asked for {found.asked} and computed on {found.used}: {usage(found)}.", record)
+        for used, record in ((known.evaluation.usage, records.EVALUATION), (late, records.RUN))
+        for step, found in used.items()
     ]
 
 

@@ -47,8 +47,8 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
         for n, c in enumerate([1.0, 0.1])
     )
     search = Search(metric="roc_auc", rows=100, planned=2, trials=trials, usage=USAGE)
-    early = {"split": USAGE.model_copy(update={"accelerator": "cpu", "count": 0, "devices": DeviceUsage()})}
-    return RunRecord("small", "small-1", with_training(evaluation, small_model().fit), search, figures, early)
+    handed = {"split": USAGE.model_copy(update={"accelerator": "cpu", "count": 0, "devices": DeviceUsage()})}
+    return RunRecord("small", "small-1", with_training(evaluation, small_model().fit), search, figures, handed)
 
 
 def source(tmp_path: Path) -> DataOrigin:
@@ -102,8 +102,8 @@ def test_what_each_step_asked_for_and_used_is_told(uri: str, record: RunRecord, 
     assert list(record.usage) == ["split", "tune", "train", "evaluate"]
 
 
-def test_what_the_early_steps_used_makes_no_other_run(record: RunRecord) -> None:
-    assert replace(record, early={"ingest": USAGE}).digest == record.digest
+def test_what_steps_hand_on_of_their_use_makes_no_other_run(record: RunRecord) -> None:
+    assert replace(record, handed={"ingest": USAGE}).digest == record.digest
 
 
 class Killed(BaseException):

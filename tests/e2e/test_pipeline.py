@@ -20,7 +20,9 @@ from components.image.image_name import ImageName
 from components.image.image_signature import is_signed
 from components.image.place import read_documents
 from components.image.repository import open_repository
-from components.registry.model_registry import champion
+from components.models.usage import LATE_STEPS
+from components.registry.model_registry import champion, connect
+from components.registry.step_usage import late_usage
 from components.releases.release_file import Image
 from k8s.platform.installing import bring_controllers
 from k8s.platform.tracking import local_secret
@@ -218,5 +220,8 @@ def test_from_an_empty_store_to_a_promoted_canary(
     image = check_image(told["image"], server_image, keys.public)
     assert running(kube) == {image.at(image.digest)}
     with kube.forwarded("service/mlflow", 80) as port:
-        serving = partial(champion, f"http://localhost:{port}", SERVICE)
+        uri = f"http://localhost:{port}"
+        run = connect(uri).get_run(told["register"]["run_id"])
+        assert set(late_usage(run.data.metrics)) == set(LATE_STEPS)
+        serving = partial(champion, uri, SERVICE)
         kube.wait("MLflow's champion", lambda: (found := serving()) and found.version == "2", patient(60))

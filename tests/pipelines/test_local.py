@@ -63,6 +63,13 @@ class Workplace:
         assert [path.name for path in (self.folder / home).iterdir() if path.name.startswith(".")] == []
         return result
 
+    def measured(self, run_id: str) -> set[str]:
+        """The steps whose use is in a run of MLflow."""
+        metrics = connect(self.mlflow).get_run(run_id).data.metrics
+        return {
+            name.removesuffix("_host_memory_peak_mib") for name in metrics if name.endswith("_host_memory_peak_mib")
+        }
+
     def versions(self) -> list[str]:
         return sorted(str(version.version) for version in connect(self.mlflow).search_model_versions("name = 'small'"))
 
@@ -105,8 +112,10 @@ def _is_reported(place: Workplace, result: dict[str, Any]) -> None:
     assert all(trial["mean"] == pytest.approx(np.mean(trial["scores"])) for trial in found["search"]["trials"])
     assert {each["feature"] for each in found["importance"]} == set(small_spec().features)
     assert found["calibration"]
-    assert list(found["usage"]) == ["ingest", "validate", "split", "train", "evaluate"]
+    assert list(found["usage"]) == ["ingest", "validate", "split", "train", "evaluate", "gate"]
     assert all(used["memory_peak_mib"] > 50 for used in (found["search"]["usage"], *found["usage"].values()))
+
+    assert place.measured(result["run_id"]) == set(STEPS) - {"image", "release"}
 
 
 def _is_not_made_again(place: Workplace, first: dict[str, Any]) -> None:
@@ -135,6 +144,7 @@ def _is_released_in_another_unit(place: Workplace, first: dict[str, Any]) -> Non
     assert models[0] == models[1]
     file = yaml.safe_load(git(place.folder / "env.git", "show", f"{result['commit']}:k8s/envs/demo/small.yaml"))
     assert file == {"service": "small", "version": "2", "package": result["digest"], "settings": {"A": "1"}}
+    assert place.measured(result["run_id"]) == set(STEPS) - {"image"}
 
 
 def _is_refused(place: Workplace) -> None:
@@ -151,6 +161,7 @@ def _is_refused(place: Workplace) -> None:
     assert experiment is not None
     (run,) = client.search_runs([experiment.experiment_id], f"tags.`canario.run` = '{result['run']}'")
     assert run.info.status == "FAILED"
+    assert place.measured(run.info.run_id) == set(STEPS) - {"register", "image", "release"}
 
 
 def test_a_table_that_breaks_the_spec_is_bad_input(place: Workplace) -> None:

@@ -15,10 +15,12 @@ from components.evaluation.result import Evaluation
 from components.ingest import take_snapshot
 from components.models.machine import this_machine
 from components.models.trials import Search, Trial
+from components.models.usage import Usage
 from components.package.model_package import Package, read_package
 from components.register import DataOrigin, register_package
 from components.registry.package_store import keep_package
 from components.registry.packaging import Origin, package_model
+from components.registry.step_usage import add_usage
 from components.registry.tracking import RunRecord
 from components.releases.release_file import Release, release_file, release_text
 from components.store.content import Kind, Store
@@ -85,7 +87,17 @@ def _register(build: Path, home: Path, evaluation: Evaluation, package: Package,
     trial = Trial(number=0, candidate="logistic_regression", parameters={"C": 1.0}, scores=(0.7, 0.8), seconds=1.0)
     search = Search(metric="roc_auc", rows=100, planned=1, trials=(trial,))
     record = RunRecord("small", "small-1", evaluation, search, figures)
-    register_package(f"sqlite:///{build / 'mlflow' / 'mlflow.db'}", record, package.path, source)
+    uri = f"sqlite:///{build / 'mlflow' / 'mlflow.db'}"
+    version = register_package(uri, record, package.path, source)
+    used = {
+        "accelerator": "cpu",
+        "count": 0,
+        "devices": {},
+        "memory_peak_mib": 321.0,
+        "cpu_seconds": 2.0,
+        "seconds": 3.0,
+    }
+    add_usage(uri, version.run_id, {"image": Usage.model_validate(used)})
 
 
 def _release(folder: Path, package: str) -> dict[str, str]:

@@ -83,6 +83,12 @@ def test_purpose_data_and_tests_are_those_of_the_records(kept: Path, known: Know
     assert "senior 0" in texts(found, "fairness")
 
 
+def test_what_a_late_step_used_is_told_of_its_run(kept: Path) -> None:
+    (told,) = [one for one in section(check_dossier(kept, page), "training").statements if "step image" in one.text]
+    assert "321" in told.text
+    assert told.records == ("run.json",)
+
+
 def test_who_brought_it_where_and_what_became_of_it_is_told(kept: Path, known: Known) -> None:
     found = check_dossier(kept, page)
     staging, production = section(found, "approvals").statements

@@ -256,8 +256,8 @@ def test_flat_scores_are_a_distribution() -> None:
     assert sum(FLAT) == pytest.approx(1)
 
 
-def harmful(**canary: float) -> Evidence:
-    return with_canary(counts(20_000, **{"errors": 20, "slow": 200, "labels": 20_000, **canary}))
+def harmful(errors: float = 20, wrong: float = 0.1) -> Evidence:
+    return with_canary(counts(20_000, errors=errors, slow=200, labels=20_000, wrong=wrong))
 
 
 def test_the_end_names_every_harm_of_the_last_moments() -> None:
