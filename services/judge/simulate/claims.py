@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from services.judge.simulate.duel import AT_MARGIN, Contest
 from services.judge.simulate.plan import RATIOS, SIGNALS, PlanRow
+from services.judge.simulate.worlds import WorldRow, surely_above, worlds
 
 _PROMOTED_LIMIT = 0.01
 _AMPLE = 10_000
@@ -29,7 +30,9 @@ class Claim:
         return self.found <= self.allowed
 
 
-def claims(rows: Sequence[PlanRow], contests: Sequence[Contest], false_alarm: float) -> list[Claim]:
+def claims(
+    rows: Sequence[PlanRow], contests: Sequence[Contest], played: Sequence[WorldRow], false_alarm: float
+) -> list[Claim]:
     """Every claim; each ratio is the worst over all volumes of traffic."""
     equal = [row for row in rows if row.excess == 0]
     margin = [row for row in rows if row.excess == 1]
@@ -45,7 +48,18 @@ def claims(rows: Sequence[PlanRow], contests: Sequence[Contest], false_alarm: fl
             Claim("... with ample traffic: not failed", _worst(ample, "undecided"), 0.05),
             Claim("... with ample traffic: part of the deadline", _worst(ample, "median_look_share"), _LONG_BEFORE),
         ]  # fmt: skip
-    return [*made, *_late_harm(rows), *_against_thresholds(contests)]
+    return [*made, *_late_harm(rows), *_worlds(played), *_against_thresholds(contests)]
+
+
+def _worlds(played: Sequence[WorldRow]) -> list[Claim]:
+    """Claims on each scraped world; a rate of 1 % is refuted once its count is surely above that."""
+    made = []
+    for name in dict.fromkeys(case.name for case in worlds()):
+        mine = [row for row in played if row.case.name == name]
+        worst = max((surely_above(row.wrong, row.rollouts) for row in mine), default=1.0)
+        what = "promoted" if any(row.harmful for row in mine) else "failed"
+        made.append(Claim(f"{name}, scraped: surely {what} more often than", worst, _PROMOTED_LIMIT))
+    return made
 
 
 def _late_harm(rows: Sequence[PlanRow]) -> list[Claim]:
