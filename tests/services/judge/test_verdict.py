@@ -296,7 +296,7 @@ def test_a_weight_is_not_passed_on_what_others_showed() -> None:
     assert judge(evidence(ten, many, weight=20), ERRORS_ONLY).verdict == "pass"
 
 
-def test_harm_that_began_late_is_not_hidden_by_what_was_good_before() -> None:
+def test_harm_that_began_late_is_not_hidden() -> None:
     good, bad = (60_000, 60), (3_000, 75)
     late = counts(bad[0], errors=bad[1])
     whole = stratum(counts(good[0] + bad[0], errors=good[1] + bad[1]), counts(252_000, errors=252), weight=20)

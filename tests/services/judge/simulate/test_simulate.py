@@ -61,7 +61,7 @@ def test_harm_that_begins_late_is_failed(traffic: int, late: tuple[int, int]) ->
     assert (found.fate == FAILED).all()
 
 
-def test_without_a_weights_own_evidence_harm_at_a_weight_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_weights_own_evidence_harm_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative twin: what all weights show together promotes what fails at the last one alone."""
     case = Case("x", "error_ratio", 2.0, 30_000, 10, 50, above=40)
     monkeypatch.setattr("services.judge.simulate.rollouts.is_safe_alone", lambda *_: np.ones(1, dtype=bool))
@@ -171,7 +171,7 @@ WORLD = WorldRow(CASE, rollouts=50, promoted=0, failed=50, median_seconds=190.0,
 
 
 @pytest.mark.parametrize("scrape_seconds", [2, 15, 30])
-def test_what_fails_at_the_last_weight_is_failed_however_it_is_scraped(scrape_seconds: int) -> None:
+def test_harm_at_the_last_weight_is_failed_however_scraped(scrape_seconds: int) -> None:
     """At 1,000 requests a second the first look proves more than promotion needs, at 10 % of the traffic."""
     found = play_world(replace(CASE, scrape_seconds=scrape_seconds), 3, seed=8)
     assert (found.failed, found.promoted, found.wrong) == (3, 0, 0)
