@@ -26,6 +26,7 @@ from k8s.twin.demo.traffic import Traffic
 from k8s.twin.demo.training import TrainedVersion, TrainingRun
 from k8s.twin.errors import TwinError
 from k8s.twin.events import Event
+from k8s.twin.rollout import is_undecided
 from k8s.twin.summary import CommitSummary, Decision, Ending, Fate, RequestCount, Story, VersionFate
 from k8s.twin.twin import Twin
 from services.judge.errors import JudgeError
@@ -165,7 +166,8 @@ class Demo:
             self._terminal.standing(f"version {event.version} has {event.weight} %: {event.reason}")
 
     def _end(self, event: Event) -> None:
-        self._done.fates[event.version] = _FATES[event.phase]
+        undecided = event.phase == FAILED and is_undecided(event.reason)
+        self._done.fates[event.version] = "undecided" if undecided else _FATES[event.phase]
         self._done.canary = ("", 0)
         self._terminal.rest()
 
