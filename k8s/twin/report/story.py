@@ -130,8 +130,8 @@ def _why(story: Story, events: Sequence[EventLine], looks: Sequence[Look]) -> st
         )
     if last.fate == "undecided":
         return (
-            f"{named(last.version)} got at most {share}, for {duration(trip.seconds)}. By its deadline neither harm nor "
-            "safety was shown. All traffic went back and the commit was reverted; the version may be tried again."
+            f"{named(last.version)} got at most {share}, for {duration(trip.seconds)}. By its deadline neither harm "
+            "nor safety was shown. All traffic went back and the commit was reverted; the version may be tried again."
         )
     grown = f"The share of {named(last.version).lower()} grew to {share} in {trip.steps} steps"
     return f"{grown}, each one only when the evidence allowed it."
