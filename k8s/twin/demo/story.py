@@ -43,6 +43,12 @@ UNJUDGED_SECONDS = 5.0
 _FATES: dict[str, Fate] = {INITIALIZED: "champion", SUCCEEDED: "promoted", FAILED: "rolled-back"}
 
 
+def fate_at(end: Event) -> Fate:
+    """How a version is remembered after the phase that ended its rollout."""
+    undecided = end.phase == FAILED and is_undecided(end.reason)
+    return "undecided" if undecided else _FATES[end.phase]
+
+
 class DemoError(Exception):
     """The story cannot go on; the message says why."""
 
@@ -166,8 +172,7 @@ class Demo:
             self._terminal.standing(f"version {event.version} has {event.weight} %: {event.reason}")
 
     def _end(self, event: Event) -> None:
-        undecided = event.phase == FAILED and is_undecided(event.reason)
-        self._done.fates[event.version] = "undecided" if undecided else _FATES[event.phase]
+        self._done.fates[event.version] = fate_at(event)
         self._done.canary = ("", 0)
         self._terminal.rest()
 

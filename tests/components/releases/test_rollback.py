@@ -180,7 +180,7 @@ def test_undecided_has_a_sentence_and_a_trailer_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("undecided", [True, False])
-def test_undecided_or_failed_is_undone_once_at_each_try(remote: Repository, undecided: bool) -> None:  # noqa: FBT001
+def test_undecided_or_failed_is_undone_once_at_each_try(remote: Repository, undecided: bool) -> None:
     where, rollback = at(f"file://{remote.path}"), Rollback("churn", "2", PACKAGE, undecided)
     for _ in range(2):
         made = undo_release(where, rollback, "bad")
