@@ -44,8 +44,7 @@ def rollback_of(message: str) -> Rollback | None:
     """
     found = _TRAILER.search(message.strip().rpartition("\n\n")[2])
     if found:
-        word, *release = found.groups()
-        return Rollback(*release, undecided=word == _UNDECIDED)
+        return Rollback(found[2], found[3], found[4], undecided=found[1] == _UNDECIDED)
     said = _SENTENCE.search(message)
     return Rollback(said[3], said[1], said[2]) if said else None
 

@@ -77,20 +77,27 @@ class Judge:
         return judge(evidence, self.rollouts[subject], toward)
 
     async def last_verdict(self, subject: Subject) -> Verdict:
-        """The verdict that ended a rollout: its last fail while it had traffic, else the verdict at the last moment.
+        """The verdict that ended a rollout: its last end while it had traffic, else the verdict at the last moment.
 
         It is found again in the samples, for the replica that is asked may not be the one that decided. One that
         was made more than `_ENDING_SECONDS` before the traffic ended is not looked for: Flagger acts at once.
+
+        The deadline may have passed between the last sample with traffic and the first without, so it is held
+        against the later one.
         """
-        verdicts = []
-        for series in list(self._source.series(subject).endings(_ENDING_SECONDS)):
+        whole, verdicts = self._source.series(subject), []
+        endings = list(whole.endings(_ENDING_SECONDS))
+        for series in endings:
             verdicts.append(self._verdict_at(subject, series))
             await asyncio.sleep(0)  # a minute of samples takes seconds: questions are answered in between
-        return verdict_at_end(verdicts)
+        found, gone = verdict_at_end(verdicts), whole.seen_gone()
+        late = found if gone is None else self._verdict_at(subject, endings[0], gone)
+        return late if late.must_go and not found.must_go else found
 
-    def _verdict_at(self, subject: Subject, series: Series) -> Verdict:
-        at = series.weight_times[-1] if series.weight_times else self.clock()
-        return judge(self._evidence(subject, series, at), self.rollouts[subject])
+    def _verdict_at(self, subject: Subject, series: Series, at: float | None = None) -> Verdict:
+        """The verdict at a time, by default that of the last weight."""
+        last = series.weight_times[-1] if series.weight_times else self.clock()
+        return judge(self._evidence(subject, series, last if at is None else at), self.rollouts[subject])
 
     def _evidence(self, subject: Subject, series: Series, at: float) -> Evidence:
         moment_seconds = self.rollouts[subject].deadline_minutes * 60 / MOMENTS

@@ -88,15 +88,24 @@ class Series:
         They answer why the canary has none now. The newest alone does not: samples go on coming between the
         judge's last decision and the end of the traffic. Yields at least once: all samples, where there was none.
         """
-        last = len(self.weights)
-        while last > 0 and self.weights[last - 1] <= 0:
-            last -= 1
-        last = last or len(self.weights)
+        last = self._with_traffic() or len(self.weights)
         yield self._up_to(last)
         for keep in range(last - 1, 0, -1):
             if self.weights[keep - 1] <= 0 or self.weight_times[keep - 1] < self.weight_times[last - 1] - seconds:
                 return
             yield self._up_to(keep)
+
+    def seen_gone(self) -> float | None:
+        """The time of the first sample in which the traffic of a rollout was gone; None if it never was."""
+        last = self._with_traffic()
+        return self.weight_times[last] if 0 < last < len(self.weights) else None
+
+    def _with_traffic(self) -> int:
+        """The number of weights up to the last with which the canary had traffic; 0 if it never had."""
+        last = len(self.weights)
+        while last > 0 and self.weights[last - 1] <= 0:
+            last -= 1
+        return last
 
     def _up_to(self, keep: int) -> Series:
         return Series(self.weight_times[:keep], self.weights[:keep], self.replicas, self.problems)
