@@ -46,7 +46,7 @@ def test_how_it_ended(standing: ServiceStatus | str, outcome: str, title: str) -
         (["wait: it may end undecided: no"], "rolled back", "failure"),
     ],
 )
-def test_undecided_is_told_apart_from_failed_and_is_no_success(words: list[str], outcome: str, conclusion: str) -> None:
+def test_undecided_is_neither_failed_nor_a_success(words: list[str], outcome: str, conclusion: str) -> None:
     found = report(RELEASE, "staging", ServiceStatus("1", OLD, passed=True, under_way=False), words)
     assert (found.outcome, found.good) == (outcome, False)
     assert found.check("rollout", "c" * 40)["conclusion"] == conclusion

@@ -218,7 +218,7 @@ def test_an_undecided_package_is_proposed_again_until_it_fails(place: Place) -> 
         place.propose("2")
 
 
-def test_a_proposal_that_was_left_can_be_merged_again_when_undecided(place: Place) -> None:
+def test_a_left_proposal_is_merged_again_after_undecided(place: Place) -> None:
     proposal = place.propose("2")
     merge(place.promotion, proposal.branch, standing("1"))
     assert place.undo("production", "2", undecided=True)

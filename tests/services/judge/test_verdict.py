@@ -75,7 +75,7 @@ def test_with_too_little_traffic_wait_says_what_may_still_be() -> None:
     assert "too little traffic: the excess may still be 1" in found.reason
 
 
-def test_a_deadline_without_evidence_is_undecided_and_names_enough() -> None:
+def test_a_deadline_without_evidence_names_what_is_enough() -> None:
     """A deadline without enough evidence is undecided, and names the traffic that would have been enough."""
     late = evidence(stratum(counts(30), counts(270)), elapsed_seconds=3600)
     found = judge(late, ERRORS_ONLY)
