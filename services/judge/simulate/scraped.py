@@ -128,7 +128,7 @@ async def _look(flagger: httpx.AsyncClient, traffic: _Traffic, rollout: Rollout)
     """Flagger's questions at one look (pkg/controller/scheduler.go), and the next weight."""
     must_go, reason = await _ask(flagger, "rollback")
     if must_go:
-        return FAILED, reason
+        return FAILED if reason.startswith("fail: ") else WAITING, reason
     following = next_weight(traffic.weight, rollout)
     may, reason = await _ask(flagger, "confirm-promotion" if following >= 100 else "confirm-traffic-increase")
     if may and following >= 100:
