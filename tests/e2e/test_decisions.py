@@ -36,7 +36,7 @@ _INTERVAL_SECONDS = 1.5
 
 @pytest.fixture
 def bad(packages: dict[str, str]) -> list[BadVersion]:
-    """Those that get half the traffic at once: the load at which another fails depends on how many replicas share it."""
+    """Those that get half the traffic at once; when another one fails depends on how many replicas share the load."""
     return [one for one in bad_versions(packages) if one.steps == AT_ONCE]
 
 
