@@ -252,7 +252,9 @@ class VersusChampionGate(ClosedModel):
     """
 
     max_loss: float = Field(
-        default=0.01, ge=0, description="Largest fall, at the upper end of its interval, in the metric of the first gate."
+        default=0.01,
+        ge=0,
+        description="Largest fall, at the upper end of its interval, in the metric of the first gate.",
     )
 
 
