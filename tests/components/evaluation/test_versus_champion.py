@@ -14,6 +14,7 @@ from scipy.stats import binom, norm
 
 from components.evaluation.bootstrap import differences, resample
 from components.evaluation.gates import violation
+from components.evaluation.metrics import METRICS
 from components.evaluation.result import Comparison, Evaluation, GateResult, Interval
 from components.evaluation.versus_champion import compared_with_champion, rounded_up, rows_needed
 from components.spec.contract import SCORE_EDGES
@@ -47,8 +48,12 @@ class Holdout:
         return cls(labels, *scores)
 
     def judged(self, max_loss: float = MAX_LOSS, metric: str = "roc_auc") -> GateResult:
-        found = differences(self.labels, self.candidate, self.champion, resample(self.labels, 7))
-        return judged(found[metric], max_loss, len(self.labels), int(self.labels.sum()), metric)
+        return judged(self.difference(metric), max_loss, len(self.labels), int(self.labels.sum()), metric)
+
+    def difference(self, metric: str = "roc_auc") -> Interval:
+        weights = resample(self.labels, 7)
+        asked = {metric: METRICS[metric]}
+        return differences(self.labels, self.candidate, self.champion, weights, asked)[metric]
 
 
 def judged(
@@ -175,7 +180,7 @@ def test_a_worse_version_passes_no_oftener_than_the_level(rows: int, loss: float
 def test_as_many_rows_as_are_asked_for_are_enough() -> None:
     """Where a hold-out was too small, one with the rows that the refusal names passes an equal model mostly."""
     small = [Holdout.drawn(400, 0.0, seed) for seed in range(20)]
-    widths = [differences(one.labels, one.candidate, one.champion, resample(one.labels, 7))["roc_auc"] for one in small]
+    widths = [one.difference() for one in small]
     needed = round(rows_needed(400, float(np.mean([(each.high - each.low) / 2 for each in widths])), MAX_LOSS))
     passed = sum(Holdout.drawn(needed, 0.0, seed).judged().passed for seed in range(100, 160))
     assert 44 <= passed <= 60
