@@ -49,7 +49,7 @@ def margin_in_errors() -> float:
 
 def rounded_up(number: float) -> int:
     """A positive number rounded up to two digits."""
-    step = 10 ** max(0, math.floor(math.log10(number)) - 1)
+    step = int(10 ** max(0, math.floor(math.log10(number)) - 1))
     return math.ceil(number / step) * step
 
 
