@@ -121,6 +121,17 @@ def gate_of(evaluation: Evaluation) -> GateResult:
     return found
 
 
+def test_an_earlier_result_is_read_as_it_was_judged() -> None:
+    """An evaluation from before, whose loss itself was compared with the limit, keeps its numbers and its result."""
+    detail = "loss of roc_auc against the champion, 95 % from -0.0200 to 0.0300"
+    gate = GateResult(gate="versus_champion", value=0.005, limit="at most 0.01", passed=True, detail=detail)
+    kept = PLAIN.model_copy(update={"gates": (gate,)}).model_dump_json()
+    found = Evaluation.model_validate_json(kept)
+    assert found.passed
+    assert found.gates == (gate,)
+    assert not judged(Interval(value=-0.005, low=-0.03, high=0.02), 0.01).passed
+
+
 def test_a_smaller_brier_score_is_no_loss() -> None:
     less, more = Interval(value=-0.02, low=-0.03, high=-0.01), Interval(value=0.02, low=0.015, high=0.03)
     assert judged(less, 0.01, metric="brier_score").passed
