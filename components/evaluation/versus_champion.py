@@ -63,8 +63,9 @@ def _loss(difference: Interval, metric: str) -> Interval:
 def _widened(loss: Interval, smaller_class: int) -> Interval:
     rows = max(2, smaller_class)
     factor = float(t.isf(LEVEL, rows - 1) / norm.isf(LEVEL)) * math.sqrt(rows / (rows - 1))
-    low, high = (loss.value + factor * (end - loss.value) for end in (loss.low, loss.high))
-    return Interval(value=loss.value, low=low, high=high)
+    # The samples of a biased metric may all lie on one side of the measured loss, which is never left out.
+    below, above = max(0.0, loss.value - loss.low), max(0.0, loss.high - loss.value)
+    return Interval(value=loss.value, low=loss.value - factor * below, high=loss.value + factor * above)
 
 
 def _refusal(loss: Interval, max_loss: float, rows: int) -> str:
@@ -75,7 +76,8 @@ def _refusal(loss: Interval, max_loss: float, rows: int) -> str:
     if not max_loss:
         return f"{unknown}, and no number of rows can show that two models are equal: {larger}"
     needed = rows_needed(rows, max(loss.high - loss.value, loss.value - loss.low), max_loss)
-    ways = f"bring more rows, hold out a larger share, or {larger}"
+    # A larger share held out is no way: the champion would have learned rows of such a hold-out.
+    ways = f"bring more rows, or {larger}"
     if needed > rows:
         return f"{unknown}: an equal one needs about {rounded_up(needed):,} rows to pass nine times in ten; {ways}"
     return f"{unknown}, but an equal one passes with so many nine times in ten, so it may be worse: improve it, {ways}"

@@ -87,7 +87,7 @@ def test_an_equal_version_on_a_tiny_hold_out_is_unknown() -> None:
     assert not found.passed
     assert "the hold-out of 60 rows is too small to say whether the model is worse than allowed" in found.detail
     assert "an equal one needs about " in found.detail
-    assert "bring more rows, hold out a larger share, or set a larger `gates.versus_champion.max_loss`" in found.detail
+    assert "bring more rows, or set a larger `gates.versus_champion.max_loss`" in found.detail
     said = violation(found)
     assert said.startswith(
         f"versus_champion: {found.value:.4g}, must be at most 0.02 at the upper end of its interval ("
@@ -138,6 +138,13 @@ def test_a_smaller_brier_score_is_no_loss() -> None:
     assert judged(more, 0.01, metric="brier_score").detail.endswith("the model is worse than allowed")
     assert not judged(less, 0.01).passed
     assert judged(more, 0.01).passed
+
+
+def test_a_loss_above_all_samples_is_not_left_out() -> None:
+    """Samples may all lie below a loss that was measured; what was measured counts, too."""
+    assert judged(Interval(value=-0.03, low=-0.02, high=0.01), 0.025).value == pytest.approx(0.03)
+    assert not judged(Interval(value=-0.03, low=-0.02, high=0.01), 0.025).passed
+    assert judged(Interval(value=-0.03, low=-0.02, high=0.01), 0.03).passed
 
 
 def test_nothing_shows_that_two_models_are_equal() -> None:
