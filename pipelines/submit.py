@@ -112,7 +112,9 @@ def _follow(follower: Follower, kubeflow: Kubeflow, run_id: str, options: argpar
         return _interrupted(kubeflow, run_id, options.terminate_on_interrupt)
     for fault in ending.faults:
         print(f"{ending.state.lower()}: {fault}; look at {link}", file=sys.stderr)
-    if not ending.faults:
+    if ending.faults:
+        print("what succeeded is kept: make submit again goes on from there", file=sys.stderr)
+    else:
         _say(f"succeeded{f', {len(ending.reused)} steps reused' if ending.reused else ''}")
     return 1 if ending.faults else 0
 

@@ -69,7 +69,7 @@ MODEL_INFO: Final = "canario_model_info"
 #: Gauge by `service`: percent of traffic that the canary gets; the twin exports it under Flagger's own name.
 CANARY_WEIGHT: Final = "flagger_canary_weight"
 
-#: Gauge of the judge by `service`, `namespace` and `verdict` (`pass`, `fail`, `wait`): 1 for the current one, else 0.
+#: Gauge of the judge by `service`, `namespace` and `verdict`, a word of the judge: 1 for the current one, else 0.
 JUDGE_VERDICT: Final = "canario_judge_verdict"
 #: Gauge of the judge by `service`, `namespace`, `signal` and `of` (`harm`, `safe`): natural logarithm of the evidence.
 JUDGE_LOG_EVIDENCE: Final = "canario_judge_log_evidence"

@@ -110,10 +110,12 @@ def promote(uri: str, name: str, version: str) -> Registered:
 
     Raises:
         mlflow.exceptions.MlflowException: the version does not exist.
+        UnknownVersionError: `make train` did not register it.
     """
     client = connect(uri)
+    known = _registered(client.get_model_version(name, version))
     client.set_registered_model_alias(name, CHAMPION, version)
-    return _registered(client.get_model_version(name, version))
+    return known
 
 
 def aliased(client: MlflowClient, name: str, alias: str) -> Registered | None:
@@ -182,7 +184,19 @@ def register_version(
 
 
 def _registered(version: ModelVersion) -> Registered:
+    """The version in our terms.
+
+    Raises:
+        UnknownVersionError: it lacks a tag, so `make train` did not register it.
+    """
     tags = version.tags
+    missing = [name for name in (PACKAGE_TAG, SNAPSHOT_TAG, SNAPSHOT_URI_TAG) if name not in tags]
+    if missing:
+        raise UnknownVersionError(
+            f"version {version.version} of {version.name} has no tag {missing[0]} in the registry, so its package and "
+            "data are not known: `make train` did not register it. Take another version, and move an alias such as "
+            "`champion` away from this one"
+        )
     return Registered(
         name=version.name,
         version=str(version.version),
@@ -198,7 +212,7 @@ def local_package(registered: Registered, uri: str) -> Path:
     """The folder of a registered package on this machine, with every byte checked; `uri` is that of its registry.
 
     Raises:
-        PackageError: the folder does not hold the registered package.
+        PackageError: the folder is not there, or does not hold the registered package.
     """
     place = urlparse(registered.package_uri)
     path = Path(unquote(place.path))
@@ -208,6 +222,11 @@ def local_package(registered: Registered, uri: str) -> Path:
 
         # A server stores its artifacts itself, under addresses without a host.
         path = Path(download_artifacts(artifact_uri=registered.package_uri, tracking_uri=uri))
+    if not path.is_dir():
+        raise PackageError(
+            f"{path}: is not there, and the registry names it as the package of version {registered.version}; bring "
+            "the folder back, or train it again"
+        )
     found = read_package(path).digest
     if found != registered.package:
         raise PackageError(f"{path}: holds {found}, but version {registered.version} is {registered.package}")

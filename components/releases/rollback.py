@@ -1,4 +1,7 @@
-"""The rollback of a release, recorded in Git by a trailer of the commit that reverts it."""
+"""The rollback of a release, recorded in Git by a trailer of the commit that reverts it.
+
+`Rolled-back` stands for a release that failed, `Undecided` for one whose deadline passed without a decision.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,28 @@ from components.git.repository import Commit, Repository
 from components.releases.environment_repository import EnvironmentRepository
 from components.releases.release_file import named_release
 
-_TRAILER: Final = re.compile(r"^Rolled-back: (\S+) (\S+) (\S+)$", re.MULTILINE)
+_FAILED: Final = "Rolled-back"
+_UNDECIDED: Final = "Undecided"
+_TRAILER: Final = re.compile(rf"^({_FAILED}|{_UNDECIDED}): (\S+) (\S+) (\S+)$", re.MULTILINE)
 #: The sentence that marked a revert before there was a trailer.
 _SENTENCE: Final = re.compile(r"^Version (\S+) \((\S+)\) of (\S+) was rolled back:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Rollback:
-    """A release that was rolled back."""
+    """A release that was rolled back: it failed, or it was `undecided` and may be tried again."""
 
     service: str
     version: str
     package: str
+    undecided: bool = False
 
     def message(self, reason: str) -> str:
         """The text below the subject of the revert: a sentence, the reason, and the trailer."""
-        sentence = f"Version {self.version} ({self.package}) of {self.service} was rolled back:"
-        return f"{sentence}\n{reason.strip()}\n\nRolled-back: {self.service} {self.version} {self.package}\n"
+        ended = "was undecided at its deadline and taken back" if self.undecided else "was rolled back"
+        sentence = f"Version {self.version} ({self.package}) of {self.service} {ended}:"
+        trailer = _UNDECIDED if self.undecided else _FAILED
+        return f"{sentence}\n{reason.strip()}\n\n{trailer}: {self.service} {self.version} {self.package}\n"
 
 
 def rollback_of(message: str) -> Rollback | None:
@@ -36,7 +44,7 @@ def rollback_of(message: str) -> Rollback | None:
     """
     found = _TRAILER.search(message.strip().rpartition("\n\n")[2])
     if found:
-        return Rollback(*found.groups())
+        return Rollback(found[2], found[3], found[4], undecided=found[1] == _UNDECIDED)
     said = _SENTENCE.search(message)
     return Rollback(said[3], said[1], said[2]) if said else None
 

@@ -350,7 +350,7 @@ class Rollout(ClosedModel):
     step_weight: int = Field(default=10, ge=1, le=100, description="Percent of traffic added by each step.")
     max_weight: int = Field(default=50, ge=1, le=100, description="Largest percent of traffic before promotion.")
     interval_seconds: float = Field(default=30, gt=0, description="Time between two looks by the judge.")
-    deadline_minutes: float = Field(default=60, gt=0, description="A rollout without a verdict by then fails.")
+    deadline_minutes: float = Field(default=60, gt=0, description="A rollout not decided by then is taken back.")
     false_alarm: Ratio = Field(default=0.01, description="Share of good versions that may fail, over a whole rollout.")
     harm: Harm = Field(default=Harm(), description="How much worse a canary may be.")
     shadow: Shadow = Field(default=Shadow(), description="Settings of strategy shadow.")

@@ -86,6 +86,11 @@ def _run(client: MlflowClient, registered: Registered, folder: Path) -> None:
         text = recorded_text(client, registered.run_id, artifact)
         if text is not None:
             (folder / name).write_text(text, encoding="utf-8")
+        elif artifact == EVALUATION:
+            raise AuditError(
+                f"version {registered.version} of {registered.name}: its run {registered.run_id} has no {EVALUATION}, "
+                "on which a dossier rests; train it again"
+            )
 
 
 def run_record(client: MlflowClient, registered: Registered) -> dict[str, Any]:

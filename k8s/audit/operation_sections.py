@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from components.package.model_package import RECEIPT
 from components.releases.canary_status import FAILED, INITIALIZED, SUCCEEDED
+from components.releases.rollback import rollback_of
 from k8s.audit import records
 from k8s.audit.records import Records, Step, commit_record, release_record
 from k8s.audit.statements import Mark, Section, Statement, said, unrecorded
@@ -20,6 +21,9 @@ _ENDS: Final = {
     SUCCEEDED: "Its canary passed, and it was promoted.",
     FAILED: "Its canary failed, and the champion of then got all requests back.",
 }
+_ENDS_UNDECIDED: Final = "Its canary was undecided at the deadline, and the champion of then got all requests back."
+#: The marks of a check's conclusions; any other is a failure. See `k8s.deploy.rollout_report`.
+_CONCLUSIONS: Final[Mapping[str, Mark]] = {"success": "pass", "timed_out": "undecided"}
 
 
 def chain(known: Records) -> Section:
@@ -89,8 +93,7 @@ def rollouts(known: Records) -> Section:
     statements: list[Statement] = []
     if known.has(records.VERDICT):
         output = known.json(records.VERDICT)["output"]
-        good = known.json(records.VERDICT)["conclusion"] == "success"
-        mark: Mark = "pass" if good else "fail"
+        mark = _CONCLUSIONS.get(known.json(records.VERDICT)["conclusion"], "fail")
         statements.append(said(f"{output['title']}.", records.VERDICT, mark=mark, quote=output["summary"]))
     statements += _rollout(known.events)
     return Section(
@@ -104,17 +107,26 @@ def rollouts(known: Records) -> Section:
 def _rollout(events: Iterable[Mapping[str, Any]]) -> list[Statement]:
     """Each decision that is not to wait, how often it was to wait before, and how it ended."""
     found: list[Statement] = []
-    waits = 0
+    waits, last = 0, ""
     for event in events:
+        last = event["verdict"] if event["kind"] == "decision" else last
         if event["kind"] == "decision" and event["verdict"] == "wait":
             waits += 1
         elif event["kind"] == "decision":
             found.append(_decision(event, waits))
             waits = 0
         elif event["kind"] == "phase" and event["phase"] in _ENDS:
-            mark: Mark = "fail" if event["phase"] == FAILED else "pass"
-            found.append(said(f"{_ENDS[event['phase']]} ({day(event['at'])})", records.EVENTS, mark=mark))
+            found.append(_end(event, last))
     return found
+
+
+def _end(event: Mapping[str, Any], verdict: str) -> Statement:
+    """How a rollout ended; `verdict` is its last decision."""
+    phase, when = event["phase"], day(event["at"])
+    if phase == FAILED and verdict == "undecided":
+        return said(f"{_ENDS_UNDECIDED} ({when})", records.EVENTS, mark="undecided")
+    mark: Mark = "fail" if phase == FAILED else "pass"
+    return said(f"{_ENDS[phase]} ({when})", records.EVENTS, mark=mark)
 
 
 def _decision(event: Mapping[str, Any], waits: int) -> Statement:
@@ -149,9 +161,13 @@ _TROUBLE: Final = {
 
 def _revert(known: Records, step: Step) -> Statement:
     made = known.commit(step.commit)
-    text = f"It was taken back in {step.environment} on {day(made.when)} by {made.author}, commit {short(step.commit)}."
+    rollback = rollback_of(made.message)
+    undecided = rollback is not None and rollback.undecided
+    how = "taken back undecided" if undecided else "taken back"
+    text = f"It was {how} in {step.environment} on {day(made.when)} by {made.author}, commit {short(step.commit)}."
     _, _, why = made.message.partition("\n\n")
-    return said(text, commit_record(step.commit), release_record(step), mark="fail", quote=why)
+    mark: Mark = "undecided" if undecided else "fail"
+    return said(text, commit_record(step.commit), release_record(step), mark=mark, quote=why)
 
 
 def _nothing(known: Records) -> Statement:

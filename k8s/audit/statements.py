@@ -6,7 +6,7 @@ from typing import Literal
 
 from components.spec.contract import ClosedModel
 
-Mark = Literal["", "pass", "fail"]
+Mark = Literal["", "pass", "fail", "undecided"]
 
 
 class Statement(ClosedModel):

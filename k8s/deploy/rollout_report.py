@@ -15,7 +15,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +42,10 @@ _SECONDS: Final = 30
 #: The time in which the cluster must say how the rollout ended.
 _LAST_SECONDS: Final = 120.0
 
-Outcome = Literal["promoted", "first", "rolled back", "undecided", "not known"]
+Outcome = Literal["promoted", "first", "rolled back", "undecided", "under way", "not known"]
+
+#: GitHub's conclusions; `timed_out` does not let a required check pass (`neutral` would).
+_CONCLUSIONS: Final[Mapping[Outcome, str]] = {"promoted": "success", "first": "success", "undecided": "timed_out"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class RolloutReport:
             "name": name,
             "head_sha": commit,
             "status": "completed",
-            "conclusion": "success" if self.good else "failure",
+            "conclusion": _CONCLUSIONS.get(self.outcome, "failure"),
             "output": {"title": self.title, "summary": self.comment()},
         }
 
@@ -81,12 +84,22 @@ def report(release: Release, environment: str, standing: ServiceStatus | str, wo
         return RolloutReport("not known", f"{what}: how it ended is not known: {standing}", tuple(words))
     said = tuple(words[-_SHOWN:])
     if standing.under_way:
-        return RolloutReport("undecided", f"{what}: not decided yet, {standing.version} keeps serving", said)
+        return RolloutReport("under way", f"{what}: not decided yet, {standing.version} keeps serving", said)
     if (standing.version, standing.package) != (release.version, release.package):
-        return RolloutReport("rolled back", f"{what}: rolled back, version {standing.version} keeps serving", said)
+        keeps = f"version {standing.version} keeps serving"
+        if _is_undecided(words):
+            title = f"{what}: undecided at its deadline, {keeps}; the same package may be tried again"
+            return RolloutReport("undecided", title, said)
+        return RolloutReport("rolled back", f"{what}: rolled back, {keeps}", said)
     if standing.passed:
         return RolloutReport("promoted", f"{what}: its canary passed, it serves now", said)
     return RolloutReport("first", f"{what}: it serves; a first version is compared with nobody", said)
+
+
+def _is_undecided(words: Sequence[str]) -> bool:
+    """Whether the judge ended the rollout without having seen harm."""
+    kinds = {word.partition(":")[0] for word in words}
+    return "undecided" in kinds and "fail" not in kinds
 
 
 def judges_words(events: Sequence[dict[str, Any]], since: datetime) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from components.image.image_name import ImageName
@@ -27,8 +28,8 @@ def image_layout(built: BuiltImage, kept: Path, scratch: Path) -> Path:
     """
     if built.digest and LayoutFolder(kept).has_blob(built.digest):
         return kept
-    folder = scratch / "image"
-    folder.mkdir()
+    # A folder of its own: whoever asks again after a failure must not find half an image.
+    folder = Path(tempfile.mkdtemp(prefix="image-", dir=scratch))
     if not _is_fetched(built, folder):
         find_engine(scratch / "engine.log").export(f"{built.name}:{built.tag}", folder)
     return folder

@@ -16,6 +16,7 @@ from components.package.model_package import Package, read_package
 from components.package.signature import check_signature, signature_file
 from components.registry.lock_files import committed_lock
 from components.registry.model_registry import RUN_TAG, SNAPSHOT_TAG, connect, is_empty
+from components.registry.provenance import CHANGED, why_no_commit
 from components.spec.contract import PACKAGE_TAG as REGISTERED
 from components.store.content import Kind, Store
 from k8s.errors import DeployError, EnvironmentFileError
@@ -146,8 +147,14 @@ def _release(service: str, places: LinkSources) -> ClusterRelease:
 
 
 def _published(places: LinkSources) -> str:
-    """The image's manifest digest: of the pulled image if there is one, else from the build record."""
-    return read_image(places.pulled).manifest if places.pulled else _built(places.image).digest
+    """The image's manifest digest: of the pulled image if there is one, else from the build record.
+
+    An engine packs the layers again for a registry, so that an image of its store gets another digest there.
+    """
+    if places.pulled:
+        return read_image(places.pulled).manifest
+    built = _built(places.image)
+    return built.published or built.digest
 
 
 def _image_bytes(places: LinkSources) -> ImageBytes:
@@ -185,15 +192,17 @@ def _built(path: Path) -> BuiltImage:
 
 
 def _code(package: Package, places: LinkSources) -> str:
-    commit = package.receipt.code
-    if commit.endswith("-changed"):
-        raise Broken(f"{commit}: files differed from the commit when it was trained; commit them and train again")
-    _git(places.code, "cat-file", "-e", "--end-of-options", f"{commit}^{{commit}}")
-    return commit
+    fault = why_no_commit(package.receipt.code, places.code)
+    if fault:
+        raise Broken(fault)
+    return package.receipt.code
 
 
 def _lock(package: Package, places: LinkSources) -> str:
-    commit = package.receipt.code.removesuffix("-changed")
+    commit = package.receipt.code.removesuffix(CHANGED)
+    fault = why_no_commit(commit, places.code)
+    if fault:
+        raise Broken(f"not checked: {fault}")
     try:
         found = committed_lock(places.code, commit, package.receipt.lock)
     except GitError as error:

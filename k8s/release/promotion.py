@@ -145,7 +145,10 @@ def _check_proven(release: Release, standing: ServiceStatus, promotion: Promotio
 
 
 def _check_history(main: Repository, promotion: Promotion, wanted: Release) -> None:
-    """Checks that this version has not failed in the target before; a failed version never comes back."""
+    """Checks that this version has not failed in the target before; a failed version never comes back.
+
+    One that was undecided there may be tried again: its rollback is another.
+    """
     failed = Rollback(wanted.service, wanted.version, wanted.package)
     for commit in main.log():
         if rollback_of(commit.message) == failed and promotion.file in main.changed(commit.id):

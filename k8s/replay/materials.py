@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mlflow.exceptions import MlflowException
 
 from components.code import LOCK_FILE
 from components.errors import DataError, GitError, PackageError, StoreError, UnknownVersionError
 from components.evaluation.result import Evaluation
-from components.git.command import git
 from components.models.machine import Machine
 from components.package.model_package import Package, read_package
 from components.registry.lock_files import LockFile, committed_lock
 from components.registry.model_registry import Registered, find_version, local_package, version_of
 from components.registry.package_store import keep_data
+from components.registry.provenance import why_no_commit
 from components.registry.tracking import EVALUATION, recorded_text
 from components.store.content import Kind, Store
 from k8s.replay.errors import ReplayError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-_CHANGED: Final = "-changed"
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,9 @@ def gather(kept: StoredFile, client: MlflowClient, code: Path) -> Materials:
         raise ReplayError(
             f"{kept.package.path}: its receipt keeps no spec, so nothing says how to train; train it again"
         )
-    _check_commit(receipt.code, code)
+    fault = why_no_commit(receipt.code, code)
+    if fault:
+        raise ReplayError(fault)
     return Materials(kept, _champion(kept, client), _lock(receipt.code, receipt.lock, code), _machine(kept, client))
 
 
@@ -107,20 +107,6 @@ def _snapshot(registered: Registered, digest: str, store: Store) -> Path:
     except (DataError, StoreError) as error:
         raise ReplayError(f"{error}; bring the snapshot {digest} back") from error
     return path
-
-
-def _check_commit(commit: str, code: Path) -> None:
-    if commit.endswith(_CHANGED):
-        raise ReplayError(
-            f"it was trained by files that differed from commit {commit.removesuffix(_CHANGED)} and are in no commit, "
-            "so nothing makes it again exactly; commit them and train again"
-        )
-    if commit.startswith("sha256:"):
-        raise ReplayError(f"it was trained by code outside of Git ({commit}), so no commit has it; train it in a clone")
-    try:
-        git(code, "cat-file", "-e", "--end-of-options", f"{commit}^{{commit}}")
-    except GitError as error:
-        raise ReplayError(f"{code}: commit {commit} is not in this repository; `git fetch` it, then replay") from error
 
 
 def _lock(commit: str, digest: str, code: Path) -> LockFile:
@@ -154,7 +140,7 @@ def _machine(kept: StoredFile, client: MlflowClient) -> Machine | None:
     try:
         text = recorded_text(client, run, EVALUATION)
         if text is None:
-            raise ReplayError(f"run {run} has no {EVALUATION}, so the machine that trained it is not known")
+            raise ReplayError(f"run {run} has no {EVALUATION}, so its machine is not known; train it again")
         return Evaluation.model_validate_json(text).machine
     except (MlflowException, OSError, ValueError) as error:
         raise ReplayError(f"{EVALUATION}: the record of run {run} cannot be read: {error}") from error

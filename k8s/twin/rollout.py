@@ -28,6 +28,7 @@ from k8s.twin.versions import RunningVersion, Versions
 from k8s.twin.webhooks import HookType, Phase, Reply, Webhooks
 
 _MAX_RESTARTS = 3
+_UNDECIDED = "undecided: "
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class FailedRelease:
     wanted: DesiredRelease
     reason: str
     evidence: dict[str, Any]
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the deadline passed without a decision; the judge's reasons begin with its word."""
+        return is_undecided(self.reason)
 
 
 @dataclass(frozen=True)
@@ -179,7 +185,7 @@ class RolloutLoop:
         if canary.process.restarts >= _MAX_RESTARTS:
             return f"its process ended {canary.process.restarts} times by itself"
         if time.monotonic() > self._deadline:
-            return f"there was no decision within {self._deadline_seconds:g} s"
+            return f"{_UNDECIDED}there was no decision within {self._deadline_seconds:g} s"
         return ""
 
     def _take_step(self, wanted: DesiredRelease, canary: RunningVersion) -> None:
@@ -231,7 +237,7 @@ class RolloutLoop:
         """Moves traffic away first; the rest can wait until callers are served well again."""
         at = self.weight
         self._route(0)
-        self._decide("fail", failure.reason, failure.evidence, weight=at)
+        self._decide("undecided" if failure.undecided else "fail", failure.reason, failure.evidence, weight=at)
         canary, self.canary = self.canary, None
         if canary is not None:
             self._retire(canary)
@@ -299,6 +305,11 @@ class RolloutLoop:
         at = self.weight if weight is None else weight
         facts = {"version": version, "weight": at, "phase": self.phase}
         self._events.emit("decision", **facts, verdict=verdict, reason=reason, evidence=evidence)
+
+
+def is_undecided(reason: str) -> bool:
+    """Whether the reason for an end is that the deadline passed without a decision."""
+    return reason.startswith(_UNDECIDED)
 
 
 def weight_steps(settings: contract.Rollout) -> list[int]:

@@ -11,7 +11,7 @@ from components.files import write_atomically
 
 #: How the third version of a demo must end.
 Ending = Literal["rolled-back", "refused", "promoted"]
-Fate = Literal["champion", "promoted", "rolled-back", "refused", "unfinished"]
+Fate = Literal["champion", "promoted", "rolled-back", "undecided", "refused", "unfinished"]
 
 #: The share of a version's requests that may fail under FAULT=errors: twice the faked ratio, plus a few requests.
 PLANNED_FAILURES_RATIO = 0.1

@@ -228,7 +228,7 @@ class Twin:
             return  # in a cluster the judge makes the revert
         release = failure.wanted.release
         reason = revert_reason(failure.reason, failure.evidence.get("signals", []))
-        rollback = Rollback(release.service, release.version, release.package)
+        rollback = Rollback(release.service, release.version, release.package, failure.undecided)
         made = self.repository.revert(failure.wanted.commit, rollback.message(reason))
         if made is not None:
             facts = {"commit": made.id, "undone": failure.wanted.commit}

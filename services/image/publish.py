@@ -23,7 +23,7 @@ from components.image.repository import open_repository
 from components.image.server import SERVER_IMAGE
 from components.package.papers import materials_file
 from services.image.engine import find_engine
-from services.image.errors import ImageError
+from services.image.errors import EngineError, ImageError
 from services.image.model import NOWHERE
 
 
@@ -74,7 +74,25 @@ def _push(built: BuiltImage, record: Path, out: Path) -> str:
         beside = f"{name.repository.rpartition('/')[0]}/{SERVER_IMAGE}".strip("/")
         write_image(image, own, layout, repository, built.tag, beside=beside)
         return built.digest
-    return find_engine(out / "images" / "publish.log").push(f"{built.name}:{built.tag}")
+    return _push_from_engine(built, layout.folder, out / "images" / "publish.log")
+
+
+def _push_from_engine(built: BuiltImage, layout: Path, log: Path) -> str:
+    """Pushes from an engine's store: a program's image, or a model's that an engine has built.
+
+    Raises:
+        EngineError: there is no engine, it lacks the image, or the registry does not take it.
+    """
+    image = f"{built.name}:{built.tag}"
+    try:
+        return find_engine(log).push(image)
+    except EngineError as error:
+        if built.package is None:
+            raise
+        raise EngineError(
+            f"{image} is neither in its registry nor in {layout}, so it has to come from an engine's store: {error}. "
+            "`make image VERSION=n` writes the version's image again"
+        ) from error
 
 
 def _built(record: Path) -> BuiltImage:

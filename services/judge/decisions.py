@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def outline(lines: Iterable[str], service: str = "") -> list[str]:
     """The decisions of a log in order of time, such as `2: fail at 10 %: error_ratio`.
 
-    Lines that are not decisions are skipped, and so are repetitions of the last decision.
+    Lines that are not decisions are skipped, and so are repetitions of the last decision. A log is told in the words
+    in which it was decided: before there was `undecided`, a deadline without evidence was a fail without harm.
     """
     decisions = sorted((each for each in map(_decision, lines) if each is not None), key=lambda each: float(each["at"]))
     words: list[str] = []

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from components.spec.contract import Rollout
+from services.judge.evidence.counts import MOMENTS, Evidence
 from services.judge.evidence.series import Series, evidence_at
 from services.judge.evidence.sources import Source
 from services.judge.verdict import Verdict, judge, verdict_at_end
@@ -67,29 +68,40 @@ class Judge:
 
     def problems(self, subject: Subject) -> list[str]:
         """The reasons why the evidence cannot be read or believed; too little evidence is not among them."""
-        evidence = evidence_at(self._source.series(subject), self.clock(), self._stale_seconds())
+        evidence = self._evidence(subject, self._source.series(subject), self.clock())
         return [*evidence.problems, *evidence.contradictions(), *evidence.doubts()]
 
     def verdict(self, subject: Subject, toward: float | None = None) -> Verdict:
         """The current verdict on `toward` percent, by default on the next weight."""
-        series = self._source.series(subject)
-        return judge(evidence_at(series, self.clock(), self._stale_seconds()), self.rollouts[subject], toward)
+        evidence = self._evidence(subject, self._source.series(subject), self.clock())
+        return judge(evidence, self.rollouts[subject], toward)
 
     async def last_verdict(self, subject: Subject) -> Verdict:
-        """The verdict that ended a rollout: its last fail while it had traffic, else the verdict at the last moment.
+        """The verdict that ended a rollout: its last end while it had traffic, else the verdict at the last moment.
 
         It is found again in the samples, for the replica that is asked may not be the one that decided. One that
         was made more than `_ENDING_SECONDS` before the traffic ended is not looked for: Flagger acts at once.
+
+        The deadline may have passed between the last sample with traffic and the first without, so it is held
+        against the later one.
         """
-        verdicts = []
-        for series in list(self._source.series(subject).endings(_ENDING_SECONDS)):
+        whole, verdicts = self._source.series(subject), []
+        endings = list(whole.endings(_ENDING_SECONDS))
+        for series in endings:
             verdicts.append(self._verdict_at(subject, series))
             await asyncio.sleep(0)  # a minute of samples takes seconds: questions are answered in between
-        return verdict_at_end(verdicts)
+        found, gone = verdict_at_end(verdicts), whole.seen_gone()
+        late = found if gone is None else self._verdict_at(subject, endings[0], gone)
+        return late if late.must_go and not found.must_go else found
 
-    def _verdict_at(self, subject: Subject, series: Series) -> Verdict:
-        at = series.weight_times[-1] if series.weight_times else self.clock()
-        return judge(evidence_at(series, at, self._stale_seconds()), self.rollouts[subject])
+    def _verdict_at(self, subject: Subject, series: Series, at: float | None = None) -> Verdict:
+        """The verdict at a time, by default that of the last weight."""
+        last = series.weight_times[-1] if series.weight_times else self.clock()
+        return judge(self._evidence(subject, series, last if at is None else at), self.rollouts[subject])
+
+    def _evidence(self, subject: Subject, series: Series, at: float) -> Evidence:
+        moment_seconds = self.rollouts[subject].deadline_minutes * 60 / MOMENTS
+        return evidence_at(series, at, self._stale_seconds(), moment_seconds)
 
     def version(self, subject: Subject) -> str:
         """The canary's version, as its replicas name it; empty if no replica was read."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from services import telemetry
-from services.judge.verdict import Verdict
+from services.judge.verdict import Decision, Verdict
 from services.judge.webhook import Subject
 
 #: The labels that name the subject; `namespace` is empty outside a cluster.
@@ -36,7 +37,7 @@ class _Page(Collector):
             telemetry.JUDGE_LOG_EVIDENCE, "Logarithm of the evidence.", labels=(*_PLACE, "signal", "of")
         )
         for subject, verdict in self._verdicts.items():
-            for word in ("pass", "fail", "wait"):
+            for word in get_args(Decision):
                 said.add_metric((*subject, word), float(word == verdict.verdict))
             for finding in verdict.findings:
                 evidence.add_metric((*subject, finding.name, "harm"), math.log(finding.e_harm))

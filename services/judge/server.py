@@ -102,9 +102,9 @@ def _may_promote(judge: Judge, subject: Subject) -> _Answer:
 
 
 def _must_go(judge: Judge, subject: Subject) -> _Answer:
-    """Yes if the canary must go now."""
+    """Yes if the canary must go now: it failed, or the deadline passed undecided."""
     verdict = judge.verdict(subject)
-    return _Answer(verdict.verdict == "fail", verdict, acts=verdict.verdict == "fail")
+    return _Answer(verdict.must_go, verdict, acts=verdict.must_go)
 
 
 def _asked(name: str, answer: Callable[[Judge, Subject], _Answer]) -> Callable[[Request], Any]:
@@ -143,7 +143,7 @@ def _record(request: Request, subject: Subject, question: WebhookPayload, name: 
     if not reply.acts:
         log("answer", **fields)
         return
-    word = "fail" if name == "rollback" else "pass" if reply.yes else "wait"
+    word = reply.verdict.verdict if name == "rollback" else "pass" if reply.yes else "wait"
     decision = fields | {"verdict": word, "reason": reply.verdict.reason, "evidence": reply.verdict.to_dict()}
     log("decision", **decision)
     request.app.state.consequences.on_verdict(subject, decision)

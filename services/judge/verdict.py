@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -9,14 +10,22 @@ from typing import Any, Literal
 import numpy as np
 
 from components.spec.contract import SCORE_EDGES, Rollout
-from services.judge.evidence.counts import Evidence
-from services.judge.statistics.assess import allowed_excess, interval, is_harm, is_safe, observations_needed, stack_arms
+from services.judge.evidence.counts import Counts, Evidence
+from services.judge.statistics.assess import (
+    allowed_excess,
+    interval,
+    is_harm,
+    is_safe,
+    is_safe_alone,
+    observations_needed,
+)
 from services.judge.statistics.evalue import Arms
 from services.judge.statistics.signal_result import SignalResult, State
 from services.judge.statistics.signals import Signal, judged_signals
 from services.judge.statistics.wording import NOTHING, number, sentence
 
-Decision = Literal["pass", "fail", "wait"]
+#: `undecided`: the deadline passed, and neither harm nor safety is shown. That is no pass, and no failure either.
+Decision = Literal["pass", "fail", "wait", "undecided"]
 _LARGEST_LOG = 300.0
 
 
@@ -24,8 +33,7 @@ _LARGEST_LOG = 300.0
 class Verdict:
     """A decision about the next weight, its reason, and the numbers behind it.
 
-    `may_start` means that the canary has no traffic yet and may get its first. `want_of_evidence` means that the
-    canary failed only because the deadline passed without a decision.
+    `may_start` means that the canary has no traffic yet and may get its first.
     """
 
     verdict: Decision
@@ -34,9 +42,13 @@ class Verdict:
     next_weight: float
     elapsed_seconds: float
     deadline_seconds: float
-    want_of_evidence: bool
     may_start: bool
     findings: tuple[SignalResult, ...]
+
+    @property
+    def must_go(self) -> bool:
+        """Whether the canary's traffic has to go back now."""
+        return self.verdict in ("fail", "undecided")
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as JSON values; `signals` holds the findings."""
@@ -55,42 +67,42 @@ def next_weight(weight: float, rollout: Rollout) -> float:
 def judge(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> Verdict:
     """Decides if the canary may get `toward` percent of traffic (by default the next weight), fails, or waits.
 
-    Missing or contradictory data means wait; waiting past the deadline means fail.
+    Missing or contradictory data means wait; waiting past the deadline means undecided.
     """
     toward = next_weight(evidence.weight, rollout) if toward is None else toward
     contradictions = evidence.contradictions()
     findings = () if contradictions else _findings(evidence, rollout, toward)
     lacking = [*evidence.problems, *contradictions, *evidence.doubts()]
     decision, reason = _decide(findings, lacking, toward)
-    wanting = decision == "wait" and evidence.elapsed_seconds >= rollout.deadline_minutes * 60
-    if wanting:
-        decision, reason = "fail", _deadline_reason(rollout, reason, findings)
+    if decision == "wait" and evidence.elapsed_seconds >= rollout.deadline_minutes * 60:
+        decision, reason = "undecided", _deadline_reason(rollout, reason, findings)
     may_start = evidence.weight == 0 and not lacking and (evidence.holdout is not None or not rollout.harm.score_shift)
     if may_start:
         reason = f"the canary has no traffic yet; its first {toward:g} % give something to judge"
     return Verdict(
         decision, f"{decision}: {reason}", evidence.weight, toward, evidence.elapsed_seconds,
-        rollout.deadline_minutes * 60, wanting, may_start, tuple(findings),
+        rollout.deadline_minutes * 60, may_start, tuple(findings),
     )  # fmt: skip
 
 
 def verdict_at_end(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict that ended a rollout, from those of its last moments, the newest first; there is at least one.
 
-    It is the newest fail, or the newest of all if none failed. In a fail, each signal that was harmful in any of
-    them stands with its newest harm: an e-value that once was beyond its bound has shown harm, whatever
-    follows (Ville's inequality), and which of the moments Flagger was answered in is not known.
+    It is the newest that ends a rollout, or the newest of all if none does. It is a fail if any of them is: each
+    signal that was harmful in any of them stands with its newest harm. An e-value that once was beyond its bound
+    has shown harm, whatever follows (Ville's inequality), and which of the moments Flagger was answered in is not
+    known. Only without any harm it is undecided.
     """
     last = list(verdicts)
-    fails = [verdict for verdict in last if verdict.verdict == "fail"]
-    if not fails:
+    ends = [verdict for verdict in last if verdict.must_go]
+    if not ends:
         return last[0]
-    harms = {finding.name: finding for verdict in reversed(fails) for finding in verdict.findings if _harmful(finding)}
-    findings = tuple(harms.get(finding.name, finding) for finding in fails[0].findings)
+    harms = {finding.name: finding for verdict in reversed(ends) for finding in verdict.findings if _harmful(finding)}
+    findings = tuple(harms.get(finding.name, finding) for finding in ends[0].findings)
     if not harms:
-        return fails[0]
-    decision, reason = _decide(findings, (), fails[0].next_weight)
-    return replace(fails[0], reason=f"{decision}: {reason}", want_of_evidence=False, findings=findings)
+        return ends[0]
+    decision, reason = _decide(findings, (), ends[0].next_weight)
+    return replace(ends[0], verdict=decision, reason=f"{decision}: {reason}", findings=findings)
 
 
 def _decide(findings: Sequence[SignalResult], problems: Sequence[str], toward: float) -> tuple[Decision, str]:
@@ -138,23 +150,46 @@ def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float,
         hint = observations_needed(signal, strata, rollout.false_alarm) if late and "missing" not in lack else None
         return SignalResult(signal.name, "no data", lack, signal.margin, allowed, enough=hint)
     state: State = "open"
+    unsure_here = None
     if is_harm(signal, strata)[0]:
         state = "harm"
     elif is_safe(signal, strata, share, rollout.false_alarm)[0]:
-        state = "safe"
-    finding = _measured(signal, strata, state, allowed, rollout.false_alarm)
+        here = _here(strata, evidence.weight)
+        if here is None or is_safe_alone(signal, here, share)[0]:
+            state = "safe"
+        else:
+            unsure_here = float(here.canary[0, 0].sum())
+    finding = replace(
+        _measured(signal, strata, state, allowed, rollout.false_alarm),
+        weight=evidence.weight,
+        too_few_here=unsure_here,
+    )
     hint = observations_needed(signal, strata, rollout.false_alarm) if late and state == "open" else None
     return replace(finding, reason=sentence(finding), enough=hint)
 
 
+def _here(strata: Sequence[Arms], weight: float) -> Arms | None:
+    """The current weight's arms, empty if nothing was counted at it yet; None at a weight with only one side."""
+    if not strata or not 0 < weight < 100:
+        return None
+    none = np.zeros_like(strata[0].canary)
+    return next((arms for arms in strata if math.isclose(arms.weight * 100, weight)), Arms(weight / 100, none, none))
+
+
 def _arms(signal: Signal, evidence: Evidence) -> list[Arms]:
     """The signal's arms in the strata with two sides to compare; a missing metric stays NaN."""
-    tables = [
-        (stratum.weight / 100, stratum.canary.vector()[None], stratum.champion.vector()[None])
+    return [
+        replace(
+            _pair(signal, stratum.weight, stratum.canary, stratum.champion),
+            later=tuple(_pair(signal, stratum.weight, canary, champion) for champion, canary in stratum.later),
+        )
         for stratum in evidence.strata
         if 0 < stratum.weight < 100
     ]
-    return stack_arms(signal, tables)
+
+
+def _pair(signal: Signal, weight: float, canary: Counts, champion: Counts) -> Arms:
+    return Arms(weight / 100, signal.select(canary.vector()[None]), signal.select(champion.vector()[None]))
 
 
 def _lack(signal: Signal, strata: Sequence[Arms]) -> str:

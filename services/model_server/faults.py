@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from components.package.model_package import Contract
 from components.spec.contract import CategoryFeature
@@ -15,6 +16,8 @@ from services.model_server.settings import Settings, parse_slice
 
 #: Earlier scores that a stale answer is drawn from.
 _KEPT_SCORES = 1000
+#: The load of a replica is the requests that it got in so many seconds.
+_LOAD_SECONDS = 5.0
 
 
 class FakedError(ServerError):
@@ -24,21 +27,37 @@ class FakedError(ServerError):
 class Faults:
     """Draws the planned faults of each request."""
 
-    def __init__(self, settings: Settings, contract: Contract, source: random.Random) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        contract: Contract,
+        source: random.Random,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Raises SettingsError if the contract does not have the planned slice."""
         self._error_ratio = settings.fault_error_ratio
+        self._error_above = settings.fault_error_above
         self._slow_ratio = settings.fault_slow_ratio
         self._stale_ratio = settings.fault_stale_ratio
         self._delay_seconds = 2 * contract.objectives.latency_p99_ms / 1000
         self._slice = None if settings.fault_slice is None else _planned_slice(settings.fault_slice, contract)
         self._threshold = contract.threshold
-        self._source = source
+        self._source, self._clock = source, clock
         self._earlier: deque[float] = deque(maxlen=_KEPT_SCORES)
+        self._arrivals: deque[float] = deque()
 
     def fail(self) -> None:
-        """Raises FakedError for the planned share of requests."""
-        if self._source.random() < self._error_ratio:
+        """Raises FakedError for the planned share of requests, while the load is as large as planned."""
+        load = self._load(self._clock())
+        if load >= self._error_above and self._source.random() < self._error_ratio:
             raise FakedError("a planned failure")
+
+    def _load(self, now: float) -> float:
+        """Requests a second of late, with this one."""
+        self._arrivals.append(now)
+        while self._arrivals[0] <= now - _LOAD_SECONDS:
+            self._arrivals.popleft()
+        return len(self._arrivals) / _LOAD_SECONDS
 
     def delay_seconds(self) -> float:
         """Twice the objective for the planned share of requests, else 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,21 @@ from typing import Any
 
 import pytest
 
-from components.errors import PackageError
+from components.errors import PackageError, UnknownVersionError
 from components.evaluate import with_training
 from components.evaluation.explanation import draw_figures, explain_model
 from components.models.trials import Search, Trial
 from components.models.usage import DeviceUsage, Usage
 from components.register import DataOrigin, register_package
-from components.registry.model_registry import aliased, champion, connect, local_package, made_by_run, promote
+from components.registry.model_registry import (
+    aliased,
+    champion,
+    connect,
+    find_version,
+    local_package,
+    made_by_run,
+    promote,
+)
 from components.registry.tracking import REFUSED_TAG, RunRecord, record_refusal
 from tests.components.empty_store import empty_store
 from tests.components.mlflow_server import running_server
@@ -104,6 +113,29 @@ def test_what_each_step_asked_for_and_used_is_told(uri: str, record: RunRecord, 
 
 def test_what_steps_hand_on_of_their_use_makes_no_other_run(record: RunRecord) -> None:
     assert replace(record, handed={"ingest": USAGE}).digest == record.digest
+
+
+def test_a_version_that_nothing_here_registered_is_said(uri: str, record: RunRecord, tmp_path: Path) -> None:
+    """A version that somebody registered by hand lacks the tags, and never becomes champion."""
+    version = register_package(uri, record, packaged(tmp_path / "p", small_model()).path, source(tmp_path))
+    client = connect(uri)
+    client.create_model_version("small", "file:///by-hand", version.run_id)
+    says = r"version 2 of small has no tag canario\.package .*`make train` did not register it"
+    with pytest.raises(UnknownVersionError, match=says):
+        find_version(uri, "small", "2")
+    with pytest.raises(UnknownVersionError, match=says):
+        promote(uri, "small", "2")
+    assert champion(uri, "small") is None
+    client.set_registered_model_alias("small", "champion", "2")
+    with pytest.raises(UnknownVersionError, match="move an alias such as `champion` away from this one"):
+        champion(uri, "small")
+
+
+def test_a_package_that_left_the_registry_is_said(uri: str, record: RunRecord, tmp_path: Path) -> None:
+    version = register_package(uri, record, packaged(tmp_path / "p", small_model()).path, source(tmp_path))
+    shutil.rmtree(local_package(version, uri))
+    with pytest.raises(PackageError, match=r"package: is not there, and the registry names it .* version 1; bring"):
+        local_package(version, uri)
 
 
 class Killed(BaseException):

@@ -37,6 +37,11 @@ _OUT = ROOT / "build" / "e2e"
 AT_ONCE = {"step_weight": 50, "max_weight": 50}
 
 
+BY_STEPS = {"step_weight": 10, "max_weight": 50}
+#: Errors above 28 requests a second of a replica: of the callers' 200 none meets one with a tenth of the traffic.
+UNDER_LOAD = {"CANARIO_FAULT_ERROR_RATIO": "0.05", "CANARIO_FAULT_ERROR_ABOVE": "28"}
+
+
 @dataclass(frozen=True)
 class Version:
     """One release: which of the demo's packages it serves, with which settings."""
@@ -48,11 +53,12 @@ class Version:
 
 @dataclass(frozen=True)
 class BadVersion:
-    """A version with one of the demo's faults, and the signal that must show it."""
+    """A version with one of the demo's faults, the signal that must show it, and the steps of its rollout."""
 
     fault: str
     version: Version
     signal: str
+    steps: dict[str, int] = field(default_factory=lambda: AT_ONCE)
 
 
 def bad_versions(packages: dict[str, str]) -> list[BadVersion]:
@@ -63,6 +69,7 @@ def bad_versions(packages: dict[str, str]) -> list[BadVersion]:
         BadVersion("errors", Version("4", good, {"CANARIO_FAULT_ERROR_RATIO": "0.05"}), "error_ratio"),
         BadVersion("slow", Version("5", good, {"CANARIO_FAULT_SLOW_RATIO": "0.05"}), "slow_ratio"),
         BadVersion("worse", Version("6", good, {"CANARIO_FAULT_STALE_RATIO": "1"}), "label_loss"),
+        BadVersion("under-load", Version("7", good, UNDER_LOAD), "error_ratio", BY_STEPS),
     ]
 
 

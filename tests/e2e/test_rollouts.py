@@ -14,7 +14,7 @@ from tests.e2e.callers import Callers
 from tests.e2e.git_server import GitServer
 from tests.e2e.kube import Kube
 from tests.e2e.observed import champion_restarts, decided, phase, told
-from tests.e2e.scenario import AT_ONCE, SERVICE, Environment, Version, bad_versions, spec_with
+from tests.e2e.scenario import SERVICE, Environment, Version, bad_versions, spec_with
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -58,7 +58,7 @@ def test_a_good_version_is_promoted_and_no_request_fails(
     assert decided("2")[-1].startswith("2: pass")
 
 
-@pytest.mark.parametrize("fault", ["wrong-unit", "errors", "slow", "worse"])
+@pytest.mark.parametrize("fault", ["wrong-unit", "errors", "slow", "worse", "under-load"])
 def test_a_bad_version_is_rolled_back_for_the_right_reason(
     models: Kube,
     environment: Environment,
@@ -70,14 +70,15 @@ def test_a_bad_version_is_rolled_back_for_the_right_reason(
 ) -> None:
     bad = next(one for one in bad_versions(packages) if one.fault == fault)
     number = bad.version.number
-    environment.deploy(bad.version, spec=spec_with(tmp_path, **AT_ONCE))
+    environment.deploy(bad.version, spec=spec_with(tmp_path, **bad.steps))
     models.wait("the bad version is rolled back", lambda: phase(models) == "Failed", _ROLLOUT_SECONDS)
     callers.stop()
     failed = {name: count.failed for name, count in callers.requests.items() if count.failed}
-    assert set(failed) <= ({number} if fault == "errors" else set()), callers.faults
+    assert set(failed) <= ({number} if bad.signal == "error_ratio" else set()), callers.faults
     verdicts = decided(number)
     assert verdicts[-1].startswith(f"{number}: fail")
     assert bad.signal in verdicts[-1]
+    assert fault != "under-load" or f"{number}: pass at 10 %" in verdicts
     assert not any(champion_restarts(models))
     message = reverted(repository, models, bad.version)
     assert f"- {bad.signal}: state harm" in message, message

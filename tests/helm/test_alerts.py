@@ -114,7 +114,12 @@ CANARIO: dict[str, list[Case]] = {
             {_verdict("wait"): "1x2000", _WEIGHT.replace('"models"', '"production"'): "10x2000"},
         ),
     ],
-    "VerdictNotActedOn": [Case({_verdict("fail"): "1x2000"}, 5, {_verdict("fail"): "1x4 0x2000"})],
+    "VerdictNotActedOn": [
+        Case({_verdict("fail"): "1x2000"}, 5, {_verdict("fail"): "1x4 0x2000"}),
+        Case({_verdict("undecided"): "1x2000"}, 5, {_verdict("undecided"): "0x2000", _verdict("wait"): "1x2000"}),
+        # The deadline passes undecided, and then harm is shown: the five minutes are not counted anew.
+        Case({_verdict("undecided"): "1x2 0x2000", _verdict("fail"): "0x2 1x2000"}, 5, {_verdict("pass"): "1x2000"}),
+    ],
 }  # fmt: skip
 
 

@@ -90,7 +90,9 @@ def test_a_failed_step_is_named_with_its_own_sentence(
     gate = failed("main: Error (exit code 1): roc_auc is 0.7, and must be at least 0.8")
     server = play(scene("FAILED", ingest=succeeded(), gate=gate))
     assert main(words(spec, server.url, store)) == 1
-    assert capsys.readouterr().err.startswith("failed: gate: roc_auc is 0.7, and must be at least 0.8; look at http://")
+    said = capsys.readouterr().err
+    assert said.startswith("failed: gate: roc_auc is 0.7, and must be at least 0.8; look at http://")
+    assert said.endswith("what succeeded is kept: make submit again goes on from there\n")
 
 
 @pytest.mark.parametrize("state", ["FAILED", "CANCELED", "SKIPPED"])

@@ -13,9 +13,10 @@ from components.errors import SpecError
 from components.spec.contract import NumberFeature, Spec
 from components.table.cells import read_table, table_bytes
 from k8s.twin.demo.sensitivity import MONEY
+from k8s.twin.demo.traffic import RATE
 from k8s.twin.summary import Ending
 
-Fault = Literal["errors", "slow", "wrong-unit", "worse", "shuffled-labels", "none"]
+Fault = Literal["errors", "slow", "wrong-unit", "worse", "under-load", "shuffled-labels", "none"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 
@@ -60,6 +61,9 @@ def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> 
         case "worse":
             explanation = "it answers with the scores of other rows, as a cache with a wrong key does"
             settings = {"CANARIO_FAULT_STALE_RATIO": "1"}
+        case "under-load":
+            explanation = "5 % of its requests end in an error as soon as it gets more than a tenth of the traffic"
+            settings = {"CANARIO_FAULT_ERROR_RATIO": "0.05", "CANARIO_FAULT_ERROR_ABOVE": f"{0.15 * RATE:g}"}
     return ThirdVersion(ending, explanation, write_spec(changed, home / "service.yaml"), data, settings)
 
 

@@ -26,6 +26,7 @@ from k8s.twin.demo.traffic import Traffic
 from k8s.twin.demo.training import TrainedVersion, TrainingRun
 from k8s.twin.errors import TwinError
 from k8s.twin.events import Event
+from k8s.twin.rollout import is_undecided
 from k8s.twin.summary import CommitSummary, Decision, Ending, Fate, RequestCount, Story, VersionFate
 from k8s.twin.twin import Twin
 from services.judge.errors import JudgeError
@@ -40,6 +41,12 @@ UNJUDGED_SECONDS = 5.0
 
 #: The phases that end a rollout, and how a version is remembered after them.
 _FATES: dict[str, Fate] = {INITIALIZED: "champion", SUCCEEDED: "promoted", FAILED: "rolled-back"}
+
+
+def fate_at(end: Event) -> Fate:
+    """How a version is remembered after the phase that ended its rollout."""
+    undecided = end.phase == FAILED and is_undecided(end.reason)
+    return "undecided" if undecided else _FATES[end.phase]
 
 
 class DemoError(Exception):
@@ -165,7 +172,7 @@ class Demo:
             self._terminal.standing(f"version {event.version} has {event.weight} %: {event.reason}")
 
     def _end(self, event: Event) -> None:
-        self._done.fates[event.version] = _FATES[event.phase]
+        self._done.fates[event.version] = fate_at(event)
         self._done.canary = ("", 0)
         self._terminal.rest()
 

@@ -11,6 +11,7 @@ from rich.status import Status
 from rich.table import Table
 
 from k8s.twin.events import Event
+from k8s.twin.rollout import is_undecided
 from k8s.twin.summary import Story, faults_found
 
 
@@ -80,7 +81,8 @@ def _event_text(event: Event) -> str:
         case "weight":
             return f"{version} gets [bold]{event.weight} %[/bold] of the traffic" if event.weight else ""
         case "phase":
-            return {"Succeeded": f"{version} is promoted", "Failed": f"{version} is rolled back"}.get(event.phase, "")
+            back = f"{version} is {'taken back, undecided' if is_undecided(event.reason) else 'rolled back'}"
+            return {"Succeeded": f"{version} is promoted", "Failed": back}.get(event.phase, "")
         case _:
             return _OTHERS.get(event.kind, "").format(version=version, reason=reason)
 
@@ -89,6 +91,8 @@ def _decision_text(verdict: str, reason: str) -> str:
     """The judge's line; a pass is shortened, because the report lists its signals."""
     if verdict == "fail":
         return f"[red]judge:[/red] {reason}"
+    if verdict == "undecided":
+        return f"[yellow]judge:[/yellow] {reason}"
     return f"[green]judge:[/green] {': '.join(reason.split(': ')[:2])}" if verdict == "pass" else ""
 
 

@@ -14,9 +14,13 @@ _FATES = {
     "champion": "became the first champion",
     "promoted": "was promoted",
     "rolled-back": "was rolled back",
+    "undecided": "was undecided and taken back",
     "refused": "was refused before it served anyone",
     "unfinished": "was not finished",
 }
+
+#: The fates of a canary whose commit was reverted.
+_TAKEN_BACK = ("rolled-back", "undecided")
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def _title(story: Story) -> str:
     keeps = f"{named(story.champion)} keeps serving." if story.champion else "Nobody serves."
     titles = {
         "rolled-back": f"{named(last.version)} was stopped by the evidence. {keeps}",
+        "undecided": f"{named(last.version)} was undecided at its deadline. {keeps}",
         "refused": f"{named(last.version)} was refused before it met a customer. {keeps}",
         "promoted": f"{named(last.version)} {_merit(story)} and is the champion.",
         "champion": f"{named(last.version)} serves; nothing was compared with it.",
@@ -123,6 +128,11 @@ def _why(story: Story, events: Sequence[EventLine], looks: Sequence[Look]) -> st
             f"{named(last.version)} got at most {share}, for {duration(trip.seconds)}. {harm} "
             "All traffic went back and the commit was reverted; nobody had to watch."
         )
+    if last.fate == "undecided":
+        return (
+            f"{named(last.version)} got at most {share}, for {duration(trip.seconds)}. By its deadline neither harm "
+            "nor safety was shown. All traffic went back and the commit was reverted; the version may be tried again."
+        )
     grown = f"The share of {named(last.version).lower()} grew to {share} in {trip.steps} steps"
     return f"{grown}, each one only when the evidence allowed it."
 
@@ -147,8 +157,8 @@ def _stopped(story: Story, events: Sequence[EventLine]) -> list[Figure]:
     trip = trip_of(last.version, events)
     if trip is None:
         return []
-    what = "until the bad version was stopped" if last.fate == "rolled-back" else "as a canary until it was promoted"
-    return [Figure(duration(trip.seconds), what)]
+    what = {"rolled-back": "until the bad version was stopped", "undecided": "as a canary until its deadline"}
+    return [Figure(duration(trip.seconds), what.get(last.fate, "as a canary until it was promoted"))]
 
 
 def _failures(story: Story) -> str:
@@ -194,7 +204,7 @@ def _chapter(made: VersionFate, sources: Sources) -> Chapter:
     sentences += _trip_sentences(made, trip_of(made.version, events), story.requests.get(made.version))
     if made.fate == "promoted":
         sentences.append(_shown_safe([look for look in looks if look.version == made.version]))
-    if made.fate == "rolled-back":
+    if made.fate in _TAKEN_BACK:
         sentences.append(_revert_sentence(story))
     quoted, quote = _quote(made, events, result)
     told = tuple(sentence for sentence in sentences if sentence)
@@ -206,9 +216,9 @@ def _quote(made: VersionFate, events: Sequence[EventLine], result: Result | None
     if made.fate == "refused" and result and result.message:
         return "The offline gates", result.message
     said = [event for event in events if event.kind == "decision" and event.version == made.version]
-    if made.fate != "rolled-back" or not said:
+    if made.fate not in _TAKEN_BACK or not said:
         return "", ""
-    reason = said[-1].reason.removeprefix("fail: ")
+    reason = said[-1].reason.removeprefix("fail: ").removeprefix("undecided: ")
     return f"The judge, at {clock(said[-1].at)}", reason[:1].upper() + reason[1:].rstrip(".") + "."
 
 

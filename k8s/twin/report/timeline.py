@@ -18,6 +18,8 @@ _PANEL, _GAP, _AXIS = 108.0, 46.0, 38.0
 _MOST_POINTS = 120
 #: Space above the first panel for the judge's marks.
 _MARKS = 12.0
+#: The verdicts that take a canary's share away.
+_STOPS = ("fail", "undecided")
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ def _title(scene: Scene) -> str:
     failed = {version: number for version, number in failures.items() if number}
     of = f" ({called(next(iter(failed)))})" if len(failed) == 1 else ""
     told = f"{count(sum(failed.values()))} requests failed{of}" if failed else "No request failed"
-    fails = [event for event in scene.decisions if event.verdict == "fail"]
-    ends = f"; version {fails[-1].version} lost its share when the judge said fail" if fails else ""
+    stops = [event for event in scene.decisions if event.verdict in _STOPS]
+    ends = f"; version {stops[-1].version} lost its share when the judge said {stops[-1].verdict}" if stops else ""
     return (told if scene.samples else "The share of each version") + ends
 
 
@@ -228,19 +230,21 @@ def _reigns(intervals: Sequence[TimeSpan]) -> list[tuple[str, float, float]]:
 
 
 def _mark(panel: Panel, decision: EventLine) -> None:
-    """Draws a tick where the judge let a canary go on and a cross where it stopped one; waits have no mark."""
+    """Draws a tick where a canary went on, a cross where it failed, a bar where it was undecided; none for waits."""
     x, y = panel.x(decision.at), panel.y(100) - 7
     if decision.verdict == "pass":
         panel.drawing.path([(x - 3.5, y - 1), (x - 1, y + 2), (x + 3.5, y - 4)], "stroke good")
     elif decision.verdict == "fail":
         panel.drawing.path([(x - 3.5, y - 4.5), (x + 3.5, y + 2.5)], "stroke bad")
         panel.drawing.path([(x - 3.5, y + 2.5), (x + 3.5, y - 4.5)], "stroke bad")
+    elif decision.verdict == "undecided":
+        panel.drawing.path([(x - 4, y - 1), (x + 4, y - 1)], "stroke unsure")
 
 
 def _decision_lines(panel: Panel, scene: Scene) -> None:
-    """Draws a line where a rollout failed; every panel has it, so that the eye can follow it down."""
+    """Draws a line where a rollout ended without promotion; every panel has it, so that the eye can follow it down."""
     for event in scene.decisions:
-        if event.verdict == "fail":
+        if event.verdict in _STOPS:
             x = panel.x(event.at)
             panel.drawing.rule((x, panel.y.start), (x, panel.y.end), "guide")
 

@@ -67,7 +67,7 @@ class Consequences:
             word,
             _without_numbers(reason),
         )
-        bad = word == "fail" or bool(self._judge.problems(subject))
+        bad = word in ("fail", "undecided") or bool(self._judge.problems(subject))
         self._notice(subject, Notice(f"Judge{word.capitalize()}", reason, _digest(about), warning=bad))
 
     def on_rollout_end(self, question: WebhookPayload) -> None:
@@ -174,7 +174,8 @@ class Consequences:
     async def _revert(self, environment: EnvironmentRepository, question: WebhookPayload) -> bool:
         """Reverts the release; True once the branch does not name it any more."""
         service, version = question.name, question.metadata.version
-        rollback, reason = Rollback(service, version, question.metadata.package), await self._reason(question)
+        reason, undecided = await self._reason(question)
+        rollback = Rollback(service, version, question.metadata.package, undecided)
         for pause in (*_PAUSES_SECONDS, None):
             try:
                 made = await asyncio.to_thread(undo_release, environment, rollback, reason)
@@ -194,16 +195,20 @@ class Consequences:
         key = _digest((question.subject, question.metadata.version, title, message))
         self._notice(question.subject, Notice(title, message, key, warning))
 
-    async def _reason(self, question: WebhookPayload) -> str:
-        reason, signals = "Flagger rolled it back", []
+    async def _reason(self, question: WebhookPayload) -> tuple[str, bool]:
+        """The reason in a revert's message, and whether the judge's word was undecided.
+
+        What Flagger ended without the judge's yes counts as failed: it does not say if the pods kept dying.
+        """
+        reason, signals, undecided = "Flagger rolled it back", [], False
         try:
             verdict = await self._judge.last_verdict(self._judge.find(*question.subject))
             told = f"Flagger rolled it back; the judge's last word was {verdict.reason}"
-            reason = verdict.reason if verdict.verdict == "fail" else told
-            signals = verdict.to_dict()["signals"]
+            reason = verdict.reason if verdict.must_go else told
+            signals, undecided = verdict.to_dict()["signals"], verdict.verdict == "undecided"
         except UnknownSubjectError:
             pass  # the rollout failed before the judge was asked about it
-        return revert_reason(reason, signals)
+        return revert_reason(reason, signals), undecided
 
     def _start(self, work: Coroutine[Any, Any, object]) -> None:
         if len(self._under_way) >= _MOST_UNDER_WAY:

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from components.spec.contract import SCORE_EDGES
 
 BINS = len(SCORE_EDGES)
+#: So many moments of a rollout, evenly spaced until its deadline, may be taken for the beginning of harm.
+MOMENTS = 64
+#: Which of them are looked at: the longer ago, the further apart.
+MOMENT_AGES = tuple(2**power - 1 for power in range(MOMENTS.bit_length()))
 #: With this many requests the canary's share is below half or above twice a weight of 1 % or more by chance less than
 #: once in a million.
 _ENOUGH_TO_DOUBT = 10_000
@@ -79,12 +83,14 @@ class Counts:
 class Stratum:
     """The time during which one weight was set; only counts of one stratum are compared.
 
-    `weight` is the canary's share of traffic in percent.
+    `weight` is the canary's share of traffic in percent. `later` holds champion and canary counted since
+    moments within that time, so that harm that began late can be told.
     """
 
     weight: float
     champion: Counts
     canary: Counts
+    later: tuple[tuple[Counts, Counts], ...] = ()
 
     def doubt(self) -> str:
         """A sentence if the canary's share of requests is further from the weight than chance allows; else empty."""

@@ -13,6 +13,7 @@ continues where it was:
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import SCORE_EDGES
-from services.judge.evidence.counts import COLUMNS, Counts, Evidence, HoldoutShift, Stratum
+from services.judge.evidence.counts import COLUMNS, MOMENT_AGES, Counts, Evidence, HoldoutShift, Stratum
 from services.judge.evidence.exposition import Reading
 
 Role = Literal["champion", "canary"]
@@ -87,15 +88,24 @@ class Series:
         They answer why the canary has none now. The newest alone does not: samples go on coming between the
         judge's last decision and the end of the traffic. Yields at least once: all samples, where there was none.
         """
-        last = len(self.weights)
-        while last > 0 and self.weights[last - 1] <= 0:
-            last -= 1
-        last = last or len(self.weights)
+        last = self._with_traffic() or len(self.weights)
         yield self._up_to(last)
         for keep in range(last - 1, 0, -1):
             if self.weights[keep - 1] <= 0 or self.weight_times[keep - 1] < self.weight_times[last - 1] - seconds:
                 return
             yield self._up_to(keep)
+
+    def seen_gone(self) -> float | None:
+        """The time of the first sample in which the traffic of a rollout was gone; None if it never was."""
+        last = self._with_traffic()
+        return self.weight_times[last] if 0 < last < len(self.weights) else None
+
+    def _with_traffic(self) -> int:
+        """The number of weights up to the last with which the canary had traffic; 0 if it never had."""
+        last = len(self.weights)
+        while last > 0 and self.weights[last - 1] <= 0:
+            last -= 1
+        return last
 
     def _up_to(self, keep: int) -> Series:
         return Series(self.weight_times[:keep], self.weights[:keep], self.replicas, self.problems)
@@ -127,8 +137,11 @@ class Series:
                 del self.replicas[name]
 
 
-def evidence_at(series: Series, now: float, stale_seconds: float) -> Evidence:
-    """The evidence so far. A side is missing if none of its replicas was read in the last `stale_seconds`."""
+def evidence_at(series: Series, now: float, stale_seconds: float, moment_seconds: float = math.inf) -> Evidence:
+    """The evidence so far. A side is missing if none of its replicas was read in the last `stale_seconds`.
+
+    `moment_seconds` is the time between two moments at which harm may have begun.
+    """
     began = series.began()
     weight = series.weights[-1] if series.weights else 0.0
     canaries, champions = _side(series, "canary"), _side(series, "champion")
@@ -141,7 +154,7 @@ def evidence_at(series: Series, now: float, stale_seconds: float) -> Evidence:
         *_too_many_labels("champion", champions),
     ]
     holdout, doubt = _holdout(canaries, champions)
-    strata = () if began is None else _strata(series, began, canaries, champions)
+    strata = () if began is None else _strata(series, began, canaries, champions, moment_seconds)
     return Evidence(
         strata=strata, weight=weight, elapsed_seconds=0.0 if began is None else now - began,
         holdout=holdout, problems=(*problems, *doubt),
@@ -202,16 +215,27 @@ def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple
 
 
 def _strata(
-    series: Series, began: float, canaries: Iterable[Replica], champions: Iterable[Replica]
+    series: Series, began: float, canaries: Iterable[Replica], champions: Iterable[Replica], moment_seconds: float
 ) -> tuple[Stratum, ...]:
-    totals: dict[float, Rows] = {}
+    totals: dict[float, dict[int, Rows]] = {}
     for side, replicas in enumerate((champions, canaries)):
         for replica in replicas:
             weights, rows = _increments(series, began, replica)
-            for weight in np.unique(weights[~np.isnan(weights)]).tolist():
-                total = totals.setdefault(weight, np.zeros((2, COLUMNS)))
-                total[side] += rows[weights == weight].sum(axis=0)
-    return tuple(Stratum(weight, *(_settle(row) for row in rows)) for weight, rows in sorted(totals.items()))
+            moments = np.floor((np.array(replica.times[:-1]) - began) / moment_seconds)
+            known = ~np.isnan(weights)
+            for weight, moment in set(zip(weights[known].tolist(), moments[known].tolist(), strict=True)):
+                total = totals.setdefault(weight, {}).setdefault(int(moment), np.zeros((2, COLUMNS)))
+                total[side] += rows[(weights == weight) & (moments == moment)].sum(axis=0)
+    return tuple(_stratum(weight, of_moments) for weight, of_moments in sorted(totals.items()))
+
+
+def _stratum(weight: float, of_moments: dict[int, Rows]) -> Stratum:
+    """One weight's counts: in all, and since some of its moments."""
+    first, last = min(of_moments), max(of_moments)
+    since = [last - age for age in reversed(MOMENT_AGES) if last - age > first]
+    sums = [np.sum([of_moments[moment] for moment in of_moments if moment >= at], axis=0) for at in (first, *since)]
+    (champion, canary), *later = [(_settle(rows[0]), _settle(rows[1])) for rows in sums]
+    return Stratum(weight, champion, canary, tuple(later))
 
 
 def _increments(series: Series, began: float, replica: Replica) -> tuple[Rows, Rows]:

@@ -12,8 +12,9 @@ from rich.progress import track
 
 from services.judge.simulate.claims import claims
 from services.judge.simulate.duel import contests, settings
-from services.judge.simulate.plan import plan, rows, run
+from services.judge.simulate.plan import plan, rows, run, run_worlds
 from services.judge.simulate.show import draw, print_all, write_json
+from services.judge.simulate.worlds import worlds
 
 FALSE_ALARM = 0.01
 
@@ -29,8 +30,17 @@ def main(arguments: list[str] | None = None) -> int:
     )
     found = rows(list(progress))
     fought = contests(max(options.rollouts, 20), options.seed, FALSE_ALARM)
-    made = claims(found, fought, FALSE_ALARM)
-    everything = (found, settings(FALSE_ALARM), fought, made)
+    played = list(
+        track(
+            run_worlds(max(options.rollouts // 10, 1), options.seed),
+            "worlds",
+            len(list(worlds())),
+            console=console,
+            disable=not console.is_terminal,
+        )
+    )
+    made = claims(found, fought, played, FALSE_ALARM)
+    everything = (found, settings(FALSE_ALARM), fought, played, made)
     print_all(console, *everything)
     write_json(options.out / "simulate.json", *everything)
     draw(options.out / "simulate.png", fought)

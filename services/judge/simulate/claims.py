@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.judge.simulate.duel import AT_MARGIN, Contest
-from services.judge.simulate.plan import SIGNALS, PlanRow
+from services.judge.simulate.plan import RATIOS, SIGNALS, PlanRow
+from services.judge.simulate.worlds import WorldRow, surely_above, worlds
 
 _PROMOTED_LIMIT = 0.01
 _AMPLE = 10_000
@@ -28,7 +30,9 @@ class Claim:
         return self.found <= self.allowed
 
 
-def claims(rows: Sequence[PlanRow], contests: Sequence[Contest], false_alarm: float) -> list[Claim]:
+def claims(
+    rows: Sequence[PlanRow], contests: Sequence[Contest], played: Sequence[WorldRow], false_alarm: float
+) -> list[Claim]:
     """Every claim; each ratio is the worst over all volumes of traffic."""
     equal = [row for row in rows if row.excess == 0]
     margin = [row for row in rows if row.excess == 1]
@@ -37,14 +41,38 @@ def claims(rows: Sequence[PlanRow], contests: Sequence[Contest], false_alarm: fl
         Claim("a canary worse by just the margin is failed", _worst(margin, "failed"), false_alarm),
     ]
     for signal in SIGNALS:
-        harmful = [row for row in rows if row.excess == 2 and row.signal == signal]
+        harmful = [row for row in rows if row.excess == 2 and not row.late and row.signal == signal]
         ample = [row for row in harmful if row.requests_a_look >= _AMPLE]
         made += [
             Claim(f"worse by twice the margin in {signal}: promoted", _worst(harmful, "promoted"), _PROMOTED_LIMIT),
             Claim("... with ample traffic: not failed", _worst(ample, "undecided"), 0.05),
             Claim("... with ample traffic: part of the deadline", _worst(ample, "median_look_share"), _LONG_BEFORE),
         ]  # fmt: skip
-    return made + _against_thresholds(contests)
+    return [*made, *_late_harm(rows), *_worlds(played), *_against_thresholds(contests)]
+
+
+def _worlds(played: Sequence[WorldRow]) -> list[Claim]:
+    """Claims on each scraped world; a rate of 1 % is refuted once its count is surely above that."""
+    made = []
+    for name in dict.fromkeys(case.name for case in worlds()):
+        mine = [row for row in played if row.case.name == name]
+        worst = max((surely_above(row.wrong, row.rollouts) for row in mine), default=1.0)
+        what = "promoted" if any(row.harmful for row in mine) else "failed"
+        made.append(Claim(f"{name}, scraped: surely {what} more often than", worst, _PROMOTED_LIMIT))
+    return made
+
+
+def _late_harm(rows: Sequence[PlanRow]) -> list[Claim]:
+    """Claims that harm which begins late is not promoted once it was met as often as harm from the start needs."""
+    at_once = [row for row in rows if row.excess == 2 and not row.late]
+    known = {(row.signal, row.requests_a_look): row.ninety_percent_requests for row in at_once}
+    made = []
+    for signal in RATIOS:
+        late = [row for row in rows if row.signal == signal and row.late]
+        parts = [row.harm_missed / known[signal, row.requests_a_look] for row in late if row.harm_missed]
+        worst = max(parts, default=0.0 if late else math.inf)
+        made.append(Claim(f"... in {signal} and late: requests that met it, beside those from the start", worst, 1.0))
+    return made
 
 
 def _worst(rows: Sequence[PlanRow], name: str) -> float:

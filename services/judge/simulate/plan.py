@@ -12,13 +12,15 @@ from typing import get_args
 import numpy as np
 
 from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, SimulatedOutcome, play
+from services.judge.simulate.worlds import WorldRow, play_world, worlds
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import SignalName
 
-REQUESTS_A_LOOK = (1, 10, 100, 1000, 10_000)
+REQUESTS_A_LOOK = (1, 10, 100, 1000, 10_000, 30_000)
 #: Steps and largest weights, in percent.
 WEIGHTS = ((1, 5), (5, 50), (10, 50), (25, 50), (50, 50))
 SIGNALS: tuple[SignalName, ...] = get_args(SignalName)
+RATIOS: tuple[SignalName, ...] = ("error_ratio", "slow_ratio")
 #: Judging all signals at once, or the 38 means of the scores, costs about this many times as much as one ratio.
 _DEAR = 8
 
@@ -27,7 +29,9 @@ _DEAR = 8
 class PlanRow:
     """The outcomes of the rollouts with one harm and one volume of traffic, over all weights.
 
-    Requests are the canary's until the decision; infinite for a rollout without a decision.
+    Requests are the canary's until the decision; infinite for a rollout without a decision. `late` means that the
+    canary was good at first. `harm_missed` is the
+    number of requests that met the harm before the canary was promoted all the same; in 1 % of all rollouts it is more.
     """
 
     name: str
@@ -42,6 +46,8 @@ class PlanRow:
     ninety_percent_requests: float
     median_look_share: float
     enough: float | None
+    late: bool = False
+    harm_missed: float = 0.0
 
 
 def plan(rollouts: int) -> list[tuple[Case, int]]:
@@ -55,7 +61,17 @@ def plan(rollouts: int) -> list[tuple[Case, int]]:
             for signal, name, excess in _harms():
                 number = few if signal == "score_shift" else many
                 planned.append((Case(name, signal, excess, traffic, step, largest), number))
+        planned += [(case, many) for case in _late_harms(traffic)]
     return planned
+
+
+def _late_harms(traffic: int) -> Iterator[Case]:
+    """Harm of twice the margin that begins at a weight, or at a look, after the canary was good."""
+    for signal in RATIOS:
+        for above in (10, 40):
+            yield Case(f"twice the margin above {above} %", signal, 2.0, traffic, 10, 50, above=above)
+        for after in (2, 5, 20):
+            yield Case(f"twice the margin after {after} looks", signal, 2.0, traffic, 10, 50, after=after)
 
 
 def _harms() -> Iterator[tuple[SignalName, str, float]]:
@@ -68,10 +84,22 @@ def run(planned: list[tuple[Case, int]], seed: int, processes: int | None = None
     """Plays every case, on all cores by default; the same seed gives the same outcomes in the same order."""
     seeds = np.random.SeedSequence(seed).generate_state(len(planned)).tolist()
     cases, numbers = zip(*planned, strict=True)
+    with _pool(processes) as pool:
+        yield from pool.map(play, cases, numbers, seeds)
+
+
+def run_worlds(rollouts: int, seed: int, processes: int | None = None) -> Iterator[WorldRow]:
+    """Plays every world's rollouts, on all cores by default."""
+    cases = list(worlds())
+    seeds = np.random.SeedSequence(seed).generate_state(len(cases)).tolist()
+    with _pool(processes) as pool:
+        yield from pool.map(play_world, cases, [rollouts] * len(cases), seeds)
+
+
+def _pool(processes: int | None) -> ProcessPoolExecutor:
     # Spawned workers read this variable; threads within small matrix products only wait for each other.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    with ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(play, cases, numbers, seeds)
+    return ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn"))
 
 
 def rows(outcomes: list[SimulatedOutcome]) -> list[PlanRow]:
@@ -97,7 +125,13 @@ def summarise(outcomes: list[SimulatedOutcome]) -> PlanRow:
         undecided=float(np.mean(fate == WAITING)), median_requests=_quantile(until, 0.5),
         ninety_percent_requests=_quantile(until, 0.9), median_look_share=float(np.median(look)) / case.looks,
         enough=float(np.median(needed)) if needed else None,
+        late=bool(case.above or case.after),
+        harm_missed=_quantile(np.concatenate([_missed(outcome) for outcome in outcomes]), 0.99),
     )  # fmt: skip
+
+
+def _missed(outcome: SimulatedOutcome) -> Array:
+    return np.where(outcome.fate == PROMOTED, outcome.harmed_requests, 0.0)
 
 
 def _quantile(numbers: Array, part: float) -> float:

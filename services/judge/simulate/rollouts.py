@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import Harm, Rollout
-from services.judge.evidence.counts import BINS, COLUMNS, HoldoutShift
+from services.judge.evidence.counts import BINS, COLUMNS, MOMENT_AGES, MOMENTS, HoldoutShift
 from services.judge.simulate.world import answer, champion, drifted, harmed
-from services.judge.statistics.assess import is_harm, is_safe, observations_needed, stack_arms
+from services.judge.statistics.assess import is_harm, is_safe, is_safe_alone, observations_needed, stack_arms
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import Signal, SignalName, judged_signals
 from services.judge.verdict import next_weight
@@ -22,7 +22,10 @@ WAITING, PROMOTED, FAILED = 0, 1, 2
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of rollout. `excess` is in margins of `signal`; `signal` None judges every signal of an equal canary."""
+    """One kind of rollout. `excess` is in margins of `signal`; `signal` None judges every signal of an equal canary.
+
+    The canary is harmful only at weights above `above` percent, and only from the look `after` on.
+    """
 
     name: str
     signal: SignalName | None
@@ -32,13 +35,16 @@ class Case:
     max_weight: int
     looks: int = 120
     drifts: bool = False
+    above: float = 0
+    after: int = 0
 
 
 @dataclass(frozen=True)
 class SimulatedOutcome:
     """The outcomes of a case: arrays with one element for each rollout.
 
-    `fate` is PROMOTED, FAILED or WAITING (the deadline passed); `canary_requests` and `look` say when.
+    `fate` is PROMOTED, FAILED or WAITING (the deadline passed); `canary_requests` and `look` say when, and
+    `harmed_requests` is the number of canary requests that the harm could have met until then.
     `enough` is about how many canary requests would have been enough where the deadline passed.
     """
 
@@ -47,17 +53,25 @@ class SimulatedOutcome:
     canary_requests: Array
     look: NDArray[np.int64]
     enough: float | None
+    harmed_requests: Array
 
 
 @dataclass
 class _State:
-    """The current state of all rollouts of a case; `tables` has the shape (weights, sides, rollouts, COLUMNS)."""
+    """The current state of all rollouts of a case; `tables` has the shape (weights, sides, rollouts, COLUMNS).
+
+    `since` holds the counts of the current weight since each moment, (moments, sides, rollouts, COLUMNS);
+    `first` is the moment at which that weight was set.
+    """
 
     tables: Array
+    since: Array
+    first: NDArray[np.int64]
     pending: Array
     step: NDArray[np.int64]
     fate: NDArray[np.int64]
     canary_requests: Array
+    harmed_requests: Array
     look: NDArray[np.int64]
 
 
@@ -74,7 +88,7 @@ def play(case: Case, rollouts: int, seed: int, false_alarm: float = 0.01) -> Sim
             break
         _serve(case, state, weights, active, look, rng)
         for step in np.unique(state.step[active]):
-            _decide(state, active[state.step[active] == step], int(step), weights, signals, false_alarm)
+            _decide(state, active[state.step[active] == step], int(step), weights, signals, false_alarm, case.looks)
     return _outcome(case, state, weights, signals, false_alarm)
 
 
@@ -89,8 +103,9 @@ def _ramp(rollout: Rollout) -> list[float]:
 def _start(weights: int, rollouts: int) -> _State:
     zeros = np.zeros(rollouts, dtype=np.int64)
     return _State(
-        tables=np.zeros((weights, 2, rollouts, COLUMNS)), pending=np.zeros((2, rollouts, COLUMNS)),
-        step=zeros.copy(), fate=zeros.copy(), canary_requests=np.zeros(rollouts), look=zeros.copy(),
+        tables=np.zeros((weights, 2, rollouts, COLUMNS)), since=np.zeros((MOMENTS, 2, rollouts, COLUMNS)),
+        first=zeros.copy(), pending=np.zeros((2, rollouts, COLUMNS)), step=zeros.copy(), fate=zeros.copy(),
+        canary_requests=np.zeros(rollouts), harmed_requests=np.zeros(rollouts), look=zeros.copy(),
     )  # fmt: skip
 
 
@@ -102,14 +117,21 @@ def _serve(
     to_canary = rng.binomial(case.requests_a_look, share)
     base = drifted(champion(), look / case.looks) if case.drifts else champion()
     margins = Harm().model_dump()
-    other = base if case.signal is None else harmed(base, case.signal, case.excess * margins[case.signal])
-    for side, (version, requests) in enumerate(((base, case.requests_a_look - to_canary), (other, to_canary))):
-        table = answer(version, requests, case.signal, rng)
+    worse = base if case.signal is None else harmed(base, case.signal, case.excess * margins[case.signal])
+    harmful = (share * 100 > case.above) & (look >= case.after)
+    moment = look * MOMENTS // case.looks
+    theirs = answer(base, case.requests_a_look - to_canary, case.signal, rng)
+    ours = answer(worse, np.where(harmful, to_canary, 0), case.signal, rng)
+    ours += answer(base, np.where(harmful, 0, to_canary), case.signal, rng)
+    for side, table in enumerate((theirs, ours)):
         late = table.copy()
         late[:, : 3 + BINS], table[:, 3 + BINS :] = 0, 0
-        state.tables[state.step[active], side, active] += table + state.pending[side, active]
+        arrived = table + state.pending[side, active]
+        state.tables[state.step[active], side, active] += arrived
+        state.since[: moment + 1, side, active] += arrived
         state.pending[side, active] = late
     state.canary_requests[active] += to_canary
+    state.harmed_requests[active] += np.where(harmful, to_canary, 0)
     state.look[active] = look + 1
 
 
@@ -120,25 +142,42 @@ def _decide(
     weights: list[float],
     signals: list[Signal],
     false_alarm: float,
+    looks: int,
 ) -> None:
     """Applies the judge's verdict to the rollouts at one weight."""
     harm, safe = np.zeros(group.size, dtype=bool), np.ones(group.size, dtype=bool)
     for signal in signals:
         strata = stack_arms(signal, _strata(state, group, step, weights))
+        strata[-1] = replace(strata[-1], later=tuple(stack_arms(signal, _since(state, group, weights[step], looks))))
         harm |= is_harm(signal, strata)
-        safe &= is_safe(signal, strata, weights[step + 1] / 100, false_alarm)
+        share = weights[step + 1] / 100
+        safe &= is_safe(signal, strata, share, false_alarm) & is_safe_alone(signal, strata[-1], share)
     state.fate[group[harm]] = FAILED
     passed = group[safe & ~harm]
     if weights[step + 1] >= 100:
         state.fate[passed] = PROMOTED
     else:
         state.step[passed] += 1
+        state.since[:, :, passed] = 0
+        state.first[passed] = (state.look[passed] * MOMENTS) // looks
 
 
 def _strata(
     state: _State, group: NDArray[np.int64], step: int, weights: list[float]
 ) -> list[tuple[float, Array, Array]]:
     return [(weights[at] / 100, state.tables[at, 1, group], state.tables[at, 0, group]) for at in range(step + 1)]
+
+
+def _since(state: _State, group: NDArray[np.int64], weight: float, looks: int) -> list[tuple[float, Array, Array]]:
+    """The counts of the current weight since each moment that is looked at; none where it came before the weight."""
+    now = (int(state.look[group[0]]) - 1) * MOMENTS // looks
+    parts = []
+    for moment in (now - age for age in MOMENT_AGES):
+        within = (moment > state.first[group])[:, None]
+        if within.any():
+            champion, canary = (np.where(within, state.since[moment, side][group], 0.0) for side in (0, 1))
+            parts.append((weight / 100, canary, champion))
+    return parts
 
 
 def _outcome(
@@ -153,4 +192,6 @@ def _outcome(
             strata = stack_arms(signal, _strata(state, first, step, weights))
             needed.append(observations_needed(signal, strata, false_alarm))
     known = [number for number in needed if number is not None]
-    return SimulatedOutcome(case, state.fate, state.canary_requests, state.look, max(known) if known else None)
+    return SimulatedOutcome(
+        case, state.fate, state.canary_requests, state.look, max(known) if known else None, state.harmed_requests
+    )

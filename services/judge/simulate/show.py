@@ -16,6 +16,7 @@ from services.judge.simulate.claims import Claim
 from services.judge.simulate.duel import Contest, Setting
 from services.judge.simulate.plan import PlanRow
 from services.judge.simulate.thresholds import ThresholdOutcome
+from services.judge.simulate.worlds import WorldRow
 
 
 def print_all(
@@ -23,10 +24,11 @@ def print_all(
     rows: Sequence[PlanRow],
     settings: Sequence[Setting],
     contests: Sequence[Contest],
+    played: Sequence[WorldRow],
     claims: Sequence[Claim],
 ) -> None:
-    """Prints four tables: rollouts, thresholds, the duel, the claims."""
-    for table in (_rollouts(rows), _thresholds(settings), _duel(contests), _claims(claims)):
+    """Prints five tables: rollouts, worlds, thresholds, the duel, the claims."""
+    for table in (_rollouts(rows), _worlds(played), _thresholds(settings), _duel(contests), _claims(claims)):
         console.print(table)
 
 
@@ -35,12 +37,14 @@ def write_json(
     rows: Sequence[PlanRow],
     settings: Sequence[Setting],
     contests: Sequence[Contest],
+    played: Sequence[WorldRow],
     claims: Sequence[Claim],
 ) -> None:
     """Writes the content of the tables in full precision; infinite numbers (no decision) become null."""
     document = {
         "rows": [asdict(row) for row in rows],
         "thresholds": [asdict(setting) for setting in settings],
+        "worlds": [asdict(row) for row in played],
         "contests": [asdict(contest) for contest in contests],
         "claims": [{**asdict(claim), "met": claim.met} for claim in claims],
     }
@@ -99,6 +103,20 @@ def _rollouts(rows: Sequence[PlanRow]) -> Table:
         "Requests are the canary's until the decision; a dash: too many came to none before the deadline."
         " Enough: about how many would promote an equal canary."
     )
+    return table
+
+
+def _worlds(played: Sequence[WorldRow]) -> Table:
+    table = Table(title="Canaries that are good at first, scraped now and then and judged through the webhooks")
+    for name in ("canary", "requests a second", "seconds a scrape", "rollouts", "promoted", "failed", "median seconds"):
+        table.add_column(name, justify="left" if name == "canary" else "right", no_wrap=True)
+    table.add_column("exposure", justify="right")
+    for row in played:
+        table.add_row(
+            row.case.name, f"{row.case.requests_a_second:,}", f"{row.case.scrape_seconds}", f"{row.rollouts:,}",
+            f"{row.promoted:,}", f"{row.failed:,}", _count(row.median_seconds), _count(row.exposure),
+        )  # fmt: skip
+    table.caption = "Exposure: errors beyond the champion's that callers met, in all but 1 % of the rollouts."
     return table
 
 

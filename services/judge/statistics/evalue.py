@@ -31,8 +31,10 @@ share moves only between strata, each of which has its own `max_d`.
 **Mixing.** `W` depends on counts alone, not on the order of observations, their
 batches or the replica that counted them. A mean of e-processes is an e-process, so
 bets are mixed over a fixed grid (`Prior`) of base rates, gaps beyond the bound and
-spreads, and also over the traffic share really given and the stratum in which bets
-begin. In each stratum a little of the wealth is not bet. Inside the mixture the
+spreads, and also over the traffic share really given and the moment at which bets
+begin (Shin, Ramdas and Rinaldo 2023): harm that begins late is not hidden by what was
+good before. A moment that is left out counts as lost, so any of them may be left out
+at any look. In each stratum a little of the wealth is not bet. Inside the mixture the
 strata multiply, so the base rate is paid for once, not once per stratum.
 
 Evidence for *less* than the bound is the same question about `1 - x` and `-bound`.
@@ -47,6 +49,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from services.judge.evidence.counts import MOMENTS
+
 Array = NDArray[np.float64]
 
 #: Possible true shares of the gateway, as multiples of the weight's odds, and their probabilities.
@@ -57,6 +61,8 @@ KEPT = 0.02
 #: Probability that bets begin with the first stratum. Otherwise they skip the first strata, in which labels
 #: may still belong to answers from before the weight rose.
 AT_ONCE = 0.8
+#: Probability that bets begin at one of the rollout's moments within a stratum, the same for each.
+WITHIN = 0.1
 #: The largest bet, as a part of the bet at which a factor reaches zero; it keeps every logarithm finite.
 _LARGEST_BET = 0.98
 _HALVINGS = 8
@@ -69,12 +75,14 @@ class Arms:
     """Counts of one stratum.
 
     `canary` and `champion` hold the number of observations with each value; shape (rollouts, bounds,
-    values). `weight` is the canary's share of traffic that was set, in (0, 1).
+    values). `weight` is the canary's share of traffic that was set, in (0, 1). `later` holds the counts of
+    the same stratum since moments within it, which are among the rollout's `MOMENTS`.
     """
 
     weight: float
     canary: Array
     champion: Array
+    later: tuple[Arms, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,14 +109,16 @@ def log_evidence(strata: Sequence[Arms], values: tuple[float, ...], bounds: tupl
     """
     joint = np.log(_joint(prior))
     suffix: Array = np.zeros(())
-    late = []
+    late, within = [], []
     for arms in reversed(strata):
+        within += [log_mean(suffix + _stratum(part, values, bounds, prior), joint).T for part in arms.later]
         suffix = suffix + _stratum(arms, values, bounds, prior)
         late.append(log_mean(suffix, joint).T)
     if not strata:
         return np.zeros((1, len(bounds)))
     idle = np.zeros_like(late[0])
-    return log_mean(np.stack([*reversed(late), idle], axis=-1), np.log(_starts(len(strata))))
+    chances = [*((1 - WITHIN) * _starts(len(strata))), *[WITHIN / MOMENTS] * len(within)]
+    return log_mean(np.stack([*reversed(late), idle, *within], axis=-1), np.log(chances))
 
 
 def _starts(strata: int) -> Array:

@@ -14,6 +14,8 @@ class SignalResult:
 
     `lower` and `upper` bound the excess at every look; None where the evidence rules nothing out. `allowed`
     is the excess allowed for the next weight. `edge` is the score at which a shift of scores is worst.
+    `weight` is the current percent of traffic; `too_few_here` is the number of canary observations at this weight,
+    set where all weights together show safety and this one alone does not yet.
     `enough` is about how many canary observations a canary like the champion needs; set only at a deadline.
     """
 
@@ -34,4 +36,6 @@ class SignalResult:
     e_safe: float = 1.0
     e_safe_needed: float | None = None
     edge: float | None = None
+    weight: float | None = None
+    too_few_here: float | None = None
     enough: float | None = None

@@ -7,7 +7,7 @@ simulated ones run the same code. A table of counts has the shape (rollouts, COL
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -78,6 +78,7 @@ class Signal:
     def log_safe(self, strata: Sequence[Arms], margin: float) -> Array:
         """Logarithm of the weakest evidence, over all means, that the excess is below `margin`; shape (rollouts,)."""
         prior = Prior(self.bases, _safe_gaps(margin + max(self.allowances)), self.spreads)
+        strata = [replace(arms, later=()) for arms in strata]  # safety that began late is none
         weakest: Array = log_evidence_below(strata, self.values, self._bounds(margin, 1), prior).min(1)
         if self.two_sided:
             above = log_evidence(strata, self.values, self._bounds(margin, -1), prior)

@@ -46,6 +46,9 @@ def _shown(finding: SignalResult) -> str:
         margin = _amount(finding, finding.margin)
         return f"the {noun} is at least {_amount(finding, finding.lower)}, the margin is {margin}"
     allowed = _amount(finding, finding.allowed)
+    if finding.too_few_here is not None:
+        here = f"{number(finding.too_few_here)} at {finding.weight:g} % of the traffic are too few"
+        return f"over all weights the {noun} is at most {_amount(finding, finding.upper)}, but {here}"
     if finding.state == "safe":
         return f"the {noun} is at most {_amount(finding, finding.upper)}, allowed is {allowed}"
     bound = "is not bounded yet" if finding.upper is None else f"may still be {_amount(finding, finding.upper)}"

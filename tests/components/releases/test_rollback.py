@@ -169,6 +169,28 @@ def test_the_message_has_a_sentence_the_reason_and_a_trailer() -> None:
     assert rollback_of(message) == rollback
 
 
+def test_undecided_has_a_sentence_and_a_trailer_of_its_own() -> None:
+    undecided = Rollback("tiny", "3", "sha256:abc", undecided=True)
+    text = undecided.message("undecided: no decision\n\nRolled-back: tiny 3 sha256:abc")
+    assert text.startswith("Version 3 (sha256:abc) of tiny was undecided at its deadline and taken back:\nundecided: ")
+    assert text.endswith("\n\nUndecided: tiny 3 sha256:abc\n")
+    assert rollback_of(f'Revert "Deploy"\n\n{text}') == undecided != Rollback("tiny", "3", "sha256:abc")
+    failed = Rollback("tiny", "3", "sha256:abc").message("undecided: no decision\n\nUndecided: tiny 3 sha256:abc")
+    assert rollback_of(f'Revert "Deploy"\n\n{failed}') == Rollback("tiny", "3", "sha256:abc")
+
+
+@pytest.mark.parametrize("undecided", [True, False])
+def test_undecided_or_failed_is_undone_once_at_each_try(remote: Repository, undecided: bool) -> None:
+    where, rollback = at(f"file://{remote.path}"), Rollback("churn", "2", PACKAGE, undecided)
+    for _ in range(2):
+        made = undo_release(where, rollback, "bad")
+        assert made is not None
+        assert rollback_of(made.message) == rollback
+        assert undo_release(where, rollback, "bad") is None
+        assert remote.read(FILE) == asking("churn", "1")
+        remote.write(FILE, asking("churn", "2"), "Deploy churn 2 again")
+
+
 def test_a_rollback_is_read_from_the_sentence_of_old_reverts() -> None:
     start = 'Revert "x"\n\nThis reverts commit 1.\n\n'
     old = f"{start}Version 3 (sha256:abc) of tiny was rolled back:\nfail: slow\n\n- slow: "
@@ -181,6 +203,8 @@ def test_a_rollback_is_read_from_the_sentence_of_old_reverts() -> None:
         "Deploy churn 2\n\nPackage: sha256:abc",
         "Deploy\n\nRolled-back: tiny 3 sha256:abc\n\nThe paragraph above is a quotation.",
         "Deploy\n\nRolled-back: tiny 3",
+        "Deploy\n\nUndecided: tiny 3 sha256:abc\n\nThe paragraph above is a quotation.",
+        "Deploy\n\nundecided: tiny 3 sha256:abc",
         "Deploy\n\nas Version 3 (sha256:abc) of tiny was rolled back: no",
     ],
 )

@@ -106,6 +106,50 @@ def test_who_brought_it_where_and_what_became_of_it_is_told(kept: Path, known: K
     assert incident.records[0] == f"commits/{known.commits['revert']}"
 
 
+def retold(known: Known, home: Path, verdict: str, trailer: str, conclusion: str, **evidence: object) -> Dossier:
+    """The dossier where the canary ended with this verdict, trailer and check, and all else is the same."""
+    repository, events = home / "environments", home / "events.jsonl"
+    shutil.copytree(known.places.repository, repository)
+    said = f"{git(repository, 'log', '-1', '--format=%B').strip()}\n\n{trailer}: small 1 {known.package.digest}"
+    git(repository, "commit", "-q", "--amend", "-m", said)
+    lines = [json.loads(line) for line in known.places.events.read_text(encoding="utf-8").splitlines()]
+    (ending,) = (line for line in lines if line["verdict"] == "fail")
+    ending.update(verdict=verdict, evidence=evidence)
+    events.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    check = known.places.build / "verdict" / "check.json"
+    check.parent.mkdir(exist_ok=True)
+    output = {"title": "small version 1 in production: over", "summary": "The judge said: ..."}
+    check.write_text(json.dumps({"conclusion": conclusion, "output": output}), encoding="utf-8")
+    try:
+        return written(replace(known, places=replace(known.places, repository=repository, events=events)), home / "d-1")
+    finally:
+        check.unlink()
+
+
+def test_undecided_is_told_as_such_and_is_no_failure(known: Known, tmp_path: Path) -> None:
+    found = retold(known, tmp_path, "undecided", "Undecided", "timed_out")
+    check, decision, end = section(found, "rollouts").statements
+    assert decision.text == "At 10 % of the requests the judge said undecided after 3 looks that decided nothing."
+    assert end.text.startswith("Its canary was undecided at the deadline, and the champion of then got all requests")
+    (incident,) = section(found, "incidents").statements
+    assert incident.text.startswith("It was taken back undecided in production on ")
+    assert {one.mark for one in (check, decision, end, incident)} == {"undecided"}
+    text = page_of(tmp_path / "d-1").read_text(encoding="utf-8")
+    assert text.count('aria-label="undecided"') == 4
+    assert 'aria-label="fail"' not in text.partition('id="rollouts"')[2]
+
+
+def test_an_old_fail_for_want_of_evidence_is_told_as_it_was(known: Known, tmp_path: Path) -> None:
+    """Records from before there was undecided say fail, and the dossier says what they say."""
+    found = retold(known, tmp_path, "fail", "Rolled-back", "failure", want_of_evidence=True)
+    check, decision, end = section(found, "rollouts").statements
+    assert "the judge said fail after 3 looks" in decision.text
+    assert end.text.startswith("Its canary failed, and the champion of then got all requests back.")
+    (incident,) = section(found, "incidents").statements
+    assert incident.text.startswith("It was taken back in production on ")
+    assert {one.mark for one in (check, decision, end, incident)} == {"fail"}
+
+
 def test_what_has_no_record_is_said_and_not_left_out(known: Known, tmp_path: Path) -> None:
     elsewhere = tmp_path / "empty"
     shutil.copytree(known.places.repository, elsewhere)
@@ -224,6 +268,21 @@ def test_the_command_writes_checks_and_refuses(known: Known, capsys: pytest.Capt
     assert main([*asked, "--version", "9"]) == 1
     assert "version 9 of small is not in" in capsys.readouterr().err
     assert sorted(path.name for path in (known.places.build / "audit").iterdir()) == ["small-1", "small-1.html"]
+
+
+def test_a_run_without_its_results_has_no_dossier(
+    known: Known, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (recorded,) = (known.places.build / "mlflow" / "artifacts").rglob("artifacts/evaluation.json")
+    recorded.rename(tmp_path / "away.json")
+    asked = ["--service", "small", "--build", str(known.places.build), "--repository", str(known.places.repository)]
+    try:
+        assert main([*asked, "--version", "1"]) == 1
+    finally:
+        (tmp_path / "away.json").rename(recorded)
+    said = capsys.readouterr().err
+    assert "not written: version 1 of small: its run" in said
+    assert "has no evaluation.json, on which a dossier rests; train it again" in said
 
 
 def test_words_of_a_record_are_never_markup(kept: Path) -> None:

@@ -24,7 +24,7 @@ RELEASE = Release(service="churn", version="2", package=NEW)
         (ServiceStatus("2", NEW, passed=False, under_way=False), "first", FIRST),
         (ServiceStatus("1", OLD, passed=False, under_way=False), "rolled back", "rolled back, version 1 keeps serving"),
         (ServiceStatus("2", OLD, passed=True, under_way=False), "rolled back", "rolled back, version 2 keeps serving"),
-        (ServiceStatus("1", OLD, passed=True, under_way=True), "undecided", "not decided yet, 1 keeps serving"),
+        (ServiceStatus("1", OLD, passed=True, under_way=True), "under way", "not decided yet, 1 keeps serving"),
         ("kubectl is not there", "not known", "how it ended is not known: kubectl is not there"),
     ],
 )  # fmt: skip
@@ -35,6 +35,25 @@ def test_how_it_ended(standing: ServiceStatus | str, outcome: str, title: str) -
     assert check["conclusion"] == ("success" if outcome in ("promoted", "first") else "failure")
     assert (check["head_sha"], check["status"]) == ("c" * 40, "completed")
     assert "\n    fail: 13 % of the canary's 60 requests @all *failed*\n" in check["output"]["summary"]
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome", "conclusion"),
+    [
+        (["wait: too little", "undecided: no decision"], "undecided", "timed_out"),
+        (["undecided: no decision", *[f"wait: {number}" for number in range(9)]], "undecided", "timed_out"),
+        (["undecided: no decision", "fail: 13 %"], "rolled back", "failure"),
+        (["wait: it may end undecided: no"], "rolled back", "failure"),
+    ],
+)
+def test_undecided_is_neither_failed_nor_a_success(words: list[str], outcome: str, conclusion: str) -> None:
+    found = report(RELEASE, "staging", ServiceStatus("1", OLD, passed=True, under_way=False), words)
+    assert (found.outcome, found.good) == (outcome, False)
+    assert found.check("rollout", "c" * 40)["conclusion"] == conclusion
+    again = "churn version 2 in staging: undecided at its deadline, version 1 keeps serving; the same package may be"
+    assert found.title.startswith(again) == (outcome == "undecided")
+    served = report(RELEASE, "staging", ServiceStatus("2", NEW, passed=True, under_way=False), words)
+    assert served.outcome == "promoted", "a later try that passed is told by who answers"
 
 
 def test_a_judge_that_said_nothing() -> None:

@@ -203,6 +203,14 @@ def test_a_release_of_another_image_is_refused(chain: Chain) -> None:
     assert f"image.digest is {OTHER}" in chain.faults()["deployment"]
 
 
+def test_an_engines_image_is_known_by_its_registrys_digest(chain: Chain) -> None:
+    """An engine packs the layers again for a registry, and the release names what is there."""
+    record = json.loads(chain.places.image.read_text())
+    chain.places.image.write_text(json.dumps({**record, "published": OTHER}))
+    chain.places.release.write_text(release_text(chain.package.digest, OTHER))
+    assert "deployment" not in chain.faults()
+
+
 def test_a_release_that_names_a_tag_is_not_checked(chain: Chain) -> None:
     chain.places.release.write_text(release_text(chain.package.digest, ""))
     assert "not by digest" in chain.faults()["deployment"]
@@ -399,7 +407,11 @@ def test_code_that_is_in_no_commit_is_refused(chain: Chain, tmp_path: Path) -> N
     changed = packed(tmp_path / "changed", f"{commit}-changed")
     assert "files differed" in chain.faults(replace(chain.places, package=changed.path))["code"]
     unknown = packed(tmp_path / "unknown", "0" * 40)
-    assert "cat-file" in chain.faults(replace(chain.places, package=unknown.path))["code"]
+    faults = chain.faults(replace(chain.places, package=unknown.path))
+    assert f"commit {'0' * 40} is not in this repository; `git fetch` it" in faults["code"]
+    assert faults["lock"] == f"not checked: {faults['code']}"
+    outside = packed(tmp_path / "outside", "sha256:" + "1" * 64)
+    assert "trained by code outside of Git" in chain.faults(replace(chain.places, package=outside.path))["code"]
 
 
 def test_a_commit_that_reads_as_an_option_of_git_writes_nothing(chain: Chain, tmp_path: Path) -> None:

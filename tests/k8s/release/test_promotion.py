@@ -50,9 +50,13 @@ class Place:
         assert proposal is not None
         return proposal
 
-    def undo(self, environment: str, version: str) -> bool:
+    def undo(self, environment: str, version: str, *, undecided: bool = False) -> bool:
         where = EnvironmentRepository(self.promotion.url, path=f"k8s/envs/{environment}")
-        return undo_release(where, Rollback("churn", version, package(version)), "fail: errors") is not None
+        reason = "undecided: no decision" if undecided else "fail: errors"
+        return undo_release(where, Rollback("churn", version, package(version), undecided), reason) is not None
+
+    def forget(self, proposal: Proposal) -> None:
+        self.repository.path.joinpath("refs/heads", proposal.branch).unlink()
 
 
 @pytest.fixture
@@ -192,9 +196,51 @@ def test_a_revert_of_a_revert_is_undone_and_ends_proposals(place: Place) -> None
     assert place.undo("production", "2"), "it failed again"
     assert not place.undo("production", "2")
     assert place.repository.tree(place.repository.head()) == good
-    place.repository.path.joinpath("refs/heads/promote/production/churn-2").unlink()
+    place.forget(Proposal("promote/production/churn-2", by_hand))
     with pytest.raises(PromotionError, match="version 2 was reverted in production by"):
         place.propose("2")
+
+
+def test_an_undecided_package_is_proposed_again_until_it_fails(place: Place) -> None:
+    """An undecided package may be proposed and merged again, time after time; once it has failed, never."""
+    for _ in range(2):
+        proposal = place.propose("2")
+        merge(place.promotion, proposal.branch, standing("1"))
+        assert place.runs().version == "2"
+        assert place.undo("production", "2", undecided=True)
+        assert place.runs().version == "1"
+        place.forget(proposal)
+    proposal = place.propose("2")
+    merge(place.promotion, proposal.branch, standing("1"))
+    assert place.undo("production", "2")
+    place.forget(proposal)
+    with pytest.raises(PromotionError, match="version 2 was reverted in production by"):
+        place.propose("2")
+
+
+def test_a_left_proposal_is_merged_again_after_undecided(place: Place) -> None:
+    proposal = place.propose("2")
+    merge(place.promotion, proposal.branch, standing("1"))
+    assert place.undo("production", "2", undecided=True)
+    assert place.propose("2") == proposal, "its branch is there still"
+    merge(place.promotion, proposal.branch, standing("1"))
+    assert place.runs().version == "2"
+
+
+def test_undecided_in_staging_does_not_allow_production(place: Place) -> None:
+    """What was undecided is no pass, neither before its revert nor after it; asked for again, it must pass first."""
+    place.release("production", release("2"))
+    place.release("staging", release("3"))
+    undecided = ServiceStatus("2", package("2"), passed=True, under_way=False)
+    with pytest.raises(PromotionError, match=r"version 2 .* answers there, and not 3"):
+        propose(place.promotion, undecided)
+    assert place.undo("staging", "3", undecided=True)
+    assert propose(place.promotion, undecided) is None, "staging asks for version 2, which is there already"
+    place.release("staging", release("3"))
+    with pytest.raises(PromotionError, match=r"version 2 .* answers there, and not 3"):
+        propose(place.promotion, undecided)
+    proposed = propose(place.promotion, standing("3"))
+    assert proposed is not None, "the negative twin: once it has passed there, it goes on"
 
 
 def test_a_forced_push_is_refused_by_the_repository(place: Place, tmp_path: Path) -> None:

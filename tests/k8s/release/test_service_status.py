@@ -24,7 +24,9 @@ def record(folder: Path, *events: tuple[str, str, str]) -> Path:
 
 FIRST = (("starting", "1", "Initializing"), ("ended", "1", "Initialized"))
 SECOND = (("starting", "2", "Progressing"), ("ended", "2", "Succeeded"))
+#: Failed or undecided: the phase is Flagger's, and no pass.
 BAD = (("starting", "3", "Progressing"), ("ended", "3", "Failed"))
+AGAIN = (("starting", "3", "Progressing"), ("ended", "3", "Succeeded"))
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,8 @@ BAD = (("starting", "3", "Progressing"), ("ended", "3", "Failed"))
         (FIRST, ServiceStatus("1", "package 1", passed=False, under_way=False)),
         (FIRST + SECOND, ServiceStatus("2", "package 2", passed=True, under_way=False)),
         (FIRST + SECOND + BAD, ServiceStatus("2", "package 2", passed=True, under_way=False)),
+        (FIRST + BAD, ServiceStatus("1", "package 1", passed=False, under_way=False)),
+        (FIRST + BAD + AGAIN, ServiceStatus("3", "package 3", passed=True, under_way=False)),
         (FIRST + SECOND[:1], ServiceStatus("1", "package 1", passed=False, under_way=True)),
     ],
 )

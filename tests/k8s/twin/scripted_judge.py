@@ -19,6 +19,7 @@ class ScriptedJudge:
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.says: dict[str, int] = {}
+        self.reasons: dict[str, str] = {}
         self.be_pleased()
         self.numbers: dict[str, Any] = {"verdict": "pass", "signals": [{"name": "error_ratio", "canary": 0.05}]}
         self.asked: list[str] = []
@@ -28,6 +29,7 @@ class ScriptedJudge:
     def be_pleased(self) -> None:
         self.says.update(dict.fromkeys(HOOK_TYPES, 200))
         self.says["rollback"] = 403
+        self.reasons.clear()
 
     def taken(self) -> list[str]:
         """What was asked since the last time."""
@@ -40,7 +42,7 @@ class ScriptedJudge:
             self.events.append(payload["metadata"]["eventMessage"])
         else:
             self.asked.append(hook)
-        return self.says[hook], f"{hook} was answered {self.says[hook]}".encode()
+        return self.says[hook], self.reasons.get(hook, f"{hook} was answered {self.says[hook]}").encode()
 
 
 @contextmanager

@@ -199,6 +199,24 @@ def test_a_failed_release_loses_its_traffic_and_is_given_back(stage: Stage) -> N
     assert stage.turn() == ["confirm-rollout"]  # but asking for it anew is
 
 
+@pytest.mark.parametrize(("said", "word"), [("undecided: too few", "undecided"), ("fail: not undecided: no", "fail")])
+def test_an_undecided_release_is_given_back_and_may_come_again(stage: Stage, said: str, word: str) -> None:
+    """The judge's word stands in the decision and in what is given back; Flagger's phase is the same for both."""
+    stage.started().want(release("2"))
+    stage.turn(2)
+    stage.judge.reasons["rollback"], stage.judge.says["rollback"] = said, 200
+    assert stage.turn() == ["rollback", "post-rollout"]
+    assert stage.decisions()[-1] == ("2", 20, word)
+    assert stage.phases("2")[-1] == "Failed"
+    (failure,) = stage.failed
+    assert (failure.reason, failure.undecided) == (said, word == "undecided")
+    stage.judge.says["rollback"] = 403
+    stage.want(release("1"))
+    stage.turn()
+    stage.want(release("2"))
+    assert stage.turn() == ["confirm-rollout"]
+
+
 @pytest.mark.parametrize("hook", ["pre-rollout", "rollout", "confirm-traffic-increase"])
 def test_a_no_at_a_step_keeps_the_weight(stage: Stage, hook: str) -> None:
     stage.started().want(release("2"))
@@ -275,7 +293,8 @@ def test_without_a_judge_the_deadline_rolls_back(stage: Stage) -> None:
     """An unreachable judge promotes nothing, and the deadline rolls back."""
     stage.started().want(release("2"))
     wait_for(lambda: stage.turn() is not None and stage.failed)
-    assert stage.failed[0].reason == "there was no decision within 1.2 s"
+    assert stage.failed[0].reason == "undecided: there was no decision within 1.2 s"
+    assert stage.decisions()[-1] == ("2", 0, "undecided")
     assert (stage.weights(), stage.promoted) == ([("2", 0)], [])
 
 
@@ -291,6 +310,7 @@ def test_a_canary_that_keeps_dying_is_rolled_back(stage: Stage) -> None:
         wait_for(lambda times=times: canary.process.restarts == times)  # type: ignore[misc]
     stage.turn()
     assert [failure.reason for failure in stage.failed] == ["its process ended 3 times by itself"]
+    assert stage.decisions()[-1] == ("2", 20, "fail")
 
 
 @pytest.mark.parametrize("settings", [contract.Rollout(strategy="basic", step_weight=20, max_weight=50)])

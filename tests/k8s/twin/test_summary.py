@@ -59,6 +59,10 @@ def test_each_right_ending_has_nothing_to_complain_of(story):
         ({"commits": ROLLED_BACK.commits[:1]}, "no commit reverts the bad version"),
         ({"versions": ROLLED_BACK.versions[:2]}, "only 2 of 3 versions were made"),
         ({"versions": PROMOTED.versions}, "version 3 ended as promoted; it had to end as rolled-back"),
+        (
+            {"versions": (*PROMOTED.versions[:2], VersionFate("3", "sha256:c", "undecided"))},
+            "version 3 ended as undecided; it had to end as rolled-back",
+        ),
         ({"problems": ("the gateway died",)}, "the gateway died"),
     ],
 )

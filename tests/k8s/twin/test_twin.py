@@ -16,6 +16,8 @@ import pytest
 from components.errors import ReleaseError
 from components.git.repository import Repository
 from components.releases.release_file import Release
+from components.releases.rollback import Rollback, rollback_of
+from k8s.release.service_status import ServiceStatus, status_on_twin
 from k8s.twin import loopback
 from k8s.twin.errors import ProcessError, TwinError
 from k8s.twin.events import Event
@@ -101,6 +103,31 @@ def test_a_good_version_is_promoted_and_a_bad_one_reverted(running: Running) -> 
     assert "pass" in decisions
     lines = (twin.home / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["kind"] for line in lines] == [event.kind for event in running.seen]
+
+
+def test_an_undecided_version_is_reverted_and_tried_again(tmp_path: Path) -> None:
+    """Without a request there is neither harm nor safety: each try ends undecided, is reverted as that, and no pass."""
+    seen: list[Event] = []
+
+    def ends() -> list[Event]:
+        return [event for event in seen if (event.kind, event.version) == ("ended", "2")]
+
+    with _twin(tmp_path, [], seen, deadline_minutes=0.01) as twin:
+        Running(twin, twin.repository, [], seen).deploy(release("1"))
+        good = twin.repository.tree(twin.repository.head())
+        for tries in (1, 2):
+            twin.deploy(release("2"), f"Deploy tiny 2, try {tries}")
+            wait_for(lambda tries=tries: len(ends()) == tries, 40)  # type: ignore[misc]
+            last = twin.repository.log()[-1]
+            assert last.subject == f'Revert "Deploy tiny 2, try {tries}"'
+            assert rollback_of(last.message) == Rollback("tiny", "2", release("2").package, undecided=True)
+            assert twin.repository.tree(last.id) == good
+            wait_for(lambda: seen[-1].kind == "commit")  # the revert is noticed before the next try
+    assert [(event.phase, event.reason.partition(":")[0]) for event in ends()] == [("Failed", "undecided")] * 2
+    words = [event.verdict for event in seen if event.kind == "decision" and event.verdict != "wait"]
+    assert words == ["undecided"] * 2
+    first = ServiceStatus("1", release("1").package, passed=False, under_way=False)
+    assert status_on_twin(twin.home / "events.jsonl") == first
 
 
 def test_a_file_that_cannot_be_used_changes_nothing(running: Running) -> None:

@@ -40,8 +40,16 @@ def test_decisions_are_in_order_without_waits_and_repeats() -> None:
     assert outline(JUDGE) == outline(TWIN) == SAID
 
 
-def test_a_fail_for_want_of_evidence_is_said() -> None:
-    assert outline([line(1, "fail", 10)]) == ["2: fail at 10 %: no evidence"]
+def test_undecided_is_said_and_is_no_fail() -> None:
+    assert outline([line(1, "undecided", 10)]) == ["2: undecided at 10 %"]
+    assert outline([line(1, "fail", 10, harmed="slow_ratio")]) == ["2: fail at 10 %: slow_ratio"]
+
+
+def test_an_old_fail_for_want_of_evidence_is_told_as_it_was() -> None:
+    """Before there was undecided, a deadline without evidence was a fail; its log still says so."""
+    old = json.loads(line(1, "fail", 10))
+    old["evidence"]["want_of_evidence"] = True
+    assert outline([json.dumps(old)]) == ["2: fail at 10 %: no evidence"]
 
 
 def test_another_services_decisions_are_left_out() -> None:

@@ -55,6 +55,24 @@ def test_flaggers_questions(weight: float, errors: float, requests: float, statu
     assert [answer.status_code for answer in answers] == statuses
 
 
+def test_at_the_deadline_undecided_goes_and_is_logged_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    """At its deadline an undecided canary goes; one that showed harm is logged as failed."""
+    late = ROLLOUT.model_copy(update={"deadline_minutes": 0.01})
+    for errors, word in ((0, "undecided"), (10, "fail")):
+        *rest, rollback, verdict, page = ask(
+            recorded(10, errors, 30), *QUESTIONS, ("GET", "/verdict", None), ("GET", "/metrics", None), rollout=late
+        )
+        assert [answer.status_code for answer in (*rest, rollback)] == [403, 403, 200]
+        assert rollback.text.startswith(f"{word}: ")
+        assert verdict.json()["verdict"] == word
+        logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [(each["question"], each["verdict"]) for each in logged if each["event"] == "decision"] == [
+            ("confirm-traffic-increase", "wait"), ("confirm-promotion", "wait"), ("rollback", word)
+        ]  # fmt: skip
+        for name in ("pass", "fail", "wait", "undecided"):
+            assert f'service="churn",verdict="{name}"}} {float(name == word)}' in page.text
+
+
 def test_a_no_has_its_reason_and_a_decision_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A no carries the reason, and each decision is one JSON line."""
     (answer,) = ask(recorded(10, 0, 30), QUESTIONS[0])

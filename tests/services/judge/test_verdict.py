@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from components.spec.contract import Harm, Rollout
 from services.judge.evidence.counts import BINS, Counts, Evidence, Stratum
-from services.judge.verdict import judge, next_weight, verdict_at_end
+from services.judge.verdict import Decision, judge, next_weight, verdict_at_end
 from tests.services.judge.builders import FLAT, HOLDOUT, counts, evidence, stratum
 
 ROLLOUT = Rollout()
@@ -54,7 +55,7 @@ def test_harm_in_one_signal_fails_and_the_sentence_names_it(canary: Counts, name
     assert found.verdict == "fail"
     assert [finding.name for finding in found.findings if finding.state == "harm"] == [name]
     assert words in found.reason
-    assert not found.want_of_evidence
+    assert judge(replace(with_canary(canary), elapsed_seconds=3600), ROLLOUT).reason == found.reason
 
 
 def test_the_sentence_has_all_the_numbers() -> None:
@@ -74,21 +75,28 @@ def test_with_too_little_traffic_wait_says_what_may_still_be() -> None:
     assert "too little traffic: the excess may still be 1" in found.reason
 
 
-def test_a_deadline_without_evidence_fails_and_names_enough() -> None:
-    """A deadline without enough evidence is a fail, and names the traffic that would have been enough."""
+def test_a_deadline_without_evidence_names_what_is_enough() -> None:
+    """A deadline without enough evidence is undecided, and names the traffic that would have been enough."""
     late = evidence(stratum(counts(30), counts(270)), elapsed_seconds=3600)
     found = judge(late, ERRORS_ONLY)
-    assert (found.verdict, found.want_of_evidence) == ("fail", True)
-    assert found.reason.startswith("fail: no decision within the deadline of 60 minutes, for want of evidence (")
+    assert (found.verdict, found.must_go) == ("undecided", True)
+    assert found.reason.startswith("undecided: no decision within the deadline of 60 minutes, for want of evidence (")
     enough = found.findings[0].enough
     assert enough is not None
     assert f"About this many canary observations would have been enough: {enough:,.0f} for error_ratio" in found.reason
-    scaled = evidence(stratum(counts(1.3 * enough), counts(1.3 * enough * 9)), weight=50)
-    assert judge(scaled, ERRORS_ONLY).verdict == "pass"
+    scaled = evidence(stratum(counts(1.3 * enough), counts(1.3 * enough * 9)))
+    assert judge(scaled, ERRORS_ONLY, toward=100).verdict == "pass"
 
 
 def test_a_second_before_the_deadline_is_still_wait() -> None:
     assert judge(evidence(stratum(counts(30), counts(270)), elapsed_seconds=3599), ERRORS_ONLY).verdict == "wait"
+
+
+def test_a_deadline_with_harm_shown_is_a_fail() -> None:
+    bad = evidence(stratum(counts(212, errors=10), counts(1903)))
+    assert judge(replace(bad, elapsed_seconds=4000), ERRORS_ONLY) == replace(
+        judge(bad, ERRORS_ONLY), elapsed_seconds=4000
+    )
 
 
 def test_a_canary_that_is_safe_at_the_deadline_passes() -> None:
@@ -97,13 +105,13 @@ def test_a_canary_that_is_safe_at_the_deadline_passes() -> None:
 
 @pytest.mark.parametrize("missing", ["requests", "errors", "slow", "scores", "labels"])
 @pytest.mark.parametrize("side", ["canary", "champion"])
-def test_a_missing_metric_is_wait_then_fail_and_never_pass(missing: str, side: str) -> None:
+def test_a_missing_metric_is_wait_then_undecided_and_never_pass(missing: str, side: str) -> None:
     whole = GOOD.strata[0]
     torn = replace(whole, **{side: replace(getattr(whole, side), **{missing: None})})
     found = judge(replace(GOOD, strata=(torn,)), ROLLOUT)
     assert found.verdict == "wait"
     assert f"the {side}'s counters for it are missing" in found.reason
-    assert judge(replace(GOOD, strata=(torn,), elapsed_seconds=3600), ROLLOUT).verdict == "fail"
+    assert judge(replace(GOOD, strata=(torn,), elapsed_seconds=3600), ROLLOUT).verdict == "undecided"
 
 
 @pytest.mark.parametrize(
@@ -243,7 +251,7 @@ def test_batches_replicas_and_their_order_do_not_matter(sizes: list[int], random
 @pytest.mark.parametrize("given_evidence", [GOOD, Evidence(), with_canary(Counts(math.inf)), with_canary(counts(9, 9))])
 def test_every_verdict_is_json(given_evidence: Evidence) -> None:
     document = json.loads(json.dumps(judge(given_evidence, ROLLOUT).to_dict(), allow_nan=False))
-    assert document["verdict"] in ("pass", "fail", "wait")
+    assert document["verdict"] in get_args(Decision)
     assert {"reason", "weight", "next_weight", "signals", "elapsed_seconds", "deadline_seconds"} <= set(document)
 
 
@@ -280,5 +288,28 @@ def test_harm_ends_a_rollout_rather_than_its_deadline() -> None:
     missed, bad = judge(late, ROLLOUT), judge(harmful(errors=900), ROLLOUT)
     assert verdict_at_end([missed]) == missed
     end = verdict_at_end([missed, bad])
-    assert (end.verdict, end.want_of_evidence) == ("fail", False)
+    assert (missed.verdict, end.verdict) == ("undecided", "fail")
     assert end.reason == bad.reason
+
+
+def test_a_weight_is_not_passed_on_what_others_showed() -> None:
+    """What the canary did at 10 % of the traffic says nothing about 20 %."""
+    ten = stratum(counts(20_000, errors=20), counts(180_000, errors=180))
+    assert judge(evidence(ten), ERRORS_ONLY).verdict == "pass"
+    found = judge(evidence(ten, weight=20), ERRORS_ONLY)
+    assert found.verdict == "wait"
+    assert found.reason.endswith("but 0 at 20 % of the traffic are too few")
+    few, many = (stratum(counts(n), counts(4 * n), weight=20) for n in (50, 5_000))
+    assert judge(evidence(ten, few, weight=20), ERRORS_ONLY).reason.endswith("50 at 20 % of the traffic are too few")
+    assert judge(evidence(ten, many, weight=20), ERRORS_ONLY).verdict == "pass"
+
+
+def test_harm_that_began_late_is_not_hidden() -> None:
+    good, bad = (60_000, 60), (3_000, 75)
+    late = counts(bad[0], errors=bad[1])
+    whole = stratum(counts(good[0] + bad[0], errors=good[1] + bad[1]), counts(252_000, errors=252), weight=20)
+    assert judge(evidence(whole, weight=20), ERRORS_ONLY).verdict == "pass"
+    told = replace(whole, later=((counts(12_000, errors=12), late),))
+    assert judge(evidence(told, weight=20), ERRORS_ONLY).verdict == "fail"
+    calm = replace(whole, later=((counts(12_000, errors=12), counts(bad[0], errors=3)),))
+    assert judge(evidence(calm, weight=20), ERRORS_ONLY).verdict == "pass"

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import random
 import time
 from pathlib import Path
 
 import pytest
 
+from services.model_server.faults import FakedError, Faults
+from services.model_server.settings import Settings
 from tests.services.model_server.conftest import StartServer
 from tests.small_package import GOOD, small_contract, write_small_package
 
@@ -21,6 +24,32 @@ def test_errors_are_5xx_and_counted(serve: StartServer, ratio: str, low: int, hi
     assert low <= failed <= high
     metrics = server.metrics()
     assert (metrics["canario_requests_total"], metrics["canario_errors_total"]) == (200, failed)
+
+
+def test_errors_under_load_begin_with_the_load() -> None:
+    """Ten requests a second, then thirty: errors above twenty are those of the second time, and end with it."""
+    settings = Settings.model_validate({"package": Path(), "fault_error_ratio": 1, "fault_error_above": 20})
+    now = 0.0
+    faults = Faults(settings, small_contract(), random.Random(1), clock=lambda: now)
+
+    def failed(seconds: int, rate: int) -> list[bool]:
+        nonlocal now
+        found = []
+        for _ in range(seconds * rate):
+            now += 1 / rate
+            try:
+                faults.fail()
+            except FakedError:
+                found.append(True)
+            else:
+                found.append(False)
+        return found
+
+    assert not any(failed(20, 10))
+    rising = failed(20, 30)
+    assert not rising[0]
+    assert all(rising[6 * 30 :])
+    assert not any(failed(20, 10)[6 * 10 :])
 
 
 def test_slow_answers_take_twice_the_objective(serve: StartServer, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def counts(generator: np.random.Generator, requests: int, scores: np.ndarray) ->
 
 
 def rollout(
-    version: str, begin: float, scores: np.ndarray, seed: int
+    version: str, begin: float, scores: np.ndarray, seed: int, rules: Rollout = ROLLOUT
 ) -> tuple[list[Event], list[dict[str, Any]], float]:
     """A rollout as the twin runs it, judged every second; its events, verdicts and end."""
     generator = np.random.default_rng(seed)
@@ -67,10 +67,10 @@ def rollout(
         strata = merge_strata((*strata, new))
         if int(at - begin) % EVERY:
             continue
-        said = judge(Evidence(strata, weight, at - begin, EVEN), ROLLOUT)
+        said = judge(Evidence(strata, weight, at - begin, EVEN), rules)
         looks.append({"at": at, "version": version, "weight": weight, "verdict": said.to_dict()})
         events.append(Event(at, "decision", version, weight, "Progressing", said.verdict, said.reason, said.to_dict()))
-        if said.verdict == "fail":
+        if said.must_go:
             return [*events, Event(at, "weight", version, 0)], looks, at
         if said.verdict == "pass" and said.next_weight == 100:
             return [*events, Event(at, "weight", version, 100, "Promoting")], looks, at
@@ -167,11 +167,12 @@ def evaluation(feature: str = "tenure", champion: str | None = None) -> dict[str
     return {**measured.model_dump(), "search": search, "importance": importance}
 
 
-def write_demo(home: Path, *, service: str = "churn", feature: str = "tenure") -> Path:
-    """A demo that went right: version 2 promoted, version 3 rolled back."""
+def write_demo(home: Path, *, service: str = "churn", feature: str = "tenure", undecided: bool = False) -> Path:
+    """A demo that went right: version 2 promoted, version 3 rolled back; or, after a short deadline, undecided."""
     first = [Event(STARTED + 38.0, "weight", "1", 100, "Initializing")]
     second, looks2, end = rollout("2", STARTED + 75.0, GOOD, seed=2)
-    third, looks3, end = rollout("3", end + 35.0, BAD, seed=3)
+    rules = ROLLOUT.model_copy(update={"deadline_minutes": 0.25}) if undecided else ROLLOUT
+    third, looks3, end = rollout("3", end + 35.0, GOOD if undecided else BAD, seed=3, rules=rules)
     events = [*first, *second, *third]
     write_lines(home / "twin" / "events.jsonl", [asdict(event) for event in events])
     write_lines(home / "record" / "verdicts.jsonl", [*looks2, *looks3])
@@ -207,7 +208,11 @@ def story(service: str, events: list[Event], digests: list[str], end: float) -> 
         for event in events
         if event.kind == "decision"
     )
+    undecided = decisions[-1].verdict == "undecided"
+    last = "undecided" if undecided else "rolled-back"
     why = f'Revert "Deploy {service} 3"\n\n{decisions[-1].reason}\n'
+    if undecided:
+        why += f"\nUndecided: {service} 3 {digests[-1]}\n"
     return Story(
         service=service,
         fault="wrong-unit",
@@ -216,7 +221,7 @@ def story(service: str, events: list[Event], digests: list[str], end: float) -> 
         seconds=end - STARTED,
         versions=tuple(
             VersionFate(str(n), digest, fate)  # type: ignore[arg-type]
-            for n, digest, fate in zip((1, 2, 3), digests, ("champion", "promoted", "rolled-back"), strict=True)
+            for n, digest, fate in zip((1, 2, 3), digests, ("champion", "promoted", last), strict=True)
         ),
         decisions=decisions,
         requests={"1": RequestCount(16111, 0), "2": RequestCount(14222, 0), "3": RequestCount(333, 0)},

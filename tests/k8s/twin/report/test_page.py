@@ -114,6 +114,34 @@ def test_the_model_card_has_what_was_asked_beside_what_was_used(demo):
     assert "asked for" not in read(demo).text.partition("Model card")[2].partition("From an answer")[0]
 
 
+@pytest.fixture(scope="module")
+def undecided(tmp_path_factory):
+    return write_demo(tmp_path_factory.mktemp("undecided"), undecided=True)
+
+
+def test_an_undecided_version_is_neither_failed_nor_passed(undecided, demo):
+    document, failed = (write_report(home).read_text(encoding="utf-8") for home in (undecided, demo))
+    text = read(undecided).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Version 3 was undecided at its deadline. Version 2 keeps serving." in text
+    assert "version 3 ended as undecided; it had to end as rolled-back" in text
+    assert "Version 3 was undecided and taken back" in text.replace("  ", " ")
+    assert "No decision within the deadline of 0.25 minutes, for want of evidence" in text
+    assert "version 3 lost its share when the judge said undecided" in text
+    assert "Commit 4d4d4d4d4d4d reverts it" in text
+    assert "Undecided: churn 3 sha256:" in text
+    assert ('aria-label="undecided"' in document, 'aria-label="undecided"' in failed) == (True, False)
+    assert "was stopped by the evidence" not in text
+
+
+def test_an_undecided_version_as_the_last_word_is_told_whole(undecided, tmp_path):
+    home = shutil.copytree(undecided, tmp_path / "told")
+    change(home / "summary.json", ok=True, problems=[])
+    text = read(home).text
+    assert "By its deadline neither harm nor safety was shown." in text
+    assert "as a canary until its deadline" in text
+    assert "the version may be tried again" in text
+
+
 def test_a_version_has_one_colour_everywhere(demo):
     document = write_report(demo).read_text()
     assert set(re.findall(r'"--c: (#\w+)"></span>version (\d)', document)) == {

@@ -69,6 +69,16 @@ def test_failures_are_drawn_and_told():
     assert timeline(EVENTS, [alone], 50).title == "3 requests failed (version 1)"
 
 
+@pytest.mark.parametrize(("word", "css", "other"), [("undecided", "stroke unsure", "bad"), ("fail", "bad", "unsure")])
+def test_undecided_has_a_mark_and_a_line_of_its_own(word, css, other):
+    said = EventLine(at=54, kind="decision", version="3", weight=10, verdict=word)
+    drawn = timeline([*EVENTS[:-1], said, EVENTS[-1]], [], None)
+    assert drawn.title == f"The share of each version; version 3 lost its share when the judge said {word}"
+    assert css in drawn.wide
+    assert other not in drawn.wide
+    assert drawn.wide.count("guide") == timeline(EVENTS, [], None).wide.count("guide") + 1
+
+
 def test_without_traffic_there_is_no_timeline():
     with pytest.raises(MissingPartError, match="No version ever got traffic"):
         timeline([], [], None)

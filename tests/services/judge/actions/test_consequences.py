@@ -107,6 +107,45 @@ def test_a_rollback_is_reverted_after_its_traffic_is_gone(remote: Repository) ->
     assert (event["reason"], event["message"].partition(":")[0]) == ("Reverted", 'Revert "Deploy churn 2"')
 
 
+@pytest.mark.parametrize(
+    ("errors", "word", "sentence"),
+    [
+        (0, "Undecided", "was undecided at its deadline and taken back:\nundecided: no decision within the deadline"),
+        (10, "Rolled-back", "was rolled back:\nfail: "),
+    ],
+)
+def test_a_deadline_is_reverted_as_undecided_unless_harmful(
+    remote: Repository, errors: float, word: str, sentence: str
+) -> None:
+    """A deadline is reverted as undecided, with an Event of its own; where harm is shown, as failed."""
+    settings = json.loads(TOLD["rollout"]) | {"deadline_minutes": 0.01}
+    told = {**TOLD, "rollout": json.dumps(settings)}
+    asked, over = {**ASKED, "metadata": told}, {**ROLLED_BACK, "metadata": {**FAILED, **told}}
+    with api_server() as api:
+        series = recorded(10, errors, 30)
+        tell(series, api.url, None, ("/rollback", asked))
+        (event,) = api.events.values()
+        series.add_weight(1012.9, 0)
+        tell(series, "", EnvironmentRepository(f"file://{remote.path}"), ("/event", over))
+    kind = "JudgeUndecided" if word == "Undecided" else "JudgeFail"
+    assert (event["reason"], event["type"]) == (kind, "Warning")
+    message = remote.log()[-1].message
+    assert f"Version 2 (sha256:new) of churn {sentence}" in message
+    assert message.endswith(f"\n\n{word}: churn 2 sha256:new")
+    assert remote.read(FILE) == asking("1")
+
+
+@pytest.mark.parametrize(("seconds", "word"), [(11.7, "Undecided"), (11.95, "Rolled-back")])
+def test_a_deadline_between_two_samples_is_found_again(remote: Repository, seconds: float, word: str) -> None:
+    """The last sample with traffic is of 11.5 s, the first without of 11.9 s; the judge decided in between."""
+    settings = json.loads(TOLD["rollout"]) | {"deadline_minutes": seconds / 60}
+    over = {**ROLLED_BACK, "metadata": {**FAILED, **TOLD, "rollout": json.dumps(settings)}}
+    series = recorded(10, 0, 30)
+    series.add_weight(1012.9, 0)
+    tell(series, "", EnvironmentRepository(f"file://{remote.path}"), ("/event", over))
+    assert remote.log()[-1].message.endswith(f"\n\n{word}: churn 2 sha256:new")
+
+
 @pytest.mark.parametrize(("seconds", "told"), [(2.0, "fail: 16.7 % of the canary's 600"), (120.0, "Flagger rolled it")])
 def test_a_reverts_reason_is_that_of_the_decision(remote: Repository, seconds: float, told: str) -> None:
     """What came in after the decision, until the traffic was gone, does not take the reason out of the commit."""

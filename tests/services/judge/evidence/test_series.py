@@ -236,3 +236,23 @@ def test_more_labels_than_scores_are_a_problem() -> None:
 
 def test_counts_of_none_do_not_vanish_in_sums() -> None:
     assert (Counts(None) + Counts(1)).requests is None
+
+
+def test_counts_since_moments_within_a_weight_are_kept() -> None:
+    """The newest moments are each looked at, older ones further and further apart."""
+    (found,) = evidence_at(steady(13), 13, STALE, moment_seconds=2).strata
+    assert [(canary.requests, champion.requests) for champion, canary in found.later] == [
+        (80, 720),
+        (40, 360),
+        (20, 180),
+    ]
+    assert found.canary.requests == 100
+    assert evidence_at(steady(13), 13, STALE).strata[0].later == ()
+
+
+def test_moments_of_another_weight_are_none_of_this_one() -> None:
+    known = steady(13)
+    known.weights[8:] = [20.0] * 6
+    ten, twenty = evidence_at(known, 13, STALE, moment_seconds=1).strata
+    assert [canary.requests for _, canary in ten.later] == [20, 10]
+    assert [canary.requests for _, canary in twenty.later] == [40, 20, 10]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from services.judge.simulate.claims import claims
 from services.judge.simulate.duel import AT_MARGIN, Contest, Setting
 from services.judge.simulate.plan import SIGNALS, PlanRow, plan, rows, summarise
 from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, SimulatedOutcome, play
+from services.judge.simulate.scraped import ScrapedCase
 from services.judge.simulate.show import draw, print_all, write_json
 from services.judge.simulate.thresholds import ARGO, FLAGGER, Rule, ThresholdOutcome, calibrated, ending
 from services.judge.simulate.world import answer, champion, drifted, harmed
+from services.judge.simulate.worlds import WorldRow, play_world
 
 MARGINS = Harm().model_dump()
 
@@ -50,6 +53,22 @@ def test_a_canary_worse_by_twice_the_margin_is_failed(signal: str) -> None:
     assert found.median_look_share < 0.25
 
 
+@pytest.mark.parametrize("late", [(10, 0), (40, 0), (0, 1)])
+@pytest.mark.parametrize("traffic", [1000, 30_000])
+def test_harm_that_begins_late_is_failed(traffic: int, late: tuple[int, int]) -> None:
+    above, after = late
+    found = play(Case("x", "error_ratio", 2.0, traffic, 10, 50, above=above, after=after), 100, seed=6)
+    assert (found.fate == FAILED).all()
+
+
+def test_without_a_weights_own_evidence_harm_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative twin: what all weights show together promotes what fails at the last one alone."""
+    case = Case("x", "error_ratio", 2.0, 30_000, 10, 50, above=40)
+    monkeypatch.setattr("services.judge.simulate.rollouts.is_safe_alone", lambda *_: np.ones(1, dtype=bool))
+    found = play(case, 100, seed=6)
+    assert (found.fate == PROMOTED).mean() > 0.05
+
+
 @pytest.mark.parametrize("drifts", [False, True])
 def test_an_equal_canary_is_promoted_although_base_rates_drift(drifts: bool) -> None:
     found = summarise([play(Case("x", None, 0.0, 10_000, 10, 50, drifts=drifts), 12, seed=2)])
@@ -80,7 +99,7 @@ def test_the_same_seed_plays_the_same_rollouts() -> None:
 
 def test_the_plan_covers_all_traffic_weights_and_signals() -> None:
     planned = plan(500)
-    assert {case.requests_a_look for case, _ in planned} == {1, 10, 100, 1000, 10_000}
+    assert {case.requests_a_look for case, _ in planned} == {1, 10, 100, 1000, 10_000, 30_000}
     assert {case.step_weight for case, _ in planned} == {1, 5, 10, 25, 50}
     assert {case.signal for case, _ in planned} == {None, *SIGNALS}
     assert sum(number for _, number in planned) > 5000
@@ -102,11 +121,11 @@ def test_the_examples_of_flagger_and_argo_do_as_documented() -> None:
     assert ending(FLAGGER, 0.0, 1000) == ThresholdOutcome(0.0, math.inf, math.inf)
 
 
-def row(excess: float, **found: float) -> PlanRow:
+def row(excess: float, *, late: bool = False, **found: float) -> PlanRow:
     known = {"promoted": 0.0, "failed": 0.0, "undecided": 0.0, "median_look_share": 0.1, **found}
     return PlanRow(
         name="x", signal="error_ratio" if excess else None, excess=excess, requests_a_look=10_000, rollouts=9,
-        median_requests=1.0, ninety_percent_requests=math.inf, enough=None, **known,
+        median_requests=1.0, ninety_percent_requests=1.0, enough=None, late=late, **known,
     )  # fmt: skip
 
 
@@ -123,18 +142,19 @@ CONTEST = Contest(
         ([row(2, promoted=0.02)], "twice the margin in error_ratio: promoted"),
         ([row(2, undecided=0.2)], "ample traffic: not failed"),
         ([row(2, median_look_share=0.9)], "part of the deadline"),
+        ([row(2, late=True, harm_missed=2.0)], "in error_ratio and late"),
     ],
 )
 def test_a_claim_that_does_not_hold_is_not_met(rows_found: list[PlanRow], words: str) -> None:
-    good = [row(0), row(1), row(2)]
-    held = {claim.text: claim.met for claim in claims(good, [CONTEST], 0.01) if "error_ratio" in claim.text}
+    good = [row(0), row(1), row(2), row(2, late=True)]
+    held = {claim.text: claim.met for claim in claims(good, [CONTEST], [], 0.01) if "error_ratio" in claim.text}
     assert all(held.values())
-    (broken,) = [c for c in claims([*good, *rows_found], [CONTEST], 0.01) if words in c.text][:1]
+    (broken,) = [c for c in claims([*good, *rows_found], [CONTEST], [], 0.01) if words in c.text][:1]
     assert not broken.met
 
 
 def test_what_was_not_simulated_is_not_met() -> None:
-    assert not any(claim.met for claim in claims([], [], 0.01))
+    assert not any(claim.met for claim in claims([], [], [], 0.01))
 
 
 def test_a_threshold_with_fewer_requests_refutes_the_claim() -> None:
@@ -142,17 +162,45 @@ def test_a_threshold_with_fewer_requests_refutes_the_claim() -> None:
     faster = Contest(
         2.0, 0.011, 1000, ThresholdOutcome(1.0, 4000, 8000), {AT_MARGIN: ThresholdOutcome(1.0, 5000, 9000)}
     )
-    assert claims([], [faster], 0.01)[-1].met is False
-    assert claims([], [CONTEST], 0.01)[-1].met is True
+    assert claims([], [faster], [], 0.01)[-1].met is False
+    assert claims([], [CONTEST], [], 0.01)[-1].met is True
+
+
+CASE = ScrapedCase("5 % errors at 50 % of the traffic only", "error_ratio", 10.0, 1000, 15, above=40)
+WORLD = WorldRow(CASE, rollouts=50, promoted=0, failed=50, median_seconds=190.0, exposure=750.0)
+
+
+@pytest.mark.parametrize("scrape_seconds", [2, 15, 30])
+def test_harm_at_the_last_weight_is_failed_however_scraped(scrape_seconds: int) -> None:
+    """At 1,000 requests a second the first look proves more than promotion needs, at 10 % of the traffic."""
+    found = play_world(replace(CASE, scrape_seconds=scrape_seconds), 3, seed=8)
+    assert (found.failed, found.promoted, found.wrong) == (3, 0, 0)
+    assert found.exposure < 5000
+
+
+def test_a_good_canary_is_promoted_however_it_is_scraped() -> None:
+    for scrape_seconds in (2, 15, 30):
+        case = ScrapedCase("equal", "error_ratio", 0.0, 100, scrape_seconds)
+        found = play_world(case, 2, seed=9)
+        assert (found.promoted, found.wrong, found.exposure) == (2, 0, 0)
+
+
+@pytest.mark.parametrize(("promoted", "met"), [(0, True), (1, True), (4, False)])
+def test_a_world_is_refuted_once_its_rate_is_surely_too_high(promoted: int, met: bool) -> None:
+    made = claims([], [], [replace(WORLD, promoted=promoted)], 0.01)
+    (claim,) = [one for one in made if one.text.startswith(CASE.name)]
+    assert claim.met == met
 
 
 def test_everything_is_shown_written_and_drawn(tmp_path: Path) -> None:
     fates = np.array([PROMOTED, FAILED, WAITING])
-    outcome = SimulatedOutcome(Case("no worse", None, 0, 10, 10, 50), fates, np.array([10.0, 20.0, 30.0]), fates, 99.0)
+    outcome = SimulatedOutcome(
+        Case("no worse", None, 0, 10, 10, 50), fates, np.array([10.0, 20.0, 30.0]), fates, 99.0, np.zeros(3)
+    )
     found = rows([outcome])
     assert (found[0].median_requests, found[0].ninety_percent_requests) == (20.0, math.inf)
     settings = [Setting(10, FLAGGER, 0.0, 0.01)]
-    everything = (found, settings, [CONTEST], claims(found, [CONTEST], 0.01))
+    everything = (found, settings, [CONTEST], [WORLD], claims(found, [CONTEST], [WORLD], 0.01))
     console = Console(width=200, record=True)
     print_all(console, *everything)
     assert "NOT MET" in console.export_text()

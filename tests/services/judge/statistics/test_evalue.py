@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.judge.evidence.counts import MOMENT_AGES
 from services.judge.statistics.evalue import Arms, Array, Prior, log_evidence, log_evidence_below, log_mean
 
 PRIOR = Prior(((0.01, 0.5), (0.3, 0.5)), ((0.05, 0.5), (0.4, 0.5)))
@@ -118,17 +119,24 @@ def test_log_mean_does_not_overflow() -> None:
 
 
 def test_false_alarms_over_many_looks_are_as_rare_as_promised() -> None:
-    """A false alarm at any of many looks is as rare as promised, with a random share and a drifting base."""
+    """A false alarm at any of many looks is as rare as promised, with a random share and a drifting base.
+
+    At each look also those bets count that began at the look itself, and 1, 3, 7, 15 and 31 looks before.
+    """
     rng, rollouts, alpha = np.random.default_rng(3), 2000, 0.05
     canary, champion = np.zeros((rollouts, 1, 2)), np.zeros((rollouts, 1, 2))
+    before: list[tuple[Array, Array]] = []
     crossed = np.zeros(rollouts, dtype=bool)
     for look in range(60):
+        before.append((canary.copy(), champion.copy()))
         base = 0.02 + 0.2 * (look > 30)
         n_c = rng.binomial(100, 0.2, rollouts)
         for table, n, mean in ((canary, n_c, base + 0.02), (champion, 100 - n_c, base)):
             hits = rng.binomial(n, mean)
             table[:, 0, 0] += n - hits
             table[:, 0, 1] += hits
-        e = log_evidence([Arms(0.2, canary, champion)], YES_NO, (0.02,), PRIOR)[:, 0]
+        starts = [before[look - age] for age in MOMENT_AGES if age < look]
+        later = tuple(Arms(0.2, canary - one, champion - other) for one, other in starts)
+        e = log_evidence([Arms(0.2, canary, champion, later)], YES_NO, (0.02,), PRIOR)[:, 0]
         crossed |= e >= np.log(1 / alpha)
     assert crossed.mean() <= alpha

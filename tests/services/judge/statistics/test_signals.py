@@ -53,8 +53,8 @@ def test_both_directions_of_a_shift_are_harm() -> None:
     low = (0.1,) * 10 + (0.0,) * (BINS - 10)
     high = (0.0,) * (BINS - 10) + (0.1,) * 10
     for canary, champion in ((low, high), (high, low)):
-        tables = (counts(500, shape=side).vector()[None] for side in (canary, champion))
-        arms = [Arms(0.5, *(known.select(table) for table in tables))]
+        tables = [counts(500, shape=side).vector()[None] for side in (canary, champion)]
+        arms = [Arms(0.5, known.select(tables[0]), known.select(tables[1]))]
         assert known.log_harm(arms, known.margin)[0] > 100
 
 
@@ -76,6 +76,6 @@ def test_safety_is_only_as_sure_as_its_weakest_mean() -> None:
     shape = [1 / BINS] * BINS
     shape[0], shape[1] = shape[0] + 0.049, shape[1] - 0.049
     tables = (counts(20_000, shape=tuple(shape)).vector()[None], counts(20_000).vector()[None])
-    arms = [Arms(0.5, *(known.select(table) for table in tables))]
+    arms = [Arms(0.5, known.select(tables[0]), known.select(tables[1]))]
     assert known.log_safe(arms, known.margin)[0] < np.log(100)
     assert known.log_safe(arms, 0.1)[0] > np.log(100)
