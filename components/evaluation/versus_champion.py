@@ -19,6 +19,8 @@ GATE: Final = "versus_champion"
 LEVEL: Final = 0.025
 #: How often an equal model should pass where rows are planned.
 POWER: Final = 0.9
+#: No table has more rows; a limit of 0 takes infinitely many.
+MOST_ROWS: Final = 1e12
 
 
 def compared_with_champion(evaluation: Evaluation, known: Comparison, metric: str, max_loss: float) -> GateResult:
@@ -37,9 +39,11 @@ def compared_with_champion(evaluation: Evaluation, known: Comparison, metric: st
 def rows_needed(rows: int, half_width: float, max_loss: float) -> float:
     """Rows of a hold-out with which a model that is equal to the champion passes nine times in ten.
 
-    `half_width` is that of the loss's interval with `rows`; it shrinks with the root of the rows.
+    `half_width` is that of the loss's interval with `rows`; it shrinks with the root of the rows. Infinite if
+    `max_loss` is next to nothing.
     """
-    return rows * (half_width * margin_in_errors() / (norm.isf(LEVEL) * max_loss)) ** 2 if max_loss else math.inf
+    widths = half_width * margin_in_errors() / float(norm.isf(LEVEL))
+    return rows * (widths / max_loss) ** 2 if max_loss > widths / MOST_ROWS else math.inf
 
 
 def margin_in_errors() -> float:
@@ -73,9 +77,9 @@ def _refusal(loss: Interval, max_loss: float, rows: int) -> str:
         return "the model is worse than allowed"
     larger = "set a larger `gates.versus_champion.max_loss`"
     unknown = f"the hold-out of {rows:,} rows is too small to say whether the model is worse than allowed"
-    if not max_loss:
-        return f"{unknown}, and no number of rows can show that two models are equal: {larger}"
     needed = rows_needed(rows, max(loss.high - loss.value, loss.value - loss.low), max_loss)
+    if needed > MOST_ROWS:
+        return f"{unknown}, and no table is large enough to show so small a loss: {larger}"
     # A larger share held out is no way: the champion would have learned rows of such a hold-out.
     ways = f"bring more rows, or {larger}"
     if needed > rows:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binom, norm
@@ -147,10 +147,11 @@ def test_a_loss_above_all_samples_is_not_left_out() -> None:
     assert judged(Interval(value=-0.03, low=-0.02, high=0.01), 0.03).passed
 
 
-def test_nothing_shows_that_two_models_are_equal() -> None:
-    found = judged(Interval(value=0, low=-0.001, high=0.001), 0)
+@pytest.mark.parametrize("max_loss", [0, 5e-324, 1e-300, 1e-12])
+def test_no_table_shows_that_two_models_are_equal(max_loss: float) -> None:
+    found = judged(Interval(value=0, low=-0.001, high=0.001), max_loss)
     assert not found.passed
-    assert "no number of rows can show that two models are equal" in found.detail
+    assert "and no table is large enough to show so small a loss: set a larger" in found.detail
 
 
 def test_a_loss_that_luck_seldom_gives_an_equal_one_is_told() -> None:
@@ -164,6 +165,7 @@ def test_a_loss_that_luck_seldom_gives_an_equal_one_is_told() -> None:
 _LOSSES = st.floats(0, 0.5)
 
 
+@example(ends=[-0.1, 0.0, 0.1], rows=10, one=5e-324, other=0.0)
 @given(st.lists(st.floats(-0.5, 0.5), min_size=3, max_size=3), st.integers(10, 10_000), _LOSSES, _LOSSES)
 def test_a_larger_limit_never_refuses_what_a_smaller_passed(
     ends: list[float], rows: int, one: float, other: float
