@@ -42,14 +42,20 @@ def intervals(
     }
 
 
-def differences(labels: NDArray[Any], ours: NDArray[Any], theirs: NDArray[Any], weights: Floats) -> dict[str, Interval]:
+def differences(
+    labels: NDArray[Any],
+    ours: NDArray[Any],
+    theirs: NDArray[Any],
+    weights: Floats,
+    metrics: Mapping[str, Metric] = METRICS,
+) -> dict[str, Interval]:
     """Each metric, ours minus theirs; both use the same samples, so their common variation cancels."""
     return {
         name: _interval(
             metric(labels, ours) - metric(labels, theirs),
             metric(labels, ours, weights) - metric(labels, theirs, weights),
         )
-        for name, metric in METRICS.items()
+        for name, metric in metrics.items()
     }
 
 

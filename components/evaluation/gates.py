@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from components.errors import GateError
 from components.evaluation.result import Evaluation, GateResult
+from components.evaluation.versus_champion import compared_with_champion
 from components.spec.contract import Spec
 
 
@@ -56,15 +57,7 @@ def _versus_champion(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
     asked, known = spec.gates.versus_champion, evaluation.champion
     if asked is None or known is None:
         return []
-    name, limit = "versus_champion", f"at most {asked.max_loss:g}"
-    if known.doubt:
-        return [GateResult(gate=name, value=None, limit=limit, passed=False, detail=known.doubt)]
-    metric = first_metric(spec)
-    better = known.difference[metric]
-    loss = better.value if metric == "brier_score" else -better.value
-    low, high = (better.low, better.high) if metric == "brier_score" else (-better.high, -better.low)
-    detail = f"loss of {metric} against the champion, 95 % from {low:.4f} to {high:.4f}"
-    return [GateResult(gate=name, value=loss, limit=limit, passed=loss <= asked.max_loss, detail=detail)]
+    return [compared_with_champion(evaluation, known, first_metric(spec), asked.max_loss)]
 
 
 def _fairness(evaluation: Evaluation, spec: Spec) -> list[GateResult]:

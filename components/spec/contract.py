@@ -246,9 +246,16 @@ class MinimumGate(ClosedModel):
 
 
 class VersusChampionGate(ClosedModel):
-    """Limits the fall below the champion in the metric of the first gate."""
+    """Limits the fall below the champion in the metric of the first gate, at the upper end of its 95 % interval.
 
-    max_loss: float = Field(default=0.01, ge=0, description="Largest fall in the metric of the first gate.")
+    A hold-out that is too small to show that the fall is within the limit does not pass.
+    """
+
+    max_loss: float = Field(
+        default=0.01,
+        ge=0,
+        description="Largest fall, at the upper end of its interval, in the metric of the first gate.",
+    )
 
 
 class FairnessGate(ClosedModel):

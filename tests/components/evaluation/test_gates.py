@@ -37,7 +37,7 @@ def champion(**difference: float) -> Comparison:
     return Comparison(
         package="sha256:" + "0" * 64,
         metrics=METRICS,
-        difference={name: interval(value) for name, value in difference.items()},
+        difference={name: Interval(value=value, low=value, high=value) for name, value in difference.items()},
         shift=NONE,
         shift_error=NONE,
     )
@@ -122,7 +122,9 @@ def test_a_comparison_on_rows_the_champion_may_know_is_refused() -> None:
     evaluation = EVALUATION.model_copy(update={"champion": better})
     (result,) = (r for r in check_gates(evaluation, small_spec(gates={})) if r.gate == "versus_champion")
     assert (result.passed, result.value, result.detail) == (False, None, "because")
-    assert violation(result) == "versus_champion: not measured, must be at most 0.01 (because)"
+    assert violation(result) == (
+        "versus_champion: not measured, must be at most 0.01 at the upper end of its interval (because)"
+    )
 
 
 @pytest.mark.parametrize("doubt", ["", "because"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -102,3 +103,19 @@ def test_suggestions_are_right_once_they_are_taken() -> None:
 def test_a_target_that_is_hardly_predicted_is_told(auc: float, said: bool) -> None:
     text = spec_text(draft([ColumnProfile("x", "feature", NumberFeature(type="number", min=0, max=1))], auc=auc))
     assert ("hardly beats a guess" in text) == said
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "line"),
+    [
+        (
+            7043,
+            0.01,
+            "max_loss: 0.02}  # about 1,409 rows are held out and show no smaller loss; 0.01 takes about 2,300",
+        ),
+        (1_000_000, 0.001, "max_loss: 0.01}"),
+    ],
+)
+def test_a_limit_tells_what_a_hold_out_can_show(rows: int, error: float, line: str) -> None:
+    text = spec_text(replace(draft([]), rows=rows, baseline=Baseline(0.8, error, 3)))
+    assert f"  versus_champion: {{{line}" in text.splitlines()
