@@ -67,7 +67,8 @@ class Tally:
             self._warm_failed += warm
             now.failed += 1
             if len(self._faults) < _FAULTS_KEPT:
-                self._faults.append(f"{kind} by version {name}: {fault}")
+                at = time.strftime("%H:%M:%SZ", time.gmtime())
+                self._faults.append(f"{at} {kind} by version {name}: {fault.strip()}")
         if kind == "feedback":
             return
         now.latencies_ms.append(latency_ms)

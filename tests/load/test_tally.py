@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def test_requests_are_counted_by_the_version_that_answered(tmp_path: Path) -> No
     tally = Tally(tmp_path)
     tally.count("1", "single", 4.0, probabilities=(0.25,))
     tally.count("1", "batch", 8.0, probabilities=(0.5, 0.75))
-    tally.count("2", "single", 2.0, "500 broken")
+    tally.count("2", "single", 2.0, "500 broken\n")
     tally.count(None, "single", 1.0, "no answer")
     tally.count("1", "feedback", 100.0)
     tally.write(final=True)
@@ -29,7 +30,9 @@ def test_requests_are_counted_by_the_version_that_answered(tmp_path: Path) -> No
         "none": {"sent": 1, "failed": 1},
     }
     assert totals["kinds"] == {"batch": 1, "feedback": 1, "single": 3}
-    assert totals["faults"] == ["single by version 2: 500 broken", "single by version none: no answer"]
+    times, faults = zip(*(fault.split(" ", 1) for fault in totals["faults"]), strict=True)
+    assert faults == ("single by version 2: 500 broken", "single by version none: no answer")
+    assert all(datetime.strptime(at, "%H:%M:%S%z") for at in times)
     assert (totals["measured"]["requests"], totals["measured"]["p50_ms"]) == (4, 3.0)
     assert (totals["measured"]["sent"], totals["measured"]["failed"]) == (5, 2)
     assert totals["final"]
