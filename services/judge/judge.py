@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -17,6 +18,8 @@ from services.judge.webhook import Subject, WebhookPayload
 _MISSED_SCRAPES = 5
 #: Flagger takes the traffic away when it is told to, and the gateway follows within a scrape or two.
 _ENDING_SECONDS = 60.0
+#: Flagger raises the weight at once when it may, and exports it then.
+_RAISING_SECONDS = 5.0
 
 
 class UnknownSubjectError(LookupError):
@@ -37,6 +40,7 @@ class Judge:
         self.clock, self.interval_seconds = clock, interval_seconds
         self.answers: Counter[tuple[Subject, str, str]] = Counter()
         self._source = source
+        self._raised: dict[Subject, tuple[float, float]] = {}
 
     async def meet(self, question: WebhookPayload) -> Subject:
         """Takes the rollout's settings from a question and begins to read the subject's samples.
@@ -70,6 +74,21 @@ class Judge:
         """The reasons why the evidence cannot be read or believed; too little evidence is not among them."""
         evidence = self._evidence(subject, self._source.series(subject), self.clock())
         return [*evidence.problems, *evidence.contradictions(), *evidence.doubts()]
+
+    def raises(self, subject: Subject, weight: float) -> None:
+        """Remembers that the canary, which has this weight, may get more."""
+        self._raised[subject] = self.clock(), weight
+
+    def unread(self, subject: Subject, weight: float) -> str:
+        """A sentence if the weight was read before it was raised for the last time; else empty.
+
+        The answer would be about a weight that the canary no longer has.
+        """
+        at, before = self._raised.get(subject, (-math.inf, math.nan))
+        read = self._source.series(subject).weight_times[-1]
+        if weight != before or read >= at + _RAISING_SECONDS:
+            return ""
+        return f"the canary's weight was last read as {weight:g} %, and may be larger since then"
 
     def verdict(self, subject: Subject, toward: float | None = None) -> Verdict:
         """The current verdict on `toward` percent, by default on the next weight."""

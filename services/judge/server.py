@@ -25,6 +25,8 @@ from services.judge.verdict import Verdict
 from services.judge.webhook import Subject, WebhookPayload, WebhookPayloadError, read_payload
 
 _NO = 403
+#: Questions whose yes gives the canary more traffic.
+_RAISING = ("confirm-traffic-increase", "confirm-promotion")
 
 
 @dataclass(frozen=True)
@@ -120,11 +122,26 @@ def _asked(name: str, answer: Callable[[Judge, Subject], _Answer]) -> Callable[[
         except UnknownSubjectError as error:
             return PlainTextResponse(str(error), status_code=404)
         reply = answer(judge, subject)
+        if reply.yes and name in _RAISING:
+            reply = await _about_its_weight(request, subject, reply)
         judge.answers[subject, name, "yes" if reply.yes else "no"] += 1
         _record(request, subject, question, name, reply)
         return PlainTextResponse(reply.verdict.reason, status_code=200 if reply.yes else _NO)
 
     return endpoint
+
+
+async def _about_its_weight(request: Request, subject: Subject, reply: _Answer) -> _Answer:
+    """The same yes, if it is about the weight that the canary has; otherwise no."""
+    judge: Judge = request.app.state.judge
+    weight = reply.verdict.weight
+    doubt = judge.unread(subject, weight) or await request.app.state.consequences.unread_weight(subject, weight)
+    if doubt:
+        verdict = replace(reply.verdict, verdict="wait", reason=f"wait: {doubt}", may_start=False)
+        return _Answer(yes=False, verdict=verdict)
+    if reply.verdict.next_weight < 100:
+        judge.raises(subject, weight)
+    return reply
 
 
 def _record(request: Request, subject: Subject, question: WebhookPayload, name: str, reply: _Answer) -> None:

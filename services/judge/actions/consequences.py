@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from components.errors import ComponentError
+from components.releases.canary_status import status_of
 from components.releases.environment_repository import EnvironmentRepository
 from components.releases.rollback import Rollback, undo_release
 from services.judge.actions.kubernetes import KubernetesApi, Notice
@@ -69,6 +70,21 @@ class Consequences:
         )
         bad = word in ("fail", "undecided") or bool(self._judge.problems(subject))
         self._notice(subject, Notice(f"Judge{word.capitalize()}", reason, _digest(about), warning=bad))
+
+    async def unread_weight(self, subject: Subject, weight: float) -> str:
+        """A sentence unless the Canary itself says that this is its weight; empty without a cluster to ask.
+
+        A weight is scraped now and then. Another replica of the judge may have let it rise since it was read here.
+        """
+        if self._cluster is None:
+            return ""
+        try:
+            known = status_of(await self._cluster.canary(subject)).weight
+        except KubernetesError as error:
+            return f"nobody says whether the canary still has {weight:g} %: {error}"
+        return (
+            "" if known == round(weight) else f"the canary has {known} % of the traffic; what was read has {weight:g} %"
+        )
 
     def on_rollout_end(self, question: WebhookPayload) -> None:
         """Carries out what follows from a rollout's end, once the Canary's status confirms the end.

@@ -27,8 +27,10 @@ def failed_canary(phase: str = "Failed") -> dict[str, Any]:
     }
 
 
-def progressing_canary() -> dict[str, Any]:
-    return failed_canary(phase="Progressing")
+def progressing_canary(weight: int = 0) -> dict[str, Any]:
+    canary = failed_canary(phase="Progressing")
+    canary["status"]["canaryWeight"] = weight
+    return canary
 
 
 class ApiServer:

@@ -93,6 +93,30 @@ def test_the_first_weight_is_given_when_both_sides_can_be_read() -> None:
     assert ask(idle, *QUESTIONS)[0].status_code == 403
 
 
+def test_a_weight_is_not_raised_twice_on_one_reading() -> None:
+    """After a yes the weight has to be read anew: it may be larger now, and nothing is known of it."""
+    twice = [QUESTIONS[0]] * 2
+    for series in (recorded(10, 0, 600), recorded(0, 0, 0)):
+        first, second = ask(series, *twice)
+        assert (first.status_code, second.status_code) == (200, 403)
+        assert "and may be larger since then" in second.text
+
+
+def test_a_weight_that_was_read_anew_may_rise() -> None:
+    """Where Flagger did not raise it after all, it may be raised again some seconds later."""
+    series, now = recorded(0, 0, 0), NOW
+    judge = Judge({"churn": ROLLOUT}, Recorded(series), lambda: now, 1.0)
+    subject = judge.find("churn")
+    judge.raises(subject, 0)
+    for seconds, doubted in ((0.5, True), (6.0, False)):
+        series.add_weight(NOW + seconds, 0)
+        assert bool(judge.unread(subject, 0)) == doubted
+    now += 6
+    judge.raises(subject, 0)
+    series.add_weight(now + 0.5, 10)
+    assert not judge.unread(subject, 10)
+
+
 def test_flagger_counts_the_failures_before_the_first_weight() -> None:
     """Flagger counts each answer that keeps a canary from its first weight."""
     looks = tuple(("POST", f"/{hook}", FLAGGER) for hook in ("confirm-rollout", "pre-rollout", "rollout"))

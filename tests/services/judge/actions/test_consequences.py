@@ -66,7 +66,8 @@ def test_a_verdict_and_its_reason_are_one_event() -> None:
 
 def test_each_change_of_the_verdict_is_an_event() -> None:
     with api_server() as api:
-        for series in (recorded(10, 0, 30), recorded(10, 0, 600), recorded(20, 0, 600), recorded(20, 200, 600)):
+        for weight, errors, requests in ((10, 0, 30), (10, 0, 600), (20, 0, 600), (20, 200, 600)):
+            api.canary, series = progressing_canary(weight), recorded(weight, errors, requests)
             tell(series, api.url, None, ("/rollback", ASKED), ("/confirm-traffic-increase", ASKED))
         said = [(event["reason"], event["type"]) for event in api.events.values()]
     assert said[:3] == [("JudgeWait", "Normal"), ("JudgePass", "Normal"), ("JudgePass", "Normal")]
@@ -83,13 +84,30 @@ def test_that_nothing_can_be_read_is_a_warning() -> None:
     )  # fmt: skip
 
 
-def test_an_api_server_that_says_no_or_is_gone_changes_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refused_event_changes_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     with api_server() as api:
-        api.status = 403
+        api.status, api.canary = 403, progressing_canary(10)
         assert tell(recorded(10, 0, 600), api.url, None, ("/confirm-traffic-increase", ASKED)) == [200]
     assert "Kubernetes says 403: events is forbidden" in capsys.readouterr().out
-    assert tell(recorded(10, 0, 600), "http://127.0.0.1:1", None, ("/confirm-traffic-increase", ASKED)) == [200]
-    assert "Kubernetes cannot be asked" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("read", "known", "status"), [(10, 10, 200), (10, 20, 403), (0, 10, 403), (0, 0, 200)])
+def test_a_weight_rises_only_from_that_which_the_canary_has(
+    read: int, known: int, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A weight is scraped now and then, and another replica may have let it rise since then."""
+    with api_server() as api:
+        api.canary = progressing_canary(known)
+        assert tell(recorded(read, 0, 600), api.url, None, ("/confirm-traffic-increase", ASKED)) == [status]
+    doubt = f"wait: the canary has {known} % of the traffic; what was read has {read} %"
+    assert (doubt in capsys.readouterr().out) == (status == 403)
+
+
+def test_without_kubernetes_no_weight_rises_and_harm_still_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    gone = "http://127.0.0.1:1"
+    assert tell(recorded(10, 0, 600), gone, None, ("/confirm-traffic-increase", ASKED)) == [403]
+    assert "nobody says whether the canary still has 10 %" in capsys.readouterr().out
+    assert tell(recorded(10, 200, 600), gone, None, ("/rollback", ASKED)) == [200]
 
 
 def test_a_rollback_is_reverted_after_its_traffic_is_gone(remote: Repository) -> None:
