@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import SCORE_EDGES
-from services.judge.evidence.counts import COLUMNS, MOMENT_AGES, Counts, Evidence, HoldoutShift, Stratum
+from services.judge.evidence.counts import COLUMNS, MOMENT_AGES, MOMENTS, Counts, Evidence, HoldoutShift, Stratum
 from services.judge.evidence.exposition import Reading
 
 Role = Literal["champion", "canary"]
@@ -221,7 +221,8 @@ def _strata(
     for side, replicas in enumerate((champions, canaries)):
         for replica in replicas:
             weights, rows = _increments(series, began, replica)
-            moments = np.floor((np.array(replica.times[:-1]) - began) / moment_seconds)
+            # All that follows the deadline is one moment: the bets' probability is divided among so many, and no more.
+            moments = np.minimum(np.floor((np.array(replica.times[:-1]) - began) / moment_seconds), MOMENTS - 1)
             known = ~np.isnan(weights)
             for weight, moment in set(zip(weights[known].tolist(), moments[known].tolist(), strict=True)):
                 total = totals.setdefault(weight, {}).setdefault(int(moment), np.zeros((2, COLUMNS)))
@@ -230,12 +231,17 @@ def _strata(
 
 
 def _stratum(weight: float, of_moments: dict[int, Rows]) -> Stratum:
-    """One weight's counts: in all, and since some of its moments."""
+    """One weight's counts: in all, and since some of its moments, without those that contradict themselves."""
     first, last = min(of_moments), max(of_moments)
     since = [last - age for age in reversed(MOMENT_AGES) if last - age > first]
     sums = [np.sum([of_moments[moment] for moment in of_moments if moment >= at], axis=0) for at in (first, *since)]
     (champion, canary), *later = [(_settle(rows[0]), _settle(rows[1])) for rows in sums]
-    return Stratum(weight, champion, canary, tuple(later))
+    return Stratum(weight, champion, canary, tuple(pair for pair in later if not any(map(_contradictory, pair))))
+
+
+def _contradictory(counts: Counts) -> bool:
+    """Whether pages read while many requests ended would give a negative count, on which no bet is fair."""
+    return bool(counts.contradictions(""))
 
 
 def _increments(series: Series, began: float, replica: Replica) -> tuple[Rows, Rows]:

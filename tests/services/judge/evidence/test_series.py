@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.spec.contract import SCORE_EDGES
-from services.judge.evidence.counts import Counts, Evidence, HoldoutShift
+from services.judge.evidence.counts import MOMENTS, Counts, Evidence, HoldoutShift
 from services.judge.evidence.exposition import Reading
 from services.judge.evidence.series import Replica, Role, Series, evidence_at
 from tests.services.judge.builders import HOLDOUT, counts
@@ -256,3 +256,30 @@ def test_moments_of_another_weight_are_none_of_this_one() -> None:
     ten, twenty = evidence_at(known, 13, STALE, moment_seconds=1).strata
     assert [canary.requests for _, canary in ten.later] == [20, 10]
     assert [canary.requests for _, canary in twenty.later] == [40, 20, 10]
+
+
+def test_there_are_no_more_moments_than_are_bet_on() -> None:
+    """A rollout that goes on after its deadline has no new moments: their probabilities would sum to more than 1."""
+    known, began = steady(200), 3
+
+    def until(end: int) -> Series:
+        return Series(known.weight_times[: end + 1], known.weights[: end + 1], known.replicas)
+
+    starts = {
+        round(at - champion.requests / 90)
+        for at in range(4, 200)
+        for champion, _ in evidence_at(until(at), at, STALE, moment_seconds=1).strata[0].later
+        if champion.requests
+    }
+    assert starts == set(range(began + 1, began + MOMENTS))
+
+
+def test_a_moment_whose_counts_contradict_themselves_is_left_out() -> None:
+    """A negative number of requests without an error would be a bet in the wrong direction."""
+    known = steady(13)
+    known.replicas["canary"].add(14, reading(110, errors=30))
+    known.replicas["champion"].add(14, champion_reading(1000 + 90 * 14))
+    known.add_weight(14, 10)
+    (found,) = evidence_at(known, 14, STALE, moment_seconds=1).strata
+    assert (found.canary.requests, found.canary.errors) == (110, 30)
+    assert [(canary.requests, canary.errors) for _, canary in found.later] == [(80, 30), (40, 30)]
