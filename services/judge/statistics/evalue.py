@@ -151,8 +151,8 @@ def _known_wealth(
     weight: float, canary: bytes, champion: bytes, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior
 ) -> Array:
     """The wealth of one rollout. A stratum that is over is asked for at every look, and never changes again."""
-    tables = (np.frombuffer(table).reshape(1, -1, len(values)) for table in (canary, champion))
-    wealth = _wealth(Arms(weight, *tables), values, bounds, prior)
+    ours, theirs = (np.frombuffer(table).reshape(1, -1, len(values)) for table in (canary, champion))
+    wealth = _wealth(Arms(weight, ours, theirs), values, bounds, prior)
     wealth.flags.writeable = False
     return wealth
 
