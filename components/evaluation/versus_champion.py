@@ -28,8 +28,12 @@ def compared_with_champion(evaluation: Evaluation, known: Comparison, metric: st
     limit = f"at most {max_loss:g} at the upper end of its interval"
     if known.doubt:
         return GateResult(gate=GATE, value=None, limit=limit, passed=False, detail=known.doubt)
+    difference = known.difference[metric]
+    if not all(map(math.isfinite, (difference.value, difference.low, difference.high))):
+        detail = f"{metric} cannot be compared with the champion's: its difference is not a number"
+        return GateResult(gate=GATE, value=None, limit=limit, passed=False, detail=detail)
     smaller_class = min(evaluation.positives, evaluation.rows - evaluation.positives)
-    loss = _widened(_loss(known.difference[metric], metric), smaller_class)
+    loss = _widened(_loss(difference, metric), smaller_class)
     passed = loss.high <= max_loss
     measured = f"loss of {metric} against the champion: {loss.value:.4f}, 95 % from {loss.low:.4f} to {loss.high:.4f}"
     why = "" if passed else f"; {_refusal(loss, max_loss, evaluation.rows)}"

@@ -84,7 +84,7 @@ def merge(promotion: Promotion, proposal: str, standing: ServiceStatus | None) -
         standing: the target's status; None only if nothing was ever released there.
 
     Raises:
-        PromotionError: the target's file has changed since, or a canary is under way there.
+        PromotionError: the target's file has changed since, a canary is under way there, or the release has failed.
         GitError: the repository cannot be read or written.
         DeployError: the release cannot run in the target any more.
     """
@@ -94,6 +94,7 @@ def merge(promotion: Promotion, proposal: str, standing: ServiceStatus | None) -
         branch.fetch(promotion.url)
         _check_mergeable(main, branch, promotion, standing)
         wanted = checked_release(branch.read(promotion.file) or "", promotion.file, promotion.service)
+        _check_history(main, promotion, wanted)
         return main.write_all(repository_changes(main, promotion.target, wanted), branch.show(branch.head()).message)
 
     try:

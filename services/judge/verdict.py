@@ -12,6 +12,7 @@ import numpy as np
 from components.spec.contract import SCORE_EDGES, Rollout
 from services.judge.evidence.counts import Counts, Evidence
 from services.judge.statistics.assess import (
+    ALONE,
     allowed_excess,
     interval,
     is_harm,
@@ -98,9 +99,11 @@ def verdict_at_end(verdicts: Iterable[Verdict]) -> Verdict:
     if not ends:
         return last[0]
     harms = {finding.name: finding for verdict in reversed(ends) for finding in verdict.findings if _harmful(finding)}
-    findings = tuple(harms.get(finding.name, finding) for finding in ends[0].findings)
     if not harms:
         return ends[0]
+    # The newest has no findings if its counts contradict themselves.
+    newest = next(end.findings for end in ends if end.findings)
+    findings = tuple(harms.get(finding.name, finding) for finding in newest)
     decision, reason = _decide(findings, (), ends[0].next_weight)
     return replace(ends[0], verdict=decision, reason=f"{decision}: {reason}", findings=findings)
 
@@ -150,7 +153,7 @@ def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float,
         hint = observations_needed(signal, strata, rollout.false_alarm) if late and "missing" not in lack else None
         return SignalResult(signal.name, "no data", lack, signal.margin, allowed, enough=hint)
     state: State = "open"
-    unsure_here = None
+    unsure: Arms | None = None
     if is_harm(signal, strata)[0]:
         state = "harm"
     elif is_safe(signal, strata, share, rollout.false_alarm)[0]:
@@ -158,14 +161,27 @@ def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float,
         if here is None or is_safe_alone(signal, here, share)[0]:
             state = "safe"
         else:
-            unsure_here = float(here.canary[0, 0].sum())
+            unsure = here
     finding = replace(
         _measured(signal, strata, state, allowed, rollout.false_alarm),
         weight=evidence.weight,
-        too_few_here=unsure_here,
+        too_few_here=None if unsure is None else _observed(unsure),
     )
-    hint = observations_needed(signal, strata, rollout.false_alarm) if late and state == "open" else None
+    hint = _enough(signal, strata, unsure, rollout.false_alarm) if late and state == "open" else None
     return replace(finding, reason=sentence(finding), enough=hint)
+
+
+def _enough(signal: Signal, strata: Sequence[Arms], unsure: Arms | None, false_alarm: float) -> float | None:
+    """About how many canary observations would promote; `unsure` is the weight whose own are all that is missing."""
+    if unsure is None:
+        return observations_needed(signal, strata, false_alarm)
+    needed = observations_needed(signal, [unsure], ALONE)
+    return None if needed is None else sum(map(_observed, strata)) - _observed(unsure) + needed
+
+
+def _observed(arms: Arms) -> float:
+    """The number of the canary's observations."""
+    return float(arms.canary[0, 0].sum())
 
 
 def _here(strata: Sequence[Arms], weight: float) -> Arms | None:
@@ -210,7 +226,7 @@ def _measured(signal: Signal, strata: Sequence[Arms], state: State, allowed: flo
     lower, upper = interval(signal, strata, false_alarm)
     return SignalResult(
         name=signal.name, state=state, reason="", margin=signal.margin, allowed=allowed,
-        canary_observations=sum(float(arms.canary[0, 0].sum()) for arms in strata),
+        canary_observations=sum(map(_observed, strata)),
         champion_observations=sum(float(arms.champion[0, 0].sum()) for arms in strata),
         canary=float(canary[at]), champion=float(champion[at]), excess=float(beyond[at]), lower=lower, upper=upper,
         e_harm=_exponential(signal.log_harm(strata, signal.margin)[0]), e_harm_needed=1 / signal.false_alarm,

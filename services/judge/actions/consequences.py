@@ -214,16 +214,17 @@ class Consequences:
     async def _reason(self, question: WebhookPayload) -> tuple[str, bool]:
         """The reason in a revert's message, and whether the judge's word was undecided.
 
+        This judge may never have been asked about the rollout: another was, or it has just started.
         What Flagger ended without the judge's yes counts as failed: it does not say if the pods kept dying.
         """
         reason, signals, undecided = "Flagger rolled it back", [], False
         try:
-            verdict = await self._judge.last_verdict(self._judge.find(*question.subject))
+            verdict = await self._judge.last_verdict(await self._judge.meet(question))
             told = f"Flagger rolled it back; the judge's last word was {verdict.reason}"
             reason = verdict.reason if verdict.must_go else told
             signals, undecided = verdict.to_dict()["signals"], verdict.verdict == "undecided"
         except UnknownSubjectError:
-            pass  # the rollout failed before the judge was asked about it
+            pass  # nobody says how it was to be judged
         return revert_reason(reason, signals), undecided
 
     def _start(self, work: Coroutine[Any, Any, object]) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import SCORE_EDGES
-from services.judge.evidence.counts import COLUMNS, MOMENT_AGES, Counts, Evidence, HoldoutShift, Stratum
+from services.judge.evidence.counts import COLUMNS, MOMENT_AGES, MOMENTS, Counts, Evidence, HoldoutShift, Stratum
 from services.judge.evidence.exposition import Reading
 
 Role = Literal["champion", "canary"]
@@ -214,28 +214,87 @@ def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple
     return canary.holdout, []
 
 
+@dataclass(frozen=True)
+class _Steps:
+    """One replica's counts between neighbouring samples: from `starts` to `ends`, one row of `rows` for each."""
+
+    starts: Rows
+    ends: Rows
+    rows: Rows
+
+    def where(self, chosen: NDArray[np.bool_]) -> _Steps:
+        """The chosen steps."""
+        return _Steps(self.starts[chosen], self.ends[chosen], self.rows[chosen])
+
+    def within(self, start: float, end: float) -> NDArray[np.bool_]:
+        """Which steps lie wholly between two times."""
+        return (self.starts >= start) & (self.ends <= end)
+
+
 def _strata(
     series: Series, began: float, canaries: Iterable[Replica], champions: Iterable[Replica], moment_seconds: float
 ) -> tuple[Stratum, ...]:
-    totals: dict[float, dict[int, Rows]] = {}
+    by_weight: dict[float, tuple[list[_Steps], list[_Steps]]] = {}
     for side, replicas in enumerate((champions, canaries)):
         for replica in replicas:
             weights, rows = _increments(series, began, replica)
-            moments = np.floor((np.array(replica.times[:-1]) - began) / moment_seconds)
-            known = ~np.isnan(weights)
-            for weight, moment in set(zip(weights[known].tolist(), moments[known].tolist(), strict=True)):
-                total = totals.setdefault(weight, {}).setdefault(int(moment), np.zeros((2, COLUMNS)))
-                total[side] += rows[(weights == weight) & (moments == moment)].sum(axis=0)
-    return tuple(_stratum(weight, of_moments) for weight, of_moments in sorted(totals.items()))
+            steps = _Steps(np.array(replica.times[:-1]), np.array(replica.times[1:]), rows)
+            for weight in np.unique(weights[~np.isnan(weights)]).tolist():
+                by_weight.setdefault(weight, ([], []))[side].append(steps.where(weights == weight))
+    return tuple(_stratum(weight, *sides, began, moment_seconds) for weight, sides in sorted(by_weight.items()))
 
 
-def _stratum(weight: float, of_moments: dict[int, Rows]) -> Stratum:
-    """One weight's counts: in all, and since some of its moments."""
-    first, last = min(of_moments), max(of_moments)
+def _stratum(
+    weight: float, champions: list[_Steps], canaries: list[_Steps], began: float, moment_seconds: float
+) -> Stratum:
+    """One weight's counts: in all, and since some of its moments, without those that contradict themselves."""
+    starts = np.concatenate([steps.starts for steps in (*champions, *canaries)])
+    # All that follows the deadline is one moment: the bets' probability is divided among so many, and no more.
+    moments = np.minimum(np.floor((starts - began) / moment_seconds), MOMENTS - 1)
+    first, last = int(moments.min()), int(moments.max())
     since = [last - age for age in reversed(MOMENT_AGES) if last - age > first]
-    sums = [np.sum([of_moments[moment] for moment in of_moments if moment >= at], axis=0) for at in (first, *since)]
-    (champion, canary), *later = [(_settle(rows[0]), _settle(rows[1])) for rows in sums]
-    return Stratum(weight, champion, canary, tuple(later))
+    later = [_since(champions, canaries, began + moment * moment_seconds) for moment in since]
+    fair = tuple(pair for pair in later if pair and not any(map(_contradictory, pair)))
+    return Stratum(weight, _settle(_total(champions)), _settle(_total(canaries)), fair)
+
+
+def _total(side: Iterable[_Steps]) -> Rows:
+    total: Rows = np.sum([np.zeros(COLUMNS), *(steps.rows.sum(axis=0) for steps in side)], axis=0)
+    return total
+
+
+def _since(champions: list[_Steps], canaries: list[_Steps], begin: float) -> tuple[Counts, Counts] | None:
+    """The champion's and the canary's counts since a time; None where nothing can be compared yet.
+
+    Replicas are not read at the same time, and a failure that both sides share for a few seconds may fall into the
+    canary's part of the time alone: among few requests that looks like harm. So the canary's time ends with the
+    champion's last sample, and a step of the champion that reaches beyond the canary's time counts in part, but with
+    all its errors and slow requests.
+    """
+    ours = [steps.where(steps.within(begin, _last_read(champions))) for steps in canaries]
+    ours = [steps for steps in ours if len(steps.starts)]
+    if not ours:
+        return None
+    start, end = min(steps.starts[0] for steps in ours), max(steps.ends[-1] for steps in ours)
+    theirs = np.zeros(COLUMNS)
+    for steps in champions:
+        part = np.clip(np.minimum(steps.ends, end) - np.maximum(steps.starts, start), 0, None)
+        part = (part / np.maximum(steps.ends - steps.starts, 1e-9))[:, None]
+        theirs += (part * steps.rows).sum(axis=0)
+        bad = ((part > 0) * (1 - part) * steps.rows)[:, 1:3].sum(axis=0)
+        theirs[:3] += [np.fmax(*bad), *bad]  # one of the two may be missing
+    return _settle(theirs), _settle(_total(ours))
+
+
+def _last_read(side: list[_Steps]) -> float:
+    """The time until which each replica was read that is still there."""
+    newest = max((steps.ends[-1] for steps in side), default=-math.inf)
+    return min((steps.ends[-1] for steps in side if 2 * steps.ends[-1] - steps.starts[-1] >= newest), default=newest)
+
+
+def _contradictory(counts: Counts) -> bool:
+    """Whether pages read while many requests ended would give a negative count, on which no bet is fair."""
+    return bool(counts.contradictions(""))
 
 
 def _increments(series: Series, began: float, replica: Replica) -> tuple[Rows, Rows]:

@@ -66,6 +66,8 @@ WITHIN = 0.1
 #: The largest bet, as a part of the bet at which a factor reaches zero; it keeps every logarithm finite.
 _LARGEST_BET = 0.98
 _HALVINGS = 8
+#: So many strata's wealths are kept, each against one bound: those of a hundred weights, in some ten MiB.
+_KNOWN = 16_384
 #: Means closer than this to the ends of their range are moved inwards.
 _EDGE = 1e-5
 
@@ -138,6 +140,24 @@ def log_evidence_below(
 
 def _stratum(arms: Arms, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> Array:
     """Log wealth of each alternative after the price of the share; shape (bounds, rollouts, alternatives)."""
+    if len(arms.canary) != 1:
+        return _wealth(arms, values, bounds, prior)
+    canary, champion = (np.asarray(table, dtype=np.float64).tobytes() for table in (arms.canary, arms.champion))
+    return _known_wealth(arms.weight, canary, champion, values, bounds, prior)
+
+
+@lru_cache(maxsize=_KNOWN)
+def _known_wealth(
+    weight: float, canary: bytes, champion: bytes, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior
+) -> Array:
+    """The wealth of one rollout. A stratum that is over is asked for at every look, and never changes again."""
+    ours, theirs = (np.frombuffer(table).reshape(1, -1, len(values)) for table in (canary, champion))
+    wealth = _wealth(Arms(weight, ours, theirs), values, bounds, prior)
+    wealth.flags.writeable = False
+    return wealth
+
+
+def _wealth(arms: Arms, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> Array:
     bets = _bets(arms.weight, values, bounds, prior)
     counts = np.ascontiguousarray(np.swapaxes(np.concatenate([arms.canary, arms.champion], axis=-1), 0, 1))
     n_c, n_b = (counts[..., part].sum(-1) for part in (slice(len(values)), slice(len(values), None)))

@@ -66,6 +66,16 @@ def judged(
     return compared_with_champion(evaluation, compared, metric, max_loss)
 
 
+@pytest.mark.parametrize("which", ["value", "low", "high"])
+@pytest.mark.parametrize("nothing", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("metric", ["roc_auc", "brier_score"])
+def test_what_is_no_number_does_not_pass(which: str, nothing: float, metric: str) -> None:
+    difference = Interval(value=0.0, low=0.0, high=0.0).model_copy(update={which: nothing})
+    found = judged(difference, 0.01, metric=metric)
+    assert (found.passed, found.value) == (False, None)
+    assert found.detail == f"{metric} cannot be compared with the champion's: its difference is not a number"
+
+
 def test_a_clearly_worse_version_is_refused_as_worse() -> None:
     found = Holdout.drawn(4000, 0.08, seed=1).judged()
     assert not found.passed

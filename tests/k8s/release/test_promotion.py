@@ -227,6 +227,16 @@ def test_a_left_proposal_is_merged_again_after_undecided(place: Place) -> None:
     assert place.runs().version == "2"
 
 
+def test_a_left_proposal_is_not_merged_again_after_a_failure(place: Place) -> None:
+    """The revert restores the text from which the proposal came, so the text alone would let a failed version back."""
+    proposal = place.propose("2")
+    merge(place.promotion, proposal.branch, standing("1"))
+    assert place.undo("production", "2")
+    with pytest.raises(PromotionError, match="version 2 was reverted in production by"):
+        merge(place.promotion, proposal.branch, standing("1"))
+    assert place.runs().version == "1"
+
+
 def test_undecided_in_staging_does_not_allow_production(place: Place) -> None:
     """What was undecided is no pass, neither before its revert nor after it; asked for again, it must pass first."""
     place.release("production", release("2"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -17,11 +18,11 @@ from services.judge.rollout_end import rollout_end
 from services.judge.webhook import WebhookPayloadError
 from tests.services.judge.api_server import ApiServer, api_server, failed_canary
 from tests.services.judge.churn_release import FILE, TOLD, asking
-from tests.services.judge.recorded import NOW, Recorded
+from tests.services.judge.recorded import NOW, Recorded, recorded
 
 
-def watch(api: ApiServer, environment: EnvironmentRepository, looks: int) -> None:
-    """A judge that starts, and looks so many times."""
+def watch(api: ApiServer, environment: EnvironmentRepository, looks: int, series: Series | None = None) -> None:
+    """A judge that starts, and looks so many times; the samples are there for it to read."""
 
     async def go() -> None:
         pauses = 0
@@ -32,7 +33,7 @@ def watch(api: ApiServer, environment: EnvironmentRepository, looks: int) -> Non
             if pauses == looks:
                 raise asyncio.CancelledError
 
-        judge = Judge({}, Recorded(Series()), lambda: NOW, 1.0)
+        judge = Judge({}, Recorded(series or Series()), lambda: NOW, 1.0)
         cluster = KubernetesApi(api.url, lambda: "secret", lambda: NOW, None)
         consequences = Consequences(judge, cluster, environment, ["models"], sleep=pause)
         with pytest.raises(asyncio.CancelledError):
@@ -53,6 +54,20 @@ def test_a_failure_unheard_by_a_judge_is_reverted_once_later(remote: Repository)
     assert "Version 2 (sha256:new) of churn was rolled back:\nFlagger rolled it back" in remote.log()[-1].message
     assert remote.read(FILE) == asking("1")
     assert event["reason"] == "Reverted"
+
+
+@pytest.mark.parametrize(("errors", "trailer"), [(0, "Undecided"), (10, "Rolled-back")])
+def test_a_judge_that_was_never_asked_finds_the_reason(remote: Repository, errors: float, trailer: str) -> None:
+    """Another replica was asked, and this one looks first; what was undecided must not be recorded as failed."""
+    settings = json.loads(TOLD["rollout"]) | {"deadline_minutes": 0.01}
+    failed, series = failed_canary(), recorded(10, errors, 30)
+    failed["spec"]["analysis"]["webhooks"] = [{"type": "event", "metadata": {**TOLD, "rollout": json.dumps(settings)}}]
+    series.add_weight(1012.9, 0)
+    with api_server() as api:
+        api.canaries = [failed]
+        watch(api, EnvironmentRepository(f"file://{remote.path}"), 1, series)
+    assert remote.log()[-1].message.endswith(f"\n\n{trailer}: churn 2 sha256:new")
+    assert "- error_ratio: state" in remote.log()[-1].message
 
 
 def test_the_champion_that_was_brought_back_has_not_failed(remote: Repository) -> None:

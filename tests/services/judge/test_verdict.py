@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from components.spec.contract import Harm, Rollout
 from services.judge.evidence.counts import BINS, Counts, Evidence, Stratum
-from services.judge.verdict import Decision, judge, next_weight, verdict_at_end
+from services.judge.verdict import Decision, Verdict, judge, next_weight, verdict_at_end
 from tests.services.judge.builders import FLAT, HOLDOUT, counts, evidence, stratum
 
 ROLLOUT = Rollout()
@@ -290,6 +290,32 @@ def test_harm_ends_a_rollout_rather_than_its_deadline() -> None:
     end = verdict_at_end([missed, bad])
     assert (missed.verdict, end.verdict) == ("undecided", "fail")
     assert end.reason == bad.reason
+
+
+def test_harm_is_not_forgotten_where_counts_contradict() -> None:
+    """The newest moment's counts contradict themselves, so it has no findings; the harm before it has shown itself."""
+    torn = replace(with_canary(Counts(100, 300)), elapsed_seconds=ROLLOUT.deadline_minutes * 60)
+    missed, bad = judge(torn, ROLLOUT), judge(harmful(errors=900), ROLLOUT)
+    assert (missed.verdict, missed.findings) == ("undecided", ())
+    end = verdict_at_end([missed, bad])
+    assert (end.verdict, end.reason, end.findings) == ("fail", bad.reason, bad.findings)
+
+
+@pytest.mark.parametrize("few", [50, 400])
+def test_enough_is_more_than_what_was_too_few_at_a_weight(few: int) -> None:
+    """A deadline at a weight whose own requests are too few names a number that would have promoted the canary."""
+    ten = stratum(counts(20_000, errors=20), counts(180_000, errors=180))
+
+    def at(here: float) -> Verdict:
+        strata = ten, stratum(counts(here), counts(here), weight=50)
+        return judge(evidence(*strata, weight=50, elapsed_seconds=3600), ERRORS_ONLY)
+
+    found = at(few)
+    (finding,) = found.findings
+    assert f"but {few} at 50 % of the traffic are too few" in found.reason
+    assert finding.enough is not None
+    assert finding.enough > finding.canary_observations
+    assert at(1.1 * (finding.enough - 20_000)).verdict == "pass"
 
 
 def test_a_weight_is_not_passed_on_what_others_showed() -> None:

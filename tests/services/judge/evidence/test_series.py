@@ -8,13 +8,15 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.spec.contract import SCORE_EDGES
-from services.judge.evidence.counts import Counts, Evidence, HoldoutShift
+from components.spec.contract import SCORE_EDGES, Harm, Rollout
+from services.judge.evidence.counts import MOMENTS, Counts, Evidence, HoldoutShift
 from services.judge.evidence.exposition import Reading
 from services.judge.evidence.series import Replica, Role, Series, evidence_at
+from services.judge.verdict import judge
 from tests.services.judge.builders import HOLDOUT, counts
 
 STALE = 10.0
+ERRORS_ONLY = Rollout(harm=Harm(slow_ratio=None, score_shift=None, label_loss=None))
 
 
 def reading(requests: float, errors: float = 0, version: str = "2", **more: str | HoldoutShift | None) -> Reading:
@@ -256,3 +258,71 @@ def test_moments_of_another_weight_are_none_of_this_one() -> None:
     ten, twenty = evidence_at(known, 13, STALE, moment_seconds=1).strata
     assert [canary.requests for _, canary in ten.later] == [20, 10]
     assert [canary.requests for _, canary in twenty.later] == [40, 20, 10]
+
+
+def test_there_are_no_more_moments_than_are_bet_on() -> None:
+    """A rollout that goes on after its deadline has no new moments: their probabilities would sum to more than 1."""
+    known, began = steady(200), 3
+
+    def until(end: int) -> Series:
+        return Series(known.weight_times[: end + 1], known.weights[: end + 1], known.replicas)
+
+    starts = {
+        round(at - champion.requests / 90)
+        for at in range(4, 200)
+        for champion, _ in evidence_at(until(at), at, STALE, moment_seconds=1).strata[0].later
+        if champion.requests
+    }
+    assert starts == set(range(began + 1, began + MOMENTS))
+
+
+def test_a_moment_whose_counts_contradict_themselves_is_left_out() -> None:
+    """A negative number of requests without an error would be a bet in the wrong direction."""
+    known = steady(13)
+    known.replicas["canary"].add(14, reading(110, errors=30))
+    known.replicas["champion"].add(14, champion_reading(1000 + 90 * 14))
+    known.add_weight(14, 10)
+    (found,) = evidence_at(known, 14, STALE, moment_seconds=1).strata
+    assert (found.canary.requests, found.canary.errors) == (110, 30)
+    assert [(canary.requests, canary.errors) for _, canary in found.later] == [(80, 30), (40, 30)]
+
+
+def test_a_failure_of_both_sides_is_no_harm_of_one() -> None:
+    """Both sides fail alike for 5 s, and the canary is read at other times than the champion.
+
+    Without care the canary's errors are in a moment whose champion's errors belong to the moment before or after.
+    """
+    for failing in range(900, 960, 5):
+        for look in range(failing + 5, failing + 120, 15):
+            known = read_apart(look, failing, both=True)
+            found = judge(evidence_at(known, look, 60, moment_seconds=56.25), ERRORS_ONLY, toward=20)
+            assert found.verdict != "fail", (failing, look, found.reason)
+
+
+def test_a_failure_of_the_canary_alone_is_harm() -> None:
+    known = read_apart(990, 930, both=False)
+    assert judge(evidence_at(known, 990, 60, moment_seconds=56.25), ERRORS_ONLY, toward=20).verdict == "fail"
+
+
+def read_apart(end: int, failing: int, *, both: bool) -> Series:
+    """A canary with 10 and a champion with 90 requests a second, read every 15 s, the champion 8 s after the canary.
+
+    From `failing` on, all requests of the canary, or of both, fail for 5 s.
+    """
+
+    def failed(at: int) -> int:
+        return min(max(at - failing, 0), 5)
+
+    return series(
+        [(at, 10 if at else 0) for at in range(0, end + 1, 5)],
+        [(at, reading(10 * at, errors=10 * failed(at))) for at in range(0, end + 1, 15)],
+        [(at, champion_reading(90 * at, errors=90 * failed(at) * both)) for at in range(8, end + 1, 15)],
+    )
+
+
+def test_a_missing_metric_of_a_moment_hides_no_other() -> None:
+    """Errors that nothing counts leave the slow requests of the champion what they are."""
+    known = steady(13)
+    known.replicas["champion"] = changed(known.replicas["champion"], lambda one: replace(one, errors=None))
+    champion, _ = evidence_at(known, 13, STALE, moment_seconds=2).strata[0].later[-1]
+    assert (champion.requests, champion.errors, champion.slow) == (180, None, 0)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.judge.evidence.counts import MOMENT_AGES
-from services.judge.statistics.evalue import Arms, Array, Prior, log_evidence, log_evidence_below, log_mean
+from services.judge.statistics.evalue import Arms, Array, Prior, _bets, log_evidence, log_evidence_below, log_mean
 
 PRIOR = Prior(((0.01, 0.5), (0.3, 0.5)), ((0.05, 0.5), (0.4, 0.5)))
 YES_NO = (0.0, 1.0)
@@ -140,3 +140,25 @@ def test_false_alarms_over_many_looks_are_as_rare_as_promised() -> None:
         e = log_evidence([Arms(0.2, canary, champion, later)], YES_NO, (0.02,), PRIOR)[:, 0]
         crossed |= e >= np.log(1 / alpha)
     assert crossed.mean() <= alpha
+
+
+def test_weights_that_are_over_are_not_reckoned_again() -> None:
+    """A verdict on a hundred weights would otherwise take about as long as Flagger waits for an answer."""
+    over = [arms((90 + weight, 1), (900, 10), weight / 100) for weight in range(1, 99)]
+    made = []
+    for errors in range(4):
+        for bound in np.linspace(-0.2, 0.2, 20):
+            log_evidence([*over, arms((90, errors), (10, 0), 0.99)], YES_NO, (float(bound),), PRIOR)
+        made.append(_bets.cache_info().misses)
+    assert made[3] == made[2]
+
+
+def test_a_known_stratum_gives_the_same_evidence() -> None:
+    """One rollout's strata are remembered, those of many are not; whole numbers count as much as others."""
+    one, two = arms((5, 3), (40, 2)), arms((6, 1), (30, 4))
+    both = Arms(0.1, np.concatenate([one.canary, two.canary]), np.concatenate([one.champion, two.champion]))
+    apart = [log_evidence([each], YES_NO, (0.02,), PRIOR)[0] for each in (one, two, one)]
+    assert np.allclose(log_evidence([both], YES_NO, (0.02,), PRIOR), apart[:2])
+    assert apart[0] == apart[2]
+    whole = Arms(0.1, one.canary.astype(int), one.champion.astype(int))
+    assert log_evidence([whole], YES_NO, (0.02,), PRIOR)[0] == apart[0]
