@@ -207,6 +207,7 @@ def test_a_worse_version_passes_no_oftener_than_the_level(rows: int, loss: float
     assert passed <= binom.ppf(0.999, draws, most)
 
 
+@pytest.mark.slow
 def test_as_many_rows_as_are_asked_for_are_enough() -> None:
     """Where a hold-out was too small, one with the rows that the refusal names passes an equal model mostly."""
     small = [Holdout.drawn(400, 0.0, seed) for seed in range(20)]

@@ -46,6 +46,7 @@ def test_a_large_hold_out_gets_the_usual_limit() -> None:
     assert measured(2.0, 100_000).largest_loss(0.2) == 0.01
 
 
+@pytest.mark.slow
 def test_two_equal_versions_seldom_break_the_limit() -> None:
     """Two models, penalised differently and trained on halves of a table pass each other's comparison, mostly.
 
