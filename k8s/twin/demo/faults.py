@@ -43,12 +43,13 @@ def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> 
         SpecError: the service has no feature that could show this fault.
     """
     home.mkdir(parents=True, exist_ok=True)
-    changed, data, settings, explanation = spec, spec.data.uri, {}, ""
+    # With the second version's spec and table there would be no third: a run with nothing new registers nothing.
+    changed, data = _searched_with(spec, spec.training.seed + 1), spec.data.uri
+    settings, explanation = {}, ""
     ending: Ending = "rolled-back" if spec.rollout.strategy == "canary" else "promoted"
     match fault:
         case "none":
             ending, explanation = "promoted", "a third good version, searched with another seed"
-            changed = _searched_with(spec, spec.training.seed + 1)
         case "shuffled-labels":
             ending, explanation = "refused", f"its labels ({spec.data.target}) were shuffled before training"
             data = str(_shuffle_labels(spec, home / "shuffled.parquet"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from k8s.report.words import HARM, SIGNALS, amount, clock, count, duration, listed, named, percent, short
 from k8s.twin.report.lineage import Result
 from k8s.twin.report.record import EventLine, Look, SignalLine, Summary
-from k8s.twin.summary import RequestCount, Story, VersionFate
+from k8s.twin.summary import FAILING, RequestCount, Story, VersionFate
 
 _FATES = {
     "champion": "became the first champion",
@@ -163,7 +163,7 @@ def _stopped(story: Story, events: Sequence[EventLine]) -> list[Figure]:
 
 def _failures(story: Story) -> str:
     """The number of failed requests in words; planned failures are counted separately."""
-    planned = story.requests["3"].failed if story.fault == "errors" and "3" in story.requests else 0
+    planned = story.requests["3"].failed if story.fault in FAILING and "3" in story.requests else 0
     others = sum(one.failed for one in story.requests.values()) - planned
     told = f"{count(others) if others else 'none'} failed"
     return f"{count(planned)} failed on purpose, {count(others) if others else 'no'} others" if planned else told

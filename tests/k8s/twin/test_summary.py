@@ -80,6 +80,7 @@ def test_a_good_commit_that_was_reverted_is_named():
     assert faults_found(story) == ['a commit was reverted that is good: Revert "Deploy version 3"']
 
 
+@pytest.mark.parametrize("fault", ["errors", "under-load"])
 @pytest.mark.parametrize(
     ("failed", "complaints"),
     [
@@ -88,8 +89,8 @@ def test_a_good_commit_that_was_reverted_is_named():
         (20, ["20 of 90 requests to version 3 failed; allowed: 19"]),
     ],
 )
-def test_planned_failures_are_bounded_on_both_sides(failed, complaints):
-    story = replace(ROLLED_BACK, fault="errors", requests={**ROLLED_BACK.requests, "3": RequestCount(90, failed)})
+def test_planned_failures_are_bounded_on_both_sides(fault, failed, complaints):
+    story = replace(ROLLED_BACK, fault=fault, requests={**ROLLED_BACK.requests, "3": RequestCount(90, failed)})
     assert faults_found(story) == complaints
 
 

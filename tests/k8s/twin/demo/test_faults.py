@@ -31,8 +31,8 @@ def test_every_fault_makes_a_difference_and_says_how_it_must_end(fault, ending, 
     spec = load_spec(CHURN)
     third = third_version(fault, spec, "monthly_charges", tmp_path)
     assert third.ending == ending
-    same = load_spec(third.spec) == spec and third.data == spec.data.uri and not third.settings
-    assert not same
+    # Settings alone would train the second version's model again, and that registers no third version.
+    assert load_spec(third.spec) != spec or third.data != spec.data.uri
 
 
 @pytest.mark.parametrize(
