@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from components.spec.contract import SCORE_EDGES, Rollout
-from services.judge.evidence.counts import Counts, Evidence
+from services.judge.evidence.counts import Evidence
 from services.judge.statistics.assess import (
     ALONE,
     allowed_excess,
@@ -19,6 +19,7 @@ from services.judge.statistics.assess import (
     is_safe,
     is_safe_alone,
     observations_needed,
+    stack_arms,
 )
 from services.judge.statistics.evalue import Arms
 from services.judge.statistics.signal_result import SignalResult, State
@@ -27,6 +28,8 @@ from services.judge.statistics.wording import NOTHING, number, sentence
 
 #: `undecided`: the deadline passed, and neither harm nor safety is shown. That is no pass, and no failure either.
 Decision = Literal["pass", "fail", "wait", "undecided"]
+#: The decisions after which the canary's traffic goes back.
+ENDS: Final[tuple[Decision, ...]] = ("fail", "undecided")
 _LARGEST_LOG = 300.0
 
 
@@ -49,7 +52,7 @@ class Verdict:
     @property
     def must_go(self) -> bool:
         """Whether the canary's traffic has to go back now."""
-        return self.verdict in ("fail", "undecided")
+        return self.verdict in ENDS
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as JSON values; `signals` holds the findings."""
@@ -194,18 +197,16 @@ def _here(strata: Sequence[Arms], weight: float) -> Arms | None:
 
 def _arms(signal: Signal, evidence: Evidence) -> list[Arms]:
     """The signal's arms in the strata with two sides to compare; a missing metric stays NaN."""
-    return [
-        replace(
-            _pair(signal, stratum.weight, stratum.canary, stratum.champion),
-            later=tuple(_pair(signal, stratum.weight, canary, champion) for champion, canary in stratum.later),
-        )
-        for stratum in evidence.strata
-        if 0 < stratum.weight < 100
-    ]
-
-
-def _pair(signal: Signal, weight: float, canary: Counts, champion: Counts) -> Arms:
-    return Arms(weight / 100, signal.select(canary.vector()[None]), signal.select(champion.vector()[None]))
+    found = []
+    for stratum in evidence.strata:
+        if 0 < stratum.weight < 100:
+            pairs = ((stratum.champion, stratum.canary), *stratum.later)
+            tables = [
+                (stratum.weight / 100, canary.vector()[None], champion.vector()[None]) for champion, canary in pairs
+            ]
+            whole, *later = stack_arms(signal, tables)
+            found.append(replace(whole, later=tuple(later)))
+    return found
 
 
 def _lack(signal: Signal, strata: Sequence[Arms]) -> str:

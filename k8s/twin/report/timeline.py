@@ -11,6 +11,7 @@ from markupsafe import Markup
 from k8s.report.svg import Axis, Drawing, Panel
 from k8s.report.words import called, clock, colour_of, count, ink_on, number
 from k8s.twin.report.record import Answered, EventLine, MissingPartError, Second
+from services.judge.verdict import ENDS
 
 _LEFT, _RIGHT = 52.0, 10.0
 _PANEL, _GAP, _AXIS = 108.0, 46.0, 38.0
@@ -18,8 +19,6 @@ _PANEL, _GAP, _AXIS = 108.0, 46.0, 38.0
 _MOST_POINTS = 120
 #: Space above the first panel for the judge's marks.
 _MARKS = 12.0
-#: The verdicts that take a canary's share away.
-_STOPS = ("fail", "undecided")
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def _title(scene: Scene) -> str:
     failed = {version: number for version, number in failures.items() if number}
     of = f" ({called(next(iter(failed)))})" if len(failed) == 1 else ""
     told = f"{count(sum(failed.values()))} requests failed{of}" if failed else "No request failed"
-    stops = [event for event in scene.decisions if event.verdict in _STOPS]
+    stops = [event for event in scene.decisions if event.verdict in ENDS]
     ends = f"; version {stops[-1].version} lost its share when the judge said {stops[-1].verdict}" if stops else ""
     return (told if scene.samples else "The share of each version") + ends
 
@@ -244,7 +243,7 @@ def _mark(panel: Panel, decision: EventLine) -> None:
 def _decision_lines(panel: Panel, scene: Scene) -> None:
     """Draws a line where a rollout ended without promotion; every panel has it, so that the eye can follow it down."""
     for event in scene.decisions:
-        if event.verdict in _STOPS:
+        if event.verdict in ENDS:
             x = panel.x(event.at)
             panel.drawing.rule((x, panel.y.start), (x, panel.y.end), "guide")
 

@@ -20,6 +20,7 @@ from services.judge.errors import KubernetesError, RegistryError, UnregisteredEr
 from services.judge.judge import Judge, UnknownSubjectError
 from services.judge.log import log
 from services.judge.rollout_end import RolloutEnd, rollout_end
+from services.judge.verdict import ENDS
 from services.judge.webhook import Subject, WebhookPayload, WebhookPayloadError
 
 #: Waits between tries to reach the environment repository.
@@ -68,7 +69,7 @@ class Consequences:
             word,
             _without_numbers(reason),
         )
-        bad = word in ("fail", "undecided") or bool(self._judge.problems(subject))
+        bad = word in ENDS or bool(self._judge.problems(subject))
         self._notice(subject, Notice(f"Judge{word.capitalize()}", reason, _digest(about), warning=bad))
 
     async def unread_weight(self, subject: Subject, weight: float) -> str:

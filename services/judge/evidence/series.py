@@ -73,9 +73,7 @@ class Series:
 
     def _first(self) -> int:
         """The index at which the weight last rose from 0, in this or the previous rollout; else `len(weights)`."""
-        last = len(self.weights)
-        while last > 0 and self.weights[last - 1] <= 0:
-            last -= 1
+        last = self._with_traffic()
         if last == 0:
             return len(self.weights)
         while last > 0 and self.weights[last - 1] > 0:
@@ -121,9 +119,7 @@ class Series:
         return (now if over else self.weight_times[first]) - _BEFORE_SECONDS
 
     def _ended_before(self, at: float) -> bool:
-        last = len(self.weights) - 1
-        while last > 0 and self.weights[last] <= 0:
-            last -= 1
+        last = max(self._with_traffic() - 1, 0)
         return self.weights[-1] <= 0 and self.weight_times[last] < at
 
     def forget_before(self, at: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -25,20 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 160)
     began = time.monotonic()
     planned = plan(options.rollouts)
-    progress = track(
-        run(planned, options.seed), "rollouts", len(planned), console=console, disable=not console.is_terminal
-    )
-    found = rows(list(progress))
+    shown = partial(track, console=console, disable=not console.is_terminal)
+    found = rows(list(shown(run(planned, options.seed), "rollouts", len(planned))))
     fought = contests(max(options.rollouts, 20), options.seed, FALSE_ALARM)
-    played = list(
-        track(
-            run_worlds(max(options.rollouts // 10, 1), options.seed),
-            "worlds",
-            len(list(worlds())),
-            console=console,
-            disable=not console.is_terminal,
-        )
-    )
+    played = list(shown(run_worlds(max(options.rollouts // 10, 1), options.seed), "worlds", len(worlds())))
     made = claims(found, fought, played, FALSE_ALARM)
     everything = (found, settings(FALSE_ALARM), fought, played, made)
     print_all(console, *everything)

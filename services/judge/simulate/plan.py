@@ -30,8 +30,8 @@ class PlanRow:
     """The outcomes of the rollouts with one harm and one volume of traffic, over all weights.
 
     Requests are the canary's until the decision; infinite for a rollout without a decision. `late` means that the
-    canary was good at first. `harm_missed` is the
-    number of requests that met the harm before the canary was promoted all the same; in 1 % of all rollouts it is more.
+    canary was good at first. `harm_missed` is the number of requests that met the harm before the canary was
+    promoted all the same; in 1 % of all rollouts it is more.
     """
 
     name: str
@@ -90,7 +90,7 @@ def run(planned: list[tuple[Case, int]], seed: int, processes: int | None = None
 
 def run_worlds(rollouts: int, seed: int, processes: int | None = None) -> Iterator[WorldRow]:
     """Plays every world's rollouts, on all cores by default."""
-    cases = list(worlds())
+    cases = worlds()
     seeds = np.random.SeedSequence(seed).generate_state(len(cases)).tolist()
     with _pool(processes) as pool:
         yield from pool.map(play_world, cases, [rollouts] * len(cases), seeds)

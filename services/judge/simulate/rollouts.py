@@ -16,7 +16,7 @@ from services.judge.statistics.signals import Signal, SignalName, judged_signals
 from services.judge.verdict import next_weight
 
 #: The hold-out's result: the two versions score alike, within this standard error.
-_HOLDOUT = HoldoutShift((0.0,) * BINS, (0.003,) * BINS)
+HOLDOUT = HoldoutShift((0.0,) * BINS, (0.003,) * BINS)
 WAITING, PROMOTED, FAILED = 0, 1, 2
 
 
@@ -79,7 +79,7 @@ def play(case: Case, rollouts: int, seed: int, false_alarm: float = 0.01) -> Sim
     """Plays `rollouts` rollouts of a case."""
     rng = np.random.default_rng(seed)
     rollout = Rollout(step_weight=case.step_weight, max_weight=case.max_weight, false_alarm=false_alarm, harm=Harm())
-    signals = [s for s in judged_signals(rollout.harm, false_alarm, _HOLDOUT) if case.signal in (None, s.name)]
+    signals = [s for s in judged_signals(rollout.harm, false_alarm, HOLDOUT) if case.signal in (None, s.name)]
     weights = _ramp(rollout)
     state = _start(len(weights) - 1, rollouts)
     for look in range(case.looks):

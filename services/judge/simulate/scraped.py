@@ -15,12 +15,12 @@ import httpx
 import numpy as np
 
 from components.spec.contract import Harm, Rollout
-from services.judge.evidence.counts import BINS, COLUMNS, Counts, HoldoutShift
+from services.judge.evidence.counts import COLUMNS, Counts
 from services.judge.evidence.exposition import Reading
 from services.judge.evidence.series import Replica, Series
 from services.judge.judge import Judge
 from services.judge.server import build_app
-from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING
+from services.judge.simulate.rollouts import FAILED, HOLDOUT, PROMOTED, WAITING
 from services.judge.simulate.world import answer, champion, harmed
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import SignalName
@@ -29,7 +29,6 @@ from services.judge.webhook import Subject
 
 #: Seconds between two looks of Flagger.
 LOOK_SECONDS = 30
-_HOLDOUT = HoldoutShift((0.0,) * BINS, (0.003,) * BINS)
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,6 @@ class ScrapedOutcome:
     fate: int
     seconds: int
     harmed_requests: int
-    reason: str
 
 
 class _Traffic:
@@ -95,7 +93,7 @@ class _Traffic:
     def _scrape(self) -> None:
         self._series.add_weight(self.now, self.weight)
         for side, total in self._totals.items():
-            known = Reading(Counts.from_vector(total), side, f"sha256:{side}", "sha256:champion", _HOLDOUT)
+            known = Reading(Counts.from_vector(total), side, f"sha256:{side}", "sha256:champion", HOLDOUT)
             self._series.replicas[side].add(self.now, known)
 
 
@@ -109,7 +107,7 @@ async def _play(case: ScrapedCase, rollout: Rollout, rng: np.random.Generator) -
     traffic = _Traffic(case, rng)
     judge = Judge({"simulated": rollout}, traffic, lambda: float(traffic.now), case.scrape_seconds)
     transport = httpx.ASGITransport(app=build_app(judge))
-    #: A look falls anywhere between two scrapes.
+    # A look falls anywhere between two scrapes.
     phase = int(rng.integers(case.scrape_seconds))
     async with httpx.AsyncClient(transport=transport, base_url="http://judge") as flagger:
         for _ in range(phase + 2 * case.scrape_seconds):
@@ -118,23 +116,23 @@ async def _play(case: ScrapedCase, rollout: Rollout, rng: np.random.Generator) -
         while traffic.now < rollout.deadline_minutes * 60 + LOOK_SECONDS:
             for _ in range(LOOK_SECONDS):
                 traffic.second()
-            fate, reason = await _look(flagger, traffic, rollout)
+            fate = await _look(flagger, traffic, rollout)
             if fate != WAITING:
-                return ScrapedOutcome(fate, traffic.now, traffic.harmed_requests, reason)
-    return ScrapedOutcome(WAITING, traffic.now, traffic.harmed_requests, reason)
+                return ScrapedOutcome(fate, traffic.now, traffic.harmed_requests)
+    return ScrapedOutcome(WAITING, traffic.now, traffic.harmed_requests)
 
 
-async def _look(flagger: httpx.AsyncClient, traffic: _Traffic, rollout: Rollout) -> tuple[int, str]:
+async def _look(flagger: httpx.AsyncClient, traffic: _Traffic, rollout: Rollout) -> int:
     """Flagger's questions at one look (pkg/controller/scheduler.go), and the next weight."""
     must_go, reason = await _ask(flagger, "rollback")
     if must_go:
-        return FAILED if reason.startswith("fail: ") else WAITING, reason
+        return FAILED if reason.startswith("fail: ") else WAITING
     following = next_weight(traffic.weight, rollout)
-    may, reason = await _ask(flagger, "confirm-promotion" if following >= 100 else "confirm-traffic-increase")
+    may, _ = await _ask(flagger, "confirm-promotion" if following >= 100 else "confirm-traffic-increase")
     if may and following >= 100:
-        return PROMOTED, reason
+        return PROMOTED
     traffic.weight = following if may else traffic.weight
-    return WAITING, reason
+    return WAITING
 
 
 async def _ask(flagger: httpx.AsyncClient, question: str) -> tuple[bool, str]:

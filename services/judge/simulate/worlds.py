@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,12 +48,14 @@ class WorldRow:
         return self.promoted if self.harmful else self.failed
 
 
-def worlds() -> Iterator[ScrapedCase]:
+def worlds() -> list[ScrapedCase]:
     """Every world at each rate and time between scrapes."""
-    for rate in _RATES:
-        for scrape in _SCRAPES:
-            for name, excess, above, after in _HARMS:
-                yield ScrapedCase(name, "error_ratio", excess, rate, scrape, above, after)
+    return [
+        ScrapedCase(name, "error_ratio", excess, rate, scrape, above, after)
+        for rate in _RATES
+        for scrape in _SCRAPES
+        for name, excess, above, after in _HARMS
+    ]
 
 
 def play_world(case: ScrapedCase, rollouts: int, seed: int) -> WorldRow:
