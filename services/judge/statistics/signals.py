@@ -12,7 +12,6 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-<<<<<<< HEAD
 from components.spec.contract import Harm
 from services.judge.evidence.counts import (
     ERRORS_AT,
@@ -23,10 +22,6 @@ from services.judge.evidence.counts import (
     TIMED_AT,
     HoldoutShift,
 )
-=======
-from components.spec.contract import BRIER_LOSSES, Harm
-from services.judge.evidence.counts import BINS, HoldoutShift
->>>>>>> server18
 from services.judge.statistics.evalue import Arms, Array, Prior, log_evidence, log_evidence_below, log_mean
 from services.telemetry import LABEL_LOSSES
 
@@ -154,14 +149,6 @@ def _signal(name: SignalName, margin: float, false_alarm: float, holdout: Holdou
     return Signal(name, margin, false_alarm, (0.0, 1.0), _RATIO_BASES)
 
 
-<<<<<<< HEAD
-=======
-def brier_values() -> tuple[float, ...]:
-    """The Brier loss by score bin and label (negative, positive), taking each bin's middle as the score."""
-    return BRIER_LOSSES
-
-
->>>>>>> server18
 def _harm_gaps(margin: float) -> tuple[tuple[float, float], ...]:
     return tuple((margin * times, p) for times, p in _HARM_GAPS if margin * times < 1)
 
