@@ -22,8 +22,9 @@ from services.judge.statistics.assess import (
     stack_arms,
 )
 from services.judge.statistics.evalue import Arms
+from services.judge.statistics.latency_finding import made_before, sides_without, with_thresholds, within_objective
 from services.judge.statistics.signal_result import SignalResult, State
-from services.judge.statistics.signals import Signal, judged_signals
+from services.judge.statistics.signals import LatencySignal, Signal, judged_signals
 from services.judge.statistics.wording import NOTHING, number, sentence
 
 #: `undecided`: the deadline passed, and neither harm nor safety is shown. That is no pass, and no failure either.
@@ -138,7 +139,9 @@ def _deadline_reason(rollout: Rollout, reason: str, findings: Sequence[SignalRes
 
 def _findings(evidence: Evidence, rollout: Rollout, toward: float) -> list[SignalResult]:
     """One result for each signal of the spec."""
-    signals = judged_signals(rollout.harm, rollout.false_alarm, evidence.holdout)
+    # A margin for shifts within the objective cannot be held without the thresholds, so their lack is no data then.
+    known = rollout.harm.latency_shift is not None or not sides_without(evidence.strata)
+    signals = judged_signals(rollout.harm, rollout.false_alarm, evidence.holdout, thresholds=known)
     late = evidence.elapsed_seconds >= rollout.deadline_minutes * 60
     findings = [_finding(signal, evidence, rollout, toward / 100, late) for signal in signals]
     margin = rollout.harm.score_shift
@@ -170,6 +173,11 @@ def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float,
         weight=evidence.weight,
         too_few_here=None if unsure is None else _observed(unsure),
     )
+    if isinstance(signal, LatencySignal):
+        within = _arms(within_objective(signal), evidence)
+        finding = with_thresholds(finding, signal, strata, within, rollout.false_alarm)
+    elif signal.name == "slow_ratio":
+        finding = replace(finding, note=made_before(sides_without(evidence.strata)))
     hint = _enough(signal, strata, unsure, rollout.false_alarm) if late and state == "open" else None
     return replace(finding, reason=sentence(finding), enough=hint)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import SCORE_EDGES
+from services.telemetry import SLOWER_TIMES
 
 BINS = len(SCORE_EDGES)
 #: So many moments of a rollout, evenly spaced until its deadline, may be taken for the beginning of harm.
@@ -19,15 +20,19 @@ MOMENT_AGES = tuple(2**power - 1 for power in range(MOMENTS.bit_length()))
 #: With this many requests the canary's share is below half or above twice a weight of 1 % or more by chance less than
 #: once in a million.
 _ENOUGH_TO_DOUBT = 10_000
-#: Columns of `Counts.vector`: requests, errors, slow, then scores by bin, then labels by bin and (negative, positive).
-COLUMNS = 3 + BINS + 2 * BINS
+#: Columns of `Counts.vector`: requests, errors, slow, then scores by bin, then labels by bin and (negative, positive),
+#: then requests slower than each of `SLOWER_TIMES` the objective.
+LABELS_AT = slice(3 + BINS, 3 + 3 * BINS)
+SLOWER_AT = slice(3 + 3 * BINS, 3 + 3 * BINS + len(SLOWER_TIMES))
+COLUMNS = SLOWER_AT.stop
 
 
 @dataclass(frozen=True)
 class Counts:
     """The counts of one side. None means that the metric is missing, which is not the same as zero.
 
-    `requests` are those answered with 2xx or 5xx; `errors` and `slow` are parts of them. `scores` has one number
+    `requests` are those answered with 2xx or 5xx; `errors` and `slow` are parts of them, and so is each number of
+    `slower`, in the order of `SLOWER_TIMES`. `scores` has one number
     for each bin of `SCORE_EDGES`, `labels` a pair (negative, positive) for each bin; in both, all rows of a request
     together count one. (By Hölder's inequality the geometric mean of the rows' factors is a fair bet however the rows
     depend on each other; averaging the logarithms is the same as scaling the counts.)
@@ -38,6 +43,7 @@ class Counts:
     slow: float | None = 0.0
     scores: tuple[float, ...] | None = (0.0,) * BINS
     labels: tuple[tuple[float, float], ...] | None = ((0.0, 0.0),) * BINS
+    slower: tuple[float, ...] | None = (0.0,) * len(SLOWER_TIMES)
 
     def __add__(self, other: Counts) -> Counts:
         return Counts.from_vector(self.vector() + other.vector())
@@ -50,13 +56,15 @@ class Counts:
         if self.scores is not None:
             row[3 : 3 + BINS] = self.scores
         if self.labels is not None:
-            row[3 + BINS :] = np.ravel(self.labels)
+            row[LABELS_AT] = np.ravel(self.labels)
+        if self.slower is not None:
+            row[SLOWER_AT] = self.slower
         return row
 
     @staticmethod
     def from_vector(row: NDArray[np.float64]) -> Counts:
         """The counts in a row of `COLUMNS` numbers."""
-        scores, labels = row[3 : 3 + BINS], row[3 + BINS :].reshape(BINS, 2)
+        scores, labels = row[3 : 3 + BINS], row[LABELS_AT].reshape(BINS, 2)
         requests, errors, slow = (None if math.isnan(number) else float(number) for number in row[:3])
         return Counts(
             requests,
@@ -64,6 +72,7 @@ class Counts:
             slow,
             scores=None if np.isnan(scores).any() else tuple(scores.tolist()),
             labels=None if np.isnan(labels).any() else tuple((pair[0], pair[1]) for pair in labels.tolist()),
+            slower=None if np.isnan(row[SLOWER_AT]).any() else tuple(row[SLOWER_AT].tolist()),
         )
 
     def contradictions(self, side: str) -> list[str]:
@@ -71,7 +80,12 @@ class Counts:
         row = self.vector()
         if (row[~np.isnan(row)] < 0).any() or np.isinf(row).any():
             return [f"the {side}'s counts hold a negative or infinite number; a counter can only rise"]
-        parts = (("errors", self.errors), ("slow requests", self.slow))
+        slower = zip(SLOWER_TIMES, self.slower or (), strict=False)
+        parts = (
+            ("errors", self.errors),
+            ("slow requests", self.slow),
+            *((f"requests slower than {times} x the objective", part) for times, part in slower),
+        )
         return [
             f"the {side} counts {part:,.0f} {name} in {self.requests:,.0f} requests; a part cannot exceed the whole"
             for name, part in parts

@@ -9,7 +9,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from services import telemetry
-from services.judge.evidence.counts import BINS, Counts, HoldoutShift
+from services.judge.evidence.counts import BINS, LABELS_AT, SLOWER_AT, Counts, HoldoutShift
 
 _TOTALS = {telemetry.REQUESTS: 0, telemetry.ERRORS: 1, telemetry.SLOW: 2}
 _LABELS = ("negative", "positive")
@@ -76,7 +76,7 @@ def _counts(samples: list[MetricSample]) -> Counts:
         column = _column(sample)
         if column is not None:
             row[column] = sample.value + (0.0 if np.isnan(row[column]) else row[column])
-    for part in (slice(3, 3 + BINS), slice(3 + BINS, None)):
+    for part in (slice(3, 3 + BINS), LABELS_AT):
         if not np.isnan(row[part]).all():
             row[part] = np.nan_to_num(row[part])
     return Counts.from_vector(row)
@@ -85,6 +85,8 @@ def _counts(samples: list[MetricSample]) -> Counts:
 def _column(sample: MetricSample) -> int | None:
     if sample.name in _TOTALS:
         return _TOTALS[sample.name]
+    if sample.name == telemetry.SLOWER and sample.labels.get("times") in telemetry.SLOWER_TIMES:
+        return SLOWER_AT.start + telemetry.SLOWER_TIMES.index(sample.labels["times"])
     score_bin = sample.labels.get("bin", "")
     if not score_bin.isdecimal() or int(score_bin) >= BINS:
         return None

@@ -19,7 +19,7 @@ from services.judge.evidence.sources import fetch
 from services.judge.webhook import Subject
 
 _METRICS = (
-    telemetry.REQUESTS, telemetry.ERRORS, telemetry.SLOW, telemetry.SCORES, telemetry.LABELS,
+    telemetry.REQUESTS, telemetry.ERRORS, telemetry.SLOW, telemetry.SLOWER, telemetry.SCORES, telemetry.LABELS,
     telemetry.MODEL_INFO, telemetry.HOLDOUT_SHIFT, telemetry.HOLDOUT_SHIFT_ERROR,
 )  # fmt: skip
 #: The weight is read this much further back than the deadline, so that the rollout's beginning is seen.

@@ -23,7 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import SCORE_EDGES
-from services.judge.evidence.counts import COLUMNS, MOMENT_AGES, MOMENTS, Counts, Evidence, HoldoutShift, Stratum
+from services.judge.evidence.counts import (
+    COLUMNS,
+    MOMENT_AGES,
+    MOMENTS,
+    SLOWER_AT,
+    Counts,
+    Evidence,
+    HoldoutShift,
+    Stratum,
+)
 from services.judge.evidence.exposition import Reading
 
 Role = Literal["champion", "canary"]
@@ -277,8 +286,11 @@ def _since(champions: list[_Steps], canaries: list[_Steps], begin: float) -> tup
         part = np.clip(np.minimum(steps.ends, end) - np.maximum(steps.starts, start), 0, None)
         part = (part / np.maximum(steps.ends - steps.starts, 1e-9))[:, None]
         theirs += (part * steps.rows).sum(axis=0)
-        bad = ((part > 0) * (1 - part) * steps.rows)[:, 1:3].sum(axis=0)
+        rest = ((part > 0) * (1 - part) * steps.rows).sum(axis=0)
+        bad = rest[1:3]
         theirs[:3] += [np.fmax(*bad), *bad]  # one of the two may be missing
+        # Most requests may be slower than a part of the objective, so these do not add to the requests.
+        theirs[SLOWER_AT] = np.minimum(theirs[SLOWER_AT] + rest[SLOWER_AT], theirs[0])
     return _settle(theirs), _settle(_total(ours))
 
 
@@ -321,7 +333,7 @@ def _weights_throughout(series: Series, starts: Rows, ends: Rows) -> Rows:
 def _settle(row: Rows) -> Counts:
     """The counts of a row; a part that exceeds its whole by a few requests in flight is cut to the whole."""
     settled = row.copy()
-    for column in (1, 2):
+    for column in (1, 2, *range(SLOWER_AT.start, SLOWER_AT.stop)):
         if 0 < settled[column] - settled[0] <= _IN_FLIGHT:
             settled[column] = settled[0]
     return Counts.from_vector(settled)

@@ -6,15 +6,16 @@ simulated ones run the same code. A table of counts has the shape (rollouts, COL
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from components.spec.contract import SCORE_EDGES, Harm
-from services.judge.evidence.counts import BINS, HoldoutShift
+from services.judge.evidence.counts import BINS, LABELS_AT, HoldoutShift
 from services.judge.statistics.evalue import Arms, Array, Prior, log_evidence, log_evidence_below, log_mean
+from services.judge.statistics.latency import COLUMN, OBJECTIVE, OBJECTIVE_WEIGHT, scales
 
 SignalName = Literal["error_ratio", "slow_ratio", "score_shift", "label_loss"]
 
@@ -56,7 +57,7 @@ class Signal:
 
     def select(self, table: Array) -> Array:
         """Selects the signal's observations: (rollouts, COLUMNS) -> (rollouts, means, values)."""
-        scores, labels = table[:, 3 : 3 + BINS], table[:, 3 + BINS :]
+        scores, labels = table[:, 3 : 3 + BINS], table[:, LABELS_AT]
         if self.name == "score_shift":
             below = np.cumsum(scores, axis=1)[:, :-1]
             return np.stack([scores.sum(1, keepdims=True) - below, below], axis=-1)
@@ -107,8 +108,69 @@ class Signal:
         return tuple(min(max(bound, -_WIDEST_BOUND), _WIDEST_BOUND) for bound in bounds)
 
 
-def judged_signals(harm: Harm, false_alarm: float, holdout: HoldoutShift | None) -> list[Signal]:
-    """The signals with a margin in the spec; `score_shift` only where the hold-out's shift is known."""
+@dataclass(frozen=True)
+class LatencySignal(Signal):
+    """`slow_ratio` over several thresholds, each a mean with a margin of its own.
+
+    `times` are the thresholds as multiples of the objective, and `scales` their margins as multiples of `margin`.
+    """
+
+    times: tuple[str, ...] = ()
+    scales: tuple[float, ...] = ()
+
+    def select(self, table: Array) -> Array:
+        """Selects requests within and beyond each threshold: (rollouts, COLUMNS) -> (rollouts, means, 2)."""
+        slower = table[:, [COLUMN[times] for times in self.times]]
+        return np.stack([table[:, :1] - slower, slower], axis=-1)
+
+    def log_harm(self, strata: Sequence[Arms], margin: float) -> Array:
+        """Logarithm of the evidence that an excess is above its threshold's part of `margin`; shape (rollouts,)."""
+        return log_mean(self.harm_by_threshold(strata, margin), np.zeros(len(self.times)))
+
+    def log_safe(self, strata: Sequence[Arms], margin: float) -> Array:
+        """Logarithm of the weakest evidence that each excess is below its part of `margin`; shape (rollouts,)."""
+        weakest: Array = self.safe_by_threshold(strata, margin).min(-1)
+        return weakest
+
+    def harm_by_threshold(self, strata: Sequence[Arms], margin: float) -> Array:
+        """What each threshold gives to the evidence of harm, which is their sum; logarithms, (rollouts, means)."""
+        weights = np.array([OBJECTIVE_WEIGHT if times == OBJECTIVE else 1.0 for times in self.times])
+        parts = [signal.log_harm(arms, at) for signal, arms, at in self._parts(strata, margin)]
+        given: Array = np.stack(parts, axis=-1) + np.log(weights / weights.sum())
+        return given
+
+    def safe_by_threshold(self, strata: Sequence[Arms], margin: float) -> Array:
+        """The evidence of safety by threshold; logarithms, (rollouts, means)."""
+        return np.stack([signal.log_safe(arms, at) for signal, arms, at in self._parts(strata, margin)], axis=-1)
+
+    def _parts(self, strata: Sequence[Arms], margin: float) -> Iterator[tuple[Signal, list[Arms], float]]:
+        for mean, scale in enumerate(self.scales):
+            yield _ratio(self.name, self.margin * scale, self.false_alarm), only(strata, mean), margin * scale
+
+
+def only(strata: Sequence[Arms], mean: int) -> list[Arms]:
+    """The arms of one mean."""
+    at = slice(mean, mean + 1)
+    return [Arms(a.weight, a.canary[:, at], a.champion[:, at], tuple(only(a.later, mean))) for a in strata]
+
+
+def at_thresholds(signal: Signal, of: dict[str, float]) -> LatencySignal:
+    """A ratio of requests as one over several thresholds, with their margins as multiples of the signal's."""
+    times = tuple(times for times in COLUMN if times in of)
+    zeros, ordered = (0.0,) * len(times), tuple(of[each] for each in times)
+    return LatencySignal(
+        signal.name, signal.margin, signal.false_alarm, signal.values, signal.bases,
+        centres=zeros, allowances=zeros, times=times, scales=ordered,
+    )  # fmt: skip
+
+
+def judged_signals(
+    harm: Harm, false_alarm: float, holdout: HoldoutShift | None, *, thresholds: bool = True
+) -> list[Signal]:
+    """The signals with a margin in the spec; `score_shift` only where the hold-out's shift is known.
+
+    Without `thresholds` latency is judged at the objective alone: a server made before them does not count them.
+    """
     margins: dict[SignalName, float | None] = {
         "error_ratio": harm.error_ratio,
         "slow_ratio": harm.slow_ratio,
@@ -119,7 +181,9 @@ def judged_signals(harm: Harm, false_alarm: float, holdout: HoldoutShift | None)
     signals = []
     for name, margin in margins.items():
         if margin is not None and (name != "score_shift" or holdout is not None):
-            signals.append(_signal(name, margin, false_alarm * _SHARE[name] / total, holdout))
+            signal = _signal(name, margin, false_alarm * _SHARE[name] / total, holdout)
+            several = name == "slow_ratio" and thresholds
+            signals.append(at_thresholds(signal, scales(harm)) if several else signal)
     return signals
 
 
@@ -132,6 +196,10 @@ def _signal(name: SignalName, margin: float, false_alarm: float, holdout: Holdou
         return Signal(
             name, margin, false_alarm, (0.0, 1.0), _SHARE_BASES, centres=centres, allowances=allowances, two_sided=True
         )
+    return _ratio(name, margin, false_alarm)
+
+
+def _ratio(name: SignalName, margin: float, false_alarm: float) -> Signal:
     return Signal(name, margin, false_alarm, (0.0, 1.0), _RATIO_BASES)
 
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from components.spec.contract import Harm
-from services.judge.evidence.counts import BINS, COLUMNS
+from services.judge.evidence.counts import BINS, COLUMNS, LABELS_AT
 from services.judge.evidence.exposition import parse_page, read_replica
 from services.judge.simulate.world import SimulatedVersion, champion, harmed
 from services.judge.statistics.assess import is_harm, stack_arms
@@ -77,7 +77,7 @@ def _table(cells: Array) -> Array:
     """The judge's counts; every answer got its labels."""
     table = np.zeros((len(cells), COLUMNS))
     table[:, 3 : 3 + BINS] = cells.reshape(-1, BINS, 2).sum(-1)
-    table[:, 3 + BINS :] = cells
+    table[:, LABELS_AT] = cells
     return table
 
 
@@ -119,6 +119,6 @@ def test_the_model_server_counts_as_this_simulation_does(tmp_path: Path) -> None
     assert reading is not None
     single, batch = np.zeros((1, 2 * BINS)), np.zeros((1, 2 * BINS))
     single[0, 2 * 3 + 1], batch[0, 2 * 3], batch[0, 2 * 7] = 1, 400, 100
-    expected = as_counted(Side(single, batch, np.ones(1)))[0, 3:]
-    assert reading.counts.vector()[3:] == pytest.approx(expected)
+    expected = as_counted(Side(single, batch, np.ones(1)))[0, 3 : LABELS_AT.stop]
+    assert reading.counts.vector()[3 : LABELS_AT.stop] == pytest.approx(expected)
     assert expected.sum() == 4
