@@ -47,8 +47,8 @@ SCORES: Final = "canario_scores_total"
 #: Each row counts as in `SCORES`.
 LABELS: Final = "canario_labels_total"
 #: Gauge by `slot` and `loss` (index into `LABEL_LOSSES`): requests whose labels came back, by the slot in which they
-#: were answered and by their Brier loss, as `components.spec.contract.BRIER_LOSSES` has it for score bin and label. Each
-#: row counts as in `SCORES`. A loss between two of `LABEL_LOSSES` counts in part for each, so that the mean is exact.
+#: were answered and by their Brier loss, as `components.spec.contract.BRIER_LOSSES` has it for score bin and label.
+#: Each row counts as in `SCORES`. A loss between two of `LABEL_LOSSES` counts in part for each, so the mean is exact.
 #: Only cells that are not 0 are there, and those of a slot only while it is in the ring.
 LABELLED: Final = "canario_labelled"
 LABEL_LOSSES: Final = tuple((step / 6) ** 2 for step in range(7))

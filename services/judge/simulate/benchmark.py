@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.spec.contract import Harm
+from services.judge.evidence.counts import ERRORS_AT
 from services.judge.simulate.every_request import failed_at_any_request
 from services.judge.simulate.families import FAMILIES
 from services.judge.simulate.processes import pool
@@ -27,7 +28,7 @@ _HALF = 0.5
 #: Rollouts that are played together; the noise of a look is the same in all of them.
 _TOGETHER = 25
 #: Columns of the counts that the rivals compare: errors, and requests slower than each judged threshold.
-_SHARES = (1, *(COLUMN[times] for times in scales(Harm())))
+_SHARES = (ERRORS_AT, *(COLUMN[times] for times in scales(Harm())))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import Harm
-from services.judge.evidence.counts import COLUMNS, LABELS_AT, MOMENT_AGES, MOMENTS
+from services.judge.evidence.counts import (
+    COLUMNS,
+    ERRORS_AT,
+    LOSSES_AT,
+    MOMENT_AGES,
+    MOMENTS,
+    REQUESTS_AT,
+    SCORES_AT,
+    TIMED_AT,
+)
+from services.judge.evidence.exposition import PARTS
 from services.judge.simulate.rollouts import HOLDOUT
 from services.judge.simulate.world import LABELLED, SimulatedVersion, champion
 from services.judge.statistics.evalue import KEPT, SHARE_ODDS, SHARE_PRIOR, Arms, Array, Prior, _Bets, _bets, log_mean
@@ -24,11 +34,11 @@ from services.judge.statistics.signals import Signal, judged_signals
 
 #: Looks, as numbers of requests so far.
 Looks = NDArray[np.int64]
-#: Requests of both versions in a rollout, a multiple of `MOMENTS`, and the canary's share of them.
+#: Requests of both versions in a rollout, a multiple of 10 in each of the `MOMENTS`, and the canary's share of them.
 REQUESTS = 3200
 WEIGHT = 0.1
-#: Looks that are ruled out together; the first divides the requests of a moment.
-_APART = (50, 10)
+#: Looks that are ruled out together, after those of a whole moment; a part of the requests of a moment.
+_FEW = 10
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,7 @@ def _least_price(totals: Array, rise: Array, bets: _Bets) -> Array:
 
 
 def failed_at_any_request(seed: int, rollouts: int, requests: int = REQUESTS) -> int:
-    """How many of `rollouts` equal canaries fail at any look."""
+    """How many of `rollouts` equal canaries fail at any look; see `REQUESTS`."""
     rng, signals = np.random.default_rng(seed), judged_signals(Harm(), 0.01, HOLDOUT)
     failed = 0
     for _ in range(rollouts):
@@ -88,13 +98,13 @@ def traffic(version: SimulatedVersion, weight: float, requests: int, rng: np.ran
     """
     ours, at = rng.random(requests) < weight, np.arange(requests)
     table = np.zeros((requests, COLUMNS))
-    table[:, 0] = 1
-    table[:, 1] = rng.random(requests) < version.error
+    table[:, REQUESTS_AT] = table[:, TIMED_AT] = 1
+    table[:, ERRORS_AT] = rng.random(requests) < version.error
     bands = rng.choice(version.latency.size, requests, p=version.latency)
     table[:, list(COLUMN.values())] = bands[:, None] > np.arange(len(COLUMN))
     cells = rng.choice(version.labels().size, requests, p=version.labels())
-    table[at, 3 + cells // 2] = 1
-    table[at, LABELS_AT.start + cells] = rng.random(requests) < LABELLED
+    table[at, SCORES_AT.start + cells // 2] = 1
+    table[:, LOSSES_AT] = (rng.random(requests) < LABELLED)[:, None] * PARTS[cells]
     sides = np.stack([table * ~ours[:, None], table * ours[:, None]])
     return np.concatenate([np.zeros((2, 1, COLUMNS)), np.cumsum(sides, axis=1)], axis=1)
 
@@ -106,12 +116,13 @@ def failing_looks(signals: list[Signal], counted: Array, weight: float) -> Looks
 
 def _failing(signal: Signal, counted: Array, weight: float) -> Looks:
     needed, starts = -np.log(signal.false_alarm), np.array([0])
-    for span, apart in pairwise((counted.shape[1] - 1, *_APART)):
+    requests = counted.shape[1] - 1
+    for span, apart in pairwise((requests, requests // MOMENTS, _FEW)):
         starts = (starts[:, None] + np.arange(0, span, apart)).ravel()
         if starts.size:
             bound = signal.log_harm([_arms(signal, counted, weight, starts, starts + apart)], signal.margin)
             starts = starts[bound >= needed]
-    looks = (starts[:, None] + np.arange(1, _APART[-1] + 1)).ravel()
+    looks = (starts[:, None] + np.arange(1, _FEW + 1)).ravel()
     if not looks.size:
         return looks
     found: Looks = looks[signal.log_harm([_arms(signal, counted, weight, looks)], signal.margin) >= needed]

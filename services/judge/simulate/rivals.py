@@ -138,9 +138,8 @@ def is_high(canary: Array, champion: Array) -> NDArray[np.bool_]:
 @lru_cache
 def pocock_bound(looks: int, level: float) -> float:
     """The bound that a z test crosses with this probability at any of so many looks, equally many requests apart."""
-    return float(
-        brentq(lambda bound: _crossed(looks, bound) - level, norm.isf(level), norm.isf(level / looks) + 1e-3, xtol=1e-3)
-    )
+    low, high = norm.isf(level) - 1e-3, norm.isf(level / looks) + 1e-3
+    return float(brentq(lambda bound: _crossed(looks, bound) - level, low, high, xtol=1e-3))
 
 
 def _crossed(looks: int, bound: float) -> float:

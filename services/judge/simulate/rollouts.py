@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import Harm, Rollout
-from services.judge.evidence.counts import BINS, COLUMNS, LABELS_AT, MOMENT_AGES, MOMENTS, HoldoutShift
+from services.judge.evidence.counts import BINS, COLUMNS, LOSSES_AT, MOMENT_AGES, MOMENTS, HoldoutShift
 from services.judge.simulate.families import FAMILIES
 from services.judge.simulate.world import SimulatedVersion, answer, champion, drifted, harmed
 from services.judge.statistics.assess import is_harm, is_safe, is_safe_alone, observations_needed, stack_arms
@@ -126,7 +126,7 @@ def _serve(
     ours += answer(base, np.where(harmful, 0, to_canary), case.signal, rng)
     for side, table in enumerate((theirs, ours)):
         late = np.zeros_like(table)
-        late[:, LABELS_AT], table[:, LABELS_AT] = table[:, LABELS_AT].copy(), 0
+        late[:, LOSSES_AT], table[:, LOSSES_AT] = table[:, LOSSES_AT].copy(), 0
         arrived = table + state.pending[side, active]
         state.tables[state.step[active], side, active] += arrived
         state.since[: moment + 1, side, active] += arrived

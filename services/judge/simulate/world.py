@@ -8,11 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import lognorm, norm
 
-from components.spec.contract import SCORE_EDGES
-from services.judge.evidence.counts import BINS, COLUMNS, LABELS_AT
+from components.spec.contract import BRIER_LOSSES, SCORE_EDGES
+from services.judge.evidence.counts import (
+    BINS,
+    COLUMNS,
+    ERRORS_AT,
+    LOSSES_AT,
+    REQUESTS_AT,
+    SCORES_AT,
+    TIMED_AT,
+)
+from services.judge.evidence.exposition import PARTS
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.latency import COLUMN, OBJECTIVE
-from services.judge.statistics.signals import SignalName, brier_values
+from services.judge.statistics.signals import SignalName
 
 #: Latencies are lognormal: half of the answers take at most this part of the objective, and 1 % take more than it.
 MEDIAN = 0.2
@@ -48,7 +57,7 @@ class SimulatedVersion:
 
     def loss(self) -> float:
         """The expected Brier loss."""
-        return float(self.labels() @ np.array(brier_values()))
+        return float(self.labels() @ np.array(BRIER_LOSSES))
 
 
 def champion() -> SimulatedVersion:
@@ -117,14 +126,14 @@ def answer(
 ) -> Array:
     """Draws the counts (rollouts, COLUMNS) of `requests` (rollouts,), for one signal or for all (None)."""
     table = np.zeros((requests.size, COLUMNS))
-    table[:, 0] = requests
+    table[:, REQUESTS_AT] = table[:, TIMED_AT] = requests
     if signal in (None, "error_ratio"):
-        table[:, 1] = rng.binomial(requests, version.error)
+        table[:, ERRORS_AT] = rng.binomial(requests, version.error)
     if signal in (None, "slow_ratio"):
         bands = rng.multinomial(requests, version.latency)
         table[:, list(COLUMN.values())] = np.cumsum(bands[:, :0:-1], axis=1)[:, ::-1]
     if signal in (None, "score_shift"):
-        table[:, 3 : 3 + BINS] = rng.multinomial(requests, version.scores)
+        table[:, SCORES_AT] = rng.multinomial(requests, version.scores)
     if signal in (None, "label_loss"):
-        table[:, LABELS_AT] = rng.multinomial(rng.binomial(requests, LABELLED), version.labels())
+        table[:, LOSSES_AT] = rng.multinomial(rng.binomial(requests, LABELLED), version.labels()) @ PARTS
     return table

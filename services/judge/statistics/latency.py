@@ -13,14 +13,14 @@ from __future__ import annotations
 from typing import Final
 
 from components.spec.contract import Harm
-from services.judge.evidence.counts import SLOWER_AT
+from services.judge.evidence.counts import SLOW_AT, SLOWER_AT
 from services.telemetry import SLOWER_TIMES
 
 #: The objective itself; its share is counted by `telemetry.SLOW`.
 OBJECTIVE: Final = "1"
 #: Column of `Counts.vector` by threshold; the faster come first.
 COLUMN: Final = {
-    times: 2 if times == OBJECTIVE else SLOWER_AT.start + SLOWER_TIMES.index(times)
+    times: SLOW_AT if times == OBJECTIVE else SLOWER_AT.start + SLOWER_TIMES.index(times)
     for times in sorted((OBJECTIVE, *SLOWER_TIMES), key=float)
 }
 #: Thresholds below the objective.

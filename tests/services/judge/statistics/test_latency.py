@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from components.spec.contract import Harm, Rollout
-from services.judge.evidence.counts import COLUMNS, Counts, Evidence
+from services.judge.evidence.counts import COLUMNS, REQUESTS_AT, TIMED_AT, Counts, Evidence
 from services.judge.statistics.assess import interval, is_harm, stack_arms
 from services.judge.statistics.latency import COLUMN, WITHIN, scales
 from services.judge.statistics.signal_result import SignalResult
@@ -167,7 +167,7 @@ def test_at_every_margin_a_canary_is_failed_as_seldom_as_said() -> None:
     for _ in range(60):
         for side, bands in enumerate((usual, worse)):
             answers = rng.multinomial(200, bands, rollouts)
-            tables[side, :, 0] += 200
+            tables[side, :, [REQUESTS_AT, TIMED_AT]] += 200
             tables[side][:, list(COLUMN.values())] += np.cumsum(answers[:, :0:-1], axis=1)[:, ::-1]
         harm |= is_harm(signal, stack_arms(signal, [(0.5, tables[1], tables[0])]))
     assert harm.mean() <= signal.false_alarm
