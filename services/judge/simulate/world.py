@@ -74,7 +74,11 @@ def drifted(version: SimulatedVersion, progress: float) -> SimulatedVersion:
 
 
 def answer(
-    version: SimulatedVersion, requests: NDArray[np.int64], signal: SignalName | None, rng: np.random.Generator
+    version: SimulatedVersion,
+    requests: NDArray[np.int64],
+    signal: SignalName | None,
+    rng: np.random.Generator,
+    labelled: float = LABELLED,
 ) -> Array:
     """Draws the counts (rollouts, COLUMNS) of `requests` (rollouts,), for one signal or for all (None)."""
     table = np.zeros((requests.size, COLUMNS))
@@ -86,5 +90,5 @@ def answer(
     if signal in (None, "score_shift"):
         table[:, 3 : 3 + BINS] = rng.multinomial(requests, version.scores)
     if signal in (None, "label_loss"):
-        table[:, 3 + BINS :] = rng.multinomial(rng.binomial(requests, LABELLED), version.labels())
+        table[:, 3 + BINS :] = rng.multinomial(rng.binomial(requests, labelled), version.labels())
     return table
