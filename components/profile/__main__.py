@@ -49,9 +49,7 @@ def live_traffic(setting: str, label_delay: str | None) -> LiveTraffic:
     return LiveTraffic(TRAFFIC_SETTINGS[setting], delay)
 
 
-def make_spec(
-    name: str, data: str, target: str, positive: str | None, services: Path, live: LiveTraffic
-) -> list[str]:
+def make_spec(name: str, data: str, target: str, positive: str | None, services: Path, live: LiveTraffic) -> list[str]:
     """Writes the first spec of a table; returns the remarks for a person.
 
     Raises:

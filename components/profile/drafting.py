@@ -30,9 +30,7 @@ FEWEST_OF_A_CLASS = 20
 CHECKED_ROWS = 50_000
 
 
-def draft_spec(
-    name: str, uri: str, frame: pd.DataFrame, target: str, positive: str | None, live: LiveTraffic
-) -> Draft:
+def draft_spec(name: str, uri: str, frame: pd.DataFrame, target: str, positive: str | None, live: LiveTraffic) -> Draft:
     """The content of a table's first spec.
 
     Raises:

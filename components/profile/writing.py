@@ -13,7 +13,12 @@ from components.profile.columns import ColumnProfile
 from components.profile.target import TargetColumn
 from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature, Rollout
 from components.spec.quantities import time_text
-from components.spec.traffic_settings import REMEMBERED_LOOKS, longest_label_delay_seconds, weight_count
+from components.spec.traffic_settings import (
+    REMEMBERED_LOOKS,
+    TRAFFIC_SETTINGS,
+    longest_label_delay_seconds,
+    weight_count,
+)
 
 _GROUPS = (
     "sex",
@@ -37,7 +42,7 @@ class LiveTraffic:
     `label_delay_seconds` None means that nobody said whether labels come back.
     """
 
-    rollout: Rollout = Rollout()
+    rollout: Rollout
     label_delay_seconds: float | None = None
 
     @property
@@ -59,7 +64,7 @@ class Draft:
     holdout: float
     baseline: Baseline
     search: BaselineSearch
-    live: LiveTraffic = LiveTraffic()
+    live: LiveTraffic = LiveTraffic(TRAFFIC_SETTINGS["usual"])
 
 
 def spec_text(draft: Draft) -> str:

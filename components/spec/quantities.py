@@ -55,13 +55,14 @@ def seconds(text: str) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def time_text(seconds: float) -> str:
-    """A length of time for people, such as 45 s, 12 min, 3.5 h or 14 days."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    number, unit = (seconds / 3600, "h") if seconds < 48 * 3600 else (seconds / 86_400, "days")
+#: Units of time for people, with the seconds from which each is used.
+_SHOWN: Final = {"days": (86_400, 48 * 3600), "h": (3600, 100 * 60), "min": (60, 100), "s": (1, 0)}
+
+
+def time_text(seconds: float, unit: str = "") -> str:
+    """A length of time for people, such as 45 s, 12 min, 3.5 h or 14 days; in the unit that suits it by default."""
+    unit = unit or next(name for name, (_, least) in _SHOWN.items() if seconds >= least)
+    number = seconds / _SHOWN[unit][0]
     return f"{number:.0f} {unit}" if number >= 10 or round(number, 1).is_integer() else f"{number:.1f} {unit}"
 
 

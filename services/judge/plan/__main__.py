@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +32,8 @@ from services.judge.plan.traffic import FEWEST_REQUESTS, champion_of, counted, r
 from services.judge.simulate.world import LABELLED, SimulatedVersion, champion
 
 FITS, WRONG, DOES_NOT_FIT = 0, 2, 3
+#: With fewer rollouts, 90 % of them is hardly a number.
+_FEWEST_ROLLOUTS = 20
 _Number = TypeVar("_Number")
 
 
@@ -52,13 +55,17 @@ def _tell(console: Console, service: str, planner: Planner, source: str) -> int:
     print_plan(console, service, planner, rows, source)
     if fits(rows[-1], planner.rollout):
         return FITS
-    made = [make() for make in shown(list(propositions(planner, rows[-1])), "changes")]
-    print_changes(console, [weigh(planner, change) for change in shown([c for c in made if c], "changes")])
+    fewer = replace(planner, rollouts=max(planner.rollouts // 2, _FEWEST_ROLLOUTS))
+    made = [make() for make in shown(list(propositions(fewer, rows[-1])), "changes")]
+    print_changes(console, [weigh(fewer, change) for change in shown([c for c in made if c], "figures of changes")])
     return DOES_NOT_FIT
 
 
 def _planner(spec: Spec, options: argparse.Namespace) -> tuple[Planner, str]:
     """What to play, and where the champion's figures are from."""
+    if options.rollouts < _FEWEST_ROLLOUTS:
+        fewest = f"allowed is {_FEWEST_ROLLOUTS} or more"
+        raise PlanError(f"--rollouts {options.rollouts} is too few to tell 90 %; {fewest}")
     version, source = _champion(spec.name, options.counters)
     traffic = Traffic(
         _read("RATE", options.rate, requests_a_second),
@@ -114,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--label-delay", default="0s", help="how long after its answer a label comes (default 0s)")
     parser.add_argument("--counters", help="the champion's /metrics, as a file or an address: its real ratios")
     parser.add_argument("--traffic", help="a named setting instead of the spec's rollout: usual or low")
-    parser.add_argument("--rollouts", type=int, default=200, help="for a row (default 200); scores get a fifth")
+    parser.add_argument("--rollouts", type=int, default=150, help="for a row (default 150); scores get a fifth")
     parser.add_argument("--seed", type=int, default=7)
     return parser
 

@@ -70,7 +70,7 @@ def longer_deadline(rollout: Rollout, seconds: float) -> Change | None:
     """The deadline that this canary needs, rounded up; None where no deadline would do."""
     if math.isinf(seconds):
         return None
-    minutes = _rounded_up(1.1 * seconds / 60)
+    minutes = _rounded_up(1.2 * seconds / 60)
     return Change("a later deadline", f"deadline_minutes: {minutes:g}", "an undecided canary stays longer",
                   _changed(rollout, deadline_minutes=minutes))  # fmt: skip
 

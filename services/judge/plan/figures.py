@@ -139,9 +139,7 @@ class Planner:
         delay = self.traffic.label_delay_seconds if any(signal.name == LABELS for signal in signals) else 0.0
         return weights * (delay + self.rollout.interval_seconds / 2)
 
-    def _least_rate(
-        self, needed: Callable[[float], float], rate: float, seconds: float, floor: float
-    ) -> float | None:
+    def _least_rate(self, needed: Callable[[float], float], rate: float, seconds: float, floor: float) -> float | None:
         """The rate at which a rollout needs the seconds until the deadline; at the given `rate` it needs `seconds`."""
         interval = self.rollout.interval_seconds
         if floor >= self.deadline_seconds or math.isinf(seconds):

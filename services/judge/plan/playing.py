@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,14 @@ from components.spec.contract import Rollout
 from services.judge.simulate.world import SimulatedVersion, answer, harmed
 from services.judge.statistics.assess import is_harm, is_safe, is_safe_alone
 from services.judge.statistics.evalue import Arms, Array
-from services.judge.statistics.signals import Signal
+from services.judge.statistics.signals import Signal, SignalName
 from services.judge.verdict import next_weight
 
 #: The signal whose observations come later than their answers.
-LABELS = "label_loss"
+LABELS: Final[SignalName] = "label_loss"
 #: A look is left out while the time since the one before is less than this part of the whole: what comes after
 #: so long changes little from one look to the next. A time is therefore too long by at most this part a weight.
-_SPACING = 0.05
+_SPACING = 0.07
 #: After the deadline, play ends when this part of the rollouts has ended; the 90 % quantile is known then.
 _KNOWN = 0.92
 #: So many years are long enough to say "never".
@@ -169,7 +170,7 @@ class _Stage:
         while self._to_come and self._to_come[0][0] <= now:
             self._add(LABELS, *self._to_come.popleft()[1:])
 
-    def _add(self, name: str, rollouts: NDArray[np.int64], step: NDArray[np.int64], selected: Array) -> None:
+    def _add(self, name: SignalName, rollouts: NDArray[np.int64], step: NDArray[np.int64], selected: Array) -> None:
         for side in (0, 1):
             self._counts[name][step, side, rollouts] += selected[side]
 
@@ -183,9 +184,10 @@ class _Stage:
         for signal in self._signals:
             if group.size == 0:
                 return
-            strata = self._strata(signal, group, step)
-            safe = is_safe(signal, strata, share, self._rollout.false_alarm)
-            group = group[safe & is_safe_alone(signal, strata[-1], share)]
+            # The weight alone is asked first, since that costs least.
+            group = group[is_safe_alone(signal, self._strata(signal, group, step)[-1], share)]
+            if group.size:
+                group = group[is_safe(signal, self._strata(signal, group, step), share, self._rollout.false_alarm)]
         if share >= 1:
             self.fate[group] = PROMOTED
         else:

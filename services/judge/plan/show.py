@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -12,10 +13,11 @@ from components.spec.contract import Rollout
 from components.spec.quantities import time_text
 from components.spec.traffic_settings import weight_count
 from services.judge.plan.changes import ChangeFigures
-from services.judge.plan.figures import Planner, RowFigures, fits
+from services.judge.plan.figures import HARMS, Planner, RowFigures, fits
 from services.judge.plan.playing import LABELS, Traffic
 
 _NONE = "–"  # noqa: RUF001 -- a dash for no number
+_TWICE = 2.0
 _EXPOSED = {
     "error_ratio": "errors",
     "slow_ratio": "slow answers",
@@ -29,49 +31,67 @@ def headline(service: str, rollout: Rollout, rate: float, row: RowFigures) -> st
     deadline = time_text(rollout.deadline_minutes * 60)
     at = f"{service} at {rate_text(rate)}"
     if fits(row, rollout):
-        return f"{at} fits: nine in ten equal canaries are promoted within {time_text(row.seconds[1])} of {deadline}."
-    needs = "no time is enough" if math.isinf(row.seconds[1]) else f"nine in ten need up to {time_text(row.seconds[1])}"
+        return (
+            f"{at}: the rollout fits. Nine in ten equal canaries are promoted within {time_text(row.seconds[1])}, and"
+            f" the deadline is {deadline}."
+        )
+    needs = "no time is enough" if math.isinf(row.seconds[1]) else f"nine in ten take up to {time_text(row.seconds[1])}"
     least = "no rate would do" if row.least_rate is None else f"the least rate is {rate_text(row.least_rate)}"
     return (
-        f"{at} does not fit: {row.in_time:.0%} of equal canaries are promoted before the deadline of {deadline};"
-        f" {needs}, and {least}."
+        f"{at}: the rollout does not fit. {_percent(row.in_time)} of equal canaries are promoted before the deadline of"
+        f" {deadline}; {needs}, and {least}."
+    )
+
+
+def harm_words(rows: Sequence[RowFigures], rollout: Rollout) -> str:
+    """A sentence about harm of twice the margin that takes longer than the deadline; empty if none does."""
+    late = [row.signal.name for row in rows if row.signal and row.times == _TWICE and not fits(row, rollout)]
+    if not late:
+        return ""
+    return (
+        f"Harm of {_TWICE:g} x the margin may outlast the deadline in {', '.join(late)}: such a canary ends undecided,"
+        " and its traffic goes back."
     )
 
 
 def figures_table(rows: Sequence[RowFigures], rollout: Rollout) -> Table:
     """The figures of each signal, and of all together."""
-    table = Table(title="Until an equal canary is promoted, and until harm is called (median / 90 %)")
-    for name in ("canary", "requests", "time", "exposure", "least rate"):
-        table.add_column(name, justify="left" if name == "canary" else "right", no_wrap=True)
+    table = _table("Until an equal canary is promoted, and until harm is called: median / 90 %")
+    for name in ("signal", "worse", "requests", "time", "exposure", "least rate"):
+        table.add_column(name, justify="left" if name in ("signal", "worse") else "right", no_wrap=True)
+    previous = None
     for at, row in enumerate(rows):
-        last = at + 1 == len(rows) or rows[at + 1].signal != row.signal
-        late = row.seconds[1] > rollout.deadline_minutes * 60
+        first, last = row.signal != previous or not at, at + 1 == len(rows) or rows[at + 1].signal != row.signal
+        late = "[yellow]" if row.seconds[1] > rollout.deadline_minutes * 60 else ""
         table.add_row(
-            _canary(row), _pair(row.requests, count_text), f"{'[yellow]' if late else ''}{_pair(row.seconds, _time)}",
+            _signal(row, first=first), f"{row.times:g} x" if row.times else "no",
+            _pair(row.requests, count_text), f"{late}{_times(row.seconds)}",
             _pair(row.exposure, count_text) if row.times else "",
             _NONE if row.least_rate is None else rate_text(row.least_rate), end_section=last,
         )  # fmt: skip
+        previous = row.signal
     return table
 
 
 def changes_table(found: Sequence[ChangeFigures]) -> Table:
-    """What each change would bring, and what it costs."""
-    table = Table(title="What to change in rollout: and what it brings, for an equal canary (90 %)")
-    table.add_column("change")
-    table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("least rate", justify="right", no_wrap=True)
-    table.add_column("fits", no_wrap=True)
-    table.add_column("2 x errors: called, exposure", justify="right")
+    """What each change would bring."""
+    table = _table("What to change, and what an equal canary (and harm of 2 x in errors) needs then: 90 %")
+    table.add_column("change", no_wrap=True)
+    for name in ("fits", "time", "least rate", "2 x errors", "exposure"):
+        table.add_column(name, justify="right", no_wrap=True)
     for one in found:
-        change, equal, harmful = one.change, one.equal, one.harmful
+        equal, harmful = one.equal, one.harmful
         table.add_row(
-            f"[bold]{change.name}[/bold]: {change.lines} ({change.price})", _time(equal.seconds[1]),
+            one.change.name, "[green]yes" if one.fits else "[red]no", _time(equal.seconds[1]),
             _NONE if equal.least_rate is None else rate_text(equal.least_rate),
-            "[green]yes" if one.fits else "[red]no",
-            _NONE if harmful is None else f"{_time(harmful.seconds[1])}, {count_text(harmful.exposure[1])}",
-            end_section=True,
+            _NONE if harmful is None else _time(harmful.seconds[1]),
+            _NONE if harmful is None else count_text(harmful.exposure[1]),
         )  # fmt: skip
     return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, box=box.SIMPLE, show_edge=False, pad_edge=False, title_justify="left")
 
 
 def assumptions(planner: Planner, source: str) -> str:
@@ -80,14 +100,14 @@ def assumptions(planner: Planner, source: str) -> str:
     champion, few = traffic.champion, max(planner.rollouts // 5, 20)
     signals = {signal.name for signal in planner.signals()}
     lines = [
-        f"Simulated: {planner.rollouts} rollouts a row ({few} for scores), by the judge's own decisions, looked at each"
-        f" {time_text(rollout.interval_seconds)}. The champion is {source}: {champion.error:.2%} errors,"
-        f" {champion.slow:.2%} slow answers. Requests come at random, at one rate, each routed by itself.",
+        f"Simulated: {planner.rollouts} rollouts a row ({few} for scores), by the judge's own decisions, with a look"
+        f" every {time_text(rollout.interval_seconds)}. The champion is {source}: {_percent(champion.error)} errors,"
+        f" {_percent(champion.slow)} slow answers. Requests come at random, at one rate, each routed by itself.",
         "An equal canary is judged by the row's signal alone; a worse one is worse in that signal only, and judged by"
         " all. Exposure: the canary's requests until harm is called x its excess, which callers meet as"
         f" {', '.join(words for name, words in _EXPOSED.items() if name in signals)}."
-        f" An equal canary is failed in at most {rollout.false_alarm:.0%} of rollouts. Least rate: with it nine in ten"
-        f" end before the deadline of {time_text(planner.deadline_seconds)}.",
+        f" An equal canary is failed in at most {_percent(rollout.false_alarm)} of rollouts. Least rate: with it nine"
+        f" in ten end before the deadline of {time_text(planner.deadline_seconds)}.",
     ]
     if LABELS in signals:
         lines.append(_label_words(traffic, rollout))
@@ -95,53 +115,76 @@ def assumptions(planner: Planner, source: str) -> str:
 
 
 def _label_words(traffic: Traffic, rollout: Rollout) -> str:
-    share = f"{traffic.labelled:.0%} of the answers get a label"
+    share = f"{_percent(traffic.labelled)} of the answers get a label"
     if not traffic.label_delay_seconds:
         return f"{share}, at once (LABELLED= and LABEL_DELAY= say otherwise)."
     delay, weights = time_text(traffic.label_delay_seconds), weight_count(rollout)
-    waits = f"Each of the {weights} weights waits for its own; " if weights > 1 else ""
-    return f"{share}, {delay} after it. {waits}at promotion, nobody knows those of the last {delay}."
+    waits = f" Each of the {weights} weights waits for its own." if weights > 1 else ""
+    return f"{share}, {delay} later.{waits} At promotion, those of the last {delay} are not known yet."
 
 
 def print_plan(console: Console, service: str, planner: Planner, rows: Sequence[RowFigures], source: str) -> None:
     """Prints the headline, the figures and their assumptions."""
     console.print(headline(service, planner.rollout, planner.traffic.rate, rows[-1]), style="bold")
+    late = harm_words(rows, planner.rollout)
+    if late:
+        console.print(late)
+    console.print()
     console.print(figures_table(rows, planner.rollout))
+    console.print()
     console.print(assumptions(planner, source), style="dim")
 
 
 def print_changes(console: Console, found: Sequence[ChangeFigures]) -> None:
     """Prints what to change."""
+    console.print()
     console.print(changes_table(found))
+    console.print("\nWhat each is in the spec's rollout, and what it costs:")
+    for one in found:
+        console.print(f"- {one.change.name}: [bold]{one.change.lines}[/bold]; {one.change.price}")
 
 
 def rate_text(rate: float) -> str:
     """A rate of requests for people, rounded up to two digits in the unit that suits it."""
-    per, unit = next(((per, unit) for per, unit in ((1, "s"), (60, "min"), (3600, "h")) if rate * per >= 1), (86_400, "day"))
-    digits = 10 ** (math.floor(math.log10(rate * per)) - 1)
+    units = ((1, "s"), (60, "min"), (86_400, "day"))
+    seconds, unit = next((one for one in units if rate * one[0] >= 1), units[-1])
+    number, digit = rate * seconds, 10.0 ** (math.floor(math.log10(rate * seconds)) - 1)
     # A rate such as 2 must not become 2.1 for the last bit of a product.
-    return f"{math.ceil(rate * per / digits - 1e-9) * digits:,.{0 if digits >= 1 else 1}f}/{unit}"
+    up = math.ceil(number / digit - 1e-6) * digit
+    return f"{round(up, 6):,.10g}/{unit}"
 
 
 def count_text(number: float) -> str:
-    """A number of requests or of harm met, in three digits."""
+    """A number of requests or of harm met, in two or three digits."""
     if not math.isfinite(number):
         return _NONE
-    if number >= 100_000:
-        return f"{number / 1000:,.0f}k" if number < 10_000_000 else f"{number / 1e6:,.0f}M"
-    return f"{number:,.0f}" if number >= 10 or number == 0 else f"{number:.1f}"
+    size, unit = next(((size, unit) for size, unit in ((1e6, "M"), (1e3, "k")) if number >= size), (1, ""))
+    part = number / size
+    return f"{part:.0f}{unit}" if part >= 100 or number == 0 or (part >= 10 and not unit) else f"{part:.1f}{unit}"
 
 
-def _canary(row: RowFigures) -> str:
+def _signal(row: RowFigures, *, first: bool) -> str:
+    """The signal in its first row, and its margin in the second (that of the first harm)."""
     if row.signal is None:
-        return "[bold]all: promoted"
-    return f"{row.signal.name} {row.signal.margin:g}: promoted" if not row.times else f"  {row.times:g} x: called"
+        return "[bold]all signals"
+    return f"[bold]{row.signal.name}" if first else f"  {row.signal.margin:g}" if row.times == HARMS[0] else ""
 
 
-def _pair(numbers: tuple[float, float], text: object) -> str:
-    assert callable(text)
+def _pair(numbers: tuple[float, float], text: Callable[[float], str]) -> str:
     return f"{text(numbers[0])} / {text(numbers[1])}"
+
+
+def _times(seconds: tuple[float, float]) -> str:
+    """Both times, in the unit of the longer one."""
+    if not math.isfinite(seconds[1]):
+        return f"{_time(seconds[0])} / {_NONE}"
+    unit = time_text(seconds[1]).split()[1]
+    return f"{time_text(seconds[0], unit).split()[0]} / {time_text(seconds[1])}"
 
 
 def _time(seconds: float) -> str:
     return time_text(seconds) if math.isfinite(seconds) else _NONE
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share, 2):g} %"
