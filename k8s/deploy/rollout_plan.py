@@ -13,7 +13,7 @@ from k8s.errors import ClusterError, ToolError
 from services.judge.errors import SourceError
 from services.judge.evidence.counts import Counts
 from services.judge.plan.figures import Planner, fits
-from services.judge.plan.playing import Traffic
+from services.judge.plan.playing import AssumedTraffic
 from services.judge.plan.show import headline, rate_text
 from services.judge.plan.traffic import champion_of, counted
 from services.judge.simulate.world import LABELLED, champion
@@ -74,7 +74,7 @@ def champion_traffic(service: str, namespace: str, now: datetime) -> ChampionTra
 
 def _planner(rollout: Rollout, found: ChampionTraffic) -> Planner:
     """What to play: the labels' share and delay are not in the counters, and taken as half and at once."""
-    traffic = Traffic(found.rate, LABELLED, 0.0, champion_of(found.counts) or champion())
+    traffic = AssumedTraffic(found.rate, LABELLED, 0.0, champion_of(found.counts) or champion())
     return Planner(rollout, traffic, _ROLLOUTS, _SEED)
 
 

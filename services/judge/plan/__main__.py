@@ -26,7 +26,7 @@ from components.spec.traffic_settings import TRAFFIC_SETTINGS
 from services.judge.errors import PlanError, SourceError
 from services.judge.plan.changes import propositions, weigh
 from services.judge.plan.figures import Planner, fits
-from services.judge.plan.playing import Traffic
+from services.judge.plan.playing import AssumedTraffic
 from services.judge.plan.show import print_changes, print_plan
 from services.judge.plan.traffic import FEWEST_REQUESTS, champion_of, counted, read_counters
 from services.judge.simulate.world import LABELLED, SimulatedVersion, champion
@@ -67,7 +67,7 @@ def _planner(spec: Spec, options: argparse.Namespace) -> tuple[Planner, str]:
         fewest = f"allowed is {_FEWEST_ROLLOUTS} or more"
         raise PlanError(f"--rollouts {options.rollouts} is too few to tell 90 %; {fewest}")
     version, source = _champion(spec.name, options.counters)
-    traffic = Traffic(
+    traffic = AssumedTraffic(
         _read("RATE", options.rate, requests_a_second),
         _read("LABELLED", options.labelled, _share),
         _read("LABEL_DELAY", options.label_delay, seconds),

@@ -15,8 +15,8 @@ from services.judge.plan.playing import (
     LABELS,
     LONGEST_SECONDS,
     PROMOTED,
+    AssumedTraffic,
     PlayedRollouts,
-    Traffic,
     Worse,
     play,
 )
@@ -72,7 +72,7 @@ class Planner:
     """Plays the rollouts of one service; `rollouts` is the number for a cheap row."""
 
     rollout: Rollout
-    traffic: Traffic
+    traffic: AssumedTraffic
     rollouts: int
     seed: int
 

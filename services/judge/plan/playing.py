@@ -32,7 +32,7 @@ WAITING, PROMOTED, FAILED = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Traffic:
+class AssumedTraffic:
     """What is known or assumed of callers, and of the champion's answers.
 
     `rate` is in requests a second; `labelled` is the share of answers whose label comes back, `label_delay_seconds`
@@ -82,7 +82,7 @@ def ramp(rollout: Rollout) -> list[float]:
 def play(
     rollout: Rollout,
     signals: Sequence[Signal],
-    traffic: Traffic,
+    traffic: AssumedTraffic,
     worse: Worse | None,
     rollouts: int,
     seed: int,
@@ -119,7 +119,7 @@ class _Stage:
         self,
         rollout: Rollout,
         signals: Sequence[Signal],
-        traffic: Traffic,
+        traffic: AssumedTraffic,
         worse: Worse | None,
         rollouts: int,
         rng: np.random.Generator,

@@ -14,7 +14,7 @@ from components.spec.quantities import time_text
 from components.spec.traffic_settings import weight_count
 from services.judge.plan.changes import ChangeFigures
 from services.judge.plan.figures import HARMS, Planner, RowFigures, fits
-from services.judge.plan.playing import LABELS, Traffic
+from services.judge.plan.playing import LABELS, AssumedTraffic
 
 _NONE = "–"  # noqa: RUF001 -- a dash for no number
 _TWICE = 2.0
@@ -114,7 +114,7 @@ def assumptions(planner: Planner, source: str) -> str:
     return "\n".join(lines)
 
 
-def _label_words(traffic: Traffic, rollout: Rollout) -> str:
+def _label_words(traffic: AssumedTraffic, rollout: Rollout) -> str:
     share = f"{_percent(traffic.labelled)} of the answers get a label"
     if not traffic.label_delay_seconds:
         return f"{share}, at once (LABELLED= and LABEL_DELAY= say otherwise)."

@@ -10,12 +10,12 @@ from components.spec.contract import Harm, Rollout
 from components.spec.traffic_settings import TRAFFIC_SETTINGS
 from services.judge.plan import changes
 from services.judge.plan.figures import Planner
-from services.judge.plan.playing import Traffic
+from services.judge.plan.playing import AssumedTraffic
 from services.judge.simulate.world import champion
 
 
 def planner(rollout: Rollout, rate: float = 2.0) -> Planner:
-    return Planner(rollout, Traffic(rate, 0.5, 0.0, champion()), 30, seed=7)
+    return Planner(rollout, AssumedTraffic(rate, 0.5, 0.0, champion()), 30, seed=7)
 
 
 def test_what_does_not_fit_gets_changes_that_do() -> None:

@@ -8,7 +8,7 @@ import pytest
 from components.spec.contract import Harm, Rollout
 from components.spec.traffic_settings import TRAFFIC_SETTINGS
 from services.judge.plan.figures import Planner, Question, RowFigures, fits, is_possible
-from services.judge.plan.playing import FAILED, Traffic, Worse, play
+from services.judge.plan.playing import FAILED, AssumedTraffic, Worse, play
 from services.judge.simulate.rollouts import HOLDOUT
 from services.judge.simulate.world import champion
 from services.judge.statistics.signals import judged_signals
@@ -19,7 +19,7 @@ DAY = 86_400
 
 
 def planner(rollout: Rollout, rate: float, delay: float = 0.0, rollouts: int = 150) -> Planner:
-    return Planner(rollout, Traffic(rate, 0.5, delay, champion()), rollouts, seed=7)
+    return Planner(rollout, AssumedTraffic(rate, 0.5, delay, champion()), rollouts, seed=7)
 
 
 def figures(rollout: Rollout, rate: float, delay: float = 0.0) -> RowFigures:
@@ -33,7 +33,7 @@ def test_harm_is_called_in_time_at_the_least_rate(rate: float) -> None:
     assert least is not None
 
     def called(at: float) -> float:
-        traffic = Traffic(at, 0.5, 0.0, champion())
+        traffic = AssumedTraffic(at, 0.5, 0.0, champion())
         played = play(RATIOS, [ERRORS, SLOW], traffic, Worse(SLOW, 2 * SLOW.margin), 300, seed=1)
         return float(np.mean(played.until(FAILED, played.seconds) <= RATIOS.deadline_minutes * 60))
 

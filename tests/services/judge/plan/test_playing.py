@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from components.spec.contract import Harm, Rollout
-from services.judge.plan.playing import FAILED, PROMOTED, WAITING, Traffic, Worse, play
+from services.judge.plan.playing import FAILED, PROMOTED, WAITING, AssumedTraffic, Worse, play
 from services.judge.simulate.rollouts import HOLDOUT, Case
 from services.judge.simulate.rollouts import play as simulated
 from services.judge.simulate.world import champion
@@ -18,8 +18,8 @@ SIGNALS = {signal.name: signal for signal in judged_signals(Harm(), 0.01, HOLDOU
 AT_ONCE = Rollout(step_weight=50, max_weight=50)
 
 
-def traffic(rate: float = 2.0, labelled: float = 0.5, delay: float = 0.0) -> Traffic:
-    return Traffic(rate, labelled, delay, champion())
+def traffic(rate: float = 2.0, labelled: float = 0.5, delay: float = 0.0) -> AssumedTraffic:
+    return AssumedTraffic(rate, labelled, delay, champion())
 
 
 def alone(name: str) -> list[Signal]:
