@@ -27,6 +27,16 @@ REQUESTS: Final = "canario_requests_total"
 ERRORS: Final = "canario_errors_total"
 #: Counter: of these requests, those slower than the objective's `latency_p99_ms`.
 SLOW: Final = "canario_slow_total"
+#: Counter by `times`: of these requests, those slower than `times` x the objective; `times` is one of `SLOWER_TIMES`.
+SLOWER: Final = "canario_slower_total"
+SLOWER_TIMES: Final = ("0.25", "0.5", "2", "4")
+#: Gauge by `slot`: predict requests answered with any status, by the slot in which they arrived. Copies for a shadow
+#: and callers that went away are left out. Every slot is always there. A slot is a place in a ring:
+#: int(unix seconds // length of a slot) % slots; it starts anew from zero when time comes round to it again.
+ARRIVED: Final = "canario_arrived"
+#: The length of its slots in seconds, and the number of slots in the ring.
+ARRIVED_SECONDS: Final = 2
+ARRIVED_SLOTS: Final = 32
 #: Counter: rows answered with a score; divided by the requests it is the mean batch size.
 ROWS: Final = "canario_rows_total"
 #: Counter by `bin` (index into `components.spec.contract.SCORE_EDGES`): requests by the bins of their scores. Each row
@@ -36,6 +46,19 @@ SCORES: Final = "canario_scores_total"
 #: Counter by `bin` (of the answered score) and `label` (`positive`, `negative`): requests whose labels came back.
 #: Each row counts as in `SCORES`.
 LABELS: Final = "canario_labels_total"
+#: Gauge by `slot` and `loss` (index into `LABEL_LOSSES`): requests whose labels came back, by the slot in which they
+#: were answered and by their Brier loss, as `components.spec.contract.BRIER_LOSSES` has it for score bin and label.
+#: Each row counts as in `SCORES`. A loss between two of `LABEL_LOSSES` counts in part for each, so the mean is exact.
+#: Only cells that are not 0 are there, and those of a slot only while it is in the ring.
+LABELLED: Final = "canario_labelled"
+LABEL_LOSSES: Final = tuple((step / 6) ** 2 for step in range(7))
+#: Gauge by `slot`: answers by the slot in which they were given, of those that feedback can be matched with; only slots
+#: that are not 0. Like `LABELLED` it is there only once feedback has been matched.
+REMEMBERED: Final = "canario_remembered"
+#: Gauge: the length in seconds of the slots of `LABELLED` and `REMEMBERED`.
+LABEL_SLOT_SECONDS: Final = "canario_label_slot_seconds"
+#: The number of slots in their ring.
+LABEL_SLOTS: Final = 128
 #: Counter: answered copies of other versions' requests; they do not count as requests, errors or scores.
 SHADOW_ANSWERED: Final = "canario_shadow_answered_total"
 #: Counters by `candidate` (its version): requests that both versions answered, and those they answered differently.

@@ -22,6 +22,10 @@ SCORE_EDGES: tuple[float, ...] = (
     0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0,
 )  # fmt: skip
 
+_MIDDLES = tuple((low + high) / 2 for low, high in zip((0.0, *SCORE_EDGES[:-1]), SCORE_EDGES, strict=True))
+#: The Brier loss by score bin and label (negative, positive), one after the other: each bin's middle is its score.
+BRIER_LOSSES: tuple[float, ...] = tuple(miss * miss for middle in _MIDDLES for miss in (middle, 1 - middle))
+
 #: In a registry: the tag that names the package of a model version, and the alias of the serving version.
 PACKAGE_TAG = "canario.package"
 CHAMPION = "champion"
@@ -310,7 +314,8 @@ class Harm(ClosedModel):
     `label_loss` is to be null where no labels come back in time: a canary waits for them until the deadline.
     Every margin is a difference, canary minus champion: of ratios of requests
     (`error_ratio`, `slow_ratio`), of the cumulative distribution of scores
-    (`score_shift`), of the Brier loss of labelled answers (`label_loss`).
+    (`score_shift`), of the Brier loss of labelled answers (`label_loss`), of the part
+    of the requests that was lost (`lost_ratio`).
     """
 
     error_ratio: Ratio | None = Field(default=0.005, description="Rise in the share of requests answered with 5xx.")
@@ -319,6 +324,19 @@ class Harm(ClosedModel):
     )
     score_shift: Ratio | None = Field(default=0.05, description="Shift of scores beyond that on the hold-out.")
     label_loss: Ratio | None = Field(default=0.02, description="Rise in Brier loss on labels that came back.")
+    lost_ratio: Ratio | None = Field(
+        default=0.02, description="Share of the requests routed to the canary that it never answers or counts."
+    )
+
+    def margins(self) -> dict[str, float | None]:
+        """The margin of each signal by its name; None for a signal that is not judged."""
+        return {
+            "error_ratio": self.error_ratio,
+            "slow_ratio": self.slow_ratio,
+            "score_shift": self.score_shift,
+            "label_loss": self.label_loss,
+            "lost_ratio": self.lost_ratio,
+        }
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -353,6 +371,9 @@ class Rollout(ClosedModel):
     max_weight: int = Field(default=50, ge=1, le=100, description="Largest percent of traffic before promotion.")
     interval_seconds: float = Field(default=30, gt=0, description="Time between two looks by the judge.")
     deadline_minutes: float = Field(default=60, gt=0, description="A rollout not decided by then is taken back.")
+    label_maturity_minutes: float | None = Field(
+        default=None, gt=0, description="Age from which an answer's labels count; null counts them as they come."
+    )
     false_alarm: Ratio = Field(default=0.01, description="Share of good versions that may fail, over a whole rollout.")
     harm: Harm = Field(default=Harm(), description="How much worse a canary may be.")
     shadow: Shadow = Field(default=Shadow(), description="Settings of strategy shadow.")

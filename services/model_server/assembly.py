@@ -19,6 +19,7 @@ from services.model_server.decoding import RowDecoder
 from services.model_server.events import log_event
 from services.model_server.faults import planned_faults
 from services.model_server.feedback.handler import FeedbackHandler
+from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots, LabelSlotsExposition
 from services.model_server.feedback.peers import Peers
 from services.model_server.feedback.recent import RecentAnswers, recent_bytes
 from services.model_server.model import Model
@@ -33,7 +34,7 @@ _MIB = 1_048_576
 
 
 def slot_bytes(settings: Settings, contract: Contract) -> int:
-    """Bytes of one worker's shared memory: its counters, its recent answers, and its counts about a candidate.
+    """Bytes of one worker's shared memory: its counters, its label slots, its recent answers, its candidate's counts.
 
     Raises:
         SettingsError: a slice is not a category feature.
@@ -42,8 +43,11 @@ def slot_bytes(settings: Settings, contract: Contract) -> int:
     return slot_size(_shadow_offset(settings) + seen)
 
 
+_RECENT_OFFSET = COUNTER_BYTES + LABEL_SLOTS_BYTES
+
+
 def _shadow_offset(settings: Settings) -> int:
-    return COUNTER_BYTES + recent_bytes(settings.recent_requests)
+    return _RECENT_OFFSET + recent_bytes(settings.recent_requests)
 
 
 class Server:
@@ -54,8 +58,9 @@ class Server:
         settings: Settings,
         environment: MutableMapping[str, str],
         clock: Callable[[], float] = time.perf_counter,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        """Assembles the parts; the server starts later. `clock` counts the seconds that a request takes.
+        """Assembles the parts; the server starts later. `clock` counts a request's seconds, `wall` gives unix seconds.
 
         Raises:
             PackageError: the package is broken or not correctly signed, or its graph cannot be loaded.
@@ -66,12 +71,14 @@ class Server:
         service = settings.service or contract.name
         shared = join(environment, slot_bytes(settings, contract))
         counters = Counters(shared.slots[shared.own], contract.objectives.latency_p99_ms / 1000)
-        recent = RecentAnswers(shared, COUNTER_BYTES, settings.recent_requests)
+        slots = LabelSlots(shared, COUNTER_BYTES, settings.label_slot_seconds, wall)
+        recent = RecentAnswers(shared, _RECENT_OFFSET, settings.recent_requests, slots)
         self._settings = settings
         self._peers = Peers(settings.peers)
         self._logs = _open_logs(settings, counters)
         shadow = _shadow(settings, contract, shared, service)
         self._mirror: Mirror | None = shadow[0]
+        others = (LabelSlotsExposition(slots, service, settings.version), *shadow[1:])
         self.app = ModelApp(
             package=package,
             service=service,
@@ -79,14 +86,15 @@ class Server:
             model=Model(package, settings.version),
             decoder=RowDecoder(contract),
             counters=counters,
-            exposition=Exposition(shared.slots, package, service, settings.version, shadow[1]),
+            exposition=Exposition(shared.slots, package, service, settings.version, others, wall),
             recent=recent,
-            feedback=FeedbackHandler(contract.target, recent, counters, self._logs.get("feedback"), self._peers),
+            feedback=FeedbackHandler(contract.target, recent, slots, counters, self._logs.get("feedback"), self._peers),
             log=self._logs.get("predictions"),
             faults=planned_faults(settings, contract, random.Random()),  # noqa: S311 -- no secret
             mirror=self._mirror,
             shadow_candidate=settings.shadow_candidate,
             clock=clock,
+            wall=wall,
         )
         self._inner: Application | None = None
         self._about = {"service": service, "version": settings.version, "package": package.digest}
@@ -149,10 +157,10 @@ class Server:
 
 def _shadow(
     settings: Settings, contract: Contract, shared: SharedMemory, service: str
-) -> tuple[Mirror, ShadowExposition] | tuple[None, None]:
-    """The mirror and its metrics, or (None, None) without a candidate."""
+) -> tuple[Mirror, ShadowExposition] | tuple[None]:
+    """The mirror and its metrics, or (None,) without a candidate."""
     if not settings.shadow_url:
-        return None, None
+        return (None,)
     slices = Slices(contract, settings.shadow_slices)
     memories = [slot[_shadow_offset(settings) :] for slot in shared.slots]
     mirror = Mirror(
