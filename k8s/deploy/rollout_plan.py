@@ -67,7 +67,7 @@ def champion_traffic(service: str, namespace: str, now: datetime) -> ChampionTra
         return None
     total, rate = Counts(), 0.0
     for pod in pods:
-        counts = counted([_page(pod, namespace)], service)
+        counts = counted([_page(pod, namespace)], service, now.timestamp())
         total, rate = total + counts, rate + (counts.requests or 0.0) / max(_age(pod, now), 1.0)
     return ChampionTraffic(total, rate)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -88,7 +89,7 @@ def _rollout(spec: Spec, setting: str | None) -> Rollout:
 def _champion(service: str, counters: str | None) -> tuple[SimulatedVersion, str]:
     if not counters:
         return champion(), "assumed (COUNTERS= reads a real one's /metrics)"
-    found = champion_of(counted([read_counters(counters)], service))
+    found = champion_of(counted([read_counters(counters)], service, time.time()))
     if found is None:
         raise PlanError(f"COUNTERS={counters}: fewer than {FEWEST_REQUESTS} requests tell no ratios; leave it out")
     return found, f"that of {counters}"

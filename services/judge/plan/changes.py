@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 
 from components.spec.contract import Harm, Rollout
 from components.spec.traffic_settings import TRAFFIC_SETTINGS
-from services.judge.plan.figures import Planner, Question, RowFigures, fits, is_possible
-from services.judge.simulate.rollouts import HOLDOUT
-from services.judge.statistics.signals import judged_signals
+from services.judge.plan.figures import Planner, Question, RowFigures, fits
+from services.judge.plan.judging import is_possible, planned_signals
 
 #: Margins to try instead of one that is too small to be shown in time.
 _LADDER = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2)
@@ -87,7 +86,7 @@ def wider_margins(planner: Planner, rollout: Rollout) -> Change | None:
     """The smallest margins of the ladder with which each signal is shown in time; None where they are so already."""
     planner = replace(planner, rollout=rollout)
     margins = {}
-    for signal in judged_signals(rollout.harm, rollout.false_alarm, HOLDOUT):
+    for signal in planned_signals(rollout):
         margin: float | None = signal.margin
         while margin is not None and not _is_shown(planner, signal.name, margin):
             margin = next((rung for rung in _LADDER if rung > margin), None)
@@ -123,7 +122,7 @@ def shadow_first(rollout: Rollout) -> Change | None:
 def low_traffic(rollout: Rollout) -> Change | None:
     """The named setting for few requests, with the signals that this rollout judges."""
     low = TRAFFIC_SETTINGS["low"]
-    margins = {name: None for name, margin in rollout.harm.model_dump().items() if margin is None}
+    margins = {name: None for name, margin in rollout.harm.margins().items() if margin is None}
     changed = _changed(low, harm=_harm(low.harm, **margins), strategy=rollout.strategy)
     if changed == rollout:
         return None

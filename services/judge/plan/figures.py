@@ -10,20 +10,18 @@ import numpy as np
 
 from components.spec.contract import Rollout
 from components.spec.traffic_settings import weight_count
+from services.judge.plan.judging import LABELS, LATENCY, LOOKS_LEFT_OUT, PlannedSignal, is_possible, planned_signals
 from services.judge.plan.playing import (
     FAILED,
-    LABELS,
     LONGEST_SECONDS,
     PROMOTED,
     AssumedTraffic,
     PlayedRollouts,
     Worse,
+    label_age_seconds,
     play,
 )
-from services.judge.simulate.rollouts import HOLDOUT
-from services.judge.simulate.world import SimulatedVersion, harmed
 from services.judge.statistics.evalue import Array
-from services.judge.statistics.signals import Signal, judged_signals
 
 #: Harms to tell of, in margins.
 HARMS = (1.5, 2.0, 4.0)
@@ -44,7 +42,7 @@ class RowFigures:
     one at which 90 % do; None where no rate would do. `signal` None stands for all signals together.
     """
 
-    signal: Signal | None
+    signal: PlannedSignal | None
     times: float
     rollouts: int
     requests: tuple[float, float]
@@ -58,7 +56,7 @@ class RowFigures:
 class Question:
     """A canary whose rollouts are to be played."""
 
-    signal: Signal | None
+    signal: PlannedSignal | None
     times: float
 
     @property
@@ -81,15 +79,21 @@ class Planner:
         """The rollout's deadline."""
         return self.rollout.deadline_minutes * 60
 
-    def signals(self) -> list[Signal]:
+    @property
+    def label_age_seconds(self) -> float:
+        """The age of an answer at which its label counts."""
+        return label_age_seconds(self.rollout, self.traffic)
+
+    def signals(self) -> list[PlannedSignal]:
         """The judged signals; the one whose observations are slowest comes first."""
-        found = judged_signals(self.rollout.harm, self.rollout.false_alarm, HOLDOUT)
-        return sorted(found, key=lambda signal: (signal.name != LABELS, signal.two_sided, signal.margin))
+        return sorted(
+            planned_signals(self.rollout), key=lambda signal: (signal.name != LABELS, signal.is_dear, signal.margin)
+        )
 
     def questions(self) -> list[Question]:
         """The rows of the plan: each signal's equal canary and harms, then all signals together."""
         rows = []
-        for signal in judged_signals(self.rollout.harm, self.rollout.false_alarm, HOLDOUT):
+        for signal in planned_signals(self.rollout):
             possible = (times for times in HARMS if is_possible(self.traffic.champion, signal, times * signal.margin))
             rows += [Question(signal, times) for times in (0.0, *possible)]
         return [*rows, Question(None, 0.0)]
@@ -121,12 +125,12 @@ class Planner:
 
     def _play(self, question: Question, rate: float, limit_seconds: float = LONGEST_SECONDS) -> PlayedRollouts:
         signal = question.signal
-        number = max(self.rollouts // _DEAR, 20) if signal and signal.two_sided else self.rollouts
+        number = max(self.rollouts // _DEAR, 20) if signal and signal.is_dear else self.rollouts
         worse = Worse(signal, question.excess) if signal and question.times else None
         traffic = replace(self.traffic, rate=rate)
         return play(self.rollout, self._judges(question), traffic, worse, number, self.seed, limit_seconds)
 
-    def _judges(self, question: Question) -> list[Signal]:
+    def _judges(self, question: Question) -> list[PlannedSignal]:
         """An equal canary is judged by the row's signal, a worse one by all."""
         return [question.signal] if question.signal and not question.times else self.signals()
 
@@ -134,10 +138,15 @@ class Planner:
         """The figures of an equal canary that all signals judge: the row that says whether the plan fits."""
         return self.answer(Question(None, 0.0))
 
-    def _floor(self, signals: Sequence[Signal], weights: int) -> float:
+    def _floor(self, signals: Sequence[PlannedSignal], weights: int) -> float:
         """The seconds that a rollout takes however many requests there are."""
-        delay = self.traffic.label_delay_seconds if any(signal.name == LABELS for signal in signals) else 0.0
-        return weights * (delay + self.rollout.interval_seconds / 2)
+        names, interval = {signal.name for signal in signals}, self.rollout.interval_seconds
+        waits = [interval / 2]
+        if LABELS in names:
+            waits.append(self.label_age_seconds + interval / 2)
+        if LATENCY in names:
+            waits.append((LOOKS_LEFT_OUT + 0.5) * interval)
+        return weights * max(waits)
 
     def _least_rate(self, needed: Callable[[float], float], rate: float, seconds: float, floor: float) -> float | None:
         """The rate at which a rollout needs the seconds until the deadline; at the given `rate` it needs `seconds`."""
@@ -151,13 +160,6 @@ class Planner:
                 break
             rate, seconds = wanted, needed(wanted)
         return wanted
-
-
-def is_possible(champion: SimulatedVersion, signal: Signal, excess: float) -> bool:
-    """Whether a version can be worse by so much: its ratios and shares stay between 0 and 1."""
-    worse = harmed(champion, signal.name, excess)
-    numbers = (worse.error, worse.slow, *worse.scores, *worse.positives)
-    return all(0 <= number <= 1 for number in numbers)
 
 
 def fits(row: RowFigures, rollout: Rollout) -> bool:

@@ -7,20 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import Rollout
-from services.judge.simulate.world import SimulatedVersion, answer, harmed
-from services.judge.statistics.assess import is_harm, is_safe, is_safe_alone
-from services.judge.statistics.evalue import Arms, Array
-from services.judge.statistics.signals import Signal, SignalName
+from services.judge.plan.judging import LABELS, LATENCY, LOOKS_LEFT_OUT, PlannedSignal, Stratum, worsened
+from services.judge.simulate.world import SimulatedVersion, answer
+from services.judge.statistics.evalue import Array
+from services.judge.statistics.signals import LOST
 from services.judge.verdict import next_weight
 
-#: The signal whose observations come later than their answers.
-LABELS: Final[SignalName] = "label_loss"
 #: A look is left out while the time since the one before is less than this part of the whole: what comes after
 #: so long changes little from one look to the next. A time is therefore too long by at most this part a weight.
 _SPACING = 0.07
@@ -49,7 +46,7 @@ class AssumedTraffic:
 class Worse:
     """A canary's harm: the excess in one signal."""
 
-    signal: Signal
+    signal: PlannedSignal
     excess: float
 
 
@@ -79,9 +76,14 @@ def ramp(rollout: Rollout) -> list[float]:
     return weights
 
 
+def label_age_seconds(rollout: Rollout, traffic: AssumedTraffic) -> float:
+    """The age of an answer, in seconds, at which its label counts."""
+    return max(traffic.label_delay_seconds, (rollout.label_maturity_minutes or 0.0) * 60)
+
+
 def play(
     rollout: Rollout,
-    signals: Sequence[Signal],
+    signals: Sequence[PlannedSignal],
     traffic: AssumedTraffic,
     worse: Worse | None,
     rollouts: int,
@@ -118,7 +120,7 @@ class _Stage:
     def __init__(
         self,
         rollout: Rollout,
-        signals: Sequence[Signal],
+        signals: Sequence[PlannedSignal],
         traffic: AssumedTraffic,
         worse: Worse | None,
         rollouts: int,
@@ -126,13 +128,10 @@ class _Stage:
     ) -> None:
         self._rollout, self._signals, self._traffic, self._worse, self._rng = rollout, signals, traffic, worse, rng
         self._weights = ramp(rollout)
-        canary = harmed(traffic.champion, worse.signal.name, worse.excess) if worse else traffic.champion
+        canary = worsened(traffic.champion, worse.signal, worse.excess) if worse else traffic.champion
         self._versions = (canary, traffic.champion)
-        self._step = np.zeros(rollouts, dtype=np.int64)
-        self._counts = {
-            signal.name: np.zeros((len(self._weights) - 1, 2, rollouts, len(signal.centres), len(signal.values)))
-            for signal in signals
-        }
+        self._step, self._set_at = np.zeros(rollouts, dtype=np.int64), np.zeros(rollouts)
+        self._counts = {signal.name: self._zeros(signal, rollouts) for signal in signals}
         self._to_come: deque[tuple[float, NDArray[np.int64], NDArray[np.int64], Array]] = deque()
         self.fate = np.zeros(rollouts, dtype=np.int64)
         self.seconds, self.requests, self.canary_requests = (np.zeros(rollouts) for _ in range(3))
@@ -151,33 +150,41 @@ class _Stage:
         self.seconds[active] = now
         self.requests[active] += asked
         self.canary_requests[active] += to_canary
-        self._count(active, (to_canary, asked - to_canary), now)
+        self._count(active, self._draw(to_canary, asked - to_canary), before, now)
         for step in np.unique(self._step[active]).tolist():
-            self._decide(active[self._step[active] == step], step)
+            self._decide(active[self._step[active] == step], step, now)
 
-    def _count(self, active: NDArray[np.int64], requests: tuple[NDArray[np.int64], ...], now: float) -> None:
-        only = self._signals[0].name if len(self._signals) == 1 else None
+    def _draw(self, to_canary: NDArray[np.int64], to_champion: NDArray[np.int64]) -> list[Array]:
+        """The counts of both sides, the canary's first; requests that it loses are counted nowhere."""
+        lost = self._worse.excess if self._worse and self._worse.signal.name == LOST else 0.0
+        counted = (self._rng.binomial(to_canary, 1 - lost), to_champion)
+        only = self._signals[0].compared if len(self._signals) == 1 else None
         draw = partial(answer, signal=only, rng=self._rng, labelled=self._traffic.labelled)
-        tables = [draw(version, number) for version, number in zip(self._versions, requests, strict=True)]
+        return [draw(version, number) for version, number in zip(self._versions, counted, strict=True)]
+
+    def _count(self, active: NDArray[np.int64], tables: Sequence[Array], before: float, now: float) -> None:
         step = self._step[active]
+        settled = before - self._set_at[active] >= LOOKS_LEFT_OUT * self._rollout.interval_seconds
         for signal in self._signals:
-            selected = np.stack([signal.select(table) for table in tables])
+            selected = np.stack([signal.observations(table) for table in tables])
             if signal.name == LABELS:
-                self._to_come.append((now + self._traffic.label_delay_seconds, active, step, selected))
+                self._to_come.append((now + label_age_seconds(self._rollout, self._traffic), active, step, selected))
+            elif signal.name == LATENCY:
+                self._add(signal.name, active[settled], step[settled], selected[:, settled])
             else:
                 self._add(signal.name, active, step, selected)
         # A label speaks of the weight at which its answer was given.
         while self._to_come and self._to_come[0][0] <= now:
             self._add(LABELS, *self._to_come.popleft()[1:])
 
-    def _add(self, name: SignalName, rollouts: NDArray[np.int64], step: NDArray[np.int64], selected: Array) -> None:
+    def _add(self, name: str, rollouts: NDArray[np.int64], step: NDArray[np.int64], selected: Array) -> None:
         for side in (0, 1):
             self._counts[name][step, side, rollouts] += selected[side]
 
-    def _decide(self, group: NDArray[np.int64], step: int) -> None:
+    def _decide(self, group: NDArray[np.int64], step: int, now: float) -> None:
         """The judge's decision about the rollouts at one weight."""
         if self._worse is not None:
-            harm = is_harm(self._worse.signal, self._strata(self._worse.signal, group, step))
+            harm = self._worse.signal.harm(self._strata(self._worse.signal, group, step))
             self.fate[group[harm]] = FAILED
             group = group[~harm]
         share = self._weights[step + 1] / 100
@@ -185,14 +192,20 @@ class _Stage:
             if group.size == 0:
                 return
             # The weight alone is asked first, since that costs least.
-            group = group[is_safe_alone(signal, self._strata(signal, group, step)[-1], share)]
+            group = group[signal.safe_alone(self._strata(signal, group, step)[-1], share)]
             if group.size:
-                group = group[is_safe(signal, self._strata(signal, group, step), share, self._rollout.false_alarm)]
+                group = group[signal.safe(self._strata(signal, group, step), share)]
         if share >= 1:
             self.fate[group] = PROMOTED
         else:
             self._step[group] += 1
+            self._set_at[group] = now
 
-    def _strata(self, signal: Signal, group: NDArray[np.int64], step: int) -> list[Arms]:
+    def _strata(self, signal: PlannedSignal, group: NDArray[np.int64], step: int) -> list[Stratum]:
         counts = self._counts[signal.name]
-        return [Arms(self._weights[at] / 100, counts[at, 0, group], counts[at, 1, group]) for at in range(step + 1)]
+        return [(self._weights[at] / 100, counts[at, 0, group], counts[at, 1, group]) for at in range(step + 1)]
+
+    def _zeros(self, signal: PlannedSignal, rollouts: int) -> Array:
+        """A place for a signal's counts, whatever their shape."""
+        one = signal.observations(answer(self._traffic.champion, np.zeros(1, dtype=np.int64), None, self._rng))
+        return np.zeros((len(self._weights) - 1, 2, rollouts, *one.shape[1:]))

@@ -14,7 +14,8 @@ from components.spec.quantities import time_text
 from components.spec.traffic_settings import weight_count
 from services.judge.plan.changes import ChangeFigures
 from services.judge.plan.figures import HARMS, Planner, RowFigures, fits
-from services.judge.plan.playing import LABELS, AssumedTraffic
+from services.judge.plan.judging import LABELS
+from services.judge.plan.playing import AssumedTraffic
 
 _NONE = "–"  # noqa: RUF001 -- a dash for no number
 _TWICE = 2.0
@@ -23,6 +24,7 @@ _EXPOSED = {
     "slow_ratio": "slow answers",
     "score_shift": "moved scores",
     "label_loss": "Brier loss",
+    "lost_ratio": "lost requests",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from services.judge.errors import SourceError
 from services.judge.evidence.counts import Counts
 from services.judge.evidence.exposition import parse_page, read_replica
 from services.judge.evidence.sources import fetch
-from services.judge.simulate.world import SimulatedVersion, champion
+from services.judge.simulate.world import SimulatedVersion, champion, with_slow
 
 #: With fewer requests a champion's ratios are hardly known.
 FEWEST_REQUESTS = 100
@@ -33,8 +34,8 @@ def read_counters(place: str) -> str:
         raise SourceError(f"{place} cannot be read: {error}; give a file or an http address of /metrics") from error
 
 
-def counted(pages: Iterable[str], service: str) -> Counts:
-    """What the replicas of a service have counted together.
+def counted(pages: Iterable[str], service: str, at: float) -> Counts:
+    """What the replicas of a service have counted together; `at` is the Unix time at which they were read.
 
     Raises:
         SourceError: a page has no counters of this service, or is no page of metrics.
@@ -42,7 +43,7 @@ def counted(pages: Iterable[str], service: str) -> Counts:
     total = Counts()
     for page in pages:
         try:
-            reading = read_replica(parse_page(page), service)
+            reading = read_replica(parse_page(page), service, at)
         except ValueError as error:
             raise SourceError(f"the counters of {service} are not in Prometheus's format: {error}") from error
         if reading is None:
@@ -60,12 +61,9 @@ def champion_of(counts: Counts) -> SimulatedVersion | None:
     if requests < FEWEST_REQUESTS:
         return None
     scores = usual.scores if counts.scores is None or not sum(counts.scores) else np.array(counts.scores)
-    return SimulatedVersion(
-        error=usual.error if counts.errors is None else _ratio(counts.errors, requests),
-        slow=usual.slow if counts.slow is None else _ratio(counts.slow, requests),
-        scores=scores / scores.sum(),
-        positives=usual.positives,
-    )
+    error = usual.error if counts.errors is None else _ratio(counts.errors, requests)
+    slow = usual.slow if counts.slow is None else _ratio(counts.slow, requests)
+    return replace(with_slow(usual, slow), error=error, scores=scores / scores.sum())
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -55,6 +55,11 @@ def champion() -> SimulatedVersion:
     return SimulatedVersion(0.001, 0.01, density / density.sum(), middle)
 
 
+def with_slow(version: SimulatedVersion, slow: float) -> SimulatedVersion:
+    """The same version with another share of slow answers."""
+    return replace(version, slow=slow)
+
+
 def harmed(version: SimulatedVersion, signal: SignalName, excess: float) -> SimulatedVersion:
     """A canary that is worse than `version` by `excess` in one signal, and equal in the others.
 

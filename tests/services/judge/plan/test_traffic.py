@@ -14,7 +14,7 @@ from tests.services.judge.pages import replica_page, served
 
 
 def test_replicas_are_counted_together() -> None:
-    counts = counted([replica_page(1000, 30), replica_page(3000, 10)], "churn")
+    counts = counted([replica_page(1000, 30), replica_page(3000, 10)], "churn", 0.0)
     assert (counts.requests, counts.errors, counts.slow) == (4000, 40, 0)
     version = champion_of(counts)
     assert version is not None
@@ -25,15 +25,15 @@ def test_replicas_are_counted_together() -> None:
 
 def test_what_is_not_counted_is_as_simulated() -> None:
     page = replica_page(1000, 30, leave_out=("canario_slow_total", "canario_scores_total"))
-    version = champion_of(counted([page], "churn"))
+    version = champion_of(counted([page], "churn", 0.0))
     assert version is not None
     assert version.slow == champion().slow
     assert version.scores == pytest.approx(champion().scores)
 
 
 def test_too_few_requests_tell_no_ratios() -> None:
-    assert champion_of(counted([replica_page(99)], "churn")) is None
-    assert champion_of(counted([replica_page(100)], "churn")) is not None
+    assert champion_of(counted([replica_page(99)], "churn", 0.0)) is None
+    assert champion_of(counted([replica_page(100)], "churn", 0.0)) is not None
 
 
 def test_a_page_is_read_from_a_file_or_an_address(tmp_path: Path) -> None:
@@ -52,4 +52,4 @@ def test_a_page_is_read_from_a_file_or_an_address(tmp_path: Path) -> None:
 )
 def test_a_wrong_page_is_a_sentence(page: str, said: str) -> None:
     with pytest.raises(SourceError, match=said):
-        counted([page], "churn")
+        counted([page], "churn", 0.0)
