@@ -10,8 +10,8 @@ from components.spec.contract import Harm, Rollout
 #: A server remembers an answer for so many looks, to count its label when that comes.
 REMEMBERED_LOOKS: Final = 127
 
-#: `low` is for about 100 requests a day (70 or more): half of the traffic at once, two weeks, and margins that so few
-#: requests can show. An equal canary is promoted within 10 days in nine of ten rollouts; `make plan TRAFFIC=low
+#: `low` is for about 100 requests a day (80 or more): half of the traffic at once, two weeks, and margins that so few
+#: requests can show. An equal canary is promoted within 11 days in nine of ten rollouts; `make plan TRAFFIC=low
 #: RATE=100/day` plays them.
 TRAFFIC_SETTINGS: Final[dict[str, Rollout]] = {
     "usual": Rollout(),
@@ -20,7 +20,7 @@ TRAFFIC_SETTINGS: Final[dict[str, Rollout]] = {
         max_weight=50,
         interval_seconds=900,
         deadline_minutes=14 * 24 * 60,
-        harm=Harm(error_ratio=0.05, slow_ratio=0.05, score_shift=0.2, label_loss=0.1),
+        harm=Harm(error_ratio=0.05, slow_ratio=0.05, score_shift=0.2, label_loss=0.1, lost_ratio=0.3),
     ),
 }
 

@@ -12,7 +12,7 @@ from services.judge.plan.figures import Planner, Question, RowFigures, fits
 from services.judge.plan.judging import is_possible, planned_signals
 
 #: Margins to try instead of one that is too small to be shown in time.
-_LADDER = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2)
+_LADDER = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3)
 #: All signals together take longer than the slowest of them, so each alone has this part of the deadline.
 _ROOM = 0.85
 #: The share of the traffic that a canary gets at once, in percent, where steps take too long.

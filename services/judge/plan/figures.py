@@ -38,8 +38,9 @@ class RowFigures:
 
     `requests` (of both versions) and `seconds` until it is promoted, or its harm called: median and 90 %. So is
     `exposure`: the canary's requests until then, times its excess. Numbers are infinite where it does not end.
-    `in_time` is the share of rollouts that end so before the deadline. `least_rate`, in requests a second, is the
-    one at which 90 % do; None where no rate would do. `signal` None stands for all signals together.
+    `in_time` is the share of rollouts that end so before the deadline, `otherwise` the share that ends the other way.
+    `least_rate`, in requests a second, is the one at which 90 % end in time; None where no rate would do. `signal`
+    None stands for all signals together.
     """
 
     signal: PlannedSignal | None
@@ -49,6 +50,7 @@ class RowFigures:
     seconds: tuple[float, float]
     exposure: tuple[float, float]
     in_time: float
+    otherwise: float
     least_rate: float | None
 
 
@@ -109,7 +111,8 @@ class Planner:
         return RowFigures(
             signal, question.times, seconds.size, _quantiles(_ended(question, played, played.requests)),
             _quantiles(seconds), _quantiles(_ended(question, played, played.canary_requests * excess)),
-            float(np.mean(seconds <= self.deadline_seconds)), least,
+            float(np.mean(seconds <= self.deadline_seconds)),
+            float(np.mean(played.fate == (PROMOTED if excess else FAILED))), least,
         )  # fmt: skip
 
     def is_in_time(self, question: Question, part: float) -> bool:

@@ -19,6 +19,8 @@ from services.judge.plan.playing import AssumedTraffic
 
 _NONE = "–"  # noqa: RUF001 -- a dash for no number
 _TWICE = 2.0
+#: A harmful canary is promoted this often only in a signal that does not promise to find so little.
+_OFTEN = 0.1
 _EXPOSED = {
     "error_ratio": "errors",
     "slow_ratio": "slow answers",
@@ -40,20 +42,25 @@ def headline(service: str, rollout: Rollout, rate: float, row: RowFigures) -> st
     needs = "no time is enough" if math.isinf(row.seconds[1]) else f"nine in ten take up to {time_text(row.seconds[1])}"
     least = "no rate would do" if row.least_rate is None else f"the least rate is {rate_text(row.least_rate)}"
     return (
-        f"{at}: the rollout does not fit. {_percent(row.in_time)} of equal canaries are promoted before the deadline of"
-        f" {deadline}; {needs}, and {least}."
+        f"{at}: the rollout does not fit. {round(100 * row.in_time)} % of equal canaries are promoted before the"
+        f" deadline of {deadline}; {needs}, and {least}."
     )
 
 
 def harm_words(rows: Sequence[RowFigures], rollout: Rollout) -> str:
-    """A sentence about harm of twice the margin that takes longer than the deadline; empty if none does."""
-    late = [row.signal.name for row in rows if row.signal and row.times == _TWICE and not fits(row, rollout)]
-    if not late:
-        return ""
-    return (
-        f"Harm of {_TWICE:g} x the margin may outlast the deadline in {', '.join(late)}: such a canary ends undecided,"
-        " and its traffic goes back."
-    )
+    """Sentences about harm of twice the margin that is promoted, or takes longer than the deadline; empty if none."""
+    rows = [row for row in rows if row.times == _TWICE]
+    passed = [row.signal.name for row in rows if row.signal and row.otherwise > _OFTEN]
+    late = [row.signal.name for row in rows if row.signal and row.otherwise <= _OFTEN and not fits(row, rollout)]
+    told = []
+    if late:
+        told.append(
+            f"Harm of {_TWICE:g} x the margin may outlast the deadline in {', '.join(late)}: such a canary ends"
+            " undecided, and its traffic goes back."
+        )
+    if passed:
+        told.append(f"Harm of {_TWICE:g} x the margin may be promoted in {', '.join(passed)}: only more of it is told.")
+    return " ".join(told)
 
 
 def figures_table(rows: Sequence[RowFigures], rollout: Rollout) -> Table:
@@ -67,7 +74,7 @@ def figures_table(rows: Sequence[RowFigures], rollout: Rollout) -> Table:
         late = "[yellow]" if row.seconds[1] > rollout.deadline_minutes * 60 else ""
         table.add_row(
             _signal(row, first=first), f"{row.times:g} x" if row.times else "no",
-            _pair(row.requests, count_text), f"{late}{_times(row.seconds)}",
+            _pair(row.requests, count_text), _outcome(row, late),
             _pair(row.exposure, count_text) if row.times else "",
             _NONE if row.least_rate is None else rate_text(row.least_rate), end_section=last,
         )  # fmt: skip
@@ -104,7 +111,8 @@ def assumptions(planner: Planner, source: str) -> str:
     lines = [
         f"Simulated: {planner.rollouts} rollouts a row ({few} for scores), by the judge's own decisions, with a look"
         f" every {time_text(rollout.interval_seconds)}. The champion is {source}: {_percent(champion.error)} errors,"
-        f" {_percent(champion.slow)} slow answers. Requests come at random, at one rate, each routed by itself.",
+        f" {_percent(champion.slow)} slow answers. Requests come at random, at one rate, each routed by itself;"
+        " replicas are alike. Late looks are played further apart, so times are up to a tenth too long.",
         "An equal canary is judged by the row's signal alone; a worse one is worse in that signal only, and judged by"
         " all. Exposure: the canary's requests until harm is called x its excess, which callers meet as"
         f" {', '.join(words for name, words in _EXPOSED.items() if name in signals)}."
@@ -173,7 +181,16 @@ def _signal(row: RowFigures, *, first: bool) -> str:
 
 
 def _pair(numbers: tuple[float, float], text: Callable[[float], str]) -> str:
+    if not math.isfinite(numbers[0]):
+        return _NONE
     return f"{text(numbers[0])} / {text(numbers[1])}"
+
+
+def _outcome(row: RowFigures, style: str) -> str:
+    """The times; or how many canaries end the other way, where that is more than chance."""
+    if row.times and row.otherwise > _OFTEN:
+        return f"[yellow]{row.otherwise:.0%} promoted".replace("%", " %")
+    return f"{style}{_times(row.seconds)}"
 
 
 def _times(seconds: tuple[float, float]) -> str:

@@ -18,7 +18,7 @@ from tests.programs import program
 from tests.services.judge.pages import replica_page, served
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-RATIOS = Rollout(harm=Harm(score_shift=None, label_loss=None))
+RATIOS = Rollout(harm=Harm(score_shift=None, label_loss=None, lost_ratio=None))
 
 
 def pod(name: str = "churn-primary-a", *, hours: float = 1.0, ready: bool = True) -> dict[str, Any]:

@@ -61,4 +61,6 @@ def test_a_deadline_has_room_and_two_digits(seconds: float, minutes: float) -> N
 def test_the_low_setting_judges_what_the_spec_judges() -> None:
     change = changes.low_traffic(Rollout(harm=Harm(label_loss=None)))
     assert change is not None
-    assert change.rollout.harm == Harm(error_ratio=0.05, slow_ratio=0.05, score_shift=0.2, label_loss=None)
+    assert change.rollout.harm == Harm(
+        error_ratio=0.05, slow_ratio=0.05, score_shift=0.2, label_loss=None, lost_ratio=0.3
+    )

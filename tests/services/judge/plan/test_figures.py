@@ -7,14 +7,13 @@ import pytest
 
 from components.spec.contract import Harm, Rollout
 from components.spec.traffic_settings import TRAFFIC_SETTINGS
-from services.judge.plan.figures import Planner, Question, RowFigures, fits, is_possible
+from services.judge.plan.figures import Planner, Question, RowFigures, fits
+from services.judge.plan.judging import is_possible, planned_signals
 from services.judge.plan.playing import FAILED, AssumedTraffic, Worse, play
-from services.judge.simulate.rollouts import HOLDOUT
 from services.judge.simulate.world import champion
-from services.judge.statistics.signals import judged_signals
 
-RATIOS = Rollout(harm=Harm(score_shift=None, label_loss=None))
-ERRORS, SLOW = judged_signals(RATIOS.harm, RATIOS.false_alarm, HOLDOUT)
+RATIOS = Rollout(harm=Harm(score_shift=None, label_loss=None, lost_ratio=None))
+ERRORS, SLOW = planned_signals(RATIOS)
 DAY = 86_400
 
 
@@ -65,7 +64,7 @@ def test_large_harm_is_called_in_the_low_setting() -> None:
 
 
 def test_labels_that_come_too_late_have_no_least_rate() -> None:
-    rollout = Rollout(harm=Harm(slow_ratio=None, score_shift=None))
+    rollout = Rollout(harm=Harm(slow_ratio=None, score_shift=None, lost_ratio=None))
     found = planner(rollout, 1000.0, 13 * 60, rollouts=20).all_signals()
     assert found.least_rate is None
     assert not fits(found, rollout)
@@ -83,8 +82,17 @@ def test_every_signal_has_its_rows_and_all_have_one() -> None:
 
 def test_exposure_is_the_excess_that_callers_met() -> None:
     row = planner(RATIOS, 5000.0).answer(Question(SLOW, 4.0))
-    assert row.requests[0] == pytest.approx(150_000, rel=0.02)  # one look
-    assert row.exposure[0] == pytest.approx(150_000 * 0.1 * 4 * 0.02, rel=0.02)  # at 10 % of the traffic
+    assert row.requests[0] == pytest.approx(3 * 150_000, rel=0.02)  # the third look is the first with latency
+    assert row.exposure[0] == pytest.approx(3 * 150_000 * 0.1 * 4 * 0.02, rel=0.02)  # at 10 % of the traffic
+
+
+def test_harm_that_is_promoted_is_told_as_that() -> None:
+    """A loss of requests below a tenth is promoted, whatever its margin; errors of twice their margin never are."""
+    rollout = Rollout(harm=Harm(slow_ratio=None, score_shift=None, label_loss=None))
+    errors, lost = planned_signals(rollout)
+    rows = [planner(rollout, 20.0, rollouts=40).answer(Question(signal, 2.0)) for signal in (errors, lost)]
+    assert rows[0].otherwise == 0
+    assert rows[1].otherwise > 0.5
 
 
 def test_no_canary_is_worse_than_can_be() -> None:

@@ -18,7 +18,7 @@ SHORT = ("--rollouts", "20")
 def ratios(tmp_path: Path) -> Path:
     """Churn's spec, without the signals that take long to play."""
     text = SPEC.read_text(encoding="utf-8").replace(
-        "score_shift: 0.05, label_loss: 0.02", "score_shift: null, label_loss: null"
+        "score_shift: 0.05, label_loss: 0.02", "score_shift: null, label_loss: null, lost_ratio: null"
     )
     (tmp_path / "service.yaml").write_text(text, encoding="utf-8")
     return tmp_path / "service.yaml"

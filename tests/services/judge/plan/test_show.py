@@ -7,11 +7,10 @@ import pytest
 
 from components.spec.contract import Rollout
 from services.judge.plan.figures import RowFigures
+from services.judge.plan.judging import planned_signals
 from services.judge.plan.show import count_text, harm_words, headline, rate_text
-from services.judge.simulate.rollouts import HOLDOUT
-from services.judge.statistics.signals import judged_signals
 
-ROW = RowFigures(None, 0.0, 100, (9000, 12_000), (3000, 7200), (0, 0), 0.3, 3.31)
+ROW = RowFigures(None, 0.0, 100, (9000, 12_000), (3000, 7200), (0, 0), 0.3, 0.0, 3.31)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,10 @@ def test_the_headline_says_what_is_lacking() -> None:
 
 
 def test_harm_that_outlasts_the_deadline_is_named() -> None:
-    errors = judged_signals(Rollout().harm, 0.01, HOLDOUT)[0]
+    errors = planned_signals(Rollout())[0]
     late = replace(ROW, signal=errors, times=2.0)
     assert "may outlast the deadline in error_ratio: such a canary ends undecided" in harm_words([late], Rollout())
     assert harm_words([replace(late, seconds=(600, 1200)), replace(late, times=1.5)], Rollout()) == ""
+    assert harm_words([replace(late, otherwise=0.5)], Rollout()) == (
+        "Harm of 2 x the margin may be promoted in error_ratio: only more of it is told."
+    )
