@@ -190,7 +190,10 @@ def _is_group(name: str) -> bool:
 def _rollout(draft: Draft) -> list[str]:
     rollout = draft.live.rollout
     margins = rollout.harm.model_dump() | ({} if draft.live.labels_in_time else {"label_loss": None})
-    remarks = {"label_loss": f"  # {_labels(draft.live)}"}
+    remarks = {
+        "label_loss": f"  # {_labels(draft.live)}",
+        "latency_shift": "  # answers that are slower within the objective are told, not judged",
+    }
     return [
         f"rollout:  # `make plan SERVICE={draft.name} RATE=2` tells what it needs at 2 requests a second",
         f"  strategy: {rollout.strategy}",
