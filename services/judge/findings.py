@@ -54,10 +54,13 @@ def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float,
     state, unsure = _state(signal, by_weight, evidence.weight, share, rollout.false_alarm)
     alone = _decides_alone(signal, evidence, state, share, rollout.false_alarm) if state in ("harm", "safe") else None
     state = state if alone is None else "open"
+    worst = _worst(signal, by_weight)
     finding = replace(
         _measured(signal, strata, state, allowed, rollout.false_alarm),
         weight=evidence.weight,
         too_few_here=None if unsure is None else _observed(unsure),
+        worst_weight=worst[0],
+        worst_excess=worst[1],
         alone=None if alone is None else f"{alone.name} of the {alone.side}",
     )
     if isinstance(signal, LatencySignal):
@@ -153,6 +156,18 @@ def _lack(signal: Signal, strata: Sequence[Arms]) -> str:
         if sum(float(table.sum()) for table in counts) == 0:
             return f"{signal.name} cannot be judged: the {side} has {NOTHING[signal.name]} yet"
     return ""
+
+
+def _worst(signal: Signal, by_weight: Mapping[float, Arms]) -> tuple[float, float] | tuple[None, None]:
+    """The weight with the largest excess, and that excess; None for latency, whose thresholds are told on their own."""
+    excesses = {}
+    for weight, arms in by_weight.items():
+        canary, champion = (mean[0] for mean in signal.means([arms]))
+        beyond = canary - champion - np.array(signal.centres)
+        excess = np.max(np.abs(beyond) if signal.two_sided else beyond)
+        if np.isfinite(excess) and not isinstance(signal, LatencySignal):
+            excesses[weight] = float(excess)
+    return max(excesses.items(), key=lambda each: each[1]) if excesses else (None, None)
 
 
 def _measured(signal: Signal, strata: Sequence[Arms], state: State, allowed: float, false_alarm: float) -> SignalResult:

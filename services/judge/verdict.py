@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from components.spec.contract import Rollout
 from services.judge.evidence.counts import Evidence
 from services.judge.findings import findings_of
+from services.judge.headline import context, failed, unsure
 from services.judge.statistics.signal_result import SignalResult
 from services.judge.statistics.wording import number
 
@@ -62,11 +63,12 @@ def judge(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> 
     contradictions = evidence.contradictions()
     findings = () if contradictions else findings_of(evidence, rollout, toward)
     lacking = [*evidence.problems, *contradictions, *evidence.doubts()]
-    decision, reason = _decide(findings, lacking, toward)
+    decision, headline, details = _decide(findings, lacking, toward)
     if rollout.harm.label_loss is not None:
-        reason = "; ".join((reason, *evidence.remarks))
+        details = "; ".join((details, *evidence.remarks))
+    reason = f"{headline}{context(evidence.elapsed_seconds, evidence.weight, findings)}: {details}"
     if decision == "wait" and evidence.elapsed_seconds >= rollout.deadline_minutes * 60:
-        decision, reason = "undecided", _deadline_reason(rollout, reason, findings)
+        decision, reason = "undecided", _deadline_reason(rollout, details, findings)
     may_start = evidence.weight == 0 and not lacking and (evidence.holdout is not None or not rollout.harm.score_shift)
     if may_start:
         reason = f"the canary has no traffic yet; its first {toward:g} % give something to judge"
@@ -94,22 +96,28 @@ def verdict_at_end(verdicts: Iterable[Verdict]) -> Verdict:
     # The newest has no findings if its counts contradict themselves.
     newest = next(end.findings for end in ends if end.findings)
     findings = tuple(harms.get(finding.name, finding) for finding in newest)
-    decision, reason = _decide(findings, (), ends[0].next_weight)
-    return replace(ends[0], verdict=decision, reason=f"{decision}: {reason}", findings=findings)
+    decision, headline, details = _decide(findings, (), ends[0].next_weight)
+    reason = f"{decision}: {headline}{context(ends[0].elapsed_seconds, ends[0].weight, findings)}: {details}"
+    return replace(ends[0], verdict=decision, reason=reason, findings=findings)
 
 
-def _decide(findings: Sequence[SignalResult], problems: Sequence[str], toward: float) -> tuple[Decision, str]:
-    harms = [finding.reason for finding in findings if _harmful(finding)]
+def _decide(findings: Sequence[SignalResult], problems: Sequence[str], toward: float) -> tuple[Decision, str, str]:
+    """The decision, its headline, and the evidence in full."""
+    harms = [finding for finding in findings if _harmful(finding)]
     if harms:
-        return "fail", "; ".join(harms)
+        return "fail", failed(harms), _reasons(harms)
     lacking = problems or [finding.reason for finding in findings if finding.state == "no data"]
     if lacking:
-        return "wait", "; ".join(lacking)
-    unsure = [finding.reason for finding in findings if finding.state == "open"]
-    if unsure or not findings:
-        return "wait", "; ".join(unsure) or "nothing has been measured yet"
+        return "wait", "it cannot be judged yet", "; ".join(lacking)
+    open_ = [finding for finding in findings if finding.state == "open"]
+    if open_ or not findings:
+        return "wait", unsure(open_) if open_ else "nothing is known yet", _reasons(open_) or "no request was counted"
     where = "to be promoted" if toward >= 100 else f"to get {toward:g} % of traffic"
-    return "pass", f"safe {where}: " + "; ".join(finding.reason for finding in findings)
+    return "pass", f"safe {where}", _reasons(findings)
+
+
+def _reasons(findings: Iterable[SignalResult]) -> str:
+    return "; ".join(finding.reason for finding in findings)
 
 
 def _harmful(finding: SignalResult) -> bool:

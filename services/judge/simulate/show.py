@@ -119,7 +119,7 @@ def _rollouts(rows: Sequence[PlanRow]) -> Table:
 
 
 def _worlds(played: Sequence[WorldRow]) -> Table:
-    table = Table(title="Canaries that are good at first, scraped now and then and judged through the webhooks")
+    table = Table(title="Worlds, scraped now and then and judged through the webhooks")
     for name in ("canary", "requests a second", "seconds a scrape", "rollouts", "promoted", "failed", "median seconds"):
         table.add_column(name, justify="left" if name == "canary" else "right", no_wrap=True)
     table.add_column("exposure", justify="right")

@@ -1,25 +1,33 @@
-"""Worlds in which a canary is good at first: which are played, and what became of them."""
+"""Worlds that break what a judge assumes, played through scrapes: which they are, and what became of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import beta
 
 from components.spec.contract import Harm
+from services.judge.simulate.fleet import LabelDelays
 from services.judge.simulate.rollouts import FAILED, PROMOTED
 from services.judge.simulate.scraped import ScrapedCase, ScrapedOutcome, play_scraped
 
 _RATES, _SCRAPES = (100, 1000), (2, 15, 30)
+_USUAL_RATE, _USUAL_SCRAPE = 100, 15
 #: Name, excess in margins, from above which weight in percent, after how many seconds.
-_HARMS = (
+_LATE = (
     ("equal", 0.0, 0.0, 0.0),
     ("10 % errors above 10 % of the traffic", 20.0, 10.0, 0.0),
     ("5 % errors at 50 % of the traffic only", 10.0, 40.0, 0.0),
     ("twice the margin at 50 % of the traffic only", 2.0, 40.0, 0.0),
     ("10 % errors from 2 minutes after the start", 20.0, 0.0, 120.0),
+)
+#: Minutes until labels come, by class; a canary may be as good as the champion, or worse by twice the margin.
+_LABELS = (
+    ("equal, negative labels after 20 minutes and positive ones after 2", LabelDelays(1200, 120), 0.0),
+    ("equal, negative labels after 5 minutes and positive ones after 20", LabelDelays(300, 1200), 0.0),
+    ("twice the loss's margin, negative labels after 5 minutes, positive after 20", LabelDelays(300, 1200), 2.0),
 )
 
 
@@ -40,7 +48,7 @@ class WorldRow:
     @property
     def harmful(self) -> bool:
         """Whether the canary has to be failed; an equal one has to be promoted."""
-        return self.case.excess > 0
+        return self.case.harmful
 
     @property
     def wrong(self) -> int:
@@ -49,13 +57,55 @@ class WorldRow:
 
 
 def worlds() -> list[ScrapedCase]:
-    """Every world at each rate and time between scrapes."""
-    return [
-        ScrapedCase(name, "error_ratio", excess, rate, scrape, above, after)
-        for rate in _RATES
-        for scrape in _SCRAPES
-        for name, excess, above, after in _HARMS
-    ]
+    """Every world, some of them at several rates and times between scrapes."""
+    return [*_late(), *_late_labels(), *_lost(), *_slow_starts(), *_outages()]
+
+
+def _late() -> Iterator[ScrapedCase]:
+    """A canary that is good at first."""
+    for rate in _RATES:
+        for scrape in _SCRAPES:
+            for name, excess, above, after in _LATE:
+                yield ScrapedCase(name, "error_ratio", excess, rate, scrape, above, after)
+
+
+def _late_labels() -> Iterator[ScrapedCase]:
+    """Labels of one class come later than those of the other."""
+    for name, delays, excess in _LABELS:
+        yield ScrapedCase(name, "label_loss", excess, _USUAL_RATE, _USUAL_SCRAPE, delays=delays)
+
+
+def _lost() -> Iterator[ScrapedCase]:
+    """Requests that nobody counted: lost by the canary, or taken along by replicas that end between two scrapes."""
+    for rate in _RATES:
+        for lost in (0.1, 0.2):
+            yield ScrapedCase(
+                f"{lost:.0%} of the canary's requests lost", "error_ratio", 0.0, rate, _USUAL_SCRAPE,
+                lost=lost, replicas=2, judged=("lost_ratio",),
+            )  # fmt: skip
+        yield ScrapedCase(
+            "equal, a replica of each side replaced every 100 s", "error_ratio", 0.0, rate, _USUAL_SCRAPE,
+            replaced_seconds=100, replicas=2, judged=("lost_ratio",),
+        )  # fmt: skip
+
+
+def _slow_starts() -> Iterator[ScrapedCase]:
+    """Versions that are slow while they warm up or get more replicas, and one that is slow for good."""
+    for rate in _RATES:
+        cases = (("equal, its first 200 requests slow", 0.0, 200, 0.0),
+                 ("equal, 10 % more slow for a minute after each raise", 0.0, 0, 0.1),
+                 ("twice the margin of slow answers, for good", 2.0, 0, 0.0))  # fmt: skip
+        for name, excess, cold, lag in cases:
+            yield ScrapedCase(name, "slow_ratio", excess, rate, _USUAL_SCRAPE, cold=cold, lag=lag)
+
+
+def _outages() -> Iterator[ScrapedCase]:
+    """One replica of three fails for a while, on either side."""
+    cases = (("equal, one of its replicas fails for 45 s", "canary", 0.0),
+             ("equal, one of the champion's replicas fails for 45 s", "champion", 0.0),
+             ("twice the margin, one of the champion's replicas fails for 45 s", "champion", 2.0))  # fmt: skip
+    for name, side, excess in cases:
+        yield ScrapedCase(name, "error_ratio", excess, _USUAL_RATE, _USUAL_SCRAPE, outages=side, replicas=3)
 
 
 def play_world(case: ScrapedCase, rollouts: int, seed: int) -> WorldRow:
@@ -67,7 +117,7 @@ def play_world(case: ScrapedCase, rollouts: int, seed: int) -> WorldRow:
 def summarise_world(case: ScrapedCase, outcomes: Sequence[ScrapedOutcome]) -> WorldRow:
     """Counts the fates of a world's rollouts."""
     fates = [outcome.fate for outcome in outcomes]
-    excess = case.excess * Harm().model_dump()[case.signal]
+    excess = case.excess * (Harm().margins()[case.signal] or 0.0)
     met = [outcome.harmed_requests * excess for outcome in outcomes]
     return WorldRow(
         case, len(outcomes), fates.count(PROMOTED), fates.count(FAILED),

@@ -36,6 +36,7 @@ class SignalResult:
     `weight` is the current percent of traffic; `too_few_here` is the number of canary observations at this weight,
     set where all weights together show safety and this one alone does not yet.
     `alone` names the one replica without which the evidence would show nothing.
+    `worst_weight` is the weight with the largest excess, `worst_excess`.
     `enough` is about how many canary observations a canary like the champion needs; set only at a deadline.
     `times` is the threshold of latency that decides, as a multiple of the objective: margin, allowed, means, excess
     and bounds are its own. `latency` has the shares at all thresholds. `note` is a sentence for the reason.
@@ -61,6 +62,8 @@ class SignalResult:
     weight: float | None = None
     too_few_here: float | None = None
     alone: str | None = None
+    worst_weight: float | None = None
+    worst_excess: float | None = None
     enough: float | None = None
     times: str | None = None
     latency: tuple[LatencyShare, ...] = ()

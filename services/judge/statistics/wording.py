@@ -34,11 +34,18 @@ def percent(ratio: float) -> str:
     return f"{100 * ratio:.{1 if abs(ratio) >= 0.01 else 2}f} %"
 
 
+def amount(finding: SignalResult, value: float | None) -> str:
+    """A ratio in percent or a loss as a number, with enough digits to tell it from the margin."""
+    if value is None:
+        return "unknown"
+    return f"{value:.3f}" if finding.name == "label_loss" else percent(value)
+
+
 def _seen(finding: SignalResult) -> str:
     if finding.name == LOST:
         return _arrived(finding)
     n_c, n_b = number(finding.canary_observations), number(finding.champion_observations)
-    canary, champion = _amount(finding, finding.canary), _amount(finding, finding.champion)
+    canary, champion = amount(finding, finding.canary), amount(finding, finding.champion)
     if finding.name == "label_loss":
         return (
             f"the canary's Brier loss over {n_c} labelled answers is {canary} against {champion}"
@@ -47,7 +54,7 @@ def _seen(finding: SignalResult) -> str:
     if finding.name == "score_shift":
         return (
             f"{canary} of the canary's {n_c} answers score at or below {finding.edge:g} against {champion}"
-            f" of the champion's {n_b}, a shift of {_amount(finding, finding.excess)} beyond what the hold-out showed"
+            f" of the champion's {n_b}, a shift of {amount(finding, finding.excess)} beyond what the hold-out showed"
         )
     what = "ended in an error" if finding.name == "error_ratio" else f"were slower than {objective(finding.times)}"
     return f"{canary} of the canary's {n_c} requests {what} against {champion} of the champion's {n_b}"
@@ -56,7 +63,7 @@ def _seen(finding: SignalResult) -> str:
 def _arrived(finding: SignalResult) -> str:
     total = finding.canary_observations + finding.champion_observations
     share = finding.canary_observations / max(total, 1.0)
-    lost = f"{_amount(finding, max(finding.excess or 0.0, 0.0))} of its requests were counted nowhere"
+    lost = f"{amount(finding, max(finding.excess or 0.0, 0.0))} of its requests were counted nowhere"
     return f"the canary got {share:.1%} of {number(total)} requests that arrived at either version, so {lost}"
 
 
@@ -65,22 +72,29 @@ def _shown(finding: SignalResult) -> str:
     if finding.alone is not None:
         return f"that is due to one replica alone, {finding.alone}; the others do not show it"
     if finding.state == "harm":
-        margin = _amount(finding, finding.margin)
-        return f"the {noun} is at least {_amount(finding, finding.lower)}, the margin is {margin}"
-    allowed = _amount(finding, finding.allowed)
+        margin = amount(finding, finding.margin)
+        return f"the {noun} is at least {amount(finding, finding.lower)}{_where(finding)}, the margin is {margin}"
+    allowed = _allowed(finding)
     if finding.too_few_here is not None:
         here = f"{number(finding.too_few_here)} at {finding.weight:g} % of the traffic are too few"
-        return f"over all weights the {noun} is at most {_amount(finding, finding.upper)}, but {here}"
+        return f"over all weights the {noun} is at most {amount(finding, finding.upper)}, but {here}"
     if finding.state == "safe":
-        return f"the {noun} is at most {_amount(finding, finding.upper)}, allowed is {allowed}"
-    bound = "is not bounded yet" if finding.upper is None else f"may still be {_amount(finding, finding.upper)}"
-    return f"too little traffic: the {noun} {bound}, allowed is {allowed}"
+        return f"the {noun} is at most {amount(finding, finding.upper)}, {allowed}"
+    bound = "is not bounded yet" if finding.upper is None else f"may still be {amount(finding, finding.upper)}"
+    return f"too little traffic: the {noun} {bound}, {allowed}"
 
 
-def _amount(finding: SignalResult, value: float | None) -> str:
-    """A ratio in percent or a loss as a number, with enough digits to tell it from the margin."""
-    if value is None:
-        return "unknown"
-    if finding.name == "label_loss":
-        return f"{value:.3f}"
-    return percent(value)
+def _allowed(finding: SignalResult) -> str:
+    """What the next share of the traffic allows: callers as a whole then meet no more harm than the margin."""
+    allowed, margin = amount(finding, finding.allowed), amount(finding, finding.margin)
+    return f"the margin is {margin}" if allowed == margin else f"{allowed} is allowed there (margin {margin} / share)"
+
+
+def _where(finding: SignalResult) -> str:
+    """The weight that shows the harm, where all weights together would look safe."""
+    if finding.worst_weight is None or finding.lower is None or finding.upper is None or finding.lower < finding.upper:
+        return ""
+    there, most = amount(finding, finding.worst_excess), amount(finding, finding.upper)
+    return (
+        f" at {finding.worst_weight:g} % of the traffic ({there} there), though over all weights it is at most {most}"
+    )

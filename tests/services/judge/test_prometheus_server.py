@@ -196,6 +196,8 @@ def _said(evidence: Evidence) -> tuple[str, str]:
     """The verdict, and the beginning of its reason."""
     found = judge(evidence, ROLLOUT)
     reason = found.reason.partition(": ")[2]
+    if found.verdict == "wait":
+        reason = reason.partition(": ")[2]  # after the headline
     return found.verdict, reason.partition(" (")[0].partition(";")[0]
 
 

@@ -56,7 +56,9 @@ def test_a_verdict_and_its_reason_are_one_event() -> None:
         (event,) = api.events.values()
         assert api.posts == 2
     assert (event["reason"], event["type"], event["count"]) == ("JudgeWait", "Normal", 1)
-    assert event["message"].startswith("wait: 0.00 % of the canary's 30 requests ended in an error")
+    assert event["message"].startswith(
+        "wait: not sure yet about errors. After 12 s, with 10 % of the traffic, 2.5 requests a"
+    )
     assert event["involvedObject"] == {
         "apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "churn", "namespace": "models", "uid": "a-b-c",
     }  # fmt: skip
@@ -119,7 +121,10 @@ def test_a_rollback_is_reverted_after_its_traffic_is_gone(remote: Repository) ->
         (event,) = api.events.values()
     message = remote.log()[-1].message
     assert message.startswith('Revert "Deploy churn 2"')
-    assert "Version 2 (sha256:new) of churn was rolled back:\nfail: 16.7 % of the canary's 600 requests" in message
+    assert (
+        "Version 2 (sha256:new) of churn was rolled back:\nfail: too many errors: 16.7 % against 0.00 % (margin 0.50 %). After"
+        in message
+    )
     assert "- error_ratio: state harm, canary 0.1667, champion 0, excess 0.1667, margin 0.005" in message
     assert remote.read(FILE) == asking("1")
     assert (event["reason"], event["message"].partition(":")[0]) == ("Reverted", 'Revert "Deploy churn 2"')
@@ -164,7 +169,9 @@ def test_a_deadline_between_two_samples_is_found_again(remote: Repository, secon
     assert remote.log()[-1].message.endswith(f"\n\n{word}: churn 2 sha256:new")
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(2.0, "fail: 16.7 % of the canary's 600"), (120.0, "Flagger rolled it")])
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(2.0, "fail: too many errors: 16.7 % against"), (120.0, "Flagger rolled it")]
+)
 def test_a_reverts_reason_is_that_of_the_decision(remote: Repository, seconds: float, told: str) -> None:
     """What came in after the decision, until the traffic was gone, does not take the reason out of the commit."""
     series = recorded(10, 100, 600)
