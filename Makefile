@@ -316,8 +316,8 @@ bench-image: setup  ## time a model's image as a layer, beside an engine's  ## [
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.image $(if $(PACKAGES),--packages $(PACKAGES))
 
 .PHONY: simulate
-simulate: setup  ## run the judge on thousands of simulated rollouts
-	@$(PY) -m services.judge.simulate
+simulate: setup  ## run the judge on thousands of simulated rollouts  ## [SHORT=1]
+	@$(PY) -m services.judge.simulate $(if $(SHORT),--short)
 
 ##@ Housekeeping
 
