@@ -14,7 +14,7 @@ from services.judge.plan.judging import IN_SHADOW, SHADOW_FIRST, is_possible, is
 #: Margins to try instead of one that is too small to be shown in time.
 _LADDER = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3)
 #: All signals together take longer than the slowest of them, so each alone has this part of the deadline.
-_ROOM = 0.8
+_ROOM = 0.75
 #: The share of the traffic that a canary gets at once, in percent, where steps take too long.
 _AT_ONCE = 50
 
