@@ -20,7 +20,7 @@ TRAFFIC_SETTINGS: Final[dict[str, Rollout]] = {
         max_weight=50,
         interval_seconds=900,
         deadline_minutes=14 * 24 * 60,
-        harm=Harm(error_ratio=0.05, slow_ratio=0.05, score_shift=0.2, label_loss=0.1, lost_ratio=0.3),
+        harm=Harm(error_ratio=0.05, slow_ratio=0.1, score_shift=0.2, label_loss=0.1, lost_ratio=0.3),
     ),
 }
 

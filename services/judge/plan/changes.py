@@ -9,16 +9,14 @@ from dataclasses import dataclass, replace
 from components.spec.contract import Harm, Rollout
 from components.spec.traffic_settings import TRAFFIC_SETTINGS
 from services.judge.plan.figures import Planner, Question, RowFigures, fits
-from services.judge.plan.judging import is_possible, planned_signals
+from services.judge.plan.judging import IN_SHADOW, SHADOW_FIRST, is_possible, is_shadow_first, planned_signals
 
 #: Margins to try instead of one that is too small to be shown in time.
 _LADDER = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3)
 #: All signals together take longer than the slowest of them, so each alone has this part of the deadline.
-_ROOM = 0.85
+_ROOM = 0.75
 #: The share of the traffic that a canary gets at once, in percent, where steps take too long.
 _AT_ONCE = 50
-#: What scores and labels show is shown in a shadow, too, where both versions answer the same requests.
-_SHADOWED = ("score_shift", "label_loss")
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def wider_margins(planner: Planner, rollout: Rollout) -> Change | None:
 
 def without_labels(rollout: Rollout) -> Change | None:
     """No judging of labels."""
-    if rollout.harm.label_loss is None:
+    if is_shadow_first(rollout) or rollout.harm.label_loss is None:
         return None
     return Change("no labels", "label_loss: null", "worse answers are not found by their labels",
                   _changed(rollout, harm=_harm(rollout.harm, label_loss=None)))  # fmt: skip
@@ -111,11 +109,10 @@ def without_labels(rollout: Rollout) -> Change | None:
 
 def shadow_first(rollout: Rollout) -> Change | None:
     """Scores and labels judged in a shadow before, so that the canary judges errors and latency alone."""
-    if all(getattr(rollout.harm, name) is None for name in _SHADOWED):
+    if is_shadow_first(rollout) or all(getattr(rollout.harm, name) is None for name in IN_SHADOW):
         return None
-    margins = dict.fromkeys(_SHADOWED)
-    return Change("shadow first", "score_shift: null, label_loss: null, after strategy: shadow",
-                  "the shadow's own time comes before",
+    margins = dict.fromkeys(IN_SHADOW)
+    return Change("shadow first", f"strategy: {SHADOW_FIRST}", "the shadow's own time comes before",
                   _changed(rollout, harm=_harm(rollout.harm, **margins)))  # fmt: skip
 
 

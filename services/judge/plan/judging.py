@@ -25,6 +25,9 @@ LABELS: Final = "label_loss"
 LATENCY: Final = "slow_ratio"
 LOOKS_LEFT_OUT: Final = 2
 
+#: The strategy in which these signals are judged in a shadow, on the same requests, before the canary.
+SHADOW_FIRST: Final = "shadow-then-canary"
+IN_SHADOW: Final = ("score_shift", LABELS)
 #: More means than these take long.
 _MANY_MEANS = 5
 
@@ -143,11 +146,18 @@ class CountedShares:
         return found
 
 
+def is_shadow_first(rollout: Rollout) -> bool:
+    """Whether a shadow has shown scores and labels before the canary begins."""
+    return str(rollout.strategy) == SHADOW_FIRST
+
+
 def planned_signals(rollout: Rollout) -> list[PlannedSignal]:
-    """The signals that a rollout judges, in the order of the spec."""
+    """The signals that a rollout judges in the canary, in the order of the spec."""
+    elsewhere = IN_SHADOW if is_shadow_first(rollout) else ()
     compared: list[PlannedSignal] = [
         ComparedMeans(signal, rollout.false_alarm)
         for signal in judged_signals(rollout.harm, rollout.false_alarm, HOLDOUT)
+        if signal.name not in elsewhere
     ]
     if rollout.harm.lost_ratio is None:
         return compared

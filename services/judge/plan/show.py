@@ -14,7 +14,7 @@ from components.spec.quantities import time_text
 from components.spec.traffic_settings import weight_count
 from services.judge.plan.changes import ChangeFigures
 from services.judge.plan.figures import HARMS, Planner, RowFigures, fits
-from services.judge.plan.judging import LABELS
+from services.judge.plan.judging import LABELS, is_shadow_first
 from services.judge.plan.playing import AssumedTraffic
 
 _NONE = "–"  # noqa: RUF001 -- a dash for no number
@@ -119,6 +119,8 @@ def assumptions(planner: Planner, source: str) -> str:
         f" An equal canary is failed in at most {_percent(rollout.false_alarm)} of rollouts. Least rate: with it nine"
         f" in ten end before the deadline of {time_text(planner.deadline_seconds)}.",
     ]
+    if is_shadow_first(rollout):
+        lines.append("Scores and labels are judged in the shadow before; its time is not in these figures.")
     if LABELS in signals:
         lines.append(_label_words(traffic, rollout))
     return "\n".join(lines)

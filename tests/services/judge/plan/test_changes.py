@@ -33,10 +33,11 @@ def test_what_does_not_fit_gets_changes_that_do() -> None:
 
 
 def test_only_the_margins_that_are_too_small_are_widened() -> None:
-    change = changes.wider_margins(planner(Rollout()), Rollout())
+    rollout = Rollout(harm=Harm(slow_ratio=0.05))
+    change = changes.wider_margins(planner(rollout), rollout)
     assert change is not None
     assert change.rollout.harm.error_ratio == 0.01
-    assert change.rollout.harm.slow_ratio == 0.02
+    assert change.rollout.harm.slow_ratio == 0.05
     assert change.lines.startswith("error_ratio: 0.01, score_shift: 0.1")
     assert changes.wider_margins(planner(Rollout(), rate=100), Rollout()) is None
 
@@ -61,6 +62,4 @@ def test_a_deadline_has_room_and_two_digits(seconds: float, minutes: float) -> N
 def test_the_low_setting_judges_what_the_spec_judges() -> None:
     change = changes.low_traffic(Rollout(harm=Harm(label_loss=None)))
     assert change is not None
-    assert change.rollout.harm == Harm(
-        error_ratio=0.05, slow_ratio=0.05, score_shift=0.2, label_loss=None, lost_ratio=0.3
-    )
+    assert change.rollout.harm == TRAFFIC_SETTINGS["low"].harm.model_copy(update={"label_loss": None})

@@ -9,7 +9,7 @@ from components.spec.contract import Rollout
 from services.judge.evidence import warming
 from services.judge.evidence.counts import Counts, Evidence, Stratum
 from services.judge.lost_finding import lost_finding
-from services.judge.plan.judging import LOOKS_LEFT_OUT, CountedShares, planned_signals
+from services.judge.plan.judging import LOOKS_LEFT_OUT, SHADOW_FIRST, CountedShares, planned_signals
 from services.judge.statistics.signals import LOST
 
 
@@ -22,6 +22,11 @@ def test_every_margin_of_the_spec_is_a_signal() -> None:
     assert {signal.name: signal.margin for signal in planned_signals(rollout)} == rollout.harm.margins()
     fewer = rollout.model_copy(update={"harm": rollout.harm.model_copy(update={"lost_ratio": None})})
     assert LOST not in {signal.name for signal in planned_signals(fewer)}
+
+
+def test_scores_and_labels_of_a_shadow_are_not_the_canarys() -> None:
+    rollout = Rollout().model_copy(update={"strategy": SHADOW_FIRST})
+    assert {signal.name for signal in planned_signals(rollout)} == {"error_ratio", "slow_ratio", LOST}
 
 
 @pytest.mark.parametrize("share", [0.2, 1.0])
