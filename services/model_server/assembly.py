@@ -19,7 +19,7 @@ from services.model_server.decoding import RowDecoder
 from services.model_server.events import log_event
 from services.model_server.faults import planned_faults
 from services.model_server.feedback.handler import FeedbackHandler
-from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots, LabelSlotsExposition
+from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots, LabelSlotsPage
 from services.model_server.feedback.peers import Peers
 from services.model_server.feedback.recent import RecentAnswers, recent_bytes
 from services.model_server.model import Model
@@ -78,7 +78,7 @@ class Server:
         self._logs = _open_logs(settings, counters)
         shadow = _shadow(settings, contract, shared, service)
         self._mirror: Mirror | None = shadow[0]
-        others = (LabelSlotsExposition(slots, service, settings.version), *shadow[1:])
+        labels = LabelSlotsPage(slots, service, settings.version)
         self.app = ModelApp(
             package=package,
             service=service,
@@ -86,7 +86,7 @@ class Server:
             model=Model(package, settings.version),
             decoder=RowDecoder(contract),
             counters=counters,
-            exposition=Exposition(shared.slots, package, service, settings.version, others, wall),
+            exposition=Exposition(shared.slots, package, service, settings.version, shadow[1], labels.text, wall),
             recent=recent,
             feedback=FeedbackHandler(contract.target, recent, slots, counters, self._logs.get("feedback"), self._peers),
             log=self._logs.get("predictions"),
@@ -157,10 +157,10 @@ class Server:
 
 def _shadow(
     settings: Settings, contract: Contract, shared: SharedMemory, service: str
-) -> tuple[Mirror, ShadowExposition] | tuple[None]:
-    """The mirror and its metrics, or (None,) without a candidate."""
+) -> tuple[Mirror, ShadowExposition] | tuple[None, None]:
+    """The mirror and its metrics, or (None, None) without a candidate."""
     if not settings.shadow_url:
-        return (None,)
+        return None, None
     slices = Slices(contract, settings.shadow_slices)
     memories = [slot[_shadow_offset(settings) :] for slot in shared.slots]
     mirror = Mirror(

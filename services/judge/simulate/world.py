@@ -90,6 +90,12 @@ def with_slower(latency: Array, rises: dict[str, float]) -> Array:
     return worse
 
 
+def with_slow(version: SimulatedVersion, slow: float) -> SimulatedVersion:
+    """The same version with another share of slow answers, in (0, 1); fast ones and slow ones keep their shape."""
+    times = np.where(np.arange(_BANDS) < _SLOW_BAND, (1 - slow) / (1 - version.slow), slow / version.slow)
+    return replace(version, latency=version.latency * times)
+
+
 def harmed(version: SimulatedVersion, signal: SignalName, excess: float) -> SimulatedVersion:
     """A canary that is worse than `version` by `excess` in one signal, and equal in the others.
 
@@ -122,7 +128,11 @@ def drifted(version: SimulatedVersion, progress: float) -> SimulatedVersion:
 
 
 def answer(
-    version: SimulatedVersion, requests: NDArray[np.int64], signal: SignalName | None, rng: np.random.Generator
+    version: SimulatedVersion,
+    requests: NDArray[np.int64],
+    signal: SignalName | None,
+    rng: np.random.Generator,
+    labelled: float = LABELLED,
 ) -> Array:
     """Draws the counts (rollouts, COLUMNS) of `requests` (rollouts,), for one signal or for all (None)."""
     table = np.zeros((requests.size, COLUMNS))
@@ -135,5 +145,5 @@ def answer(
     if signal in (None, "score_shift"):
         table[:, SCORES_AT] = rng.multinomial(requests, version.scores)
     if signal in (None, "label_loss"):
-        table[:, LOSSES_AT] = rng.multinomial(rng.binomial(requests, LABELLED), version.labels()) @ PARTS
+        table[:, LOSSES_AT] = rng.multinomial(rng.binomial(requests, labelled), version.labels()) @ PARTS
     return table
