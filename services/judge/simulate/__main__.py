@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import track
@@ -19,8 +21,11 @@ from services.judge.simulate.plan import plan, rows, run, run_worlds
 from services.judge.simulate.show import draw, print_all, write_json
 from services.judge.simulate.worlds import worlds
 
+Step = TypeVar("Step")
+
 FALSE_ALARM = 0.01
-_SHORT = 10
+#: Rollouts of the short form.
+_SHORT = 20
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,8 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     rollouts = _SHORT if options.short else options.rollouts
     console = Console(width=None if sys.stdout.isatty() else 160)
     began = time.monotonic()
-    planned = plan(rollouts)
-    shown = partial(track, console=console, disable=not console.is_terminal)
+    planned = plan(rollouts, short=options.short)
+    shown = partial(_shown, console)
     found = rows(list(shown(run(planned, options.seed), "rollouts", len(planned))))
     fought = contests(max(rollouts, 20), options.seed, FALSE_ALARM)
     played = list(shown(run_worlds(max(rollouts // 10, 1), options.seed), "worlds", len(worlds())))
@@ -46,6 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
     total = sum(row.rollouts for row in found)
     console.print(f"{total:,} rollouts in {time.monotonic() - began:.0f} s; {options.out / 'simulate.json'}")
     return 0 if all(claim.met for claim in made) else 1
+
+
+def _shown(console: Console, steps: Iterable[Step], what: str, number: int) -> Iterator[Step]:
+    """The steps, with a bar as they come; where nobody looks on, with a line at their end."""
+    began = time.monotonic()
+    yield from track(steps, what, number, console=console, disable=not console.is_terminal)
+    if not console.is_terminal:
+        console.print(f"{what}: {time.monotonic() - began:.0f} s")
 
 
 def _parser() -> argparse.ArgumentParser:

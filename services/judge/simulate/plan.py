@@ -17,6 +17,7 @@ from services.judge.statistics.signals import SignalName
 REQUESTS_A_LOOK = (1, 10, 100, 1000, 10_000, 30_000)
 #: Steps and largest weights, in percent.
 WEIGHTS = ((1, 5), (5, 50), (10, 50), (25, 50), (50, 50))
+_SHORT_TRAFFIC, _SHORT_WEIGHTS = (1000, 10_000), ((10, 50),)
 SIGNALS: tuple[SignalName, ...] = get_args(SignalName)
 RATIOS: tuple[SignalName, ...] = ("error_ratio", "slow_ratio")
 #: Judging all signals at once, or the 38 means of the scores, costs about this many times as much as one ratio.
@@ -48,12 +49,16 @@ class PlanRow:
     harm_missed: float = 0.0
 
 
-def plan(rollouts: int) -> list[tuple[Case, int]]:
-    """Every case with its number of rollouts; `rollouts` is the number for one row of a cheap signal."""
-    few, many = max(rollouts // _DEAR // len(WEIGHTS), 1), max(rollouts // len(WEIGHTS), 1)
+def plan(rollouts: int, *, short: bool = False) -> list[tuple[Case, int]]:
+    """Every case with its number of rollouts; `rollouts` is the number for one row of a cheap signal.
+
+    The `short` plan has some volumes of traffic and the default weights.
+    """
+    weights, traffics = (_SHORT_WEIGHTS, _SHORT_TRAFFIC) if short else (WEIGHTS, REQUESTS_A_LOOK)
+    few, many = max(rollouts // _DEAR // len(weights), 1), max(rollouts // len(weights), 1)
     planned = []
-    for traffic in REQUESTS_A_LOOK:
-        for step, largest in WEIGHTS:
+    for traffic in traffics:
+        for step, largest in weights:
             planned.append((Case("no worse", None, 0, traffic, step, largest), few))
             planned.append((Case("no worse, drifting", None, 0, traffic, step, largest, drifts=True), few))
             for signal, name, excess in _harms():

@@ -68,6 +68,8 @@ _LARGEST_BET = 0.98
 _HALVINGS = 8
 #: So many strata's wealths are kept, each against one bound: those of a hundred weights, in some ten MiB.
 _KNOWN = 16_384
+#: So many bets are kept, each against one bound at one weight: those of seven weights, in some 60 MiB.
+_KNOWN_BETS = 2048
 #: Means closer than this to the ends of their range are moved inwards.
 _EDGE = 1e-5
 
@@ -203,7 +205,7 @@ def _share_price(totals: Array, bets: _Bets) -> Array:
     return price
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=_KNOWN_BETS)
 def _bets(weight: float, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> _Bets:
     bound = np.array(bounds)[:, None]
     base, gap, spread = (grid.ravel() for grid in np.meshgrid(*_grids(prior), indexing="ij"))

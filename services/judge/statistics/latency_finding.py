@@ -77,7 +77,9 @@ def _told(signal: LatencySignal, within: Sequence[Arms], false_alarm: float) -> 
     told, shares = within_objective(signal), []
     for mean, share in enumerate(_judged(told, within)):
         single = replace(told, times=(told.times[mean],), scales=(1.0,), centres=(0.0,), allowances=(0.0,))
-        lower, upper = interval(single, only(within, mean), false_alarm)
+        # What is only told need not be told at once, so moments at which it may have begun are not looked at.
+        whole = [replace(arms, later=()) for arms in only(within, mean)]
+        lower, upper = interval(single, whole, false_alarm)
         shares.append(replace(share, margin=None, lower=lower, upper=upper))
     return shares
 

@@ -59,7 +59,7 @@ def test_a_transient_heals() -> None:
     assert [look for look, error in enumerate(errors) if error > 0.001] == [2, 3, 4]
 
 
-def test_noise_is_equal_on_both_sides_and_differs_from_look_to_look() -> None:
+def test_noise_is_equal_on_both_sides_and_new_at_each_look() -> None:
     rng = np.random.default_rng(2)
     pairs = [FAMILIES["equal noise"].versions(look, rng) for look in range(50)]
     assert all(one is other for one, other in pairs)

@@ -63,7 +63,7 @@ def test_a_threshold_seldom_finds_twice_the_margin() -> None:
     assert np.isfinite(threshold(seen(0.011, requests=100), STAKES)).mean() < 0.2
 
 
-def test_pococks_test_fails_too_many_at_the_margin_with_little_traffic() -> None:
+def test_pococks_test_fails_too_many_where_errors_are_rare() -> None:
     """The normal approximation is wrong where a look has less than one error; the level is 0.004."""
     few = Stakes((0.005,), (0.001,), 0.004)
     assert np.isfinite(pocock(seen(0.006, requests=100, rollouts=2000), few)).mean() > 2 * 0.004

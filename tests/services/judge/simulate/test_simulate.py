@@ -109,6 +109,9 @@ def test_the_plan_covers_all_traffic_weights_and_signals() -> None:
     assert {case.step_weight for case, _ in planned} == {1, 5, 10, 25, 50}
     assert {case.signal for case, _ in planned} == {None, *SIGNALS}
     assert sum(number for _, number in planned) > 5000
+    short = plan(20, short=True)
+    assert {case.name for case, _ in short} == {case.name for case, _ in planned}
+    assert sum(number for _, number in short) < 1000
 
 
 def test_a_threshold_is_calibrated_to_its_false_alarms() -> None:
