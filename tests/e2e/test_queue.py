@@ -75,7 +75,7 @@ def test_a_quota_for_one_worker_starts_none_and_is_told(ground: Ground) -> None:
     step.says(f"waits in queue '{_QUEUE}': couldn't assign flavors to pod set main: insufficient quota for cpu")
     assert f"maximum capacity ({FOR_ONE})" in step.said()
     assert step.job()["spec"]["suspend"]
-    assert ground.kube.get("pods", "-l", _WORKERS) == []
+    assert not ground.kube.get("pods", "-l", _WORKERS)
 
     ground.kube.apply(cluster_queue(FOR_TWO))
     step.says(f"is admitted by queue '{_QUEUE}'")
