@@ -20,12 +20,8 @@ from components.errors import ComponentError
 #: KFP asks for an image where a step is made; the graph gives each task its own (see `components.image.step_images`).
 _NO_IMAGE: Final = "python"
 
-#: Writes the program that is given after it to a file, and lets KFP run a function of it. KFP's own command does the
-#: same, with the source of the whole function; what Kubeflow records of a run would then hold each source nine times.
-_START: Final = (
-    'd=$(mktemp -d); printf %s "$0" >"$d/step.py"; '
-    '_KFP_RUNTIME=true exec python3 -m kfp.dsl.executor_main --component_module_path "$d/step.py" "$@"'
-)
+#: KFP's own command holds the source of the whole function. KFP's local runner looks for the name of its program in it.
+COMMAND: Final = ("python3", "-c", "from components.start import start;start('kfp.dsl.executor_main')")
 
 #: The file whose text Kubernetes shows as the reason of a container's end, and the most bytes that it keeps:
 #: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure
@@ -42,8 +38,7 @@ def step(function: Callable[..., Any]) -> Any:
     if os.environ.get("_KFP_RUNTIME") == "true":
         return function
     made = dsl.component(function, base_image=_NO_IMAGE, install_kfp_package=False)
-    program = f"from {function.__module__} import {function.__name__}"
-    made.component_spec.implementation.container.command = ["sh", "-ec", _START, program]
+    made.component_spec.implementation.container.command = list(COMMAND)
     return made
 
 

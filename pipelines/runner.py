@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import shlex
-import sys
 import textwrap
 import time
 import warnings
@@ -153,15 +151,13 @@ def run_graph(graph: Any, arguments: Mapping[str, str], work: Path, watch: Watch
 
 @contextlib.contextmanager
 def _watched(watch: Watch) -> Iterator[None]:
-    execute, python = task_executor.execute_single_task, sys.executable
+    execute = task_executor.execute_single_task
     task_executor.execute_single_task = lambda **arguments: watch.run(execute, arguments)
-    # The runner pastes the interpreter's path unquoted into a shell command.
-    sys.executable = shlex.quote(python)
     try:
         with contextlib.redirect_stdout(watch):
             yield
     finally:
-        task_executor.execute_single_task, sys.executable = execute, python
+        task_executor.execute_single_task = execute
 
 
 def forget_unused(work: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +18,14 @@ Document = dict[str, Any]
 _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 #: Where objects of a kind are.
 _PATHS: Final = {
-    "Job": "/apis/batch/v1/namespaces/{namespace}/jobs",
-    "Service": "/api/v1/namespaces/{namespace}/services",
-    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies",
-    "Pod": "/api/v1/namespaces/{namespace}/pods",
-    "Event": "/api/v1/namespaces/{namespace}/events",
-    "Workflow": "/apis/argoproj.io/v1alpha1/namespaces/{namespace}/workflows",
+    "Job": "/apis/batch/v1/namespaces/{api.namespace}/jobs",
+    "Service": "/api/v1/namespaces/{api.namespace}/services",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{api.namespace}/networkpolicies",
+    "Pod": "/api/v1/namespaces/{api.namespace}/pods",
+    "Event": "/api/v1/namespaces/{api.namespace}/events",
+    "Workflow": "/apis/argoproj.io/v1alpha1/namespaces/{api.namespace}/workflows",
+    "Workload": "/apis/kueue.x-k8s.io/{api.kueue}/namespaces/{api.namespace}/workloads",
+    "APIGroup": "/apis",
 }
 _SECONDS: Final = 30.0
 
@@ -43,6 +46,16 @@ class ClusterApi:
         settings = client.Configuration()
         config.load_incluster_config(client_configuration=settings)
         return cls(client.ApiClient(settings), _NAMESPACE_FILE.read_text(encoding="utf-8").strip())
+
+    @cached_property
+    def kueue(self) -> str:
+        """The version of Kueue's API that this cluster prefers; empty if it has no Kueue.
+
+        Raises:
+            TrainingJobError: the API refuses, or does not answer for minutes.
+        """
+        found = self.get("APIGroup", "kueue.x-k8s.io")
+        return str(found["preferredVersion"]["version"]) if found else ""
 
     def get(self, kind: str, name: str) -> Document | None:
         """An object, or None.
@@ -97,7 +110,7 @@ class ClusterApi:
             return f"(no log: {_message(error)})"
 
     def _path(self, kind: str) -> str:
-        return _PATHS[kind].format(namespace=self.namespace)
+        return _PATHS[kind].format(api=self)
 
     def _ask(
         self,

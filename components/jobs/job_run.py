@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 
 from components.errors import TrainingJobError
 from components.jobs.cluster import ClusterApi, Document, ForbiddenError
+from components.jobs.queue_state import JOB, why_it_waits
 from components.jobs.train_worker import FINAL
 from components.jobs.training_job import INPUTS, INSTANCE, JobPlan, job_object, network_objects
 from components.jobs.worker_state import ending, refusals, sentence, worker_name, worker_state
@@ -44,9 +45,15 @@ class JobRun:
         killed: the next try adopts it. A process that gets SIGTERM ends here.
 
         Raises:
-            TrainingJobError: the Job failed; holds the sentence of the worker that failed.
+            TrainingJobError: the Job failed; holds the sentence of the worker that failed. Or it has a queue, and
+                the cluster has no Kueue.
             ForbiddenError: the step's service account lacks a right.
         """
+        if self._plan.queue and not self._api.kueue:
+            raise TrainingJobError(
+                f"queue {self._plan.queue!r}: this cluster has no Kueue, so nothing would ever admit the workers; "
+                "install Kueue, or submit without QUEUE="
+            )
         with _told_to_stop():
             job = self._started()
             try:
@@ -107,8 +114,7 @@ class JobRun:
 
     def _tell(self, job: Document, pods: list[Document]) -> None:
         """Says what changed since the last look."""
-        if job["spec"].get("suspend"):
-            self._tell_once(job["metadata"]["name"], f"job {self._plan.name} waits in queue {self._plan.queue!r}")
+        if self._waits_in_queue(job):
             return
         for pod in sorted(pods, key=lambda pod: (worker_name(pod), pod["metadata"].get("creationTimestamp", ""))):
             self._tell_once(pod["metadata"]["name"], f"{worker_name(pod)} {worker_state(pod)}")
@@ -116,6 +122,18 @@ class JobRun:
             about = f"involvedObject.kind=Job,involvedObject.name={self._plan.name},reason={_REFUSED}"
             for why in refusals(self._api.items("Event", fieldSelector=about)):
                 self._tell_once(why, f"job {self._plan.name}: no pod is made: {why}")
+
+    def _waits_in_queue(self, job: Document) -> bool:
+        """Whether Kueue has not admitted the Job, or has taken it back; says so."""
+        if not self._plan.queue:
+            return False
+        name, waits = job["metadata"]["name"], bool(job["spec"].get("suspend"))
+        line = f"job {name} is admitted by queue {self._plan.queue!r}"
+        if waits:
+            workloads = self._api.items("Workload", labelSelector=f"{JOB}={job['metadata']['uid']}")
+            line = f"job {name} waits in queue {self._plan.queue!r}: {why_it_waits(workloads)}"
+        self._tell_once(name, line)
+        return waits
 
     def _tell_once(self, about: str, line: str) -> None:
         if self._told.get(about) != line:

@@ -14,6 +14,7 @@ RULES: Final = (
     ("", "pods/log", ("get",)),
     ("", "events", ("list",)),
     ("argoproj.io", "workflows", ("get",)),
+    ("kueue.x-k8s.io", "workloads", ("list",)),
 )
 
 

@@ -16,7 +16,8 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
     "": ("components", "pipelines", "services", "k8s"),
     "components": (
         *sorted(GROUND, reverse=True), "code", "step", "spec", "git", "features", "package", "signing", "image",
-        "table", "store", "releases", "models", "evaluation", "validation", "registry", "jobs", "steps", "profile",
+        "table", "store", "releases", "models", "evaluation", "validation", "registry", "jobs", "steps", "start",
+        "profile",
     ),
     "services": ("telemetry", "model_server", "judge", "image", "signing"),
     "services.judge": (

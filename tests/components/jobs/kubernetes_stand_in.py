@@ -18,7 +18,9 @@ from urllib.parse import parse_qs, urlsplit
 Document = dict[str, Any]
 Right = tuple[str, str, str]
 
-_GROUPS = {"jobs": "batch", "networkpolicies": "networking.k8s.io", "workflows": "argoproj.io"}
+_KUEUE = "kueue.x-k8s.io"
+_GROUPS = {"jobs": "batch", "networkpolicies": "networking.k8s.io"}
+_GROUPS |= {"workflows": "argoproj.io", "workloads": _KUEUE}
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _VERBS = {"POST": "create", "DELETE": "delete"}
 
@@ -42,6 +44,7 @@ class KubernetesStandIn:
         self.made: list[tuple[str, str]] = []
         self.acts: list[Callable[[], None]] = []
         self.away = 0
+        self.has_kueue = True
         self._version = 0
         self._lock = threading.RLock()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -115,6 +118,8 @@ class KubernetesStandIn:
             if self.away:
                 self.away -= 1
                 raise RefusalError(503, "ServiceUnavailable", "the server is currently unable to handle the request")
+            if path == f"/apis/{_KUEUE}":
+                return self._kueue()
             parts = path.split("/namespaces/")[1].split("/")
             assert parts[0] == self.namespace, path
             resource, name = "/".join([parts[1], *parts[3:]]), parts[2] if len(parts) > 2 else ""
@@ -124,6 +129,12 @@ class KubernetesStandIn:
             if method == "DELETE":
                 return self._delete(resource, name, body)
             return self._get(resource, name) if name else self._list(resource, query)
+
+    def _kueue(self) -> Document:
+        """The versions of Kueue's API, which every account may read."""
+        if not self.has_kueue:
+            raise RefusalError(404, "NotFound", "the server could not find the requested resource")
+        return {"kind": "APIGroup", "name": _KUEUE, "preferredVersion": {"version": "v1beta2"}}
 
     def _check_right(self, verb: str, resource: str) -> None:
         group = _GROUPS.get(resource, "")

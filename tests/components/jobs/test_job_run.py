@@ -13,6 +13,7 @@ import pytest
 from components.code import ROOT
 from components.errors import TrainingJobError
 from components.jobs.cluster import ForbiddenError
+from components.jobs.queue_state import JOB
 from components.jobs.training_job import INPUTS, QUEUE, JobPlan
 from k8s.training.rights import RULES
 from tests.components.jobs.kubernetes_stand_in import KubernetesStandIn
@@ -121,16 +122,69 @@ def test_a_refused_pod_is_told_once(cluster: KubernetesStandIn) -> None:
     assert told == [f"job {small_plan().name}: no pod is made: its pod is forbidden: exceeded quota: quota"]
 
 
-def test_a_job_in_a_queue_is_made_suspended_and_its_wait_told(cluster: KubernetesStandIn) -> None:
-    plan = small_plan(queue="gpus")
+def workload(cluster: KubernetesStandIn, job: str = "", **status: Any) -> None:
+    """What Kueue keeps of the Job, or of another."""
+    labels = {JOB: job or cluster.only("jobs")["metadata"]["uid"]}
+    cluster.put("workloads", {"metadata": {"name": "job-of-mine", "labels": labels}, "status": status})
 
-    def admit() -> None:
+
+def admission(cluster: KubernetesStandIn, given: bool) -> Callable[[], None]:
+    """Kueue admits the Job, or takes it back."""
+
+    def do() -> None:
         job = cluster.only("jobs")
-        assert (job["spec"]["suspend"], job["metadata"]["labels"][QUEUE]) == (True, "gpus")
-        job["spec"]["suspend"] = False
+        assert (job["spec"]["suspend"], job["metadata"]["labels"][QUEUE]) == (given, "gpus")
+        job["spec"]["suspend"] = not given
 
-    said = trained(cluster, lambda: None, admit, both(cluster.pod), done(cluster), plan=plan)
-    assert said[1] == f"job {plan.name} waits in queue 'gpus'"
+    return do
+
+
+def test_a_job_waits_in_its_queue_and_says_what_kueue_says(cluster: KubernetesStandIn) -> None:
+    name = small_plan(queue="gpus").name
+    full = {"type": "QuotaReserved", "status": "False", "message": "insufficient quota for cpu"}
+    taken = {"type": "Evicted", "status": "True", "message": "Preempted to accommodate a workload"}
+    said = trained(
+        cluster,
+        lambda: workload(cluster, "another", conditions=[{**full, "message": "something else"}]),
+        lambda: workload(cluster, conditions=[full]),
+        admission(cluster, given=True),
+        both(cluster.pod),
+        admission(cluster, given=False),
+        lambda: workload(cluster, conditions=[taken, full]),
+        admission(cluster, given=True),
+        both(cluster.pod),
+        done(cluster),
+        plan=small_plan(queue="gpus"),
+    )
+    assert [line.removeprefix(f"job {name} ") for line in said if line.startswith(f"job {name} ")] == [
+        "waits in queue 'gpus': Kueue has not looked at it yet",
+        "waits in queue 'gpus': insufficient quota for cpu",
+        "is admitted by queue 'gpus'",
+        "waits in queue 'gpus': insufficient quota for cpu",
+        "waits in queue 'gpus': Preempted to accommodate a workload; insufficient quota for cpu",
+        "is admitted by queue 'gpus'",
+    ]
+
+
+def test_a_check_of_kueue_that_is_not_ready_is_told(cluster: KubernetesStandIn) -> None:
+    check = {"name": "nodes", "state": "Pending", "message": "no node yet"}
+    reserved = {"type": "QuotaReserved", "status": "True", "message": "Quota reserved in ClusterQueue gpus"}
+    said = trained(
+        cluster,
+        lambda: workload(cluster, conditions=[reserved], admissionChecks=[check, {**check, "state": "Ready"}]),
+        admission(cluster, given=True),
+        both(cluster.pod),
+        done(cluster),
+        plan=small_plan(queue="gpus"),
+    )
+    assert said[1].endswith(" waits in queue 'gpus': check nodes is Pending: no node yet")
+
+
+def test_a_queue_without_kueue_is_refused_before_a_job_is_made(cluster: KubernetesStandIn) -> None:
+    cluster.has_kueue = False
+    assert "queue 'gpus': this cluster has no Kueue" in refused(cluster, plan=small_plan(queue="gpus"))
+    assert cluster.made == []
+    assert trained(cluster, both(cluster.pod), done(cluster))[-1] == "worker 0 ended on node1 with 0"
 
 
 # --- the step is killed, tried again, ended ----------------------------------------------------
@@ -235,8 +289,9 @@ NEEDED = [right for right in RIGHTS if right[1] not in ("workflows", "pods/log")
 @pytest.mark.parametrize("right", [right for right in NEEDED if right != ("", "pods", "get")])
 def test_each_right_is_needed(cluster: KubernetesStandIn, right: tuple[str, str, str]) -> None:
     cluster.rights.remove(right)
+    acts = lambda: None, admission(cluster, given=True), lambda: None, both(cluster.pod), done(cluster)
     with pytest.raises(ForbiddenError, match=rf"cannot {right[2]} resource \"{right[1]}\".*make rights NAMESPACE=runs"):
-        trained(cluster, lambda: None, both(cluster.pod), done(cluster))
+        trained(cluster, *acts, plan=small_plan(queue="gpus"))
 
 
 def test_an_api_that_is_away_for_a_moment_ends_nothing(cluster: KubernetesStandIn) -> None:
