@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT
 from services.judge.evidence.exposition import Reading
 from services.judge.evidence.slots import Slotted
 from services.telemetry import ARRIVED_SECONDS
@@ -34,6 +35,7 @@ class Replica:
     """One replica's samples, in order of time (Unix seconds).
 
     `arrived` are the requests that reached it, by slot of time; of a slot that is missing there it is not known.
+    `seen_whole` means that none had reached it before the first of these slots.
     """
 
     role: Role
@@ -41,6 +43,7 @@ class Replica:
     readings: list[Reading] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
     arrived: dict[int, float] = field(default_factory=dict)
+    seen_whole: bool = False
     _counted_from: float = -math.inf
     _stacked: tuple[Rows, NDArray[np.bool_]] | None = None
 
@@ -76,7 +79,9 @@ class Replica:
 
         A process that was started anew has not counted what came before: such slots stay as they were known.
         """
-        if len(self.rows) > 1 and (self.rows[-1] < self.rows[-2]).any():
+        if len(self.rows) == 1:
+            self.seen_whole = bool(self.rows[0][REQUESTS_AT] <= sum(slotted.arrived.values()) + IN_FLIGHT)
+        elif (self.rows[-1] < self.rows[-2]).any():
             self._counted_from = at
         for slot, count in slotted.arrived.items():
             if slot * ARRIVED_SECONDS >= self._counted_from and (slot + 1) * ARRIVED_SECONDS <= at:

@@ -22,6 +22,7 @@ from services.judge.evidence.arrivals import Arrivals
 from services.judge.evidence.counts import (
     COLUMNS,
     ERRORS_AT,
+    IN_FLIGHT,
     LOSSES_AT,
     MOMENT_AGES,
     MOMENTS,
@@ -36,8 +37,6 @@ from services.judge.evidence.labels import LabelledAnswers
 from services.judge.evidence.series import Replica, Rows, Series
 from services.judge.evidence.warming import Timing, is_warm, warm_from
 
-#: A page is not a snapshot: this many requests may end while it is read.
-IN_FLIGHT = 5.0
 #: What is not judged while a version warms up.
 _SLOWER = range(SLOWER_AT.start, SLOWER_AT.stop)
 _LATENCY_AT = [SLOW_AT, TIMED_AT, *_SLOWER]
