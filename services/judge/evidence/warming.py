@@ -59,8 +59,11 @@ def is_warm(
 ) -> NDArray[np.bool_]:
     """Which steps of a replica, by the times at which they start, tell how it answers for good."""
     unsettled = _LOOKS * timing.look_seconds
-    began = [replica.times[0], *np.array(replica.times)[replica.restarts].tolist()]
-    young = np.any([(starts >= at) & (starts < at + unsettled) for at in began[_known_long(series, replica) :]], axis=0)
+    times = np.array(replica.times)
+    # The step in which a process was started anew holds its first requests.
+    anew = np.flatnonzero(replica.restarts)
+    began = [*[(times[0], times[0])][_known_long(series, replica) :], *zip(times[anew - 1], times[anew], strict=True)]
+    young = np.any([(starts >= before) & (starts < at + unsettled) for before, at in began], axis=0)
     warm: NDArray[np.bool_] = (series.since_change(starts) >= unsettled) & (starts >= canary_warm_from) & ~young
     return warm
 
