@@ -55,10 +55,13 @@ def arrivals(
 
 
 def _counted(replica: Replica, slots: NDArray[np.int64], gone: float) -> Rows:
-    """The requests of a replica in each slot; 0 before and after its time, NaN where it is not known."""
+    """The requests of a replica in each slot; 0 before and after its time, NaN where it is not known.
+
+    A replica that had counted more requests at its first sample than that sample tells of was there before.
+    """
     known, counts = np.array(list(replica.arrived)), np.array(list(replica.arrived.values()))
     numbers = np.full(len(slots), np.nan)
-    numbers[slots < min(known, default=math.inf)] = 0.0
+    numbers[slots < min(known, default=math.inf)] = 0.0 if replica.seen_whole else np.nan
     here = (known >= slots[0]) & (known <= slots[-1]) if len(slots) else np.zeros(len(known), dtype=bool)
     numbers[known[here] - slots[:1]] = counts[here]
     until = replica.times[-1]

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from components.spec.contract import SCORE_EDGES
 from services.telemetry import LABEL_LOSSES, SLOWER_TIMES
 
+#: A page is not a snapshot: this many requests may end while it is read.
+IN_FLIGHT = 5.0
 BINS = len(SCORE_EDGES)
 LOSSES = len(LABEL_LOSSES)
 #: So many moments of a rollout, evenly spaced until its deadline, may be taken for the beginning of harm.

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from components.spec.contract import SCORE_EDGES
 from services.judge.evidence.arrivals import arrivals
-from services.judge.evidence.counts import REQUESTS_AT, Evidence, HoldoutShift, Outlier
+from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, Evidence, HoldoutShift, Outlier
 from services.judge.evidence.labels import labelled_answers
 from services.judge.evidence.outliers import unlike, without
 from services.judge.evidence.series import Replica, Series
-from services.judge.evidence.strata import IN_FLIGHT, Beside, counted_since, strata
+from services.judge.evidence.strata import Beside, counted_since, strata
 from services.judge.evidence.warming import UNTIMED, Timing
 
 

@@ -6,21 +6,20 @@ would be of its young answers, a champion's also of its old ones: the two would 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from services.judge.evidence.counts import LOSSES
+from services.judge.evidence.forgotten import remembered_parts
 from services.judge.evidence.series import Replica, Rows, Series
 from services.judge.evidence.slots import Row
 
 #: The share of labelled answers is rounded in its log-odds, so that it seldom moves from one look to the next: a bet
 #: is one process only while its share stays.
 _LOG_ODDS_STEP = 0.1
-#: The time at which all replicas were seen lies within so many of the last samples of each.
-_SAMPLES = 16
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,10 @@ class AnswerSlots:
     def where(self, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> AnswerSlots:
         """The chosen slots."""
         return AnswerSlots(self.starts[chosen], self.ends[chosen], self.rows[chosen])
+
+    def thinned(self, parts: Rows) -> AnswerSlots:
+        """The same slots, of which each counts in part; that is fair, as a part of a bet is."""
+        return AnswerSlots(self.starts, self.ends, self.rows * parts[:, None])
 
     @property
     def losses(self) -> Row:
@@ -87,8 +90,8 @@ def labelled_answers(
     """The answers since the rollout began; None if a replica does not tell labels by the time of their answers.
 
     A replica that is gone has forgotten its answers, so labels that come late do not count there any more: all its
-    labels are left out. All replicas are seen as they were at one time. `mature_seconds` is the age from which an
-    answer counts.
+    labels are left out, and the other side's of the same time count in part. All replicas are seen as they were at
+    one time. `mature_seconds` is the age from which an answer counts.
     """
     live = [[one for one in side if one.times[-1] >= now - gone] for side in (champions, canaries)]
     newest = [one.readings[-1].slotted for side in live for one in side]
@@ -96,6 +99,10 @@ def labelled_answers(
         return None
     common = min(now, *(one.times[-1] for side in live for one in side))
     champion, canary = (_answers(side, began, common) for side in live)
+    champion, canary = (
+        side.thinned(remembered_parts(others, common, now - gone, side.starts, side.ends))
+        for side, others in ((champion, canaries), (canary, champions))
+    )
     mature = [side.where(side.ends <= common - mature_seconds) for side in (champion, canary)]
     immature = champion.remembered + canary.remembered - sum(side.remembered for side in mature)
     weights = [series.weights_throughout(side.starts, side.ends) for side in mature]
@@ -116,13 +123,18 @@ def _answers(replicas: Sequence[Replica], began: float, at: float) -> AnswerSlot
 
 def _seen_at(replica: Replica, at: float) -> tuple[float, dict[int, Row]]:
     """The length of a replica's slots, and its labels as they stood at a time, between its two samples around it."""
-    samples = [(time, reading.slotted) for time, reading in zip(replica.times, replica.readings, strict=True)]
-    for (before, older), (after, newer) in pairwise(samples[-_SAMPLES:]):
-        if before <= at <= after and older is not None and newer is not None:
-            part = (at - before) / (after - before)
-            pairs = {slot: (older.labels.get(slot, np.zeros(LOSSES + 1)), row) for slot, row in newer.labels.items()}
-            return newer.label_seconds, {slot: one + part * (two - one) for slot, (one, two) in pairs.items()}
-    time, slotted = samples[-1]
-    if slotted is not None and time <= at:
-        return slotted.label_seconds, slotted.labels
-    return 1.0, {}
+    place = bisect_right(replica.times, at)
+    if place == 0:
+        return 1.0, {}
+    known = (reading.slotted for reading in replica.readings[place - 1 :])
+    # What a rollout of minutes ago ended with may be forgotten: then the oldest that is known has to do.
+    older = next((slotted for slotted in known if slotted is not None and slotted.label_seconds), None)
+    if older is None:
+        return 1.0, {}
+    newer = replica.readings[place].slotted if place < len(replica.times) else None
+    if newer is None or older is not replica.readings[place - 1].slotted:
+        return older.label_seconds, older.labels
+    before, after = replica.times[place - 1 : place + 1]
+    part, none = (at - before) / (after - before), np.zeros(LOSSES + 1)
+    pairs = {slot: (older.labels.get(slot, none), row) for slot, row in newer.labels.items()}
+    return newer.label_seconds, {slot: one + part * (two - one) for slot, (one, two) in pairs.items()}

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT
 from services.judge.evidence.exposition import Reading
 from services.judge.evidence.slots import Slotted
 from services.telemetry import ARRIVED_SECONDS
@@ -34,6 +35,7 @@ class Replica:
     """One replica's samples, in order of time (Unix seconds).
 
     `arrived` are the requests that reached it, by slot of time; of a slot that is missing there it is not known.
+    `seen_whole` means that none had reached it before the first of these slots.
     """
 
     role: Role
@@ -41,13 +43,33 @@ class Replica:
     readings: list[Reading] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
     arrived: dict[int, float] = field(default_factory=dict)
+    seen_whole: bool = False
     _counted_from: float = -math.inf
+    _stacked: tuple[Rows, NDArray[np.bool_]] | None = None
+
+    @property
+    def table(self) -> Rows:
+        """The counts of all samples; (samples, COLUMNS)."""
+        return self._stack()[0]
+
+    @property
+    def restarts(self) -> NDArray[np.bool_]:
+        """Whether the counters began anew between each sample and the one before it; (samples,), the first False."""
+        return self._stack()[1]
+
+    def _stack(self) -> tuple[Rows, NDArray[np.bool_]]:
+        if self._stacked is None:
+            table = np.stack(self.rows)
+            restarts = np.concatenate([[False], (table[1:] < table[:-1]).any(axis=1)])
+            self._stacked = table, restarts
+        return self._stacked
 
     def add(self, at: float, reading: Reading) -> None:
         """Adds the reading of a time."""
         self.times.append(at)
         self.readings.append(reading)
         self.rows.append(reading.counts.vector())
+        self._stacked = None
         if reading.slotted is not None:
             self._take_arrivals(at, reading.slotted)
         self._forget_slots(at)
@@ -57,18 +79,19 @@ class Replica:
 
         A process that was started anew has not counted what came before: such slots stay as they were known.
         """
-        if self.restarted_at(len(self.times) - 1):
+        if len(self.rows) == 1:
+            self.seen_whole = bool(self.rows[0][REQUESTS_AT] <= sum(slotted.arrived.values()) + IN_FLIGHT)
+        elif (self.rows[-1] < self.rows[-2]).any():
             self._counted_from = at
         for slot, count in slotted.arrived.items():
             if slot * ARRIVED_SECONDS >= self._counted_from and (slot + 1) * ARRIVED_SECONDS <= at:
                 self.arrived[slot] = count
 
-    def restarted_at(self, place: int) -> bool:
-        """Whether the counters began anew between a sample and the one before it."""
-        return place > 0 and bool((self.rows[place] < self.rows[place - 1]).any())
-
-    def forget_arrivals(self, at: float) -> None:
-        """Drops the slots that were over before a time."""
+    def forget_before(self, at: float) -> None:
+        """Drops what was sampled, or over, before a time, except the last sample, from which counting starts."""
+        keep = max(bisect_left(self.times, at) - 1, 0)
+        del self.times[:keep], self.readings[:keep], self.rows[:keep]
+        self._stacked = None if keep else self._stacked
         for slot in [slot for slot in self.arrived if (slot + 1) * ARRIVED_SECONDS < at]:
             del self.arrived[slot]
 
@@ -186,8 +209,6 @@ class Series:
         keep = max(bisect_left(self.weight_times, at) - 1, 0)
         del self.weight_times[:keep], self.weights[:keep]
         for name, replica in list(self.replicas.items()):
-            keep = max(bisect_left(replica.times, at) - 1, 0)
-            del replica.times[:keep], replica.readings[:keep], replica.rows[:keep]
-            replica.forget_arrivals(at)
+            replica.forget_before(at)
             if replica.times and replica.times[-1] < at:
                 del self.replicas[name]

@@ -7,7 +7,7 @@ whose labels came back. The judge then finds the weight that was set at that tim
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,9 @@ from services.judge.evidence.counts import LOSSES
 Row = NDArray[np.float64]
 #: Columns of a slot's row in `Slotted.labels`: labelled answers by loss, and all answers that labels may come back for.
 REMEMBERED_AT = LOSSES
+#: A server may be ahead of the time at which its page is said to be read: its clock is, or the page came late. The
+#: oldest slots are not believed, for so much ahead they may be the newest, with next to nothing in them.
+_AHEAD_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,22 @@ def slotted(at: float, label_seconds: float, labelled: Iterable[SlotNumber], arr
     """The numbers of a page that was read at a time (Unix seconds)."""
     labels: dict[int, Row] = {}
     if label_seconds > 0:
-        now = math.floor(at / label_seconds)
-        for number in labelled:
-            slot = _slot(number.place, now, telemetry.LABEL_SLOTS)
+        for slot, number in _believed(labelled, at, label_seconds, telemetry.LABEL_SLOTS):
             row = labels.setdefault(slot, np.zeros(LOSSES + 1))
             row[REMEMBERED_AT if number.loss is None else number.loss] += number.value
-    now = math.floor(at / telemetry.ARRIVED_SECONDS)
-    return Slotted(
-        label_seconds, labels,
-        {_slot(number.place, now, telemetry.ARRIVED_SLOTS): number.value for number in arrived},
-    )  # fmt: skip
+    counted = _believed(arrived, at, telemetry.ARRIVED_SECONDS, telemetry.ARRIVED_SLOTS)
+    return Slotted(label_seconds, labels, {slot: number.value for slot, number in counted})
+
+
+def _believed(
+    numbers: Iterable[SlotNumber], at: float, seconds: float, slots: int
+) -> Iterator[tuple[int, SlotNumber]]:
+    """The numbers with their slots, up to that of a time; without those that may belong to later ones."""
+    now, ahead = math.floor(at / seconds), math.floor((at + _AHEAD_SECONDS) / seconds)
+    for number in numbers:
+        slot = _slot(number.place, now, slots)
+        if slot > ahead - slots:
+            yield slot, number
 
 
 def _slot(place: int, now: int, slots: int) -> int:

@@ -12,7 +12,7 @@ where the servers tell it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from services.judge.evidence.arrivals import Arrivals
 from services.judge.evidence.counts import (
     COLUMNS,
     ERRORS_AT,
+    IN_FLIGHT,
     LOSSES_AT,
     MOMENT_AGES,
     MOMENTS,
@@ -36,8 +37,6 @@ from services.judge.evidence.labels import LabelledAnswers
 from services.judge.evidence.series import Replica, Rows, Series
 from services.judge.evidence.warming import Timing, is_warm, warm_from
 
-#: A page is not a snapshot: this many requests may end while it is read.
-IN_FLIGHT = 5.0
 #: What is not judged while a version warms up.
 _SLOWER = range(SLOWER_AT.start, SLOWER_AT.stop)
 _LATENCY_AT = [SLOW_AT, TIMED_AT, *_SLOWER]
@@ -104,15 +103,18 @@ def _stratum(
     weight: float, champions: list[_Steps], canaries: list[_Steps], began: float, timing: Timing, beside: Beside
 ) -> Stratum:
     """One weight's counts: in all, and since some of its moments, without those that contradict themselves."""
-    starts = np.concatenate([steps.starts for steps in (*champions, *canaries)])
+    champion, canary = _together(champions), _together(canaries)
+    starts = np.concatenate([champion.starts, canary.starts])
     # All that follows the deadline is one moment: the bets' probability is divided among so many, and no more.
     moments = np.minimum(np.floor((starts - began) / timing.moment_seconds), MOMENTS - 1)
     first, last = int(moments.min()), int(moments.max())
     since = [began + (last - age) * timing.moment_seconds for age in reversed(MOMENT_AGES) if last - age > first]
-    sums = [(_total(champions), _total(canaries)), *(_since(champions, canaries, moment) for moment in since)]
+    read = _last_read(champions)
+    whole_time = champion.rows.sum(axis=0), canary.rows.sum(axis=0)
+    sums = [whole_time, *(_since(champion, canary, moment, read) for moment in since)]
     if beside.labels is not None:
         sums = [_labelled(pair, beside.labels, weight, at) for pair, at in zip(sums, (-math.inf, *since), strict=True)]
-    whole, *later = ((_settle(champion), _settle(canary)) for champion, canary in filter(None, sums))
+    whole, *later = ((_settle(theirs), _settle(ours)) for theirs, ours in filter(None, sums))
     fair = tuple(pair for pair in later if not any(map(_contradictory, pair)))
     return Stratum(
         weight, *whole, fair,
@@ -132,12 +134,13 @@ def _labelled(
     return pair
 
 
-def _total(side: Iterable[_Steps]) -> Rows:
-    total: Rows = np.sum([np.zeros(COLUMNS), *(steps.rows.sum(axis=0) for steps in side)], axis=0)
-    return total
+def _together(side: list[_Steps]) -> _Steps:
+    """The steps of all replicas of a side."""
+    starts, ends = (np.concatenate([np.zeros(0), *times]) for times in ([s.starts for s in side], [s.ends for s in side]))
+    return _Steps(starts, ends, np.concatenate([np.zeros((0, COLUMNS)), *(steps.rows for steps in side)]))
 
 
-def _since(champions: list[_Steps], canaries: list[_Steps], begin: float) -> tuple[Rows, Rows] | None:
+def _since(champion: _Steps, canary: _Steps, begin: float, champion_read: float) -> tuple[Rows, Rows] | None:
     """The champion's and the canary's counts since a time; None where nothing can be compared yet.
 
     Replicas are not read at the same time, and a failure that both sides share for a few seconds may fall into the
@@ -145,23 +148,20 @@ def _since(champions: list[_Steps], canaries: list[_Steps], begin: float) -> tup
     champion's last sample, and a step of the champion that reaches beyond the canary's time counts in part, but with
     all its errors and slow requests.
     """
-    ours = [steps.where(steps.within(begin, _last_read(champions))) for steps in canaries]
-    ours = [steps for steps in ours if len(steps.starts)]
-    if not ours:
+    ours = canary.where(canary.within(begin, champion_read))
+    if not len(ours.starts):
         return None
-    start, end = min(steps.starts[0] for steps in ours), max(steps.ends[-1] for steps in ours)
-    theirs = np.zeros(COLUMNS)
-    for steps in champions:
-        part = np.clip(np.minimum(steps.ends, end) - np.maximum(steps.starts, start), 0, None)
-        part = (part / np.maximum(steps.ends - steps.starts, 1e-9))[:, None]
-        theirs += (part * steps.rows).sum(axis=0)
-        cut = ((part > 0) * (1 - part) * steps.rows).sum(axis=0)
-        for bad, whole in _BAD:
-            theirs[bad] += cut[bad]
-            theirs[whole] += np.nan_to_num(cut[bad])  # it may be missing, and hides no other
-        # Most requests may be slower than a part of the objective, so these do not add to the requests.
-        theirs[SLOWER_AT] = np.minimum(theirs[SLOWER_AT] + cut[SLOWER_AT], theirs[TIMED_AT])
-    return theirs, _total(ours)
+    start, end = ours.starts.min(), ours.ends.max()
+    part = np.clip(np.minimum(champion.ends, end) - np.maximum(champion.starts, start), 0, None)
+    part = (part / np.maximum(champion.ends - champion.starts, 1e-9))[:, None]
+    theirs: Rows = (part * champion.rows).sum(axis=0)
+    cut = ((part > 0) * (1 - part) * champion.rows).sum(axis=0)
+    for bad, whole in _BAD:
+        theirs[bad] += cut[bad]
+        theirs[whole] += np.nan_to_num(cut[bad])  # it may be missing, and hides no other
+    # Most requests may be slower than a part of the objective, so these do not add to the requests.
+    theirs[SLOWER_AT] = np.minimum(theirs[SLOWER_AT] + cut[SLOWER_AT], theirs[TIMED_AT])
+    return theirs, ours.rows.sum(axis=0)
 
 
 def _last_read(side: list[_Steps]) -> float:
@@ -177,11 +177,10 @@ def _contradictory(counts: Counts) -> bool:
 
 def _increments(series: Series, began: float, replica: Replica) -> tuple[Rows, _Steps]:
     """For each step between two samples, the weight that was set all that time (or NaN), and the replica's counts."""
-    times, rows = np.array(replica.times), np.stack(replica.rows)
+    times, rows = np.array(replica.times), replica.table
     weights = series.weights_throughout(times[:-1], times[1:])
     weights[times[:-1] < began] = np.nan
-    restarted = (rows[1:] < rows[:-1]).any(axis=1, keepdims=True)
-    return weights, _Steps(times[:-1], times[1:], np.where(restarted, rows[1:], rows[1:] - rows[:-1]))
+    return weights, _Steps(times[:-1], times[1:], np.where(replica.restarts[1:, None], rows[1:], rows[1:] - rows[:-1]))
 
 
 def _settle(row: Rows) -> Counts:

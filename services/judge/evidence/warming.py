@@ -43,18 +43,15 @@ def warm_from(began: float, canaries: Sequence[Replica], timing: Timing) -> floa
     """The time from which the canary is warm: it has answered `warm_requests` since the rollout began."""
     if timing.warm_requests <= 0:
         return began
-    steps = [
-        (end, float(max(later[REQUESTS_AT] - earlier[REQUESTS_AT], 0.0)))
-        for one in canaries
-        for start, end, earlier, later in zip(one.times, one.times[1:], one.rows, one.rows[1:], strict=False)
-        if start >= began
-    ]
-    answered = 0.0
-    for end, requests in sorted(steps):
-        answered += requests
-        if answered >= timing.warm_requests:
-            return end
-    return math.inf
+    ends, requests = [np.zeros(0)], [np.zeros(0)]
+    for one in canaries:
+        times, counted = np.array(one.times), one.table[:, REQUESTS_AT]
+        here = times[:-1] >= began
+        ends.append(times[1:][here])
+        requests.append(np.maximum(np.nan_to_num(counted[1:] - counted[:-1]), 0.0)[here])
+    order = np.argsort(ended := np.concatenate(ends), kind="stable")
+    enough = np.cumsum(np.concatenate(requests)[order]) >= timing.warm_requests
+    return float(ended[order][np.argmax(enough)]) if enough.any() else math.inf
 
 
 def is_warm(
@@ -62,8 +59,11 @@ def is_warm(
 ) -> NDArray[np.bool_]:
     """Which steps of a replica, by the times at which they start, tell how it answers for good."""
     unsettled = _LOOKS * timing.look_seconds
-    began = [replica.times[0], *(at for place, at in enumerate(replica.times) if replica.restarted_at(place))]
-    young = np.any([(starts >= at) & (starts < at + unsettled) for at in began[_known_long(series, replica) :]], axis=0)
+    times = np.array(replica.times)
+    # The step in which a process was started anew holds its first requests.
+    anew = np.flatnonzero(replica.restarts)
+    began = [*[(times[0], times[0])][_known_long(series, replica) :], *zip(times[anew - 1], times[anew], strict=True)]
+    young = np.any([(starts >= before) & (starts < at + unsettled) for before, at in began], axis=0)
     warm: NDArray[np.bool_] = (series.since_change(starts) >= unsettled) & (starts >= canary_warm_from) & ~young
     return warm
 

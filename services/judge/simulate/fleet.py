@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,21 +12,29 @@ from services import telemetry
 from services.judge.evidence.counts import COLUMNS, ERRORS_AT, LOSSES, LOSSES_AT, REQUESTS_AT, SLOW_AT, Counts
 from services.judge.evidence.exposition import PARTS, Reading
 from services.judge.evidence.series import Role
-from services.judge.evidence.slots import REMEMBERED_AT, Slotted
+from services.judge.evidence.slots import REMEMBERED_AT, SlotNumber, slotted
 from services.judge.simulate.rollouts import HOLDOUT
 from services.judge.simulate.world import LABELLED, SimulatedVersion, answer
 from services.judge.statistics.evalue import Array
 
 #: Seconds of the slots in which a server tells labels; its default.
 _LABEL_SECONDS = 30
+_SLOTS = {_LABEL_SECONDS: telemetry.LABEL_SLOTS, telemetry.ARRIVED_SECONDS: telemetry.ARRIVED_SLOTS}
 
 
 @dataclass
 class SimulatedReplica:
-    """One replica: its counters since it started, and what it tells by slots of time."""
+    """One replica: its counters since it started, and what it tells by slots of time.
+
+    `clock` is the number of seconds that its node's clock is ahead. It is scraped in every second whose remainder by
+    the time between scrapes is `phase`. While it is not `ready` it gets no requests.
+    """
 
     name: str
     role: Role
+    clock: float = 0.0
+    phase: int = 0
+    ready: bool = True
     totals: Array = field(default_factory=lambda: np.zeros(COLUMNS))
     labels: dict[int, Array] = field(default_factory=dict)
     arrived: dict[int, float] = field(default_factory=dict)
@@ -32,7 +42,7 @@ class SimulatedReplica:
     def takes(self, now: int, counted: Array) -> None:
         """Adds the requests of one second; `counted` has the shape (COLUMNS,)."""
         self.totals += counted
-        slot = now // telemetry.ARRIVED_SECONDS
+        slot = self._slot(now, telemetry.ARRIVED_SECONDS)
         self.arrived[slot] = self.arrived.get(slot, 0.0) + counted[REQUESTS_AT]
         self._row(now)[REMEMBERED_AT] += counted[REQUESTS_AT] - counted[ERRORS_AT]
 
@@ -43,35 +53,61 @@ class SimulatedReplica:
 
     def reading(self, now: int) -> Reading:
         """Its page."""
-        newest = now // telemetry.ARRIVED_SECONDS
-        ring = range(newest - telemetry.ARRIVED_SLOTS + 1, newest + 1)
-        self.arrived = {slot: self.arrived.get(slot, 0.0) for slot in ring}
-        arrived = dict(self.arrived)
-        labels = {slot: row.copy() for slot, row in self.labels.items()}
+        self.arrived = {slot: self.arrived.get(slot, 0.0) for slot in self._ring(now, telemetry.ARRIVED_SECONDS)}
+        kept = self._ring(now, _LABEL_SECONDS)
+        self.labels = {slot: row for slot, row in self.labels.items() if slot in kept}
         package, champion = f"sha256:{self.role}", "sha256:champion"
         return Reading(
             Counts.from_vector(self.totals), self.role, package, champion, HOLDOUT,
-            Slotted(_LABEL_SECONDS, labels, arrived),
+            slotted(now, _LABEL_SECONDS, self._labelled(), self._arrived()),
         )  # fmt: skip
 
+    def _labelled(self) -> Iterator[SlotNumber]:
+        for slot, row in self.labels.items():
+            for loss, value in enumerate(row.tolist()):
+                yield SlotNumber(slot % telemetry.LABEL_SLOTS, None if loss == REMEMBERED_AT else loss, value)
+
+    def _arrived(self) -> Iterator[SlotNumber]:
+        for slot, value in self.arrived.items():
+            yield SlotNumber(slot % telemetry.ARRIVED_SLOTS, None, value)
+
     def _row(self, at: int) -> Array:
-        return self.labels.setdefault(at // _LABEL_SECONDS, np.zeros(LOSSES + 1))
+        return self.labels.setdefault(self._slot(at, _LABEL_SECONDS), np.zeros(LOSSES + 1))
+
+    def _slot(self, at: int, seconds: int) -> int:
+        return math.floor((at + self.clock) / seconds)
+
+    def _ring(self, now: int, seconds: int) -> range:
+        newest = self._slot(now, seconds)
+        return range(newest - _SLOTS[seconds] + 1, newest + 1)
 
 
 @dataclass(frozen=True)
 class LabelDelays:
-    """Seconds from an answer to its label, by class."""
+    """Seconds from an answer to its label, by class; and the part of the labels that come, by class."""
 
     negative: int
     positive: int
+    negatives: float = 1.0
+    positives: float = 1.0
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """How replicas are run: clocks differ by up to `clocks` seconds either way, scrapes come each `scrape_seconds`."""
+
+    scrape_seconds: int = 1
+    clocks: float = 0.0
 
 
 class Side:
-    """The replicas of one version behind the gateway, which gives each the same chance."""
+    """The replicas of one version behind the gateway, which gives each that is ready the same chance."""
 
-    def __init__(self, role: Role, replicas: int, rng: np.random.Generator, delays: LabelDelays | None) -> None:
-        self.role, self._rng, self._delays = role, rng, delays
-        self._made = 0
+    def __init__(
+        self, role: Role, replicas: int, rng: np.random.Generator, delays: LabelDelays | None, nodes: Nodes
+    ) -> None:
+        self.role, self._rng, self._delays, self._nodes = role, rng, delays, nodes
+        self._made, self.wanted = 0, replicas
         self.replicas: list[SimulatedReplica] = []
         self._coming: dict[int, list[tuple[SimulatedReplica, int, Array]]] = {}
         for _ in range(replicas):
@@ -80,18 +116,27 @@ class Side:
     def add(self) -> None:
         """Starts one more replica."""
         self._made += 1
-        self.replicas.append(SimulatedReplica(f"{self.role}-{self._made}", self.role))
+        clock, phase = self._nodes.clocks * self._rng.uniform(-1, 1), int(self._rng.integers(self._nodes.scrape_seconds))
+        self.replicas.append(SimulatedReplica(f"{self.role}-{self._made}", self.role, clock, phase))
 
-    def remove(self) -> None:
-        """Ends a replica, which takes along what was counted since its last scrape."""
-        self.replicas.pop(int(self._rng.integers(len(self.replicas))))
+    def remove(self, place: int | None = None) -> None:
+        """Ends a replica, by default any; it takes along what was counted since its last scrape."""
+        self.replicas.pop(int(self._rng.integers(len(self.replicas))) if place is None else place)
+
+    def scale(self, replicas: int) -> None:
+        """Adds or ends a replica if there are not so many."""
+        if len(self.replicas) < replicas:
+            self.add()
+        elif len(self.replicas) > replicas:
+            self.remove()
 
     def second(self, now: int, requests: int, version: SimulatedVersion, lost: float, broken: int | None) -> int:
         """Answers one second's requests, of which a part is lost; a `broken` replica answers all with errors.
 
         Returns the number of requests that were answered.
         """
-        parts = self._rng.multinomial(requests, np.full(len(self.replicas), 1 / len(self.replicas)))
+        ready = np.array([replica.ready for replica in self.replicas], dtype=np.float64)
+        parts = self._rng.multinomial(requests, ready / ready.sum())
         kept = self._rng.binomial(parts, 1 - lost)
         for place, (replica, number) in enumerate(zip(self.replicas, kept, strict=True)):
             counted = answer(version, np.array([number]), None, self._rng)[0]
@@ -110,6 +155,8 @@ class Side:
         self, replica: SimulatedReplica, now: int, answers: int, version: SimulatedVersion, delays: LabelDelays
     ) -> None:
         cells = self._rng.multinomial(self._rng.binomial(answers, LABELLED), version.labels())
-        for first, delay in ((0, delays.negative), (1, delays.positive)):
-            losses = cells[first::2] @ PARTS[first::2]
+        classes = ((0, delays.negative, delays.negatives), (1, delays.positive, delays.positives))
+        for first, delay, part in classes:
+            come = cells[first::2] if part == 1 else self._rng.binomial(cells[first::2], part)
+            losses = come @ PARTS[first::2]
             self._coming.setdefault(now + max(delay, 1), []).append((replica, now, losses))

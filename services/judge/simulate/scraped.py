@@ -18,7 +18,8 @@ from components.spec.contract import Harm, Rollout
 from services.judge.evidence.series import Replica, Series
 from services.judge.judge import Judge
 from services.judge.server import build_app
-from services.judge.simulate.fleet import LabelDelays, Side
+from services.judge.simulate.fleet import LabelDelays, Nodes, Side
+from services.judge.simulate.operations import Operations
 from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING
 from services.judge.simulate.world import SimulatedVersion, champion, harmed, with_slower
 from services.judge.statistics.latency import OBJECTIVE
@@ -40,7 +41,7 @@ class ScrapedCase:
     seconds; it loses `lost` of its requests. What happens to good versions as well: `cold` requests of the canary
     are slow at first; `lag` is the part of its requests that is slow for a minute after each rise, while it gets more
     replicas; a replica of the side `outages` fails now and then; replicas are replaced every `replaced_seconds` on
-    both sides; labels come after `delays`. `judged` are the signals beside errors.
+    both sides; labels come after `delays`. `judged` are the signals beside errors. `operations` are what a cluster does to replicas and scrapes.
     """
 
     name: str
@@ -58,6 +59,7 @@ class ScrapedCase:
     delays: LabelDelays | None = None
     replicas: int = 1
     judged: tuple[str, ...] = ()
+    operations: Operations = Operations()
 
     @property
     def harmful(self) -> bool:
@@ -81,8 +83,10 @@ class _Traffic:
         margin = Harm().margins()[case.signal] or 0.0
         self._case, self._rng = case, rng
         self._good, self._worse = champion(), harmed(champion(), case.signal, case.excess * margin)
-        self._champion = Side("champion", case.replicas, rng, case.delays)
-        self._canary = Side("canary", case.replicas, rng, case.delays)
+        nodes = Nodes(case.scrape_seconds, case.operations.clocks)
+        self._champion = Side("champion", case.replicas, rng, case.delays, nodes)
+        self._canary = Side("canary", case.replicas, rng, case.delays, nodes)
+        self._weight_phase = int(rng.integers(case.scrape_seconds))
         self._series, self._cold, self._raised_at = Series(), case.cold, 0
         self._outage_at = int(rng.integers(60, 240))
         self.weight, self.now, self.harmed_requests = 0.0, 0, 0
@@ -105,12 +109,15 @@ class _Traffic:
     def second(self) -> None:
         """One second of traffic, and a scrape if one is due."""
         self.now += 1
-        to_canary = int(self._rng.binomial(self._case.requests_a_second, self.weight / 100))
+        operations = self._case.operations
+        operations.before(self.now, self._champion, self._canary)
+        requests = int(self._rng.poisson(self._case.requests_a_second * operations.load(self.now)))
+        to_canary = int(self._rng.binomial(requests, self.weight / 100))
         harmful = self._case.harmful and self.weight > self._case.above and self.now > self._case.after_seconds
         self.harmed_requests += to_canary * harmful
         broken = 0 if 0 <= self.now - self._outage_at < _OUTAGE_SECONDS else None
         self._champion.second(
-            self.now, self._case.requests_a_second - to_canary, self._good, 0.0,
+            self.now, requests - to_canary, self._good, 0.0,
             broken if self._case.outages == "champion" else None,
         )  # fmt: skip
         answered = self._canary.second(
@@ -119,8 +126,7 @@ class _Traffic:
         )  # fmt: skip
         self._cold = max(self._cold - answered, 0)
         self._replace()
-        if self.now % self._case.scrape_seconds == 0:
-            self._scrape()
+        self._scrape(self.now % self._case.scrape_seconds)
 
     def _warming(self, version: SimulatedVersion) -> SimulatedVersion:
         """The version as it is while its processes are new, or too few for the traffic that it has just got."""
@@ -137,19 +143,23 @@ class _Traffic:
                 side.add()
                 side.remove()
 
-    def _scrape(self) -> None:
-        self._series.add_weight(self.now, self.weight)
+    def _scrape(self, phase: int) -> None:
+        """Reads the pages whose turn it is: each replica has its own, and so has the weight."""
+        if phase == self._weight_phase:
+            self._series.add_weight(self.now, self.weight)
         for side in (self._champion, self._canary):
             for one in side.replicas:
-                known = self._series.replicas.setdefault(one.name, Replica(one.role))
-                known.add(self.now, one.reading(self.now))
+                if phase == one.phase and self._rng.random() >= self._case.operations.missed:
+                    known = self._series.replicas.setdefault(one.name, Replica(one.role))
+                    known.add(self.now, one.reading(self.now))
 
 
-def play_scraped(case: ScrapedCase, seed: int) -> ScrapedOutcome:
-    """Plays one rollout with the default steps, judged by errors and the case's signals alone."""
+def play_scraped(case: ScrapedCase, seed: int, rollout: Rollout | None = None) -> ScrapedOutcome:
+    """Plays one rollout, by default with the default steps, judged by errors and the case's signals alone."""
     judged = {"error_ratio", case.signal, *case.judged}
     harm = Harm(**{name: None for name in Harm.model_fields if name not in judged})
-    return asyncio.run(_play(case, Rollout(harm=harm), np.random.default_rng(seed)))
+    rollout = (rollout or Rollout()).model_copy(update={"harm": harm})
+    return asyncio.run(_play(case, rollout, np.random.default_rng(seed)))
 
 
 async def _play(case: ScrapedCase, rollout: Rollout, rng: np.random.Generator) -> ScrapedOutcome:

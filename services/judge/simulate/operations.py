@@ -1,0 +1,52 @@
+"""What a cluster does to replicas, traffic and scrapes while a rollout lasts; none of it is the version's doing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from services.judge.simulate.fleet import Side
+
+#: Seconds between two replicas of a rolling restart, and from one scaling to the next.
+_ROLLING_SECONDS = 20
+#: The load swings by up to half in so many seconds, as a day does in a day.
+_SWING_SECONDS = 600
+_SWING = 0.5
+#: A burst lasts so many seconds of each minute, with so many times the traffic.
+_BURST_SECONDS, _BURST = 3, 5.0
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What happens to both sides alike, or to good replicas.
+
+    Nodes' clocks differ by up to `clocks` seconds either way. A scrape fails with the probability `missed`. The
+    champion's replicas are restarted one after another from the second `restarted_at` on. With `scaled`, both sides
+    have between one and two times their replicas as the load swings. One replica of the canary is not ready for
+    `unready` seconds from the second 100 on. With `bursts`, callers come in bursts.
+    """
+
+    clocks: float = 0.0
+    missed: float = 0.0
+    restarted_at: int = 0
+    scaled: bool = False
+    unready: int = 0
+    bursts: bool = False
+
+    def load(self, now: int) -> float:
+        """The traffic of this second, as a multiple of its mean."""
+        swing = 1 + _SWING * math.sin(2 * math.pi * now / _SWING_SECONDS) if self.scaled else 1.0
+        return swing * (_BURST if self.bursts and now % 60 < _BURST_SECONDS else 1.0)
+
+    def before(self, now: int, champion: Side, canary: Side) -> None:
+        """What happens to the replicas at the start of this second."""
+        since = now - self.restarted_at
+        if self.restarted_at and since >= 0 and since % _ROLLING_SECONDS == 0:
+            if since // _ROLLING_SECONDS < len(champion.replicas):
+                champion.add()
+                champion.remove(0)
+        if self.scaled and now % _ROLLING_SECONDS == 0:
+            for side in (champion, canary):
+                side.scale(math.ceil(side.wanted * self.load(now) / (1 - _SWING)))
+        if self.unready and len(canary.replicas) > 1:
+            canary.replicas[0].ready = not 100 <= now < 100 + self.unready
