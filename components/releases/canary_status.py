@@ -47,6 +47,22 @@ class CanaryStatus:
         return self.phase == FAILED
 
 
+def stickiness(canary: Mapping[str, Any]) -> str:
+    """A sentence if an object of flagger.app/v1beta1 sends callers back to the version they met first; else empty.
+
+    Requests are then not routed one by one. A few heavy callers on one side would look like a difference between the
+    versions, so no evidence that counts requests holds.
+    """
+    affinity = (canary.get("spec", {}).get("analysis") or {}).get("sessionAffinity")
+    if not affinity:
+        return ""
+    cookie = affinity.get("cookieName", "") if isinstance(affinity, Mapping) else affinity
+    return (
+        f"spec.analysis.sessionAffinity ({cookie}) keeps each caller at one version, and requests that are not routed"
+        " one by one cannot be judged; remove it from the Canary"
+    )
+
+
 def status_of(canary: Mapping[str, Any]) -> CanaryStatus:
     """The status of an object of flagger.app/v1beta1; an empty one before there is any."""
     status = canary.get("status") or {}

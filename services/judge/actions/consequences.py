@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from components.errors import ComponentError
-from components.releases.canary_status import status_of
+from components.releases.canary_status import status_of, stickiness
 from components.releases.environment_repository import EnvironmentRepository
 from components.releases.rollback import Rollback, undo_release
 from services.judge.actions.kubernetes import KubernetesApi, Notice
@@ -76,13 +76,17 @@ class Consequences:
         """A sentence unless the Canary itself says that this is its weight; empty without a cluster to ask.
 
         A weight is scraped now and then. Another replica of the judge may have let it rise since it was read here.
+        A weight that callers do not get one request at a time is none, either.
         """
         if self._cluster is None:
             return ""
         try:
-            known = status_of(await self._cluster.canary(subject)).weight
+            canary = await self._cluster.canary(subject)
         except KubernetesError as error:
             return f"nobody says whether the canary still has {weight:g} %: {error}"
+        if sticky := stickiness(canary):
+            return sticky
+        known = status_of(canary).weight
         return (
             "" if known == round(weight) else f"the canary has {known} % of the traffic; what was read has {weight:g} %"
         )

@@ -136,7 +136,9 @@ def _labelled(
 
 def _together(side: list[_Steps]) -> _Steps:
     """The steps of all replicas of a side."""
-    starts, ends = (np.concatenate([np.zeros(0), *times]) for times in ([s.starts for s in side], [s.ends for s in side]))
+    starts, ends = (
+        np.concatenate([np.zeros(0), *times]) for times in ([s.starts for s in side], [s.ends for s in side])
+    )
     return _Steps(starts, ends, np.concatenate([np.zeros((0, COLUMNS)), *(steps.rows for steps in side)]))
 
 

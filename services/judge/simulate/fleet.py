@@ -116,7 +116,10 @@ class Side:
     def add(self) -> None:
         """Starts one more replica."""
         self._made += 1
-        clock, phase = self._nodes.clocks * self._rng.uniform(-1, 1), int(self._rng.integers(self._nodes.scrape_seconds))
+        clock, phase = (
+            self._nodes.clocks * self._rng.uniform(-1, 1),
+            int(self._rng.integers(self._nodes.scrape_seconds)),
+        )
         self.replicas.append(SimulatedReplica(f"{self.role}-{self._made}", self.role, clock, phase))
 
     def remove(self, place: int | None = None) -> None:

@@ -128,7 +128,7 @@ def _worlds(played: Sequence[WorldRow]) -> Table:
             row.case.name, f"{row.case.requests_a_second:,}", f"{row.case.scrape_seconds}", f"{row.rollouts:,}",
             f"{row.promoted:,}", f"{row.failed:,}", _count(row.median_seconds), _count(row.exposure),
         )  # fmt: skip
-    table.caption = "Exposure: errors beyond the champion's that callers met, in all but 1 % of the rollouts."
+    table.caption = "Exposure: failures beyond the champion's that callers met, in all but 1 % of the rollouts."
     return table
 
 

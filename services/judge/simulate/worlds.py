@@ -117,7 +117,7 @@ def play_world(case: ScrapedCase, rollouts: int, seed: int) -> WorldRow:
 def summarise_world(case: ScrapedCase, outcomes: Sequence[ScrapedOutcome]) -> WorldRow:
     """Counts the fates of a world's rollouts."""
     fates = [outcome.fate for outcome in outcomes]
-    excess = case.excess * (Harm().margins()[case.signal] or 0.0)
+    excess = case.excess * (Harm().margins()[case.signal] or 0.0) + case.lost
     met = [outcome.harmed_requests * excess for outcome in outcomes]
     return WorldRow(
         case, len(outcomes), fates.count(PROMOTED), fates.count(FAILED),

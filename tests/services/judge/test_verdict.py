@@ -140,9 +140,8 @@ def test_zero_traffic_on_one_side_is_wait(canary: Counts, champion: Counts, word
 def test_contradictory_counts_are_wait_even_where_they_look_bad() -> None:
     found = judge(with_canary(Counts(100, 300)), ROLLOUT)
     assert found.verdict == "wait"
-    assert found.reason.startswith(
-        "wait: it cannot be judged yet. After 60 s, with 50 % of the traffic: the canary counts 300 errors in 100 requests; a part cannot exceed the whole"
-    )
+    assert found.reason.startswith("wait: it cannot be judged yet. After 60 s, with 50 % of the traffic: the canary co")
+    assert "the canary counts 300 errors in 100 requests; a part cannot exceed the whole" in found.reason
     assert found.findings == ()
 
 

@@ -105,6 +105,15 @@ def test_a_weight_rises_only_from_that_which_the_canary_has(
     assert (doubt in capsys.readouterr().out) == (status == 403)
 
 
+def test_a_canary_that_keeps_its_callers_gets_no_weight(capsys: pytest.CaptureFixture[str]) -> None:
+    with api_server() as api:
+        api.canary = progressing_canary(10)
+        api.canary["spec"]["analysis"]["sessionAffinity"] = {"cookieName": "stay"}
+        assert tell(recorded(10, 0, 600), api.url, None, ("/confirm-traffic-increase", ASKED)) == [403]
+    said = capsys.readouterr().out
+    assert "wait: spec.analysis.sessionAffinity (stay) keeps each caller at one version, and requests that are" in said
+
+
 def test_without_kubernetes_no_weight_rises_and_harm_still_goes(capsys: pytest.CaptureFixture[str]) -> None:
     gone = "http://127.0.0.1:1"
     assert tell(recorded(10, 0, 600), gone, None, ("/confirm-traffic-increase", ASKED)) == [403]

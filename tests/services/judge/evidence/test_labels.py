@@ -175,7 +175,9 @@ def test_labels_do_not_depend_on_the_scrapes(ours: set[int], theirs: set[int]) -
     """However often pages were read while the weight was steady, the labels of its answers are the same."""
     known, often = weights({0: 0, 100: 10}, 500), {0, 110, 500}
     known.replicas = {"a": replica(CANARY, sorted(often | ours)), "b": replica(CHAMPION, sorted(often | theirs))}
-    for found, expected in zip(seen(evidence_at(known, 500, GONE)), seen(evidence_at(steady(), 500, GONE)), strict=True):
+    for found, expected in zip(
+        seen(evidence_at(known, 500, GONE)), seen(evidence_at(steady(), 500, GONE)), strict=True
+    ):
         assert found == pytest.approx(expected)
 
 
