@@ -76,7 +76,11 @@ MODEL_SERVICE: dict[str, list[Case]] = {
         Case({_REQUESTS: _1000, _ERRORS: _200}, 2, {_REQUESTS: _1000, _ERRORS: "0+5x2000"}),
         Case({_REQUESTS: _1000, _ERRORS: _10}, 2, {_REQUESTS: _1000, _ERRORS: _0}),
     ],
-    "FeedbackLost": [Case({_MATCHED: _10, _LOST: _200}, 31, {_MATCHED: _200, _LOST: _10})],
+    "FeedbackLost": [
+        Case({_MATCHED: _10, _LOST: _200}, 31, {_MATCHED: _200, _LOST: _10}),
+        # 1,000 a minute are labels enough, although a busy replica forgot more.
+        Case({_MATCHED: _10, _LOST: _200}, 31, {_MATCHED: _1000, _LOST: "0+5000x2000"}),
+    ],
     "JudgeIsSilent": [
         Case({_verdict("wait", _JUDGE.replace("models", "production")): "1x2000"}, 5, {_verdict("wait"): "1x2000"}),
         Case({}, 5, {_verdict("wait", 'service="churn",namespace="models"'): "1x2000"}),
