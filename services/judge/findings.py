@@ -125,11 +125,12 @@ def _arms(signal: Signal, strata: Iterable[Stratum]) -> dict[float, Arms]:
     found = {}
     for stratum in strata:
         if 0 < stratum.weight < 100:
-            pairs = ((stratum.champion, stratum.canary), *stratum.later)
+            whole = stratum.champion, stratum.canary
+            pairs = (stratum.for_harm or whole, stratum.for_safety or whole, *stratum.later)
             share = _share(signal, stratum) / 100
             tables = [(share, canary.vector()[None], champion.vector()[None]) for champion, canary in pairs]
-            whole, *later = stack_arms(signal, tables)
-            found[stratum.weight] = replace(whole, later=tuple(later))
+            harm, safe, *later = stack_arms(signal, tables)
+            found[stratum.weight] = replace(harm, later=tuple(later), safe=safe)
     return found
 
 

@@ -36,12 +36,16 @@ from services.judge.evidence.counts import (
 from services.judge.evidence.labels import LabelledAnswers
 from services.judge.evidence.series import Replica, Rows, Series
 from services.judge.evidence.warming import Timing, is_warm, warm_from
+from services.telemetry import SLOWER_TIMES
 
 #: What is not judged while a version warms up.
 _SLOWER = range(SLOWER_AT.start, SLOWER_AT.stop)
 _LATENCY_AT = [SLOW_AT, TIMED_AT, *_SLOWER]
 #: Each part with its whole.
 _BAD = ((ERRORS_AT, REQUESTS_AT), (SLOW_AT, TIMED_AT))
+#: Of a step that is cut, the requests beyond these thresholds count whole. Those of a canary below the objective count
+#: in part: there are so many that it would never be safe.
+_FOR_HARM, _FOR_SAFETY = tuple(_SLOWER), tuple(_SLOWER)[sum(float(times) < 1 for times in SLOWER_TIMES) :]
 _PARTS = (*_BAD, *((slower, TIMED_AT) for slower in _SLOWER))
 
 
@@ -109,17 +113,24 @@ def _stratum(
     moments = np.minimum(np.floor((starts - began) / timing.moment_seconds), MOMENTS - 1)
     first, last = int(moments.min()), int(moments.max())
     since = [began + (last - age) * timing.moment_seconds for age in reversed(MOMENT_AGES) if last - age > first]
-    read = _last_read(champions)
-    whole_time = champion.rows.sum(axis=0), canary.rows.sum(axis=0)
-    sums = [whole_time, *(_since(champion, canary, moment, read) for moment in since)]
+    begin, read = _both_read(champions)
+    nothing = np.zeros(COLUMNS), np.zeros(COLUMNS)
+    sums = [
+        (champion.rows.sum(axis=0), canary.rows.sum(axis=0)),
+        _since(champion, canary, begin, read, _FOR_HARM) or nothing,
+        (_since(canary, champion, *_both_read(canaries), _FOR_SAFETY) or nothing)[::-1],
+        *(_since(champion, canary, moment, read, _FOR_HARM) for moment in since),
+    ]  # fmt: skip
     if beside.labels is not None:
-        sums = [_labelled(pair, beside.labels, weight, at) for pair, at in zip(sums, (-math.inf, *since), strict=True)]
-    whole, *later = ((_settle(theirs), _settle(ours)) for theirs, ours in filter(None, sums))
-    fair = tuple(pair for pair in later if not any(map(_contradictory, pair)))
+        begins = (*[-math.inf] * 3, *since)
+        sums = [_labelled(pair, beside.labels, weight, at) for pair, at in zip(sums, begins, strict=True)]
+    whole, *parts = ((_settle(theirs), _settle(ours)) for theirs, ours in filter(None, sums))
+    harm, safety, *later = (None if any(map(_contradictory, pair)) else pair for pair in parts)
     return Stratum(
-        weight, *whole, fair,
+        weight, *whole, tuple(filter(None, later)),
         labelled=None if beside.labels is None else beside.labels.share(weight),
         arrived=None if beside.arrivals is None else beside.arrivals.get(weight, (0.0, 0.0)),
+        for_harm=None if harm == whole else harm, for_safety=None if safety == whole else safety,
     )  # fmt: skip
 
 
@@ -142,34 +153,38 @@ def _together(side: list[_Steps]) -> _Steps:
     return _Steps(starts, ends, np.concatenate([np.zeros((0, COLUMNS)), *(steps.rows for steps in side)]))
 
 
-def _since(champion: _Steps, canary: _Steps, begin: float, champion_read: float) -> tuple[Rows, Rows] | None:
-    """The champion's and the canary's counts since a time; None where nothing can be compared yet.
+def _since(bad: _Steps, good: _Steps, begin: float, read: float, cut_whole: Sequence[int]) -> tuple[Rows, Rows] | None:
+    """The counts of both sides since a time, the side first that may be the worse; None without any to compare.
 
-    Replicas are not read at the same time, and a failure that both sides share for a few seconds may fall into the
-    canary's part of the time alone: among few requests that looks like harm. So the canary's time ends with the
-    champion's last sample, and a step of the champion that reaches beyond the canary's time counts in part, but with
-    all its errors and slow requests.
+    Replicas are not read at the same time, and a failure that both sides share for a few seconds may fall into one
+    side's part of the time alone: among few requests that looks like a difference. So one side's time ends with the
+    other's last sample, and a step of the other that reaches beyond that time counts in part, but with all its errors
+    and slow requests. Harm is judged with a champion that is counted in this way, and safety with such a canary.
     """
-    ours = canary.where(canary.within(begin, champion_read))
-    if not len(ours.starts):
+    known = good.where(good.within(begin, read))
+    if not len(known.starts):
         return None
-    start, end = ours.starts.min(), ours.ends.max()
-    part = np.clip(np.minimum(champion.ends, end) - np.maximum(champion.starts, start), 0, None)
-    part = (part / np.maximum(champion.ends - champion.starts, 1e-9))[:, None]
-    theirs: Rows = (part * champion.rows).sum(axis=0)
-    cut = ((part > 0) * (1 - part) * champion.rows).sum(axis=0)
-    for bad, whole in _BAD:
-        theirs[bad] += cut[bad]
-        theirs[whole] += np.nan_to_num(cut[bad])  # it may be missing, and hides no other
+    start, end = known.starts.min(), known.ends.max()
+    part = np.clip(np.minimum(bad.ends, end) - np.maximum(bad.starts, start), 0, None)
+    part = (part / np.maximum(bad.ends - bad.starts, 1e-9))[:, None]
+    worse: Rows = (part * bad.rows).sum(axis=0)
+    cut = ((part > 0) * (1 - part) * bad.rows).sum(axis=0)
+    for column, whole in _BAD:
+        worse[column] += cut[column]
+        worse[whole] += np.nan_to_num(cut[column])  # it may be missing, and hides no other
     # Most requests may be slower than a part of the objective, so these do not add to the requests.
-    theirs[SLOWER_AT] = np.minimum(theirs[SLOWER_AT] + cut[SLOWER_AT], theirs[TIMED_AT])
-    return theirs, ours.rows.sum(axis=0)
+    for column in cut_whole:
+        worse[column] = np.minimum(worse[column] + cut[column], worse[TIMED_AT])
+    return worse, known.rows.sum(axis=0)
 
 
-def _last_read(side: list[_Steps]) -> float:
-    """The time until which each replica was read that is still there."""
+def _both_read(side: list[_Steps]) -> tuple[float, float]:
+    """The time in which each replica was read of those that were there at its beginning, or at its end."""
+    oldest = min((steps.starts[0] for steps in side), default=math.inf)
     newest = max((steps.ends[-1] for steps in side), default=-math.inf)
-    return min((steps.ends[-1] for steps in side if 2 * steps.ends[-1] - steps.starts[-1] >= newest), default=newest)
+    first = max((s.starts[0] for s in side if 2 * s.starts[0] - s.ends[0] <= oldest), default=oldest)
+    last = min((s.ends[-1] for s in side if 2 * s.ends[-1] - s.starts[-1] >= newest), default=newest)
+    return first, last
 
 
 def _contradictory(counts: Counts) -> bool:

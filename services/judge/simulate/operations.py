@@ -14,6 +14,7 @@ _SWING_SECONDS = 600
 _SWING = 0.5
 #: A burst lasts so many seconds of each minute, with so many times the traffic.
 _BURST_SECONDS, _BURST = 3, 5.0
+_FAILS_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Operations:
     Nodes' clocks differ by up to `clocks` seconds either way. A scrape fails with the probability `missed`. The
     champion's replicas are restarted one after another from the second `restarted_at` on. With `scaled`, both sides
     have between one and two times their replicas as the load swings. One replica of the canary is not ready for
-    `unready` seconds from the second 100 on. With `bursts`, callers come in bursts.
+    `unready` seconds from the second 100 on. With `bursts`, callers come in bursts. At the second `fails_at` something
+    fails that both sides need, and everybody gets errors for five seconds.
     """
 
     clocks: float = 0.0
@@ -32,11 +34,16 @@ class Operations:
     scaled: bool = False
     unready: int = 0
     bursts: bool = False
+    fails_at: int = 0
 
     def load(self, now: int) -> float:
         """The traffic of this second, as a multiple of its mean."""
         swing = 1 + _SWING * math.sin(2 * math.pi * now / _SWING_SECONDS) if self.scaled else 1.0
         return swing * (_BURST if self.bursts and now % 60 < _BURST_SECONDS else 1.0)
+
+    def fails(self, now: int) -> bool:
+        """Whether both sides answer nothing but errors in this second."""
+        return bool(self.fails_at) and 0 <= now - self.fails_at < _FAILS_SECONDS
 
     def before(self, now: int, champion: Side, canary: Side) -> None:
         """What happens to the replicas at the start of this second."""

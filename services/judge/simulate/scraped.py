@@ -117,11 +117,11 @@ class _Traffic:
         self.harmed_requests += to_canary * harmful
         broken = 0 if 0 <= self.now - self._outage_at < _OUTAGE_SECONDS else None
         self._champion.second(
-            self.now, requests - to_canary, self._good, 0.0,
+            self.now, requests - to_canary, self._outage(self._good), 0.0,
             broken if self._case.outages == "champion" else None,
         )  # fmt: skip
         answered = self._canary.second(
-            self.now, to_canary, self._warming(self._worse if harmful else self._good),
+            self.now, to_canary, self._outage(self._warming(self._worse if harmful else self._good)),
             self._case.lost if harmful else 0.0, broken if self._case.outages == "canary" else None,
         )  # fmt: skip
         self._cold = max(self._cold - answered, 0)
@@ -135,6 +135,10 @@ class _Traffic:
         if self._case.lag and self.now - self._raised_at < 2 * LOOK_SECONDS:
             return replace(version, latency=with_slower(version.latency, {OBJECTIVE: self._case.lag}))
         return version
+
+    def _outage(self, version: SimulatedVersion) -> SimulatedVersion:
+        """The version as it is while something fails that both sides need."""
+        return replace(version, error=1.0) if self._case.operations.fails(self.now) else version
 
     def _replace(self) -> None:
         every = self._case.replaced_seconds

@@ -80,13 +80,15 @@ class Arms:
 
     `canary` and `champion` hold the number of observations with each value; shape (rollouts, bounds,
     values). `weight` is the canary's share of traffic that was set, in (0, 1). `later` holds the counts of
-    the same stratum since moments within it, which are among the rollout's `MOMENTS`.
+    the same stratum since moments within it, which are among the rollout's `MOMENTS`. `safe` holds the counts on which
+    safety is judged, if they are others.
     """
 
     weight: float
     canary: Array
     champion: Array
     later: tuple[Arms, ...] = ()
+    safe: Arms | None = None
 
     def wealth(self, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> Array:
         """Log wealth of each alternative after the price of the share; shape (bounds, rollouts, alternatives)."""

@@ -92,7 +92,7 @@ class Signal:
     def log_safe(self, strata: Sequence[Arms], margin: float) -> Array:
         """Logarithm of the weakest evidence, over all means, that the excess is below `margin`; shape (rollouts,)."""
         prior = Prior(self.bases, _safe_gaps(margin + max(self.allowances)), self.spreads)
-        strata = [replace(arms, later=()) for arms in strata]  # safety that began late is none
+        strata = [replace(arms.safe or arms, later=()) for arms in strata]  # safety that began late is none
         weakest: Array = log_evidence_below(strata, self.values, self._bounds(margin, 1), prior).min(1)
         if self.two_sided:
             above = log_evidence(strata, self.values, self._bounds(margin, -1), prior)
@@ -165,9 +165,12 @@ def only(strata: Sequence[Arms], mean: int) -> list[Arms]:
     """The arms of one mean."""
     at = slice(mean, mean + 1)
     return [
-        replace(arms, canary=arms.canary[:, at], champion=arms.champion[:, at], later=tuple(only(arms.later, mean)))
+        replace(
+            arms, canary=arms.canary[:, at], champion=arms.champion[:, at], later=tuple(only(arms.later, mean)),
+            safe=None if arms.safe is None else only([arms.safe], mean)[0],
+        )
         for arms in strata
-    ]
+    ]  # fmt: skip
 
 
 def at_thresholds(signal: Signal, of: dict[str, float]) -> LatencySignal:
