@@ -17,6 +17,8 @@ FORWARDED_HEADER: Final = "x-canario-forwarded"
 #: Marks a copy of a request that another version has answered: no caller waits for it, and it is not copied again.
 #: Only a server started as a shadow candidate (`CANARIO_SHADOW_CANDIDATE`) honours this header.
 SHADOW_HEADER: Final = "x-canario-shadow"
+#: The path at which a version takes copies until it answers callers (`CANARIO_SHADOW_FIRST`); no gateway routes to it.
+SHADOW_PATH: Final = "/shadow"
 
 #: Labels of every metric of the model server.
 VERSION_LABELS: Final = ("service", "version")
@@ -47,8 +49,8 @@ SCORES: Final = "canario_scores_total"
 #: Each row counts as in `SCORES`.
 LABELS: Final = "canario_labels_total"
 #: Gauge by `slot` and `loss` (index into `LABEL_LOSSES`): requests whose labels came back, by the slot in which they
-#: were answered and by their Brier loss, as `components.spec.contract.BRIER_LOSSES` has it for score bin and label. Each
-#: row counts as in `SCORES`. A loss between two of `LABEL_LOSSES` counts in part for each, so that the mean is exact.
+#: were answered and by their Brier loss, as `components.spec.contract.BRIER_LOSSES` has it for score bin and label.
+#: Each row counts as in `SCORES`. A loss between two of `LABEL_LOSSES` counts in part for each, so the mean is exact.
 #: Only cells that are not 0 are there, and those of a slot only while it is in the ring.
 LABELLED: Final = "canario_labelled"
 LABEL_LOSSES: Final = tuple((step / 6) ** 2 for step in range(7))
@@ -68,6 +70,20 @@ SHADOW_DIFFERENT: Final = "canario_shadow_different_total"
 #: the share of those rows that differ.
 SHADOW_SLICE_COMPARED: Final = "canario_shadow_slice_compared_total"
 SHADOW_SLICE_DIFFERENT: Final = "canario_shadow_slice_different_total"
+#: Counter by `candidate`, `bin` and `below`: requests that both versions answered, with scores on two sides of the
+#: bin's edge; `below` (`candidate`, `champion`) is the version at or below it. Each row counts 1 / (compared rows of
+#: its request).
+SHADOW_CROSSED: Final = "canario_shadow_crossed_total"
+Below = Literal["candidate", "champion"]
+BELOW: Final[tuple[Below, ...]] = get_args(Below)
+#: Counter by `candidate` and `difference` (index into `SHADOW_DIFFERENCES`): requests that both versions answered and
+#: whose labels came back, by the candidate's Brier loss minus the champion's, from `BRIER_LOSSES`. A difference between
+#: two of `SHADOW_DIFFERENCES` counts in part for each, so the mean is exact. Rows count as in `SHADOW_CROSSED`.
+SHADOW_LABELLED: Final = "canario_shadow_labelled_total"
+SHADOW_DIFFERENCES: Final = (
+    *(-1.0, -0.6, -0.35, -0.22, -0.15, -0.1, -0.05, -0.02, 0.0),
+    *(0.02, 0.05, 0.1, 0.15, 0.22, 0.35, 0.6, 1.0),
+)
 #: Counter by `candidate` and `reason`: copied requests that the candidate did not answer as it should.
 SHADOW_FAILED: Final = "canario_shadow_failed_total"
 #: Counter by `candidate`: requests that were not copied because the queue was full.

@@ -22,6 +22,10 @@ SCORE_EDGES: tuple[float, ...] = (
     0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0,
 )  # fmt: skip
 
+_MIDDLES = tuple((low + high) / 2 for low, high in zip((0.0, *SCORE_EDGES[:-1]), SCORE_EDGES, strict=True))
+#: The Brier loss by score bin and label (negative, positive), one after the other: each bin's middle is its score.
+BRIER_LOSSES: tuple[float, ...] = tuple(miss * miss for middle in _MIDDLES for miss in (middle, 1 - middle))
+
 #: In a registry: the tag that names the package of a model version, and the alias of the serving version.
 PACKAGE_TAG = "canario.package"
 CHAMPION = "champion"

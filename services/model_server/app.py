@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import re
 import sys
@@ -29,7 +30,7 @@ from services.model_server.feedback.handler import FeedbackHandler
 from services.model_server.feedback.recent import RecentAnswers
 from services.model_server.model import GoldenMismatch, Model, bins_of
 from services.model_server.prediction_log import LineLog
-from services.model_server.shadow.mirror import Mirror
+from services.model_server.shadow.mirror import DECLINED, Mirror
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -53,6 +54,8 @@ _BODY_TIMEOUT: Final = 10.0
 _DISCARD_FACTOR: Final = 16
 #: A batch that takes longer runs in a thread, so that small requests need not wait; the hand-over costs less than that.
 _OFFLOAD_SECONDS: Final = 0.003
+#: A version that has answered a caller within this time takes no copies.
+_CALLED_SECONDS: Final = 60.0
 
 
 class Disconnected(Exception):  # noqa: N818 -- nothing went wrong here
@@ -78,13 +81,15 @@ class ModelApp:
         faults: Faults | None,
         mirror: Mirror | None,
         shadow_candidate: bool,
+        shadow_first: bool,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._model, self._decoder, self._counters = model, decoder, counters
         self._exposition, self._recent, self._feedback = exposition, recent, feedback
         self._log, self._faults, self._mirror = log, faults, mirror
         self._max_body_bytes = package.contract.limits.max_body_bytes
-        self._shadow_candidate = shadow_candidate
+        self._shadow_candidate, self._shadow_first = shadow_candidate, shadow_first
+        self._called_at = -math.inf
         self._golden_mismatches: list[GoldenMismatch] | None = None
         self._offload_rows = sys.maxsize
         #: True when the server is about to stop: it is not ready any more, and every answer closes its connection.
@@ -140,6 +145,8 @@ class ModelApp:
         try:
             if path == "/predict" and scope["method"] == "POST":
                 answer = await self._predict(receive, request_id, arrived, shadow=shadow)
+            elif path == telemetry.SHADOW_PATH and scope["method"] == "POST" and self._shadow_first:
+                answer = await self._copy(receive, request_id, arrived)
             else:
                 answer = await self._other(scope, receive, path)
         except Refused as refused:
@@ -168,6 +175,12 @@ class ModelApp:
             request_id = next(self._ids)
         return request_id, shadow
 
+    async def _copy(self, receive: Receive, request_id: bytes, arrived: float) -> Answer:
+        """Answers a copy, unless callers are answered now: a copy's work would slow them, and their evidence counts."""
+        if self._clock() - self._called_at < _CALLED_SECONDS:
+            return DECLINED, b'{"error":"callers are answered here; this version takes no copies"}', _JSON
+        return await self._predict(receive, request_id, arrived, shadow=True)
+
     async def _predict(self, receive: Receive, request_id: bytes, arrived: float, *, shadow: bool) -> Answer:
         message = await receive()
         body: bytes = message.get("body", b"")
@@ -192,6 +205,7 @@ class ModelApp:
             # Another version answered the caller, so this answer is not evidence of how callers are served.
             self._counters.shadow_answered()
             return 200, answer, _JSON
+        self._called_at = self._clock()
         bins = bins_of(scores)
         self._recent.remember(identifier, bins)
         self._counters.scores(bins)

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from components.package.model_package import Target
 from components.spec.values import category_text
@@ -41,15 +41,28 @@ class Message:
         return {"request_id": self.request_id, "label": list(self.labels) if self.many else self.labels[0]}
 
 
+class Pairing(Protocol):
+    """What else wants to know of labels: the comparison with a candidate in the shadow."""
+
+    def labelled(self, request_id: str, bins: Sequence[int], positives: Sequence[bool]) -> None:
+        """Takes the labels of an answer, the first time that they come, with the score bins of its rows."""
+
+
 class FeedbackHandler:
     """Takes feedback for one version."""
 
     def __init__(
-        self, target: Target, recent: RecentAnswers, counters: Counters, log: LineLog | None, peers: Peers
+        self,
+        target: Target,
+        recent: RecentAnswers,
+        counters: Counters,
+        log: LineLog | None,
+        peers: Peers,
+        pairs: Pairing | None = None,
     ) -> None:
         self._words = {target.negative: False, target.positive: True}
         self._recent, self._counters, self._log = recent, counters, log
-        self._peers = peers
+        self._peers, self._pairs = peers, pairs
 
     async def receive(self, body: bytes, *, forwarded: bool) -> tuple[int, Any]:
         """Status and answer for the body of a feedback request; nothing is counted if any part is invalid.
@@ -86,6 +99,8 @@ class FeedbackHandler:
             return UNKNOWN
         if bins:
             self._counters.labels(bins, positives)
+            if self._pairs is not None:
+                self._pairs.labelled(message.request_id, bins, positives)
         self._counters.feedback(len(positives), "true")
         return LabelOutcome(matched=True)
 
