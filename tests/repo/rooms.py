@@ -20,8 +20,8 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "services": ("telemetry", "model_server", "judge", "image", "signing"),
     "services.judge": (
-        "errors", "log", "webhook", "rollout_end", "evidence", "statistics", "verdict", "judge", "metrics",
-        "decisions", "actions", "server", "shadow", "simulate", "__main__",
+        "errors", "log", "webhook", "rollout_end", "evidence", "statistics", "verdict", "shadow", "judge", "metrics",
+        "decisions", "actions", "server", "simulate", "__main__",
     ),
     "k8s": (
         "errors", "report", "cluster", "rendering", "release", "deploy", "platform", "training",

@@ -13,6 +13,7 @@ from rich.progress import track
 
 from services.judge.simulate.claims import claims
 from services.judge.simulate.duel import contests, settings
+from services.judge.simulate.pairs import pairs_claims, pairs_rows, pairs_table
 from services.judge.simulate.plan import plan, rows, run, run_worlds
 from services.judge.simulate.show import draw, print_all, write_json
 from services.judge.simulate.worlds import worlds
@@ -30,9 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
     found = rows(list(shown(run(planned, options.seed), "rollouts", len(planned))))
     fought = contests(max(options.rollouts, 20), options.seed, FALSE_ALARM)
     played = list(shown(run_worlds(max(options.rollouts // 10, 1), options.seed), "worlds", len(worlds())))
-    made = claims(found, fought, played, FALSE_ALARM)
+    pairs = pairs_rows(max(options.rollouts // 5, 20), options.seed)
+    made = [*claims(found, fought, played, FALSE_ALARM), *pairs_claims(pairs)]
     everything = (found, settings(FALSE_ALARM), fought, played, made)
     print_all(console, *everything)
+    console.print(pairs_table(pairs))
     write_json(options.out / "simulate.json", *everything)
     draw(options.out / "simulate.png", fought)
     total = sum(row.rollouts for row in found)
