@@ -18,7 +18,7 @@ from components.spec.reading.strict_yaml import load_yaml
 #: Settings that the platform itself gives the server; a release must not contain them.
 OWN_SETTINGS = (
     *("CANARIO_PACKAGE", "CANARIO_PUBLIC_KEY", "CANARIO_SERVICE", "CANARIO_VERSION", "CANARIO_PEERS"),
-    "CANARIO_LOG_DIR",
+    *("CANARIO_LOG_DIR", "CANARIO_LABEL_SLOT_SECONDS"),
 )
 #: The prefix of more such settings: the spec decides about shadows.
 OWN_PREFIX = "CANARIO_SHADOW_"

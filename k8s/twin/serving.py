@@ -22,9 +22,12 @@ FindPackage = Callable[[str], Path | None]
 class BentoPrograms:
     """Makes the program of each release; bentos, logs and prediction logs go to `home`."""
 
-    def __init__(self, home: Path, find_package: FindPackage) -> None:
+    def __init__(self, home: Path, find_package: FindPackage, interval_seconds: float) -> None:
+        """`interval_seconds` is the time between two turns of the rollout."""
         self._home = home
         self._find_package = find_package
+        # As the chart does. The server takes no less than half a second.
+        self._label_slot_seconds = max(0.5, interval_seconds)
 
     def __call__(self, release: Release, port: int, peers: tuple[str, ...]) -> Program:
         """Builds the release's bento unless it exists, and returns the program that serves it.
@@ -39,6 +42,7 @@ class BentoPrograms:
             "CANARIO_SERVICE": release.service,
             "CANARIO_VERSION": release.version,
             "CANARIO_PEERS": ",".join(peers),
+            "CANARIO_LABEL_SLOT_SECONDS": str(self._label_slot_seconds),
             "CANARIO_LOG_DIR": str(self._home / "predictions" / f"v{release.version}"),
         }
         return Program(

@@ -96,7 +96,7 @@ class Twin:
         self._gateway = Gateway(gateway_port, self.home, self._died)
         self._judged = spec.rollout.strategy == "canary"
         self._judge = Process(self._judge_program(spec_path, judge_port, judge_interval_seconds), self._died)
-        programs = program_for or BentoPrograms(self.home, find_package)
+        programs = program_for or BentoPrograms(self.home, find_package, self._interval)
         self._versions = Versions((slots[0], slots[1]), programs, self._died)
         self._rollout = RolloutLoop(
             spec.rollout,

@@ -83,6 +83,7 @@ class ModelApp:
         shadow_candidate: bool,
         shadow_first: bool,
         clock: Callable[[], float] = time.perf_counter,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._model, self._decoder, self._counters = model, decoder, counters
         self._exposition, self._recent, self._feedback = exposition, recent, feedback
@@ -101,7 +102,7 @@ class ModelApp:
         self._log_middle = f'","version":{json.dumps(version)},"package":"{package.digest}","inputs":'.encode()
         self._shadow_middle = self._log_middle.replace(b'"inputs":', b'"shadow":true,"inputs":')
         self._ids = _unguessable_ids()
-        self._clock, self._arrival_clock = clock, ArrivalClock(clock)
+        self._clock, self._wall, self._arrival_clock = clock, wall, ArrivalClock(clock)
         self._static = _static_answers(package, service, version)
         self._gets: dict[str, Callable[[], Answer]] = {
             "/healthz": lambda: (200, b'{"alive":true}', _JSON),
@@ -142,8 +143,9 @@ class ModelApp:
         path: str = scope["path"]
         arrived = self._arrival_clock.arrived_at()
         request_id, shadow = self._identify(scope)
+        predicts = path == "/predict" and scope["method"] == "POST"
         try:
-            if path == "/predict" and scope["method"] == "POST":
+            if predicts:
                 answer = await self._predict(receive, request_id, arrived, shadow=shadow)
             elif path == telemetry.SHADOW_PATH and scope["method"] == "POST" and self._shadow_first:
                 answer = await self._copy(receive, request_id, arrived)
@@ -158,6 +160,9 @@ class ModelApp:
         except Exception as error:  # noqa: BLE001 -- an escaping exception would leave the caller without an answer
             log_failure("request_failed", error, request_id=request_id.decode(), path=path)
             answer = 500, _failed(request_id), _JSON
+        if predicts and not shadow:
+            now = self._wall()
+            self._counters.arrived(now - (self._clock() - arrived), now)
         await self._send(send, request_id, answer)
 
     def _identify(self, scope: Scope) -> tuple[bytes, bool]:

@@ -13,12 +13,14 @@ from collections.abc import Callable, MutableMapping
 from types import FrameType
 
 from components.package.model_package import Contract
+from services import telemetry
 from services.model_server.app import Application, ModelApp, Receive, Scope, Send
 from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
 from services.model_server.decoding import RowDecoder
 from services.model_server.events import log_event
 from services.model_server.faults import planned_faults
 from services.model_server.feedback.handler import FeedbackHandler
+from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots, LabelSlotsExposition
 from services.model_server.feedback.peers import Peers
 from services.model_server.feedback.recent import RecentAnswers, recent_bytes
 from services.model_server.model import Model
@@ -34,7 +36,7 @@ _MIB = 1_048_576
 
 
 def slot_bytes(settings: Settings, contract: Contract) -> int:
-    """Bytes of one worker's shared memory: its counters, its recent answers, and its counts about a candidate.
+    """Bytes of one worker's shared memory: its counters, its label slots, its recent answers, its candidate's counts.
 
     Raises:
         SettingsError: a slice is not a category feature.
@@ -43,8 +45,11 @@ def slot_bytes(settings: Settings, contract: Contract) -> int:
     return slot_size(_shadow_offset(settings) + seen)
 
 
+_RECENT_OFFSET = COUNTER_BYTES + LABEL_SLOTS_BYTES
+
+
 def _shadow_offset(settings: Settings) -> int:
-    return COUNTER_BYTES + recent_bytes(settings.recent_requests)
+    return _RECENT_OFFSET + recent_bytes(settings.recent_requests)
 
 
 class Server:
@@ -55,8 +60,9 @@ class Server:
         settings: Settings,
         environment: MutableMapping[str, str],
         clock: Callable[[], float] = time.perf_counter,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        """Assembles the parts; the server starts later. `clock` counts the seconds that a request takes.
+        """Assembles the parts; the server starts later. `clock` counts a request's seconds, `wall` gives unix seconds.
 
         Raises:
             PackageError: the package is broken or not correctly signed, or its graph cannot be loaded.
@@ -67,12 +73,14 @@ class Server:
         service = settings.service or contract.name
         shared = join(environment, slot_bytes(settings, contract))
         counters = Counters(shared.slots[shared.own], contract.objectives.latency_p99_ms / 1000)
-        recent = RecentAnswers(shared, COUNTER_BYTES, settings.recent_requests)
+        slots = LabelSlots(shared, COUNTER_BYTES, settings.label_slot_seconds, wall)
+        recent = RecentAnswers(shared, _RECENT_OFFSET, settings.recent_requests, slots)
         self._settings = settings
         self._peers = Peers(settings.peers)
         self._logs = _open_logs(settings, counters)
         self._mirror: Mirror | None
         pairs, self._mirror, seen = _shadow(settings, contract, shared, service, recent)
+        others = (LabelSlotsExposition(slots, service, settings.version), *([] if seen is None else [seen]))
         self.app = ModelApp(
             package=package,
             service=service,
@@ -80,15 +88,18 @@ class Server:
             model=Model(package, settings.version),
             decoder=RowDecoder(contract),
             counters=counters,
-            exposition=Exposition(shared.slots, package, service, settings.version, seen),
+            exposition=Exposition(shared.slots, package, service, settings.version, others, wall),
             recent=recent,
-            feedback=FeedbackHandler(contract.target, recent, counters, self._logs.get("feedback"), self._peers, pairs),
+            feedback=FeedbackHandler(
+                contract.target, recent, slots, counters, self._logs.get("feedback"), self._peers, pairs
+            ),
             log=self._logs.get("predictions"),
             faults=planned_faults(settings, contract, random.Random()),  # noqa: S311 -- no secret
             mirror=self._mirror,
             shadow_candidate=settings.shadow_candidate,
             shadow_first=settings.shadow_first,
             clock=clock,
+            wall=wall,
         )
         self._inner: Application | None = None
         self._about = {"service": service, "version": settings.version, "package": package.digest}
@@ -149,10 +160,6 @@ class Server:
         log_event("model_server_stopped", **self._about)
 
 
-#: A label that comes later finds no answer any more.
-_LATEST_LABEL_SECONDS = 7200.0
-
-
 def _shadow(
     settings: Settings, contract: Contract, shared: SharedMemory, service: str, recent: RecentAnswers
 ) -> tuple[LabelledPairs, Mirror, ShadowExposition] | tuple[None, None, None]:
@@ -161,7 +168,8 @@ def _shadow(
         return None, None, None
     slices, offset = Slices(contract, settings.shadow_slices), _shadow_offset(settings)
     memories = [slot[offset + PAIRED_BYTES :] for slot in shared.slots]
-    pairs = LabelledPairs(shared, offset, memories, recent, _LATEST_LABEL_SECONDS)
+    latest_label = (telemetry.LABEL_SLOTS - 1) * settings.label_slot_seconds
+    pairs = LabelledPairs(shared, offset, memories, recent, latest_label)
     mirror = Mirror(
         settings.shadow_url,
         settings.shadow_ratio,

@@ -6,8 +6,9 @@ write. With several workers the text is the sum over all workers.
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -18,6 +19,7 @@ from components.package.model_package import Package
 from components.spec.contract import SCORE_EDGES
 from services import telemetry
 from services.model_server.errors import REASONS, Reason
+from services.model_server.rings import Ring, ring_bytes, ring_sums
 
 #: Upper bounds of the latency histogram, in seconds.
 LATENCY_BUCKETS: Final = (
@@ -33,12 +35,15 @@ _REFUSED: Final = _FEEDBACK + len(telemetry.FEEDBACK_MATCHED)
 _SCORES: Final = _REFUSED + len(REASONS)
 _LABELS: Final = _SCORES + _BINS
 _LATENCY: Final = _LABELS + 2 * _BINS
-_SIZE: Final = _LATENCY + len(LATENCY_BUCKETS)
+# Requests by the number of `SLOWER_TIMES` that they exceed.
+_SLOWER: Final = _LATENCY + len(LATENCY_BUCKETS)
+_SIZE: Final = _SLOWER + 1 + len(telemetry.SLOWER_TIMES)
 
 _SCORES_HELP: Final = "Requests by the bins of their scores; each row of a request counts 1 / its rows."
 _LABELS_HELP: Final = "Requests whose labels came back, by score bin and label; each row counts 1 / its request's rows."
-#: Bytes of one worker's numbers.
-COUNTER_BYTES: Final = 8 * _SIZE
+_PLAIN_BYTES: Final = 8 * _SIZE
+#: Bytes of one worker's numbers: the plain ones, and the arrivals by slots of time.
+COUNTER_BYTES: Final = _PLAIN_BYTES + ring_bytes(telemetry.ARRIVED_SLOTS, 1)
 
 
 class Counters:
@@ -46,8 +51,10 @@ class Counters:
 
     def __init__(self, memory: memoryview, slow_seconds: float) -> None:
         """`memory` holds `COUNTER_BYTES`; a request that takes longer than `slow_seconds` is slow."""
-        self._values = memory[:COUNTER_BYTES].cast("d")
+        self._values = memory[:_PLAIN_BYTES].cast("d")
+        self._arrivals = _arrivals(memory)
         self._slow_seconds = slow_seconds
+        self._slower_seconds = tuple(float(times) * slow_seconds for times in telemetry.SLOWER_TIMES)
 
     def request(self, seconds: float, *, error: bool) -> None:
         """Counts a predict request answered with 2xx, or with 5xx if `error`."""
@@ -59,6 +66,12 @@ class Counters:
             values[_ERRORS] += 1
         if seconds > self._slow_seconds:
             values[_SLOW] += 1
+        values[_SLOWER + bisect_left(self._slower_seconds, seconds)] += 1
+
+    def arrived(self, at: float, now: float) -> None:
+        """Counts a predict request that arrived at `at` and is answered `now`, with any status; in unix seconds."""
+        turn = int(at // telemetry.ARRIVED_SECONDS)
+        self._arrivals.add(turn, int(now // telemetry.ARRIVED_SECONDS), 0, 1)
 
     def scores(self, bins: Sequence[int]) -> None:
         """Counts the score bins of one answer; all its rows together count one."""
@@ -95,6 +108,10 @@ class Counters:
         self._values[_DROPPED_DISK] += rows
 
 
+def _arrivals(memory: memoryview) -> Ring:
+    return Ring(memory[_PLAIN_BYTES:], telemetry.ARRIVED_SLOTS, 1)
+
+
 class Exposition(Collector):
     """The numbers of all workers under the names of `services.telemetry`; every label value exists from the start."""
 
@@ -104,16 +121,19 @@ class Exposition(Collector):
         package: Package,
         service: str,
         version: str,
-        shadow: Collector | None = None,
+        others: Sequence[Collector] = (),
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        """`shadow` holds the metrics about a candidate, on a server that asks one."""
-        self._memories = [memory[:COUNTER_BYTES].cast("d") for memory in memories]
+        """`others` hold metrics that are counted elsewhere; `wall` gives unix seconds."""
+        self._memories = [memory[:_PLAIN_BYTES].cast("d") for memory in memories]
+        self._arrivals = [_arrivals(memory) for memory in memories]
+        self._wall = wall
         self._package = package
         self._labels = (service, version)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
-        if shadow is not None:
-            self._registry.register(shadow)
+        for other in others:
+            self._registry.register(other)
 
     def text(self) -> bytes:
         """The metrics in Prometheus's text format."""
@@ -130,6 +150,8 @@ class Exposition(Collector):
         yield self._counter(telemetry.LOG_DROPPED, "Rows that the prediction log dropped.", dropped)
         yield self._counter(telemetry.SHADOW_ANSWERED, "Copies of requests answered.", totals[_SHADOWED])
         yield self._latency(totals)
+        yield self._slower(totals)
+        yield self._arrived()
         yield from self._families(totals)
         yield from self._gauges()
 
@@ -148,6 +170,25 @@ class Exposition(Collector):
         family = HistogramMetricFamily(telemetry.LATENCY, text, labels=telemetry.VERSION_LABELS)
         family.add_metric(self._labels, buckets, totals[_LATENCY_SUM])
         return family
+
+    def _slower(self, totals: list[float]) -> Metric:
+        labels = (*telemetry.VERSION_LABELS, "times")
+        family = CounterMetricFamily(
+            telemetry.SLOWER, "Requests slower than so many times the objective.", labels=labels
+        )
+        for place, times in enumerate(telemetry.SLOWER_TIMES, _SLOWER + 1):
+            family.add_metric((*self._labels, times), sum(totals[place:_SIZE]))
+        return family
+
+    def _arrived(self) -> Metric:
+        labels = (*telemetry.VERSION_LABELS, "slot")
+        family = GaugeMetricFamily(telemetry.ARRIVED, "Answered requests by the slot of their arrival.", labels=labels)
+        for slot, (count,) in enumerate(ring_sums(self._arrivals, self._newest)):
+            family.add_metric((*self._labels, str(slot)), count)
+        return family
+
+    def _newest(self) -> int:
+        return int(self._wall() // telemetry.ARRIVED_SECONDS)
 
     def _families(self, totals: list[float]) -> Iterator[Metric]:
         names = telemetry.VERSION_LABELS

@@ -35,7 +35,10 @@ class Settings(ClosedModel):
     )
     log_queue_mib: float = Field(default=16, gt=0, description="Memory for lines that are not on the disk yet.")
     peers: tuple[str, ...] = Field(default=(), description="Other replicas, host:port, that may know a request id.")
-    recent_requests: int = Field(default=262_144, ge=64, description="Answers that feedback can be matched with.")
+    recent_requests: int = Field(
+        default=262_144, ge=64, description="Room for answers that feedback can be matched with."
+    )
+    label_slot_seconds: float = Field(default=30, ge=0.5, description="Labels are counted by slots of this length.")
     drain_seconds: float = Field(default=1.0, ge=0, description="From SIGTERM, unready but answering, to the end.")
     die_with_parent: bool = Field(default=False, description="Stop when the process that started the server ends.")
     shadow_url: str | None = Field(default=None, description="Predict route of a candidate that gets copies.")

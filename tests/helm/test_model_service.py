@@ -283,6 +283,12 @@ def test_a_candidate_is_asked_by_the_champion_and_by_nobody_else(tmp_path: Path)
     assert [one["name"] for one in backends] == ["churn"]
 
 
+@pytest.mark.parametrize(("interval", "seconds"), [(30, 30), (7.5, 7.5), (0.1, 0.5)])
+def test_labels_are_counted_by_the_judges_interval(tmp_path: Path, interval: float, seconds: float) -> None:
+    objects = rendered(tmp_path, {"rollout": {"interval_seconds": interval}})
+    assert float(environment(objects["Deployment", "churn"])["CANARIO_LABEL_SLOT_SECONDS"]) == seconds
+
+
 def test_peers_are_the_replicas_of_both_versions(tmp_path: Path) -> None:
     objects = rendered(tmp_path, {})
     service, deployment = objects["Service", "churn-peers"], objects["Deployment", "churn"]

@@ -62,6 +62,8 @@ spec:
         - {name: CANARIO_SERVICE, value: {{ $values.name | quote }}}
         - {name: CANARIO_VERSION, value: {{ .version | quote }}}
         - {name: CANARIO_PEERS, value: "{{ $values.name }}-peers:{{ $port }}"}
+        # So that the judge can attribute a label to the weight that was set when its answer was given.
+        - {name: CANARIO_LABEL_SLOT_SECONDS, value: {{ maxf 0.5 $values.rollout.interval_seconds | quote }}}
         {{- if .shadowed }}
         - {name: CANARIO_SHADOW_URL, value: "http://{{ $values.name }}-shadow/predict"}
         {{- with $values.rollout.shadow }}

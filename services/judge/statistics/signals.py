@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from components.spec.contract import SCORE_EDGES, Harm
+from components.spec.contract import BRIER_LOSSES, Harm
 from services.judge.evidence.counts import BINS, HoldoutShift
 from services.judge.statistics.evalue import Arms, Array, Prior, log_evidence, log_evidence_below, log_mean
 
@@ -137,10 +137,7 @@ def _signal(name: SignalName, margin: float, false_alarm: float, holdout: Holdou
 
 def brier_values() -> tuple[float, ...]:
     """The Brier loss by score bin and label (negative, positive), taking each bin's middle as the score."""
-    edges = np.array((0.0, *SCORE_EDGES))
-    middle = (edges[1:] + edges[:-1]) / 2
-    losses: list[float] = np.stack([middle**2, (1 - middle) ** 2], axis=-1).ravel().tolist()
-    return tuple(losses)
+    return BRIER_LOSSES
 
 
 def _harm_gaps(margin: float) -> tuple[tuple[float, float], ...]:

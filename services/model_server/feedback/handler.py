@@ -19,6 +19,7 @@ from services import telemetry
 from services.model_server.counters import Counters
 from services.model_server.decoding import json_document
 from services.model_server.errors import LabelsError, Refused
+from services.model_server.feedback.label_slots import LabelSlots
 from services.model_server.feedback.peers import UNKNOWN, LabelOutcome, Peers
 from services.model_server.feedback.recent import RecentAnswers
 from services.model_server.prediction_log import LineLog
@@ -55,13 +56,14 @@ class FeedbackHandler:
         self,
         target: Target,
         recent: RecentAnswers,
+        slots: LabelSlots,
         counters: Counters,
         log: LineLog | None,
         peers: Peers,
         pairs: Pairing | None = None,
     ) -> None:
         self._words = {target.negative: False, target.positive: True}
-        self._recent, self._counters, self._log = recent, counters, log
+        self._recent, self._slots, self._counters, self._log = recent, slots, counters, log
         self._peers, self._pairs = peers, pairs
 
     async def receive(self, body: bytes, *, forwarded: bool) -> tuple[int, Any]:
@@ -91,16 +93,17 @@ class FeedbackHandler:
             return UNKNOWN
         positives = [self._words[label] for label in message.labels]
         try:
-            bins = self._recent.label(message.request_id, positives)
+            answer = self._recent.label(message.request_id, positives)
         except LabelsError as error:
             self._counters.feedback(len(positives), "conflict")
             return LabelOutcome(matched=False, problem=str(error))
-        if bins is None:
+        if answer is None:
             return UNKNOWN
-        if bins:
-            self._counters.labels(bins, positives)
+        if answer.bins:
+            self._counters.labels(answer.bins, positives)
+            self._slots.labelled(answer.turn, answer.bins, positives)
             if self._pairs is not None:
-                self._pairs.labelled(message.request_id, bins, positives)
+                self._pairs.labelled(message.request_id, answer.bins, positives)
         self._counters.feedback(len(positives), "true")
         return LabelOutcome(matched=True)
 

@@ -3,34 +3,48 @@
 A ring holds the score bins of answered rows; a table with four-way buckets says
 where in the ring a request's rows begin. The entries are not Python objects, so load
 neither grows the memory nor burdens the garbage collector.
+
+Time alone decides when an answer is forgotten, never traffic: else labels that come late would be lost on the side of
+a rollout with more traffic. So each slot of time has its own part of the ring, and what does not fit is not remembered.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.model_server.errors import LabelsError
+from services.model_server.feedback.label_slots import ANSWERS, ROWS, LabelSlots
 from services.model_server.shared import SharedMemory
+from services.telemetry import LABEL_SLOTS
 
 _WAYS: Final = 4
 #: Rows in the ring for each request in the table; batches need more, single rows fewer.
 _ROWS_PER_REQUEST: Final = 4
+#: The fewest answers that each slot of time has room for.
+_FEWEST_A_SLOT: Final = 16
 # A row's byte in the ring: its bin, whether its label came back, and whether that label is positive.
 _BIN: Final = 0x3F
 _POSITIVE: Final = 0x40
 _LABELLED: Final = 0x80
 
 
+class LabelledAnswer(NamedTuple):
+    """The slot of time in which an answer was given, and its rows' bins: none if it was labelled before."""
+
+    turn: int
+    bins: list[int]
+
+
 def recent_bytes(requests: int) -> int:
     """Bytes of memory for at least this many requests."""
     capacity = _capacity(requests)
-    return 8 + capacity * (8 + 8 + 4) + capacity * _ROWS_PER_REQUEST
+    return capacity * (8 + 8 + 4 + _ROWS_PER_REQUEST)
 
 
 def _capacity(requests: int) -> int:
-    return 1 << max(requests - 1, _WAYS).bit_length()
+    return 1 << (max(requests, _FEWEST_A_SLOT * LABEL_SLOTS) - 1).bit_length()
 
 
 def request_key(request_id: str) -> int:
@@ -42,64 +56,104 @@ class _Table:
     """One worker's answers."""
 
     def __init__(self, memory: memoryview, capacity: int) -> None:
-        keys, places, counts = 8, 8 + 8 * capacity, 8 + 16 * capacity
+        places, counts, ring = 8 * capacity, 16 * capacity, 20 * capacity
         self.ring_size = capacity * _ROWS_PER_REQUEST
-        # Number of rows ever written; a row's place in the ring is its number modulo the ring's size.
-        self.head = memory[:8].cast("Q")
-        self.keys = memory[keys:places].cast("Q")
+        #: The most answers, and the most rows, of one slot of time.
+        self.answers_a_slot, self.rows_a_slot = capacity // LABEL_SLOTS, self.ring_size // LABEL_SLOTS
+        self.keys = memory[:places].cast("Q")
+        # The number of an answer's first row: the turn of its slot times `rows_a_slot`, plus its place among the slot's
+        # rows. A row's place in the ring is its number modulo the ring's size, so each slot has its own part.
         self.places = memory[places:counts].cast("Q")
-        self.counts = memory[counts : counts + 4 * capacity].cast("I")
-        ring = counts + 4 * capacity
+        self.counts = memory[counts:ring].cast("I")
         self.ring = memory[ring : ring + self.ring_size]
 
-    def find(self, key: int) -> tuple[int, int] | None:
-        """The number of the first row and the count of rows; None if unknown or overwritten."""
+    def remembered(self, turn: int) -> range:
+        """The numbers of the rows that are remembered in slot `turn`."""
+        return range((turn - LABEL_SLOTS + 1) * self.rows_a_slot, (turn + 1) * self.rows_a_slot)
+
+    def find(self, key: int, turn: int) -> tuple[int, int] | None:
+        """The number of the first row and the count of rows; None if unknown or forgotten."""
         bucket = key % len(self.keys) & -_WAYS
-        for slot in range(bucket, bucket + _WAYS):
-            if self.keys[slot] == key:
-                first, count = self.places[slot], self.counts[slot]
-                alive = self.head[0] - first <= self.ring_size
-                return (first, count) if alive and self.keys[slot] == key else None
+        for entry in range(bucket, bucket + _WAYS):
+            if self.keys[entry] == key:
+                first, count = self.places[entry], self.counts[entry]
+                alive = first in self.remembered(turn)
+                return (first, count) if alive and self.keys[entry] == key else None
         return None
+
+    def entry_for(self, key: int, turn: int) -> int | None:
+        """The entry that holds the key, else one of its bucket that is empty or forgotten, else None."""
+        remembered, free = self.remembered(turn), None
+        bucket = key % len(self.keys) & -_WAYS
+        for entry in range(bucket, bucket + _WAYS):
+            held = self.keys[entry]
+            if held == key:
+                return entry
+            if free is None and (not held or self.places[entry] not in remembered):
+                free = entry
+        return free
 
 
 class RecentAnswers:
     """Remembers this worker's answers and finds those of all workers."""
 
-    def __init__(self, shared: SharedMemory, offset: int, requests: int) -> None:
+    def __init__(self, shared: SharedMemory, offset: int, requests: int, slots: LabelSlots) -> None:
         capacity = _capacity(requests)
         self._tables = tuple(_Table(slot[offset:], capacity) for slot in shared.slots)
         self._own = self._tables[shared.own]
-        self._shared = shared
+        self._shared, self._slots = shared, slots
 
     def remember(self, request_id: str, bins: Sequence[int]) -> None:
-        """Stores the bins of one answer over the oldest ones. A repeated id replaces the earlier answer."""
-        table = self._own
-        count = len(bins)
-        if count > table.ring_size // 4:
+        """Stores the bins of one answer while there is room. A repeated id replaces the earlier answer in any case."""
+        table, key, turn, count = self._own, request_key(request_id), self._slots.turn(), len(bins)
+        entry = table.entry_for(key, turn)
+        if entry is None:
             return
-        key, first = request_key(request_id), table.head[0]
-        slot = _slot_for(table, key)
+        if table.keys[entry] == key:
+            self._forget(entry, turn)
         # The key must not be found while its entry is being written.
-        table.keys[slot] = 0
+        table.keys[entry] = 0
+        first = self._room(turn, count)
+        if first is None:
+            return
         place = first % table.ring_size
         if count == 1:
             table.ring[place] = bins[0]
         else:
-            for row, score_bin in enumerate(bins, first):
-                table.ring[row % table.ring_size] = score_bin
-        table.head[0] = first + count
-        table.places[slot] = first
-        table.counts[slot] = count
-        table.keys[slot] = key
+            table.ring[place : place + count] = bytes(bins)
+        table.places[entry] = first
+        table.counts[entry] = count
+        table.keys[entry] = key
+        self._slots.ring.add(turn, turn, ANSWERS, 1)
+
+    def _room(self, turn: int, count: int) -> int | None:
+        """The number of the first of `count` rows, which are taken; None if the slot has no room."""
+        table, place = self._own, self._slots.ring.place(turn, turn)
+        if place is None or count > table.rows_a_slot:
+            return None
+        values = self._slots.ring.values
+        used = int(values[place + ROWS])
+        if used + count > table.rows_a_slot or values[place + ANSWERS] >= table.answers_a_slot:
+            # Nothing comes after the first answer that finds no room; else short answers would have better chances.
+            values[place + ROWS] = table.rows_a_slot
+            return None
+        values[place + ROWS] = used + count
+        return turn * table.rows_a_slot + used
+
+    def _forget(self, entry: int, turn: int) -> None:
+        """Corrects the count of remembered answers for one that can now never be labelled."""
+        table = self._own
+        first = table.places[entry]
+        if first in table.remembered(turn) and not table.ring[first % table.ring_size] & _LABELLED:
+            self._slots.ring.add(first // table.rows_a_slot, turn, ANSWERS, -1)
 
     def count(self, request_id: str) -> int | None:
         """The number of rows in the answer to this request; None if the request is not known (any more)."""
         entry = self._find(request_key(request_id))
         return None if entry is None else entry[2]
 
-    def label(self, request_id: str, positives: Sequence[bool]) -> list[int] | None:
-        """Labels an answer's rows and returns their bins: empty if already labelled, None if the answer is unknown.
+    def label(self, request_id: str, positives: Sequence[bool]) -> LabelledAnswer | None:
+        """Labels an answer's rows; None if the answer is unknown.
 
         Raises:
             LabelsError: the answer has another number of rows, or a row already has another label.
@@ -112,18 +166,20 @@ class RecentAnswers:
             table, first, count = entry
             if count != len(marks):
                 raise LabelsError(f"has {len(marks)} labels; the answer has {count}, one for each row of the request")
+            turn = first // table.rows_a_slot
             places = [row % table.ring_size for row in range(first, first + count)]
+            self._slots.matched()
             # All rows of an answer are labelled together, so the first row tells.
             if table.ring[places[0]] & _LABELLED:
                 before = [table.ring[place] & ~_BIN for place in places]
                 if before != marks:
                     row = [earlier == mark for earlier, mark in zip(before, marks, strict=True)].index(False)
                     raise LabelsError(f"row {row} had another label before; the first one counts")
-                return []
+                return LabelledAnswer(turn, [])
             bins = [table.ring[place] & _BIN for place in places]
             for place, mark in zip(places, marks, strict=True):
                 table.ring[place] |= mark
-        return bins
+        return LabelledAnswer(turn, bins)
 
     def labels(self, request_id: str) -> list[bool] | None:
         """The labels of an answer's rows; None if it has none yet, or is unknown.
@@ -138,18 +194,9 @@ class RecentAnswers:
         return [bool(mark & _POSITIVE) for mark in marks] if marks[0] & _LABELLED else None
 
     def _find(self, key: int) -> tuple[_Table, int, int] | None:
+        turn = self._slots.turn()
         for table in self._tables:
-            rows = table.find(key)
+            rows = table.find(key, turn)
             if rows is not None:
                 return table, *rows
         return None
-
-
-def _slot_for(table: _Table, key: int) -> int:
-    """The slot that holds the key, else an empty slot of its bucket, else the bucket's oldest."""
-    bucket = key % len(table.keys) & -_WAYS
-    slots = range(bucket, bucket + _WAYS)
-    for slot in slots:
-        if table.keys[slot] == key:
-            return slot
-    return min(slots, key=lambda slot: (table.keys[slot] != 0, table.places[slot]))

@@ -38,6 +38,7 @@ def test_what_the_pipelines_last_step_commits_is_a_release() -> None:
         (("FAULT_ERROR_RATIO", "FAULT_EROR_RATIO"), "did you mean CANARIO_FAULT_ERROR_RATIO?"),
         (("CANARIO_FAULT_ERROR_RATIO", "PATH"), "PATH is no setting of the server; allowed: CANARIO_"),
         (("CANARIO_FAULT_ERROR_RATIO", "CANARIO_VERSION"), "CANARIO_VERSION is set from the release itself"),
+        (("CANARIO_FAULT_ERROR_RATIO", "CANARIO_LABEL_SLOT_SECONDS"), "CANARIO_LABEL_SLOT_SECONDS is set from"),
         (("CANARIO_FAULT_ERROR_RATIO", "CANARIO_SHADOW_URL"), "CANARIO_SHADOW_URL is set from the release itself"),
         (
             ("settings:", "image: {repository: r, tags: x}\nsettings:"),

@@ -151,11 +151,12 @@ def serve(package: Package) -> Iterator[StartServer]:
         *,
         prove: bool = True,
         clock: Callable[[], float] = time.perf_counter,
+        wall: Callable[[], float] = time.time,
         **settings: Any,
     ) -> Caller:
         values = {"package": folder, "recent_requests": 1024, **settings}
         environment = {f"CANARIO_{name.upper()}": str(value) for name, value in values.items()}
-        server = Server(read_settings(environment), {}, clock)
+        server = Server(read_settings(environment), {}, clock, wall)
         servers.append(server)
         if prove:
             server.app.self_test()

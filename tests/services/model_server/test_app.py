@@ -232,8 +232,10 @@ def test_a_copy_that_fails_is_an_error_to_all_but_a_candidate(serve: StartServer
 def test_every_metric_is_there_from_the_start_and_zero(server: Caller) -> None:
     metrics = server.metrics()
     counters = [name for name in metrics if "_total" in name]
-    assert len(counters) == 6 + 7 + 3 + 20 + 40
-    assert not any(metrics[name] for name in counters)
+    assert len(counters) == 6 + 7 + 3 + 20 + 40 + 4
+    arrived = [name for name in metrics if name.startswith("canario_arrived{")]
+    assert len(arrived) == 32
+    assert not any(metrics[name] for name in [*counters, *arrived])
     assert len([name for name in metrics if name.startswith("canario_holdout_shift{")]) == 20
     assert len([name for name in metrics if name.startswith("canario_holdout_shift_error{")]) == 20
 

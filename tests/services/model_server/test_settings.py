@@ -12,6 +12,7 @@ def test_the_defaults_fake_no_fault_and_write_no_log() -> None:
     settings = read_settings({"CANARIO_PACKAGE": "p"})
     assert settings.package == Path("p")
     assert (settings.version, settings.workers, settings.log_dir, settings.peers) == ("1", 1, None, ())
+    assert settings.label_slot_seconds == 30
     assert (settings.fault_error_ratio, settings.fault_slow_ratio, settings.fault_stale_ratio) == (0, 0, 0)
 
 
@@ -30,6 +31,7 @@ def test_peers_are_a_list() -> None:
         ("PEERS", "canary", "'canary' is not host:port, such as churn-canary:3000"),
         ("FAULT_ERROR_RATIO", "5", "less than or equal to 1"),
         ("FAULT_SLOW_RATIO", "nan", "finite number"),
+        ("LABEL_SLOT_SECONDS", "0.4", "greater than or equal to 0.5"),
         ("WORKERS", "0", "greater than or equal to 1"),
         ("VERSION", "a b", "match pattern"),
         ("LOG_FILES", "many", "valid integer"),

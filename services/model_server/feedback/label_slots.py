@@ -1,0 +1,108 @@
+"""What is remembered and what is labelled of the answers of each slot of time, and its text for Prometheus.
+
+A label belongs to the time of its answer, not to the time at which it came: only so can it be attributed to the
+share of traffic that a version had when it answered.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from components.spec.contract import BRIER_LOSSES
+from services import telemetry
+from services.model_server.rings import Ring, ring_bytes, ring_sums
+from services.model_server.shared import SharedMemory
+
+#: A slot's numbers: remembered answers, their rows, and labelled answers by loss.
+ANSWERS, ROWS, _LOSSES = range(3)
+_CELLS: Final = _LOSSES + len(telemetry.LABEL_LOSSES)
+#: Bytes of one worker's numbers; the first number says whether any feedback has matched.
+LABEL_SLOTS_BYTES: Final = 8 + ring_bytes(telemetry.LABEL_SLOTS, _CELLS)
+
+
+def _split(loss: float) -> tuple[int, float]:
+    """The index of the last of `LABEL_LOSSES` that is not above the loss, and the part that counts for the next one."""
+    losses = telemetry.LABEL_LOSSES
+    low = min(bisect_right(losses, loss), len(losses) - 1) - 1
+    return low, (loss - losses[low]) / (losses[low + 1] - losses[low])
+
+
+#: By score bin and label, as `BRIER_LOSSES`.
+_PARTS: Final = tuple(_split(loss) for loss in BRIER_LOSSES)
+
+
+class LabelSlots:
+    """The numbers of all workers; this worker writes its own."""
+
+    def __init__(
+        self, shared: SharedMemory, offset: int, seconds: float, wall: Callable[[], float] = time.time
+    ) -> None:
+        """Each worker's memory holds `LABEL_SLOTS_BYTES` from `offset` on; `wall` gives unix seconds."""
+        memories = [slot[offset : offset + LABEL_SLOTS_BYTES] for slot in shared.slots]
+        self._any = [memory[:8].cast("d") for memory in memories]
+        self._rings = [Ring(memory[8:], telemetry.LABEL_SLOTS, _CELLS) for memory in memories]
+        self._own, self.ring = self._any[shared.own], self._rings[shared.own]
+        self.seconds, self._wall = seconds, wall
+
+    def turn(self) -> int:
+        """The turn of the present slot, as in `rings`."""
+        return int(self._wall() // self.seconds)
+
+    def matched(self) -> None:
+        """Notes that an answer was found for feedback; before that, nothing is told of what is remembered."""
+        self._own[0] = 1
+
+    def labelled(self, turn: int, bins: Sequence[int], positives: Sequence[bool]) -> None:
+        """Counts the labels of an answer that was given in slot `turn`; all its rows together count one."""
+        counts = [0.0] * len(telemetry.LABEL_LOSSES)
+        for place, positive in zip(bins, positives, strict=True):
+            low, upper = _PARTS[2 * place + positive]
+            counts[low] += (1 - upper) / len(bins)
+            counts[low + 1] += upper / len(bins)
+        newest = self.turn()
+        for loss, count in enumerate(counts):
+            self.ring.add(turn, newest, _LOSSES + loss, count)
+
+    def totals(self) -> list[tuple[float, list[float]]] | None:
+        """For each slot the remembered answers and the labelled ones by loss; None before any feedback has matched."""
+        if not any(values[0] for values in self._any):
+            return None
+        return [(numbers[ANSWERS], numbers[_LOSSES:]) for numbers in ring_sums(self._rings, self.turn)]
+
+
+class LabelSlotsExposition(Collector):
+    """The numbers of all workers under the names of `services.telemetry`."""
+
+    def __init__(self, slots: LabelSlots, service: str, version: str) -> None:
+        self._slots, self._labels = slots, (service, version)
+
+    def collect(self) -> Iterator[Metric]:
+        """The length of a slot and, once any feedback has matched, every number that is not 0."""
+        names = telemetry.VERSION_LABELS
+        length = GaugeMetricFamily(telemetry.LABEL_SLOT_SECONDS, "Seconds in a slot of labels.", labels=names)
+        length.add_metric(self._labels, self._slots.seconds)
+        yield length
+        totals = self._slots.totals()
+        if totals is None:
+            return
+        remembered = GaugeMetricFamily(
+            telemetry.REMEMBERED, "Answers of each slot that feedback can be matched with.", labels=(*names, "slot")
+        )
+        labelled = GaugeMetricFamily(
+            telemetry.LABELLED,
+            "Labelled answers by the slot of the answer and by loss.",
+            labels=(*names, "slot", "loss"),
+        )
+        for slot, (answers, losses) in enumerate(totals):
+            if answers:
+                remembered.add_metric((*self._labels, str(slot)), answers)
+            for loss, count in enumerate(losses):
+                if count:
+                    labelled.add_metric((*self._labels, str(slot), str(loss)), count)
+        yield from (remembered, labelled)
