@@ -312,7 +312,8 @@ class Harm(ClosedModel):
 
     Every margin is a difference, canary minus champion: of ratios of requests
     (`error_ratio`, `slow_ratio`), of the cumulative distribution of scores
-    (`score_shift`), of the Brier loss of labelled answers (`label_loss`).
+    (`score_shift`), of the Brier loss of labelled answers (`label_loss`), of the part
+    of the requests that was lost (`lost_ratio`).
     """
 
     error_ratio: Ratio | None = Field(default=0.005, description="Rise in the share of requests answered with 5xx.")
@@ -321,6 +322,19 @@ class Harm(ClosedModel):
     )
     score_shift: Ratio | None = Field(default=0.05, description="Shift of scores beyond that on the hold-out.")
     label_loss: Ratio | None = Field(default=0.02, description="Rise in Brier loss on labels that came back.")
+    lost_ratio: Ratio | None = Field(
+        default=0.02, description="Share of the requests routed to the canary that it never answers or counts."
+    )
+
+    def margins(self) -> dict[str, float | None]:
+        """The margin of each signal by its name; None for a signal that is not judged."""
+        return {
+            "error_ratio": self.error_ratio,
+            "slow_ratio": self.slow_ratio,
+            "score_shift": self.score_shift,
+            "label_loss": self.label_loss,
+            "lost_ratio": self.lost_ratio,
+        }
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -359,6 +373,9 @@ class Rollout(ClosedModel):
     interval_seconds: float = Field(default=30, gt=0, description="Time between two looks by the judge.")
     deadline_minutes: float = Field(
         default=60, gt=0, description="A rollout not decided by then is taken back; a shadow before it has as long."
+    )
+    label_maturity_minutes: float | None = Field(
+        default=None, gt=0, description="Age from which an answer's labels count; null counts them as they come."
     )
     false_alarm: Ratio = Field(default=0.01, description="Share of good versions that may fail, over a whole rollout.")
     harm: Harm = Field(default=Harm(), description="How much worse a canary may be.")

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 
 from components.spec.contract import Rollout
 from services.judge.evidence.counts import MOMENTS, Evidence
-from services.judge.evidence.series import Series, evidence_at
+from services.judge.evidence.gathering import evidence_at
+from services.judge.evidence.series import Series
 from services.judge.evidence.sources import Source
+from services.judge.evidence.warming import Timing
 from services.judge.shadow.first import canary_verdict, shadow_verdict
 from services.judge.shadow.sources import NoShadows, Shadows
 from services.judge.verdict import Verdict, judge, verdict_at_end
@@ -22,6 +24,8 @@ _MISSED_SCRAPES = 5
 _ENDING_SECONDS = 60.0
 #: Flagger raises the weight at once when it may, and exports it then.
 _RAISING_SECONDS = 5.0
+#: So many of a canary's first requests may be slow because it has just started.
+_WARM_REQUESTS = 200.0
 
 
 class UnknownSubjectError(LookupError):
@@ -155,8 +159,7 @@ class Judge:
         return self._judge(subject, self._evidence(subject, series, last if at is None else at))
 
     def _evidence(self, subject: Subject, series: Series, at: float) -> Evidence:
-        moment_seconds = self.rollouts[subject].deadline_minutes * 60 / MOMENTS
-        return evidence_at(series, at, self._stale_seconds(), moment_seconds)
+        return evidence_at(series, at, self._stale_seconds(), timing_of(self.rollouts[subject]))
 
     def version(self, subject: Subject) -> str:
         """The canary's version, as its replicas name it; empty if no replica was read."""
@@ -175,6 +178,14 @@ class Judge:
 
     def _stale_seconds(self) -> float:
         return max(_MISSED_SCRAPES * self.interval_seconds, 5.0)
+
+
+def timing_of(rollout: Rollout) -> Timing:
+    """The times of a rollout, from its settings."""
+    return Timing(
+        look_seconds=rollout.interval_seconds, moment_seconds=rollout.deadline_minutes * 60 / MOMENTS,
+        mature_seconds=(rollout.label_maturity_minutes or 0.0) * 60, warm_requests=_WARM_REQUESTS,
+    )  # fmt: skip
 
 
 def _fits(subject: Subject, service: str, namespace: str) -> bool:

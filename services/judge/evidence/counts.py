@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import SCORE_EDGES
+from services.telemetry import LABEL_LOSSES
 
 BINS = len(SCORE_EDGES)
+LOSSES = len(LABEL_LOSSES)
 #: So many moments of a rollout, evenly spaced until its deadline, may be taken for the beginning of harm.
 MOMENTS = 64
 #: Which of them are looked at: the longer ago, the further apart.
@@ -19,25 +21,39 @@ MOMENT_AGES = tuple(2**power - 1 for power in range(MOMENTS.bit_length()))
 #: With this many requests the canary's share is below half or above twice a weight of 1 % or more by chance less than
 #: once in a million.
 _ENOUGH_TO_DOUBT = 10_000
-#: Columns of `Counts.vector`: requests, errors, slow, then scores by bin, then labels by bin and (negative, positive).
-COLUMNS = 3 + BINS + 2 * BINS
+#: Columns of `Counts.vector`: requests, errors, slow, then scores by bin, then labelled answers by loss, then `timed`.
+REQUESTS_AT, ERRORS_AT, SLOW_AT = 0, 1, 2
+SCORES_AT = slice(3, 3 + BINS)
+LOSSES_AT = slice(3 + BINS, 3 + BINS + LOSSES)
+TIMED_AT = 3 + BINS + LOSSES
+COLUMNS = TIMED_AT + 1
+
+
+_SINGLE = (REQUESTS_AT, ERRORS_AT, SLOW_AT, TIMED_AT)
 
 
 @dataclass(frozen=True)
 class Counts:
     """The counts of one side. None means that the metric is missing, which is not the same as zero.
 
-    `requests` are those answered with 2xx or 5xx; `errors` and `slow` are parts of them. `scores` has one number
-    for each bin of `SCORE_EDGES`, `labels` a pair (negative, positive) for each bin; in both, all rows of a request
-    together count one. (By Hölder's inequality the geometric mean of the rows' factors is a fair bet however the rows
-    depend on each other; averaging the logarithms is the same as scaling the counts.)
+    `requests` are those answered with 2xx or 5xx; `errors` are a part of them. `timed` are the requests whose
+    latency is judged (by default all), and `slow` is a part of those. `scores` has one number for each bin of
+    `SCORE_EDGES`, `losses` one for each of `LABEL_LOSSES`: the labelled answers by their loss; in both, all rows of
+    a request together count one. (By Hölder's inequality the geometric mean of the rows' factors is a fair bet
+    however the rows depend on each other; averaging the logarithms is the same as scaling the counts. An answer
+    whose loss lies between two of `LABEL_LOSSES` is counted in part for each, in the same way.)
     """
 
     requests: float | None = 0.0
     errors: float | None = 0.0
     slow: float | None = 0.0
     scores: tuple[float, ...] | None = (0.0,) * BINS
-    labels: tuple[tuple[float, float], ...] | None = ((0.0, 0.0),) * BINS
+    losses: tuple[float, ...] | None = (0.0,) * LOSSES
+    timed: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.timed is None:
+            object.__setattr__(self, "timed", self.requests)
 
     def __add__(self, other: Counts) -> Counts:
         return Counts.from_vector(self.vector() + other.vector())
@@ -45,37 +61,30 @@ class Counts:
     def vector(self) -> NDArray[np.float64]:
         """All counts in one row of `COLUMNS` numbers; a missing metric is NaN."""
         row = np.full(COLUMNS, np.nan)
-        for column, number in enumerate((self.requests, self.errors, self.slow)):
+        for column, number in zip(_SINGLE, (self.requests, self.errors, self.slow, self.timed), strict=True):
             row[column] = np.nan if number is None else number
-        if self.scores is not None:
-            row[3 : 3 + BINS] = self.scores
-        if self.labels is not None:
-            row[3 + BINS :] = np.ravel(self.labels)
+        for part, numbers in ((SCORES_AT, self.scores), (LOSSES_AT, self.losses)):
+            if numbers is not None:
+                row[part] = numbers
         return row
 
     @staticmethod
     def from_vector(row: NDArray[np.float64]) -> Counts:
         """The counts in a row of `COLUMNS` numbers."""
-        scores, labels = row[3 : 3 + BINS], row[3 + BINS :].reshape(BINS, 2)
-        requests, errors, slow = (None if math.isnan(number) else float(number) for number in row[:3])
-        return Counts(
-            requests,
-            errors,
-            slow,
-            scores=None if np.isnan(scores).any() else tuple(scores.tolist()),
-            labels=None if np.isnan(labels).any() else tuple((pair[0], pair[1]) for pair in labels.tolist()),
-        )
+        requests, errors, slow, timed = (None if math.isnan(row[at]) else float(row[at]) for at in _SINGLE)
+        scores, losses = (None if np.isnan(row[at]).any() else tuple(row[at].tolist()) for at in (SCORES_AT, LOSSES_AT))
+        return Counts(requests, errors, slow, scores, losses, timed)
 
     def contradictions(self, side: str) -> list[str]:
         """One sentence for each contradiction within the counts."""
         row = self.vector()
         if (row[~np.isnan(row)] < 0).any() or np.isinf(row).any():
             return [f"the {side}'s counts hold a negative or infinite number; a counter can only rise"]
-        parts = (("errors", self.errors), ("slow requests", self.slow))
+        parts = (("errors", self.errors, self.requests), ("slow requests", self.slow, self.timed))
         return [
-            f"the {side} counts {part:,.0f} {name} in {self.requests:,.0f} requests; a part cannot exceed the whole"
-            for name, part in parts
-            if part is not None and self.requests is not None and part > self.requests
+            f"the {side} counts {part:,.0f} {name} in {whole:,.0f} requests; a part cannot exceed the whole"
+            for name, part, whole in parts
+            if part is not None and whole is not None and part > whole
         ]
 
 
@@ -84,13 +93,19 @@ class Stratum:
     """The time during which one weight was set; only counts of one stratum are compared.
 
     `weight` is the canary's share of traffic in percent. `later` holds champion and canary counted since
-    moments within that time, so that harm that began late can be told.
+    moments within that time, so that harm that began late can be told. Where the canary's share of what is counted is
+    not the weight, `share` is that of all requests, and `labelled` that of the answers that labels may come back for.
+    `arrived` are the requests that reached champion and canary at moments at which all replicas of both are known;
+    None where a server does not tell.
     """
 
     weight: float
     champion: Counts
     canary: Counts
     later: tuple[tuple[Counts, Counts], ...] = ()
+    labelled: float | None = None
+    share: float | None = None
+    arrived: tuple[float, float] | None = None
 
     def doubt(self) -> str:
         """A sentence if the canary's share of requests is further from the weight than chance allows; else empty."""
@@ -119,12 +134,24 @@ class HoldoutShift:
 
 
 @dataclass(frozen=True)
+class Outlier:
+    """A replica unlike the others of its side in one signal, and the evidence of a rollout without it."""
+
+    name: str
+    side: str
+    signal: str
+    strata: tuple[Stratum, ...]
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All evidence about one rollout.
 
     `weight` is the canary's current percent of traffic, `elapsed_seconds` the time since it first
     got any. `problems` are sentences about data that is missing or cannot be true; while there is
-    a problem, nothing passes.
+    a problem, nothing passes. `outliers` are replicas unlike the others of their side, `replicas` the number of
+    the champion's and the canary's (0 where it is not known). `remarks` are sentences about what is judged in
+    another way than usual, or not yet.
     """
 
     strata: tuple[Stratum, ...] = ()
@@ -132,6 +159,9 @@ class Evidence:
     elapsed_seconds: float = 0.0
     holdout: HoldoutShift | None = None
     problems: tuple[str, ...] = ()
+    outliers: tuple[Outlier, ...] = ()
+    replicas: tuple[int, int] = (0, 0)
+    remarks: tuple[str, ...] = ()
 
     def __add__(self, other: Evidence) -> Evidence:
         """The evidence of two groups of replicas, or of two spans of time, in one rollout."""
@@ -158,5 +188,9 @@ def merge_strata(strata: Iterable[Stratum]) -> tuple[Stratum, ...]:
     for stratum in strata:
         known = merged.get(stratum.weight, Stratum(stratum.weight, Counts(), Counts()))
         both = known.champion + stratum.champion, known.canary + stratum.canary
-        merged[stratum.weight] = Stratum(stratum.weight, *both)
+        arrived = None
+        if stratum.arrived is not None:
+            before = known.arrived or (0.0, 0.0)
+            arrived = before[0] + stratum.arrived[0], before[1] + stratum.arrived[1]
+        merged[stratum.weight] = Stratum(stratum.weight, *both, arrived=arrived)
     return tuple(merged[weight] for weight in sorted(merged))

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
+from components.spec.contract import BRIER_LOSSES
 from services import telemetry
-from services.judge.evidence.counts import BINS, Counts, HoldoutShift
+from services.judge.evidence.counts import (
+    BINS,
+    ERRORS_AT,
+    LOSSES,
+    LOSSES_AT,
+    REQUESTS_AT,
+    SCORES_AT,
+    SLOW_AT,
+    TIMED_AT,
+    Counts,
+    HoldoutShift,
+)
+from services.judge.evidence.slots import Row, SlotNumber, Slotted, slotted
 
-_TOTALS = {telemetry.REQUESTS: 0, telemetry.ERRORS: 1, telemetry.SLOW: 2}
+_TOTALS = {telemetry.REQUESTS: REQUESTS_AT, telemetry.ERRORS: ERRORS_AT, telemetry.SLOW: SLOW_AT}
 _LABELS = ("negative", "positive")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One replica at one moment. `champion` is the package compared with on its hold-out, or empty."""
+    """One replica at one moment. `champion` is the package compared with on its hold-out, or empty.
+
+    `slotted` is what the replica tells by slots of time; None if its page was not read for that.
+    """
 
     counts: Counts
     version: str = ""
     package: str = ""
     champion: str = ""
     holdout: HoldoutShift | None = None
+    slotted: Slotted | None = None
 
 
 @dataclass(frozen=True)
@@ -48,16 +65,17 @@ def parse_page(text: str) -> list[MetricSample]:
     ]
 
 
-def read_replica(samples: Iterable[MetricSample], service: str) -> Reading | None:
-    """The reading of a replica of `service`; None if the page has no metrics of that service."""
+def read_replica(samples: Iterable[MetricSample], service: str, at: float) -> Reading | None:
+    """The reading of a replica of `service` at a time (Unix seconds); None if the page has no metrics of it."""
     mine = [sample for sample in samples if sample.labels.get("service") == service]
     if not any(sample.name in (telemetry.REQUESTS, telemetry.MODEL_INFO) for sample in mine):
         return None
     info = next((sample.labels for sample in mine if sample.name == telemetry.MODEL_INFO), {})
     version = next((sample.labels["version"] for sample in mine if "version" in sample.labels), "")
     return Reading(
-        _counts(mine), version, info.get("package", ""), info.get("champion", ""), _holdout(mine, info.get("champion"))
-    )
+        _counts(mine), version, info.get("package", ""), info.get("champion", ""), _holdout(mine, info.get("champion")),
+        _slotted(mine, at),
+    )  # fmt: skip
 
 
 def read_weight(samples: Iterable[MetricSample], service: str) -> float | None:
@@ -72,27 +90,66 @@ def read_weight(samples: Iterable[MetricSample], service: str) -> float | None:
 
 def _counts(samples: list[MetricSample]) -> Counts:
     row = np.full(Counts().vector().shape, np.nan)
+    labels = np.full(2 * BINS, np.nan)
     for sample in samples:
-        column = _column(sample)
-        if column is not None:
-            row[column] = sample.value + (0.0 if np.isnan(row[column]) else row[column])
-    for part in (slice(3, 3 + BINS), slice(3 + BINS, None)):
-        if not np.isnan(row[part]).all():
-            row[part] = np.nan_to_num(row[part])
+        for numbers, column in ((row, _column(sample)), (labels, _label(sample))):
+            if column is not None:
+                numbers[column] = sample.value + (0.0 if np.isnan(numbers[column]) else numbers[column])
+    for part in (row[SCORES_AT], labels):
+        if not np.isnan(part).all():
+            part[:] = np.nan_to_num(part)
+    row[LOSSES_AT] = labels @ PARTS
+    row[TIMED_AT] = row[REQUESTS_AT]
     return Counts.from_vector(row)
 
 
 def _column(sample: MetricSample) -> int | None:
-    if sample.name in _TOTALS:
-        return _TOTALS[sample.name]
-    score_bin = sample.labels.get("bin", "")
-    if not score_bin.isdecimal() or int(score_bin) >= BINS:
-        return None
     if sample.name == telemetry.SCORES:
-        return 3 + int(score_bin)
-    if sample.name == telemetry.LABELS and sample.labels.get("label") in _LABELS:
-        return 3 + BINS + 2 * int(score_bin) + _LABELS.index(sample.labels["label"])
-    return None
+        score_bin = _bin(sample)
+        return None if score_bin is None else SCORES_AT.start + score_bin
+    return _TOTALS.get(sample.name)
+
+
+def _label(sample: MetricSample) -> int | None:
+    """The place of a sample among the labels by score bin and (negative, positive)."""
+    score_bin = _bin(sample)
+    if sample.name != telemetry.LABELS or score_bin is None or sample.labels.get("label") not in _LABELS:
+        return None
+    return 2 * score_bin + _LABELS.index(sample.labels["label"])
+
+
+def _bin(sample: MetricSample) -> int | None:
+    score_bin = sample.labels.get("bin", "")
+    return int(score_bin) if score_bin.isdecimal() and int(score_bin) < BINS else None
+
+
+def _parts() -> Row:
+    """The parts of `LABEL_LOSSES` that an answer of each score bin and label counts for; (2 * BINS, LOSSES).
+
+    Its loss is the mean of the two that it lies between, weighted with these parts.
+    """
+    losses = np.array(telemetry.LABEL_LOSSES)
+    return np.stack([np.interp(BRIER_LOSSES, losses, np.eye(LOSSES)[loss]) for loss in range(LOSSES)], axis=1)
+
+
+#: Its rows are in the order of `BRIER_LOSSES`.
+PARTS = _parts()
+
+
+def _slotted(samples: Iterable[MetricSample], at: float) -> Slotted:
+    named: dict[str, list[MetricSample]] = {}
+    for sample in samples:
+        named.setdefault(sample.name, []).append(sample)
+    seconds = next((sample.value for sample in named.get(telemetry.LABEL_SLOT_SECONDS, ())), 0.0)
+    labelled = (*named.get(telemetry.LABELLED, ()), *named.get(telemetry.REMEMBERED, ()))
+    return slotted(at, seconds, _slot_numbers(labelled), _slot_numbers(named.get(telemetry.ARRIVED, ())))
+
+
+def _slot_numbers(samples: Iterable[MetricSample]) -> Iterator[SlotNumber]:
+    for sample in samples:
+        slot, loss = sample.labels.get("slot", ""), sample.labels.get("loss")
+        if slot.isdecimal() and (loss is None or (loss.isdecimal() and int(loss) < LOSSES)):
+            yield SlotNumber(int(slot), None if loss is None else int(loss), sample.value)
 
 
 def _holdout(samples: list[MetricSample], champion: str | None) -> HoldoutShift | None:

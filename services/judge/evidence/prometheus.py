@@ -20,8 +20,11 @@ from services.judge.webhook import Subject
 
 _METRICS = (
     telemetry.REQUESTS, telemetry.ERRORS, telemetry.SLOW, telemetry.SCORES, telemetry.LABELS,
-    telemetry.MODEL_INFO, telemetry.HOLDOUT_SHIFT, telemetry.HOLDOUT_SHIFT_ERROR,
+    telemetry.MODEL_INFO, telemetry.HOLDOUT_SHIFT, telemetry.HOLDOUT_SHIFT_ERROR, telemetry.ARRIVED,
 )  # fmt: skip
+#: What is read from the last pages alone: they hold the labels of all answers since the rollout began.
+_RECENT_METRICS = (telemetry.LABELLED, telemetry.REMEMBERED, telemetry.LABEL_SLOT_SECONDS)
+_RECENT_SECONDS = 180.0
 #: The weight is read this much further back than the deadline, so that the rollout's beginning is seen.
 _LONGER_SECONDS = 600.0
 #: The time that is read twice, because samples may be stored slightly out of order.
@@ -107,13 +110,16 @@ class PrometheusSource:
         return sorted((float(at), float(value)) for line in mine for at, value in line["values"])
 
     def _pods(self, subject: Subject, now: float, seconds: float) -> dict[str, _Pod]:
-        names = "|".join(_METRICS)
         place = f',namespace="{subject.namespace}"' if subject.namespace else ""
-        lines = self._matrix(f'{{__name__=~"{names}",service="{subject.service}"{place}}}', now, seconds)
+        lines = [
+            line
+            for names, span in ((_METRICS, seconds), (_RECENT_METRICS, min(seconds, _RECENT_SECONDS)))
+            for line in self._matrix(f'{{__name__=~"{"|".join(names)}",service="{subject.service}"{place}}}', now, span)
+        ]
         found: dict[str, _Pod] = {}
         for (pod, instance), pages in _by_replica(lines).items():
             role = pod_role(pod, subject.service)
-            readings = [(at, read_replica(pages[at], subject.service)) for at in sorted(pages)]
+            readings = [(at, read_replica(pages[at], subject.service, at)) for at in sorted(pages)]
             if role is not None:
                 found[f"{pod} {instance}"] = role, [(at, reading) for at, reading in readings if reading is not None]
         return found

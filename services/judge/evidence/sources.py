@@ -137,7 +137,7 @@ class FileDiscoverySource:
 
     def _replica(self, service: str, at: float, target: DiscoveredTarget, page: list[MetricSample]) -> None:
         role = _role(target.role)
-        reading = read_replica(page, service) if role and target.service == service else None
+        reading = read_replica(page, service, at) if role and target.service == service else None
         if reading is None or role is None:
             return
         replicas = self._series[service].replicas

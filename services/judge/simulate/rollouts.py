@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import Harm, Rollout
-from services.judge.evidence.counts import BINS, COLUMNS, MOMENT_AGES, MOMENTS, HoldoutShift
+from services.judge.evidence.counts import BINS, COLUMNS, LOSSES_AT, MOMENT_AGES, MOMENTS, HoldoutShift
 from services.judge.simulate.world import answer, champion, drifted, harmed
 from services.judge.statistics.assess import is_harm, is_safe, is_safe_alone, observations_needed, stack_arms
 from services.judge.statistics.evalue import Array
@@ -124,8 +124,8 @@ def _serve(
     ours = answer(worse, np.where(harmful, to_canary, 0), case.signal, rng)
     ours += answer(base, np.where(harmful, 0, to_canary), case.signal, rng)
     for side, table in enumerate((theirs, ours)):
-        late = table.copy()
-        late[:, : 3 + BINS], table[:, 3 + BINS :] = 0, 0
+        late = np.zeros_like(table)
+        late[:, LOSSES_AT], table[:, LOSSES_AT] = table[:, LOSSES_AT], 0
         arrived = table + state.pending[side, active]
         state.tables[state.step[active], side, active] += arrived
         state.since[: moment + 1, side, active] += arrived

@@ -9,33 +9,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 import numpy as np
 
 from components.spec.contract import Harm, Rollout
-from services.judge.evidence.counts import COLUMNS, Counts
-from services.judge.evidence.exposition import Reading
 from services.judge.evidence.series import Replica, Series
 from services.judge.judge import Judge
 from services.judge.server import build_app
-from services.judge.simulate.rollouts import FAILED, HOLDOUT, PROMOTED, WAITING
-from services.judge.simulate.world import answer, champion, harmed
-from services.judge.statistics.evalue import Array
+from services.judge.simulate.fleet import LabelDelays, Side
+from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING
+from services.judge.simulate.world import SimulatedVersion, champion, harmed
 from services.judge.statistics.signals import SignalName
 from services.judge.verdict import next_weight
 from services.judge.webhook import Subject
 
 #: Seconds between two looks of Flagger.
 LOOK_SECONDS = 30
+#: A replica that fails answers nothing but errors for so many seconds.
+_OUTAGE_SECONDS = 45
 
 
 @dataclass(frozen=True)
 class ScrapedCase:
     """One kind of rollout.
 
-    The canary is worse by `excess` margins, but only above a weight of `above` percent and after some seconds.
+    The canary is worse by `excess` margins of `signal`, but only above a weight of `above` percent and after some
+    seconds; it loses `lost` of its requests. What happens to good versions as well: `cold` requests of the canary
+    are slow at first; `lag` is the part of its requests that is slow for a minute after each rise, while it gets more
+    replicas; a replica of the side `outages` fails now and then; replicas are replaced every `replaced_seconds` on
+    both sides; labels come after `delays`. `judged` are the signals beside errors.
     """
 
     name: str
@@ -45,6 +49,19 @@ class ScrapedCase:
     scrape_seconds: int
     above: float = 0
     after_seconds: float = 0
+    lost: float = 0.0
+    cold: int = 0
+    lag: float = 0.0
+    outages: str = ""
+    replaced_seconds: int = 0
+    delays: LabelDelays | None = None
+    replicas: int = 1
+    judged: tuple[str, ...] = ()
+
+    @property
+    def harmful(self) -> bool:
+        """Whether the canary may not be promoted."""
+        return self.excess > 0 or self.lost > 0
 
 
 @dataclass(frozen=True)
@@ -60,11 +77,13 @@ class _Traffic:
     """Both versions under a gateway, and the judge's source of what a scrape saw of them."""
 
     def __init__(self, case: ScrapedCase, rng: np.random.Generator) -> None:
-        margin = Harm().model_dump()[case.signal]
+        margin = Harm().margins()[case.signal] or 0.0
         self._case, self._rng = case, rng
         self._good, self._worse = champion(), harmed(champion(), case.signal, case.excess * margin)
-        self._totals: dict[str, Array] = {"champion": np.zeros(COLUMNS), "canary": np.zeros(COLUMNS)}
-        self._series = Series(replicas={"champion": Replica("champion"), "canary": Replica("canary")})
+        self._champion = Side("champion", case.replicas, rng, case.delays)
+        self._canary = Side("canary", case.replicas, rng, case.delays)
+        self._series, self._cold, self._raised_at = Series(), case.cold, 0
+        self._outage_at = int(rng.integers(60, 240))
         self.weight, self.now, self.harmed_requests = 0.0, 0, 0
 
     async def follow(self, subject: Subject, rollout: Rollout) -> None:
@@ -77,29 +96,58 @@ class _Traffic:
         """The samples so far."""
         return self._series
 
+    def give(self, weight: float) -> None:
+        """Sets the canary's weight."""
+        if weight != self.weight:
+            self.weight, self._raised_at = weight, self.now
+
     def second(self) -> None:
         """One second of traffic, and a scrape if one is due."""
         self.now += 1
         to_canary = int(self._rng.binomial(self._case.requests_a_second, self.weight / 100))
-        harmful = self.weight > self._case.above and self.now > self._case.after_seconds
+        harmful = self._case.harmful and self.weight > self._case.above and self.now > self._case.after_seconds
         self.harmed_requests += to_canary * harmful
-        sides = (("champion", self._good, self._case.requests_a_second - to_canary),
-                 ("canary", self._worse if harmful else self._good, to_canary))  # fmt: skip
-        for side, version, requests in sides:
-            self._totals[side] += answer(version, np.array([requests]), None, self._rng)[0]
+        broken = 0 if 0 <= self.now - self._outage_at < _OUTAGE_SECONDS else None
+        self._champion.second(
+            self.now, self._case.requests_a_second - to_canary, self._good, 0.0,
+            broken if self._case.outages == "champion" else None,
+        )  # fmt: skip
+        answered = self._canary.second(
+            self.now, to_canary, self._warming(self._worse if harmful else self._good),
+            self._case.lost if harmful else 0.0, broken if self._case.outages == "canary" else None,
+        )  # fmt: skip
+        self._cold = max(self._cold - answered, 0)
+        self._replace()
         if self.now % self._case.scrape_seconds == 0:
             self._scrape()
 
+    def _warming(self, version: SimulatedVersion) -> SimulatedVersion:
+        """The version as it is while its processes are new, or too few for the traffic that it has just got."""
+        if self._cold > 0:
+            return replace(version, slow=1.0)
+        if self._case.lag and self.now - self._raised_at < 2 * LOOK_SECONDS:
+            return replace(version, slow=version.slow + self._case.lag)
+        return version
+
+    def _replace(self) -> None:
+        every = self._case.replaced_seconds
+        if every and self.now % every == 0:
+            for side in (self._champion, self._canary):
+                side.add()
+                side.remove()
+
     def _scrape(self) -> None:
         self._series.add_weight(self.now, self.weight)
-        for side, total in self._totals.items():
-            known = Reading(Counts.from_vector(total), side, f"sha256:{side}", "sha256:champion", HOLDOUT)
-            self._series.replicas[side].add(self.now, known)
+        for side in (self._champion, self._canary):
+            for one in side.replicas:
+                known = self._series.replicas.setdefault(one.name, Replica(one.role))
+                known.add(self.now, one.reading(self.now))
 
 
 def play_scraped(case: ScrapedCase, seed: int) -> ScrapedOutcome:
-    """Plays one rollout with the default steps, judged by the case's signal alone."""
-    harm = Harm(**{name: None for name in Harm.model_fields if name != case.signal})
+    """Plays one rollout with the default steps, judged by errors and the case's signals alone."""
+    judged = {"error_ratio", case.signal, *case.judged}
+    harm = Harm(**{name: None for name in Harm.model_fields if name not in judged})
     return asyncio.run(_play(case, Rollout(harm=harm), np.random.default_rng(seed)))
 
 
@@ -112,7 +160,7 @@ async def _play(case: ScrapedCase, rollout: Rollout, rng: np.random.Generator) -
     async with httpx.AsyncClient(transport=transport, base_url="http://judge") as flagger:
         for _ in range(phase + 2 * case.scrape_seconds):
             traffic.second()
-        traffic.weight = next_weight(0.0, rollout)
+        traffic.give(next_weight(0.0, rollout))
         while traffic.now < rollout.deadline_minutes * 60 + LOOK_SECONDS:
             for _ in range(LOOK_SECONDS):
                 traffic.second()
@@ -131,7 +179,8 @@ async def _look(flagger: httpx.AsyncClient, traffic: _Traffic, rollout: Rollout)
     may, _ = await _ask(flagger, "confirm-promotion" if following >= 100 else "confirm-traffic-increase")
     if may and following >= 100:
         return PROMOTED
-    traffic.weight = following if may else traffic.weight
+    if may:
+        traffic.give(following)
     return WAITING
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
 
-State = Literal["harm", "safe", "open", "no data"]
+import numpy as np
+
+#: "not judged" is a signal that a server of before cannot tell; it neither passes nor stops anything.
+State = Literal["harm", "safe", "open", "no data", "not judged"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,7 @@ class SignalResult:
     is the excess allowed for the next weight. `edge` is the score at which a shift of scores is worst.
     `weight` is the current percent of traffic; `too_few_here` is the number of canary observations at this weight,
     set where all weights together show safety and this one alone does not yet.
+    `alone` names the one replica without which the evidence would show nothing.
     `enough` is about how many canary observations a canary like the champion needs; set only at a deadline.
     """
 
@@ -38,4 +42,13 @@ class SignalResult:
     edge: float | None = None
     weight: float | None = None
     too_few_here: float | None = None
+    alone: str | None = None
     enough: float | None = None
+
+
+_LARGEST_LOG: Final = 300.0
+
+
+def clipped(log_e: np.floating[Any]) -> float:
+    """The e-value of a logarithm, clipped to the range that readers of JSON can hold."""
+    return float(np.exp(np.clip(log_e, -_LARGEST_LOG, _LARGEST_LOG)))

@@ -8,20 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 
-from components.spec.contract import BRIER_LOSSES, Harm
-from services.judge.evidence.counts import BINS, HoldoutShift
+from components.spec.contract import Harm
+from services.judge.evidence.counts import (
+    ERRORS_AT,
+    LOSSES_AT,
+    REQUESTS_AT,
+    SCORES_AT,
+    SLOW_AT,
+    TIMED_AT,
+    HoldoutShift,
+)
 from services.judge.statistics.evalue import Arms, Array, Prior, log_evidence, log_evidence_below, log_mean
+from services.telemetry import LABEL_LOSSES
 
+#: The signals that compare means; `LOST` compares a share of the traffic with its weight (`lost.py`).
 SignalName = Literal["error_ratio", "slow_ratio", "score_shift", "label_loss"]
+LOST: Final = "lost_ratio"
 
 #: How `false_alarm` is divided between the judged signals. Labels arrive on their own path, so the
 #: signals have no common order of observations; dividing the level (Bonferroni) is valid even then,
 #: where a mean of e-processes would not be.
-_SHARE: dict[SignalName, float] = {"error_ratio": 0.4, "slow_ratio": 0.2, "score_shift": 0.2, "label_loss": 0.2}
+_SHARE: dict[str, float] = {
+    "error_ratio": 0.4, "slow_ratio": 0.2, "score_shift": 0.2, "label_loss": 0.2, LOST: 0.1,
+}  # fmt: skip
 
 _RATIO_BASES = ((0.0003, 0.20), (0.001, 0.25), (0.003, 0.20), (0.01, 0.15), (0.04, 0.10), (0.15, 0.07), (0.5, 0.03))
 _SHARE_BASES = ((0.008, 0.15), (0.07, 0.2), (0.3, 0.25), (0.65, 0.25), (0.95, 0.15))
@@ -56,14 +69,14 @@ class Signal:
 
     def select(self, table: Array) -> Array:
         """Selects the signal's observations: (rollouts, COLUMNS) -> (rollouts, means, values)."""
-        scores, labels = table[:, 3 : 3 + BINS], table[:, 3 + BINS :]
+        scores = table[:, SCORES_AT]
         if self.name == "score_shift":
             below = np.cumsum(scores, axis=1)[:, :-1]
             return np.stack([scores.sum(1, keepdims=True) - below, below], axis=-1)
         if self.name == "label_loss":
-            return np.asarray(labels[:, None, :])
-        hits = table[:, 1 if self.name == "error_ratio" else 2]
-        return np.stack([table[:, 0] - hits, hits], axis=-1)[:, None, :]
+            return np.asarray(table[:, None, LOSSES_AT])
+        hits, whole = (ERRORS_AT, REQUESTS_AT) if self.name == "error_ratio" else (SLOW_AT, TIMED_AT)
+        return np.stack([table[:, whole] - table[:, hits], table[:, hits]], axis=-1)[:, None, :]
 
     def log_harm(self, strata: Sequence[Arms], margin: float) -> Array:
         """Logarithm of the evidence that the excess is above `margin`; shape (rollouts,)."""
@@ -107,25 +120,26 @@ class Signal:
         return tuple(min(max(bound, -_WIDEST_BOUND), _WIDEST_BOUND) for bound in bounds)
 
 
+def levels(harm: Harm, false_alarm: float) -> dict[str, float]:
+    """The part of `false_alarm` that each signal with a margin may use up."""
+    names = [name for name, margin in harm.margins().items() if margin is not None]
+    total = sum(_SHARE[name] for name in names)
+    return {name: false_alarm * _SHARE[name] / total for name in names}
+
+
 def judged_signals(harm: Harm, false_alarm: float, holdout: HoldoutShift | None) -> list[Signal]:
-    """The signals with a margin in the spec; `score_shift` only where the hold-out's shift is known."""
-    margins: dict[SignalName, float | None] = {
-        "error_ratio": harm.error_ratio,
-        "slow_ratio": harm.slow_ratio,
-        "score_shift": harm.score_shift,
-        "label_loss": harm.label_loss,
-    }
-    total = sum(_SHARE[name] for name, margin in margins.items() if margin is not None)
-    signals = []
-    for name, margin in margins.items():
-        if margin is not None and (name != "score_shift" or holdout is not None):
-            signals.append(_signal(name, margin, false_alarm * _SHARE[name] / total, holdout))
-    return signals
+    """The signals that compare means; `score_shift` only where the hold-out's shift is known."""
+    margins, parts = harm.margins(), levels(harm, false_alarm)
+    return [
+        _signal(name, margins[name] or 0.0, parts[name], holdout)
+        for name in get_args(SignalName)
+        if name in parts and (name != "score_shift" or holdout is not None)
+    ]
 
 
 def _signal(name: SignalName, margin: float, false_alarm: float, holdout: HoldoutShift | None) -> Signal:
     if name == "label_loss":
-        return Signal(name, margin, false_alarm, brier_values(), _LOSS_BASES, _LOSS_SPREADS)
+        return Signal(name, margin, false_alarm, LABEL_LOSSES, _LOSS_BASES, _LOSS_SPREADS)
     if name == "score_shift" and holdout is not None:
         centres, errors = holdout.shift[:-1], holdout.shift_error[:-1]
         allowances = tuple(2 * error for error in errors)
@@ -133,11 +147,6 @@ def _signal(name: SignalName, margin: float, false_alarm: float, holdout: Holdou
             name, margin, false_alarm, (0.0, 1.0), _SHARE_BASES, centres=centres, allowances=allowances, two_sided=True
         )
     return Signal(name, margin, false_alarm, (0.0, 1.0), _RATIO_BASES)
-
-
-def brier_values() -> tuple[float, ...]:
-    """The Brier loss by score bin and label (negative, positive), taking each bin's middle as the score."""
-    return BRIER_LOSSES
 
 
 def _harm_gaps(margin: float) -> tuple[tuple[float, float], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.judge.statistics.signal_result import SignalResult
+from services.judge.statistics.signals import LOST
 
 #: For each signal, what a side without observations lacks; it completes "the canary has ... yet".
 NOTHING = {
@@ -24,6 +25,8 @@ def number(value: float) -> str:
 
 
 def _seen(finding: SignalResult) -> str:
+    if finding.name == LOST:
+        return _arrived(finding)
     n_c, n_b = number(finding.canary_observations), number(finding.champion_observations)
     canary, champion = _amount(finding, finding.canary), _amount(finding, finding.champion)
     if finding.name == "label_loss":
@@ -40,8 +43,17 @@ def _seen(finding: SignalResult) -> str:
     return f"{canary} of the canary's {n_c} requests {what} against {champion} of the champion's {n_b}"
 
 
+def _arrived(finding: SignalResult) -> str:
+    total = finding.canary_observations + finding.champion_observations
+    share = finding.canary_observations / max(total, 1.0)
+    lost = f"{_amount(finding, max(finding.excess or 0.0, 0.0))} of its requests were counted nowhere"
+    return f"the canary got {share:.1%} of {number(total)} requests that arrived at either version, so {lost}"
+
+
 def _shown(finding: SignalResult) -> str:
-    noun = "shift" if finding.name == "score_shift" else "excess"
+    noun = {"score_shift": "shift", LOST: "loss"}.get(finding.name, "excess")
+    if finding.alone is not None:
+        return f"that is due to one replica alone, {finding.alone}; the others do not show it"
     if finding.state == "harm":
         margin = _amount(finding, finding.margin)
         return f"the {noun} is at least {_amount(finding, finding.lower)}, the margin is {margin}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from services.judge.evidence.counts import BINS, Counts, Evidence, HoldoutShift, Stratum
+from services.judge.evidence.exposition import PARTS
 
 HOLDOUT = HoldoutShift((0.0,) * BINS, (0.003,) * BINS)
 FLAT = (1 / BINS,) * BINS
@@ -17,13 +20,14 @@ def counts(
     wrong: float = 0.1,
 ) -> Counts:
     """Counts of a side: scores are spread as `shape`; `wrong` is the share of labels against the score."""
-    positive = [wrong if score_bin < BINS // 2 else 1 - wrong for score_bin in range(BINS)]
+    positives = [wrong if score_bin < BINS // 2 else 1 - wrong for score_bin in range(BINS)]
+    parts = [(part, p) for part, positive in zip(shape, positives, strict=True) for p in (1 - positive, positive)]
     return Counts(
         requests,
         errors,
         slow,
         scores=tuple(requests * part for part in shape),
-        labels=tuple((labels * part * (1 - p), labels * part * p) for part, p in zip(shape, positive, strict=True)),
+        losses=tuple((np.array([labels * part * p for part, p in parts]) @ PARTS).tolist()),
     )
 
 

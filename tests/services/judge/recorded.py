@@ -8,7 +8,7 @@ from services.judge.evidence.series import Replica, Role, Series
 from services.judge.webhook import Subject
 from tests.services.judge.builders import HOLDOUT, counts
 
-ROLLOUT = Rollout(harm=Harm(slow_ratio=None, score_shift=None, label_loss=None))
+ROLLOUT = Rollout(harm=Harm(slow_ratio=None, score_shift=None, label_loss=None, lost_ratio=None))
 NOW = 1013.0
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from components.spec.contract import Harm
-from services.judge.evidence.counts import BINS, COLUMNS
-from services.judge.evidence.exposition import parse_page, read_replica
+from components.spec.contract import BRIER_LOSSES, Harm
+from services.judge.evidence.counts import BINS, COLUMNS, LOSSES_AT, SCORES_AT
+from services.judge.evidence.exposition import PARTS, parse_page, read_replica
 from services.judge.simulate.world import SimulatedVersion, champion, harmed
 from services.judge.statistics.assess import is_harm, stack_arms
 from services.judge.statistics.evalue import Array
-from services.judge.statistics.signals import Signal, brier_values, judged_signals
+from services.judge.statistics.signals import Signal, judged_signals
 from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
 from tests.services.judge.builders import HOLDOUT
 from tests.small_package import write_small_package
@@ -29,7 +29,7 @@ SEEDS = 400
 #: By signal, the cells that the rows of a batch share: those of high scores, those of wrong answers.
 SPECIAL: dict[str, NDArray[np.bool_]] = {
     "score_shift": np.repeat(np.cumsum(champion().scores) > 0.5, 2),
-    "label_loss": np.array(brier_values()) > 0.25,
+    "label_loss": np.array(BRIER_LOSSES) > 0.25,
 }
 SIGNALS: dict[str, Signal] = {one.name: one for one in judged_signals(Harm(), 0.05, HOLDOUT)}
 
@@ -76,8 +76,8 @@ def by_row(side: Side) -> Array:
 def _table(cells: Array) -> Array:
     """The judge's counts; every answer got its labels."""
     table = np.zeros((len(cells), COLUMNS))
-    table[:, 3 : 3 + BINS] = cells.reshape(-1, BINS, 2).sum(-1)
-    table[:, 3 + BINS :] = cells
+    table[:, SCORES_AT] = cells.reshape(-1, BINS, 2).sum(-1)
+    table[:, LOSSES_AT] = cells @ PARTS
     return table
 
 
@@ -115,10 +115,10 @@ def test_the_model_server_counts_as_this_simulation_does(tmp_path: Path) -> None
         counters.scores(bins)
         counters.labels(bins, positives)
     page = Exposition([memory], write_small_package(tmp_path / "package"), "churn", "1").text().decode()
-    reading = read_replica(parse_page(page), "churn")
+    reading = read_replica(parse_page(page), "churn", 0)
     assert reading is not None
     single, batch = np.zeros((1, 2 * BINS)), np.zeros((1, 2 * BINS))
     single[0, 2 * 3 + 1], batch[0, 2 * 3], batch[0, 2 * 7] = 1, 400, 100
     expected = as_counted(Side(single, batch, np.ones(1)))[0, 3:]
     assert reading.counts.vector()[3:] == pytest.approx(expected)
-    assert expected.sum() == 4
+    assert expected.sum() == pytest.approx(4)

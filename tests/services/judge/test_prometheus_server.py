@@ -17,8 +17,8 @@ import pytest
 from components.spec.contract import Rollout
 from services.judge.errors import SourceError
 from services.judge.evidence.counts import Evidence
+from services.judge.evidence.gathering import evidence_at
 from services.judge.evidence.prometheus import PrometheusSource
-from services.judge.evidence.series import evidence_at
 from services.judge.evidence.sources import fetch
 from services.judge.verdict import judge
 from services.judge.webhook import Subject

@@ -17,7 +17,7 @@ from services.judge.verdict import Decision, Verdict, judge, next_weight, verdic
 from tests.services.judge.builders import FLAT, HOLDOUT, counts, evidence, stratum
 
 ROLLOUT = Rollout()
-ERRORS_ONLY = Rollout(harm=Harm(slow_ratio=None, score_shift=None, label_loss=None))
+ERRORS_ONLY = Rollout(harm=Harm(slow_ratio=None, score_shift=None, label_loss=None, lost_ratio=None))
 GOOD = evidence(
     stratum(counts(20_000, errors=20, slow=200, labels=20_000), counts(20_000, errors=20, slow=200, labels=20_000), 50),
     weight=50,
@@ -34,7 +34,7 @@ def test_an_equal_canary_with_much_traffic_is_promoted() -> None:
     assert found.reason.startswith(
         "pass: safe to be promoted: 0.10 % of the canary's 20,000 requests ended in an error"
     )
-    assert [finding.state for finding in found.findings] == ["safe"] * 4
+    assert [finding.state for finding in found.findings] == [*["safe"] * 4, "not judged"]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_canary_that_is_safe_at_the_deadline_passes() -> None:
     assert judge(replace(GOOD, elapsed_seconds=4000), ROLLOUT).verdict == "pass"
 
 
-@pytest.mark.parametrize("missing", ["requests", "errors", "slow", "scores", "labels"])
+@pytest.mark.parametrize("missing", ["requests", "errors", "slow", "scores", "losses"])
 @pytest.mark.parametrize("side", ["canary", "champion"])
 def test_a_missing_metric_is_wait_then_undecided_and_never_pass(missing: str, side: str) -> None:
     whole = GOOD.strata[0]
@@ -221,7 +221,7 @@ def test_more_harm_is_never_judged_better(requests: int, errors: int) -> None:
 @given(errors=st.integers(0, 200), slow=st.integers(0, 200))
 @settings(max_examples=30, deadline=None)
 def test_the_verdict_agrees_with_its_own_intervals(errors: int, slow: int) -> None:
-    rollout = ROLLOUT.model_copy(update={"harm": Harm(score_shift=None, label_loss=None)})
+    rollout = ROLLOUT.model_copy(update={"harm": Harm(score_shift=None, label_loss=None, lost_ratio=None)})
     found = judge(evidence(stratum(counts(2000, errors=errors, slow=slow), counts(18_000, 18, 180))), rollout)
     for finding in found.findings:
         assert finding.upper is not None
@@ -274,6 +274,7 @@ def test_the_end_names_every_harm_of_the_last_moments() -> None:
     found = [judge(moment, ROLLOUT) for moment in moments]
     end = verdict_at_end(found)
     states = {finding.name: finding.state for finding in end.findings}
+    assert states.pop("lost_ratio") == "not judged"
     assert states == {"error_ratio": "harm", "slow_ratio": "safe", "score_shift": "safe", "label_loss": "harm"}
     assert end.reason == "fail: " + "; ".join(found[at].findings[signal].reason for at, signal in ((1, 0), (2, 3)))
 

@@ -15,7 +15,7 @@ def test_a_row_and_back_is_the_same() -> None:
     assert Counts.from_vector(known.vector()) == known
 
 
-@pytest.mark.parametrize("missing", ["requests", "errors", "slow", "scores", "labels"])
+@pytest.mark.parametrize("missing", ["requests", "errors", "slow", "scores", "losses"])
 def test_a_missing_metric_stays_missing_and_is_not_zero(missing: str) -> None:
     whole = counts(100, labels=40)
     known = Counts(**{**vars(whole), missing: None})

@@ -2,26 +2,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from components.package.model_package import Holdout
+from components.spec.contract import BRIER_LOSSES
 from services import telemetry
 from services.judge.evidence.counts import BINS
 from services.judge.evidence.exposition import parse_page, read_replica, read_weight
 from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
+from services.telemetry import LABEL_LOSSES
 from tests.services.judge.pages import replica_page, weight_page
 from tests.small_package import write_small_package
 
 
 def test_a_replicas_page_is_read_whole() -> None:
-    reading = read_replica(parse_page(replica_page(50, errors=2, version="7", champion="sha256:zero")), "churn")
+    reading = read_replica(parse_page(replica_page(50, errors=2, version="7", champion="sha256:zero")), "churn", 0)
     assert reading is not None
     assert (reading.version, reading.package, reading.champion) == ("7", "sha256:one", "sha256:zero")
     assert (reading.counts.requests, reading.counts.errors, reading.counts.slow) == (50, 2, 0)
     assert reading.counts.scores is not None
     assert reading.counts.scores[3] == sum(reading.counts.scores) == 48
-    assert reading.counts.labels is not None
-    assert reading.counts.labels[3] == (48, 0)
+    assert reading.counts.losses is not None
+    assert sum(reading.counts.losses) == pytest.approx(48)
+    assert np.dot(reading.counts.losses, LABEL_LOSSES) == pytest.approx(48 * BRIER_LOSSES[2 * 3])
     assert reading.holdout is not None
     assert reading.holdout.shift[0] == 0.01
 
@@ -38,19 +42,20 @@ def test_the_model_servers_own_page_is_read(tmp_path: Path) -> None:
     counters.scores([3])
     counters.labels([3], [True])
     page = Exposition([memory], package, "churn", "7").text().decode()
-    reading = read_replica(parse_page(page), "churn")
+    reading = read_replica(parse_page(page), "churn", 0)
     assert reading is not None
     assert (reading.version, reading.package, reading.champion) == ("7", package.digest, holdout.champion)
     assert (reading.counts.requests, reading.counts.errors, reading.counts.slow) == (2, 1, 1)
     assert reading.counts.scores is not None
-    assert reading.counts.labels is not None
-    assert (reading.counts.scores[3], reading.counts.labels[3]) == (1, (0, 1))
+    assert reading.counts.losses is not None
+    assert reading.counts.scores[3] == sum(reading.counts.losses) == 1
+    assert np.dot(reading.counts.losses, LABEL_LOSSES) == pytest.approx(BRIER_LOSSES[2 * 3 + 1])
     assert reading.holdout is not None
     assert reading.holdout.shift_error[-1] == 0.002
 
 
 def test_another_services_page_is_nothing() -> None:
-    assert read_replica(parse_page(replica_page(50, service="attrition")), "churn") is None
+    assert read_replica(parse_page(replica_page(50, service="attrition")), "churn", 0) is None
 
 
 @pytest.mark.parametrize(
@@ -59,32 +64,32 @@ def test_another_services_page_is_nothing() -> None:
         (telemetry.ERRORS, "errors"),
         (telemetry.SLOW, "slow"),
         (telemetry.SCORES, "scores"),
-        (telemetry.LABELS, "labels"),
+        (telemetry.LABELS, "losses"),
     ],
 )
 def test_a_metric_that_is_not_there_is_missing_and_not_zero(name: str, field: str) -> None:
-    reading = read_replica(parse_page(replica_page(50, leave_out=(name,))), "churn")
+    reading = read_replica(parse_page(replica_page(50, leave_out=(name,))), "churn", 0)
     assert reading is not None
     assert getattr(reading.counts, field) is None
 
 
 def test_a_bin_that_was_never_counted_is_zero_where_others_were() -> None:
     page = replica_page(50, leave_out=(f'{telemetry.SCORES}{{service="churn",version="1",bin="5"}}',))
-    reading = read_replica(parse_page(page), "churn")
+    reading = read_replica(parse_page(page), "churn", 0)
     assert reading is not None
     assert reading.counts.scores is not None
     assert (reading.counts.scores[3], reading.counts.scores[5]) == (50, 0)
 
 
 def test_a_version_without_a_champion_has_no_hold_out_to_compare() -> None:
-    reading = read_replica(parse_page(replica_page(50, champion="")), "churn")
+    reading = read_replica(parse_page(replica_page(50, champion="")), "churn", 0)
     assert reading is not None
     assert reading.holdout is None
 
 
 def test_a_hold_out_with_a_bin_missing_is_no_hold_out() -> None:
     name = f'{telemetry.HOLDOUT_SHIFT}{{service="churn",version="1",bin="5"}}'
-    reading = read_replica(parse_page(replica_page(50, champion="sha256:zero", leave_out=(name,))), "churn")
+    reading = read_replica(parse_page(replica_page(50, champion="sha256:zero", leave_out=(name,))), "churn", 0)
     assert reading is not None
     assert reading.holdout is None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,8 +17,8 @@ import pytest
 from components.spec.contract import Rollout
 from services.judge.evidence.counts import Evidence
 from services.judge.evidence.exposition import parse_page
+from services.judge.evidence.gathering import evidence_at
 from services.judge.evidence.prometheus import PrometheusSource, pod_role
-from services.judge.evidence.series import evidence_at
 from services.judge.webhook import Subject
 from tests.services.judge.pages import replica_page, served
 
@@ -40,8 +41,13 @@ class Recorded:
         self.queries.append(query["query"][0])
         if self.reply is not None:
             return self.reply
-        lines = self._weights() if self.queries[-1].startswith("flagger_canary_weight") else self._counts()
+        lines = self._weights() if self.queries[-1].startswith("flagger_canary_weight") else self._asked()
         return 200, json.dumps({"status": "success", "data": {"resultType": "matrix", "result": lines}})
+
+    def _asked(self) -> list[dict[str, object]]:
+        """The lines of the metrics that the last query names."""
+        names = re.findall(r'__name__=~"([^"]*)"', self.queries[-1])[0].split("|")
+        return [line for line in self._counts() if line["metric"]["__name__"] in names]  # type: ignore[index]
 
     def _scrapes(self) -> list[tuple[int, float]]:
         return [(scrape, at) for scrape in range(20) if (at := 1000.0 + 10 * scrape) <= self.now]
@@ -91,10 +97,11 @@ def test_a_rollout_is_read_from_raw_samples_and_roles_from_pods() -> None:
     # The first scrape after the weight rose, at 1030, to the last before its last reading, at 1090.
     assert (stratum.canary.requests, stratum.champion.requests) == (120, 1080)
     assert found.holdout is not None
-    weights, counts = prometheus.queries
+    weights, counts, labels = prometheus.queries
     assert weights == 'flagger_canary_weight{workload="churn"}[1095s]'
     # A minute more than the rollout has lasted.
     assert counts.endswith('service="churn",namespace="models"}[132s]')
+    assert labels.endswith('|canario_label_slot_seconds",service="churn",namespace="models"}[132s]')
 
 
 def test_reading_on_asks_for_little_and_finds_as_much() -> None:
@@ -107,7 +114,7 @@ def test_reading_on_asks_for_little_and_finds_as_much() -> None:
     kept, fresh = read(prometheus, later), read(prometheus)
     assert kept == fresh
     # 60 s later, and 30 s twice.
-    assert prometheus.queries[3].endswith("[90s]")
+    assert prometheus.queries[4].endswith("[90s]")
     assert fresh.strata[0].canary.requests == 240
 
 
@@ -152,7 +159,7 @@ def test_who_is_not_asked_about_is_not_read() -> None:
         prometheus.now = 3000.0
 
     read(prometheus, much_later)
-    assert len(prometheus.queries) == 2
+    assert len(prometheus.queries) == 3
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from components.spec.contract import SCORE_EDGES, Harm, Rollout
 from services.judge.evidence.counts import MOMENTS, Counts, Evidence, HoldoutShift
 from services.judge.evidence.exposition import Reading
-from services.judge.evidence.series import Replica, Role, Series, evidence_at
+from services.judge.evidence.gathering import evidence_at
+from services.judge.evidence.series import Replica, Role, Series
+from services.judge.evidence.warming import Timing
 from services.judge.verdict import judge
 from tests.services.judge.builders import HOLDOUT, counts
 
 STALE = 10.0
-ERRORS_ONLY = Rollout(harm=Harm(slow_ratio=None, score_shift=None, label_loss=None))
+ERRORS_ONLY = Rollout(harm=Harm(slow_ratio=None, score_shift=None, label_loss=None, lost_ratio=None))
 
 
 def reading(requests: float, errors: float = 0, version: str = "2", **more: str | HoldoutShift | None) -> Reading:
@@ -242,7 +244,7 @@ def test_counts_of_none_do_not_vanish_in_sums() -> None:
 
 def test_counts_since_moments_within_a_weight_are_kept() -> None:
     """The newest moments are each looked at, older ones further and further apart."""
-    (found,) = evidence_at(steady(13), 13, STALE, moment_seconds=2).strata
+    (found,) = evidence_at(steady(13), 13, STALE, Timing(moment_seconds=2)).strata
     assert [(canary.requests, champion.requests) for champion, canary in found.later] == [
         (80, 720),
         (40, 360),
@@ -255,7 +257,7 @@ def test_counts_since_moments_within_a_weight_are_kept() -> None:
 def test_moments_of_another_weight_are_none_of_this_one() -> None:
     known = steady(13)
     known.weights[8:] = [20.0] * 6
-    ten, twenty = evidence_at(known, 13, STALE, moment_seconds=1).strata
+    ten, twenty = evidence_at(known, 13, STALE, Timing(moment_seconds=1)).strata
     assert [canary.requests for _, canary in ten.later] == [20, 10]
     assert [canary.requests for _, canary in twenty.later] == [40, 20, 10]
 
@@ -270,7 +272,7 @@ def test_there_are_no_more_moments_than_are_bet_on() -> None:
     starts = {
         round(at - champion.requests / 90)
         for at in range(4, 200)
-        for champion, _ in evidence_at(until(at), at, STALE, moment_seconds=1).strata[0].later
+        for champion, _ in evidence_at(until(at), at, STALE, Timing(moment_seconds=1)).strata[0].later
         if champion.requests
     }
     assert starts == set(range(began + 1, began + MOMENTS))
@@ -282,7 +284,7 @@ def test_a_moment_whose_counts_contradict_themselves_is_left_out() -> None:
     known.replicas["canary"].add(14, reading(110, errors=30))
     known.replicas["champion"].add(14, champion_reading(1000 + 90 * 14))
     known.add_weight(14, 10)
-    (found,) = evidence_at(known, 14, STALE, moment_seconds=1).strata
+    (found,) = evidence_at(known, 14, STALE, Timing(moment_seconds=1)).strata
     assert (found.canary.requests, found.canary.errors) == (110, 30)
     assert [(canary.requests, canary.errors) for _, canary in found.later] == [(80, 30), (40, 30)]
 
@@ -295,13 +297,13 @@ def test_a_failure_of_both_sides_is_no_harm_of_one() -> None:
     for failing in range(900, 960, 5):
         for look in range(failing + 5, failing + 120, 15):
             known = read_apart(look, failing, both=True)
-            found = judge(evidence_at(known, look, 60, moment_seconds=56.25), ERRORS_ONLY, toward=20)
+            found = judge(evidence_at(known, look, 60, Timing(moment_seconds=56.25)), ERRORS_ONLY, toward=20)
             assert found.verdict != "fail", (failing, look, found.reason)
 
 
 def test_a_failure_of_the_canary_alone_is_harm() -> None:
     known = read_apart(990, 930, both=False)
-    assert judge(evidence_at(known, 990, 60, moment_seconds=56.25), ERRORS_ONLY, toward=20).verdict == "fail"
+    assert judge(evidence_at(known, 990, 60, Timing(moment_seconds=56.25)), ERRORS_ONLY, toward=20).verdict == "fail"
 
 
 def read_apart(end: int, failing: int, *, both: bool) -> Series:
@@ -324,5 +326,5 @@ def test_a_missing_metric_of_a_moment_hides_no_other() -> None:
     """Errors that nothing counts leave the slow requests of the champion what they are."""
     known = steady(13)
     known.replicas["champion"] = changed(known.replicas["champion"], lambda one: replace(one, errors=None))
-    champion, _ = evidence_at(known, 13, STALE, moment_seconds=2).strata[0].later[-1]
+    champion, _ = evidence_at(known, 13, STALE, Timing(moment_seconds=2)).strata[0].later[-1]
     assert (champion.requests, champion.errors, champion.slow) == (180, None, 0)

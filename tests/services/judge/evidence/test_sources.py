@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.judge.errors import SourceError
-from services.judge.evidence.series import evidence_at
+from services.judge.evidence.gathering import evidence_at
 from services.judge.evidence.sources import FileDiscoverySource, fetch, read_targets
 from services.judge.webhook import Subject
 from tests.services.judge.pages import replica_page, served, weight_page

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from components.spec.contract import Harm
+from services.judge.evidence.counts import LOSSES_AT, SCORES_AT
 from services.judge.simulate.claims import claims
 from services.judge.simulate.duel import AT_MARGIN, Contest, Setting
 from services.judge.simulate.plan import SIGNALS, PlanRow, plan, rows, summarise
@@ -40,8 +41,8 @@ def test_traffic_shows_what_the_version_is() -> None:
     table = answer(champion(), np.full(50, 10_000), None, np.random.default_rng(1))
     assert table[:, 0].sum() == 500_000
     assert table[:, 1].mean() == pytest.approx(10, rel=0.2)
-    assert table[:, 3:23].sum() == 500_000
-    assert table[:, 23:].sum() == pytest.approx(250_000, rel=0.01)
+    assert table[:, SCORES_AT].sum() == 500_000
+    assert table[:, LOSSES_AT].sum() == pytest.approx(250_000, rel=0.01)
     assert drifted(champion(), 1.0).error == pytest.approx(0.004)
 
 

@@ -3,10 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.spec.contract import SCORE_EDGES, Harm
-from services.judge.evidence.counts import BINS, Counts
+from components.spec.contract import BRIER_LOSSES, SCORE_EDGES, Harm
+from services.judge.evidence.counts import BINS, LOSSES, Counts
+from services.judge.evidence.exposition import PARTS
 from services.judge.statistics.evalue import Arms
-from services.judge.statistics.signals import Signal, brier_values, judged_signals
+from services.judge.statistics.signals import LOST, Signal, judged_signals, levels
+from services.telemetry import LABEL_LOSSES
 from tests.services.judge.builders import HOLDOUT, counts
 
 
@@ -16,10 +18,13 @@ def signal(name: str, harm: Harm | None = None) -> Signal:
 
 def test_false_alarm_is_shared_out_over_the_judged_signals() -> None:
     """The false alarm is shared out over the signals that are judged."""
-    shares = {s.name: s.false_alarm for s in judged_signals(Harm(), 0.01, HOLDOUT)}
+    shares = levels(Harm(), 0.01)
     assert sum(shares.values()) == pytest.approx(0.01)
-    assert shares["error_ratio"] == pytest.approx(0.004)
-    fewer = judged_signals(Harm(score_shift=None, label_loss=None), 0.01, HOLDOUT)
+    assert {s.name: s.false_alarm for s in judged_signals(Harm(), 0.01, HOLDOUT)} == {
+        name: level for name, level in shares.items() if name != LOST
+    }
+    assert shares["error_ratio"] == pytest.approx(0.01 * 0.4 / 1.1)
+    fewer = judged_signals(Harm(score_shift=None, label_loss=None, lost_ratio=None), 0.01, HOLDOUT)
     assert [s.name for s in fewer] == ["error_ratio", "slow_ratio"]
     assert sum(s.false_alarm for s in fewer) == pytest.approx(0.01)
 
@@ -27,11 +32,11 @@ def test_false_alarm_is_shared_out_over_the_judged_signals() -> None:
 def test_a_signal_that_cannot_be_judged_keeps_its_share() -> None:
     without = judged_signals(Harm(), 0.01, None)
     assert [s.name for s in without] == ["error_ratio", "slow_ratio", "label_loss"]
-    assert without[0].false_alarm == pytest.approx(0.004)
+    assert without[0].false_alarm == pytest.approx(0.01 * 0.4 / 1.1)
 
 
 def test_each_signal_looks_at_its_own_counts() -> None:
-    known = Counts(10, 3, 2, scores=(4.0, 3.0) + (0.0,) * (BINS - 2), labels=((1.0, 2.0),) + ((0.0, 0.0),) * (BINS - 1))
+    known = Counts(10, 3, 2, scores=(4.0, 3.0) + (0.0,) * (BINS - 2), losses=(1.0, 2.0) + (0.0,) * (LOSSES - 2))
     table = known.vector()[None]
     assert signal("error_ratio").select(table).tolist() == [[[7, 3]]]
     assert signal("slow_ratio").select(table).tolist() == [[[8, 2]]]
@@ -42,10 +47,15 @@ def test_each_signal_looks_at_its_own_counts() -> None:
 
 
 def test_the_loss_of_an_answer_is_that_of_the_middle_of_its_bin() -> None:
-    values = brier_values()
-    assert len(values) == 2 * BINS
-    at = SCORE_EDGES.index(0.2)
-    assert values[2 * at : 2 * at + 2] == pytest.approx((0.175**2, 0.825**2))
+    at = 2 * SCORE_EDGES.index(0.2)
+    assert BRIER_LOSSES[at : at + 2] == pytest.approx((0.175**2, 0.825**2))
+    assert len(BRIER_LOSSES) == 2 * BINS
+
+
+def test_a_loss_between_two_of_the_grid_keeps_its_mean() -> None:
+    assert PARTS @ np.array(LABEL_LOSSES) == pytest.approx(np.array(BRIER_LOSSES))
+    assert PARTS.sum(axis=1) == pytest.approx(np.ones(2 * BINS))
+    assert (np.count_nonzero(PARTS, axis=1) <= 2).all()
 
 
 def test_both_directions_of_a_shift_are_harm() -> None:

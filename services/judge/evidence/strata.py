@@ -1,0 +1,188 @@
+"""Turns the samples of both sides into counts by traffic weight.
+
+Counts between two samples of a replica belong to the weight that was set all that time. If the weight changed in
+between, the whole step is left out, for both sides: nobody can tell which part was counted under which weight, and a
+guess would let a drift of the base rate look like a difference between versions. A counter that fell was restarted,
+and has counted from zero since.
+
+Labels count under the weight at which their answer was given, and requests that arrived under that of their arrival,
+where the servers tell it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.judge.evidence.arrivals import Arrivals
+from services.judge.evidence.counts import (
+    COLUMNS,
+    ERRORS_AT,
+    LOSSES_AT,
+    MOMENT_AGES,
+    MOMENTS,
+    REQUESTS_AT,
+    SLOW_AT,
+    TIMED_AT,
+    Counts,
+    Stratum,
+)
+from services.judge.evidence.labels import LabelledAnswers
+from services.judge.evidence.series import Replica, Rows, Series
+from services.judge.evidence.warming import Timing, is_warm, warm_from
+
+#: A page is not a snapshot: this many requests may end while it is read.
+IN_FLIGHT = 5.0
+#: What is not judged while a version warms up.
+_LATENCY_AT = [SLOW_AT, TIMED_AT]
+#: Each part with its whole.
+_PARTS = ((ERRORS_AT, REQUESTS_AT), (SLOW_AT, TIMED_AT))
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """One replica's counts between neighbouring samples: from `starts` to `ends`, one row of `rows` for each."""
+
+    starts: Rows
+    ends: Rows
+    rows: Rows
+
+    def where(self, chosen: NDArray[np.bool_]) -> _Steps:
+        """The chosen steps."""
+        return _Steps(self.starts[chosen], self.ends[chosen], self.rows[chosen])
+
+    def within(self, start: float, end: float) -> NDArray[np.bool_]:
+        """Which steps lie wholly between two times."""
+        return (self.starts >= start) & (self.ends <= end)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is counted by other times than the samples': None where the servers do not tell it."""
+
+    labels: LabelledAnswers | None = None
+    arrivals: Arrivals | None = None
+
+
+def strata(
+    series: Series,
+    began: float,
+    champions: Sequence[Replica],
+    canaries: Sequence[Replica],
+    timing: Timing,
+    beside: Beside,
+) -> tuple[Stratum, ...]:
+    """The counts of both sides by weight, in rising order of weights."""
+    by_weight: dict[float, tuple[list[_Steps], list[_Steps]]] = {}
+    canary_warm_from = warm_from(began, canaries, timing)
+    for side, replicas in enumerate((champions, canaries)):
+        for replica in replicas:
+            weights, steps = _increments(series, began, replica)
+            cold = ~is_warm(series, replica, steps.starts, canary_warm_from, timing)
+            steps.rows[:, _LATENCY_AT] *= ~cold[:, None]  # what is missing stays missing
+            for weight in np.unique(weights[~np.isnan(weights)]).tolist():
+                by_weight.setdefault(weight, ([], []))[side].append(steps.where(weights == weight))
+    found = (_stratum(weight, *sides, began, timing, beside) for weight, sides in sorted(by_weight.items()))
+    return tuple(found)
+
+
+def counted_since(series: Series, began: float, replica: Replica) -> Rows:
+    """All that a replica counted while the canary had some of the traffic."""
+    weights, steps = _increments(series, began, replica)
+    total: Rows = steps.rows[~np.isnan(weights)].sum(axis=0)
+    return total
+
+
+def _stratum(
+    weight: float, champions: list[_Steps], canaries: list[_Steps], began: float, timing: Timing, beside: Beside
+) -> Stratum:
+    """One weight's counts: in all, and since some of its moments, without those that contradict themselves."""
+    starts = np.concatenate([steps.starts for steps in (*champions, *canaries)])
+    # All that follows the deadline is one moment: the bets' probability is divided among so many, and no more.
+    moments = np.minimum(np.floor((starts - began) / timing.moment_seconds), MOMENTS - 1)
+    first, last = int(moments.min()), int(moments.max())
+    since = [began + (last - age) * timing.moment_seconds for age in reversed(MOMENT_AGES) if last - age > first]
+    sums = [(_total(champions), _total(canaries)), *(_since(champions, canaries, moment) for moment in since)]
+    if beside.labels is not None:
+        sums = [_labelled(pair, beside.labels, weight, at) for pair, at in zip(sums, (-math.inf, *since), strict=True)]
+    whole, *later = ((_settle(champion), _settle(canary)) for champion, canary in filter(None, sums))
+    fair = tuple(pair for pair in later if not any(map(_contradictory, pair)))
+    return Stratum(
+        weight, *whole, fair,
+        labelled=None if beside.labels is None else beside.labels.share(weight),
+        arrived=None if beside.arrivals is None else beside.arrivals.get(weight, (0.0, 0.0)),
+    )  # fmt: skip
+
+
+def _labelled(
+    pair: tuple[Rows, Rows] | None, labels: LabelledAnswers, weight: float, since: float
+) -> tuple[Rows, Rows] | None:
+    """The same counts, with the labels of the answers that were given at this weight since a time."""
+    if pair is None:
+        return None
+    for row, side in zip(pair, labels.at(weight, since), strict=True):
+        row[LOSSES_AT] = side.losses
+    return pair
+
+
+def _total(side: Iterable[_Steps]) -> Rows:
+    total: Rows = np.sum([np.zeros(COLUMNS), *(steps.rows.sum(axis=0) for steps in side)], axis=0)
+    return total
+
+
+def _since(champions: list[_Steps], canaries: list[_Steps], begin: float) -> tuple[Rows, Rows] | None:
+    """The champion's and the canary's counts since a time; None where nothing can be compared yet.
+
+    Replicas are not read at the same time, and a failure that both sides share for a few seconds may fall into the
+    canary's part of the time alone: among few requests that looks like harm. So the canary's time ends with the
+    champion's last sample, and a step of the champion that reaches beyond the canary's time counts in part, but with
+    all its errors and slow requests.
+    """
+    ours = [steps.where(steps.within(begin, _last_read(champions))) for steps in canaries]
+    ours = [steps for steps in ours if len(steps.starts)]
+    if not ours:
+        return None
+    start, end = min(steps.starts[0] for steps in ours), max(steps.ends[-1] for steps in ours)
+    theirs = np.zeros(COLUMNS)
+    for steps in champions:
+        part = np.clip(np.minimum(steps.ends, end) - np.maximum(steps.starts, start), 0, None)
+        part = (part / np.maximum(steps.ends - steps.starts, 1e-9))[:, None]
+        theirs += (part * steps.rows).sum(axis=0)
+        cut = ((part > 0) * (1 - part) * steps.rows).sum(axis=0)
+        for bad, whole in _PARTS:
+            theirs[bad] += cut[bad]
+            theirs[whole] += np.nan_to_num(cut[bad])  # it may be missing, and hides no other
+    return theirs, _total(ours)
+
+
+def _last_read(side: list[_Steps]) -> float:
+    """The time until which each replica was read that is still there."""
+    newest = max((steps.ends[-1] for steps in side), default=-math.inf)
+    return min((steps.ends[-1] for steps in side if 2 * steps.ends[-1] - steps.starts[-1] >= newest), default=newest)
+
+
+def _contradictory(counts: Counts) -> bool:
+    """Whether pages read while many requests ended would give a negative count, on which no bet is fair."""
+    return bool(counts.contradictions(""))
+
+
+def _increments(series: Series, began: float, replica: Replica) -> tuple[Rows, _Steps]:
+    """For each step between two samples, the weight that was set all that time (or NaN), and the replica's counts."""
+    times, rows = np.array(replica.times), np.stack(replica.rows)
+    weights = series.weights_throughout(times[:-1], times[1:])
+    weights[times[:-1] < began] = np.nan
+    restarted = (rows[1:] < rows[:-1]).any(axis=1, keepdims=True)
+    return weights, _Steps(times[:-1], times[1:], np.where(restarted, rows[1:], rows[1:] - rows[:-1]))
+
+
+def _settle(row: Rows) -> Counts:
+    """The counts of a row; a part that exceeds its whole by a few requests in flight is cut to the whole."""
+    settled = row.copy()
+    for part, whole in _PARTS:
+        if 0 < settled[part] - settled[whole] <= IN_FLIGHT:
+            settled[part] = settled[whole]
+    return Counts.from_vector(settled)
