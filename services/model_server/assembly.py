@@ -169,7 +169,7 @@ def _shadow(
     slices, offset = Slices(contract, settings.shadow_slices), _shadow_offset(settings)
     memories = [slot[offset + PAIRED_BYTES :] for slot in shared.slots]
     latest_label = (telemetry.LABEL_SLOTS - 1) * settings.label_slot_seconds
-    pairs = LabelledPairs(shared, offset, memories, recent, latest_label)
+    pairs = LabelledPairs(shared, offset, memories, recent, latest_label, settings.shadow_mature_seconds)
     mirror = Mirror(
         settings.shadow_url,
         settings.shadow_ratio,

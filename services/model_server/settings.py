@@ -47,6 +47,7 @@ class Settings(ClosedModel):
     shadow_slices: tuple[str, ...] = Field(default=(), description="Category features to report by; empty is all.")
     shadow_candidate: bool = Field(default=False, description="Serve as a candidate: do not count copies as requests.")
     shadow_first: bool = Field(default=False, description="Take copies at /shadow until a caller is answered.")
+    shadow_mature_seconds: float = Field(default=0, ge=0, description="Age of an answer from which its labels pair.")
     shadow_queue_mib: float = Field(default=0.25, gt=0, description="Memory for requests that wait to be copied.")
     fault_error_ratio: _Share = Field(default=0, description="Faked fault: share answered with 500.")
     fault_error_above: float = Field(default=0, ge=0, description="Faked fault: no error at fewer requests a second.")

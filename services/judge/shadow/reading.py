@@ -129,7 +129,7 @@ def _holdout(counted: Iterable[Counted], service: str, seen: ReplicaCounts) -> t
     """What the hold-out showed between the two versions, as the candidate's own page says, and what forbids its use."""
     about = [counter.sample for counter in counted if counter.sample.name in _ABOUT]
     champion, candidate = (
-        read_replica([sample for sample in about if sample.labels.get("version") == version], service)
+        read_replica([sample for sample in about if sample.labels.get("version") == version], service, 0.0)
         for version in (seen.champion, seen.candidate)
     )
     if champion is None or candidate is None:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from components.spec.contract import BRIER_LOSSES, SCORE_EDGES, Harm
-from services import telemetry
 from services.judge.simulate.claims import Claim
 from services.judge.statistics.assess import is_harm, is_safe
 from services.judge.statistics.evalue import Arms, Array
@@ -72,16 +71,15 @@ def pairs_rows(rollouts: int, seed: int) -> list[PairsRow]:
             arms = [Arms(_WEIGHT, canary, champion)]
             return np.asarray(is_harm(unpaired, arms) if excess else is_safe(unpaired, arms, 1.0, _FALSE_ALARM))
 
-        grid = np.array(telemetry.SHADOW_DIFFERENCES)
         losses = np.array(BRIER_LOSSES)
-        differences = _interpolated(losses[theirs] - losses[ours], grid)
-        sides = np.stack([np.bincount(side, minlength=len(losses)) for side in (theirs, ours)]) / len(ours) * _WEIGHT
+        differences = _interpolated(losses[theirs] - losses[ours], np.array(paired.values))
+        sides = np.stack([_interpolated(losses[side], np.array(unpaired.values)) for side in (theirs, ours)])
         rows.append(
             PairsRow(
                 kind,
                 excess,
                 _median(rng, differences / differences.sum(), rollouts, pairs_end),
-                _median(rng, sides.ravel(), rollouts, arms_end),
+                _median(rng, sides.ravel() / sides.sum(), rollouts, arms_end),
             )
         )
     return rows
@@ -123,7 +121,7 @@ def _bins(odds: Array) -> NDArray[np.intp]:
 
 
 def _interpolated(differences: Array, grid: Array) -> Array:
-    """How many requests count for each value of the grid, as the champion counts them."""
+    """How many requests count for each value of the grid, as a server counts them."""
     low = np.clip(np.searchsorted(grid, differences, side="right") - 1, 0, len(grid) - 2)
     upper = (differences - grid[low]) / (grid[low + 1] - grid[low])
     counts = np.bincount(low, 1 - upper, len(grid)) + np.bincount(low + 1, upper, len(grid))

@@ -9,25 +9,28 @@ import pytest
 from components.package.model_package import Package
 from components.spec.contract import BRIER_LOSSES
 from services import telemetry
+from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots
 from services.model_server.feedback.recent import RecentAnswers, recent_bytes
 from services.model_server.shadow.counts import ShadowCounts, ShadowExposition, Slices, label_cells, shadow_bytes
 from services.model_server.shadow.labels import PAIRED_BYTES, LabelledPairs
 from services.model_server.shared import SharedMemory, _anonymous_file, slot_size
 
 ROW = (12, 7035.5, None, "One year", 1, True, "2020-02-29")
-REQUESTS = 4096
-OFFSET = recent_bytes(REQUESTS)
+REQUESTS = 32_768
+#: Where a worker's answers of the candidate are: after its own answers, and their slots of time.
+OFFSET = LABEL_SLOTS_BYTES + recent_bytes(REQUESTS)
 
 
 class Worker:
     """One worker of a server: its answers, its counts about the candidate, and its labels."""
 
-    def __init__(self, shared: SharedMemory, slices: Slices) -> None:
+    def __init__(self, shared: SharedMemory, slices: Slices, mature_seconds: float) -> None:
         self.memories = [slot[OFFSET + PAIRED_BYTES :] for slot in shared.slots]
         self.time = 1000.0
         self.counts = ShadowCounts(self.memories[shared.own], slices)
-        self.recent = RecentAnswers(shared, 0, REQUESTS)
-        self.pairs = LabelledPairs(shared, OFFSET, self.memories, self.recent, 60, lambda: self.time)
+        slots = LabelSlots(shared, 0, 30, lambda: self.time)
+        self.recent = RecentAnswers(shared, LABEL_SLOTS_BYTES, REQUESTS, slots)
+        self.pairs = LabelledPairs(shared, OFFSET, self.memories, self.recent, 60, mature_seconds, lambda: self.time)
 
     def answers(self, request_id: str, bins: list[int]) -> None:
         self.recent.remember(request_id, bins)
@@ -38,9 +41,9 @@ class Worker:
 
     def hears(self, request_id: str, positives: list[bool]) -> None:
         """Takes feedback as the handler does."""
-        bins = self.recent.label(request_id, positives)
-        if bins:
-            self.pairs.labelled(request_id, bins, positives)
+        answer = self.recent.label(request_id, positives)
+        if answer is not None and answer.bins:
+            self.pairs.labelled(request_id, answer.bins, positives)
 
     def cells(self) -> list[float]:
         return [sum(column) for column in zip(*(label_cells(memory) for memory in self.memories), strict=True)]
@@ -55,14 +58,14 @@ def slices(package: Package) -> Slices:
     return Slices(package.contract, ["contract"])
 
 
-def workers(slices: Slices, number: int = 2) -> list[Worker]:
+def workers(slices: Slices, number: int = 2, mature_seconds: float = 0) -> list[Worker]:
     """Workers that share their memory, as processes do."""
     size = slot_size(OFFSET + PAIRED_BYTES + shadow_bytes(slices))
     file = _anonymous_file(number * size)
     views = [SharedMemory(file, number * size, size) for _ in range(number)]
     for own, view in enumerate(views):
         view.own = own  # processes would claim them one by one
-    return [Worker(view, slices) for view in views]
+    return [Worker(view, slices, mature_seconds) for view in views]
 
 
 def loss(ours: int, theirs: int, *, positive: bool) -> float:
@@ -158,6 +161,35 @@ def test_a_full_table_forgets_nothing_before_its_time(slices: Slices, monkeypatc
         worker.compares(f"{number}", [3], [9])
         worker.hears(f"{number}", [True])
     assert sum(worker.cells()) == pytest.approx(4)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["compare", "label", "label again"])))
+def test_a_label_waits_until_its_answer_is_old_enough(slices: Slices, order: tuple[str, ...]) -> None:
+    """Before its answer has the age from which labels count, a label waits; then it counts once."""
+    pool = workers(slices, mature_seconds=40)
+    pool[0].answers("id", [3, 9])
+    for step in order:
+        if step == "compare":
+            pool[0].compares("id", [3, 9], [9, 9])
+        else:
+            pool[1].hears("id", [True, False])
+    pool[0].time += 39
+    pool[0].compares("other", [3], [9])
+    assert sum(pool[0].cells()) == 0
+    pool[0].time += 2
+    pool[0].compares("another", [3], [9])
+    assert sum(pool[0].cells()) == pytest.approx(1)
+    assert pool[0].mean() == pytest.approx(loss(3, 9, positive=True) / 2)
+    # A label of an answer that is old enough counts at once.
+    pool[0].answers("late", [3])
+    pool[0].compares("late", [3], [9])
+    for worker in pool:
+        worker.time = pool[0].time + 41
+    pool[1].hears("late", [True])
+    assert sum(pool[0].cells()) == pytest.approx(2)
+    for number in range(3):
+        pool[0].compares(f"{number}", [3], [9])
+    assert sum(pool[0].cells()) == pytest.approx(2)
 
 
 def test_the_page_has_every_cell_and_edge(slices: Slices) -> None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from components.package.model_package import Package
+from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots
 from services.model_server.feedback.recent import RecentAnswers, recent_bytes
 from services.model_server.shadow.counts import ShadowCounts, ShadowExposition, Slices, shadow_bytes
 from services.model_server.shadow.labels import PAIRED_BYTES, LabelledPairs
@@ -64,10 +65,10 @@ class Stage:
         slices = Slices(package.contract, ["contract"])
         memory = memoryview(bytearray(shadow_bytes(slices)))
         self.exposition = ShadowExposition([memory], slices, "small", "1")
-        counts, recent = ShadowCounts(memory, slices), recent_bytes(64)
-        shared = join({}, slot_size(recent + PAIRED_BYTES))
-        self.recent = RecentAnswers(shared, 0, 64)
-        self.labels = LabelledPairs(shared, recent, [memory], self.recent, 60)
+        counts, offset = ShadowCounts(memory, slices), LABEL_SLOTS_BYTES + recent_bytes(64)
+        shared = join({}, slot_size(offset + PAIRED_BYTES))
+        self.recent = RecentAnswers(shared, LABEL_SLOTS_BYTES, 64, LabelSlots(shared, 0, 30))
+        self.labels = LabelledPairs(shared, offset, [memory], self.recent, 60)
         self.mirror = Mirror(f"http://127.0.0.1:{port}/predict", ratio, 0.05, queue_bytes, counts, self.labels)
 
     def counted(self) -> dict[str, float]:
