@@ -360,6 +360,10 @@ class Shadow(ClosedModel):
     )
 
 
+#: The strategies in which the judge decides about a growing share of traffic.
+CANARY_STRATEGIES = ("canary", "shadow-then-canary")
+
+
 class Rollout(ClosedModel):
     """The way in which a new version gets traffic."""
 
@@ -384,7 +388,7 @@ class Rollout(ClosedModel):
     @property
     def has_canary(self) -> bool:
         """Whether the judge decides about a growing share of traffic."""
-        return self.strategy in ("canary", "shadow-then-canary")
+        return self.strategy in CANARY_STRATEGIES
 
     @property
     def shadow_first(self) -> bool:
