@@ -13,7 +13,7 @@ from services.judge.evidence.gathering import evidence_at
 from services.judge.evidence.series import Series
 from services.judge.evidence.sources import Source
 from services.judge.evidence.warming import Timing
-from services.judge.shadow.first import canary_verdict, shadow_verdict
+from services.judge.shadow.first import after_shadow, canary_verdict, shadow_verdict
 from services.judge.shadow.sources import NoShadows, Shadows
 from services.judge.verdict import Verdict, judge, verdict_at_end
 from services.judge.webhook import Subject, WebhookPayload
@@ -151,7 +151,8 @@ class Judge:
             await asyncio.sleep(0)  # a minute of samples takes seconds: questions are answered in between
         found, gone = verdict_at_end(verdicts), whole.seen_gone()
         late = found if gone is None else self._verdict_at(subject, endings[0], gone)
-        return late if late.must_go and not found.must_go else found
+        last = late if late.must_go and not found.must_go else found
+        return after_shadow(last, self.rollouts[subject]) if self.rollouts[subject].shadow_first else last
 
     def _verdict_at(self, subject: Subject, series: Series, at: float | None = None) -> Verdict:
         """The verdict at a time, by default that of the last weight."""

@@ -26,9 +26,14 @@ def canary_verdict(evidence: Evidence, rollout: Rollout, toward: float | None = 
     """The verdict on a canary that passed the shadow: on errors and latency alone."""
     harm = rollout.harm.model_copy(update={"score_shift": None, "label_loss": None})
     rest = rollout.model_copy(update={"harm": harm, "false_alarm": rollout.false_alarm * (1 - SHADOW_SHARE)})
-    verdict = judge(evidence, rest, toward)
+    return after_shadow(judge(evidence, rest, toward), rollout)
+
+
+def after_shadow(verdict: Verdict, rollout: Rollout) -> Verdict:
+    """The verdict on a canary, with a reason that says what was judged in the shadow."""
     judged = " and ".join(name for name in ("score_shift", "label_loss") if getattr(rollout.harm, name) is not None)
-    return replace(verdict, reason=f"{verdict.reason}. {judged}: judged in the shadow before the first weight")
+    told = f". {judged}: judged in the shadow before the first weight"
+    return verdict if verdict.reason.endswith(told) else replace(verdict, reason=verdict.reason + told)
 
 
 def shadow_verdict(evidence: Evidence, shadow: InShadow, version: str, rollout: Rollout) -> Verdict:
