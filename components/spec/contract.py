@@ -318,12 +318,18 @@ class Harm(ClosedModel):
 
     error_ratio: Ratio | None = Field(default=0.005, description="Rise in the share of requests answered with 5xx.")
     slow_ratio: Ratio | None = Field(
-        default=0.02, description="Rise in the share of requests slower than the objective."
+        default=0.02,
+        description="Rise in the share of requests slower than the objective; half of it for twice, a quarter for"
+        " four times the objective.",
     )
     score_shift: Ratio | None = Field(default=0.05, description="Shift of scores beyond that on the hold-out.")
     label_loss: Ratio | None = Field(default=0.02, description="Rise in Brier loss on labels that came back.")
     lost_ratio: Ratio | None = Field(
         default=0.02, description="Share of the requests routed to the canary that it never answers or counts."
+    )
+    latency_shift: Ratio | None = Field(
+        default=None,
+        description="Rise in the share of requests slower than a quarter, or half, of the objective; null: only told.",
     )
 
     def margins(self) -> dict[str, float | None]:
@@ -340,6 +346,8 @@ class Harm(ClosedModel):
     def _something(self) -> Self:
         if self.error_ratio is None:
             raise ValueError("error_ratio is always judged; give it a margin such as 0.005")
+        if self.latency_shift is not None and self.slow_ratio is None:
+            raise ValueError("latency_shift is a part of slow_ratio; give slow_ratio a margin such as 0.02")
         return self
 
 

@@ -23,6 +23,7 @@ SIGNALS = {
     "slow_ratio": ("Slow answers", "requests slower than the objective"),
     "score_shift": ("Scores", "how the scores are spread, beyond what the hold-out had shown"),
     "label_loss": ("Being wrong", "Brier loss of answers whose true label came back"),
+    "lost_ratio": ("Lost requests", "requests that were routed to it and counted nowhere"),
 }
 
 CANDIDATES = {
@@ -55,6 +56,7 @@ HARM = {
     "slow_ratio": "more of its answers than of the champion's came too late, by at least {least}",
     "score_shift": "its scores were shifted beyond what the hold-out explains, by at least {least}",
     "label_loss": "its answers were worse than the champion's in Brier loss, by at least {least}",
+    "lost_ratio": "at least {least} of the requests that were routed to it were counted nowhere",
 }
 
 

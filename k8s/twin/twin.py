@@ -245,7 +245,7 @@ class Twin:
 
     def _judge_program(self, spec_path: Path, port: int, interval_seconds: float) -> Program:
         options = {"--spec": spec_path.resolve(), "--targets": self._targets, "--port": port}
-        options |= {"--interval-seconds": interval_seconds}
+        options |= {"--interval-seconds": interval_seconds, "--look-seconds": self._interval}
         return Program(
             name="judge",
             command=(sys.executable, "-m", "services.judge", *(str(part) for pair in options.items() for part in pair)),

@@ -35,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Serves until SIGTERM or SIGINT; the exit status is 2 for settings that cannot be used."""
     settings = _parser().parse_args(arguments)
     try:
-        rollouts = {spec.name: spec.rollout for spec in map(load_spec, settings.spec)}
+        looks = {} if settings.look_seconds is None else {"interval_seconds": settings.look_seconds}
+        rollouts = {spec.name: spec.rollout.model_copy(update=looks) for spec in map(load_spec, settings.spec)}
         source, shadows = _sources(settings, tuple(rollouts))
         judge = Judge(rollouts, source, time.time, settings.interval_seconds, shadows)
         asyncio.run(_serve(settings, judge))
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--interval-seconds", type=float, default=1.0, help="time between two scrapes")
+    parser.add_argument("--look-seconds", type=float, help="time between two questions, where it is not the spec's")
     parser.add_argument("--events", action="store_true", help="write Kubernetes Events about the Canary")
     parser.add_argument(
         "--namespace", default=[], action="append", help="namespace to search for ended rollouts; may be repeated"

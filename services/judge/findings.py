@@ -21,14 +21,17 @@ from services.judge.statistics.assess import (
     stack_arms,
 )
 from services.judge.statistics.evalue import Arms
+from services.judge.statistics.latency_finding import made_before, sides_without, with_thresholds, within_objective
 from services.judge.statistics.signal_result import SignalResult, State, clipped
-from services.judge.statistics.signals import Signal, judged_signals
+from services.judge.statistics.signals import LatencySignal, Signal, judged_signals
 from services.judge.statistics.wording import NOTHING, sentence
 
 
 def findings_of(evidence: Evidence, rollout: Rollout, toward: float) -> list[SignalResult]:
     """One result for each signal of the spec, on `toward` percent of the traffic."""
-    signals = judged_signals(rollout.harm, rollout.false_alarm, evidence.holdout)
+    # A margin for shifts within the objective cannot be held without the thresholds, so their lack is no data then.
+    known = rollout.harm.latency_shift is not None or not sides_without(evidence.strata)
+    signals = judged_signals(rollout.harm, rollout.false_alarm, evidence.holdout, thresholds=known)
     late = evidence.elapsed_seconds >= rollout.deadline_minutes * 60
     findings = [_finding(signal, evidence, rollout, toward / 100, late) for signal in signals]
     margin = rollout.harm.score_shift
@@ -57,6 +60,11 @@ def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float,
         too_few_here=None if unsure is None else _observed(unsure),
         alone=None if alone is None else f"{alone.name} of the {alone.side}",
     )
+    if isinstance(signal, LatencySignal):
+        within = list(_arms(within_objective(signal), evidence.strata).values())
+        finding = with_thresholds(finding, signal, strata, within, rollout.false_alarm)
+    elif signal.name == "slow_ratio":
+        finding = replace(finding, note=made_before(sides_without(evidence.strata)))
     hint = _enough(signal, strata, unsure, rollout.false_alarm) if late and state == "open" else None
     return replace(finding, reason=sentence(finding) + _one_replica(finding, evidence), enough=hint)
 

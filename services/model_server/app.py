@@ -25,7 +25,7 @@ from services.model_server.counters import Counters, Exposition
 from services.model_server.decoding import RowDecoder
 from services.model_server.errors import Refused
 from services.model_server.events import log_event, log_failure
-from services.model_server.faults import FakedError, Faults
+from services.model_server.faults import FakedError, Faults, LostRequest
 from services.model_server.feedback.handler import FeedbackHandler
 from services.model_server.feedback.recent import RecentAnswers
 from services.model_server.model import GoldenMismatch, Model, bins_of
@@ -155,7 +155,7 @@ class ModelApp:
             self._counters.refused(refused.reason)
             document = {**refused.document(), "request_id": request_id.decode()}
             answer = refused.status, _encode(document), _JSON
-        except Disconnected:
+        except (Disconnected, LostRequest):
             return
         except Exception as error:  # noqa: BLE001 -- an escaping exception would leave the caller without an answer
             log_failure("request_failed", error, request_id=request_id.decode(), path=path)
@@ -192,7 +192,7 @@ class ModelApp:
         if message.get("more_body") or message["type"] == "http.disconnect" or len(body) > self._max_body_bytes:
             body = await self._long_body(message, receive)
             arrived = self._clock()  # the caller's time to send does not count as latency
-        rows, single = self._decoder.decode(body)
+        rows, single = self._decode(body)
         try:
             scores = await self._scores(rows)
         except Exception as error:  # noqa: BLE001 -- every error becomes a counted 5xx
@@ -218,6 +218,12 @@ class ModelApp:
         if self._mirror is not None:
             self._mirror.offer(identifier, body, answer, rows)
         return 200, answer, _JSON
+
+    def _decode(self, body: bytes) -> tuple[list[Any], bool]:
+        """A request's rows, and True if it has one that is not in a list; a planned loss gives the request up."""
+        if self._faults is not None:
+            self._faults.lose()
+        return self._decoder.decode(body)
 
     async def _scores(self, rows: list[Any]) -> list[float]:
         if not self.ready and not self.draining:

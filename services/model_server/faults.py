@@ -20,6 +20,10 @@ _KEPT_SCORES = 1000
 _LOAD_SECONDS = 5.0
 
 
+class LostRequest(Exception):  # noqa: N818 -- nothing that the server could answer
+    """A planned loss: the request is given up without an answer, as by a process that dies, and counted nowhere."""
+
+
 class FakedError(ServerError):
     """A planned failure, answered with 500."""
 
@@ -36,6 +40,7 @@ class Faults:
     ) -> None:
         """Raises SettingsError if the contract does not have the planned slice."""
         self._error_ratio = settings.fault_error_ratio
+        self._lost_ratio = settings.fault_lost_ratio
         self._error_above = settings.fault_error_above
         self._slow_ratio = settings.fault_slow_ratio
         self._stale_ratio = settings.fault_stale_ratio
@@ -45,6 +50,11 @@ class Faults:
         self._source, self._clock = source, clock
         self._earlier: deque[float] = deque(maxlen=_KEPT_SCORES)
         self._arrivals: deque[float] = deque()
+
+    def lose(self) -> None:
+        """Raises LostRequest for the planned share of requests."""
+        if self._source.random() < self._lost_ratio:
+            raise LostRequest
 
     def fail(self) -> None:
         """Raises FakedError for the planned share of requests, while the load is as large as planned."""
@@ -113,5 +123,8 @@ def planned_faults(settings: Settings, contract: Contract, source: random.Random
     Raises:
         SettingsError: the contract does not have the planned slice.
     """
-    ratios = settings.fault_error_ratio, settings.fault_slow_ratio, settings.fault_stale_ratio
+    ratios = (
+        *(settings.fault_error_ratio, settings.fault_lost_ratio),
+        *(settings.fault_slow_ratio, settings.fault_stale_ratio),
+    )
     return Faults(settings, contract, source) if any(ratios) or settings.fault_slice else None

@@ -51,6 +51,7 @@ class Settings(ClosedModel):
     shadow_queue_mib: float = Field(default=0.25, gt=0, description="Memory for requests that wait to be copied.")
     fault_error_ratio: _Share = Field(default=0, description="Faked fault: share answered with 500.")
     fault_error_above: float = Field(default=0, ge=0, description="Faked fault: no error at fewer requests a second.")
+    fault_lost_ratio: _Share = Field(default=0, description="Faked fault: share that is lost, and counted nowhere.")
     fault_slow_ratio: _Share = Field(default=0, description="Faked fault: share that takes twice the objective.")
     fault_stale_ratio: _Share = Field(default=0, description="Faked fault: share answered with an unrelated score.")
     fault_slice: str | None = Field(default=None, description="Faked fault: feature=value:share, answered wrongly.")

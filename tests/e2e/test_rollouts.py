@@ -58,7 +58,7 @@ def test_a_good_version_is_promoted_and_no_request_fails(
     assert decided("2")[-1].startswith("2: pass")
 
 
-@pytest.mark.parametrize("fault", ["wrong-unit", "errors", "slow", "worse", "under-load"])
+@pytest.mark.parametrize("fault", ["wrong-unit", "errors", "slow", "worse", "under-load", "lossy"])
 def test_a_bad_version_is_rolled_back_for_the_right_reason(
     models: Kube,
     environment: Environment,
@@ -74,7 +74,8 @@ def test_a_bad_version_is_rolled_back_for_the_right_reason(
     models.wait("the bad version is rolled back", lambda: phase(models) == "Failed", _ROLLOUT_SECONDS)
     callers.stop()
     failed = {name: count.failed for name, count in callers.requests.items() if count.failed}
-    assert set(failed) <= ({number} if bad.signal == "error_ratio" else set()), callers.faults
+    by = {"error_ratio": {number}, "lost_ratio": {"none"}}.get(bad.signal, set())
+    assert set(failed) <= by, callers.faults
     verdicts = decided(number)
     assert verdicts[-1].startswith(f"{number}: fail")
     assert bad.signal in verdicts[-1]

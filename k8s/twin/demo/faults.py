@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 import yaml
@@ -16,8 +16,27 @@ from k8s.twin.demo.sensitivity import MONEY
 from k8s.twin.demo.traffic import RATE
 from k8s.twin.summary import Ending
 
-Fault = Literal["errors", "slow", "wrong-unit", "worse", "under-load", "shuffled-labels", "none"]
+Fault = Literal["errors", "slow", "wrong-unit", "worse", "under-load", "lossy", "shuffled-labels", "none"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
+
+
+#: The faults that settings of the server switch on: what they do, and the settings.
+_SETTINGS: Final[dict[Fault, tuple[str, dict[str, str]]]] = {
+    "errors": ("5 % of its requests end in an error", {"CANARIO_FAULT_ERROR_RATIO": "0.05"}),
+    "slow": ("5 % of its requests miss the objective", {"CANARIO_FAULT_SLOW_RATIO": "0.05"}),
+    "worse": (
+        "it answers with the scores of other rows, as a cache with a wrong key does",
+        {"CANARIO_FAULT_STALE_RATIO": "1"},
+    ),
+    "under-load": (
+        "5 % of its requests end in an error as soon as it gets more than a tenth of the traffic",
+        {"CANARIO_FAULT_ERROR_RATIO": "0.05", "CANARIO_FAULT_ERROR_ABOVE": f"{0.15 * RATE:g}"},
+    ),
+    "lossy": (
+        "20 % of its requests are lost without an answer, and it counts none of them",
+        {"CANARIO_FAULT_LOST_RATIO": "0.2"},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +64,7 @@ def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> 
     home.mkdir(parents=True, exist_ok=True)
     # With the second version's spec and table there would be no third: a run with nothing new registers nothing.
     changed, data = _searched_with(spec, spec.training.seed + 1), spec.data.uri
-    settings, explanation = {}, ""
+    settings: dict[str, str] = {}
     ending: Ending = "rolled-back" if spec.rollout.has_canary else "promoted"
     match fault:
         case "none":
@@ -55,16 +74,8 @@ def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> 
             data = str(_shuffle_labels(spec, home / "shuffled.parquet"))
         case "wrong-unit":
             changed, explanation = _in_hundredths(spec, feature)
-        case "errors":
-            explanation, settings = "5 % of its requests end in an error", {"CANARIO_FAULT_ERROR_RATIO": "0.05"}
-        case "slow":
-            explanation, settings = "5 % of its requests miss the objective", {"CANARIO_FAULT_SLOW_RATIO": "0.05"}
-        case "worse":
-            explanation = "it answers with the scores of other rows, as a cache with a wrong key does"
-            settings = {"CANARIO_FAULT_STALE_RATIO": "1"}
-        case "under-load":
-            explanation = "5 % of its requests end in an error as soon as it gets more than a tenth of the traffic"
-            settings = {"CANARIO_FAULT_ERROR_RATIO": "0.05", "CANARIO_FAULT_ERROR_ABOVE": f"{0.15 * RATE:g}"}
+        case _:
+            explanation, settings = _SETTINGS[fault]
     return ThirdVersion(ending, explanation, write_spec(changed, home / "service.yaml"), data, settings)
 
 

@@ -85,6 +85,10 @@ def _trial(looks: list[Look], events: Sequence[EventLine]) -> RolloutTrial:
 def _signal_plot(seen: list[Sight], colour: str) -> SignalPlot:
     last = seen[-1][1]
     heading, measured = SIGNALS.get(last.name, (last.name, last.name))
+    if last.times is not None:
+        # Each threshold of latency has its own margin and shares, so only looks at the one that decided are drawn.
+        seen = [sight for sight in seen if sight[1].times == last.times]
+        measured = measured if last.times == "1" else f"requests slower than {last.times} x the objective"
     return SignalPlot(heading, _title(last), _draw(seen, _title(last), colour), _counts(last, measured))
 
 

@@ -64,6 +64,7 @@ class SignalLine(Loose):
     lower: Known = None
     upper: Known = None
     edge: float | None = None
+    times: str | None = None
 
 
 class Judged(Loose):

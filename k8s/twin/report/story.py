@@ -163,7 +163,7 @@ def _stopped(story: Story, events: Sequence[EventLine]) -> list[Figure]:
 
 def _failures(story: Story) -> str:
     """The number of failed requests in words; planned failures are counted separately."""
-    planned = story.requests["3"].failed if story.fault in FAILING and "3" in story.requests else 0
+    planned = story.requests.get(FAILING.get(story.fault, ""), RequestCount(0, 0)).failed
     others = sum(one.failed for one in story.requests.values()) - planned
     told = f"{count(others) if others else 'none'} failed"
     return f"{count(planned)} failed on purpose, {count(others) if others else 'no'} others" if planned else told

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import SCORE_EDGES
-from services.telemetry import LABEL_LOSSES
+from services.telemetry import LABEL_LOSSES, SLOWER_TIMES
 
 BINS = len(SCORE_EDGES)
 LOSSES = len(LABEL_LOSSES)
@@ -21,12 +21,14 @@ MOMENT_AGES = tuple(2**power - 1 for power in range(MOMENTS.bit_length()))
 #: With this many requests the canary's share is below half or above twice a weight of 1 % or more by chance less than
 #: once in a million.
 _ENOUGH_TO_DOUBT = 10_000
-#: Columns of `Counts.vector`: requests, errors, slow, then scores by bin, then labelled answers by loss, then `timed`.
+#: Columns of `Counts.vector`: requests, errors, slow, then scores by bin, then labelled answers by loss, then `timed`,
+#: then requests slower than each of `SLOWER_TIMES` the objective.
 REQUESTS_AT, ERRORS_AT, SLOW_AT = 0, 1, 2
 SCORES_AT = slice(3, 3 + BINS)
 LOSSES_AT = slice(3 + BINS, 3 + BINS + LOSSES)
 TIMED_AT = 3 + BINS + LOSSES
-COLUMNS = TIMED_AT + 1
+SLOWER_AT = slice(TIMED_AT + 1, TIMED_AT + 1 + len(SLOWER_TIMES))
+COLUMNS = SLOWER_AT.stop
 
 
 _SINGLE = (REQUESTS_AT, ERRORS_AT, SLOW_AT, TIMED_AT)
@@ -37,7 +39,8 @@ class Counts:
     """The counts of one side. None means that the metric is missing, which is not the same as zero.
 
     `requests` are those answered with 2xx or 5xx; `errors` are a part of them. `timed` are the requests whose
-    latency is judged (by default all), and `slow` is a part of those. `scores` has one number for each bin of
+    latency is judged (by default all); `slow` is a part of those, and so is each number of `slower`, in the order of
+    `SLOWER_TIMES`. `scores` has one number for each bin of
     `SCORE_EDGES`, `losses` one for each of `LABEL_LOSSES`: the labelled answers by their loss; in both, all rows of
     a request together count one. (By Hölder's inequality the geometric mean of the rows' factors is a fair bet
     however the rows depend on each other; averaging the logarithms is the same as scaling the counts. An answer
@@ -50,6 +53,7 @@ class Counts:
     scores: tuple[float, ...] | None = (0.0,) * BINS
     losses: tuple[float, ...] | None = (0.0,) * LOSSES
     timed: float | None = None
+    slower: tuple[float, ...] | None = (0.0,) * len(SLOWER_TIMES)
 
     def __post_init__(self) -> None:
         if self.timed is None:
@@ -63,7 +67,7 @@ class Counts:
         row = np.full(COLUMNS, np.nan)
         for column, number in zip(_SINGLE, (self.requests, self.errors, self.slow, self.timed), strict=True):
             row[column] = np.nan if number is None else number
-        for part, numbers in ((SCORES_AT, self.scores), (LOSSES_AT, self.losses)):
+        for part, numbers in ((SCORES_AT, self.scores), (LOSSES_AT, self.losses), (SLOWER_AT, self.slower)):
             if numbers is not None:
                 row[part] = numbers
         return row
@@ -72,15 +76,22 @@ class Counts:
     def from_vector(row: NDArray[np.float64]) -> Counts:
         """The counts in a row of `COLUMNS` numbers."""
         requests, errors, slow, timed = (None if math.isnan(row[at]) else float(row[at]) for at in _SINGLE)
-        scores, losses = (None if np.isnan(row[at]).any() else tuple(row[at].tolist()) for at in (SCORES_AT, LOSSES_AT))
-        return Counts(requests, errors, slow, scores, losses, timed)
+        scores, losses, slower = (
+            None if np.isnan(row[at]).any() else tuple(row[at].tolist()) for at in (SCORES_AT, LOSSES_AT, SLOWER_AT)
+        )
+        return Counts(requests, errors, slow, scores, losses, timed, slower)
 
     def contradictions(self, side: str) -> list[str]:
         """One sentence for each contradiction within the counts."""
         row = self.vector()
         if (row[~np.isnan(row)] < 0).any() or np.isinf(row).any():
             return [f"the {side}'s counts hold a negative or infinite number; a counter can only rise"]
-        parts = (("errors", self.errors, self.requests), ("slow requests", self.slow, self.timed))
+        slower = zip(SLOWER_TIMES, self.slower or (), strict=False)
+        parts = (
+            ("errors", self.errors, self.requests),
+            ("slow requests", self.slow, self.timed),
+            *((f"requests slower than {times} x the objective", part, self.timed) for times, part in slower),
+        )
         return [
             f"the {side} counts {part:,.0f} {name} in {whole:,.0f} requests; a part cannot exceed the whole"
             for name, part, whole in parts

@@ -18,6 +18,7 @@ from services.judge.evidence.counts import (
     REQUESTS_AT,
     SCORES_AT,
     SLOW_AT,
+    SLOWER_AT,
     TIMED_AT,
     Counts,
     HoldoutShift,
@@ -104,6 +105,8 @@ def _counts(samples: list[MetricSample]) -> Counts:
 
 
 def _column(sample: MetricSample) -> int | None:
+    if sample.name == telemetry.SLOWER and sample.labels.get("times") in telemetry.SLOWER_TIMES:
+        return SLOWER_AT.start + telemetry.SLOWER_TIMES.index(sample.labels["times"])
     if sample.name == telemetry.SCORES:
         score_bin = _bin(sample)
         return None if score_bin is None else SCORES_AT.start + score_bin

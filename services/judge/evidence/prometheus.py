@@ -19,7 +19,7 @@ from services.judge.evidence.sources import fetch
 from services.judge.webhook import Subject
 
 _METRICS = (
-    telemetry.REQUESTS, telemetry.ERRORS, telemetry.SLOW, telemetry.SCORES, telemetry.LABELS,
+    telemetry.REQUESTS, telemetry.ERRORS, telemetry.SLOW, telemetry.SLOWER, telemetry.SCORES, telemetry.LABELS,
     telemetry.MODEL_INFO, telemetry.HOLDOUT_SHIFT, telemetry.HOLDOUT_SHIFT_ERROR, telemetry.ARRIVED,
 )  # fmt: skip
 #: What is read from the last pages alone: they hold the labels of all answers since the rollout began.

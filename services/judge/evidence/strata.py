@@ -27,6 +27,7 @@ from services.judge.evidence.counts import (
     MOMENTS,
     REQUESTS_AT,
     SLOW_AT,
+    SLOWER_AT,
     TIMED_AT,
     Counts,
     Stratum,
@@ -38,9 +39,11 @@ from services.judge.evidence.warming import Timing, is_warm, warm_from
 #: A page is not a snapshot: this many requests may end while it is read.
 IN_FLIGHT = 5.0
 #: What is not judged while a version warms up.
-_LATENCY_AT = [SLOW_AT, TIMED_AT]
+_SLOWER = range(SLOWER_AT.start, SLOWER_AT.stop)
+_LATENCY_AT = [SLOW_AT, TIMED_AT, *_SLOWER]
 #: Each part with its whole.
-_PARTS = ((ERRORS_AT, REQUESTS_AT), (SLOW_AT, TIMED_AT))
+_BAD = ((ERRORS_AT, REQUESTS_AT), (SLOW_AT, TIMED_AT))
+_PARTS = (*_BAD, *((slower, TIMED_AT) for slower in _SLOWER))
 
 
 @dataclass(frozen=True)
@@ -153,9 +156,11 @@ def _since(champions: list[_Steps], canaries: list[_Steps], begin: float) -> tup
         part = (part / np.maximum(steps.ends - steps.starts, 1e-9))[:, None]
         theirs += (part * steps.rows).sum(axis=0)
         cut = ((part > 0) * (1 - part) * steps.rows).sum(axis=0)
-        for bad, whole in _PARTS:
+        for bad, whole in _BAD:
             theirs[bad] += cut[bad]
             theirs[whole] += np.nan_to_num(cut[bad])  # it may be missing, and hides no other
+        # Most requests may be slower than a part of the objective, so these do not add to the requests.
+        theirs[SLOWER_AT] = np.minimum(theirs[SLOWER_AT] + cut[SLOWER_AT], theirs[TIMED_AT])
     return theirs, _total(ours)
 
 

@@ -41,6 +41,8 @@ UNTIMED = Timing()
 
 def warm_from(began: float, canaries: Sequence[Replica], timing: Timing) -> float:
     """The time from which the canary is warm: it has answered `warm_requests` since the rollout began."""
+    if timing.warm_requests <= 0:
+        return began
     steps = [
         (end, float(max(later[REQUESTS_AT] - earlier[REQUESTS_AT], 0.0)))
         for one in canaries
@@ -49,10 +51,10 @@ def warm_from(began: float, canaries: Sequence[Replica], timing: Timing) -> floa
     ]
     answered = 0.0
     for end, requests in sorted(steps):
+        answered += requests
         if answered >= timing.warm_requests:
             return end
-        answered += requests
-    return began if timing.warm_requests <= 0 else math.inf
+    return math.inf
 
 
 def is_warm(

@@ -125,7 +125,7 @@ def _serve(
     ours += answer(base, np.where(harmful, 0, to_canary), case.signal, rng)
     for side, table in enumerate((theirs, ours)):
         late = np.zeros_like(table)
-        late[:, LOSSES_AT], table[:, LOSSES_AT] = table[:, LOSSES_AT], 0
+        late[:, LOSSES_AT], table[:, LOSSES_AT] = table[:, LOSSES_AT].copy(), 0
         arrived = table + state.pending[side, active]
         state.tables[state.step[active], side, active] += arrived
         state.since[: moment + 1, side, active] += arrived

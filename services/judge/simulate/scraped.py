@@ -20,7 +20,8 @@ from services.judge.judge import Judge
 from services.judge.server import build_app
 from services.judge.simulate.fleet import LabelDelays, Side
 from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING
-from services.judge.simulate.world import SimulatedVersion, champion, harmed
+from services.judge.simulate.world import SimulatedVersion, champion, harmed, with_slower
+from services.judge.statistics.latency import OBJECTIVE
 from services.judge.statistics.signals import SignalName
 from services.judge.verdict import next_weight
 from services.judge.webhook import Subject
@@ -124,9 +125,9 @@ class _Traffic:
     def _warming(self, version: SimulatedVersion) -> SimulatedVersion:
         """The version as it is while its processes are new, or too few for the traffic that it has just got."""
         if self._cold > 0:
-            return replace(version, slow=1.0)
+            return replace(version, latency=with_slower(version.latency, {OBJECTIVE: 1 - version.slow}))
         if self._case.lag and self.now - self._raised_at < 2 * LOOK_SECONDS:
-            return replace(version, slow=version.slow + self._case.lag)
+            return replace(version, latency=with_slower(version.latency, {OBJECTIVE: self._case.lag}))
         return version
 
     def _replace(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import lognorm, norm
 
 from components.spec.contract import BRIER_LOSSES, SCORE_EDGES
 from services.judge.evidence.counts import (
@@ -15,28 +16,39 @@ from services.judge.evidence.counts import (
     LOSSES_AT,
     REQUESTS_AT,
     SCORES_AT,
-    SLOW_AT,
     TIMED_AT,
 )
 from services.judge.evidence.exposition import PARTS
 from services.judge.statistics.evalue import Array
+from services.judge.statistics.latency import COLUMN, OBJECTIVE
 from services.judge.statistics.signals import SignalName
 
+#: Latencies are lognormal: half of the answers take at most this part of the objective, and 1 % take more than it.
+_MEDIAN = 0.2
+#: The bands between the thresholds of latency, and the first of them beyond the objective.
+_BANDS = len(COLUMN) + 1
+_SLOW_BAND = 3
 #: Share of answers that get a label, one look later.
 LABELLED = 0.5
 
 
 @dataclass(frozen=True)
 class SimulatedVersion:
-    """A version's probabilities for one request: of an error, of a slow answer, of each score bin.
+    """A version's probabilities for one request: of an error, of each band of latency, of each score bin.
 
+    `latency` is the share of each band between the thresholds of latency, as multiples of the objective (6,).
     `scores` is the share of each bin (BINS,), `positives` the probability of a positive label in each bin (BINS,).
     """
 
     error: float
-    slow: float
+    latency: Array
     scores: Array
     positives: Array
+
+    @property
+    def slow(self) -> float:
+        """The share of answers slower than the objective."""
+        return float(self.latency[_SLOW_BAND:].sum())
 
     def labels(self) -> Array:
         """The probability of each pair of bin and label (negative, positive); shape (2 * BINS,)."""
@@ -52,19 +64,43 @@ def champion() -> SimulatedVersion:
     edges = np.array((0.0, *SCORE_EDGES))
     middle = (edges[1:] + edges[:-1]) / 2
     density = middle ** (0.6 - 1) * (1 - middle) ** (1.6 - 1) * np.diff(edges)
-    return SimulatedVersion(0.001, 0.01, density / density.sum(), middle)
+    return SimulatedVersion(0.001, lognormal(_MEDIAN), density / density.sum(), middle)
+
+
+def lognormal(median: float, slow: float = 0.01) -> Array:
+    """The share of each band of latency (6,): lognormal, with this median and this share beyond the objective.
+
+    `median` is a part of the objective.
+    """
+    deviation = np.log(1 / median) / norm.isf(slow)
+    beyond = lognorm.sf([float(times) for times in COLUMN], deviation, scale=median)
+    return -np.diff([1.0, *beyond, 0.0])
+
+
+def with_slower(latency: Array, rises: dict[str, float]) -> Array:
+    """The latency with a rise of the share beyond each threshold, taken from all requests that are faster.
+
+    `rises` holds the extra requests by the band just beyond a threshold, a multiple of the objective.
+    """
+    worse = latency.copy()
+    for times, rise in rises.items():
+        first = list(COLUMN).index(times) + 1
+        worse[:first] *= 1 - rise / worse[:first].sum()
+        worse[first] += rise
+    return worse
 
 
 def harmed(version: SimulatedVersion, signal: SignalName, excess: float) -> SimulatedVersion:
     """A canary that is worse than `version` by `excess` in one signal, and equal in the others.
 
-    A shift of scores moves a part of the lower half of the distribution up. A loss gives a part of the
-    requests the scores of other rows, which leaves the distribution of scores unchanged.
+    Slow answers are just beyond the objective, and none beyond twice as much. A shift of scores moves a part of the
+    lower half of the distribution up. A loss gives a part of the requests the scores of other rows, which leaves
+    the distribution of scores unchanged.
     """
     if signal == "error_ratio":
         return replace(version, error=version.error + excess)
     if signal == "slow_ratio":
-        return replace(version, slow=version.slow + excess)
+        return replace(version, latency=with_slower(version.latency, {OBJECTIVE: excess}))
     if signal == "score_shift":
         below = np.cumsum(version.scores)
         half = int(np.argmin(np.abs(below - 0.5)))
@@ -80,7 +116,9 @@ def drifted(version: SimulatedVersion, progress: float) -> SimulatedVersion:
     """The same version as traffic gets harder: errors and slow answers rise to four-fold at `progress` 1."""
     times = 1 + 3 * progress
     upper = version.scores * np.linspace(1, times, BINS)
-    return replace(version, error=version.error * times, slow=version.slow * times, scores=upper / upper.sum())
+    slower = np.where(np.arange(_BANDS) >= _SLOW_BAND, times * version.latency, version.latency)
+    slower[:_SLOW_BAND] *= (1 - times * version.slow) / (1 - version.slow)
+    return replace(version, error=version.error * times, latency=slower, scores=upper / upper.sum())
 
 
 def answer(
@@ -92,7 +130,8 @@ def answer(
     if signal in (None, "error_ratio"):
         table[:, ERRORS_AT] = rng.binomial(requests, version.error)
     if signal in (None, "slow_ratio"):
-        table[:, SLOW_AT] = rng.binomial(requests, version.slow)
+        bands = rng.multinomial(requests, version.latency)
+        table[:, list(COLUMN.values())] = np.cumsum(bands[:, :0:-1], axis=1)[:, ::-1]
     if signal in (None, "score_shift"):
         table[:, SCORES_AT] = rng.multinomial(requests, version.scores)
     if signal in (None, "label_loss"):

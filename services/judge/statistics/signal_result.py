@@ -12,6 +12,22 @@ State = Literal["harm", "safe", "open", "no data", "not judged"]
 
 
 @dataclass(frozen=True)
+class LatencyShare:
+    """The share of requests slower than `times` the objective; without a margin it is told and never judged.
+
+    `lower` and `upper` bound the excess at every look, for a share that is not judged.
+    """
+
+    times: str
+    margin: float | None
+    canary: float
+    champion: float
+    excess: float
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True)
 class SignalResult:
     """The result of one signal. Means, excess and bounds are in the signal's own unit, not in percent.
 
@@ -21,6 +37,8 @@ class SignalResult:
     set where all weights together show safety and this one alone does not yet.
     `alone` names the one replica without which the evidence would show nothing.
     `enough` is about how many canary observations a canary like the champion needs; set only at a deadline.
+    `times` is the threshold of latency that decides, as a multiple of the objective: margin, allowed, means, excess
+    and bounds are its own. `latency` has the shares at all thresholds. `note` is a sentence for the reason.
     """
 
     name: str
@@ -44,6 +62,9 @@ class SignalResult:
     too_few_here: float | None = None
     alone: str | None = None
     enough: float | None = None
+    times: str | None = None
+    latency: tuple[LatencyShare, ...] = ()
+    note: str = ""
 
 
 _LARGEST_LOG: Final = 300.0

@@ -6,7 +6,7 @@ simulated ones run the same code. A table of counts has the shape (rollouts, COL
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
@@ -23,6 +23,7 @@ from services.judge.evidence.counts import (
     HoldoutShift,
 )
 from services.judge.statistics.evalue import Arms, Array, Prior, log_evidence, log_evidence_below, log_mean
+from services.judge.statistics.latency import COLUMN, OBJECTIVE, OBJECTIVE_WEIGHT, scales
 from services.telemetry import LABEL_LOSSES
 
 #: The signals that compare means; `LOST` compares a share of the traffic with its weight (`lost.py`).
@@ -120,6 +121,62 @@ class Signal:
         return tuple(min(max(bound, -_WIDEST_BOUND), _WIDEST_BOUND) for bound in bounds)
 
 
+@dataclass(frozen=True)
+class LatencySignal(Signal):
+    """`slow_ratio` over several thresholds, each a mean with a margin of its own.
+
+    `times` are the thresholds as multiples of the objective, and `scales` their margins as multiples of `margin`.
+    """
+
+    times: tuple[str, ...] = ()
+    scales: tuple[float, ...] = ()
+
+    def select(self, table: Array) -> Array:
+        """Selects requests within and beyond each threshold: (rollouts, COLUMNS) -> (rollouts, means, 2)."""
+        slower = table[:, [COLUMN[times] for times in self.times]]
+        return np.stack([table[:, TIMED_AT, None] - slower, slower], axis=-1)
+
+    def log_harm(self, strata: Sequence[Arms], margin: float) -> Array:
+        """Logarithm of the evidence that an excess is above its threshold's part of `margin`; shape (rollouts,)."""
+        return log_mean(self.harm_by_threshold(strata, margin), np.zeros(len(self.times)))
+
+    def log_safe(self, strata: Sequence[Arms], margin: float) -> Array:
+        """Logarithm of the weakest evidence that each excess is below its part of `margin`; shape (rollouts,)."""
+        weakest: Array = self.safe_by_threshold(strata, margin).min(-1)
+        return weakest
+
+    def harm_by_threshold(self, strata: Sequence[Arms], margin: float) -> Array:
+        """What each threshold gives to the evidence of harm, which is their sum; logarithms, (rollouts, means)."""
+        weights = np.array([OBJECTIVE_WEIGHT if times == OBJECTIVE else 1.0 for times in self.times])
+        parts = [signal.log_harm(arms, at) for signal, arms, at in self._parts(strata, margin)]
+        given: Array = np.stack(parts, axis=-1) + np.log(weights / weights.sum())
+        return given
+
+    def safe_by_threshold(self, strata: Sequence[Arms], margin: float) -> Array:
+        """The evidence of safety by threshold; logarithms, (rollouts, means)."""
+        return np.stack([signal.log_safe(arms, at) for signal, arms, at in self._parts(strata, margin)], axis=-1)
+
+    def _parts(self, strata: Sequence[Arms], margin: float) -> Iterator[tuple[Signal, list[Arms], float]]:
+        for mean, scale in enumerate(self.scales):
+            yield _ratio(self.name, self.margin * scale, self.false_alarm), only(strata, mean), margin * scale
+
+
+def only(strata: Sequence[Arms], mean: int) -> list[Arms]:
+    """The arms of one mean."""
+    at = slice(mean, mean + 1)
+    return [Arms(a.weight, a.canary[:, at], a.champion[:, at], tuple(only(a.later, mean))) for a in strata]
+
+
+def at_thresholds(signal: Signal, of: dict[str, float]) -> LatencySignal:
+    """A ratio of requests as one over several thresholds, with their margins as multiples of the signal's."""
+    times = tuple(times for times in COLUMN if times in of)
+    zeros, ordered = (0.0,) * len(times), tuple(of[each] for each in times)
+    return LatencySignal(
+        signal.name, signal.margin, signal.false_alarm, signal.values, signal.bases,
+        centres=zeros, allowances=zeros, times=times, scales=ordered,
+    )  # fmt: skip
+
+
 def levels(harm: Harm, false_alarm: float) -> dict[str, float]:
     """The part of `false_alarm` that each signal with a margin may use up."""
     names = [name for name, margin in harm.margins().items() if margin is not None]
@@ -127,14 +184,21 @@ def levels(harm: Harm, false_alarm: float) -> dict[str, float]:
     return {name: false_alarm * _SHARE[name] / total for name in names}
 
 
-def judged_signals(harm: Harm, false_alarm: float, holdout: HoldoutShift | None) -> list[Signal]:
-    """The signals that compare means; `score_shift` only where the hold-out's shift is known."""
+def judged_signals(
+    harm: Harm, false_alarm: float, holdout: HoldoutShift | None, *, thresholds: bool = True
+) -> list[Signal]:
+    """The signals that compare means; `score_shift` only where the hold-out's shift is known.
+
+    Without `thresholds` latency is judged at the objective alone: a server made before them does not count them.
+    """
     margins, parts = harm.margins(), levels(harm, false_alarm)
-    return [
-        _signal(name, margins[name] or 0.0, parts[name], holdout)
-        for name in get_args(SignalName)
-        if name in parts and (name != "score_shift" or holdout is not None)
-    ]
+    signals = []
+    for name in get_args(SignalName):
+        if name in parts and (name != "score_shift" or holdout is not None):
+            signal = _signal(name, margins[name] or 0.0, parts[name], holdout)
+            several = name == "slow_ratio" and thresholds
+            signals.append(at_thresholds(signal, scales(harm)) if several else signal)
+    return signals
 
 
 def _signal(name: SignalName, margin: float, false_alarm: float, holdout: HoldoutShift | None) -> Signal:
@@ -146,6 +210,10 @@ def _signal(name: SignalName, margin: float, false_alarm: float, holdout: Holdou
         return Signal(
             name, margin, false_alarm, (0.0, 1.0), _SHARE_BASES, centres=centres, allowances=allowances, two_sided=True
         )
+    return _ratio(name, margin, false_alarm)
+
+
+def _ratio(name: SignalName, margin: float, false_alarm: float) -> Signal:
     return Signal(name, margin, false_alarm, (0.0, 1.0), _RATIO_BASES)
 
 

@@ -16,12 +16,22 @@ NOTHING = {
 
 def sentence(finding: SignalResult) -> str:
     """The observation and what it shows; without a full stop, so that sentences can be joined."""
-    return f"{_seen(finding)}; {_shown(finding)}"
+    return "; ".join(filter(None, (_seen(finding), _shown(finding), finding.note)))
 
 
 def number(value: float) -> str:
     """A count as text for people."""
     return f"{value:,.0f}"
+
+
+def objective(times: str | None) -> str:
+    """A threshold of latency, a multiple of the objective, in words; by default the objective itself."""
+    return "the objective" if times in (None, "1") else f"{times} x the objective"
+
+
+def percent(ratio: float) -> str:
+    """A ratio in percent, with enough digits to tell it from a margin."""
+    return f"{100 * ratio:.{1 if abs(ratio) >= 0.01 else 2}f} %"
 
 
 def _seen(finding: SignalResult) -> str:
@@ -39,7 +49,7 @@ def _seen(finding: SignalResult) -> str:
             f"{canary} of the canary's {n_c} answers score at or below {finding.edge:g} against {champion}"
             f" of the champion's {n_b}, a shift of {_amount(finding, finding.excess)} beyond what the hold-out showed"
         )
-    what = "ended in an error" if finding.name == "error_ratio" else "were slower than the objective"
+    what = "ended in an error" if finding.name == "error_ratio" else f"were slower than {objective(finding.times)}"
     return f"{canary} of the canary's {n_c} requests {what} against {champion} of the champion's {n_b}"
 
 
@@ -73,5 +83,4 @@ def _amount(finding: SignalResult, value: float | None) -> str:
         return "unknown"
     if finding.name == "label_loss":
         return f"{value:.3f}"
-    digits = 1 if abs(value) >= 0.01 else 2
-    return f"{100 * value:.{digits}f} %"
+    return percent(value)

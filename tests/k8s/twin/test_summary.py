@@ -84,7 +84,7 @@ def test_a_good_commit_that_was_reverted_is_named():
 @pytest.mark.parametrize(
     ("failed", "complaints"),
     [
-        (0, ["version 3 had to answer some requests with an error, and did not"]),
+        (0, ["version 3 had to fail some requests, and did not"]),
         (19, []),
         (20, ["20 of 90 requests to version 3 failed; allowed: 19"]),
     ],
@@ -92,6 +92,17 @@ def test_a_good_commit_that_was_reverted_is_named():
 def test_planned_failures_are_bounded_on_both_sides(fault, failed, complaints):
     story = replace(ROLLED_BACK, fault=fault, requests={**ROLLED_BACK.requests, "3": RequestCount(90, failed)})
     assert faults_found(story) == complaints
+
+
+@pytest.mark.parametrize(
+    ("failed", "complaints"),
+    [(0, ["version 3 had to fail some requests, and did not"]), (70, [])],
+)
+def test_lost_requests_are_planned_without_a_version(failed: int, complaints: list[str]) -> None:
+    story = replace(ROLLED_BACK, fault="lossy", requests={**ROLLED_BACK.requests, "none": RequestCount(failed, failed)})
+    assert faults_found(story) == complaints
+    story = replace(story, requests={**story.requests, "3": RequestCount(90, 1)})
+    assert "1 of 90 requests to version 3 failed; allowed: 0" in faults_found(story)
 
 
 def test_the_file_says_what_the_story_says(tmp_path: Path):

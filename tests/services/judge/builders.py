@@ -18,8 +18,12 @@ def counts(
     shape: tuple[float, ...] = FLAT,
     labels: float = 0.0,
     wrong: float = 0.1,
+    slower: tuple[float, ...] | None = None,
 ) -> Counts:
-    """Counts of a side: scores are spread as `shape`; `wrong` is the share of labels against the score."""
+    """Counts of a side: scores are spread as `shape`; `wrong` is the share of labels against the score.
+
+    `slower` are the requests beyond each of `SLOWER_TIMES`; by default as few as there can be.
+    """
     positives = [wrong if score_bin < BINS // 2 else 1 - wrong for score_bin in range(BINS)]
     parts = [(part, p) for part, positive in zip(shape, positives, strict=True) for p in (1 - positive, positive)]
     return Counts(
@@ -28,6 +32,7 @@ def counts(
         slow,
         scores=tuple(requests * part for part in shape),
         losses=tuple((np.array([labels * part * p for part, p in parts]) @ PARTS).tolist()),
+        slower=(slow, slow, 0.0, 0.0) if slower is None else slower,
     )
 
 

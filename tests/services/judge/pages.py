@@ -26,6 +26,7 @@ def replica_page(
         f"{telemetry.REQUESTS}{{{labels}}} {requests}",
         f"{telemetry.ERRORS}{{{labels}}} {errors}",
         f"{telemetry.SLOW}{{{labels}}} 0",
+        *(f'{telemetry.SLOWER}{{{labels},times="{times}"}} {at}' for at, times in enumerate(telemetry.SLOWER_TIMES)),
         f'{telemetry.MODEL_INFO}{{{labels},package="{package}",champion="{champion}"}} 1',
     ]
     for score_bin in range(BINS):

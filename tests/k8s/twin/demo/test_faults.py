@@ -23,6 +23,7 @@ CHURN = Path("services/churn/service.yaml")
         ("wrong-unit", "rolled-back"),
         ("worse", "rolled-back"),
         ("under-load", "rolled-back"),
+        ("lossy", "rolled-back"),
         ("shuffled-labels", "refused"),
         ("none", "promoted"),
     ],
@@ -45,7 +46,7 @@ def test_without_a_canary_only_the_gates_stop_a_version(fault, ending, tmp_path:
 
 
 def test_every_fault_is_tried_above():
-    assert set(FAULTS) == {"errors", "slow", "wrong-unit", "worse", "under-load", "shuffled-labels", "none"}
+    assert set(FAULTS) == {"errors", "slow", "wrong-unit", "worse", "under-load", "lossy", "shuffled-labels", "none"}
 
 
 def test_a_wrong_unit_reads_a_hundred_times_what_callers_send(tmp_path: Path):

@@ -24,6 +24,7 @@ from components.spec.contract import SCORE_EDGES, Rollout
 from k8s.twin.events import Event
 from k8s.twin.summary import CommitSummary, Decision, RequestCount, Story, VersionFate, write_summary
 from services.judge.evidence.counts import BINS, Counts, Evidence, HoldoutShift, Stratum, merge_strata
+from services.judge.evidence.exposition import PARTS
 from services.judge.verdict import judge, next_weight
 from tests.small_package import write_small_package
 
@@ -46,9 +47,9 @@ def counts(generator: np.random.Generator, requests: int, scores: np.ndarray) ->
     middles = np.array(SCORE_EDGES) - 0.02
     labelled = drawn // 5 + (generator.random(BINS) < 0.5)
     positive = generator.binomial(labelled, np.clip(middles, 0.01, 0.99))
-    pairs = tuple((float(n - p), float(p)) for n, p in zip(labelled, positive, strict=True))
+    losses = np.stack([labelled - positive, positive], axis=-1).ravel() @ PARTS
     slow = float(generator.binomial(requests, 0.002))
-    return Counts(float(requests), 0.0, slow, tuple(map(float, drawn)), pairs)
+    return Counts(float(requests), 0.0, slow, tuple(map(float, drawn)), tuple(losses.tolist()))
 
 
 def rollout(

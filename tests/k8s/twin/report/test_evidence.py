@@ -41,6 +41,16 @@ def test_what_showed_harm_stands_first_and_counts_are_told():
     assert "seen: 212 of the canary, 1,903 of the champion" in told[0][1]
 
 
+def test_a_threshold_of_latency_is_named_and_drawn_alone():
+    at = {"times": "4"}
+    early, late = (finding("harm", 0.006, 0.1, "slow_ratio").model_copy(update=more) for more in ({"times": "1"}, at))
+    assert "Measured: requests slower than 4 x the objective." in plots_of(late)[0][1]
+    looks = [Look(at=14 + n, version="3", weight=10, verdict=Judged(verdict="wait", signals=[one]))
+             for n, one in enumerate((early, late))]  # fmt: skip
+    both, alone = (trials(some, EVENTS)[0].plots[0].plot for some in (looks, looks[1:]))
+    assert both == alone
+
+
 def test_without_a_look_there_is_no_evidence():
     with pytest.raises(MissingPartError, match="the judge had nothing to weigh"):
         trials([], EVENTS)

@@ -15,7 +15,7 @@ def test_a_row_and_back_is_the_same() -> None:
     assert Counts.from_vector(known.vector()) == known
 
 
-@pytest.mark.parametrize("missing", ["requests", "errors", "slow", "scores", "losses"])
+@pytest.mark.parametrize("missing", ["requests", "errors", "slow", "scores", "losses", "slower"])
 def test_a_missing_metric_stays_missing_and_is_not_zero(missing: str) -> None:
     whole = counts(100, labels=40)
     known = Counts(**{**vars(whole), missing: None})
@@ -32,6 +32,11 @@ def test_counts_add_up() -> None:
     [
         (Counts(10, 11), "the canary counts 11 errors in 10 requests; a part cannot exceed the whole"),
         (Counts(10, 0, 12), "the canary counts 12 slow requests in 10 requests; a part cannot exceed the whole"),
+        (
+            Counts(10, 0, 1, slower=(10, 10, 1, 11)),
+            "the canary counts 11 requests slower than 4 x the objective in 10 requests;"
+            " a part cannot exceed the whole",
+        ),
         (Counts(-1, 0), "the canary's counts hold a negative or infinite number; a counter can only rise"),
         (Counts(math.inf, 0), "the canary's counts hold a negative or infinite number; a counter can only rise"),
     ],

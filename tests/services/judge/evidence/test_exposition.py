@@ -21,6 +21,7 @@ def test_a_replicas_page_is_read_whole() -> None:
     assert reading is not None
     assert (reading.version, reading.package, reading.champion) == ("7", "sha256:one", "sha256:zero")
     assert (reading.counts.requests, reading.counts.errors, reading.counts.slow) == (50, 2, 0)
+    assert reading.counts.slower == (0, 1, 2, 3)
     assert reading.counts.scores is not None
     assert reading.counts.scores[3] == sum(reading.counts.scores) == 48
     assert reading.counts.losses is not None
@@ -63,6 +64,8 @@ def test_another_services_page_is_nothing() -> None:
     [
         (telemetry.ERRORS, "errors"),
         (telemetry.SLOW, "slow"),
+        (telemetry.SLOWER, "slower"),
+        (f'{telemetry.SLOWER}{{service="churn",version="1",times="4"', "slower"),
         (telemetry.SCORES, "scores"),
         (telemetry.LABELS, "losses"),
     ],

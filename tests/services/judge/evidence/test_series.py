@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -215,6 +216,30 @@ def test_only_a_part_a_few_requests_ahead_of_its_whole_is_cut() -> None:
 
     assert errors(3) == 110
     assert errors(300) == 410
+
+
+def test_requests_beyond_a_threshold_are_parts_of_the_requests() -> None:
+    """Like errors they are cut where a page was read while requests ended, and count whole in a step cut in part."""
+    known = steady(13)
+    ahead = replace(reading(110), counts=replace(counts(110), slower=(113.0, 90.0, 50.0, 413.0)))
+    known.replicas["canary"].add(14, ahead)
+    known.replicas["champion"].add(14, champion_reading(2260))
+    known.add_weight(14, 10)
+    assert evidence_at(known, 14, STALE).strata[0].canary.slower == (110, 90, 50, 413)
+
+
+def test_slower_requests_of_a_step_cut_in_part_count_whole() -> None:
+    """In doubt the champion was as slow as it can have been, and never slower than its requests."""
+    known = read_apart(60, 990, both=False)
+    slower = changed(known.replicas["champion"], lambda one: replace(one, slower=_of(one, (1.0, 0.5, 0.02, 0.01))))
+    known.replicas["champion"] = slower
+    champion, canary = evidence_at(known, 60, 60, Timing(moment_seconds=20)).strata[0].later[-1]
+    assert (canary.requests, champion.requests) == (150, 1350)
+    assert champion.slower == pytest.approx((1350, 1350, 0.02 * 2700, 0.01 * 2700))
+
+
+def _of(known: Counts, shares: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(share * (known.requests or 0) for share in shares)
 
 
 def test_what_is_forgotten_is_not_needed() -> None:

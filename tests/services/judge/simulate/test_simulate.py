@@ -22,6 +22,7 @@ from services.judge.simulate.show import draw, print_all, write_json
 from services.judge.simulate.thresholds import ARGO, FLAGGER, Rule, ThresholdOutcome, calibrated, ending
 from services.judge.simulate.world import answer, champion, drifted, harmed
 from services.judge.simulate.worlds import WorldRow, play_world
+from services.judge.statistics.latency import COLUMN
 
 MARGINS = Harm().model_dump()
 
@@ -43,6 +44,9 @@ def test_traffic_shows_what_the_version_is() -> None:
     assert table[:, 1].mean() == pytest.approx(10, rel=0.2)
     assert table[:, SCORES_AT].sum() == 500_000
     assert table[:, LOSSES_AT].sum() == pytest.approx(250_000, rel=0.01)
+    latency = table[:, list(COLUMN.values())].mean(0)
+    assert latency[2] == table[:, 2].mean() == pytest.approx(100, rel=0.1)
+    assert (np.diff(latency) < 0).all()
     assert drifted(champion(), 1.0).error == pytest.approx(0.004)
 
 

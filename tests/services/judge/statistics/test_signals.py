@@ -36,10 +36,15 @@ def test_a_signal_that_cannot_be_judged_keeps_its_share() -> None:
 
 
 def test_each_signal_looks_at_its_own_counts() -> None:
-    known = Counts(10, 3, 2, scores=(4.0, 3.0) + (0.0,) * (BINS - 2), losses=(1.0, 2.0) + (0.0,) * (LOSSES - 2))
+    losses = (1.0, 2.0) + (0.0,) * (LOSSES - 2)
+    known = Counts(10, 3, 2, scores=(4.0, 3.0) + (0.0,) * (BINS - 2), losses=losses, slower=(9.0, 8.0, 1.0, 0.0))
     table = known.vector()[None]
     assert signal("error_ratio").select(table).tolist() == [[[7, 3]]]
-    assert signal("slow_ratio").select(table).tolist() == [[[8, 2]]]
+    assert signal("slow_ratio").select(table).tolist() == [[[8, 2], [9, 1], [10, 0]]]
+    every = signal("slow_ratio", Harm(latency_shift=0.1))
+    assert every.select(table)[..., 1].tolist() == [[9, 8, 2, 1, 0]]
+    (alone,) = [s for s in judged_signals(Harm(), 0.01, HOLDOUT, thresholds=False) if s.name == "slow_ratio"]
+    assert alone.select(table).tolist() == [[[8, 2]]]
     scores = signal("score_shift").select(table)
     assert scores.shape == (1, BINS - 1, 2)
     assert scores[0, :2].tolist() == [[3, 4], [0, 7]]

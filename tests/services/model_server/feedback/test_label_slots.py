@@ -69,7 +69,7 @@ def test_the_mean_loss_of_many_answers_is_exact(answers: list[list[tuple[int, bo
     assert sum(count * loss for count, loss in zip(counts, LABEL_LOSSES, strict=True)) == pytest.approx(expected)
 
 
-def test_a_label_counts_in_the_slot_of_its_answer_as_long_as_it_lasts() -> None:
+def test_a_label_counts_in_the_slot_of_its_answer_while_it_lasts() -> None:
     time = Time()
     slots = label_slots(time)
     turn, slot = slots.turn(), time.slot()
