@@ -22,7 +22,7 @@ def test_labels_are_counted_by_the_turns_of_the_rollout(tmp_path: Path, interval
     assert float(program.environment["CANARIO_LABEL_SLOT_SECONDS"]) == seconds
 
 
-def test_before_a_canary_each_version_copies_to_the_other_slot() -> None:
+def test_each_version_sends_copies_to_the_other_slot() -> None:
     """With shadow-then-canary each version sends copies to the other slot, at a path that takes them."""
     slots = ("127.0.0.1:3000", "127.0.0.1:3001")
     rollout = Rollout(

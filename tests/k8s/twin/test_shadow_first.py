@@ -98,8 +98,9 @@ def started(home: Path, package: Package, seen: list[Event]) -> Twin:
     )
 
 
-@pytest.mark.timeout(180)
-def test_the_shadow_judges_scores_and_labels_before_the_first_weight(tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_the_shadow_judges_before_the_first_weight(tmp_path: Path) -> None:
     """A good version passes the shadow and is promoted; a worse one is reverted before any caller saw it."""
     package, seen = write_small_package(tmp_path / "package"), []  # type: tuple[Package, list[Event]]
 

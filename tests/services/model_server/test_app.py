@@ -229,7 +229,7 @@ def test_a_copy_that_fails_is_an_error_to_all_but_a_candidate(serve: StartServer
     assert server.metrics()["canario_errors_total"] == (not candidate)
 
 
-def test_before_it_answers_callers_a_version_takes_copies_at_their_path(serve: StartServer) -> None:
+def test_before_callers_a_version_takes_copies_at_their_path(serve: StartServer) -> None:
     """A version takes copies at their own path, which count as none of its requests; the header means nothing to it."""
     server = serve(shadow_first=True)
     answer = server.post("/shadow", GOOD, x_request_id=ID)

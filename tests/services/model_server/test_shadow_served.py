@@ -137,7 +137,7 @@ def test_workers_count_one_candidate_together(launch: StartServed, equal: Served
     assert champion.metric("canario_shadow_different_total") == 0
 
 
-def test_labels_of_compared_answers_count_in_pairs_wherever_they_arrive(launch: StartServed) -> None:
+def test_labels_count_in_pairs_wherever_they_arrive(launch: StartServed) -> None:
     """Labels that reach another replica, another worker, or come before the candidate's answer, each count once."""
     own, other = f"127.0.0.1:{free_port()}", launch(version="2", shadow_first="1")
     champion = launch(workers=2, shadow_url=f"{other.url}/shadow", label_slot_seconds="30")

@@ -55,7 +55,7 @@ def test_harm_in_the_shadow_fails(shadow: InShadow, harmed: str) -> None:
     assert found.reason.startswith("fail: in the shadow, ")
 
 
-def test_until_the_deadline_too_little_waits_and_then_it_is_undecided() -> None:
+def test_too_little_waits_until_the_deadline() -> None:
     """Too little evidence waits, and is undecided at the deadline; harm fails even then."""
     few = shadow_verdict(READ, shadowed(labels=20), "2", ROLLOUT)
     assert (few.verdict, "over 20 labelled requests" in few.reason) == ("wait", True)

@@ -140,7 +140,7 @@ def test_without_labels_nothing_passes_unless_the_spec_says_so() -> None:
     assert report(unlabelled, scores_only).verdict == "pass"
 
 
-def test_without_a_margin_different_answers_are_shown_and_not_judged() -> None:
+def test_without_a_margin_differences_are_not_judged() -> None:
     """Where the spec has no margin for different answers, they are shown and not judged."""
     free = ROLLOUT.model_copy(update={"shadow": Shadow(different_ratio=None)})
     found = report(seen({"a": (4000, 2000)}), free)

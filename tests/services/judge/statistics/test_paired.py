@@ -133,7 +133,7 @@ def test_a_level_is_divided_among_the_signals_of_the_spec() -> None:
     assert (unknown.name, unknown.false_alarm) == ("label_loss", 0.005)
 
 
-def test_pairs_need_seven_times_fewer_labels_at_the_demos_correlation() -> None:
+def test_pairs_need_seven_times_fewer_labels() -> None:
     """At the correlation of the demo's versions, pairs need at least seven times fewer labels, safe or harmful."""
     rows = pairs_rows(40, 7)
     assert [row.kind for row in rows] == ["as good: promoted", "twice the margin worse: failed"]
