@@ -13,7 +13,7 @@ from services.judge.evidence.gathering import evidence_at
 from services.judge.evidence.series import Series
 from services.judge.evidence.sources import Source
 from services.judge.evidence.warming import Timing
-from services.judge.shadow.first import after_shadow, canary_verdict, shadow_verdict
+from services.judge.shadow.first import after_shadow, canary_verdict, shadow_verdict, verdict_without_copies
 from services.judge.shadow.sources import NoShadows, Shadows
 from services.judge.verdict import Verdict, judge, verdict_at_end
 from services.judge.webhook import Subject, WebhookPayload
@@ -121,16 +121,19 @@ class Judge:
         rollout = self.rollouts[subject]
         if not rollout.shadow_first:
             return judge(evidence, rollout, toward)
+        shadow, version = self._shadows.now(subject), self._asked_version.get(subject, "")
+        if not shadow.copies and version in (shadow.version, ""):
+            return verdict_without_copies(evidence, rollout, toward)
         if evidence.weight > 0:
             return canary_verdict(evidence, rollout, toward)
-        return shadow_verdict(evidence, self._shadows.now(subject), self._asked_version.get(subject, ""), rollout)
+        return shadow_verdict(evidence, shadow, version, rollout)
 
     def _ended_in_shadow(self, subject: Subject) -> bool:
         """Whether the last candidate never got traffic: it came to the shadow after the last traffic had gone."""
         if not self.rollouts[subject].shadow_first:
             return False
-        series, began = self._source.series(subject), self._shadows.now(subject).began
-        gone = series.seen_gone()
+        series, shadow = self._source.series(subject), self._shadows.now(subject)
+        gone, began = series.seen_gone(), shadow.began if shadow.copies else None
         return series.began() is None and began is not None and (gone is None or began > gone)
 
     async def last_verdict(self, subject: Subject) -> Verdict:
@@ -152,7 +155,8 @@ class Judge:
         found, gone = verdict_at_end(verdicts), whole.seen_gone()
         late = found if gone is None else self._verdict_at(subject, endings[0], gone)
         last = late if late.must_go and not found.must_go else found
-        return after_shadow(last, self.rollouts[subject]) if self.rollouts[subject].shadow_first else last
+        paired = self.rollouts[subject].shadow_first and self._shadows.now(subject).copies
+        return after_shadow(last, self.rollouts[subject]) if paired else last
 
     def _verdict_at(self, subject: Subject, series: Series, at: float | None = None) -> Verdict:
         """The verdict at a time, by default that of the last weight."""

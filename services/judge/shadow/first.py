@@ -36,6 +36,15 @@ def after_shadow(verdict: Verdict, rollout: Rollout) -> Verdict:
     return verdict if verdict.reason.endswith(told) else replace(verdict, reason=verdict.reason + told)
 
 
+def verdict_without_copies(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> Verdict:
+    """The verdict where the champion sends no copies, as under strategy canary: on every signal."""
+    verdict = judge(evidence, rollout, toward)
+    told = (
+        "the champion was started under another strategy and sends no copies, so this one is judged as a canary alone"
+    )
+    return replace(verdict, reason=f"{verdict.reason}. There was no shadow: {told}")
+
+
 def shadow_verdict(evidence: Evidence, shadow: InShadow, version: str, rollout: Rollout) -> Verdict:
     """The verdict on the first weight of a canary that has only got copies; `version` is the one asked about.
 

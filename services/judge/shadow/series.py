@@ -23,13 +23,17 @@ _Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True)
 class InShadow:
-    """A candidate in the shadow: its version, the time it has been there for, and the counts since then."""
+    """A candidate in the shadow: its version, the time it has been there for, and the counts since then.
+
+    `copies` is false if the champion sends none: it was started under another strategy.
+    """
 
     version: str = ""
     elapsed_seconds: float = 0.0
     began: float | None = None
     seen: ReplicaCounts = NOTHING_SEEN
     problems: tuple[str, ...] = ()
+    copies: bool = True
 
 
 class ShadowSeries:
@@ -38,6 +42,7 @@ class ShadowSeries:
     def __init__(self) -> None:
         self._version, self._seen_at, self._gone = "", 0.0, True
         self._began: float | None = None
+        self._champion_at = self._copies_at = 0.0
         self._last: dict[_Key, tuple[float, float]] = {}
         self._totals: dict[_Key, Counted] = {}
         self._about: dict[_Key, Counted] = {}
@@ -53,6 +58,9 @@ class ShadowSeries:
         self._last[key] = at, sample.value
         if role == "canary" and sample.name == telemetry.MODEL_INFO:
             self._meet(at, sample.labels.get("version", ""))
+        if role == "champion":
+            self._champion_at = at
+            self._copies_at = at if sample.name in COUNTERS else self._copies_at
         if sample.name not in COUNTERS:
             self._about[key] = Counted(sample, at)
         elif role == "champion" and self._began is not None and sample.labels.get("candidate") == self._version:
@@ -72,7 +80,8 @@ class ShadowSeries:
         elapsed = max(min(at, self._seen_at + GAP_SECONDS) - self._began, 0.0)
         counted = [*self._totals.values(), *self._about.values()]
         seen = read_seen(counted, service) or NOTHING_SEEN
-        return InShadow(self._version, elapsed, self._began, seen, self.problems)
+        copies = self._champion_at - self._copies_at <= GAP_SECONDS
+        return InShadow(self._version, elapsed, self._began, seen, self.problems, copies)
 
     def _meet(self, at: float, version: str) -> None:
         if self._gone or version != self._version or at - self._seen_at > GAP_SECONDS:

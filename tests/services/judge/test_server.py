@@ -280,6 +280,23 @@ def test_after_the_shadow_the_canary_is_judged_by_the_rest() -> None:
     assert (answer.status_code, "ended in an error" in answer.text) == (200, True)
 
 
+def test_a_champion_without_copies_is_judged_as_a_canary() -> None:
+    """Where the champion was started under another strategy, scores and labels are the canary's, and that is said."""
+    shadows = Shadowed("2", 0.0, 0)
+    shadows.known = replace(shadows.known, copies=False)
+    first, step, harm = (
+        ask_first(recorded(*case), shadows, question)[0]
+        for case, question in (
+            ((0, 0, 0), "confirm-traffic-increase"),
+            ((10, 0, 3000), "confirm-traffic-increase"),
+            ((10, 300, 3000), "rollback"),
+        )
+    )
+    assert (first.status_code, step.status_code, harm.status_code) == (200, 403, 200)
+    assert "label_loss cannot be judged: the canary has no label come back yet" in step.text
+    assert step.text.endswith("sends no copies, so this one is judged as a canary alone")
+
+
 def test_both_sides_must_be_readable_in_the_shadow_too() -> None:
     unread = recorded(0, 0, 0)
     del unread.replicas["canary"]

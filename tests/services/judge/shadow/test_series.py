@@ -93,6 +93,20 @@ def test_a_candidate_that_went_grows_no_older() -> None:
     assert watch.series.now(9000, "churn").elapsed_seconds == GAP_SECONDS
 
 
+def test_a_champion_that_sends_no_copies_is_known() -> None:
+    """A champion without the counters was started under another strategy; one that has just begun has them at 0."""
+    watch = Watch()
+    watch.scrape(1000, "2")
+    assert watch.series.now(1000, "churn").copies is True
+    for at in (1000, 1000 + GAP_SECONDS + 1):
+        for sample in parse_page(about("1", "sha256:one", "")):
+            watch.series.add(at, "a", "champion", sample)
+        watch.scrape(at + 1, "2")
+    assert watch.series.now(1100, "churn").copies is False
+    watch.scrape(1100, "2", a=0)
+    assert watch.series.now(1100, "churn").copies is True
+
+
 def test_before_any_candidate_nothing_is_known() -> None:
     watch = Watch()
     watch.scrape(1000, None, a=10)
