@@ -46,8 +46,11 @@ new: export NAME ?=
 new: export DATA ?=
 new: export TARGET ?=
 new: export POSITIVE ?=
-new: setup  ## write a first spec for a table  ## NAME=loans DATA=table.csv TARGET=Default [POSITIVE=Yes]
-	@$(PY) -m components.profile --name "$$NAME" --data "$$DATA" --target "$$TARGET" $${POSITIVE:+--positive "$$POSITIVE"}
+new: export TRAFFIC ?=
+new: export LABEL_DELAY ?=
+new: setup  ## write a first spec for a table  ## NAME=loans DATA=table.csv TARGET=Default [POSITIVE=Yes] [TRAFFIC=low] [LABEL_DELAY=5m]
+	@$(PY) -m components.profile --name "$$NAME" --data "$$DATA" --target "$$TARGET" $${POSITIVE:+--positive "$$POSITIVE"} \
+	  $${TRAFFIC:+--traffic "$$TRAFFIC"} $${LABEL_DELAY:+--label-delay "$$LABEL_DELAY"}
 
 .PHONY: ui
 ui: RUNS ?= $(shell ls -t build/mlflow/mlflow.db build/demo/mlflow/mlflow.db 2>/dev/null | head -1)
@@ -79,6 +82,16 @@ serve: setup  ## serve the newest package behind the gateway  ## [SERVICE=]
 .PHONY: load
 load: setup  ## load a service and check its latency budget  ## [SERVICE=]
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.budget --spec $(SPEC)
+
+.PHONY: plan
+plan: export RATE ?=
+plan: export LABELLED ?=
+plan: export LABEL_DELAY ?=
+plan: export COUNTERS ?=
+plan: export TRAFFIC ?=
+plan: setup  ## tell what a rollout will need: requests, time, exposure  ## RATE=2 [SERVICE=] [LABELLED=0.5] [LABEL_DELAY=5m] [COUNTERS=file|url] [TRAFFIC=low]
+	@$(PY) -m services.judge.plan --spec $(SPEC) --rate "$$RATE" $${LABELLED:+--labelled "$$LABELLED"} \
+	  $${LABEL_DELAY:+--label-delay "$$LABEL_DELAY"} $${COUNTERS:+--counters "$$COUNTERS"} $${TRAFFIC:+--traffic "$$TRAFFIC"}
 
 .PHONY: replay
 replay: RECORDS ?= build
@@ -303,8 +316,8 @@ bench-image: setup  ## time a model's image as a layer, beside an engine's  ## [
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.image $(if $(PACKAGES),--packages $(PACKAGES))
 
 .PHONY: simulate
-simulate: setup  ## run the judge on thousands of simulated rollouts
-	@$(PY) -m services.judge.simulate
+simulate: setup  ## run the judge on thousands of simulated rollouts  ## [SHORT=1]
+	@$(PY) -m services.judge.simulate $(if $(SHORT),--short)
 
 ##@ Housekeeping
 

@@ -1,6 +1,7 @@
 """Inspects a table and writes a first spec for it, with remarks on what a person should check.
 
-    python -m components.profile --name attrition --data table.csv --target Attrition [--positive Yes]
+    python -m components.profile --name attrition --data table.csv --target Attrition [--positive Yes] \
+      [--traffic low] [--label-delay 5m]
 
 It exits with 0 and leaves `services/<name>/service.yaml`, or exits with 2 and one sentence and leaves nothing.
 """
@@ -11,10 +12,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from components.errors import ComponentError
+from components.errors import ComponentError, SpecError
 from components.profile.drafting import draft_spec
 from components.profile.placing import place, placed_uri, refuse_taken
-from components.profile.writing import Draft, spec_text
+from components.profile.writing import Draft, LiveTraffic, spec_text
+from components.spec.quantities import seconds
+from components.spec.traffic_settings import TRAFFIC_SETTINGS
 from components.table.cells import parse_table, read_bytes
 
 
@@ -22,7 +25,8 @@ def main(arguments: list[str]) -> int:
     """Runs the command; returns its exit status."""
     options = _parser().parse_args(arguments)
     try:
-        for line in make_spec(options.name, options.data, options.target, options.positive, options.services):
+        live = live_traffic(options.traffic, options.label_delay)
+        for line in make_spec(options.name, options.data, options.target, options.positive, options.services, live):
             print(line)
     except ComponentError as error:
         print(f"make new: {error}", file=sys.stderr)
@@ -30,7 +34,22 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def make_spec(name: str, data: str, target: str, positive: str | None, services: Path) -> list[str]:
+def live_traffic(setting: str, label_delay: str | None) -> LiveTraffic:
+    """The rollout of a named setting, and the labels' delay in seconds.
+
+    Raises:
+        SpecError: there is no such setting, or the delay is no length of time.
+    """
+    if setting not in TRAFFIC_SETTINGS:
+        raise SpecError(f"TRAFFIC={setting} is no setting; allowed are {' and '.join(TRAFFIC_SETTINGS)}")
+    try:
+        delay = None if label_delay is None else seconds(label_delay)
+    except ValueError as error:
+        raise SpecError(f"LABEL_DELAY={label_delay}: {error}") from error
+    return LiveTraffic(TRAFFIC_SETTINGS[setting], delay)
+
+
+def make_spec(name: str, data: str, target: str, positive: str | None, services: Path, live: LiveTraffic) -> list[str]:
     """Writes the first spec of a table; returns the remarks for a person.
 
     Raises:
@@ -40,7 +59,7 @@ def make_spec(name: str, data: str, target: str, positive: str | None, services:
     refuse_taken(services, name)
     table = parse_table(read_bytes(data), data)
     uri, copied = placed_uri(data, home)
-    draft = draft_spec(name, uri, table.frame, target, positive)
+    draft = draft_spec(name, uri, table.frame, target, positive, live)
     place(home, spec_text(draft), copied)
     told = [f"note: {note}" for note in table.notes]
     return [f"read {len(table.frame):,} rows of {len(table.frame.columns)} columns", *told, *_summary(draft, home)]
@@ -55,9 +74,16 @@ def _summary(draft: Draft, home: Path) -> list[str]:
         f"target {target.name!r}: positive is {target.positive!r} ({target.reason}), {share}",
         f"features: {counts}",
         *_left_out(draft),
+        *_not_judged(draft),
         f"a plain logistic regression reaches AUC {plain.roc_auc:.3f}; the gate is {plain.smallest_auc}",
         f"wrote {home / 'service.yaml'}: look at its TODOs, then run `make demo SERVICE={draft.name}`",
     ]
+
+
+def _not_judged(draft: Draft) -> list[str]:
+    if draft.live.labels_in_time:
+        return []
+    return ["labels that come back are not judged (label_loss: null); a remark in the spec says why"]
 
 
 def _left_out(draft: Draft) -> list[str]:
@@ -74,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", required=True, help="a CSV or Parquet file, by path or URI")
     parser.add_argument("--target", required=True, help="the column to predict; it has two values")
     parser.add_argument("--positive", help="the target's value whose probability the model answers")
+    parser.add_argument("--traffic", default="usual", help="usual, or low: about 100 requests a day")
+    parser.add_argument("--label-delay", help="how long after an answer its label comes, such as 5m or 2h")
     parser.add_argument("--services", type=Path, default=Path("services"), help="the folder of all services")
     return parser
 

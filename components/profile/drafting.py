@@ -11,7 +11,7 @@ from components.errors import DataError
 from components.profile.baseline import measure, search_for
 from components.profile.roles import find_roles, sample_rows
 from components.profile.target import find_target
-from components.profile.writing import Draft, spec_text
+from components.profile.writing import Draft, LiveTraffic, spec_text
 from components.spec.contract import Feature, Spec
 from components.spec.reading.loading import parse_spec
 from components.spec.values import category_text
@@ -30,7 +30,7 @@ FEWEST_OF_A_CLASS = 20
 CHECKED_ROWS = 50_000
 
 
-def draft_spec(name: str, uri: str, frame: pd.DataFrame, target: str, positive: str | None) -> Draft:
+def draft_spec(name: str, uri: str, frame: pd.DataFrame, target: str, positive: str | None, live: LiveTraffic) -> Draft:
     """The content of a table's first spec.
 
     Raises:
@@ -48,7 +48,7 @@ def draft_spec(name: str, uri: str, frame: pd.DataFrame, target: str, positive: 
     features: dict[str, Feature] = {column.name: column.feature for column in columns if column.feature}
     plain = measure(frame, features, labels)
     search = search_for(len(frame), plain.width)
-    draft = Draft(name, uri, len(frame), found, columns, HOLDOUTS[0], plain, search)
+    draft = Draft(name, uri, len(frame), found, columns, HOLDOUTS[0], plain, search, live)
     return _checked(draft, frame)
 
 

@@ -11,7 +11,14 @@ from components.evaluation.versus_champion import rounded_up
 from components.profile.baseline import USUAL_LOSS, Baseline, BaselineSearch
 from components.profile.columns import ColumnProfile
 from components.profile.target import TargetColumn
-from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature
+from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature, Rollout
+from components.spec.quantities import time_text
+from components.spec.traffic_settings import (
+    REMEMBERED_LOOKS,
+    TRAFFIC_SETTINGS,
+    longest_label_delay_seconds,
+    weight_count,
+)
 
 _GROUPS = (
     "sex",
@@ -29,6 +36,23 @@ _GROUPS = (
 
 
 @dataclass(frozen=True)
+class LiveTraffic:
+    """What is known of callers: the rollout that suits their number, and how long after an answer its label comes.
+
+    `label_delay_seconds` None means that nobody said whether labels come back.
+    """
+
+    rollout: Rollout
+    label_delay_seconds: float | None = None
+
+    @property
+    def labels_in_time(self) -> bool:
+        """Whether labels are known to come early enough to be judged."""
+        delay = self.label_delay_seconds
+        return delay is not None and delay < longest_label_delay_seconds(self.rollout)
+
+
+@dataclass(frozen=True)
 class Draft:
     """The content of a first spec."""
 
@@ -40,6 +64,7 @@ class Draft:
     holdout: float
     baseline: Baseline
     search: BaselineSearch
+    live: LiveTraffic = LiveTraffic(TRAFFIC_SETTINGS["usual"])
 
 
 def spec_text(draft: Draft) -> str:
@@ -51,8 +76,11 @@ def spec_text(draft: Draft) -> str:
         _split(draft),
         _training(draft.search),
         _gates(draft),
+        ["objectives: {availability: 0.999, latency_p99_ms: 50}"],
+        _rollout(draft),
+        ["scale: {min: 2, max: 10, cpu_percent: 70}"],
     )
-    return "".join(line + "\n" for part in parts for line in part) + _REST
+    return "".join(line + "\n" for part in parts for line in part)
 
 
 def _head(draft: Draft) -> list[str]:
@@ -159,18 +187,43 @@ def _is_group(name: str) -> bool:
     return any(word in name.lower() for word in _GROUPS)
 
 
-_REST = """\
-objectives: {availability: 0.999, latency_p99_ms: 50}
-rollout:
-  strategy: canary
-  step_weight: 10
-  max_weight: 50
-  interval_seconds: 30
-  deadline_minutes: 60
-  false_alarm: 0.01
-  harm: {error_ratio: 0.005, slow_ratio: 0.02, score_shift: 0.05, label_loss: 0.02}
-scale: {min: 2, max: 10, cpu_percent: 70}
-"""
+def _rollout(draft: Draft) -> list[str]:
+    rollout = draft.live.rollout
+    margins = rollout.harm.model_dump() | ({} if draft.live.labels_in_time else {"label_loss": None})
+    remarks = {
+        "label_loss": f"  # {_labels(draft.live)}",
+        "latency_shift": "  # answers that are slower within the objective are told, not judged",
+    }
+    return [
+        f"rollout:  # `make plan SERVICE={draft.name} RATE=2` tells what it needs at 2 requests a second",
+        f"  strategy: {rollout.strategy}",
+        f"  step_weight: {rollout.step_weight}",
+        f"  max_weight: {rollout.max_weight}",
+        f"  interval_seconds: {rollout.interval_seconds:g}",
+        f"  deadline_minutes: {rollout.deadline_minutes:g}",
+        f"  false_alarm: {rollout.false_alarm:g}",
+        "  harm:  # margins; null: not judged, left out: the default",
+        *(
+            f"    {name}: {'null' if margin is None else scalar(margin)}{remarks.get(name, '')}"
+            for name, margin in margins.items()
+        ),
+    ]
+
+
+def _labels(live: LiveTraffic) -> str:
+    """Why labels are judged, or why not."""
+    rollout, delay = live.rollout, live.label_delay_seconds
+    if delay is None:
+        longest = time_text(longest_label_delay_seconds(rollout))
+        return f"TODO {rollout.harm.label_loss}, if labels come back less than {longest} after their answers"
+    told = f"labels come {time_text(delay)} after their answers"
+    if live.labels_in_time:
+        return told
+    remembered, deadline = REMEMBERED_LOOKS * rollout.interval_seconds, rollout.deadline_minutes * 60
+    if delay * weight_count(rollout) < deadline:
+        return f"{told}, which are remembered for {time_text(remembered)}: not long enough"
+    weights = f", at each of {weight_count(rollout)} weights anew" if weight_count(rollout) > 1 else ""
+    return f"{told}{weights}: too late for a deadline of {time_text(deadline)}"
 
 
 def scalar(value: str | bool | float | date) -> str:

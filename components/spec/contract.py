@@ -308,8 +308,10 @@ class Objectives(ClosedModel):
 
 
 class Harm(ClosedModel):
-    """The margins by which a canary may be worse in each signal; a null signal is not judged.
+    """The margins by which a canary may be worse in each signal.
 
+    A signal that is null is not judged; one that is left out has the default margin, and is judged. So
+    `label_loss` is to be null where no labels come back in time: a canary waits for them until the deadline.
     Every margin is a difference, canary minus champion: of ratios of requests
     (`error_ratio`, `slow_ratio`), of the cumulative distribution of scores
     (`score_shift`), of the Brier loss of labelled answers (`label_loss`), of the part

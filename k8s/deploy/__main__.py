@@ -9,14 +9,17 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from components.errors import SpecError
 from components.files import write_atomically
 from components.releases.release_file import Image, release_file
+from components.spec.contract import Rollout
 from components.spec.reading.loading import load_spec
 from k8s.cluster import helm, kubectl, nodes
-from k8s.deploy import flux_sync, rollout_progress
+from k8s.deploy import flux_sync, rollout_plan, rollout_progress
 from k8s.errors import ClusterError, DeployError
 from k8s.rendering.environment_files import (
     ClusterRelease,
@@ -29,6 +32,8 @@ from k8s.rendering.environment_files import (
 from k8s.rendering.render import release_changes
 
 _ROOT = Path(__file__).resolve().parents[2]
+#: Flagger sees a new version when it looks next.
+_USUAL_SECONDS = 600.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -70,11 +75,14 @@ def _deploy(args: argparse.Namespace) -> int:
             nodes.bring(image, _say)
         service = rollout_progress.Service(spec.name, namespace, strategy, int(values["scale"]["min"]))
         before = rollout_progress.look(service)
+        if strategy not in ("shadow", "basic"):
+            _warn(rollout_plan.told(spec.name, namespace, _rollout(spec.rollout, values)))
         print(f"{spec.name}: version {release.version} to {args.env} ({_image(release.image)})", flush=True)
         helm.install(spec.name, namespace, file)
         if before.canary.phase == "Initializing":
             kubectl.forget_champion(spec.name, namespace)
-        rollout_progress.follow(service, before, args.timeout_seconds, _say, to_the_end=args.follow)
+        timeout = args.timeout_seconds or _USUAL_SECONDS + 2 * spec.rollout.interval_seconds
+        rollout_progress.follow(service, before, timeout, _say, to_the_end=args.follow)
     print(f"{spec.name}: http://{spec.name}.{platform.domain}")
     return 0
 
@@ -103,6 +111,16 @@ def _image(image: Image) -> str:
     return f"{image.repository}@{image.digest}" if image.digest else f"{image.repository}:{image.tag}"
 
 
+def _rollout(rollout: Rollout, values: Mapping[str, Any]) -> Rollout:
+    """The spec's rollout, with the environment's own interval."""
+    return rollout.model_copy(update={"interval_seconds": float(values["rollout"]["interval_seconds"])})
+
+
+def _warn(sentence: str) -> None:
+    if sentence:
+        print(f"warning: {sentence}", file=sys.stderr, flush=True)
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -116,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", help="release what `make image` built last, under this number")
     parser.add_argument("--namespace", help="instead of the environment's")
     parser.add_argument("--follow", action="store_true", help="wait for the verdict on a canary, too")
-    parser.add_argument("--timeout-seconds", type=float, default=600, help="to wait for it (default 600)")
+    parser.add_argument("--timeout-seconds", type=float, help="to wait for it (default 600, and two looks)")
     parser.add_argument("--dry-run", action="store_true", help="show the manifests and change nothing")
     parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
     return parser

@@ -4,7 +4,8 @@ JudgeError
 ├── SourceError      samples cannot be read; says from where and why
 ├── RegistryError    MLflow refuses or cannot be reached
 │   └── UnregisteredError  it does not know the version, or has another package under its number
-└── KubernetesError  Kubernetes refuses or cannot be reached
+├── KubernetesError  Kubernetes refuses or cannot be reached
+└── PlanError        a plan was asked for with a wrong value; says what is allowed
 """
 
 
@@ -26,3 +27,7 @@ class UnregisteredError(RegistryError):
 
 class KubernetesError(JudgeError):
     """Kubernetes refuses or cannot be reached."""
+
+
+class PlanError(JudgeError):
+    """A plan was asked for with a wrong value."""

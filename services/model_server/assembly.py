@@ -20,7 +20,7 @@ from services.model_server.decoding import RowDecoder
 from services.model_server.events import log_event
 from services.model_server.faults import planned_faults
 from services.model_server.feedback.handler import FeedbackHandler
-from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots, LabelSlotsExposition
+from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots, LabelSlotsPage
 from services.model_server.feedback.peers import Peers
 from services.model_server.feedback.recent import RecentAnswers, recent_bytes
 from services.model_server.model import Model
@@ -80,7 +80,7 @@ class Server:
         self._logs = _open_logs(settings, counters)
         self._mirror: Mirror | None
         pairs, self._mirror, seen = _shadow(settings, contract, shared, service, recent)
-        others = (LabelSlotsExposition(slots, service, settings.version), *([] if seen is None else [seen]))
+        labels = LabelSlotsPage(slots, service, settings.version)
         self.app = ModelApp(
             package=package,
             service=service,
@@ -88,7 +88,7 @@ class Server:
             model=Model(package, settings.version),
             decoder=RowDecoder(contract),
             counters=counters,
-            exposition=Exposition(shared.slots, package, service, settings.version, others, wall),
+            exposition=Exposition(shared.slots, package, service, settings.version, seen, labels.text, wall),
             recent=recent,
             feedback=FeedbackHandler(
                 contract.target, recent, slots, counters, self._logs.get("feedback"), self._peers, pairs

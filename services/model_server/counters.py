@@ -121,23 +121,27 @@ class Exposition(Collector):
         package: Package,
         service: str,
         version: str,
-        others: Sequence[Collector] = (),
+        shadow: Collector | None = None,
+        more: Callable[[], str] = lambda: "",
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`others` hold metrics that are counted elsewhere; `wall` gives unix seconds."""
+        """`shadow` holds the metrics about a candidate, on a server that asks one.
+
+        `more` gives the text of further metrics, and `wall` unix seconds.
+        """
         self._memories = [memory[:_PLAIN_BYTES].cast("d") for memory in memories]
         self._arrivals = [_arrivals(memory) for memory in memories]
-        self._wall = wall
+        self._more, self._wall = more, wall
         self._package = package
         self._labels = (service, version)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
-        for other in others:
-            self._registry.register(other)
+        if shadow is not None:
+            self._registry.register(shadow)
 
     def text(self) -> bytes:
         """The metrics in Prometheus's text format."""
-        return generate_latest(self._registry)
+        return generate_latest(self._registry) + self._more().encode()
 
     def collect(self) -> Iterator[Metric]:
         """Every metric, summed over the workers."""

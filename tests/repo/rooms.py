@@ -21,7 +21,7 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
     "services": ("telemetry", "model_server", "judge", "image", "signing"),
     "services.judge": (
         "errors", "log", "webhook", "rollout_end", "evidence", "statistics", "lost_finding", "findings", "verdict",
-        "shadow", "judge", "metrics", "decisions", "actions", "server", "simulate", "__main__",
+        "shadow", "judge", "metrics", "decisions", "actions", "server", "simulate", "plan", "__main__",
     ),
     "k8s": (
         "errors", "report", "cluster", "rendering", "release", "deploy", "platform", "training",

@@ -11,29 +11,37 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from services.judge.simulate.benchmark import run_every_request, run_families
 from services.judge.simulate.claims import claims
 from services.judge.simulate.duel import contests, settings
+from services.judge.simulate.families import FAMILIES
 from services.judge.simulate.pairs import pairs_claims, pairs_rows, pairs_table
 from services.judge.simulate.plan import plan, rows, run, run_worlds
 from services.judge.simulate.show import draw, print_all, write_json
 from services.judge.simulate.worlds import worlds
 
 FALSE_ALARM = 0.01
+_SHORT = 10
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Simulates, prints the tables, writes `simulate.json` and `simulate.png`."""
     options = _parser().parse_args(arguments)
+    rollouts = _SHORT if options.short else options.rollouts
     console = Console(width=None if sys.stdout.isatty() else 160)
     began = time.monotonic()
-    planned = plan(options.rollouts)
+    planned = plan(rollouts)
     shown = partial(track, console=console, disable=not console.is_terminal)
     found = rows(list(shown(run(planned, options.seed), "rollouts", len(planned))))
-    fought = contests(max(options.rollouts, 20), options.seed, FALSE_ALARM)
-    played = list(shown(run_worlds(max(options.rollouts // 10, 1), options.seed), "worlds", len(worlds())))
-    pairs = pairs_rows(max(options.rollouts // 5, 20), options.seed)
-    made = [*claims(found, fought, played, FALSE_ALARM), *pairs_claims(pairs)]
-    everything = (found, settings(FALSE_ALARM), fought, played, made)
+    fought = contests(max(rollouts, 20), options.seed, FALSE_ALARM)
+    played = list(shown(run_worlds(max(rollouts // 10, 1), options.seed), "worlds", len(worlds())))
+    families = list(shown(run_families(rollouts, options.seed, FALSE_ALARM), "families", len(FAMILIES)))
+    every = list(
+        shown(run_every_request(2 * rollouts, options.seed), "equal canaries, 25 at a time", 2 * rollouts // 25)
+    )
+    pairs = pairs_rows(min(max(rollouts // 5, 20), 100), options.seed)
+    made = [*claims(found, fought, played, FALSE_ALARM, families, every), *pairs_claims(pairs)]
+    everything = (found, settings(FALSE_ALARM), fought, played, families, every, made)
     print_all(console, *everything)
     console.print(pairs_table(pairs))
     write_json(options.out / "simulate.json", *everything)
@@ -46,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.judge.simulate", description="Simulates whole rollouts.")
     parser.add_argument("--rollouts", type=int, default=500, help="per kind and traffic; costly kinds get an eighth")
+    parser.add_argument("--short", action="store_true", help=f"{_SHORT} rollouts instead: less than two minutes")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path("build"))
     return parser

@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.judge.simulate.benchmark import EveryRequest, FamilyRow
 from services.judge.simulate.duel import AT_MARGIN, Contest
+from services.judge.simulate.families import FAMILIES
 from services.judge.simulate.plan import RATIOS, SIGNALS, PlanRow
 from services.judge.simulate.worlds import WorldRow, surely_above, worlds
 
-_PROMOTED_LIMIT = 0.01
+_PROMOTED_LIMIT, _WRONG_LIMIT = 0.01, 0.05
 _AMPLE = 10_000
 #: "Long before the deadline" means a median decision within this part of it.
 _LONG_BEFORE = 1 / 3
@@ -31,7 +33,12 @@ class Claim:
 
 
 def claims(
-    rows: Sequence[PlanRow], contests: Sequence[Contest], played: Sequence[WorldRow], false_alarm: float
+    rows: Sequence[PlanRow],
+    contests: Sequence[Contest],
+    played: Sequence[WorldRow],
+    false_alarm: float,
+    families: Sequence[FamilyRow] = (),
+    every: Sequence[EveryRequest] = (),
 ) -> list[Claim]:
     """Every claim; each ratio is the worst over all volumes of traffic."""
     equal = [row for row in rows if row.excess == 0]
@@ -48,7 +55,20 @@ def claims(
             Claim("... with ample traffic: not failed", _worst(ample, "undecided"), 0.05),
             Claim("... with ample traffic: part of the deadline", _worst(ample, "median_look_share"), _LONG_BEFORE),
         ]  # fmt: skip
-    return [*made, *_late_harm(rows), *_worlds(played), *_against_thresholds(contests)]
+    made += [*_late_harm(rows), *_worlds(played), *_families(families), _every_request(every)]
+    return [*made, *_against_thresholds(contests)]
+
+
+def _families(families: Sequence[FamilyRow]) -> list[Claim]:
+    """Claims on each family of the public benchmark."""
+    right = {row.name: row.right / row.rollouts for row in families}
+    return [Claim(f"{name}: judged wrong", 1 - right.get(name, 0.0), _WRONG_LIMIT) for name in FAMILIES]
+
+
+def _every_request(every: Sequence[EveryRequest]) -> Claim:
+    rollouts, failed = sum(one.rollouts for one in every), sum(one.failed for one in every)
+    found = surely_above(failed, rollouts) if rollouts else 1.0
+    return Claim("equal, looked at after every request: surely failed more often than", found, _PROMOTED_LIMIT)
 
 
 def _worlds(played: Sequence[WorldRow]) -> list[Claim]:

@@ -7,21 +7,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.spec.contract import Harm
-from services.judge.simulate.rollouts import FAILED, Case, play
+from services.judge.simulate.rivals import RIVALS, Stakes
+from services.judge.simulate.rollouts import FAILED, HOLDOUT, Case, play
 from services.judge.simulate.thresholds import ARGO, FLAGGER, Rule, ThresholdOutcome, calibrated, ending
 from services.judge.simulate.world import champion
+from services.judge.statistics.evalue import Array
+from services.judge.statistics.signals import judged_signals
 
 WEIGHT = 10
-EXCESSES = (2.0, 4.0, 10.0)
+EXCESSES = (0.0, 1.0, 2.0, 4.0, 10.0)
 TRAFFIC = (100, 1000, 10_000)
 LOOKS = 120
 #: The rule with the judge's false-alarm rate up to the margin, and the rule with that rate only for an equal canary.
+SIMULATED = tuple(RIVALS)[1:]
 AT_MARGIN, AT_EQUAL = "threshold set at the margin", "threshold set at no excess"
 
 
 @dataclass(frozen=True)
 class Contest:
-    """The outcomes of the judge and of each rule for one canary."""
+    """The outcomes of the judge, and of each rule and rival, for one canary; up to one margin it may stay."""
 
     excess: float
     error_ratio: float
@@ -69,12 +73,33 @@ def contests(rollouts: int, seed: int, false_alarm: float) -> list[Contest]:
             ratio = base + excess * margin
             judged = _judge(excess, traffic, rollouts, seed)
             endings = {rule.name: ending(rule, ratio, requests) for rule in rules}
+            endings |= _rivals(excess, traffic, rollouts, seed, false_alarm)
             fought.append(Contest(excess, ratio, traffic, judged, endings))
     return fought
 
 
+def _rivals(excess: float, traffic: int, rollouts: int, seed: int, false_alarm: float) -> dict[str, ThresholdOutcome]:
+    """The outcomes of the rivals that are simulated, at the level that the judge has for errors."""
+    rng, margin, usual = np.random.default_rng(seed), Harm().error_ratio or 0.0, champion().error
+    level = next(s.false_alarm for s in judged_signals(Harm(), false_alarm, HOLDOUT) if s.name == "error_ratio")
+    canary = rng.binomial(traffic, WEIGHT / 100, (rollouts, LOOKS))
+    requests = np.stack([traffic - canary, canary], axis=-1)
+    errors = rng.binomial(requests, [usual, usual + excess * margin])
+    counts = np.stack([requests, errors], axis=-1).astype(float)
+    so_far = np.concatenate([np.cumsum(canary, axis=1), np.full((rollouts, 1), np.inf)], axis=1)
+    found = {}
+    for name in SIMULATED:
+        looks = np.minimum(RIVALS[name](counts, Stakes((margin,), (usual,), level)), LOOKS + 1)
+        found[name] = _outcome(np.take_along_axis(so_far, looks.astype(int)[:, None] - 1, axis=1)[:, 0])
+    return found
+
+
 def _judge(excess: float, traffic: int, rollouts: int, seed: int) -> ThresholdOutcome:
     outcome = play(Case("duel", "error_ratio", excess, traffic, WEIGHT, WEIGHT, LOOKS), rollouts, seed)
-    until = np.where(outcome.fate == FAILED, outcome.canary_requests, np.inf)
+    return _outcome(np.where(outcome.fate == FAILED, outcome.canary_requests, np.inf))
+
+
+def _outcome(until: Array) -> ThresholdOutcome:
+    """The outcome of rollouts by the canary's requests until each was failed, infinite if it never was."""
     quantiles = (float(np.quantile(until, part, method="higher")) for part in (0.5, 0.9))
-    return ThresholdOutcome(float(np.mean(outcome.fate == FAILED)), *quantiles)
+    return ThresholdOutcome(float(np.isfinite(until).mean()), *quantiles)

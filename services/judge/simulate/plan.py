@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import get_args
 
 import numpy as np
 
+from services.judge.simulate.processes import pool
 from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, SimulatedOutcome, play
 from services.judge.simulate.worlds import WorldRow, play_world, worlds
 from services.judge.statistics.evalue import Array
@@ -84,22 +82,16 @@ def run(planned: list[tuple[Case, int]], seed: int, processes: int | None = None
     """Plays every case, on all cores by default; the same seed gives the same outcomes in the same order."""
     seeds = np.random.SeedSequence(seed).generate_state(len(planned)).tolist()
     cases, numbers = zip(*planned, strict=True)
-    with _pool(processes) as pool:
-        yield from pool.map(play, cases, numbers, seeds)
+    with pool(processes) as workers:
+        yield from workers.map(play, cases, numbers, seeds)
 
 
 def run_worlds(rollouts: int, seed: int, processes: int | None = None) -> Iterator[WorldRow]:
     """Plays every world's rollouts, on all cores by default."""
     cases = worlds()
     seeds = np.random.SeedSequence(seed).generate_state(len(cases)).tolist()
-    with _pool(processes) as pool:
-        yield from pool.map(play_world, cases, [rollouts] * len(cases), seeds)
-
-
-def _pool(processes: int | None) -> ProcessPoolExecutor:
-    # Spawned workers read this variable; threads within small matrix products only wait for each other.
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    return ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn"))
+    with pool(processes) as workers:
+        yield from workers.map(play_world, cases, [rollouts] * len(cases), seeds)
 
 
 def rows(outcomes: list[SimulatedOutcome]) -> list[PlanRow]:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from components.spec.contract import Harm, Rollout
 from services.judge.evidence.counts import BINS, COLUMNS, LOSSES_AT, MOMENT_AGES, MOMENTS, HoldoutShift
-from services.judge.simulate.world import answer, champion, drifted, harmed
+from services.judge.simulate.families import FAMILIES
+from services.judge.simulate.world import SimulatedVersion, answer, champion, drifted, harmed
 from services.judge.statistics.assess import is_harm, is_safe, is_safe_alone, observations_needed, stack_arms
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import Signal, SignalName, judged_signals
@@ -24,7 +25,8 @@ WAITING, PROMOTED, FAILED = 0, 1, 2
 class Case:
     """One kind of rollout. `excess` is in margins of `signal`; `signal` None judges every signal of an equal canary.
 
-    The canary is harmful only at weights above `above` percent, and only from the look `after` on.
+    The canary is harmful only at weights above `above` percent, and only from the look `after` on. With a `family` of
+    `families`, the two versions are those of the family.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Case:
     drifts: bool = False
     above: float = 0
     after: int = 0
+    family: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,7 @@ def _serve(
     """Adds one look's traffic: each request goes to the canary with the weight as probability."""
     share = np.array(weights)[state.step[active]] / 100
     to_canary = rng.binomial(case.requests_a_look, share)
-    base = drifted(champion(), look / case.looks) if case.drifts else champion()
-    margins = Harm().model_dump()
-    worse = base if case.signal is None else harmed(base, case.signal, case.excess * margins[case.signal])
+    base, worse = _versions(case, look, rng)
     harmful = (share * 100 > case.above) & (look >= case.after)
     moment = look * MOMENTS // case.looks
     theirs = answer(base, case.requests_a_look - to_canary, case.signal, rng)
@@ -133,6 +134,16 @@ def _serve(
     state.canary_requests[active] += to_canary
     state.harmed_requests[active] += np.where(harmful, to_canary, 0)
     state.look[active] = look + 1
+
+
+def _versions(case: Case, look: int, rng: np.random.Generator) -> tuple[SimulatedVersion, SimulatedVersion]:
+    """The champion, and the canary where it is harmful."""
+    if case.family:
+        return FAMILIES[case.family].versions(look, rng)
+    base = drifted(champion(), look / case.looks) if case.drifts else champion()
+    if case.signal is None:
+        return base, base
+    return base, harmed(base, case.signal, case.excess * Harm().model_dump()[case.signal])
 
 
 def _decide(

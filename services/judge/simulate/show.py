@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from services.judge.simulate.benchmark import EveryRequest, FamilyRow
 from services.judge.simulate.claims import Claim
 from services.judge.simulate.duel import Contest, Setting
 from services.judge.simulate.plan import PlanRow
@@ -25,10 +26,16 @@ def print_all(
     settings: Sequence[Setting],
     contests: Sequence[Contest],
     played: Sequence[WorldRow],
+    families: Sequence[FamilyRow],
+    every: Sequence[EveryRequest],
     claims: Sequence[Claim],
 ) -> None:
-    """Prints five tables: rollouts, worlds, thresholds, the duel, the claims."""
-    for table in (_rollouts(rows), _worlds(played), _thresholds(settings), _duel(contests), _claims(claims)):
+    """Prints six tables: rollouts, worlds, the benchmark's families, thresholds, the duel, the claims."""
+    tables = (
+        _rollouts(rows), _worlds(played), _families(families, every), _thresholds(settings), _duel(contests),
+        _claims(claims),
+    )  # fmt: skip
+    for table in tables:
         console.print(table)
 
 
@@ -38,6 +45,8 @@ def write_json(
     settings: Sequence[Setting],
     contests: Sequence[Contest],
     played: Sequence[WorldRow],
+    families: Sequence[FamilyRow],
+    every: Sequence[EveryRequest],
     claims: Sequence[Claim],
 ) -> None:
     """Writes the content of the tables in full precision; infinite numbers (no decision) become null."""
@@ -45,6 +54,8 @@ def write_json(
         "rows": [asdict(row) for row in rows],
         "thresholds": [asdict(setting) for setting in settings],
         "worlds": [asdict(row) for row in played],
+        "families": [asdict(row) for row in families],
+        "every_request": {"rollouts": sum(one.rollouts for one in every), "failed": sum(one.failed for one in every)},
         "contests": [asdict(contest) for contest in contests],
         "claims": [{**asdict(claim), "met": claim.met} for claim in claims],
     }
@@ -60,6 +71,7 @@ def draw(path: Path, contests: Sequence[Contest]) -> None:
     from matplotlib import pyplot as plt
     from matplotlib.ticker import NullFormatter
 
+    contests = [contest for contest in contests if contest.excess > 1]
     traffics = sorted({contest.requests_a_look for contest in contests})
     figure, panels = plt.subplots(1, len(traffics), figsize=(4 * len(traffics), 4), sharey=True, layout="constrained")
     for panel, traffic in zip(panels, traffics, strict=True):
@@ -117,6 +129,25 @@ def _worlds(played: Sequence[WorldRow]) -> Table:
             f"{row.promoted:,}", f"{row.failed:,}", _count(row.median_seconds), _count(row.exposure),
         )  # fmt: skip
     table.caption = "Exposure: errors beyond the champion's that callers met, in all but 1 % of the rollouts."
+    return table
+
+
+def _families(families: Sequence[FamilyRow], every: Sequence[EveryRequest]) -> Table:
+    rivals = list(families[0].rivals) if families else []
+    table = Table(title="The families of a public benchmark: judged right (median of the canary's requests)")
+    for name in ("family", "to be", "rollouts", "the judge", *rivals):
+        table.add_column(name, justify="left" if name in ("family", "to be") else "right")
+    for row in families:
+        counts = [(row.right, row.median_requests)]
+        counts += [(rival.right, rival.median_requests) for rival in row.rivals.values()]
+        cells = [f"{_percent(right / row.rollouts)} ({_count(requests)})" for right, requests in counts]
+        table.add_row(row.name, "promoted" if row.may_stay else "failed", f"{row.rollouts:,}", *cells)
+    rollouts, failed = sum(one.rollouts for one in every), sum(one.failed for one in every)
+    table.caption = (
+        "The judge sees default rollouts; its requests are until the decision. The rivals see half of the traffic for"
+        " 120 looks; theirs are until they fail the canary. The last row is not of the benchmark."
+        f" Equal canaries, looked at after every request: {failed:,} of {rollouts:,} failed."
+    )
     return table
 
 

@@ -24,7 +24,8 @@ from services.judge.statistics.latency import COLUMN, OBJECTIVE
 from services.judge.statistics.signals import SignalName
 
 #: Latencies are lognormal: half of the answers take at most this part of the objective, and 1 % take more than it.
-_MEDIAN = 0.2
+MEDIAN = 0.2
+DEVIATION = float(np.log(1 / MEDIAN) / norm.isf(0.01))
 #: The bands between the thresholds of latency, and the first of them beyond the objective.
 _BANDS = len(COLUMN) + 1
 _SLOW_BAND = 3
@@ -64,15 +65,14 @@ def champion() -> SimulatedVersion:
     edges = np.array((0.0, *SCORE_EDGES))
     middle = (edges[1:] + edges[:-1]) / 2
     density = middle ** (0.6 - 1) * (1 - middle) ** (1.6 - 1) * np.diff(edges)
-    return SimulatedVersion(0.001, lognormal(_MEDIAN), density / density.sum(), middle)
+    return SimulatedVersion(0.001, lognormal(MEDIAN, DEVIATION), density / density.sum(), middle)
 
 
-def lognormal(median: float, slow: float = 0.01) -> Array:
-    """The share of each band of latency (6,): lognormal, with this median and this share beyond the objective.
+def lognormal(median: float, deviation: float) -> Array:
+    """The share of each band of latency (6,), with a median in parts of the objective.
 
-    `median` is a part of the objective.
+    `deviation` is that of the logarithm.
     """
-    deviation = np.log(1 / median) / norm.isf(slow)
     beyond = lognorm.sf([float(times) for times in COLUMN], deviation, scale=median)
     return -np.diff([1.0, *beyond, 0.0])
 
@@ -88,6 +88,12 @@ def with_slower(latency: Array, rises: dict[str, float]) -> Array:
         worse[:first] *= 1 - rise / worse[:first].sum()
         worse[first] += rise
     return worse
+
+
+def with_slow(version: SimulatedVersion, slow: float) -> SimulatedVersion:
+    """The same version with another share of slow answers, in (0, 1); fast ones and slow ones keep their shape."""
+    times = np.where(np.arange(_BANDS) < _SLOW_BAND, (1 - slow) / (1 - version.slow), slow / version.slow)
+    return replace(version, latency=version.latency * times)
 
 
 def harmed(version: SimulatedVersion, signal: SignalName, excess: float) -> SimulatedVersion:
@@ -122,7 +128,11 @@ def drifted(version: SimulatedVersion, progress: float) -> SimulatedVersion:
 
 
 def answer(
-    version: SimulatedVersion, requests: NDArray[np.int64], signal: SignalName | None, rng: np.random.Generator
+    version: SimulatedVersion,
+    requests: NDArray[np.int64],
+    signal: SignalName | None,
+    rng: np.random.Generator,
+    labelled: float = LABELLED,
 ) -> Array:
     """Draws the counts (rollouts, COLUMNS) of `requests` (rollouts,), for one signal or for all (None)."""
     table = np.zeros((requests.size, COLUMNS))
@@ -135,5 +145,5 @@ def answer(
     if signal in (None, "score_shift"):
         table[:, SCORES_AT] = rng.multinomial(requests, version.scores)
     if signal in (None, "label_loss"):
-        table[:, LOSSES_AT] = rng.multinomial(rng.binomial(requests, LABELLED), version.labels()) @ PARTS
+        table[:, LOSSES_AT] = rng.multinomial(rng.binomial(requests, labelled), version.labels()) @ PARTS
     return table

@@ -86,6 +86,10 @@ class Arms:
     champion: Array
     later: tuple[Arms, ...] = ()
 
+    def wealth(self, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> Array:
+        """Log wealth of each alternative after the price of the share; shape (bounds, rollouts, alternatives)."""
+        return _stratum(self, values, bounds, prior)
+
 
 @dataclass(frozen=True)
 class Prior:
@@ -113,8 +117,8 @@ def log_evidence(strata: Sequence[Arms], values: tuple[float, ...], bounds: tupl
     suffix: Array = np.zeros(())
     late, within = [], []
     for arms in reversed(strata):
-        within += [log_mean(suffix + _stratum(part, values, bounds, prior), joint).T for part in arms.later]
-        suffix = suffix + _stratum(arms, values, bounds, prior)
+        within += [log_mean(suffix + part.wealth(values, bounds, prior), joint).T for part in arms.later]
+        suffix = suffix + arms.wealth(values, bounds, prior)
         late.append(log_mean(suffix, joint).T)
     if not strata:
         return np.zeros((1, len(bounds)))
@@ -139,7 +143,7 @@ def log_evidence_below(
 
 
 def _stratum(arms: Arms, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> Array:
-    """Log wealth of each alternative after the price of the share; shape (bounds, rollouts, alternatives)."""
+    """The wealth; that of a single rollout is kept."""
     if len(arms.canary) != 1:
         return _wealth(arms, values, bounds, prior)
     canary, champion = (np.asarray(table, dtype=np.float64).tobytes() for table in (arms.canary, arms.champion))

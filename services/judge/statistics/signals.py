@@ -164,7 +164,10 @@ class LatencySignal(Signal):
 def only(strata: Sequence[Arms], mean: int) -> list[Arms]:
     """The arms of one mean."""
     at = slice(mean, mean + 1)
-    return [Arms(a.weight, a.canary[:, at], a.champion[:, at], tuple(only(a.later, mean))) for a in strata]
+    return [
+        replace(arms, canary=arms.canary[:, at], champion=arms.champion[:, at], later=tuple(only(arms.later, mean)))
+        for arms in strata
+    ]
 
 
 def at_thresholds(signal: Signal, of: dict[str, float]) -> LatencySignal:

@@ -12,6 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from components.profile.__main__ import main
 from components.spec.contract import CategoryFeature, DateFeature, NumberFeature, Spec
 from components.spec.reading.loading import load_spec
+from components.spec.traffic_settings import TRAFFIC_SETTINGS
 from components.table.cells import read_table
 from components.table.examples import examples_of
 from components.table.holdout import split_examples
@@ -204,3 +205,61 @@ def test_a_spec_that_is_there_is_kept(
     assert make(nasty(), "Ausgang?") == 2
     assert "exists already and is kept" in capsys.readouterr().err
     assert spec.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "margin", "remark"),
+    [
+        ([], None, "TODO 0.02, if labels come back less than 12 min after their answers"),
+        (["--label-delay", "5m"], 0.02, "labels come 5 min after their answers"),
+        (
+            ["--label-delay", "30m"],
+            None,
+            "labels come 30 min after their answers, at each of 5 weights anew: too late for a deadline of 60 min",
+        ),
+        (["--traffic", "low", "--label-delay", "24h"], 0.1, "labels come 24 h after their answers"),
+        (
+            ["--traffic", "low", "--label-delay", "3d"],
+            None,
+            "labels come 3 days after their answers, which are remembered for 32 h: not long enough",
+        ),
+        (
+            ["--traffic", "low", "--label-delay", "20d"],
+            None,
+            "labels come 20 days after their answers: too late for a deadline of 14 days",
+        ),
+    ],
+)
+def test_labels_are_judged_where_they_come_in_time(
+    tmp_path: Path,
+    make: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    margin: float | None,
+    remark: str,
+) -> None:
+    assert make(cancer(), "target", *options) == 0
+    assert written(tmp_path).rollout.harm.label_loss == margin
+    lines = (tmp_path / "services" / "new" / "service.yaml").read_text().splitlines()
+    assert f"    label_loss: {'null' if margin is None else margin}  # {remark}" in lines
+    assert ("labels that come back are not judged" in capsys.readouterr().out) == (margin is None)
+
+
+def test_a_named_setting_is_written(tmp_path: Path, make: Callable[..., int]) -> None:
+    assert make(cancer(), "target", "--traffic", "low", "--label-delay", "1h") == 0
+    assert written(tmp_path).rollout == TRAFFIC_SETTINGS["low"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--label-delay", "5"], "LABEL_DELAY=5: '5' is no length of time; allowed are such as '30s', '5m', '2h'"),
+        (["--traffic", "tiny"], "TRAFFIC=tiny is no setting; allowed are usual and low"),
+    ],
+)
+def test_a_wrong_delay_or_setting_is_one_sentence(
+    tmp_path: Path, make: Callable[..., int], capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    assert make(cancer(), "target", *options) == 2
+    assert not (tmp_path / "services").exists()
+    assert f"make new: {said}" in capsys.readouterr().err

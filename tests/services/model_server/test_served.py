@@ -150,6 +150,9 @@ def test_feedback_finds_an_answer_of_the_other_worker(two: Served) -> None:
                 reply = HTTP.post(f"{two.url}/feedback", json={"request_id": request_id, "label": "Yes"})
                 assert reply.json()["matched"] is True
     assert two.metric("canario_labels_total") == 20
+    # One worker wrote down what it answered, and the other one what came back.
+    assert two.metric("canario_labelled") == pytest.approx(20)
+    assert two.metric("canario_remembered") >= 20
 
 
 def test_a_worker_that_died_is_started_again_and_its_counts_stay(two: Served) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from components.spec.contract import Harm
 from services.judge.evidence.counts import LOSSES_AT, SCORES_AT
+from services.judge.simulate.benchmark import EveryRequest, FamilyRow, RivalCount
 from services.judge.simulate.claims import claims
 from services.judge.simulate.duel import AT_MARGIN, Contest, Setting
 from services.judge.simulate.plan import SIGNALS, PlanRow, plan, rows, summarise
@@ -205,12 +206,20 @@ def test_everything_is_shown_written_and_drawn(tmp_path: Path) -> None:
     found = rows([outcome])
     assert (found[0].median_requests, found[0].ninety_percent_requests) == (20.0, math.inf)
     settings = [Setting(10, FLAGGER, 0.0, 0.01)]
-    everything = (found, settings, [CONTEST], [WORLD], claims(found, [CONTEST], [WORLD], 0.01))
+    family = FamilyRow("tail", may_stay=False, rollouts=50, right=49, failed=49, median_requests=5000.0,
+                       rivals={"z": RivalCount(10, math.inf)})  # fmt: skip
+    every = [EveryRequest(25, 0), EveryRequest(25, 1)]
+    everything = (found, settings, [CONTEST], [WORLD], [family], every, claims(found, [CONTEST], [WORLD], 0.01))
     console = Console(width=200, record=True)
     print_all(console, *everything)
-    assert "NOT MET" in console.export_text()
+    shown = console.export_text()
+    assert "NOT MET" in shown
+    assert "98.0 % (5,000)" in shown
+    assert "looked at after every request: 1 of 50 failed" in " ".join(shown.split())
     write_json(tmp_path / "simulate.json", *everything)
     document = json.loads((tmp_path / "simulate.json").read_text(encoding="utf-8"))
     assert document["rows"][0]["ninety_percent_requests"] is None
+    assert document["families"][0]["rivals"]["z"] == {"right": 10, "median_requests": None}
+    assert document["every_request"] == {"rollouts": 50, "failed": 1}
     draw(tmp_path / "simulate.png", [CONTEST, Contest(2.0, 0.011, 100, CONTEST.judge, CONTEST.rules)])
     assert (tmp_path / "simulate.png").stat().st_size > 5000

@@ -6,9 +6,10 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from components.spec.contract import BRIER_LOSSES, SCORE_EDGES
-from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots
+from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots, LabelSlotsPage
 from services.model_server.shared import join
 from services.telemetry import LABEL_LOSSES, LABEL_SLOTS
 from tests.services.model_server.conftest import Caller, StartServer
@@ -89,6 +90,22 @@ def test_a_label_whose_slot_has_left_the_ring_counts_nowhere() -> None:
     time.now += LABEL_SLOTS * SECONDS
     slots.labelled(turn, [3], [True])
     assert sum(sum(losses) for _, losses in slots.totals() or []) == 0
+
+
+@given(st.text('aé"\\\n {}=,', max_size=9))
+@settings(max_examples=30)
+def test_the_page_is_prometheus_text_whatever_the_services_name(service: str) -> None:
+    time = Time()
+    slots = label_slots(time)
+    slots.labelled(slots.turn(), [3, 9], [True, False])
+    families = list(text_string_to_metric_families(LabelSlotsPage(slots, service, "1.0:a-b").text()))
+    samples = [sample for family in families for sample in family.samples]
+    assert {family.type for family in families} == {"gauge"}
+    assert {(sample.labels["service"], sample.labels["version"]) for sample in families[0].samples} == {
+        (service, "1.0:a-b")
+    }
+    found = {int(sample.labels["loss"]): sample.value for sample in samples if sample.name == "canario_labelled"}
+    assert found == {loss: count for loss, count in enumerate(losses_of(slots, time.slot())) if count}
 
 
 @pytest.fixture
