@@ -114,7 +114,7 @@ def shadow_first(rollout: Rollout) -> Change | None:
     if all(getattr(rollout.harm, name) is None for name in _SHADOWED):
         return None
     margins = dict.fromkeys(_SHADOWED)
-    return Change("shadow first", "score_shift: null, label_loss: null, after strategy: shadow",
+    return Change("shadow first", "strategy: shadow-then-canary",
                   "the shadow's own time comes before",
                   _changed(rollout, harm=_harm(rollout.harm, **margins)))  # fmt: skip
 

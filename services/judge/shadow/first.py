@@ -24,9 +24,14 @@ _NOT_ANSWERED: Final = 1 / 3
 
 def canary_verdict(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> Verdict:
     """The verdict on a canary that passed the shadow: on errors and latency alone."""
+    return after_shadow(judge(evidence, canary_rollout(rollout), toward), rollout)
+
+
+def canary_rollout(rollout: Rollout) -> Rollout:
+    """The settings of the canary that follows the shadow: without scores and labels, at the level that is left."""
     harm = rollout.harm.model_copy(update={"score_shift": None, "label_loss": None})
-    rest = rollout.model_copy(update={"harm": harm, "false_alarm": rollout.false_alarm * (1 - SHADOW_SHARE)})
-    return after_shadow(judge(evidence, rest, toward), rollout)
+    level = rollout.false_alarm * (1 - SHADOW_SHARE)
+    return rollout.model_copy(update={"strategy": "canary", "harm": harm, "false_alarm": level})
 
 
 def after_shadow(verdict: Verdict, rollout: Rollout) -> Verdict:
