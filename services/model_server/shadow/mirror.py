@@ -306,4 +306,6 @@ class Mirror:
         for connection in [busy for busy, under_way in self._busy.items() if under_way.at < late]:
             self._counts.failed("timeout", len(self._busy.pop(connection).copies))
             connection.close()
+        if self._queue:
+            self._wake()  # a full queue takes nothing more, so nobody else would
         self._loop.call_later(_TIMEOUT_SECONDS / 4, self._end_late_ones)

@@ -268,6 +268,27 @@ def test_a_full_queue_drops_and_counts(package: Package) -> None:
     play(package, say_nothing, story, queue_bytes=1000)
 
 
+def test_a_full_queue_goes_on_after_copies_that_timed_out(package: Package) -> None:
+    """Where every connection was closed for its silence and the queue is full, what is queued is sent all the same."""
+    connections = 0
+
+    async def silent_at_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await (say_nothing if connections <= 4 else answering(answer(0.7)))(reader, writer)
+
+    async def story(stage: Stage) -> None:
+        for number in range(8 * 32):
+            stage.mirror.offer(str(number), b"x" * 100, YES, [ROW])
+            if number % 32 == 31:
+                await asyncio.sleep(0.05)
+        while not stage.counted().get("dropped_total"):
+            stage.mirror.offer("more", b"x" * 100, YES, [ROW])
+        await stage.until(lambda counted: counted.get("compared_total", 0) > 0)
+
+    play(package, silent_at_first, story, queue_bytes=3200)
+
+
 def test_a_share_of_the_ids_is_copied_and_always_the_same_ones(package: Package) -> None:
     def copied() -> set[str]:
         asked: list[tuple[str, bytes]] = []
