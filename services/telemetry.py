@@ -17,6 +17,8 @@ FORWARDED_HEADER: Final = "x-canario-forwarded"
 #: Marks a copy of a request that another version has answered: no caller waits for it, and it is not copied again.
 #: Only a server started as a shadow candidate (`CANARIO_SHADOW_CANDIDATE`) honours this header.
 SHADOW_HEADER: Final = "x-canario-shadow"
+#: The path at which a version takes copies until it answers callers (`CANARIO_SHADOW_FIRST`); no gateway routes to it.
+SHADOW_PATH: Final = "/shadow"
 
 #: Labels of every metric of the model server.
 VERSION_LABELS: Final = ("service", "version")
@@ -30,9 +32,10 @@ SLOW: Final = "canario_slow_total"
 #: Counter by `times`: of these requests, those slower than `times` x the objective; `times` is one of `SLOWER_TIMES`.
 SLOWER: Final = "canario_slower_total"
 SLOWER_TIMES: Final = ("0.25", "0.5", "2", "4")
-#: Gauge by `slot`: predict requests answered with any status, by the slot in which they arrived. Copies for a shadow
-#: and callers that went away are left out. Every slot is always there. A slot is a place in a ring:
-#: int(unix seconds // length of a slot) % slots; it starts anew from zero when time comes round to it again.
+#: Gauge by `slot`: requests of any route answered with any status, by the slot in which they arrived: a gateway that
+#: takes turns gives each side its share of all of them, and not of each route. Probes, scrapes, copies for a shadow,
+#: feedback that a peer forwards and callers that went away are left out. Every slot is always there. A slot is a place
+#: in a ring: int(unix seconds // length of a slot) % slots; it starts anew when time comes round to it again.
 ARRIVED: Final = "canario_arrived"
 #: The length of its slots in seconds, and the number of slots in the ring.
 ARRIVED_SECONDS: Final = 2
@@ -68,6 +71,20 @@ SHADOW_DIFFERENT: Final = "canario_shadow_different_total"
 #: the share of those rows that differ.
 SHADOW_SLICE_COMPARED: Final = "canario_shadow_slice_compared_total"
 SHADOW_SLICE_DIFFERENT: Final = "canario_shadow_slice_different_total"
+#: Counter by `candidate`, `bin` and `below`: requests that both versions answered, with scores on two sides of the
+#: bin's edge; `below` (`candidate`, `champion`) is the version at or below it. Each row counts 1 / (compared rows of
+#: its request).
+SHADOW_CROSSED: Final = "canario_shadow_crossed_total"
+Below = Literal["candidate", "champion"]
+BELOW: Final[tuple[Below, ...]] = get_args(Below)
+#: Counter by `candidate` and `difference` (index into `SHADOW_DIFFERENCES`): requests that both versions answered and
+#: whose labels came back, by the candidate's Brier loss minus the champion's, from `BRIER_LOSSES`. A difference between
+#: two of `SHADOW_DIFFERENCES` counts in part for each, so the mean is exact. Rows count as in `SHADOW_CROSSED`.
+SHADOW_LABELLED: Final = "canario_shadow_labelled_total"
+SHADOW_DIFFERENCES: Final = (
+    *(-1.0, -0.6, -0.35, -0.22, -0.15, -0.1, -0.05, -0.02, 0.0),
+    *(0.02, 0.05, 0.1, 0.15, 0.22, 0.35, 0.6, 1.0),
+)
 #: Counter by `candidate` and `reason`: copied requests that the candidate did not answer as it should.
 SHADOW_FAILED: Final = "canario_shadow_failed_total"
 #: Counter by `candidate`: requests that were not copied because the queue was full.

@@ -19,12 +19,12 @@ class ImageSources:
     Attributes:
         rooms: sub-packages of `components`, without their own sub-packages; the ground is added to them.
         patterns: other files below the root, as patterns for `Path.glob`.
-        without: a folder to leave out of these files; empty for none.
+        without: folders to leave out of these files.
     """
 
     rooms: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
-    without: str = ""
+    without: tuple[str, ...] = ()
 
     def files(self, root: Path = ROOT) -> list[Path]:
         """The files, relative to the root and in order, without the tests that lie next to a program."""
@@ -34,7 +34,7 @@ class ImageSources:
         return sorted(path for path in found if not path.name.startswith("test_") and not self._left_out(path))
 
     def _left_out(self, path: Path) -> bool:
-        return bool(self.without) and path.is_relative_to(self.without)
+        return any(map(path.is_relative_to, self.without))
 
 
 def read_all(files: Iterable[Path], root: Path = ROOT) -> bytes:

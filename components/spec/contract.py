@@ -361,30 +361,58 @@ class Shadow(ClosedModel):
 
     ratio: float = Field(default=0.2, gt=0, le=1, description="Share of requests copied to the candidate.")
     score_difference: Ratio = Field(default=0.05, description="Probabilities further apart count as different.")
-    different_ratio: Ratio = Field(default=0.01, description="Largest share of different answers in any slice.")
+    different_ratio: Ratio | None = Field(
+        default=0.01, description="Largest share of different answers in any slice; null: shown, not judged."
+    )
     slices: tuple[str, ...] = Field(
         default=(),
         description="Category features whose values define the slices; empty: all with at most 20 values.",
     )
 
 
+#: The strategies in which the judge decides about a growing share of traffic.
+CANARY_STRATEGIES = ("canary", "shadow-then-canary")
+
+
 class Rollout(ClosedModel):
     """The way in which a new version gets traffic."""
 
-    strategy: Literal["canary", "shadow", "basic"] = Field(
+    strategy: Literal["canary", "shadow", "shadow-then-canary", "basic"] = Field(
         default="canary",
-        description="canary: a growing share of traffic; shadow: copies, unseen by callers; basic: all at once.",
+        description="canary: a growing share of traffic; shadow: copies, unseen by callers; shadow-then-canary: copies "
+        "until scores and labels pass, then a growing share, judged by errors and latency; basic: all at once.",
     )
     step_weight: int = Field(default=10, ge=1, le=100, description="Percent of traffic added by each step.")
     max_weight: int = Field(default=50, ge=1, le=100, description="Largest percent of traffic before promotion.")
     interval_seconds: float = Field(default=30, gt=0, description="Time between two looks by the judge.")
-    deadline_minutes: float = Field(default=60, gt=0, description="A rollout not decided by then is taken back.")
+    deadline_minutes: float = Field(
+        default=60, gt=0, description="A rollout not decided by then is taken back; a shadow before it has as long."
+    )
     label_maturity_minutes: float | None = Field(
         default=None, gt=0, description="Age from which an answer's labels count; null counts them as they come."
     )
     false_alarm: Ratio = Field(default=0.01, description="Share of good versions that may fail, over a whole rollout.")
     harm: Harm = Field(default=Harm(), description="How much worse a canary may be.")
-    shadow: Shadow = Field(default=Shadow(), description="Settings of strategy shadow.")
+    shadow: Shadow = Field(default=Shadow(), description="Settings of the strategies with a shadow.")
+
+    @property
+    def has_canary(self) -> bool:
+        """Whether the judge decides about a growing share of traffic."""
+        return self.strategy in CANARY_STRATEGIES
+
+    @property
+    def shadow_first(self) -> bool:
+        """Whether a canary gets copies before its first share of traffic."""
+        return self.strategy == "shadow-then-canary"
+
+    @model_validator(mode="after")
+    def _something_in_the_shadow(self) -> Self:
+        if self.shadow_first and self.harm.score_shift is None and self.harm.label_loss is None:
+            raise ValueError(
+                "strategy shadow-then-canary judges scores and labels in the shadow, and harm.score_shift and "
+                "harm.label_loss are both null; give one a margin such as 0.05, or choose strategy canary"
+            )
+        return self
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

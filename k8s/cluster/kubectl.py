@@ -9,10 +9,13 @@ from k8s.cluster.program import SECONDS, run
 from k8s.errors import ClusterError
 
 #: The resources that a strategy needs beyond Kubernetes itself, and who brings them.
+_GATEWAY: Final = ("httproutes.gateway.networking.k8s.io", "the Gateway API")
+_FLAGGER: Final = ("canaries.flagger.app", "Flagger")
 _NEEDED: Final = {
-    "canary": (("canaries.flagger.app", "Flagger"), ("httproutes.gateway.networking.k8s.io", "the Gateway API")),
-    "shadow": (("httproutes.gateway.networking.k8s.io", "the Gateway API"),),
-    "basic": (("httproutes.gateway.networking.k8s.io", "the Gateway API"),),
+    "canary": (_FLAGGER, _GATEWAY),
+    "shadow-then-canary": (_FLAGGER, _GATEWAY),
+    "shadow": (_GATEWAY,),
+    "basic": (_GATEWAY,),
 }
 
 

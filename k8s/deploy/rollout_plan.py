@@ -16,6 +16,7 @@ from services.judge.plan.figures import Planner, fits
 from services.judge.plan.playing import AssumedTraffic
 from services.judge.plan.show import headline, rate_text
 from services.judge.plan.traffic import champion_of, counted
+from services.judge.shadow.first import canary_rollout
 from services.judge.simulate.world import LABELLED, champion
 
 _CONTAINER: Final = "server"
@@ -48,6 +49,7 @@ def told(
         return (
             f"{service}: the champion has no requests, so nothing will be judged; {more}2` tells what 2 a second give"
         )
+    rollout = canary_rollout(rollout) if rollout.shadow_first else rollout
     row = _planner(rollout, found).all_signals()
     if fits(row, rollout):
         return ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from components.releases.canary_status import CanaryStatus, status_of
+from components.spec.contract import CANARY_STRATEGIES
 from k8s.cluster import kubectl
 from k8s.cluster.retry import retry
 from k8s.errors import ClusterError, RolloutError
@@ -32,6 +33,11 @@ class Service:
     strategy: str
     replicas: int
 
+    @property
+    def has_canary(self) -> bool:
+        """Whether Flagger moves its traffic."""
+        return self.strategy in CANARY_STRATEGIES
+
 
 @dataclass(frozen=True)
 class State:
@@ -53,7 +59,7 @@ def look(service: Service) -> State:
     Raises:
         ClusterError: the cluster is not reached.
     """
-    kinds = "deployments,pods" + (",canaries.flagger.app" if service.strategy == "canary" else "")
+    kinds = "deployments,pods" + (",canaries.flagger.app" if service.has_canary else "")
     found = kubectl.objects(service.namespace, kinds, service.name)
     named = {(one["kind"], one["metadata"]["name"]): one for one in found}
     deployments = {
@@ -98,7 +104,7 @@ def is_done(service: Service, before: State, state: State, *, to_the_end: bool) 
     Raises:
         RolloutError: Flagger rolled the release back.
     """
-    if service.strategy != "canary":
+    if not service.has_canary:
         return all(_is_ready(deployment, service.replicas) for deployment in state.deployments.values())
     if before.canary.phase in ("", "Initializing"):
         return state.canary.at_rest
@@ -118,7 +124,7 @@ def summary(service: Service, state: State) -> str:
     """One line about the progress."""
     ready = sum(_has(pod, "Ready") for pod in state.pods)
     parts = [f"{service.name}: {ready} of {len(state.pods)} replicas ready"]
-    if service.strategy == "canary":
+    if service.has_canary:
         canary = state.canary
         waits = " for the judge's yes" if canary.phase == "Waiting" else ""
         parts.append(f"rollout {canary.phase or 'not seen by Flagger yet'}{waits}")
@@ -166,5 +172,5 @@ def _is_still(before: State, state: State) -> bool:
 
 
 def _next_step(service: Service) -> str:
-    kind = "canary" if service.strategy == "canary" else "deployment"
+    kind = "canary" if service.has_canary else "deployment"
     return f"`kubectl -n {service.namespace} describe {kind} {service.name}` says more"

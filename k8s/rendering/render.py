@@ -94,7 +94,7 @@ def service_objects(root: Path, environment: str, release: ClusterRelease) -> st
     spec = load_spec(root / "services" / release.service / "service.yaml")
     platform = read_platform(_platform_file(root, environment))
     values = chart_values(spec, release, platform)
-    if spec.rollout.strategy == "canary" and values.get("autoscaler") == "none":
+    if spec.rollout.has_canary and values.get("autoscaler") == "none":
         raise EnvironmentFileError(
             f"{environment}/platform.yaml: with values.autoscaler none Flux would set the replicas that Flagger sets "
             "to 0; choose hpa or keda, or the strategy basic"

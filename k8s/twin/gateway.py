@@ -17,6 +17,7 @@ from components.files import write_atomically
 from k8s.twin import loopback
 from k8s.twin.errors import GatewayError
 from k8s.twin.processes import DeathNotice, Process, Program
+from services import telemetry
 
 _GENERATION_PATH = "/.gateway/generation"
 _GENERATION_HEADER = "x-gateway-generation"
@@ -145,7 +146,9 @@ def routes(weights: Mapping[str, int], generation: int) -> dict[str, Any]:
     names = {url: f"version-{number}" for number, url in enumerate(sorted(weights))}
     services: dict[str, Any] = {names[url]: _server(url) for url in weights}
     services["split"] = {"weighted": {"services": [{"name": names[url], "weight": w} for url, w in weights.items()]}}
-    found["routers"]["all"] = {"rule": "PathPrefix(`/`)", "priority": 1, "service": "split"}
+    # As in a cluster, callers do not reach the path for copies: what they ask there would not count as a request.
+    rule = f"PathPrefix(`/`) && !Path(`{telemetry.SHADOW_PATH}`)"
+    found["routers"]["all"] = {"rule": rule, "priority": 1, "service": "split"}
     found["services"] = services
     found["serversTransports"] = {"versions": {"forwardingTimeouts": {"idleConnTimeout": f"{_IDLE_SECONDS:g}s"}}}
     return found

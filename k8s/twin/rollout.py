@@ -6,6 +6,9 @@ lenient: it passes through phases that only wait for the next turn; it fails a c
 when its process keeps dying; and the rollout's own deadline ends it when the judge cannot be
 reached.
 
+Strategy `shadow-then-canary` takes the same turns: its canary keeps a weight of 0, and gets copies of requests, until
+the judge says yes to the first. Shadow and canary have the spec's deadline each.
+
 In a cluster, strategy `basic` is a Deployment's rolling update, without Flagger or the judge:
 a version takes all traffic as soon as it is ready, and gets none if it never becomes ready.
 """
@@ -84,7 +87,7 @@ class RolloutLoop:
         self.phase: Phase = "Initializing"
         self.weight = 0
         self.stop = threading.Event()
-        self._at_once = settings.strategy == "basic"
+        self._at_once, self._shadow_first = settings.strategy == "basic", settings.shadow_first
         self._steps = weight_steps(settings)
         self._deadline_seconds, self._spare_seconds = settings.deadline_minutes * 60, spare_seconds
         self._versions, self._gateway = versions, gateway
@@ -153,9 +156,12 @@ class RolloutLoop:
                 self._enter("Waiting", wanted.release, "Waiting for approval", warning=True)
             return
         self._enter("Progressing", wanted.release, f"New revision detected! Scaling up {wanted.release.service}")
-        self._deadline = time.monotonic() + self._deadline_seconds + self._spare_seconds
+        self._set_deadline()
         self.canary = self._start(wanted)
         self._then.routed(self.champion, self.canary, 0)
+
+    def _set_deadline(self) -> None:
+        self._deadline = time.monotonic() + self._deadline_seconds + self._spare_seconds
 
     def _start(self, wanted: DesiredRelease) -> RunningVersion | None:
         """Starts the release; fails it and returns None when it does not become ready."""
@@ -195,8 +201,10 @@ class RolloutLoop:
             return
         if self.phase != "WaitingPromotion":
             said = self._ask("confirm-traffic-increase", canary.release)
-            # A yes at either end decides nothing: no evidence exists yet, or promotion is the next question.
-            if not said.yes or 0 < self.weight < self._steps[-1]:
+            # A yes at either end decides nothing: no evidence exists yet, unless the shadow gave some, or promotion is
+            # the next question.
+            judged = self.weight > 0 or self._shadow_first
+            if not said.yes or (judged and self.weight < self._steps[-1]):
                 self._decide("pass" if said.yes else "wait", said.reason, self._webhooks.verdict())
             if not said.yes:
                 return
@@ -206,6 +214,8 @@ class RolloutLoop:
             self._ask_for_promotion(wanted, canary)
 
     def _increase(self, canary: RunningVersion) -> None:
+        if self.weight == 0:
+            self._set_deadline()  # the time in the shadow is not the canary's
         self._route(next(step for step in self._steps if step > self.weight))
         self._tell(f"Advance {canary.release.service} canary weight {self.weight}", canary.release)
 

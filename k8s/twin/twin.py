@@ -82,7 +82,8 @@ class Twin:
         """
         spec = load_spec(spec_path)
         if spec.rollout.strategy == "shadow":
-            raise TwinError(f"{spec_path}: rollout.strategy: shadow needs a cluster; the twin has canary and basic")
+            others = "canary, shadow-then-canary and basic"
+            raise TwinError(f"{spec_path}: rollout.strategy: shadow needs a cluster; the twin has {others}")
         self.service, self.repository, self.home = spec.name, repository, home.resolve()
         self.file = release_file(environment, spec.name)
         self.events = Events(self.home / "events.jsonl", listener)
@@ -94,9 +95,9 @@ class Twin:
         self._targets = self.home / "targets.json"
         self._weight = WeightExporter(spec.name, weight_port)
         self._gateway = Gateway(gateway_port, self.home, self._died)
-        self._judged = spec.rollout.strategy == "canary"
+        self._judged = spec.rollout.has_canary
         self._judge = Process(self._judge_program(spec_path, judge_port, judge_interval_seconds), self._died)
-        programs = program_for or BentoPrograms(self.home, find_package, self._interval)
+        programs = program_for or BentoPrograms(self.home, find_package, self._interval, spec.rollout)
         self._versions = Versions((slots[0], slots[1]), programs, self._died)
         self._rollout = RolloutLoop(
             spec.rollout,

@@ -98,5 +98,6 @@ class Webhooks:
             "namespace": self._namespace,
             "phase": phase,
             "checksum": release.checksum,
-            "metadata": metadata,
+            # The chart's metadata, but for the spec's rollout, which the judge has from its start.
+            "metadata": {"version": release.version, "package": release.package, **metadata},
         }

@@ -85,7 +85,7 @@ PROGRAMS: Final = {
         sources=ImageSources(
             rooms=("git", "releases", "spec", "spec/reading"),
             patterns=("services/__init__.py", "services/telemetry.py", "services/judge/**/*.py"),
-            without="services/judge/simulate",
+            without=("services/judge/simulate", "services/judge/plan"),
         ),
         packages=("ca-certificates", "git"),
     ),

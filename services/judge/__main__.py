@@ -28,6 +28,7 @@ from services.judge.evidence.sources import FileDiscoverySource, Source
 from services.judge.judge import Judge
 from services.judge.log import log
 from services.judge.server import build_app
+from services.judge.shadow.sources import FileShadows, PrometheusShadows, Shadows
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         looks = {} if settings.look_seconds is None else {"interval_seconds": settings.look_seconds}
         rollouts = {spec.name: spec.rollout.model_copy(update=looks) for spec in map(load_spec, settings.spec)}
-        judge = Judge(rollouts, _source(settings, tuple(rollouts)), time.time, settings.interval_seconds)
+        source, shadows = _sources(settings, tuple(rollouts))
+        judge = Judge(rollouts, source, time.time, settings.interval_seconds, shadows)
         asyncio.run(_serve(settings, judge))
     except (SpecError, JudgeError) as error:
         sys.stderr.write(f"{error}\n")
@@ -44,10 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _source(settings: argparse.Namespace, services: tuple[str, ...]) -> Source:
+def _sources(settings: argparse.Namespace, services: tuple[str, ...]) -> tuple[Source, Shadows]:
     if settings.targets:
-        return FileDiscoverySource(settings.targets, services, time.time)
-    return PrometheusSource(settings.prometheus, time.time)
+        return FileDiscoverySource(settings.targets, services, time.time), FileShadows(settings.targets, time.time)
+    return PrometheusSource(settings.prometheus, time.time), PrometheusShadows(settings.prometheus, time.time)
 
 
 def _parser() -> argparse.ArgumentParser:

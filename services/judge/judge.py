@@ -13,6 +13,8 @@ from services.judge.evidence.gathering import evidence_at
 from services.judge.evidence.series import Series
 from services.judge.evidence.sources import Source
 from services.judge.evidence.warming import Timing
+from services.judge.shadow.first import after_shadow, canary_verdict, shadow_verdict, verdict_without_copies
+from services.judge.shadow.sources import NoShadows, Shadows
 from services.judge.verdict import Verdict, judge, verdict_at_end
 from services.judge.webhook import Subject, WebhookPayload
 
@@ -34,16 +36,23 @@ class Judge:
     """Answers for each canary from its rollout's settings and its source's samples."""
 
     def __init__(
-        self, rollouts: Mapping[str, Rollout], source: Source, clock: Callable[[], float], interval_seconds: float
+        self,
+        rollouts: Mapping[str, Rollout],
+        source: Source,
+        clock: Callable[[], float],
+        interval_seconds: float,
+        shadows: Shadows | None = None,
     ) -> None:
         """`rollouts` are those of services whose spec is known beforehand.
 
-        `interval_seconds` is the time between scrapes; `clock` gives Unix seconds.
+        `interval_seconds` is the time between scrapes; `clock` gives Unix seconds. `shadows` tells of candidates of
+        strategy shadow-then-canary; without it none of them passes.
         """
         self.rollouts = {Subject(service): rollout for service, rollout in rollouts.items()}
         self.clock, self.interval_seconds = clock, interval_seconds
         self.answers: Counter[tuple[Subject, str, str]] = Counter()
-        self._source = source
+        self._source, self._shadows = source, shadows or NoShadows()
+        self._asked_version: dict[Subject, str] = {}
         self._raised: dict[Subject, tuple[float, float]] = {}
 
     async def meet(self, question: WebhookPayload) -> Subject:
@@ -57,6 +66,9 @@ class Judge:
             self.rollouts[subject] = rollout
         subject = subject if rollout is not None else self.find(*subject)
         await self._source.follow(subject, self.rollouts[subject])
+        if self.rollouts[subject].shadow_first:
+            self._asked_version[subject] = question.metadata.version
+            await self._shadows.follow(subject, self.rollouts[subject])
         return subject
 
     def find(self, service: str, namespace: str = "") -> Subject:
@@ -97,7 +109,32 @@ class Judge:
     def verdict(self, subject: Subject, toward: float | None = None) -> Verdict:
         """The current verdict on `toward` percent, by default on the next weight."""
         evidence = self._evidence(subject, self._source.series(subject), self.clock())
-        return judge(evidence, self.rollouts[subject], toward)
+        return self._judge(subject, evidence, toward)
+
+    def is_readable(self, subject: Subject) -> bool:
+        """Whether the canary has traffic, or both sides can be read so that it may get some."""
+        evidence = self._evidence(subject, self._source.series(subject), self.clock())
+        return evidence.weight > 0 or judge(evidence, self.rollouts[subject]).may_start
+
+    def _judge(self, subject: Subject, evidence: Evidence, toward: float | None = None) -> Verdict:
+        """The verdict of the rollout's strategy."""
+        rollout = self.rollouts[subject]
+        if not rollout.shadow_first:
+            return judge(evidence, rollout, toward)
+        shadow, version = self._shadows.now(subject), self._asked_version.get(subject, "")
+        if not shadow.copies and version in (shadow.version, ""):
+            return verdict_without_copies(evidence, rollout, toward)
+        if evidence.weight > 0:
+            return canary_verdict(evidence, rollout, toward)
+        return shadow_verdict(evidence, shadow, version, rollout)
+
+    def _ended_in_shadow(self, subject: Subject) -> bool:
+        """Whether the last candidate never got traffic: it came to the shadow after the last traffic had gone."""
+        if not self.rollouts[subject].shadow_first:
+            return False
+        series, shadow = self._source.series(subject), self._shadows.now(subject)
+        gone, began = series.seen_gone(), shadow.began if shadow.copies else None
+        return series.began() is None and began is not None and (gone is None or began > gone)
 
     async def last_verdict(self, subject: Subject) -> Verdict:
         """The verdict that ended a rollout: its last end while it had traffic, else the verdict at the last moment.
@@ -108,6 +145,8 @@ class Judge:
         The deadline may have passed between the last sample with traffic and the first without, so it is held
         against the later one.
         """
+        if self._ended_in_shadow(subject):
+            return self.verdict(subject)
         whole, verdicts = self._source.series(subject), []
         endings = list(whole.endings(_ENDING_SECONDS))
         for series in endings:
@@ -115,12 +154,14 @@ class Judge:
             await asyncio.sleep(0)  # a minute of samples takes seconds: questions are answered in between
         found, gone = verdict_at_end(verdicts), whole.seen_gone()
         late = found if gone is None else self._verdict_at(subject, endings[0], gone)
-        return late if late.must_go and not found.must_go else found
+        last = late if late.must_go and not found.must_go else found
+        paired = self.rollouts[subject].shadow_first and self._shadows.now(subject).copies
+        return after_shadow(last, self.rollouts[subject]) if paired else last
 
     def _verdict_at(self, subject: Subject, series: Series, at: float | None = None) -> Verdict:
         """The verdict at a time, by default that of the last weight."""
         last = series.weight_times[-1] if series.weight_times else self.clock()
-        return judge(self._evidence(subject, series, last if at is None else at), self.rollouts[subject])
+        return self._judge(subject, self._evidence(subject, series, last if at is None else at))
 
     def _evidence(self, subject: Subject, series: Series, at: float) -> Evidence:
         return evidence_at(series, at, self._stale_seconds(), timing_of(self.rollouts[subject]))
@@ -137,6 +178,7 @@ class Judge:
         """Reads new samples, for ever."""
         while True:
             await self._source.refresh()
+            await self._shadows.refresh()
             await asyncio.sleep(self.interval_seconds)
 
     def _stale_seconds(self) -> float:

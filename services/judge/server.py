@@ -83,18 +83,19 @@ def _is_readable(judge: Judge, subject: Subject) -> _Answer:
     verdict, problems = judge.verdict(subject), judge.problems(subject)
     if problems:
         verdict = replace(verdict, reason=f"wait: {'; '.join(problems)}")
-    yes = not problems and (verdict.may_start or verdict.weight > 0)
+    yes = not problems and judge.is_readable(subject)
     return _Answer(yes, verdict, acts=not yes)
 
 
 def _may_increase(judge: Judge, subject: Subject) -> _Answer:
     """Yes if the canary may get its next weight; the first weight needs only that both sides can be read.
 
-    A yes is not a decision before the first weight (nothing was seen yet) nor before promotion (asked next).
+    With shadow-then-canary the first weight needs a pass in the shadow. A yes is not a decision before a first weight
+    for which nothing was seen yet, nor before promotion (asked next).
     """
     verdict = judge.verdict(subject)
     yes = verdict.verdict == "pass" or verdict.may_start
-    return _Answer(yes, verdict, acts=not yes or (verdict.weight > 0 and verdict.next_weight < 100))
+    return _Answer(yes, verdict, acts=not yes or (not verdict.may_start and verdict.next_weight < 100))
 
 
 def _may_promote(judge: Judge, subject: Subject) -> _Answer:

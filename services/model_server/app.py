@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import re
 import sys
@@ -29,7 +30,7 @@ from services.model_server.feedback.handler import FeedbackHandler
 from services.model_server.feedback.recent import RecentAnswers
 from services.model_server.model import GoldenMismatch, Model, bins_of
 from services.model_server.prediction_log import LineLog
-from services.model_server.shadow.mirror import Mirror
+from services.model_server.shadow.mirror import DECLINED, Mirror
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -53,6 +54,8 @@ _BODY_TIMEOUT: Final = 10.0
 _DISCARD_FACTOR: Final = 16
 #: A batch that takes longer runs in a thread, so that small requests need not wait; the hand-over costs less than that.
 _OFFLOAD_SECONDS: Final = 0.003
+#: A version that has answered a caller within this time takes no copies.
+_CALLED_SECONDS: Final = 60.0
 
 
 class Disconnected(Exception):  # noqa: N818 -- nothing went wrong here
@@ -78,6 +81,7 @@ class ModelApp:
         faults: Faults | None,
         mirror: Mirror | None,
         shadow_candidate: bool,
+        shadow_first: bool,
         clock: Callable[[], float] = time.perf_counter,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -85,7 +89,8 @@ class ModelApp:
         self._exposition, self._recent, self._feedback = exposition, recent, feedback
         self._log, self._faults, self._mirror = log, faults, mirror
         self._max_body_bytes = package.contract.limits.max_body_bytes
-        self._shadow_candidate = shadow_candidate
+        self._shadow_candidate, self._shadow_first = shadow_candidate, shadow_first
+        self._called_at = -math.inf
         self._golden_mismatches: list[GoldenMismatch] | None = None
         self._offload_rows = sys.maxsize
         #: True when the server is about to stop: it is not ready any more, and every answer closes its connection.
@@ -137,13 +142,12 @@ class ModelApp:
         """Answers one HTTP request."""
         path: str = scope["path"]
         arrived = self._arrival_clock.arrived_at()
-        request_id, shadow = self._identify(scope)
-        predicts = path == "/predict" and scope["method"] == "POST"
+        request_id, shadow, forwarded = self._identify(scope)
+        routed = not (shadow or forwarded or path in self._gets or path == telemetry.SHADOW_PATH)
         try:
-            if predicts:
-                answer = await self._predict(receive, request_id, arrived, shadow=shadow)
-            else:
-                answer = await self._other(scope, receive, path)
+            if routed and self._faults is not None:
+                self._faults.lose()
+            answer = await self._answer(scope, receive, request_id, arrived, shadow=shadow)
         except Refused as refused:
             self._counters.refused(refused.reason)
             document = {**refused.document(), "request_id": request_id.decode()}
@@ -153,25 +157,43 @@ class ModelApp:
         except Exception as error:  # noqa: BLE001 -- an escaping exception would leave the caller without an answer
             log_failure("request_failed", error, request_id=request_id.decode(), path=path)
             answer = 500, _failed(request_id), _JSON
-        if predicts and not shadow:
+        if routed:
             now = self._wall()
             self._counters.arrived(now - (self._clock() - arrived), now)
         await self._send(send, request_id, answer)
 
-    def _identify(self, scope: Scope) -> tuple[bytes, bool]:
-        """The caller's request id, or a generated one; and True if the request is a copy for the shadow.
+    async def _answer(
+        self, scope: Scope, receive: Receive, request_id: bytes, arrived: float, *, shadow: bool
+    ) -> Answer:
+        path: str = scope["path"]
+        if path == "/predict" and scope["method"] == "POST":
+            return await self._predict(receive, request_id, arrived, shadow=shadow)
+        if path == telemetry.SHADOW_PATH and scope["method"] == "POST" and self._shadow_first:
+            return await self._copy(receive, request_id, arrived)
+        return await self._other(scope, receive, path)
+
+    def _identify(self, scope: Scope) -> tuple[bytes, bool, bool]:
+        """The caller's request id, or a generated one; whether the request is a copy for the shadow, or a peer's.
 
         Only a candidate accepts copies: elsewhere the header would let any caller avoid being counted.
         """
-        request_id, shadow = b"", False
+        request_id, shadow, forwarded = b"", False, False
         for name, value in scope["headers"]:
             if name == _REQUEST_ID and _KEEPABLE(value):
                 request_id = value
             elif name == _SHADOW:
                 shadow = self._shadow_candidate
+            elif name == _FORWARDED:
+                forwarded = True
         if not request_id:
             request_id = next(self._ids)
-        return request_id, shadow
+        return request_id, shadow, forwarded
+
+    async def _copy(self, receive: Receive, request_id: bytes, arrived: float) -> Answer:
+        """Answers a copy, unless callers are answered now: a copy's work would slow them, and their evidence counts."""
+        if self._clock() - self._called_at < _CALLED_SECONDS:
+            return DECLINED, b'{"error":"callers are answered here; this version takes no copies"}', _JSON
+        return await self._predict(receive, request_id, arrived, shadow=True)
 
     async def _predict(self, receive: Receive, request_id: bytes, arrived: float, *, shadow: bool) -> Answer:
         message = await receive()
@@ -179,7 +201,7 @@ class ModelApp:
         if message.get("more_body") or message["type"] == "http.disconnect" or len(body) > self._max_body_bytes:
             body = await self._long_body(message, receive)
             arrived = self._clock()  # the caller's time to send does not count as latency
-        rows, single = self._decode(body)
+        rows, single = self._decoder.decode(body)
         try:
             scores = await self._scores(rows)
         except Exception as error:  # noqa: BLE001 -- every error becomes a counted 5xx
@@ -197,6 +219,7 @@ class ModelApp:
             # Another version answered the caller, so this answer is not evidence of how callers are served.
             self._counters.shadow_answered()
             return 200, answer, _JSON
+        self._called_at = self._clock()
         bins = bins_of(scores)
         self._recent.remember(identifier, bins)
         self._counters.scores(bins)
@@ -204,12 +227,6 @@ class ModelApp:
         if self._mirror is not None:
             self._mirror.offer(identifier, body, answer, rows)
         return 200, answer, _JSON
-
-    def _decode(self, body: bytes) -> tuple[list[Any], bool]:
-        """A request's rows, and True if it has one that is not in a list; a planned loss gives the request up."""
-        if self._faults is not None:
-            self._faults.lose()
-        return self._decoder.decode(body)
 
     async def _scores(self, rows: list[Any]) -> list[float]:
         if not self.ready and not self.draining:

@@ -13,6 +13,7 @@ from collections.abc import Callable, MutableMapping
 from types import FrameType
 
 from components.package.model_package import Contract
+from services import telemetry
 from services.model_server.app import Application, ModelApp, Receive, Scope, Send
 from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
 from services.model_server.decoding import RowDecoder
@@ -26,6 +27,7 @@ from services.model_server.model import Model
 from services.model_server.prediction_log import LineLog
 from services.model_server.settings import Settings
 from services.model_server.shadow.counts import ShadowCounts, ShadowExposition, Slices, shadow_bytes
+from services.model_server.shadow.labels import PAIRED_BYTES, LabelledPairs
 from services.model_server.shadow.mirror import Mirror
 from services.model_server.shared import SharedMemory, join, slot_size
 from services.model_server.verified_package import verified_package
@@ -39,7 +41,7 @@ def slot_bytes(settings: Settings, contract: Contract) -> int:
     Raises:
         SettingsError: a slice is not a category feature.
     """
-    seen = shadow_bytes(Slices(contract, settings.shadow_slices)) if settings.shadow_url else 0
+    seen = PAIRED_BYTES + shadow_bytes(Slices(contract, settings.shadow_slices)) if settings.shadow_url else 0
     return slot_size(_shadow_offset(settings) + seen)
 
 
@@ -76,8 +78,8 @@ class Server:
         self._settings = settings
         self._peers = Peers(settings.peers)
         self._logs = _open_logs(settings, counters)
-        shadow = _shadow(settings, contract, shared, service)
-        self._mirror: Mirror | None = shadow[0]
+        self._mirror: Mirror | None
+        pairs, self._mirror, seen = _shadow(settings, contract, shared, service, recent)
         labels = LabelSlotsPage(slots, service, settings.version)
         self.app = ModelApp(
             package=package,
@@ -86,13 +88,16 @@ class Server:
             model=Model(package, settings.version),
             decoder=RowDecoder(contract),
             counters=counters,
-            exposition=Exposition(shared.slots, package, service, settings.version, shadow[1], labels.text, wall),
+            exposition=Exposition(shared.slots, package, service, settings.version, seen, labels.text, wall),
             recent=recent,
-            feedback=FeedbackHandler(contract.target, recent, slots, counters, self._logs.get("feedback"), self._peers),
+            feedback=FeedbackHandler(
+                contract.target, recent, slots, counters, self._logs.get("feedback"), self._peers, pairs
+            ),
             log=self._logs.get("predictions"),
             faults=planned_faults(settings, contract, random.Random()),  # noqa: S311 -- no secret
             mirror=self._mirror,
             shadow_candidate=settings.shadow_candidate,
+            shadow_first=settings.shadow_first,
             clock=clock,
             wall=wall,
         )
@@ -156,21 +161,24 @@ class Server:
 
 
 def _shadow(
-    settings: Settings, contract: Contract, shared: SharedMemory, service: str
-) -> tuple[Mirror, ShadowExposition] | tuple[None, None]:
-    """The mirror and its metrics, or (None, None) without a candidate."""
+    settings: Settings, contract: Contract, shared: SharedMemory, service: str, recent: RecentAnswers
+) -> tuple[LabelledPairs, Mirror, ShadowExposition] | tuple[None, None, None]:
+    """The pairing of labels, the mirror and the metrics of both, or nothing without a candidate."""
     if not settings.shadow_url:
-        return None, None
-    slices = Slices(contract, settings.shadow_slices)
-    memories = [slot[_shadow_offset(settings) :] for slot in shared.slots]
+        return None, None, None
+    slices, offset = Slices(contract, settings.shadow_slices), _shadow_offset(settings)
+    memories = [slot[offset + PAIRED_BYTES :] for slot in shared.slots]
+    latest_label = (telemetry.LABEL_SLOTS - 1) * settings.label_slot_seconds
+    pairs = LabelledPairs(shared, offset, memories, recent, latest_label, settings.shadow_mature_seconds)
     mirror = Mirror(
         settings.shadow_url,
         settings.shadow_ratio,
         settings.shadow_score_difference,
         int(settings.shadow_queue_mib * _MIB),
         ShadowCounts(memories[shared.own], slices),
+        pairs,
     )
-    return mirror, ShadowExposition(memories, slices, service, settings.version)
+    return pairs, mirror, ShadowExposition(memories, slices, service, settings.version)
 
 
 def _open_logs(settings: Settings, counters: Counters) -> dict[str, LineLog]:

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from components.spec.contract import ClosedModel
 from services.model_server.errors import SettingsError
+from services.telemetry import SHADOW_PATH
 
 PREFIX = "CANARIO_"
 #: Set while a bento is built, which serves nothing.
@@ -45,6 +46,8 @@ class Settings(ClosedModel):
     shadow_score_difference: _Share = Field(default=0.05, description="Probabilities further apart than this differ.")
     shadow_slices: tuple[str, ...] = Field(default=(), description="Category features to report by; empty is all.")
     shadow_candidate: bool = Field(default=False, description="Serve as a candidate: do not count copies as requests.")
+    shadow_first: bool = Field(default=False, description="Take copies at /shadow until a caller is answered.")
+    shadow_mature_seconds: float = Field(default=0, ge=0, description="Age of an answer from which its labels pair.")
     shadow_queue_mib: float = Field(default=0.25, gt=0, description="Memory for requests that wait to be copied.")
     fault_error_ratio: _Share = Field(default=0, description="Faked fault: share answered with 500.")
     fault_error_above: float = Field(default=0, ge=0, description="Faked fault: no error at fewer requests a second.")
@@ -70,10 +73,15 @@ class Settings(ClosedModel):
     @field_validator("shadow_url")
     @classmethod
     def _plain_http(cls, url: str | None) -> str | None:
-        problem = ValueError("it is not http://host:port/predict, such as http://churn-shadow:3000/predict")
+        problem = ValueError("it is not http://host:port/predict, such as http://churn-shadow:3000/predict, or /shadow")
         try:
             parts = urlsplit(url or "http://none/predict")
-            usable = parts.scheme == "http" and parts.hostname and parts.port != 0 and parts.path == "/predict"
+            usable = (
+                parts.scheme == "http"
+                and parts.hostname
+                and parts.port != 0
+                and parts.path in ("/predict", SHADOW_PATH)
+            )
         except ValueError:
             raise problem from None
         if not usable or parts.query or parts.fragment or parts.username:

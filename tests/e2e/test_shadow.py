@@ -1,4 +1,4 @@
-"""A candidate in the shadow: callers see nothing of it, and what it answers differently is found in its slice."""
+"""A version in the shadow: callers see nothing of it; what it answers differently, or worse, is found all the same."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import pytest
 
 from components.releases.release_file import Image, ShadowVersion
 from k8s.rendering.environment_files import ClusterRelease
+from tests.e2e.callers import Callers
 from tests.e2e.conftest import Calling
 from tests.e2e.kube import Kube
-from tests.e2e.scenario import SERVICE, deploy, spec_with, write_platform
+from tests.e2e.observed import decided, phase
+from tests.e2e.scenario import AT_ONCE, SERVICE, Environment, Version, deploy, spec_with, write_platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -69,3 +71,26 @@ def test_a_planted_disagreement_is_found_in_its_slice(
     assert first["lower"] <= _PLANTED <= first["upper"]
     assert first["lower"] > first["margin"]
     assert [part["hits"] for part in others] == [0, 0]
+
+
+def test_a_shadow_comes_before_the_canary(
+    models: Kube, champion: None, environment: Environment, callers: Callers, packages: dict[str, str], tmp_path: Path
+) -> None:
+    """A good version passes the shadow and then the canary; a worse one is rolled back before any caller saw it.
+
+    The first release under the strategy finds a champion that sends no copies, so it is judged as a canary.
+    """
+    package = packages["2"]
+    spec = spec_with(tmp_path, strategy="shadow-then-canary", shadow={"ratio": 1.0}, **AT_ONCE)
+    for number in ("21", "22"):
+        environment.deploy(Version(number, package), "--follow", spec=spec)
+        assert phase(models) == "Succeeded"
+    environment.deploy(Version("23", package, {"CANARIO_FAULT_STALE_RATIO": "1"}), spec=spec)
+    models.wait("the worse version is rolled back", lambda: phase(models) == "Failed", _SECONDS)
+    callers.stop()
+    assert {name: count.failed for name, count in callers.requests.items() if count.failed} == {}, callers.faults
+    assert "23" not in callers.requests
+    assert decided("21") == ["21: pass at 50 %"]
+    assert decided("22") == ["22: pass at 0 %", "22: pass at 50 %"]
+    (ended,) = decided("23")
+    assert ended.startswith("23: fail at 0 %: ")

@@ -37,6 +37,8 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "canary": {},
     "canary, watched": WATCHED,
     "canary, keda": KEDA,
+    "shadow, then canary": {"rollout": {"strategy": "shadow-then-canary", "label_maturity_minutes": 2}},
+    "shadow, then canary, keda, watched": {**WATCHED, **KEDA, "rollout": {"strategy": "shadow-then-canary"}},
     "basic": {"rollout": {"strategy": "basic"}, "autoscaler": "none"},
     "basic, inside only": {"rollout": {"strategy": "basic"}, "route": {"host": ""}, "callers": ["load", "shop"]},
     "shadow without a candidate": {"rollout": {"strategy": "shadow"}},

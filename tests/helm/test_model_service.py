@@ -13,6 +13,7 @@ from components.spec.contract import Rollout
 from components.spec.reading.loading import load_spec
 from k8s.cluster.helm import CHART
 from k8s.twin.rollout import weight_steps
+from services import telemetry
 from services.judge.server import build_app
 from services.model_server.settings import read_settings
 from tests.helm.charts import (
@@ -85,6 +86,14 @@ def test_every_service_in_the_tree_renders(tmp_path: Path, path: Path) -> None:
         ({"settings": {"CANARIO_FAULT_ERROR_RATIO": "0.05"}}, "settings: CANARIO_FAULT_ERROR_RATIO fakes a fault"),
         ({"autoscaler": "keda"}, "autoscaler: keda counts requests in Prometheus; set keda.prometheus"),
         ({"candidate": SHADOW["candidate"]}, "candidate: strategy canary has no candidate"),
+        (
+            {**SHADOW, "rollout": {"strategy": "shadow-then-canary"}},
+            "candidate: strategy shadow-then-canary has no candidate",
+        ),
+        (
+            {"rollout": {"strategy": "shadow-then-canary", "harm": {"score_shift": None, "label_loss": None}}},
+            "rollout: strategy shadow-then-canary judges scores and labels in the shadow; give harm.score_shift",
+        ),
         ({"image": {"tag": ""}}, "image: registry.local/canario/churn needs a tag or a digest"),
         ({"image": {"tag": "latest"}}, "image: tag latest names no image in particular"),
     ],
@@ -281,6 +290,36 @@ def test_a_candidate_is_asked_by_the_champion_and_by_nobody_else(tmp_path: Path)
     assert "CANARIO_SHADOW_CANDIDATE" not in champion
     backends = objects["HTTPRoute", "churn"]["spec"]["rules"][0]["backendRefs"]
     assert [one["name"] for one in backends] == ["churn"]
+
+
+def test_before_its_first_weight_a_canary_gets_copies(tmp_path: Path) -> None:
+    """Every version sends copies to the canary's Service, at a path that no route leads to; the rest is a canary's."""
+    shadow = {"ratio": 0.5, "slices": ["contract"]}
+    rollout = {"strategy": "shadow-then-canary", "label_maturity_minutes": 2, "shadow": shadow}
+    objects, plain = rendered(tmp_path, {"rollout": rollout}), rendered(tmp_path, {})
+    assert set(objects) == set(plain)
+    settings = environment(objects["Deployment", "churn"])
+    assert {name: value for name, value in settings.items() if name.startswith("CANARIO_SHADOW")} == {
+        # Flagger's pkg/router/kubernetes_default.go makes this Service, on the canary's port.
+        "CANARIO_SHADOW_URL": "http://churn-canary/shadow",
+        "CANARIO_SHADOW_FIRST": "true",
+        "CANARIO_SHADOW_RATIO": "0.5",
+        "CANARIO_SHADOW_SCORE_DIFFERENCE": "0.05",
+        "CANARIO_SHADOW_SLICES": "contract",
+        "CANARIO_SHADOW_MATURE_SECONDS": "120",
+    }
+    canary = objects["Canary", "churn"]["spec"]
+    assert not [one for one in canary["service"]["match"] if telemetry.SHADOW_PATH in one["uri"].values()]
+    webhook = next(one for one in canary["analysis"]["webhooks"] if one["name"] == "confirm-traffic-increase")
+    assert Rollout.model_validate_json(webhook["metadata"]["rollout"]).shadow_first
+    assert canary["analysis"]["stepWeights"] == plain["Canary", "churn"]["spec"]["analysis"]["stepWeights"]
+    assert "CANARIO_SHADOW_URL" not in environment(plain["Deployment", "churn"])
+
+
+def test_without_a_margin_for_differences_the_judge_hears_so(tmp_path: Path) -> None:
+    objects = rendered(tmp_path, {"rollout": {"shadow": {"different_ratio": None}}})
+    webhook = objects["Canary", "churn"]["spec"]["analysis"]["webhooks"][0]
+    assert Rollout.model_validate_json(webhook["metadata"]["rollout"]).shadow.different_ratio is None
 
 
 @pytest.mark.parametrize(("interval", "seconds"), [(30, 30), (7.5, 7.5), (0.1, 0.5)])

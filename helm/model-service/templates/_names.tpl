@@ -27,9 +27,14 @@ app.kubernetes.io/component: {{ .component }}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
 {{- end }}
 
+{{/* "true" if Flagger moves weights; otherwise empty. */}}
+{{- define "model-service.hasCanary" -}}
+{{ if has .Values.rollout.strategy (list "canary" "shadow-then-canary") }}true{{ end }}
+{{- end }}
+
 {{/* The Deployment that serves callers: under a canary, the copy that Flagger makes of ours. */}}
 {{- define "model-service.champion" -}}
-{{ .Values.name }}{{ if eq .Values.rollout.strategy "canary" }}-primary{{ end }}
+{{ .Values.name }}{{ if include "model-service.hasCanary" . }}-primary{{ end }}
 {{- end }}
 
 {{/* Flagger looks at most every ten seconds. */}}
@@ -48,13 +53,16 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 {{- end }}
 
-{{/* The spec's rollout as JSON. Helm drops null keys, so a signal without a margin would get the default margin. */}}
+{{/* The spec's rollout as JSON. Helm drops null keys, so what has no margin would get the default margin. */}}
 {{- define "model-service.rollout" -}}
 {{- $rollout := deepCopy .Values.rollout }}
 {{- range list "error_ratio" "slow_ratio" "score_shift" "label_loss" }}
 {{- if not (hasKey $rollout.harm .) }}
 {{- $_ := set $rollout.harm . nil }}
 {{- end }}
+{{- end }}
+{{- if and $rollout.shadow (not (hasKey $rollout.shadow "different_ratio")) }}
+{{- $_ := set $rollout.shadow "different_ratio" nil }}
 {{- end }}
 {{- toJson $rollout }}
 {{- end }}

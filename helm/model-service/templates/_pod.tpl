@@ -1,6 +1,6 @@
 {{/*
 The pod of one version. Takes "root", "app" (value of the label `app`), "component", and the version's
-"version", "package", "image" and "settings"; "shadowed" says whether it passes requests on to a candidate.
+"version", "package", "image" and "settings"; "copies" is where it sends copies of requests, if anywhere.
 Whatever changes here starts a rollout, so nothing of the chart or of Helm stands in it.
 */}}
 {{- define "model-service.pod" -}}
@@ -64,13 +64,20 @@ spec:
         - {name: CANARIO_PEERS, value: "{{ $values.name }}-peers:{{ $port }}"}
         # So that the judge can attribute a label to the weight that was set when its answer was given.
         - {name: CANARIO_LABEL_SLOT_SECONDS, value: {{ maxf 0.5 $values.rollout.interval_seconds | quote }}}
-        {{- if .shadowed }}
-        - {name: CANARIO_SHADOW_URL, value: "http://{{ $values.name }}-shadow/predict"}
+        {{- if .copies }}
+        - {name: CANARIO_SHADOW_URL, value: {{ .copies | quote }}}
+        {{- with $values.rollout.label_maturity_minutes }}
+        - {name: CANARIO_SHADOW_MATURE_SECONDS, value: {{ mulf . 60 | quote }}}
+        {{- end }}
         {{- with $values.rollout.shadow }}
         - {name: CANARIO_SHADOW_RATIO, value: {{ .ratio | quote }}}
         - {name: CANARIO_SHADOW_SCORE_DIFFERENCE, value: {{ .score_difference | quote }}}
         - {name: CANARIO_SHADOW_SLICES, value: {{ join "," .slices | quote }}}
         {{- end }}
+        {{- end }}
+        {{- if eq $values.rollout.strategy "shadow-then-canary" }}
+        # A canary takes copies until it answers callers. No route leads to the path at which it takes them.
+        - {name: CANARIO_SHADOW_FIRST, value: "true"}
         {{- end }}
         {{- if eq .component "shadow" }}
         # Only the candidate lets a header mark a request as a copy, which does not count as a request.

@@ -7,11 +7,11 @@
 {{- if gt (int .rollout.step_weight) (int .rollout.max_weight) }}
 {{- fail (printf "rollout: step_weight %v is above max_weight %v; the first step would be too large" .rollout.step_weight .rollout.max_weight) }}
 {{- end }}
-{{- if and (eq .rollout.strategy "canary") (not .route.host) }}
-{{- fail "rollout: strategy canary needs a route, because weights are set there; set route.host, or choose strategy basic" }}
+{{- if and (include "model-service.hasCanary" $) (not .route.host) }}
+{{- fail (printf "rollout: strategy %s needs a route, because weights are set there; set route.host, or choose strategy basic" .rollout.strategy) }}
 {{- end }}
-{{- if and (eq .rollout.strategy "canary") (lt (int .scale.min) 2) }}
-{{- fail (printf "scale: min %v with strategy canary would leave callers without a replica when one goes; set scale.min to 2 or more" .scale.min) }}
+{{- if and (include "model-service.hasCanary" $) (lt (int .scale.min) 2) }}
+{{- fail (printf "scale: min %v with strategy %s would leave callers without a replica when one goes; set scale.min to 2 or more" .scale.min .rollout.strategy) }}
 {{- end }}
 {{- range $place, $settings := dict "settings" .settings "candidate.settings" (default dict .candidate).settings }}
 {{- range $name, $_ := $settings }}
@@ -22,6 +22,11 @@
 {{- end }}
 {{- if and .candidate (ne .rollout.strategy "shadow") }}
 {{- fail (printf "candidate: strategy %s has no candidate; remove it, or choose strategy shadow" .rollout.strategy) }}
+{{- end }}
+{{- if eq .rollout.strategy "shadow-then-canary" }}
+{{- if and (not .rollout.harm.score_shift) (not .rollout.harm.label_loss) }}
+{{- fail "rollout: strategy shadow-then-canary judges scores and labels in the shadow; give harm.score_shift or harm.label_loss a margin, or choose strategy canary" }}
+{{- end }}
 {{- end }}
 {{- if and (gt (int .gpus) 0) (not .pool) }}
 {{- fail (printf "gpus: %v GPUs need a node pool that has them; set pool, such as gpu" .gpus) }}

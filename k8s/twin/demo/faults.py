@@ -65,7 +65,7 @@ def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> 
     # With the second version's spec and table there would be no third: a run with nothing new registers nothing.
     changed, data = _searched_with(spec, spec.training.seed + 1), spec.data.uri
     settings: dict[str, str] = {}
-    ending: Ending = "rolled-back" if spec.rollout.strategy == "canary" else "promoted"
+    ending: Ending = "rolled-back" if spec.rollout.has_canary else "promoted"
     match fault:
         case "none":
             ending, explanation = "promoted", "a third good version, searched with another seed"

@@ -74,7 +74,7 @@ class Demo:
         """Makes the environment repository; nothing runs yet."""
         self._spec, self._fault, self._home, self._terminal = spec, fault, home, terminal
         self._began = time.time()
-        self._judged = spec.rollout.strategy == "canary"
+        self._judged = spec.rollout.has_canary
         self._ending: Ending = "rolled-back"
         self._explanation = ""
         self._done = Progress()

@@ -30,6 +30,7 @@ from services.judge.plan.figures import Planner, fits
 from services.judge.plan.playing import AssumedTraffic
 from services.judge.plan.show import print_changes, print_plan
 from services.judge.plan.traffic import FEWEST_REQUESTS, champion_of, counted, read_counters
+from services.judge.shadow.first import canary_rollout
 from services.judge.simulate.world import LABELLED, SimulatedVersion, champion
 
 FITS, WRONG, DOES_NOT_FIT = 0, 2, 3
@@ -83,7 +84,7 @@ def _rollout(spec: Spec, setting: str | None) -> Rollout:
     rollout = TRAFFIC_SETTINGS[setting] if setting else spec.rollout
     if spec.rollout.strategy in ("shadow", "basic"):
         raise PlanError(f"{spec.name}: a canary is planned, and rollout.strategy is {spec.rollout.strategy}")
-    return rollout
+    return canary_rollout(rollout) if rollout.shadow_first else rollout
 
 
 def _champion(service: str, counters: str | None) -> tuple[SimulatedVersion, str]:

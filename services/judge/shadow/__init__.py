@@ -1,4 +1,4 @@
-"""Reports, by slice, how a shadow version's answers differ from the champion's.
+"""Judges a version by copies of requests: how its answers differ by slice, and in pairs its scores and labels.
 
-Imports evidence and the verdict; nothing imports it.
+Imports evidence, statistics and the verdict; the judge may import it.
 """

@@ -50,10 +50,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--spec", type=Path, required=True, help="the service.yaml with the margins")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--prometheus", help="address of a Prometheus server, such as http://prometheus:9090")
-    source.add_argument(
-        "--targets", type=Path, help="a file of targets in Prometheus's file_sd format; its champions are read"
-    )
-    source.add_argument("--replica", action="append", help="host:port of a champion's replica; may be repeated")
+    source.add_argument("--targets", type=Path, help="a file of targets in Prometheus's file_sd format")
+    source.add_argument("--replica", action="append", help="host:port of a replica of either version; may be repeated")
     parser.add_argument("--range-minutes", type=float, help="how far back to read Prometheus; by default the deadline")
     parser.add_argument("--json", action="store_true", help="the whole report as JSON")
     return parser.parse_args(arguments)
@@ -66,7 +64,7 @@ def _read(args: argparse.Namespace, spec: Spec) -> list[Counted]:
     addresses = args.replica or [
         target.address
         for target in read_targets(args.targets)
-        if target.role == "champion" and target.service == spec.name
+        if target.role in ("champion", "canary") and target.service == spec.name
     ]
     return read_pages(fetch(f"http://{address}/metrics", _TIMEOUT_SECONDS) for address in addresses)
 
@@ -80,8 +78,9 @@ def text(report: ShadowReport) -> str:
     lost = f"not copied: {report.dropped:,.0f} (queue full); candidate unreachable: {report.unreachable:,.0f}"
     width = max(len(part.name) for part in (report.whole, report.failed, *report.slices))
     lines = [_line(part, width) for part in (*report.slices, report.whole, report.failed)]
+    paired = [f"{finding.name}: {finding.state}: {finding.reason}" for finding in report.findings]
     columns = f"{'':{width}}  {'requests':>10}  {'differ':>8}  {'interval':>19}  state"
-    return "\n".join((head, lost, "", columns, *lines))
+    return "\n".join((head, lost, "", *paired, "", columns, *lines))
 
 
 def _line(part: SlicePart, width: int) -> str:

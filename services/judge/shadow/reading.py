@@ -5,22 +5,30 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from components.spec.contract import SCORE_EDGES
 from services import telemetry
 from services.judge.errors import SourceError
-from services.judge.evidence.exposition import MetricSample, parse_page
+from services.judge.evidence.counts import HoldoutShift
+from services.judge.evidence.exposition import MetricSample, parse_page, read_replica
 from services.judge.evidence.sources import fetch
+from services.judge.statistics.paired import NO_PAIRS, PairCounts
 
-_METRICS: Final = (
+#: The champion's counters about a candidate.
+COUNTERS: Final = (
     telemetry.SHADOW_COMPARED, telemetry.SHADOW_DIFFERENT, telemetry.SHADOW_SLICE_COMPARED,
     telemetry.SHADOW_SLICE_DIFFERENT, telemetry.SHADOW_FAILED, telemetry.SHADOW_DROPPED,
+    telemetry.SHADOW_CROSSED, telemetry.SHADOW_LABELLED,
 )  # fmt: skip
+#: What each version says of itself.
+_ABOUT: Final = (telemetry.MODEL_INFO, telemetry.HOLDOUT_SHIFT, telemetry.HOLDOUT_SHIFT_ERROR)
+METRICS: Final = (*COUNTERS, *_ABOUT)
 #: The labels that distinguish the parts of a metric.
-_PARTS: Final = ("feature", "value", "reason")
+_PARTS: Final = ("feature", "value", "reason", "bin", "below", "difference")
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,8 @@ class Compared:
 class ReplicaCounts:
     """The counts of all replicas of the champion for one candidate.
 
-    `slices` is keyed by (feature, value); `failed` by reason: unreachable, timeout, status, answer.
+    `slices` is keyed by (feature, value); `failed` by reason: unreachable, timeout, status, answer. `holdout` is what
+    the hold-out showed between the two versions; where it cannot be used, `doubt` says why.
     """
 
     champion: str
@@ -44,6 +53,12 @@ class ReplicaCounts:
     slices: dict[tuple[str, str], Compared]
     failed: dict[str, float]
     dropped: float
+    pairs: PairCounts = NO_PAIRS
+    holdout: HoldoutShift | None = None
+    doubt: str = ""
+
+
+NOTHING_SEEN: Final = ReplicaCounts("", "", Compared(), {}, {}, 0.0)
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,7 @@ def read_pages(texts: Iterable[str], at: float = 0.0) -> list[Counted]:
     Raises:
         ValueError: a page is not in that format.
     """
-    return [Counted(sample, at) for text in texts for sample in parse_page(text) if sample.name in _METRICS]
+    return [Counted(sample, at) for text in texts for sample in parse_page(text) if sample.name in METRICS]
 
 
 def read_prometheus(url: str, service: str, now: float, range_seconds: float, timeout_seconds: float) -> list[Counted]:
@@ -69,7 +84,7 @@ def read_prometheus(url: str, service: str, now: float, range_seconds: float, ti
     Raises:
         SourceError: the server cannot be reached, or does not answer as Prometheus does.
     """
-    selector = f'{{__name__=~"{"|".join(_METRICS)}",service="{service}"}}[{range_seconds:.0f}s]'
+    selector = f'{{__name__=~"{"|".join(METRICS)}",service="{service}"}}[{range_seconds:.0f}s]'
     query = urlencode({"query": selector, "time": f"{now:.3f}"})
     text = fetch(f"{url.rstrip('/')}/api/v1/query?{query}", timeout_seconds)
     try:
@@ -93,27 +108,66 @@ def total_of(values: Sequence[float]) -> float:
 def read_seen(counted: Iterable[Counted], service: str) -> ReplicaCounts | None:
     """The counts of the latest pair of champion and candidate; None if no replica asks a candidate.
 
-    The latest is the pair that was read last; of several, the pair with the most answers.
+    The latest is the pair that was read last; of several, the pair with the most answers. A version that asks itself
+    is no pair: under shadow-then-canary a canary's address is its own while it answers callers.
     """
+    mine = [counter for counter in counted if counter.sample.labels.get("service") == service]
     pairs: dict[tuple[str, str], list[Counted]] = defaultdict(list)
-    for counter in counted:
+    for counter in mine:
         labels = counter.sample.labels
-        if labels.get("service") == service and "candidate" in labels:
+        if "candidate" in labels and labels["candidate"] != labels.get("version", ""):
             pairs[labels.get("version", ""), labels["candidate"]].append(counter)
     counts = [(max(counter.at for counter in group), _seen(*pair, group)) for pair, group in pairs.items()]
-    return max(counts, key=lambda each: (each[0], each[1].whole.total))[1] if counts else None
+    if not counts:
+        return None
+    latest = max(counts, key=lambda each: (each[0], each[1].whole.total))[1]
+    holdout, doubt = _holdout(mine, service, latest)
+    return replace(latest, holdout=holdout, doubt=doubt)
+
+
+def _holdout(counted: Iterable[Counted], service: str, seen: ReplicaCounts) -> tuple[HoldoutShift | None, str]:
+    """What the hold-out showed between the two versions, as the candidate's own page says, and what forbids its use."""
+    about = [counter.sample for counter in counted if counter.sample.name in _ABOUT]
+    champion, candidate = (
+        read_replica([sample for sample in about if sample.labels.get("version") == version], service, 0.0)
+        for version in (seen.champion, seen.candidate)
+    )
+    if champion is None or candidate is None:
+        return None, ""
+    if candidate.package and candidate.package == champion.package:
+        return HoldoutShift((0.0,) * len(SCORE_EDGES), (0.0,) * len(SCORE_EDGES)), ""
+    if candidate.champion and candidate.champion != champion.package:
+        return None, (
+            f"the candidate was compared on the hold-out with {candidate.champion}, but the champion that is live is"
+            f" {champion.package or 'unknown'}; train it again against the live champion"
+        )
+    return candidate.holdout, ""
 
 
 def _seen(champion: str, candidate: str, counted: Iterable[Counted]) -> ReplicaCounts:
-    sums: dict[str, dict[tuple[str, ...], float]] = {name: defaultdict(float) for name in _METRICS}
+    sums: dict[str, dict[tuple[str, ...], float]] = {name: defaultdict(float) for name in METRICS}
     for counter in counted:
         labels = counter.sample.labels
         sums[counter.sample.name][tuple(labels[part] for part in _PARTS if part in labels)] += counter.sample.value
     compared, differing = sums[telemetry.SHADOW_SLICE_COMPARED], sums[telemetry.SHADOW_SLICE_DIFFERENT]
+    whole = Compared(sums[telemetry.SHADOW_COMPARED][()], sums[telemetry.SHADOW_DIFFERENT][()])
     return ReplicaCounts(
-        champion, candidate,
-        Compared(sums[telemetry.SHADOW_COMPARED][()], sums[telemetry.SHADOW_DIFFERENT][()]),
+        champion, candidate, whole,
         {(place[0], place[1]): Compared(total, differing[place]) for place, total in compared.items()},
         {place[0]: number for place, number in sums[telemetry.SHADOW_FAILED].items()},
         sums[telemetry.SHADOW_DROPPED][()],
+        _pairs(whole.total, sums[telemetry.SHADOW_CROSSED], sums[telemetry.SHADOW_LABELLED]),
     )  # fmt: skip
+
+
+def _pairs(
+    compared: float, crossed: dict[tuple[str, ...], float], labelled: dict[tuple[str, ...], float]
+) -> PairCounts:
+    """The paired counts; without a counter of crossed edges nothing counts as compared (an older champion has none)."""
+    edges = range(len(SCORE_EDGES) - 1)
+    first, second = telemetry.BELOW
+    return PairCounts(
+        compared if crossed else 0.0,
+        tuple((crossed.get((str(edge), first), 0.0), crossed.get((str(edge), second), 0.0)) for edge in edges),
+        tuple(labelled.get((str(cell),), 0.0) for cell in range(len(telemetry.SHADOW_DIFFERENCES))),
+    )

@@ -17,6 +17,7 @@ from services.judge.simulate.benchmark import run_every_request, run_families
 from services.judge.simulate.claims import claims
 from services.judge.simulate.duel import contests, settings
 from services.judge.simulate.families import FAMILIES
+from services.judge.simulate.pairs import pairs_claims, pairs_rows, pairs_table
 from services.judge.simulate.plan import plan, rows, run, run_worlds
 from services.judge.simulate.show import draw, print_all, write_json
 from services.judge.simulate.worlds import worlds
@@ -43,9 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     every = list(
         shown(run_every_request(2 * rollouts, options.seed), "equal canaries, 25 at a time", 2 * rollouts // 25)
     )
-    made = claims(found, fought, played, FALSE_ALARM, families, every)
+    pairs = pairs_rows(min(max(rollouts // 5, 20), 100), options.seed)
+    made = [*claims(found, fought, played, FALSE_ALARM, families, every), *pairs_claims(pairs)]
     everything = (found, settings(FALSE_ALARM), fought, played, families, every, made)
     print_all(console, *everything)
+    console.print(pairs_table(pairs))
     write_json(options.out / "simulate.json", *everything)
     draw(options.out / "simulate.png", fought)
     total = sum(row.rollouts for row in found)

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from components.package.model_package import Target
 from components.spec.values import category_text
@@ -42,6 +42,13 @@ class Message:
         return {"request_id": self.request_id, "label": list(self.labels) if self.many else self.labels[0]}
 
 
+class Pairing(Protocol):
+    """What else wants to know of labels: the comparison with a candidate in the shadow."""
+
+    def labelled(self, request_id: str, bins: Sequence[int], positives: Sequence[bool]) -> None:
+        """Takes the labels of an answer, the first time that they come, with the score bins of its rows."""
+
+
 class FeedbackHandler:
     """Takes feedback for one version."""
 
@@ -53,10 +60,11 @@ class FeedbackHandler:
         counters: Counters,
         log: LineLog | None,
         peers: Peers,
+        pairs: Pairing | None = None,
     ) -> None:
         self._words = {target.negative: False, target.positive: True}
         self._recent, self._slots, self._counters, self._log = recent, slots, counters, log
-        self._peers = peers
+        self._peers, self._pairs = peers, pairs
 
     async def receive(self, body: bytes, *, forwarded: bool) -> tuple[int, Any]:
         """Status and answer for the body of a feedback request; nothing is counted if any part is invalid.
@@ -94,6 +102,8 @@ class FeedbackHandler:
         if answer.bins:
             self._counters.labels(answer.bins, positives)
             self._slots.labelled(answer.turn, answer.bins, positives)
+            if self._pairs is not None:
+                self._pairs.labelled(message.request_id, answer.bins, positives)
         self._counters.feedback(len(positives), "true")
         return LabelOutcome(matched=True)
 

@@ -181,6 +181,18 @@ class RecentAnswers:
                 table.ring[place] |= mark
         return LabelledAnswer(turn, bins)
 
+    def labels(self, request_id: str) -> list[bool] | None:
+        """The labels of an answer's rows; None if it has none yet, or is unknown.
+
+        The caller holds `SharedMemory.changing`, so that no label comes meanwhile.
+        """
+        entry = self._find(request_key(request_id))
+        if entry is None:
+            return None
+        table, first, count = entry
+        marks = [table.ring[row % table.ring_size] for row in range(first, first + count)]
+        return [bool(mark & _POSITIVE) for mark in marks] if marks[0] & _LABELLED else None
+
     def _find(self, key: int) -> tuple[_Table, int, int] | None:
         turn = self._slots.turn()
         for table in self._tables:

@@ -1,4 +1,4 @@
-"""A server's counts about its shadow candidate: answers compared and different, by slice, and requests lost.
+"""A server's counts about its shadow candidate: answers compared and different, by slice, score and label; losses.
 
 The numbers belong to one candidate. When another version answers, they start from zero again, like
 those of a restarted server.
@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from components.package.model_package import Contract
-from components.spec.contract import CategoryFeature
+from components.spec.contract import SCORE_EDGES, CategoryFeature
 from components.spec.values import category_text
 from services import telemetry
 from services.model_server.decoding import Row
@@ -28,7 +28,11 @@ MANY_VALUES: Final = 20
 #: UTF-8 bytes for the candidate's version.
 _NAME_BYTES: Final = 256
 _COMPARED, _DIFFERENT, _DROPPED, _FAILED = range(4)
-_SLICES: Final = _FAILED + len(FAILURES)
+#: Edges that have scores on both sides: all but the last.
+_EDGES: Final = len(SCORE_EDGES) - 1
+_CROSSED: Final = _FAILED + len(FAILURES)
+_LABELLED: Final = _CROSSED + len(telemetry.BELOW) * _EDGES
+_SLICES: Final = _LABELLED + len(telemetry.SHADOW_DIFFERENCES)
 
 
 class Slices:
@@ -81,7 +85,7 @@ class ShadowCounts:
         self._name = memory[:_NAME_BYTES]
         self._values = memory[_NAME_BYTES : shadow_bytes(slices)].cast("d")
         self._slices = slices
-        self._candidate = _read_name(self._name)
+        self._candidate = candidate_in(memory)
 
     def compared(self, rows: Sequence[Row], different: Sequence[bool], candidate: str) -> None:
         """Counts a request that both versions answered.
@@ -108,6 +112,15 @@ class ShadowCounts:
             values[_SLICES + place] += 1
             values[_SLICES + shift + place] += sum(differing) / len(differing)
 
+    def scored(self, ours: Sequence[int], theirs: Sequence[int]) -> None:
+        """Counts the edges between the score bins of champion and candidate, row by row of a compared request."""
+        part = 1 / len(ours)
+        for mine, other in zip(ours, theirs, strict=True):
+            if mine != other:
+                first = _CROSSED + _EDGES * (mine < other)
+                for edge in range(min(mine, other), max(mine, other)):
+                    self._values[first + edge] += part
+
     def failed(self, reason: Failure, requests: int = 1) -> None:
         """Counts requests that the candidate did not answer as it should."""
         self._values[_FAILED + FAILURES.index(reason)] += requests
@@ -126,8 +139,15 @@ class ShadowCounts:
         self._candidate = candidate
 
 
-def _read_name(memory: memoryview) -> str:
+def candidate_in(memory: memoryview) -> str:
+    """The version that a worker's numbers are about; empty before the first answer."""
     return bytes(memory[:_NAME_BYTES]).rstrip(b"\0").decode(errors="replace")
+
+
+def label_cells(memory: memoryview) -> memoryview[float]:
+    """A worker's numbers of labelled requests, by `SHADOW_DIFFERENCES`."""
+    cells = memory[_NAME_BYTES:][8 * _LABELLED : 8 * _SLICES]
+    return cells.cast("d")
 
 
 class ShadowExposition(Collector):
@@ -143,6 +163,7 @@ class ShadowExposition(Collector):
         yield self._family(telemetry.SHADOW_COMPARED, "Requests that both versions answered.", totals, _COMPARED)
         yield self._family(telemetry.SHADOW_DIFFERENT, "Of those, answered differently.", totals, _DIFFERENT)
         yield self._family(telemetry.SHADOW_DROPPED, "Requests not copied: the queue was full.", totals, _DROPPED)
+        yield from self._pairs(totals)
         failed = self._empty(telemetry.SHADOW_FAILED, "Requests that the candidate did not answer.", "reason")
         slices = [
             self._empty(name, text, "feature", "value")
@@ -161,11 +182,25 @@ class ShadowExposition(Collector):
                     )
         yield from (failed, *slices)
 
+    def _pairs(self, totals: dict[str, list[float]]) -> Iterator[Metric]:
+        crossed = self._empty(telemetry.SHADOW_CROSSED, "Requests scored on two sides of a bin's edge.", "bin", "below")
+        labelled = self._empty(
+            telemetry.SHADOW_LABELLED, "Labelled requests by the difference of their losses.", "difference"
+        )
+        for candidate, values in totals.items():
+            for side, below in enumerate(telemetry.BELOW):
+                for edge in range(_EDGES):
+                    number = values[_CROSSED + side * _EDGES + edge]
+                    crossed.add_metric((*self._labels, candidate, str(edge), below), number)
+            for cell in range(len(telemetry.SHADOW_DIFFERENCES)):
+                labelled.add_metric((*self._labels, candidate, str(cell)), values[_LABELLED + cell])
+        yield from (crossed, labelled)
+
     def _totals(self) -> dict[str, list[float]]:
         """The totals by candidate; before the first answer the candidate's name is empty."""
         totals: dict[str, list[float]] = {}
         for memory in self._memories:
-            candidate = _read_name(memory)
+            candidate = candidate_in(memory)
             values = memory[_NAME_BYTES : shadow_bytes(self._slices)].cast("d").tolist()
             known = totals.get(candidate, [0.0] * len(values))
             totals[candidate] = [one + other for one, other in zip(known, values, strict=True)]

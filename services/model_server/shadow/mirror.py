@@ -13,17 +13,19 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
+from components.package.model_package import bin_of
 from services.model_server.decoding import Row
 from services.model_server.events import log_event
 from services.model_server.feedback.recent import request_key
 from services.model_server.shadow.connection import Connection, request_head
 from services.model_server.shadow.counts import ShadowCounts
 from services.model_server.shadow.cpu_budget import CpuBudget, unstalled_clock
+from services.model_server.shadow.labels import LabelledPairs, compared_step
 
 #: Share of the event loop's time that sending and comparing may take, in processor seconds, so that no caller is
 #: slowed by 5 %. The measured time is about a third of the whole cost; the loop and the kernel take the rest.
@@ -37,8 +39,9 @@ _TOGETHER: Final = 32
 _TIMEOUT_SECONDS: Final = 2.0
 #: Seconds between a refused connection and the next attempt.
 _PAUSE_SECONDS: Final = 1.0
-#: Of a longer request about this many rows, evenly spaced, are compared, so that no other request has to wait.
-_COMPARED_ROWS: Final = 64
+#: A version answers a copy with this status while it answers callers, and is left alone for so many seconds.
+DECLINED: Final = 409
+_DECLINED_SECONDS: Final = 5.0
 _ALL_KEYS: Final = 1 << 64
 
 
@@ -57,8 +60,17 @@ class NoAnswerError(ValueError):
     """The candidate's body is not an answer to the request."""
 
 
-def compare(ours: bytes, theirs: bytes, score_difference: float, step: int = 1) -> tuple[list[bool], str]:
-    """For every `step`th row, True if the two answers differ; and the candidate's version.
+class ComparedAnswers(NamedTuple):
+    """For each compared row, whether the answers differ and both score bins; and the candidate's version."""
+
+    different: list[bool]
+    ours: list[int]
+    theirs: list[int]
+    candidate: str
+
+
+def compare(ours: bytes, theirs: bytes, score_difference: float, step: int = 1) -> ComparedAnswers:
+    """Compares every `step`th row of two answers.
 
     Answers differ if their labels do, or if their probabilities differ by more than `score_difference`.
 
@@ -71,11 +83,16 @@ def compare(ours: bytes, theirs: bytes, score_difference: float, step: int = 1) 
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise NoAnswerError("the candidate's body is no answer") from error
     if isinstance(own, _Answer) and isinstance(other, _Answer):
-        return [_differ(own, other, score_difference)], other.version
+        return _compared([(own, other)], score_difference)
     if isinstance(own, _Answer) or isinstance(other, _Answer) or len(own) != len(other):
         raise NoAnswerError("the candidate answered another number of rows")
-    pairs = zip(own[::step], other[::step], strict=True)
-    return [_differ(*pair, score_difference) for pair in pairs], other[0].version
+    return _compared(list(zip(own[::step], other[::step], strict=True)), score_difference)
+
+
+def _compared(pairs: Sequence[tuple[_Answer, _Answer]], score_difference: float) -> ComparedAnswers:
+    different = [_differ(own, other, score_difference) for own, other in pairs]
+    ours, theirs = ([bin_of(min(answer.probability, 1.0)) for answer in side] for side in zip(*pairs, strict=True))
+    return ComparedAnswers(different, ours, theirs, pairs[0][1].version)
 
 
 def _differ(own: _Answer, other: _Answer, score_difference: float) -> bool:
@@ -105,7 +122,13 @@ class Mirror:
     """Copies this worker's requests to a candidate, all on one event loop."""
 
     def __init__(
-        self, url: str, ratio: float, score_difference: float, max_queue_bytes: int, counts: ShadowCounts
+        self,
+        url: str,
+        ratio: float,
+        score_difference: float,
+        max_queue_bytes: int,
+        counts: ShadowCounts,
+        labels: LabelledPairs,
     ) -> None:
         """Must be called on the thread of the event loop.
 
@@ -115,7 +138,7 @@ class Mirror:
         self._url, self._host, self._port = url, parts.hostname or "", parts.port or 80
         self._head = request_head(parts.netloc, parts.path)
         self._keys, self._score_difference = int(ratio * _ALL_KEYS), score_difference
-        self._max_queue_bytes, self._counts = max_queue_bytes, counts
+        self._max_queue_bytes, self._counts, self._labels = max_queue_bytes, counts, labels
         self._allowance = CpuBudget(_SHARE, _SAVED_SECONDS, unstalled_clock())
         self._queue: deque[_Copy] = deque()
         self._queued_bytes = 0
@@ -123,7 +146,7 @@ class Mirror:
         self._busy: dict[Connection, _UnderWay] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._woken = self._unreachable = self._told = False
+        self._woken = self._unreachable = self._declined = self._told = False
 
     def start(self) -> None:
         """Starts on the running loop; earlier requests are not copied."""
@@ -141,7 +164,7 @@ class Mirror:
 
     def offer(self, request_id: str, body: bytes, answer: bytes, rows: Sequence[Row]) -> None:
         """Queues a request that is about to be answered, if it belongs to the share and the queue has room."""
-        if self._loop is None or (self._keys < _ALL_KEYS and request_key(request_id) >= self._keys):
+        if self._loop is None or self._declined or (self._keys < _ALL_KEYS and request_key(request_id) >= self._keys):
             return
         if self._unreachable:
             self._counts.failed("unreachable")
@@ -203,16 +226,33 @@ class Mirror:
             self._wake()
 
     def _count(self, copy: _Copy, status: int, body: bytes) -> None:
+        if status == DECLINED:
+            self._decline()
+            return
         if status != 200:
             self._counts.failed("status")
             return
-        step = -(-len(copy.rows) // _COMPARED_ROWS)
+        step = compared_step(len(copy.rows))
         try:
-            different, candidate = compare(copy.answer, body, self._score_difference, step)
+            found = compare(copy.answer, body, self._score_difference, step)
         except NoAnswerError:
             self._counts.failed("answer")
-        else:
-            self._counts.compared(copy.rows[::step], different, candidate)
+            return
+        self._counts.compared(copy.rows[::step], found.different, found.candidate)
+        self._counts.scored(found.ours, found.theirs)
+        self._labels.compared(copy.request_id, len(copy.rows), found.ours, found.theirs, found.candidate)
+
+    def _decline(self) -> None:
+        """Leaves a version alone that answers callers now; nothing counts as lost."""
+        if self._declined or self._loop is None:
+            return
+        self._declined = True
+        self._queue.clear()
+        self._queued_bytes = 0
+        self._loop.call_later(_DECLINED_SECONDS, self._accept)
+
+    def _accept(self) -> None:
+        self._declined = False
 
     # --- connections ----------------------------------------------------------------------
 
@@ -266,4 +306,6 @@ class Mirror:
         for connection in [busy for busy, under_way in self._busy.items() if under_way.at < late]:
             self._counts.failed("timeout", len(self._busy.pop(connection).copies))
             connection.close()
+        if self._queue:
+            self._wake()  # a full queue takes nothing more, so nobody else would
         self._loop.call_later(_TIMEOUT_SECONDS / 4, self._end_late_ones)

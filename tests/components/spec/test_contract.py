@@ -195,6 +195,10 @@ DATA = {"uri": "t.csv", "target": "late", "positive": 1}
         ({"training": {**NETWORK, "workers": 2, "strategy": "mirrored"}}, "strategy mirrored is for one worker, and"),
         ({"training": {**NETWORK, "workers": 2, "accelerator": "tpu"}}, "workers 2 with accelerator tpu"),
         ({"training": {"strategy": "multi_worker_mirrored"}}, "multi_worker_mirrored needs workers: 2 or more"),
+        (
+            {"rollout": {"strategy": "shadow-then-canary", "harm": {"score_shift": None, "label_loss": None}}},
+            "harm.score_shift and harm.label_loss are both null; give one a margin such as 0.05, or choose",
+        ),
         ({"training": {"strategy": "parameter_server"}}, "Input should be 'auto'"),
         ({"rollout": {"step_weight": 60, "max_weight": 50}}, "step_weight 60 is above max_weight 50"),
         ({"rollout": {"max_weight": 101}}, "less than or equal to 100"),

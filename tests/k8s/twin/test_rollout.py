@@ -358,6 +358,36 @@ def test_a_canary_that_the_judge_stops_does_not_get_everything(stage: Stage) -> 
     assert len(stage.failed) == 1
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [contract.Rollout(strategy="shadow-then-canary", step_weight=20, max_weight=40)],
+)
+def test_in_the_shadow_the_first_weight_is_a_decision_too(stage: Stage) -> None:
+    """Before its first weight a canary waits for a yes, which is a decision; then it has the whole deadline again."""
+    stage.started().want(release("2"))
+    stage.judge.says["confirm-traffic-increase"] = 403
+    stage.turn(2)
+    assert stage.decisions() == [("2", 0, "wait")]
+    assert stage.routed[-1] == ("1", "2", 0)
+    in_the_shadow = stage.rollout._deadline
+    stage.judge.says["confirm-traffic-increase"] = 200
+    stage.turn()
+    assert stage.decisions() == [("2", 0, "wait"), ("2", 0, "pass")]
+    assert stage.routed[-1] == ("1", "2", 20)
+    assert stage.rollout._deadline > in_the_shadow
+    stage.turn(3)
+    assert stage.promoted == ["2"]
+
+
+@pytest.mark.parametrize("settings", [contract.Rollout(strategy="shadow-then-canary", step_weight=20, max_weight=40)])
+def test_harm_in_the_shadow_ends_a_rollout_at_0_percent(stage: Stage) -> None:
+    stage.started().want(release("2"))
+    stage.judge.says["rollback"] = 200
+    stage.turn(2)
+    assert stage.decisions() == [("2", 0, "fail")]
+    assert (len(stage.failed), stage.promoted) == (1, [])
+
+
 def test_an_unservable_release_fails_and_the_champion_goes_on(stage: Stage) -> None:
     """A release that cannot be served fails, and the champion goes on."""
     stage.started().want(release("404"))

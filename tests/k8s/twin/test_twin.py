@@ -210,5 +210,5 @@ def test_a_strategy_that_needs_a_cluster_is_refused_at_once(tmp_path: Path) -> N
     spec = tmp_path / "service.yaml"
     spec.write_text(SPEC.format(deadline_minutes=1).replace("rollout:\n", "rollout:\n  strategy: shadow\n"))
     repository = Repository.create(tmp_path / "environment.git")
-    with pytest.raises(TwinError, match="shadow needs a cluster; the twin has canary and basic"):
+    with pytest.raises(TwinError, match="shadow needs a cluster; the twin has canary, shadow-then-canary and basic"):
         Twin(spec, tmp_path / "twin", repository, lambda _digest: None)

@@ -34,7 +34,7 @@ def test_the_payload_is_flaggers(judge: ScriptedJudge) -> None:
         "namespace": "demo",
         "phase": "WaitingPromotion",
         "checksum": release("2").checksum,
-        "metadata": {},
+        "metadata": {"version": "2", "package": release("2").package},
     }
 
 

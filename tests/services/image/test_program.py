@@ -61,7 +61,10 @@ def test_everything_that_an_image_imports_is_in_it(name: str, tmp_path: Path) ->
 def test_the_judge_carries_no_simulator_and_nothing_that_trains(tmp_path: Path) -> None:
     """The judge's image carries neither the simulator nor anything that trains."""
     stage(PROGRAMS["judge"], tmp_path)
-    assert not (tmp_path / "src" / "services" / "judge" / "simulate").exists()
+    rooms = tmp_path / "src" / "services" / "judge"
+    assert (rooms / "evidence").exists()
+    assert not (rooms / "simulate").exists()
+    assert not (rooms / "plan").exists()
     assert not _locked((tmp_path / "requirements.txt").read_text()) & {"tensorflow", "scikit-learn", "pandas", "scipy"}
 
 

@@ -20,10 +20,14 @@ from services.judge.evidence.counts import Evidence
 from services.judge.evidence.gathering import evidence_at
 from services.judge.evidence.prometheus import PrometheusSource
 from services.judge.evidence.sources import fetch
+from services.judge.shadow.series import InShadow
+from services.judge.shadow.sources import PrometheusShadows
 from services.judge.verdict import judge
 from services.judge.webhook import Subject
 from tests.patience import patient, patient_deadline
 from tests.services.judge.pages import replica_page, served
+from tests.services.judge.shadow.page_server import about
+from tests.services.judge.shadow.page_server import page as shadow_page
 
 pytestmark = pytest.mark.charts
 
@@ -205,3 +209,29 @@ def test_no_traffic_and_no_server_are_no_pass(server: Server) -> None:
     begin(server)
     verdict, reason = _said(read(source(server)))
     assert (verdict, reason) == ("wait", "error_ratio cannot be judged: the canary has answered no request yet")
+
+
+def test_pairs_in_the_shadow_count_since_the_candidate_came(server: Server) -> None:
+    """What champions compared since the candidate came adds up, over restarts and for a judge that has just started."""
+    compared = "sum(canario_shadow_compared_total)"
+    server.pods.set(CHAMPION, shadow_page(compared=100, different=0))
+    server.wait_for(compared, 100)
+    server.pods.set(CANARY, about("2", "sha256:two", "sha256:one"))
+    server.wait_for(
+        'canario_model_info{version="2",package="sha256:two",champion="sha256:one",pod="' + CANARY + '"}', 1
+    )
+    server.pods.set(CHAMPION, shadow_page(compared=300, different=0))
+    server.pods.set(SECOND, shadow_page(compared=40, different=0))
+    server.wait_for(compared, 340)
+    server.pods.set(CHAMPION, shadow_page(compared=20, different=0))  # restarted: 20 more
+    server.wait_for(compared, 60)
+
+    async def go(shadows: PrometheusShadows) -> InShadow:
+        await shadows.follow(CHURN, ROLLOUT)
+        await shadows.refresh()
+        return shadows.now(CHURN)
+
+    first, again = (asyncio.run(go(PrometheusShadows(server.url, time.time))) for _ in range(2))
+    assert (first.version, first.seen.champion, first.problems, first.copies) == ("2", "1", (), True)
+    assert first.seen.pairs.compared == again.seen.pairs.compared == 200 + 40 + 20
+    assert first.seen.holdout is not None

@@ -10,18 +10,26 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from components.spec.contract import Rollout
+from components.spec.contract import Harm, Rollout
+from services import telemetry
 from services.judge.evidence.series import Series
 from services.judge.judge import Judge
 from services.judge.server import build_app
+from services.judge.shadow.reading import Compared, ReplicaCounts
+from services.judge.shadow.series import InShadow
+from services.judge.shadow.sources import Shadows
+from services.judge.statistics.paired import PairCounts
+from services.judge.webhook import Subject, read_payload
 from tests.services.judge.recorded import NOW, ROLLOUT, Recorded, recorded
 
 
-def ask(series: Series, *calls: tuple[str, str, object], rollout: Rollout = ROLLOUT) -> list[httpx.Response]:
+def ask(
+    series: Series, *calls: tuple[str, str, object], rollout: Rollout = ROLLOUT, shadows: Shadows | None = None
+) -> list[httpx.Response]:
     """The answers of a judge with these samples to calls of (method, path, JSON)."""
 
     async def go() -> list[httpx.Response]:
-        app = build_app(Judge({"churn": rollout}, Recorded(series), lambda: NOW, 1.0))
+        app = build_app(Judge({"churn": rollout}, Recorded(series), lambda: NOW, 1.0, shadows))
         transport = httpx.ASGITransport(app=app)
         async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://j") as c:
             return [await _send(c, call) for call in calls]
@@ -203,3 +211,119 @@ def test_health_is_bad_once_the_source_is_not_watched_any_more() -> None:
             return (await client.get("/healthz")).status_code
 
     assert asyncio.run(go()) == 503
+
+
+# --- strategy shadow-then-canary ------------------------------------------------------------
+
+FIRST = ROLLOUT.model_copy(
+    update={"strategy": "shadow-then-canary", "harm": Harm(slow_ratio=None, lost_ratio=None, score_shift=None)}
+)
+
+
+class Shadowed:
+    """A source that knows one candidate."""
+
+    def __init__(self, version: str, difference: float, labels: float, seconds: float = 60, began: float = 900) -> None:
+        cells = tuple(labels * (value == difference) for value in telemetry.SHADOW_DIFFERENCES)
+        seen = ReplicaCounts("1", version, Compared(labels), {}, {}, 0.0, PairCounts(labels, labelled=cells))
+        self.known = InShadow(version, seconds, began, seen)
+
+    async def follow(self, subject: Subject, rollout: Rollout) -> None:
+        """There is one subject."""
+
+    async def refresh(self) -> None:
+        """There is nothing new."""
+
+    def now(self, _: Subject) -> InShadow:
+        return self.known
+
+
+OF_TWO = {**FLAGGER, "metadata": {"version": "2"}}
+
+
+def ask_first(series: Series, shadows: Shadowed | None, *questions: str) -> list[httpx.Response]:
+    calls = [("POST", f"/{question}", OF_TWO) for question in questions]
+    return ask(series, *calls, rollout=FIRST, shadows=shadows)
+
+
+@pytest.mark.parametrize(
+    ("shadows", "statuses", "words"),
+    [
+        (Shadowed("2", 0.0, 1000), [200, 200, 403, 200], "pass: safe in the shadow, may get 10 % of traffic"),
+        (Shadowed("2", 0.0, 10), [200, 200, 403, 403], "wait: in the shadow, over 10 labelled requests"),
+        (Shadowed("2", 0.1, 1000), [200, 200, 200, 403], "fail: in the shadow, over 1,000 labelled requests"),
+        (Shadowed("2", 0.0, 10, seconds=3601), [200, 200, 200, 403], "undecided: no decision within the deadline"),
+        (Shadowed("1", 0.1, 1000), [200, 200, 403, 403], "wait: in the shadow, version 2 has not been seen"),
+        (None, [200, 200, 403, 403], "wait: in the shadow, nothing reads the counts about churn's candidate"),
+    ],
+    ids=["safe", "too little", "harm", "deadline", "an earlier one's harm", "no source"],
+)
+def test_the_first_weight_needs_a_pass_in_the_shadow(
+    shadows: Shadowed | None, statuses: list[int], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Flagger's looks go on, harm rolls back, and only a pass gives traffic; each is a decision at 0 %."""
+    answers = ask_first(
+        recorded(0, 0, 0), shadows, "confirm-rollout", "pre-rollout", "rollback", "confirm-traffic-increase"
+    )
+    assert [answer.status_code for answer in answers] == statuses
+    assert answers[-1].text.startswith(words)
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    decided = [(each["weight"], each["verdict"]) for each in logged if each["event"] == "decision"]
+    rolled_back = [(0, words.partition(":")[0])] if statuses[2] == 200 else []
+    assert decided == [*rolled_back, (0, "pass" if statuses[3] == 200 else "wait")]
+
+
+def test_after_the_shadow_the_canary_is_judged_by_the_rest() -> None:
+    """At a weight the shadow's word does not count any more, and labels and scores do not either."""
+    (answer,) = ask_first(recorded(10, 0, 3000), Shadowed("2", 0.1, 1000), "confirm-traffic-increase")
+    assert answer.status_code == 200
+    assert answer.text.endswith(". label_loss: judged in the shadow before the first weight")
+    (answer,) = ask_first(recorded(10, 300, 3000), Shadowed("2", 0.0, 1000), "rollback")
+    assert (answer.status_code, "ended in an error" in answer.text) == (200, True)
+
+
+def test_a_champion_without_copies_is_judged_as_a_canary() -> None:
+    """Where the champion was started under another strategy, scores and labels are the canary's, and that is said."""
+    shadows = Shadowed("2", 0.0, 0)
+    shadows.known = replace(shadows.known, copies=False)
+    first, step, harm = (
+        ask_first(recorded(*case), shadows, question)[0]
+        for case, question in (
+            ((0, 0, 0), "confirm-traffic-increase"),
+            ((10, 0, 3000), "confirm-traffic-increase"),
+            ((10, 300, 3000), "rollback"),
+        )
+    )
+    assert (first.status_code, step.status_code, harm.status_code) == (200, 403, 200)
+    assert "label_loss cannot be judged: the canary has no label come back yet" in step.text
+    assert step.text.endswith("sends no copies, so this one is judged as a canary alone")
+
+
+def test_both_sides_must_be_readable_in_the_shadow_too() -> None:
+    unread = recorded(0, 0, 0)
+    del unread.replicas["canary"]
+    answers = ask_first(unread, Shadowed("2", 0.0, 1000), "pre-rollout", "confirm-traffic-increase")
+    assert [answer.status_code for answer in answers] == [403, 403]
+
+
+@pytest.mark.parametrize(
+    ("traffic_gone", "began", "words"),
+    [
+        (None, 900.0, "fail: in the shadow"),
+        (1013.0, 1020.0, "fail: in the shadow"),
+        (1013.0, 900.0, "fail: 10.0 % of the canary's 3,000 requests ended in an error"),
+    ],
+    ids=["never any traffic", "traffic of an earlier one", "its own traffic"],
+)
+def test_the_end_of_a_rollout_is_told_from_where_it_was(traffic_gone: float | None, began: float, words: str) -> None:
+    """A rollout that ended in the shadow is told by its pairs; one that had traffic by its counts."""
+    series = recorded(0, 0, 0) if traffic_gone is None else recorded(10, 300, 3000)
+    if traffic_gone is not None:
+        series.add_weight(traffic_gone, 0)
+
+    async def go() -> str:
+        shadows = Shadowed("2", 0.1, 1000, began=began)
+        judge = Judge({"churn": FIRST}, Recorded(series), lambda: NOW, 1.0, shadows)
+        return (await judge.last_verdict(await judge.meet(read_payload(json.dumps(OF_TWO).encode())))).reason
+
+    assert asyncio.run(go()).startswith(words)

@@ -229,6 +229,37 @@ def test_a_copy_that_fails_is_an_error_to_all_but_a_candidate(serve: StartServer
     assert server.metrics()["canario_errors_total"] == (not candidate)
 
 
+def test_before_callers_a_version_takes_copies_at_their_path(serve: StartServer) -> None:
+    """A version takes copies at their own path, which count as none of its requests; the header means nothing to it."""
+    server = serve(shadow_first=True)
+    answer = server.post("/shadow", GOOD, x_request_id=ID)
+    assert (answer.status, answer.headers["x-request-id"]) == (200, ID)
+    assert answer.json() == serve().predict(GOOD).json()
+    found = server.metrics()
+    assert (found["canario_shadow_answered_total"], found["canario_requests_total"]) == (1, 0)
+    assert server.post("/shadow", {"tenure": "many"}).status == 422
+    assert server.predict(GOOD, x_canario_shadow="1").status == 200
+    assert server.metrics()["canario_requests_total"] == 1
+
+
+def test_a_version_that_answers_callers_declines_copies(serve: StartServer) -> None:
+    """A version that answers callers declines copies, until it has answered none for a minute."""
+    server = serve(shadow_first=True)
+    assert server.predict(GOOD).status == 200
+    declined = server.post("/shadow", GOOD)
+    assert (declined.status, "this version takes no copies" in declined.json()["error"]) == (409, True)
+    found = server.metrics()
+    assert (found["canario_shadow_answered_total"], found["canario_requests_total"]) == (0, 1)
+    assert sum(value for name, value in found.items() if name.startswith("canario_refused_total")) == 0
+    server.app._called_at -= 61
+    assert server.post("/shadow", GOOD).status == 200
+
+
+@pytest.mark.parametrize("candidate", [False, True])
+def test_elsewhere_there_is_no_path_for_copies(serve: StartServer, candidate: bool) -> None:
+    assert serve(shadow_candidate=candidate).post("/shadow", GOOD).status == 404
+
+
 def test_every_metric_is_there_from_the_start_and_zero(server: Caller) -> None:
     metrics = server.metrics()
     counters = [name for name in metrics if "_total" in name]

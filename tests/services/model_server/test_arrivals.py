@@ -94,15 +94,23 @@ def test_a_request_counts_whatever_its_status(
 
 
 def test_what_is_no_request_of_a_caller_does_not_arrive(serve: StartServer, times: Times) -> None:
-    """A caller that went away, a copy for the shadow, and other routes do not count."""
+    """A caller that went away, a copy for the shadow, a probe, and what a peer forwards do not count."""
     server = serve(clock=times.clock, wall=times.wall, shadow_candidate=True)
     assert server.call("POST", "/predict", (BODY[:9],), then="hang up") is None
     assert server.predict(GOOD, x_canario_shadow="1").status == 200
     assert server.predict({}, x_canario_shadow="1").status == 422
-    assert server.call("GET", "/predict") is not None
-    server.post("/feedback", {"request_id": "a", "label": "Yes"})
+    server.call("POST", "/feedback", (b"[]",), headers={"x-canario-forwarded": "1"})
     server.get("/healthz")
     assert arrived(server) == {}
+
+
+def test_requests_of_every_route_arrive(serve: StartServer, times: Times) -> None:
+    """A gateway that takes turns divides all requests, and not those of each route."""
+    server = serve(clock=times.clock, wall=times.wall)
+    assert server.call("GET", "/predict") is not None
+    server.post("/feedback", {"request_id": "a", "label": "Yes"})
+    server.get("/schema")
+    assert arrived(server) == {times.slot(): 3}
 
 
 def test_only_a_candidate_leaves_copies_out_of_the_arrivals(timed: Caller, times: Times) -> None:

@@ -7,6 +7,7 @@ import itertools
 import json
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from components.spec.contract import Harm, Rollout
+from services import telemetry
 from services.judge.shadow.reading import read_pages, read_seen
 from services.judge.shadow.report import ShadowReport, shadow_report
 from services.model_server.build import serve_command, serve_environment
@@ -31,7 +33,7 @@ ROWS = [
     for contract in ("Month-to-month", "One year", "Two year", "Two year")
 ]
 #: So that the test is quick; whole rollouts are stricter.
-ROLLOUT = Rollout(false_alarm=0.05, harm=Harm(error_ratio=0.02))
+ROLLOUT = Rollout(false_alarm=0.05, harm=Harm(error_ratio=0.02, score_shift=None, label_loss=None))
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +135,34 @@ def test_workers_count_one_candidate_together(launch: StartServed, equal: Served
     wait_for(lambda: champion.metric("canario_shadow_compared_total") == 40)
     assert champion.metric("canario_shadow_slice_compared_total") == 40
     assert champion.metric("canario_shadow_different_total") == 0
+
+
+def test_labels_count_in_pairs_wherever_they_arrive(launch: StartServed) -> None:
+    """Labels that reach another replica, another worker, or come before the candidate's answer, each count once."""
+    own, other = f"127.0.0.1:{free_port()}", launch(version="2", shadow_first="1")
+    champion = launch(workers=2, shadow_url=f"{other.url}/shadow", label_slot_seconds="30")
+    peer = launch(version="1", peers=f"{champion.url.removeprefix('http://')},{own}")
+    for number, row in enumerate(itertools.islice(itertools.cycle(ROWS), 40)):
+        asked = HTTP.post(f"{champion.url}/predict", json=row)
+        message = {"request_id": asked.headers["x-request-id"], "label": "Yes" if number % 3 else "No"}
+        for told in (champion, peer) if number % 2 else (peer, champion):
+            assert HTTP.post(f"{told.url}/feedback", json=message).json()["matched"] is True
+    wait_for(lambda: champion.metric("canario_shadow_compared_total") == 40)
+    wait_for(lambda: round(champion.metric("canario_shadow_labelled_total"), 6) == 40)
+    seen = read_seen(read_pages(HTTP.get(f"{one.url}/metrics").text for one in (champion, other)), "small")
+    assert seen is not None
+    assert (seen.champion, seen.candidate, seen.pairs.compared) == ("1", "2", 40)
+    # Both have the same package: no request is scored differently, and the hold-out shows no shift.
+    assert sum(map(sum, seen.pairs.crossed)) == 0
+    assert seen.pairs.labelled[telemetry.SHADOW_DIFFERENCES.index(0)] == pytest.approx(40)
+    assert seen.holdout is not None
+    # As soon as it answers callers it takes no more copies, and none of them counts as lost.
+    assert HTTP.post(f"{other.url}/predict", json=ROWS[0]).status_code == 200
+    for row in ROWS[:30]:
+        HTTP.post(f"{champion.url}/predict", json=row)
+    time.sleep(0.5)
+    assert champion.metric("canario_shadow_compared_total") == 40
+    assert champion.metric("canario_shadow_failed_total") == champion.metric("canario_shadow_dropped_total") == 0
 
 
 @pytest.mark.parametrize(

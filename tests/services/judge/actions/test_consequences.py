@@ -131,8 +131,8 @@ def test_a_rollback_is_reverted_after_its_traffic_is_gone(remote: Repository) ->
     message = remote.log()[-1].message
     assert message.startswith('Revert "Deploy churn 2"')
     assert (
-        "Version 2 (sha256:new) of churn was rolled back:\nfail: too many errors: 16.7 % against 0.00 % (margin 0.50 %). After"
-        in message
+        "Version 2 (sha256:new) of churn was rolled back:\n"
+        "fail: too many errors: 16.7 % against 0.00 % (margin 0.50 %). After" in message
     )
     assert "- error_ratio: state harm, canary 0.1667, champion 0, excess 0.1667, margin 0.005" in message
     assert remote.read(FILE) == asking("1")

@@ -20,7 +20,28 @@ def page(version: str = "1", candidate: str = "2", compared: int = 10, different
         f'canario_shadow_slice_different_total{{{who},feature="plan",value="a"}} {different}\n'
         f'canario_shadow_failed_total{{{who},reason="timeout"}} 2\n'
         f"canario_shadow_dropped_total{{{who}}} 3\n"
-        'canario_requests_total{service="churn",version="1"} 99\n'
+        f'canario_shadow_labelled_total{{{who},difference="8"}} {compared / 4}\n'
+        + "".join(
+            f'canario_shadow_crossed_total{{{who},bin="{edge}",below="{below}"}} 0\n'
+            for edge in range(19)
+            for below in ("candidate", "champion")
+        )
+        + about(version, "sha256:one", "")
+        + about(candidate, "sha256:two", "sha256:one")
+    )
+
+
+def about(version: str, package: str, champion: str) -> str:
+    """What a version says of itself; it scores on the hold-out as its champion does."""
+    who = f'service="churn",version="{version}"'
+    return (
+        f"canario_requests_total{{{who}}} 99\n"
+        f'canario_model_info{{{who},package="{package}",champion="{champion}"}} 1\n'
+        + "".join(
+            f'{name}{{{who},bin="{score_bin}"}} 0\n'
+            for name in ("canario_holdout_shift", "canario_holdout_shift_error")
+            for score_bin in range(20)
+        )
     )
 
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 from components.spec.contract import Harm, Rollout, Shadow
+from services import telemetry
+from services.judge.evidence.counts import BINS, HoldoutShift
 from services.judge.shadow.reading import Compared, ReplicaCounts
 from services.judge.shadow.report import ShadowReport, shadow_report
+from services.judge.statistics.paired import PairCounts
 
+EQUAL = HoldoutShift((0.0,) * BINS, (0.0,) * BINS)
 ROLLOUT = Rollout(false_alarm=0.01, harm=Harm(error_ratio=0.005), shadow=Shadow(different_ratio=0.01))
 
 
@@ -12,11 +16,21 @@ def seen(
     *,
     failed: dict[str, float] | None = None,
     whole: tuple[float, float] | None = None,
+    crossed: float = 0.0,
+    labels: tuple[float, float] = (0.0, 2000.0),
+    holdout: HoldoutShift | None = EQUAL,
 ) -> ReplicaCounts:
-    """`slices` by value of the feature `plan`: requests, and of them different."""
+    """`slices` by value of the feature `plan`: requests, and of them different.
+
+    `crossed` of the requests score at or below 0.5 at the candidate alone. `labels` has the difference of losses and
+    the number of labels.
+    """
     total, different = whole or (sum(n for n, _ in slices.values()), sum(k for _, k in slices.values()))
     found = {("plan", value): Compared(n, k) for value, (n, k) in slices.items()}
-    return ReplicaCounts("1", "2", Compared(total, different), found, failed or {}, 7.0)
+    edges = tuple((crossed * (edge == 10), 0.0) for edge in range(BINS - 1))
+    cells = tuple(labels[1] * (value == labels[0]) for value in telemetry.SHADOW_DIFFERENCES)
+    pairs = PairCounts(total, edges, cells)
+    return ReplicaCounts("1", "2", Compared(total, different), found, failed or {}, 7.0, pairs, holdout)
 
 
 def report(found: ReplicaCounts | None, rollout: Rollout = ROLLOUT) -> ShadowReport:
@@ -86,3 +100,49 @@ def test_more_slices_need_more_evidence() -> None:
     (one,) = alone.slices
     same = next(part for part in among.slices if part.name == "plan=a")
     assert same.lower < one.lower
+
+
+def states(found: ShadowReport) -> dict[str, str]:
+    return {finding.name: finding.state for finding in found.findings}
+
+
+def test_scores_and_labels_are_judged_in_pairs() -> None:
+    """Scores and labels are judged beside the ratios: harm fails, and both must be safe for a pass."""
+    good = report(seen({"a": (4000, 0)}))
+    assert (good.verdict, states(good)) == ("pass", {"score_shift": "safe", "label_loss": "safe"})
+    assert "over 2,000 labelled requests that both versions answered" in good.reason
+    shifted = report(seen({"a": (4000, 0)}, crossed=600))
+    assert (shifted.verdict, states(shifted)["score_shift"]) == ("fail", "harm")
+    assert "the share of scores at or below 0.5 is shifted by 15.0 % beyond what the hold-out showed" in shifted.reason
+    worse = report(seen({"a": (4000, 0)}, labels=(0.1, 400)))
+    assert (worse.verdict, states(worse)["label_loss"]) == ("fail", "harm")
+    assert "the new version's Brier loss is 0.100 above the champion's; the excess is at least 0.0" in worse.reason
+    few = report(seen({"a": (4000, 0)}, labels=(0.0, 20)))
+    assert (few.verdict, states(few)["label_loss"]) == ("wait", "open")
+    assert "over 20 labelled requests" in few.reason
+    assert few.to_dict()["findings"][1]["state"] == "open"
+
+
+def test_what_the_hold_out_showed_is_no_harm() -> None:
+    shift = HoldoutShift(tuple(0.15 * (score_bin == 10) for score_bin in range(BINS)), (0.0,) * BINS)
+    assert report(seen({"a": (4000, 0)}, crossed=600, holdout=shift)).verdict == "pass"
+    unknown = report(seen({"a": (4000, 0)}, holdout=None))
+    assert (unknown.verdict, "what the hold-out showed" in unknown.reason) == ("wait", True)
+
+
+def test_without_labels_nothing_passes_unless_the_spec_says_so() -> None:
+    """Without labels there is no pass, unless the spec does not judge them."""
+    unlabelled = seen({"a": (4000, 0)}, labels=(0.0, 0))
+    assert report(unlabelled).reason == (
+        "wait: label_loss cannot be judged: no label has come back for a request that both versions answered yet"
+    )
+    scores_only = ROLLOUT.model_copy(update={"harm": Harm(label_loss=None)})
+    assert report(unlabelled, scores_only).verdict == "pass"
+
+
+def test_without_a_margin_differences_are_not_judged() -> None:
+    """Where the spec has no margin for different answers, they are shown and not judged."""
+    free = ROLLOUT.model_copy(update={"shadow": Shadow(different_ratio=None)})
+    found = report(seen({"a": (4000, 2000)}), free)
+    assert (found.verdict, found.slices[0].state) == ("pass", "not judged")
+    assert "50.0 % of 4,000 requests were answered differently, which is not judged" in found.reason

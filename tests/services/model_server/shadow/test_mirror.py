@@ -10,8 +10,12 @@ from contextlib import suppress
 import pytest
 
 from components.package.model_package import Package
+from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots
+from services.model_server.feedback.recent import RecentAnswers, recent_bytes
 from services.model_server.shadow.counts import ShadowCounts, ShadowExposition, Slices, shadow_bytes
+from services.model_server.shadow.labels import PAIRED_BYTES, LabelledPairs
 from services.model_server.shadow.mirror import Mirror, NoAnswerError, compare
+from services.model_server.shared import join, slot_size
 from tests.patience import patient
 
 YES = b'{"probability":0.7,"label":"Yes","version":"1"}'
@@ -34,14 +38,15 @@ def answer(probability: object, label: str = "Yes", version: str = "2") -> bytes
     ],
 )
 def test_answers_differ_by_label_or_by_more_than_the_margin(theirs: bytes, different: bool) -> None:
-    assert compare(YES, theirs, 0.05) == ([different], "2")
+    found = compare(YES, theirs, 0.05)
+    assert (found.different, found.candidate) == ([different], "2")
 
 
 def test_long_answers_are_compared_in_even_steps() -> None:
     ours = b"[" + b",".join([YES] * 5) + b"]"
     theirs = b"[" + b",".join([answer(0.7), answer(0.1), answer(0.7), answer(0.1), answer(0.1)]) + b"]"
-    assert compare(ours, theirs, 0.05) == ([False, True, False, True, True], "2")
-    assert compare(ours, theirs, 0.05, step=2) == ([False, False, True], "2")
+    assert compare(ours, theirs, 0.05) == ([False, True, False, True, True], [12] * 5, [12, 5, 12, 5, 5], "2")
+    assert compare(ours, theirs, 0.05, step=2) == ([False, False, True], [12] * 3, [12, 12, 5], "2")
 
 
 @pytest.mark.parametrize(
@@ -60,8 +65,11 @@ class Stage:
         slices = Slices(package.contract, ["contract"])
         memory = memoryview(bytearray(shadow_bytes(slices)))
         self.exposition = ShadowExposition([memory], slices, "small", "1")
-        counts = ShadowCounts(memory, slices)
-        self.mirror = Mirror(f"http://127.0.0.1:{port}/predict", ratio, 0.05, queue_bytes, counts)
+        counts, offset = ShadowCounts(memory, slices), LABEL_SLOTS_BYTES + recent_bytes(64)
+        shared = join({}, slot_size(offset + PAIRED_BYTES))
+        self.recent = RecentAnswers(shared, LABEL_SLOTS_BYTES, 64, LabelSlots(shared, 0, 30))
+        self.labels = LabelledPairs(shared, offset, [memory], self.recent, 60)
+        self.mirror = Mirror(f"http://127.0.0.1:{port}/predict", ratio, 0.05, queue_bytes, counts, self.labels)
 
     def counted(self) -> dict[str, float]:
         """Every number that is not zero, by metric and its last labels."""
@@ -167,10 +175,39 @@ def test_a_batch_counts_once_by_the_share_that_differs(package: Package) -> None
                 "slice_compared_total contract One year": 1,
                 "slice_different_total contract One year": 1 / 2,
                 "slice_compared_total contract Two year": 1,
+                **{f"crossed_total {edge} candidate": 1 / 3 for edge in range(7, 12)},
             }
         )
 
     play(package, answering(theirs), story)
+
+
+def test_edges_between_the_scores_count_by_side(package: Package) -> None:
+    async def story(stage: Stage) -> None:
+        stage.mirror.offer("id", b"{}", YES, [ROW])
+        found = await stage.until(lambda counted: counted)
+        assert {name for name in found if "crossed" in name} == {
+            f"crossed_total {edge} champion" for edge in (12, 13, 14)
+        }
+
+    play(package, answering(answer(0.93)), story)
+
+
+def test_who_answers_callers_is_left_alone(package: Package) -> None:
+    """A version that answers callers declines copies; it is asked no more for a while, and nothing counts as lost."""
+    asked: list[tuple[str, bytes]] = []
+
+    async def story(stage: Stage) -> None:
+        stage.mirror.offer("id", b"{}", YES, [ROW])
+        async with asyncio.timeout(patient(10)):
+            while not stage.mirror._declined:  # noqa: ASYNC110 -- nobody tells when it is declined
+                await asyncio.sleep(0.005)
+        stage.mirror.offer("id-2", b"{}", YES, [ROW])
+        assert not stage.mirror._queue
+        assert stage.counted() == {}
+
+    play(package, answering(b"{}", 409, asked=asked), story)
+    assert len(asked) == 1
 
 
 async def hang_up(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -229,6 +266,27 @@ def test_a_full_queue_drops_and_counts(package: Package) -> None:
         assert stage.counted() == {"dropped_total": 20}
 
     play(package, say_nothing, story, queue_bytes=1000)
+
+
+def test_a_full_queue_goes_on_after_copies_that_timed_out(package: Package) -> None:
+    """Where every connection was closed for its silence and the queue is full, what is queued is sent all the same."""
+    connections = 0
+
+    async def silent_at_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await (say_nothing if connections <= 4 else answering(answer(0.7)))(reader, writer)
+
+    async def story(stage: Stage) -> None:
+        for number in range(8 * 32):
+            stage.mirror.offer(str(number), b"x" * 100, YES, [ROW])
+            if number % 32 == 31:
+                await asyncio.sleep(0.05)
+        while not stage.counted().get("dropped_total"):
+            stage.mirror.offer("more", b"x" * 100, YES, [ROW])
+        await stage.until(lambda counted: counted.get("compared_total", 0) > 0)
+
+    play(package, silent_at_first, story, queue_bytes=3200)
 
 
 def test_a_share_of_the_ids_is_copied_and_always_the_same_ones(package: Package) -> None:
