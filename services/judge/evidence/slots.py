@@ -57,9 +57,7 @@ def slotted(at: float, label_seconds: float, labelled: Iterable[SlotNumber], arr
     return Slotted(label_seconds, labels, {slot: number.value for slot, number in counted})
 
 
-def _believed(
-    numbers: Iterable[SlotNumber], at: float, seconds: float, slots: int
-) -> Iterator[tuple[int, SlotNumber]]:
+def _believed(numbers: Iterable[SlotNumber], at: float, seconds: float, slots: int) -> Iterator[tuple[int, SlotNumber]]:
     """The numbers with their slots, up to that of a time; without those that may belong to later ones."""
     now, ahead = math.floor(at / seconds), math.floor((at + _AHEAD_SECONDS) / seconds)
     for number in numbers:

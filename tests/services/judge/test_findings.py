@@ -21,7 +21,9 @@ BAD = 0.3
 
 def found(champions: list[float], canaries: list[float]) -> tuple[SignalResult, Evidence]:
     """The finding on errors at 50 %, where each replica of a side has this share of errors."""
-    told = {f"champion-{at}": Told("champion", 90 / len(champions), errors=errors) for at, errors in enumerate(champions)}
+    told = {
+        f"champion-{at}": Told("champion", 90 / len(champions), errors=errors) for at, errors in enumerate(champions)
+    }
     told |= {f"canary-{at}": Told("canary", 90 / len(canaries), since=100, errors=e) for at, e in enumerate(canaries)}
     seen = evidence_at(scraped(weights({0: 0, 100: 50}, 400), told, range(0, 401, 10)), 400, 60)
     (finding,) = findings_of(seen, ERRORS_ONLY, 100.0)
