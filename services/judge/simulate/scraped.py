@@ -18,7 +18,7 @@ from components.spec.contract import Harm, Rollout
 from services.judge.evidence.series import Replica, Series
 from services.judge.judge import Judge
 from services.judge.server import build_app
-from services.judge.simulate.fleet import LabelDelays, SimulatedNodes, Side
+from services.judge.simulate.fleet import LabelDelays, Side, SimulatedNodes
 from services.judge.simulate.operations import Operations
 from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING
 from services.judge.simulate.world import SimulatedVersion, champion, harmed, with_slower
@@ -41,7 +41,8 @@ class ScrapedCase:
     seconds; it loses `lost` of its requests. What happens to good versions as well: `cold` requests of the canary
     are slow at first; `lag` is the part of its requests that is slow for a minute after each rise, while it gets more
     replicas; a replica of the side `outages` fails now and then; replicas are replaced every `replaced_seconds` on
-    both sides; labels come after `delays`. `judged` are the signals beside errors. `operations` are what a cluster does to replicas and scrapes.
+    both sides; labels come after `delays`. `judged` are the signals beside errors.
+    `operations` are what a cluster does to replicas and scrapes.
     """
 
     name: str

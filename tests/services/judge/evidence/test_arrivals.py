@@ -67,7 +67,7 @@ def test_a_replica_that_vanishes_takes_its_last_requests_along(side: str) -> Non
     """The moments after its last sample are left out for both sides, so the share stays what it was."""
     known = steady()
     both = {"canary": Told("canary", 10.0, since=100), "champion": Told("champion", 90.0, since=100)}
-    gone = replica(both[side], range(105, 181, 15))  # type: ignore[index]
+    gone = replica(both[side], range(105, 181, 15))
     known.replicas["gone"] = gone
     found = counted(known, 300)
     assert found is not None

@@ -97,7 +97,7 @@ def test_the_share_is_that_of_the_answers_that_are_remembered() -> None:
 
 
 @pytest.mark.parametrize("side", ["champion", "canary"])
-def test_a_replica_that_does_not_tell_makes_labels_count_as_before(side: str) -> None:
+def test_a_replica_that_tells_nothing_has_labels_count_as_before(side: str) -> None:
     """It was made before, so labels count at the time at which they come, and the reason says so."""
     known = steady()
     one = {"champion": CHAMPION, "canary": CANARY}[side]
@@ -109,7 +109,7 @@ def test_a_replica_that_does_not_tell_makes_labels_count_as_before(side: str) ->
 
 
 @pytest.mark.parametrize("side", ["champion", "canary"])
-def test_a_side_that_was_started_anew_is_compared_at_the_same_age(side: str) -> None:
+def test_a_side_that_was_started_anew_is_compared_at_its_age(side: str) -> None:
     """It remembers answers since 300 alone, whose wrong ones are known of few; the other side's count alike."""
     known = steady()
     before = {"champion": CHAMPION, "canary": CANARY}[side]
@@ -121,7 +121,7 @@ def test_a_side_that_was_started_anew_is_compared_at_the_same_age(side: str) -> 
     assert canary == pytest.approx((10 * 100, 0))
 
 
-def test_a_process_that_was_started_anew_has_forgotten_its_answers() -> None:
+def test_a_process_started_anew_has_forgotten_its_answers() -> None:
     """The same where the replica keeps its name; the slot in which it was started may count in full."""
     known, anew = steady(), replace(CHAMPION, since=300)
     one = known.replicas["b"] = Replica("champion")

@@ -74,7 +74,7 @@ def test_a_difference_is_found_however_the_sides_are_read(phases: tuple[int, int
     assert finding(evidence_at(series(1e9, 200, phases), 200, 60)).state == "safe"
 
 
-def test_sides_that_are_read_at_once_are_judged_by_all_their_counts() -> None:
+def test_sides_that_are_read_at_once_are_judged_by_all_counts() -> None:
     (found,) = evidence_at(series(1e9, 200, (5, 5)), 200, 60).strata
     assert (found.for_harm, found.for_safety) == (None, None)
     (apart,) = evidence_at(series(1e9, 200, (0, 7)), 200, 60).strata
