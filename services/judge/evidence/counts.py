@@ -108,8 +108,8 @@ class Stratum:
     `weight` is the canary's share of traffic in percent. `later` holds champion and canary counted since
     moments within that time, so that harm that began late can be told. Where the canary's share of what is counted is
     not the weight, `share` is that of all requests, and `labelled` that of the answers that labels may come back for.
-    `for_harm` and `for_safety` hold champion and canary counted over one time, where the other side in doubt was as bad
-    as it can have been; None where both sides were read at the same times, or it is not known when.
+    `for_harm` and `for_safety` hold champion and canary as these are judged where the two were read at different times:
+    what only one side's samples tell speaks for neither.
     `arrived` are the requests that reached champion and canary at moments at which all replicas of both are known;
     None where a server does not tell.
     """

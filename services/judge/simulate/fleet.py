@@ -93,7 +93,7 @@ class LabelDelays:
 
 
 @dataclass(frozen=True)
-class Nodes:
+class SimulatedNodes:
     """How replicas are run: clocks differ by up to `clocks` seconds either way, scrapes come each `scrape_seconds`."""
 
     scrape_seconds: int = 1
@@ -104,7 +104,7 @@ class Side:
     """The replicas of one version behind the gateway, which gives each that is ready the same chance."""
 
     def __init__(
-        self, role: Role, replicas: int, rng: np.random.Generator, delays: LabelDelays | None, nodes: Nodes
+        self, role: Role, replicas: int, rng: np.random.Generator, delays: LabelDelays | None, nodes: SimulatedNodes
     ) -> None:
         self.role, self._rng, self._delays, self._nodes = role, rng, delays, nodes
         self._made, self.wanted = 0, replicas

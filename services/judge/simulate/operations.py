@@ -23,7 +23,7 @@ class Operations:
 
     Nodes' clocks differ by up to `clocks` seconds either way. A scrape fails with the probability `missed`. The
     champion's replicas are restarted one after another from the second `restarted_at` on. With `scaled`, both sides
-    have between one and two times their replicas as the load swings. One replica of the canary is not ready for
+    have one to three times their replicas as the load swings. One replica of the canary is not ready for
     `unready` seconds from the second 100 on. With `bursts`, callers come in bursts. At the second `fails_at` something
     fails that both sides need, and everybody gets errors for five seconds.
     """
@@ -47,11 +47,10 @@ class Operations:
 
     def before(self, now: int, champion: Side, canary: Side) -> None:
         """What happens to the replicas at the start of this second."""
-        since = now - self.restarted_at
-        if self.restarted_at and since >= 0 and since % _ROLLING_SECONDS == 0:
-            if since // _ROLLING_SECONDS < len(champion.replicas):
-                champion.add()
-                champion.remove(0)
+        turn, rest = divmod(now - self.restarted_at, _ROLLING_SECONDS)
+        if self.restarted_at and rest == 0 and 0 <= turn < len(champion.replicas):
+            champion.add()
+            champion.remove(0)
         if self.scaled and now % _ROLLING_SECONDS == 0:
             for side in (champion, canary):
                 side.scale(math.ceil(side.wanted * self.load(now) / (1 - _SWING)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import httpx
 import numpy as np
@@ -18,7 +18,7 @@ from components.spec.contract import Harm, Rollout
 from services.judge.evidence.series import Replica, Series
 from services.judge.judge import Judge
 from services.judge.server import build_app
-from services.judge.simulate.fleet import LabelDelays, Nodes, Side
+from services.judge.simulate.fleet import LabelDelays, Side, SimulatedNodes
 from services.judge.simulate.operations import Operations
 from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING
 from services.judge.simulate.world import SimulatedVersion, champion, harmed, with_slower
@@ -41,7 +41,8 @@ class ScrapedCase:
     seconds; it loses `lost` of its requests. What happens to good versions as well: `cold` requests of the canary
     are slow at first; `lag` is the part of its requests that is slow for a minute after each rise, while it gets more
     replicas; a replica of the side `outages` fails now and then; replicas are replaced every `replaced_seconds` on
-    both sides; labels come after `delays`. `judged` are the signals beside errors. `operations` are what a cluster does to replicas and scrapes.
+    both sides; labels come after `delays`. `judged` are the signals beside errors.
+    `operations` are what a cluster does to replicas and scrapes.
     """
 
     name: str
@@ -59,7 +60,7 @@ class ScrapedCase:
     delays: LabelDelays | None = None
     replicas: int = 1
     judged: tuple[str, ...] = ()
-    operations: Operations = Operations()
+    operations: Operations = field(default_factory=Operations)
 
     @property
     def harmful(self) -> bool:
@@ -83,7 +84,7 @@ class _Traffic:
         margin = Harm().margins()[case.signal] or 0.0
         self._case, self._rng = case, rng
         self._good, self._worse = champion(), harmed(champion(), case.signal, case.excess * margin)
-        nodes = Nodes(case.scrape_seconds, case.operations.clocks)
+        nodes = SimulatedNodes(case.scrape_seconds, case.operations.clocks)
         self._champion = Side("champion", case.replicas, rng, case.delays, nodes)
         self._canary = Side("canary", case.replicas, rng, case.delays, nodes)
         self._weight_phase = int(rng.integers(case.scrape_seconds))

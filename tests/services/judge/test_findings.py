@@ -30,7 +30,7 @@ def found(champions: list[float], canaries: list[float]) -> tuple[SignalResult, 
     return finding, seen
 
 
-def test_one_bad_replica_of_the_canary_decides_nothing_and_is_named() -> None:
+def test_one_bad_canary_replica_decides_nothing_and_is_named() -> None:
     finding, seen = found([0.0], [0.0, BAD, 0.0])
     assert (finding.state, finding.alone) == ("open", "canary-1 of the canary")
     assert "that is due to one replica alone, canary-1 of the canary; the others do not show it" in finding.reason
@@ -97,7 +97,7 @@ def test_little_traffic_tells_nothing_about_lost_requests() -> None:
     assert lost((100.0, 90.0)).state == "open"
 
 
-def test_a_server_that_does_not_tell_is_not_judged_and_the_reason_says_so() -> None:
+def test_a_server_that_does_not_tell_is_said_to_be_not_judged() -> None:
     finding = lost(None)
     assert (finding.state, finding.reason) == (
         "not judged",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -25,10 +25,14 @@ NEEDED = -math.log(0.01)
 ROLLOUTS, LOOKS = 2000, 40
 
 
+Gateway = Callable[[int, float, float, np.random.Generator], tuple[Array, Array]]
+
+
 def dice(requests: int, weight: float, loss: float, rng: np.random.Generator) -> tuple[Array, Array]:
     """The counted requests of canary and champion by look, (looks, rollouts), where the gateway throws dice."""
     asked = rng.binomial(requests, weight, (LOOKS, ROLLOUTS))
-    return rng.binomial(asked, 1 - loss).cumsum(0) * 1.0, (requests - asked).cumsum(0) * 1.0
+    kept = rng.binomial(asked, 1 - loss)
+    return kept.cumsum(0).astype(np.float64), (requests - asked).cumsum(0).astype(np.float64)
 
 
 def turns(requests: int, weight: float, loss: float, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -36,7 +40,7 @@ def turns(requests: int, weight: float, loss: float, rng: np.random.Generator) -
     total = requests * np.arange(1, LOOKS + 1)[:, None] + rng.integers(0, 100, ROLLOUTS)
     asked = np.round(total * weight)
     lost = rng.binomial(np.diff(asked, axis=0, prepend=0).astype(np.int64), loss).cumsum(0)
-    return asked - lost, total - asked
+    return np.asarray(asked - lost, dtype=np.float64), np.asarray(total - asked, dtype=np.float64)
 
 
 def looks(counted: tuple[Array, Array], weight: float) -> list[Shares]:
@@ -52,7 +56,9 @@ def ever(evidence: Sequence[Array]) -> float:
 @pytest.mark.parametrize("requests", [5, 200, 5000])
 @pytest.mark.parametrize("weight", [0.01, 0.1, 0.5, 0.99])
 @pytest.mark.parametrize("loss", [0.0, MARGIN])
-def test_a_canary_within_the_margin_is_seldom_failed(gateway, requests: int, weight: float, loss: float) -> None:  # type: ignore[no-untyped-def]
+def test_a_canary_within_the_margin_is_seldom_failed(
+    gateway: Gateway, requests: int, weight: float, loss: float
+) -> None:
     """In 2,000 rollouts that are looked at 40 times; a limit of 1 % is refuted by 32 of them."""
     rng = np.random.default_rng(1)
     found = [log_lost([shares], MARGIN) for shares in looks(gateway(requests, weight, loss, rng), weight)]
@@ -61,7 +67,7 @@ def test_a_canary_within_the_margin_is_seldom_failed(gateway, requests: int, wei
 
 @pytest.mark.parametrize("gateway", [dice, turns])
 @pytest.mark.parametrize("weight", [0.1, 0.5])
-def test_a_tenth_that_is_lost_is_found_and_not_promoted(gateway, weight: float) -> None:  # type: ignore[no-untyped-def]
+def test_a_tenth_that_is_lost_is_found_and_not_promoted(gateway: Gateway, weight: float) -> None:
     rng = np.random.default_rng(2)
     found = looks(gateway(2000, weight, 0.1, rng), weight)
     assert (log_lost([found[-1]], MARGIN) >= NEEDED).mean() > 0.99
