@@ -87,7 +87,9 @@ def test_a_good_version_is_promoted_and_a_bad_one_reverted(running: Running) -> 
         wait_for(lambda: seen.counts["2", 200] > answered + 50)
     assert bad.phase == "Failed"
     assert "requests ended in an error" in bad.reason
-    assert {signal["name"] for signal in bad.evidence["signals"]} == {"error_ratio"}
+    states = {signal["name"]: signal["state"] for signal in bad.evidence["signals"]}
+    # The tiny server does not tell when its requests arrived, as servers made before did not.
+    assert states == {"error_ratio": "harm", "lost_ratio": "not judged"}
     assert set(seen.failed) == {("3", 500)}
     last = running.repository.log()[-1]
     assert last.subject == 'Revert "Deploy tiny 3"'
