@@ -45,7 +45,7 @@ def test_a_threshold_of_latency_is_named_and_drawn_alone():
     at = {"times": "4"}
     early, late = (finding("harm", 0.006, 0.1, "slow_ratio").model_copy(update=more) for more in ({"times": "1"}, at))
     assert "Measured: requests slower than 4 x the objective." in plots_of(late)[0][1]
-    looks = [Look(at=14 + n, version="3", weight=10, verdict=Judged(verdict="wait", signals=[one]))
+    looks = [Look(at=14 + n, version="3", weight=10, verdict=Judged(verdict="wait", signals=(one,)))
              for n, one in enumerate((early, late))]  # fmt: skip
     both, alone = (trials(some, EVENTS)[0].plots[0].plot for some in (looks, looks[1:]))
     assert both == alone
