@@ -311,7 +311,7 @@ def test_both_sides_must_be_readable_in_the_shadow_too() -> None:
     [
         (None, 900.0, "fail: in the shadow"),
         (1013.0, 1020.0, "fail: in the shadow"),
-        (1013.0, 900.0, "fail: 10.0 % of the canary's 3,000 requests ended in an error"),
+        (1013.0, 900.0, "fail: too many errors: 10.0 % against 0.00 % (margin 0.50 %)"),
     ],
     ids=["never any traffic", "traffic of an earlier one", "its own traffic"],
 )
