@@ -109,9 +109,15 @@ def _wrong_counts(story: Story) -> list[str]:
         served = story.requests.get(made.version, RequestCount(0, 0)).sent
         if made.fate == "refused" and served:
             found.append(f"version {made.version} was refused offline and yet answered {served} requests")
-        if made.fate != "refused" and not served:
+        if made.fate != "refused" and not served and not _stopped_in_the_shadow(story, made):
             found.append(f"version {made.version} answered no request")
     return found
+
+
+def _stopped_in_the_shadow(story: Story, made: VersionFate) -> bool:
+    """Whether a version was rolled back before any caller met it, as `shadow-then-canary` does."""
+    own = [decision for decision in story.decisions if decision.version == made.version]
+    return made.fate == "rolled-back" and any(one.verdict == "fail" and one.weight == 0 for one in own)
 
 
 def _wrong_commits(story: Story) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s.twin.summary import CommitSummary, RequestCount, Story, VersionFate, faults_found, write_summary
+from k8s.twin.summary import CommitSummary, Decision, RequestCount, Story, VersionFate, faults_found, write_summary
 
 ROLLED_BACK = Story(
     service="churn",
@@ -103,6 +103,14 @@ def test_lost_requests_are_planned_without_a_version(failed: int, complaints: li
     assert faults_found(story) == complaints
     story = replace(story, requests={**story.requests, "3": RequestCount(90, 1)})
     assert "1 of 90 requests to version 3 failed; allowed: 0" in faults_found(story)
+
+
+def test_no_caller_has_to_meet_what_the_shadow_stopped() -> None:
+    unmet = replace(ROLLED_BACK, requests={name: ROLLED_BACK.requests[name] for name in ("1", "2")})
+    assert faults_found(unmet) == ["version 3 answered no request"]
+    stopped = Decision(150.0, "3", 0, "fail", "fail: in the shadow", {})
+    assert faults_found(replace(unmet, decisions=(stopped,))) == []
+    assert faults_found(replace(unmet, decisions=(replace(stopped, weight=10),))) == ["version 3 answered no request"]
 
 
 def test_the_file_says_what_the_story_says(tmp_path: Path):
