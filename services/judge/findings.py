@@ -161,12 +161,14 @@ def _lack(signal: Signal, strata: Sequence[Arms]) -> str:
 
 def _worst(signal: Signal, by_weight: Mapping[float, Arms]) -> tuple[float, float] | tuple[None, None]:
     """The weight with the largest excess, and that excess; None for latency, whose thresholds are told on their own."""
+    if isinstance(signal, LatencySignal):
+        return None, None
     excesses = {}
     for weight, arms in by_weight.items():
         canary, champion = (mean[0] for mean in signal.means([arms]))
         beyond = canary - champion - np.array(signal.centres)
         excess = np.max(np.abs(beyond) if signal.two_sided else beyond)
-        if np.isfinite(excess) and not isinstance(signal, LatencySignal):
+        if np.isfinite(excess):
             excesses[weight] = float(excess)
     return max(excesses.items(), key=lambda each: each[1]) if excesses else (None, None)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from components.spec.contract import SCORE_EDGES
 from services.judge.evidence.arrivals import arrivals
 from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, Evidence, HoldoutShift, Outlier
-from services.judge.evidence.labels import labelled_answers
+from services.judge.evidence.labels import LabelledAnswers, labelled_answers
 from services.judge.evidence.outliers import unlike, without
 from services.judge.evidence.series import Replica, Series
 from services.judge.evidence.strata import Beside, counted_since, strata
@@ -48,19 +48,18 @@ def _counted(
 ) -> Evidence:
     """The evidence with its counts by weight, and those without each replica that is unlike the others of its side."""
 
-    def beside(left_out: str = "") -> tuple[list[list[Replica]], Beside]:
-        sides = [[one for name, one in named[side].items() if name != left_out] for side in ("champion", "canary")]
-        labels = labelled_answers(series, began, sides[0], sides[1], now, stale_seconds, timing.mature_seconds)
-        return sides, Beside(labels, arrivals(series, began, sides[0], sides[1], now, stale_seconds))
+    def labelled(champions: list[Replica], canaries: list[Replica]) -> LabelledAnswers | None:
+        return labelled_answers(series, began, champions, canaries, now, stale_seconds, timing.mature_seconds)
 
-    (champions, canaries), whole = beside()
+    champions, canaries = (list(named[side].values()) for side in ("champion", "canary"))
+    whole = Beside(labelled(champions, canaries), arrivals(series, began, champions, canaries, now, stale_seconds))
     outliers = []
     for side, replicas in named.items():
         counted = {name: counted_since(series, began, one) for name, one in replicas.items()}
         for name, signal in unlike(counted):
             part = counted[name][REQUESTS_AT] / sum(row[REQUESTS_AT] for row in counted.values())
-            others, also = beside(name)
-            parts = strata(series, began, others[0], others[1], timing, Beside(also.labels, None))
+            theirs, ours = ([one for one in each if one is not replicas[name]] for each in (champions, canaries))
+            parts = strata(series, began, theirs, ours, timing, Beside(labelled(theirs, ours)))
             outliers.append(Outlier(name, side, signal, tuple(without(one, side, part) for one in parts)))
     return replace(
         found,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
 
 from components.spec.contract import Rollout
 from services import telemetry
 from services.judge.errors import SourceError
 from services.judge.evidence.exposition import MetricSample, Reading, read_replica
+from services.judge.evidence.following import OVERLAP_SECONDS, Followed, Following
+from services.judge.evidence.matrix import read_matrix
 from services.judge.evidence.series import Replica, Role, Series
-from services.judge.evidence.sources import fetch
 from services.judge.webhook import Subject
 
 _METRICS = (
@@ -25,25 +23,11 @@ _METRICS = (
 #: What is read from the last pages alone: they hold the labels of all answers since the rollout began.
 _RECENT_METRICS = (telemetry.LABELLED, telemetry.REMEMBERED, telemetry.LABEL_SLOT_SECONDS)
 _RECENT_SECONDS = 180.0
-#: The weight is read this much further back than the deadline, so that the rollout's beginning is seen.
-_LONGER_SECONDS = 600.0
-#: The time that is read twice, because samples may be stored slightly out of order.
-_OVERLAP_SECONDS = 30.0
-#: A service is not read any more this long after the last question about it.
-_FORGOTTEN_SECONDS = 900.0
 #: The alphabet of Kubernetes' generated names, without vowels (k8s.io/apimachinery/pkg/util/rand).
 _MADE_UP = "[bcdfghjklmnpqrstvwxz2456789]"
 
 #: One pod: its role, and its readings with their times.
 _Pod = tuple[Role, list[tuple[float, Reading]]]
-
-
-@dataclass
-class _Followed:
-    range_seconds: float
-    asked_at: float
-    read_until: float = 0.0
-    series: Series = field(default_factory=Series)
 
 
 class PrometheusSource:
@@ -58,40 +42,28 @@ class PrometheusSource:
     def __init__(self, url: str, clock: Callable[[], float], timeout_seconds: float = 2.0) -> None:
         """`clock` gives Unix seconds."""
         self._url, self._clock, self._timeout = url.rstrip("/"), clock, timeout_seconds
-        self._followed: dict[Subject, _Followed] = {}
+        self._following = Following(clock, Series, self._update)
 
     def series(self, subject: Subject) -> Series:
         """The samples read so far; for a subject that is not followed, none and a problem."""
-        followed = self._followed.get(subject)
-        return Series(problems=("nothing has been read yet",)) if followed is None else followed.series
+        return self._following.get(subject) or Series(problems=("nothing has been read yet",))
 
     async def follow(self, subject: Subject, rollout: Rollout) -> None:
         """Reads a subject from now on; all existing samples have been read when this returns."""
-        now, range_seconds = self._clock(), rollout.deadline_minutes * 60 + _LONGER_SECONDS
-        known = self._followed.get(subject)
-        if known is not None:
-            known.asked_at, known.range_seconds = now, range_seconds
-            return
-        self._followed[subject] = _Followed(range_seconds, now)
-        await self._update(subject)
+        await self._following.follow(subject, rollout)
 
     async def refresh(self) -> None:
         """Reads new samples; an unreachable server becomes a problem of the series."""
-        now = self._clock()
-        for subject, followed in list(self._followed.items()):
-            if now - followed.asked_at > _FORGOTTEN_SECONDS:
-                del self._followed[subject]
-        await asyncio.gather(*(self._update(subject) for subject in self._followed))
+        await self._following.refresh()
 
-    async def _update(self, subject: Subject) -> None:
-        followed, now = self._followed[subject], self._clock()
-        series = followed.series
+    async def _update(self, subject: Subject, followed: Followed[Series]) -> None:
+        series, now = followed.series, self._clock()
         try:
-            known_until = series.weight_times[-1] - _OVERLAP_SECONDS if series.weight_times else 0.0
+            known_until = series.weight_times[-1] - OVERLAP_SECONDS if series.weight_times else 0.0
             seconds = min(followed.range_seconds, now - known_until)
             for at, weight in await asyncio.to_thread(self._weights, subject, now, seconds):
                 series.add_weight(at, weight)
-            read_from = max(series.needed_from(now), followed.read_until - _OVERLAP_SECONDS)
+            read_from = max(series.needed_from(now), followed.read_until - OVERLAP_SECONDS)
             pods = await asyncio.to_thread(self._pods, subject, now, now - read_from)
         except SourceError as error:
             series.problems = (str(error),)
@@ -125,16 +97,7 @@ class PrometheusSource:
         return found
 
     def _matrix(self, selector: str, now: float, seconds: float) -> list[dict[str, Any]]:
-        """The time series of a selector over the last `seconds`, each with labels and timed values."""
-        query = urlencode({"query": f"{selector}[{max(seconds, 1):.0f}s]", "time": f"{now:.3f}"})
-        text = fetch(f"{self._url}/api/v1/query?{query}", self._timeout)
-        try:
-            document = json.loads(text)
-            if document["status"] != "success":
-                raise SourceError(f"{self._url} could not answer: {document.get('error', document['status'])}")
-            return list(document["data"]["result"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise SourceError(f"{self._url} answered something else than Prometheus does: {error}") from error
+        return read_matrix(self._url, selector, now, seconds, self._timeout)
 
 
 def pod_role(pod: str, service: str) -> Role | None:

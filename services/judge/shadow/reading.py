@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from components.spec.contract import SCORE_EDGES
 from services import telemetry
 from services.judge.errors import SourceError
 from services.judge.evidence.counts import HoldoutShift
 from services.judge.evidence.exposition import MetricSample, parse_page, read_replica
-from services.judge.evidence.sources import fetch
+from services.judge.evidence.matrix import read_matrix
 from services.judge.statistics.paired import NO_PAIRS, PairCounts
 
 #: The champion's counters about a candidate.
@@ -84,11 +82,9 @@ def read_prometheus(url: str, service: str, now: float, range_seconds: float, ti
     Raises:
         SourceError: the server cannot be reached, or does not answer as Prometheus does.
     """
-    selector = f'{{__name__=~"{"|".join(METRICS)}",service="{service}"}}[{range_seconds:.0f}s]'
-    query = urlencode({"query": selector, "time": f"{now:.3f}"})
-    text = fetch(f"{url.rstrip('/')}/api/v1/query?{query}", timeout_seconds)
+    selector = f'{{__name__=~"{"|".join(METRICS)}",service="{service}"}}'
     try:
-        return [_counted(line) for line in json.loads(text)["data"]["result"]]
+        return [_counted(line) for line in read_matrix(url.rstrip("/"), selector, now, range_seconds, timeout_seconds)]
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise SourceError(f"{url} answered something else than Prometheus does: {error}") from error
 

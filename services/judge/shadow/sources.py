@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
-from urllib.parse import urlencode
 
 from components.spec.contract import Rollout
 from services.judge.errors import SourceError
 from services.judge.evidence.exposition import MetricSample, parse_page
+from services.judge.evidence.following import OVERLAP_SECONDS, Followed, Following
+from services.judge.evidence.matrix import read_matrix
 from services.judge.evidence.prometheus import pod_role
 from services.judge.evidence.series import Role
 from services.judge.evidence.sources import DiscoveredTarget, fetch, read_targets
@@ -20,12 +19,6 @@ from services.judge.shadow.reading import METRICS
 from services.judge.shadow.series import InShadow, ShadowSeries
 from services.judge.webhook import Subject
 
-#: Samples are read this much further back than the deadline.
-_LONGER_SECONDS: Final = 600.0
-#: The time that is read twice, because samples may be stored slightly out of order.
-_OVERLAP_SECONDS: Final = 30.0
-#: A service is not read any more this long after the last question about it.
-_FORGOTTEN_SECONDS: Final = 900.0
 _ROLES: Final[tuple[Role, ...]] = ("canary", "champion")
 
 
@@ -107,50 +100,32 @@ class FileShadows:
         return [sample for sample in page if sample.name in METRICS]
 
 
-@dataclass
-class _Followed:
-    range_seconds: float
-    asked_at: float
-    read_until: float = 0.0
-    series: ShadowSeries = field(default_factory=ShadowSeries)
-
-
 class PrometheusShadows:
     """Reads the samples of each followed candidate, with the times at which they were scraped."""
 
     def __init__(self, url: str, clock: Callable[[], float], timeout_seconds: float = 2.0) -> None:
         """`clock` gives Unix seconds."""
         self._url, self._clock, self._timeout = url.rstrip("/"), clock, timeout_seconds
-        self._followed: dict[Subject, _Followed] = {}
+        self._following = Following(clock, ShadowSeries, self._update)
 
     async def follow(self, subject: Subject, rollout: Rollout) -> None:
         """Begins to read a subject; returns after the first read."""
-        now, range_seconds = self._clock(), rollout.deadline_minutes * 60 + _LONGER_SECONDS
-        known = self._followed.get(subject)
-        if known is not None:
-            known.asked_at, known.range_seconds = now, range_seconds
-            return
-        self._followed[subject] = _Followed(range_seconds, now)
-        await self._update(subject)
+        await self._following.follow(subject, rollout)
 
     async def refresh(self) -> None:
         """Reads what is new of every subject that was asked about lately."""
-        now = self._clock()
-        for subject, followed in list(self._followed.items()):
-            if now - followed.asked_at > _FORGOTTEN_SECONDS:
-                del self._followed[subject]
-        await asyncio.gather(*(self._update(subject) for subject in self._followed))
+        await self._following.refresh()
 
     def now(self, subject: Subject) -> InShadow:
         """What is known of a subject's candidate."""
-        followed = self._followed.get(subject)
-        if followed is None:
+        series = self._following.get(subject)
+        if series is None:
             return InShadow(problems=("nothing has been read yet",))
-        return followed.series.now(self._clock(), subject.service)
+        return series.now(self._clock(), subject.service)
 
-    async def _update(self, subject: Subject) -> None:
-        followed, now = self._followed[subject], self._clock()
-        seconds = min(followed.range_seconds, now - followed.read_until + _OVERLAP_SECONDS)
+    async def _update(self, subject: Subject, followed: Followed[ShadowSeries]) -> None:
+        now = self._clock()
+        seconds = min(followed.range_seconds, now - followed.read_until + OVERLAP_SECONDS)
         try:
             lines = await asyncio.to_thread(self._lines, subject, now, seconds)
         except SourceError as error:
@@ -162,13 +137,8 @@ class PrometheusShadows:
 
     def _lines(self, subject: Subject, now: float, seconds: float) -> list[dict[str, Any]]:
         place = f',namespace="{subject.namespace}"' if subject.namespace else ""
-        selector = f'{{__name__=~"{"|".join(METRICS)}",service="{subject.service}"{place}}}[{max(seconds, 1):.0f}s]'
-        query = urlencode({"query": selector, "time": f"{now:.3f}"})
-        text = fetch(f"{self._url}/api/v1/query?{query}", self._timeout)
-        try:
-            return list(json.loads(text)["data"]["result"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise SourceError(f"{self._url} answered something else than Prometheus does: {error}") from error
+        selector = f'{{__name__=~"{"|".join(METRICS)}",service="{subject.service}"{place}}}'
+        return read_matrix(self._url, selector, now, seconds, self._timeout)
 
 
 def _in_order(lines: list[dict[str, Any]], service: str) -> list[tuple[float, Role, str, MetricSample]]:

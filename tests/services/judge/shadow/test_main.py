@@ -34,7 +34,7 @@ def test_a_difference_ends_with_1_and_json_has_the_numbers(capsys: pytest.Captur
 
 
 def test_nothing_yet_ends_with_3_and_no_server_with_2(capsys: pytest.CaptureFixture[str]) -> None:
-    with prometheus(json.dumps({"data": {"result": []}})) as (url, _):
+    with prometheus(json.dumps({"status": "success", "data": {"result": []}})) as (url, _):
         assert main(["--spec", SPEC, "--prometheus", url]) == 3
     assert "wait: the candidate has answered nothing yet" in capsys.readouterr().out
     assert main(["--spec", SPEC, "--prometheus", url]) == 2

@@ -90,7 +90,7 @@ def test_a_rollout_is_read_from_prometheus() -> None:
         *lines("churn-7c9f8b6d5c-2m8xl", CANARY, 1015, 1030),
         *lines("churn-shadow-7c9f8b6d5c-2m8xl", page(compared=10), 1000, 1030),
     ]
-    found, asked = _read(json.dumps({"data": {"result": stored}}))
+    found, asked = _read(json.dumps({"status": "success", "data": {"result": stored}}))
     assert (found.version, found.began, found.elapsed_seconds) == ("2", 1015, 25)
     # The first replica from 10 to 40, but for the 10 before; the second from 17 to 32.
     assert found.seen.pairs.compared == (40 - 10) + (32 - 17)
@@ -130,7 +130,7 @@ def test_a_subject_is_forgotten_after_a_while() -> None:
         await shadows.refresh()
         return shadows.now(CHURN)
 
-    with prometheus(json.dumps({"data": {"result": []}})) as (url, asked):
+    with prometheus(json.dumps({"status": "success", "data": {"result": []}})) as (url, asked):
         assert asyncio.run(play(url)).problems == ("nothing has been read yet",)
     assert len(asked) == 1
 
