@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components.jobs.node_pools import LABELS
 from tests.repo.tree import ROOT
 
 HANDED = {
@@ -57,9 +58,13 @@ def test_the_secret_has_the_keys_that_the_chart_names(outputs: dict[str, Any]) -
 
 def test_a_pool_is_the_label_that_the_chart_selects(outputs: dict[str, Any]) -> None:
     assert outputs["pools"] == ["cpu"]
-    label = "node.kubernetes.io/pool"
-    for file in ("helm/model-service/values.yaml", "terraform/modules/node-pool/main.tf"):
-        assert label in Path(ROOT / file).read_text()
+    files = (
+        "helm/model-service/values.yaml",
+        "helm/model-service/templates/_pod.tpl",
+        "terraform/modules/node-pool/main.tf",
+        "k8s/cluster/kind.yaml",
+    )
+    assert [file for file in files if LABELS["canario"].pool not in Path(ROOT / file).read_text()] == []
 
 
 def test_images_have_the_names_that_the_chart_gives_them(outputs: dict[str, Any]) -> None:

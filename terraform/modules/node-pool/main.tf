@@ -1,4 +1,4 @@
-# Nodes of one kind; pods select them by the label node.kubernetes.io/pool.
+# Nodes of one kind; pods select them by the label canario/pool.
 locals {
   # The machine family of each GPU type; a machine's price includes its GPUs.
   gpu_machines = {
@@ -57,7 +57,7 @@ resource "google_container_node_pool" "this" {
     spot            = var.nodes.spot
     service_account = var.service_account
     oauth_scopes    = ["https://www.googleapis.com/auth/cloud-platform"]
-    labels          = merge({ "node.kubernetes.io/pool" = var.name }, local.accelerator_labels)
+    labels          = merge({ "canario/pool" = var.name }, local.accelerator_labels)
 
     dynamic "guest_accelerator" {
       for_each = var.gpu[*]

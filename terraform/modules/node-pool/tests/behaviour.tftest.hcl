@@ -12,7 +12,7 @@ variables {
 run "pods_find_its_nodes_by_the_label_that_the_chart_selects" {
   command = plan
   assert {
-    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "node.kubernetes.io/pool" = "cpu" })
+    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "canario/pool" = "cpu" })
     error_message = "the label is another"
   }
   assert {
@@ -78,7 +78,7 @@ run "a_gpu_has_its_driver_and_keeps_other_pods_away" {
     error_message = "the GPU is another"
   }
   assert {
-    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "node.kubernetes.io/pool" = "cpu", "canario/accelerator" = "nvidia-l4" })
+    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "canario/pool" = "cpu", "canario/accelerator" = "nvidia-l4" })
     error_message = "no step finds the GPU"
   }
   assert {
@@ -118,7 +118,7 @@ run "one_machine_with_tpus_is_placed_anywhere" {
     tpu   = { topology = "2x2" }
   }
   assert {
-    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "node.kubernetes.io/pool" = "cpu", "canario/accelerator" = "ct5lp", "canario/tpu-topology" = "2x2" })
+    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "canario/pool" = "cpu", "canario/accelerator" = "ct5lp", "canario/tpu-topology" = "2x2" })
     error_message = "no step finds the TPU"
   }
   assert {
