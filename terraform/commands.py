@@ -38,6 +38,7 @@ class Outputs(BaseModel):
     repository: str
     canario: dict[str, Any]
     mlflow_secret: dict[str, str]
+    database_secret: str
     pools: tuple[str, ...]
 
 

@@ -18,7 +18,7 @@ from tests.repo.tree import ROOT
 HANDED = {
     "cluster": {"name": "canario-staging", "location": "us-central1", "account": "example"},
     "repository": "registry.local/canario",
-    "database": {"address": "10.0.0.5", "password": "secret"},
+    "database": {"address": "10.0.0.5", "secret": "canario-staging-database"},
     "mlflow": {"artifacts": "gs://example/mlflow", "annotations": {"example.com/account": "mlflow"}},
     "pools": ["cpu"],
 }
@@ -54,6 +54,7 @@ def test_each_key_is_one_of_the_chart(outputs: dict[str, Any]) -> None:
 def test_the_secret_has_the_keys_that_the_chart_names(outputs: dict[str, Any]) -> None:
     told = set(re.findall(r"MLFLOW_[A-Z_]+", (ROOT / "helm/canario/values.yaml").read_text()))
     assert set(outputs["mlflow_secret"]) == told
+    assert "PGPASSWORD" in (ROOT / "helm/canario/README.md").read_text()
 
 
 def test_a_pool_is_the_label_that_the_chart_selects(outputs: dict[str, Any]) -> None:

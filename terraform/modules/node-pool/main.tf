@@ -104,6 +104,11 @@ resource "google_container_node_pool" "this" {
       condition     = var.gpu == null || startswith(var.nodes.machine_type, try(local.gpu_machines[var.gpu.type], "-"))
       error_message = "gpu.type goes with another machine than nodes.machine_type (${var.nodes.machine_type})."
     }
+    # A region's every zone has plain machines, and only some have a kind of accelerator.
+    precondition {
+      condition     = var.gpu == null && var.tpu == null || length(var.nodes.zones) >= 1
+      error_message = "A pool with GPUs or TPUs names its zones (nodes.zones), because only some have ${var.nodes.machine_type}."
+    }
     precondition {
       condition     = (var.tpu != null) == (local.chips > 0)
       error_message = "A machine with TPUs, such as ct5lp-hightpu-4t, wants tpu.topology, and the other way round."

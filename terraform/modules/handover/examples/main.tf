@@ -3,6 +3,6 @@ module "handover" {
   cluster    = { name = "canario-staging", location = "us-central1", account = "example" }
   repository = "registry.local/canario"
   pools      = ["cpu"]
-  database   = { address = "10.0.0.5", password = "example" }
+  database   = { address = "10.0.0.5", secret = "canario-staging-database" }
   mlflow     = { artifacts = "s3://example-artifacts/mlflow" }
 }

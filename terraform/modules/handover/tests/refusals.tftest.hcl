@@ -2,7 +2,7 @@ variables {
   cluster    = { name = "canario-staging", location = "us-central1", account = "example" }
   repository = "registry.local/canario"
   pools      = ["cpu", "gpu"]
-  database   = { address = "10.0.0.5", password = "secret" }
+  database   = { address = "10.0.0.5", secret = "canario-staging-database" }
   mlflow     = { artifacts = "gs://example-artifacts/mlflow", annotations = { "example.com/account" = "mlflow" } }
 }
 
@@ -26,7 +26,7 @@ run "a_database_address_with_a_port_is_refused" {
   command         = plan
   expect_failures = [var.database]
   variables {
-    database = { address = "10.0.0.5:5432", password = "secret" }
+    database = { address = "10.0.0.5:5432", secret = "canario-staging-database" }
   }
 }
 

@@ -70,7 +70,7 @@ run "spot_nodes_are_taken_wherever_there_are_some" {
 run "a_gpu_has_its_driver_and_keeps_other_pods_away" {
   command = plan
   variables {
-    nodes = { machine_type = "g2-standard-4" }
+    nodes = { machine_type = "g2-standard-4", zones = ["us-central1-a"] }
     gpu   = { type = "nvidia-l4" }
   }
   assert {
@@ -102,7 +102,7 @@ run "a_gpu_has_its_driver_and_keeps_other_pods_away" {
 run "a_gpu_can_be_shared_at_once" {
   command = plan
   variables {
-    nodes = { machine_type = "g2-standard-4" }
+    nodes = { machine_type = "g2-standard-4", zones = ["us-central1-a"] }
     gpu   = { type = "nvidia-l4", shared_by = 4, sharing = "MPS" }
   }
   assert {
@@ -114,7 +114,7 @@ run "a_gpu_can_be_shared_at_once" {
 run "one_machine_with_tpus_is_placed_anywhere" {
   command = plan
   variables {
-    nodes = { machine_type = "ct5lp-hightpu-4t", max = 1 }
+    nodes = { machine_type = "ct5lp-hightpu-4t", max = 1, zones = ["us-central1-a"] }
     tpu   = { topology = "2x2" }
   }
   assert {
@@ -147,7 +147,7 @@ run "gpus_and_tpus_in_one_pool_are_refused" {
   command         = plan
   expect_failures = [google_container_node_pool.this]
   variables {
-    nodes = { machine_type = "g2-standard-4" }
+    nodes = { machine_type = "g2-standard-4", zones = ["us-central1-a"] }
     gpu   = { type = "nvidia-l4" }
     tpu   = { topology = "2x2" }
   }
@@ -157,7 +157,8 @@ run "a_gpu_on_a_machine_that_is_not_made_for_it_is_refused" {
   command         = plan
   expect_failures = [google_container_node_pool.this]
   variables {
-    gpu = { type = "nvidia-l4" }
+    nodes = { machine_type = "e2-standard-4", zones = ["us-central1-a"] }
+    gpu   = { type = "nvidia-l4" }
   }
 }
 
@@ -165,7 +166,7 @@ run "a_machine_with_tpus_and_no_topology_is_refused" {
   command         = plan
   expect_failures = [google_container_node_pool.this]
   variables {
-    nodes = { machine_type = "ct5lp-hightpu-4t", max = 1 }
+    nodes = { machine_type = "ct5lp-hightpu-4t", max = 1, zones = ["us-central1-a"] }
   }
 }
 
@@ -181,7 +182,7 @@ run "a_topology_of_half_a_machine_is_refused" {
   command         = plan
   expect_failures = [google_container_node_pool.this]
   variables {
-    nodes = { machine_type = "ct5lp-hightpu-4t", max = 1 }
+    nodes = { machine_type = "ct5lp-hightpu-4t", max = 1, zones = ["us-central1-a"] }
     tpu   = { topology = "1x2" }
   }
 }
@@ -199,8 +200,17 @@ run "a_slice_in_several_zones_is_refused" {
   command         = plan
   expect_failures = [google_container_node_pool.this]
   variables {
-    nodes = { machine_type = "ct5lp-hightpu-4t", max = 4 }
+    nodes = { machine_type = "ct5lp-hightpu-4t", max = 4, zones = ["us-central1-a", "us-central1-b"] }
     tpu   = { topology = "4x4" }
+  }
+}
+
+run "gpus_in_whatever_zone_are_refused" {
+  command         = plan
+  expect_failures = [google_container_node_pool.this]
+  variables {
+    nodes = { machine_type = "g2-standard-4" }
+    gpu   = { type = "nvidia-l4" }
   }
 }
 
