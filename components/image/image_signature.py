@@ -54,7 +54,7 @@ def sign_image(image: ImageName, key: Path | None, materials: bytes | None = Non
         SigningError: the key is unusable, or cosign is not there or failed.
         ImageRegistryError: the registry refuses.
     """
-    if key is None or _is_cosigns(key):
+    if key is None or is_cosigns(key):
         _sign_by_cosign(image, key, materials)
         return
     pair = read_image_key(key)
@@ -180,7 +180,7 @@ def read_image_key(path: Path) -> ec.EllipticCurvePrivateKey:
     except OSError as error:
         raise SigningError(f"{path}: cannot be read: {error.strerror}") from error
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
-        hint = "; `openssl ecparam -name prime256v1 -genkey -noout` makes one" if _is_cosigns(path) else ""
+        hint = "; `openssl ecparam -name prime256v1 -genkey -noout` makes one" if is_cosigns(path) else ""
         raise SigningError(f"{path}: is no private key in PEM without a password{hint} ({error})") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise SigningError(f"{path}: is no key of the curve prime256v1, which signatures of images want")
@@ -213,7 +213,12 @@ def _cosign(*arguments: str) -> None:
         raise SigningError(f"cosign {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-1000:]}")
 
 
-def _is_cosigns(key: Path) -> bool:
+def is_cosigns(key: Path) -> bool:
+    """Whether a key has cosign's own form, which only cosign reads.
+
+    Raises:
+        SigningError: the file cannot be read.
+    """
     try:
         content = key.read_bytes()
     except OSError as error:
