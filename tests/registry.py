@@ -11,8 +11,8 @@ What it refuses, and with which words, was copied from Distribution 3.1.2 (`regi
 - tags of a repository without any are 404 NAME_UNKNOWN
 
 Tags that may not move are as Artifact Registry has them: the same manifest is taken, another is refused with its words
-(https://cloud.google.com/artifact-registry/docs/docker/troubleshoot#push; docker prints them behind "manifest invalid:",
-so the code is MANIFEST_INVALID). `moving` names repositories whose tags move all the same: there it is a setting of each.
+(https://cloud.google.com/artifact-registry/docs/docker/troubleshoot#push; docker prints "manifest invalid:" and then
+these). `moving` names repositories whose tags move all the same, because it is a setting of each.
 With a login it asks for Basic, or for a Bearer token that is good for the scopes in its challenge and no others.
 """
 
