@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 from terraform.commands import CloudError, outputs
-from terraform.hand_over import hand_over, write_registry, write_values
+from terraform.hand_over import hand_over, write_registries, write_values
 from tests.repo.tree import ROOT
 
 HANDED = {
     "cluster": {"name": "canario-staging", "location": "us-central1", "account": "example-project"},
     "repository": "us-central1-docker.pkg.dev/example-project/canario-staging",
+    "signatures": "us-central1-docker.pkg.dev/example-project/canario-staging-signatures/images",
     "canario": {"mlflow": {"enabled": True}},
     "mlflow_secret": {"MLFLOW_BACKEND_STORE_URI": "postgresql://mlflow@10.0.0.5:5432/mlflow?sslmode=require"},
     "database_secret": "canario-staging-database",
@@ -123,7 +124,7 @@ def test_what_people_wrote_is_not_overruled(root: Path) -> None:
 def test_a_file_without_a_place_for_the_registry_is_refused(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: []\n")
     with pytest.raises(CloudError, match="names the registry 0 times"):
-        write_registry(tmp_path, "registry.local/canario")
+        write_registries(tmp_path, "registry.local/canario", "registry.local/signatures/images")
 
 
 @pytest.mark.parametrize(
@@ -143,5 +144,14 @@ def test_what_cannot_be_handed_over_is_said(environment: str, handed: dict[str, 
 def test_each_environment_has_a_place_for_its_registry(environment: str, tmp_path: Path) -> None:
     folder = ROOT / "k8s" / "envs" / environment / "configs"
     (tmp_path / "kustomization.yaml").write_text((folder / "kustomization.yaml").read_text())
-    write_registry(tmp_path, "registry.example/canario")
-    assert "value: registry.example/canario}" in (tmp_path / "kustomization.yaml").read_text()
+    for name in ("first", "second"):
+        write_registries(tmp_path, f"registry.example/{name}", f"registry.example/{name}-signatures/images")
+    (patch,) = yaml.safe_load((tmp_path / "kustomization.yaml").read_text())["patches"]
+    assert yaml.safe_load(patch["patch"]) == [
+        {"op": "replace", "path": "/metadata/annotations/canario~1registry", "value": "registry.example/second"},
+        {
+            "op": "add",
+            "path": "/metadata/annotations/canario~1signatures",
+            "value": "registry.example/second-signatures/images",
+        },
+    ]

@@ -18,6 +18,7 @@ from tests.repo.tree import ROOT
 HANDED = {
     "cluster": {"name": "canario-staging", "location": "us-central1", "account": "example"},
     "repository": "registry.local/canario",
+    "signatures": "registry.local/canario-signatures/images",
     "database": {"address": "10.0.0.5", "secret": "canario-staging-database"},
     "mlflow": {"artifacts": "gs://example/mlflow", "annotations": {"example.com/account": "mlflow"}},
     "pools": ["cpu"],

@@ -8,6 +8,11 @@ output "repository" {
   value       = module.platform.repository
 }
 
+output "signatures" {
+  description = "Name of the repository of signatures: COSIGN_REPOSITORY, and what k8s/envs/<env>/configs says of it."
+  value       = module.platform.signatures
+}
+
 output "canario" {
   description = "Values of the chart canario: k8s/envs/<env>/canario.yaml."
   value       = module.platform.canario

@@ -8,6 +8,11 @@ output "repository" {
   value       = var.repository
 }
 
+output "signatures" {
+  description = "Name of the repository of signatures: COSIGN_REPOSITORY, and what k8s/envs/<env>/configs says of it."
+  value       = var.signatures
+}
+
 output "canario" {
   description = "Values of the chart canario: k8s/envs/<env>/canario.yaml."
   value = {

@@ -12,6 +12,15 @@ variable "repository" {
   }
 }
 
+variable "signatures" {
+  description = "Name of the repository of the images' signatures, such as registry.local/canario-signatures/images."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z0-9.:-]+(/[a-z0-9._-]+)+$", var.signatures))
+    error_message = "signatures must look like registry.local/canario-signatures/images, without a scheme or a tag."
+  }
+}
+
 variable "pools" {
   description = "Names of the node pools."
   type        = set(string)

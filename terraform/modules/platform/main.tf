@@ -78,6 +78,7 @@ module "handover" {
   source     = "../handover"
   cluster    = { name = module.cluster.name, location = module.cluster.location, account = var.project }
   repository = module.registry.repository
+  signatures = module.registry.signatures
   pools      = keys(module.pool)
   database   = { address = module.database.address, secret = "${local.name}-database" }
   mlflow = {

@@ -81,7 +81,8 @@ def test_our_labels_lie_in_no_domain_that_others_keep() -> None:
 
 
 def test_no_other_module_names_a_label_of_an_accelerator() -> None:
-    label = re.compile(r"gke-(tpu-)?accelerator|gke-tpu-topology|instance-gpu-name|canario/(accelerator|pool|tpu-topology)")
-    ours = [path for path in files(".py") if path.parts[0] in {"components", "pipelines", "services", "k8s"}]
-    naming = {str(path) for path in ours if label.search((ROOT / path).read_text(encoding="utf-8"))}
+    ours = r"canario/(accelerator|pool|tpu-topology)"
+    label = re.compile(rf"gke-(tpu-)?accelerator|gke-tpu-topology|instance-gpu-name|{ours}")
+    modules = [path for path in files(".py") if path.parts[0] in {"components", "pipelines", "services", "k8s"}]
+    naming = {str(path) for path in modules if label.search((ROOT / path).read_text(encoding="utf-8"))}
     assert naming == {"components/jobs/node_pools.py"}

@@ -1,6 +1,7 @@
 variables {
   cluster    = { name = "canario-staging", location = "us-central1", account = "example" }
   repository = "registry.local/canario"
+  signatures = "registry.local/canario-signatures/images"
   pools      = ["cpu", "gpu"]
   database   = { address = "10.0.0.5", secret = "canario-staging-database" }
   mlflow     = { artifacts = "gs://example-artifacts/mlflow", annotations = { "example.com/account" = "mlflow" } }
@@ -41,7 +42,7 @@ run "mlflow_speaks_to_its_database_encrypted" {
 run "workflows_find_the_cluster_and_the_registry" {
   command = plan
   assert {
-    condition     = output.cluster.name == "canario-staging" && output.cluster.location == "us-central1" && output.repository == "registry.local/canario"
+    condition     = output.cluster.name == "canario-staging" && output.cluster.location == "us-central1" && output.repository == "registry.local/canario" && output.signatures == "registry.local/canario-signatures/images"
     error_message = "they are not handed over"
   }
 }
