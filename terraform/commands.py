@@ -39,6 +39,7 @@ class Outputs(BaseModel):
     signatures: str
     canario: dict[str, Any]
     mlflow_secret: dict[str, str]
+    database_secret: str
     pools: tuple[str, ...]
 
 

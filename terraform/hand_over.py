@@ -2,8 +2,8 @@
 
 Afterwards docker may push to the environment's registry, and kubectl and helm point at its cluster; `k8s/envs/<env>`
 names the registry, the repository of its signatures and the values of the chart canario; the cluster has the namespaces
-and MLflow's secret, which names its database and its artifact store. Safe to repeat. Commit the files; they do not
-contain the secret.
+and MLflow's secret, which names its database with the password from Secret Manager, and its artifact store. Safe to
+repeat. Commit the files; they do not contain the secret.
 """
 
 from __future__ import annotations
@@ -85,14 +85,25 @@ def apply_secret(found: Outputs, run: Run) -> None:
     """Applies MLflow's secret from a file that only this user can read: a command line would show it to others."""
     with tempfile.TemporaryDirectory(prefix="canario-secret-") as place:
         file = Path(place, "secret.json")
-        file.write_text(json.dumps(secret(found)), encoding="utf-8")
+        file.write_text(json.dumps(secret(found, password(found, run))), encoding="utf-8")
         run(["kubectl", "apply", "--server-side", "--filename", str(file)])
 
 
-def secret(found: Outputs) -> dict[str, Any]:
+def password(found: Outputs, run: Run) -> str:
+    """The database's password, which Terraform does not keep.
+
+    Raises:
+        CloudError: Secret Manager does not give it.
+    """
+    where = [f"--secret={found.database_secret}", f"--project={found.cluster.account}"]
+    return run(["gcloud", "secrets", "versions", "access", "latest", *where]).strip()
+
+
+def secret(found: Outputs, password: str) -> dict[str, Any]:
     """The secret named by the chart's mlflow.secret."""
     metadata = {"name": "mlflow", "namespace": _NAMESPACE}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": found.mlflow_secret}
+    content = {**found.mlflow_secret, "PGPASSWORD": password}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": content}
 
 
 def _say(line: str) -> None:

@@ -19,7 +19,8 @@ HANDED = {
     "repository": "us-central1-docker.pkg.dev/example-project/canario-staging",
     "signatures": "us-central1-docker.pkg.dev/example-project/canario-staging-signatures/images",
     "canario": {"mlflow": {"enabled": True}},
-    "mlflow_secret": {"MLFLOW_BACKEND_STORE_URI": "postgresql://mlflow:topsecret@10.0.0.5:5432/mlflow?sslmode=require"},
+    "mlflow_secret": {"MLFLOW_BACKEND_STORE_URI": "postgresql://mlflow@10.0.0.5:5432/mlflow?sslmode=require"},
+    "database_secret": "canario-staging-database",
     "pools": ["cpu"],
 }
 CONTEXT = "gke_example-project_us-central1_canario-staging"
@@ -39,6 +40,9 @@ class Programs:
             return json.dumps({name: {"value": value} for name, value in self.handed.items()})
         if command[:3] == ["kubectl", "config", "current-context"]:
             return self.context + "\n"
+        if command[:4] == ["gcloud", "secrets", "versions", "access"]:
+            assert command[4:] == ["latest", "--secret=canario-staging-database", "--project=example-project"]
+            return "topsecret"
         if "--filename" in command:
             self.applied = json.loads(Path(command[-1]).read_text())
         return ""
@@ -62,7 +66,7 @@ def test_files_name_it_and_the_cluster_gets_the_secret(root: Path) -> None:
     assert (
         f"canario~1registry, value: {HANDED['repository']}}}" in (folder / "configs" / "kustomization.yaml").read_text()
     )
-    assert programs.applied["stringData"] == HANDED["mlflow_secret"]
+    assert programs.applied["stringData"] == {**HANDED["mlflow_secret"], "PGPASSWORD": "topsecret"}  # type: ignore[dict-item]
     assert programs.applied["metadata"] == {"name": "mlflow", "namespace": "canario"}
 
 
@@ -74,7 +78,8 @@ def test_cluster_namespaces_and_secret_come_in_this_order(root: Path) -> None:
     asked = ["--project", "example-project", "--location", "us-central1", "--dns-endpoint"]
     assert told.pop(0) == "gcloud auth configure-docker us-central1-docker.pkg.dev --quiet"
     assert told[0].split() == ["gcloud", "container", "clusters", "get-credentials", "canario-staging", *asked]
-    assert ["--kustomize" in line for line in told] == [False, False, True, False]
+    assert ["--kustomize" in line for line in told] == [False, False, True, False, False]
+    assert told[3].startswith("gcloud secrets versions access latest")
     assert "--filename" in told[-1]
 
 

@@ -37,7 +37,7 @@ spec:
     seccompProfile: {type: RuntimeDefault}
   {{- with $values.pool }}
   nodeSelector:
-    node.kubernetes.io/pool: {{ . | quote }}
+    canario/pool: {{ . | quote }}
   {{- end }}
   {{- if gt (int $values.gpus) 0 }}
   tolerations:

@@ -19,9 +19,13 @@ output "canario" {
 }
 
 output "mlflow_secret" {
-  description = "Content of the secret that the chart canario names in mlflow.secret."
+  description = "Content of the secret that the chart canario names in mlflow.secret, but for PGPASSWORD, which database_secret has."
   value       = module.platform.mlflow_secret
-  sensitive   = true
+}
+
+output "database_secret" {
+  description = "Name of the secret in the cloud that holds the database's password."
+  value       = module.platform.database_secret
 }
 
 output "pools" {

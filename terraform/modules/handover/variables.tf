@@ -31,9 +31,8 @@ variable "pools" {
 }
 
 variable "database" {
-  description = "MLflow's PostgreSQL."
-  type        = object({ address = string, password = string })
-  sensitive   = true
+  description = "MLflow's PostgreSQL, and the name of the secret in the cloud that holds its password; the password itself stays there."
+  type        = object({ address = string, secret = string })
   validation {
     condition     = can(regex("^[A-Za-z0-9.-]+$", var.database.address))
     error_message = "database.address must be a host name or an IPv4 address, without a port."

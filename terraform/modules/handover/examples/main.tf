@@ -4,6 +4,6 @@ module "handover" {
   repository = "registry.local/canario"
   signatures = "registry.local/canario-signatures/images"
   pools      = ["cpu"]
-  database   = { address = "10.0.0.5", password = "example" }
+  database   = { address = "10.0.0.5", secret = "canario-staging-database" }
   mlflow     = { artifacts = "s3://example-artifacts/mlflow" }
 }

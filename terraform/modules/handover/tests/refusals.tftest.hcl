@@ -3,7 +3,7 @@ variables {
   repository = "registry.local/canario"
   signatures = "registry.local/canario-signatures/images"
   pools      = ["cpu", "gpu"]
-  database   = { address = "10.0.0.5", password = "secret" }
+  database   = { address = "10.0.0.5", secret = "canario-staging-database" }
   mlflow     = { artifacts = "gs://example-artifacts/mlflow", annotations = { "example.com/account" = "mlflow" } }
 }
 
@@ -35,7 +35,7 @@ run "a_database_address_with_a_port_is_refused" {
   command         = plan
   expect_failures = [var.database]
   variables {
-    database = { address = "10.0.0.5:5432", password = "secret" }
+    database = { address = "10.0.0.5:5432", secret = "canario-staging-database" }
   }
 }
 
