@@ -16,8 +16,7 @@ from components.image.image_name import ImageName
 from components.image.image_signature import is_signed, sign_image
 from tests.components.image.conftest import log_in
 from tests.components.image.server_images import LAYERS, patient_repository, put_server
-from tests.components.image.test_repository import AUTH
-from tests.registry import Registry, registry
+from tests.registry import AUTH, Registry, registry
 from tests.signing_keys import Keys, write_keys
 
 MATERIALS = b'{"bomFormat":"CycloneDX","specVersion":"1.6","version":1,"components":[]}'
@@ -135,9 +134,7 @@ def test_an_index_is_copied_with_all_that_is_in_it(there: Registry, production: 
     assert kept.manifests.keys() == {index.digest, *(one.digest for one in inner)}
 
 
-def test_what_cannot_be_copied_is_said_before_anything_is_written(
-    there: Registry, production: Registry, keys: Keys
-) -> None:
+def test_what_cannot_be_copied_is_said_before_any_writing(there: Registry, production: Registry, keys: Keys) -> None:
     source = staging_places(there)
     unsigned = put_server(source.images, "unsigned", User="0:0").digest
     layer = {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "size": 9}

@@ -366,7 +366,7 @@ def test_the_image_goes_to_the_registry_that_the_target_admits(
         ),
     ],
 )  # fmt: skip
-def test_what_cannot_be_copied_is_refused_before_anything_is_written(
+def test_what_cannot_be_copied_is_refused_before_any_writing(
     two: TwoRegistries, spoil: Callable[[TwoRegistries], object], error: type[Exception], sentence: str
 ) -> None:
     if error is not ImageRegistryError or sentence == "does not answer":
