@@ -167,7 +167,8 @@ publish: export KEY ?=
 publish: setup  ## push and sign the newest images, or VERSION's  ## [SERVICE=] [PART="judge mlflow churn"] [KEY=file] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) image)
 	@for part in $(PART); do \
-	  $(PY) -m services.image.publish --record build/images/$$part.json $${KEY:+--key "$$KEY"} || exit 1; done
+	  $(PY) -m services.image.publish --record build/images/$$part.json $${KEY:+--key "$$KEY"} && \
+	  $(PY) -m k8s.platform.pins --record build/images/$$part.json || exit 1; done
 
 ##@ A cluster, the one that KUBECONFIG names
 
