@@ -32,7 +32,7 @@ _INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True)
-class Target:
+class ClusterService:
     """A service of the cluster and its port; `variable` gets the address at which it is reached here."""
 
     variable: str
@@ -41,7 +41,7 @@ class Target:
     port: int
 
     @classmethod
-    def parse(cls, text: str) -> Target:
+    def parse(cls, text: str) -> ClusterService:
         """Reads VARIABLE=namespace/service:port.
 
         Raises:
@@ -54,7 +54,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Pace:
+class TunnelPace:
     """Seconds and tries until the first connection is given up, and seconds before a lost one is made again."""
 
     first_seconds: float = 60.0
@@ -88,7 +88,7 @@ class _Forward:
 
 
 @contextlib.contextmanager
-def reached(target: Target, pace: Pace = Pace()) -> Iterator[str]:
+def reached(target: ClusterService, pace: TunnelPace = TunnelPace()) -> Iterator[str]:
     """The address of a service while this lasts.
 
     Raises:
@@ -110,7 +110,7 @@ def reached(target: Target, pace: Pace = Pace()) -> Iterator[str]:
             keeper.join()
 
 
-def _wait(port: int, target: Target, forward: _Forward, pace: Pace) -> None:
+def _wait(port: int, target: ClusterService, forward: _Forward, pace: TunnelPace) -> None:
     end = time.monotonic() + pace.first_seconds
     while True:
         with contextlib.suppress(OSError), socket.create_connection((_HERE, port), timeout=1):
@@ -130,7 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the command's exit status, or 1 if a service is not reached."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        targets, command = [Target.parse(word) for word in words[: words.index("--")]], words[words.index("--") + 1 :]
+        targets, command = (
+            [ClusterService.parse(word) for word in words[: words.index("--")]],
+            words[words.index("--") + 1 :],
+        )
     except ValueError:
         print("write VARIABLE=namespace/service:port ... -- COMMAND", file=sys.stderr)
         return _WRONG_INPUT

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s.cluster.tunnel import Pace, Target, main, reached
+from k8s.cluster.tunnel import TunnelPace, ClusterService, main, reached
 from k8s.errors import ClusterError
 from tests.patience import patient
 
@@ -54,8 +54,8 @@ def answered(address: str) -> str:
 
 
 def test_a_connection_that_ends_is_made_again(kubectl: Path) -> None:
-    target = Target.parse("KFP_ENDPOINT=kubeflow/ml-pipeline:8888")
-    with reached(target, Pace(again_seconds=0)) as address:
+    target = ClusterService.parse("KFP_ENDPOINT=kubeflow/ml-pipeline:8888")
+    with reached(target, TunnelPace(again_seconds=0)) as address:
         assert answer(address) == "here"
         assert answered(address) == "here"
     port = address.rpartition(":")[2]
@@ -72,10 +72,10 @@ def test_a_command_gets_the_address_and_gives_its_status(kubectl: Path) -> None:
 
 def test_a_service_that_is_not_reached_is_said(kubectl: Path) -> None:
     (kubectl / "kubectl").write_text('#!/bin/sh\necho "services \\"mlflow\\" is forbidden" >&2; exit 1\n')
-    target = Target.parse("MLFLOW=canario/mlflow:80")
+    target = ClusterService.parse("MLFLOW=canario/mlflow:80")
     with (
         pytest.raises(ClusterError, match=r"canario/mlflow is not reached: .*forbidden"),
-        reached(target, Pace(again_seconds=0)),
+        reached(target, TunnelPace(again_seconds=0)),
     ):
         pass
 
