@@ -52,5 +52,5 @@ def test_a_caller_may_nothing_else(caller: str) -> None:
         )  # fmt: skip
         assert may.stdout.strip() == "no", words
     elsewhere = ClusterService("DNS", "kube-system", "kube-dns", 53)
-    with pytest.raises(ClusterError, match="kube-dns is not reached: .*forbidden"), reached(elsewhere):
+    with pytest.raises(ClusterError, match=r"kube-dns is not reached: .*forbidden"), reached(elsewhere):
         pass
