@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s.cluster.tunnel import TunnelPace, ClusterService, main, reached
+from k8s.cluster.tunnel import ClusterService, TunnelPace, main, reached
 from k8s.errors import ClusterError
 from tests.patience import patient
 
