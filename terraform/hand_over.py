@@ -11,8 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,13 +22,14 @@ import yaml
 
 from components.files import write_atomically
 from components.image.signature_place import VARIABLE
+from k8s.rendering.environment_registry import REGISTRY, SIGNATURES, annotation_path
 from terraform.commands import CloudError, Outputs, Run, enter, outputs, run
 
 _ROOT = Path(__file__).resolve().parents[1]
 _MARK: Final = "# What Terraform handed over; `make tf-handover` writes what follows.\n"
-_PLACE: Final = "/metadata/annotations/canario~1"
-_REGISTRY: Final = re.compile(rf"^( *- ){{op: \w+, path: {_PLACE}registry, value: [^\s}},]+}}\n", re.MULTILINE)
-_SIGNATURES: Final = re.compile(rf"^ *- {{op: \w+, path: {_PLACE}signatures, .*}}\n", re.MULTILINE)
+_PLACES: Final = {annotation: annotation_path(annotation) for annotation in (REGISTRY, SIGNATURES)}
+_REGISTRY: Final = re.compile(rf"^( *- ){{op: \w+, path: {_PLACES[REGISTRY]}, value: [^\s}},]+}}\n", re.MULTILINE)
+_SIGNATURES: Final = re.compile(rf"^ *- {{op: \w+, path: {_PLACES[SIGNATURES]}, .*}}\n", re.MULTILINE)
 _NAMESPACE: Final = "canario"
 
 
@@ -45,6 +48,8 @@ def hand_over(environment: str, root: Path, run: Run) -> None:
     enter(found.cluster, run)
     run(["kubectl", "apply", "--server-side", "--kustomize", str(folder / "configs")])
     apply_secret(found, run)
+    for line in github_commands(found):
+        _say(line)
     _say(f"{found.cluster.name} has the namespaces and MLflow's secret; next: make platform ENV={environment}")
     _say(f"before `make publish`: export REGISTRY={found.repository} {VARIABLE}={found.signatures}")
 
@@ -71,8 +76,8 @@ def write_registries(folder: Path, repository: str, signatures: str) -> Path:
     """
     file = folder / "kustomization.yaml"
     lines = (
-        rf"\g<1>{{op: replace, path: {_PLACE}registry, value: {repository}}}\n"
-        rf"\g<1>{{op: add, path: {_PLACE}signatures, value: {signatures}}}\n"
+        rf"\g<1>{{op: replace, path: {_PLACES[REGISTRY]}, value: {repository}}}\n"
+        rf"\g<1>{{op: add, path: {_PLACES[SIGNATURES]}, value: {signatures}}}\n"
     )
     text, count = _REGISTRY.subn(lines, _SIGNATURES.sub("", file.read_text(encoding="utf-8")))
     if count != 1:
@@ -86,6 +91,15 @@ def apply_secret(found: Outputs, run: Run) -> None:
         file = Path(place, "secret.json")
         file.write_text(json.dumps(secret(found, password(found, run))), encoding="utf-8")
         run(["kubectl", "apply", "--server-side", "--filename", str(file)])
+
+
+def github_commands(found: Outputs) -> Iterator[str]:
+    """The commands that tell the workflows on GitHub their accounts and their cluster; a person runs them, once."""
+    if found.workflows:
+        yield "the workflows get accounts; once on GitHub, by whoever may change its settings:"
+    for environment, variables in sorted(found.workflows.items()):
+        for name, value in sorted(variables.items()):
+            yield f"  gh variable set {name} --env {environment} --body {shlex.quote(value)}"
 
 
 def password(found: Outputs, run: Run) -> str:
