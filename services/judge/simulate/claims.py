@@ -62,7 +62,7 @@ def claims(
 def _exposure(rows: Sequence[PlanRow], played: Sequence[WorldRow]) -> list[Claim]:
     """Claims that callers meet no more harm than `exposure` bounds."""
     harmful = [row for row in rows if row.excess > 1 and not row.late]
-    beyond = max((surely_above(row.beyond, row.rollouts) for row in harmful), default=1.0)
+    beyond = max((surely_above(int(row.beyond), row.rollouts) for row in harmful), default=1.0)
     exposed = max((row.exposed_part for row in played if row.harmful), default=math.inf)
     return [
         Claim("share x excess beyond the margin, from the second weight on: surely in", beyond, _PROMOTED_LIMIT),

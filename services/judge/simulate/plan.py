@@ -50,7 +50,7 @@ class PlanRow:
     enough: float | None
     late: bool = False
     harm_missed: float = 0.0
-    beyond: int = 0
+    beyond: float = 0
 
 
 def plan(rollouts: int, *, short: bool = False) -> list[tuple[Case, int]]:

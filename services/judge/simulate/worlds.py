@@ -113,9 +113,9 @@ def _given_up() -> Iterator[ScrapedCase]:
     for rate in _RATES:
         yield ScrapedCase("1 % of the canary's requests time out at the gateway", "error_ratio", 0.0, rate,
                           _USUAL_SCRAPE, lost=0.01, replicas=2, told=True)  # fmt: skip
-    cases = (("equal, one of the champion's replicas dies every 5 minutes", "champion", 0.0),
-             ("equal, one of the canary's replicas dies every 5 minutes", "canary", 0.0),
-             ("1 % time out at the gateway, one of the champion's replicas dies", "champion", 0.01))  # fmt: skip
+    cases = (("equal, one of the champion's replicas dies for 20 s", "champion", 0.0),
+             ("equal, one of the canary's replicas dies for 20 s", "canary", 0.0),
+             ("1 % time out at the gateway, a replica of the champion dies", "champion", 0.01))  # fmt: skip
     for name, side, lost in cases:
         yield ScrapedCase(name, "error_ratio", 0.0, _USUAL_RATE, _USUAL_SCRAPE, lost=lost, replicas=3,
                           told=True, operations=Operations(killed=side))  # fmt: skip

@@ -213,7 +213,13 @@ def test_a_world_is_refuted_once_its_rate_is_surely_too_high(promoted: int, met:
 def test_everything_is_shown_written_and_drawn(tmp_path: Path) -> None:
     fates = np.array([PROMOTED, FAILED, WAITING])
     outcome = SimulatedOutcome(
-        Case("no worse", None, 0, 10, 10, 50), fates, np.array([10.0, 20.0, 30.0]), fates, 99.0, np.zeros(3)
+        Case("no worse", None, 0, 10, 10, 50),
+        fates,
+        np.array([10.0, 20.0, 30.0]),
+        fates,
+        99.0,
+        np.zeros(3),
+        np.zeros(3),
     )
     found = rows([outcome])
     assert (found[0].median_requests, found[0].ninety_percent_requests) == (20.0, math.inf)
