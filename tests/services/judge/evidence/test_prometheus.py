@@ -140,7 +140,7 @@ def test_a_rollout_is_read_from_raw_samples_and_roles_from_pods() -> None:
     assert labels.endswith('|canario_label_slot_seconds",service="churn",namespace="models"}[132s]')
 
 
-def test_a_pod_that_is_there_and_cannot_be_read_is_known_to_be_there() -> None:
+def test_a_pod_that_cannot_be_read_is_known_to_be_there() -> None:
     async def go(address: str) -> dict[str, float]:
         source = PrometheusSource(f"http://{address}", lambda: prometheus.now)
         await source.follow(CHURN, ROLLOUT)
