@@ -1,8 +1,8 @@
 """Publishes an image that `make image` made: `python -m services.image.publish --record build/images/churn.json`.
 
 The image is pushed to the registry in its name, unless it is there, and signed there by digest; the package's bill of
-materials is attested. Only then does the record name the digest, so no release can name an unsigned image. Without
---key the signature is keyless, with the identity of the running workflow; for that cosign must be on the PATH.
+materials is attested. Only then does the record name the digest, so no release can name an unsigned image. The first
+signer of the environment (`k8s/envs/<env>/signers.yaml`) signs; --key names the file of a key that is in no KMS.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from components.image.record import BuiltImage, read_record, write_record
 from components.image.repository import open_repository
 from components.image.server import SERVER_IMAGE
 from components.package.papers import materials_file
+from components.signing.signer_options import add_signer_options, chosen_key
 from services.image.engine import find_engine
 from services.image.errors import EngineError, ImageError
 from services.image.model import NOWHERE
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status is 1 when any part of publishing failed."""
     args = _parser().parse_args(arguments)
     try:
-        reference = publish(args.record, args.out, args.key)
+        reference = publish(args.record, args.out, chosen_key(args))
     except (ComponentError, ImageError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def publish(record: Path, out: Path, key: Path | None) -> str:
+def publish(record: Path, out: Path, key: str | Path | None) -> str:
     """Pushes and signs the image of a record and adds its line to `<out>/published/checksums.txt`.
 
     Returns:
@@ -124,9 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--record", type=Path, required=True, help="the record that `make image` wrote of the image")
-    parser.add_argument(
-        "--key", type=Path, help="private key, in PEM or made by cosign; by default the signature is keyless"
-    )
+    add_signer_options(parser)
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="folder of packages and records")
     return parser
 
