@@ -31,14 +31,14 @@ def bring_controllers(environment: str, asked: Sequence[str], say: Callable[[str
     Raises:
         DeployError: a requested controller is not known, or an installation failed.
     """
-    found = _found()
-    lacking = list(missing(read_controllers(), found, asked))
+    found, local = _found(), environment == _LOCAL
+    lacking = list(missing(read_controllers(), found, asked, local=local))
     for controller in lacking:
         wreck = found.wreck(controller)
         if wreck.startswith("pending-"):
             raise ClusterError(_pending(controller, wreck))
         say(f"{controller.name}: {f'its release is {wreck}' if wreck else 'is missing'}, is being installed")
-        _bring(controller, local=environment == _LOCAL)
+        _bring(controller, local=local)
     say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
 
 

@@ -1,6 +1,7 @@
 """Writes the objects that Flux applies: the rendered charts of each release in a followed environment.
 
-    python -m k8s.rendering.render            writes k8s/envs/<env>/rendered/ for every followed environment
+    python -m k8s.rendering.render            writes k8s/envs/<env>/rendered/ for every followed environment,
+                                              and k8s/envs/<env>/configs/signers.yaml for each that checks signatures
     python -m k8s.rendering.render --check    lists the files that are out of date
 
 A followed environment is one with a folder `flux`. Its objects are made only from the release, the service's spec, the
@@ -38,6 +39,7 @@ from k8s.rendering.environment_files import (
     values_text,
 )
 from k8s.rendering.server_settings import faked_faults
+from k8s.rendering.signature_rules import rules_file, signature_rules
 
 _ROOT = Path(__file__).resolve().parents[2]
 #: The platform's own chart, its release and its namespace.
@@ -135,7 +137,7 @@ def wanted(root: Path) -> dict[str, str]:
         DeployError: a release cannot run in its environment, or helm is missing.
         ComponentError: a release or a spec is wrong.
     """
-    texts = {}
+    texts = signature_rules(root)
     for environment in followed(root):
         texts[rendered_file(environment, PLATFORM)] = platform_objects(root, environment)
         for service in sorted(path.parent.name for path in root.glob("services/*/service.yaml")):
@@ -148,7 +150,8 @@ def wanted(root: Path) -> dict[str, str]:
 
 def differing(root: Path, texts: dict[str, str]) -> list[str]:
     """The files of rendered objects that are out of date, missing, or without a release."""
-    there = {str(path.relative_to(root)): path for path in root.glob("k8s/envs/*/rendered/*")}
+    written = (*root.glob("k8s/envs/*/rendered/*"), *root.glob(rules_file("*")))
+    there = {str(path.relative_to(root)): path for path in written}
     stale = [name for name, text in texts.items() if name not in there or there[name].read_text("utf-8") != text]
     return sorted({*stale, *(there.keys() - texts.keys())})
 

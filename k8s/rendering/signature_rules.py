@@ -1,0 +1,82 @@
+"""Writes who may have signed an image, as Kyverno reads it: a patch of k8s/configs/signatures/policy.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from components.errors import SigningError
+from components.signing.signers import FILE, Signer, Signers, check_apart, read_signers
+from k8s.errors import EnvironmentFileError
+
+#: The name of the policy, and of its rules elsewhere in k8s/configs/signatures.
+POLICY: Final = "canario-signatures"
+_HEAD: Final = f"# Written by `make render` from {FILE}, which says who signs; change that.\n"
+
+
+def rules_file(environment: str) -> str:
+    """The path of an environment's patch."""
+    return f"k8s/envs/{environment}/configs/{FILE}"
+
+
+def signature_rules(root: Path) -> dict[str, str]:
+    """The patches of all environments of a tree that check signatures, path -> text.
+
+    Raises:
+        EnvironmentFileError: an environment does not say who signs, or two have the same signer.
+    """
+    environments = root / "k8s" / "envs"
+    try:
+        check_apart(environments)
+        found = {path.parent.name: read_signers(path.parent) for path in sorted(environments.glob(f"*/{FILE}"))}
+    except SigningError as error:
+        raise EnvironmentFileError(str(error)) from error
+    return {rules_file(name): _text(name, signers) for name, signers in found.items() if not signers.unchecked}
+
+
+def _text(environment: str, signers: Signers) -> str:
+    names = [one.name for one in signers.signers]
+    attestors = ", ".join(f'attestors["{name}"]' for name in names)
+    reason = f" has no good signature of {' or '.join(names)}, who sign what runs in {environment}"
+    document = {
+        "apiVersion": "policies.kyverno.io/v1beta1",
+        "kind": "ImageValidatingPolicy",
+        "metadata": {"name": POLICY},
+        "spec": {
+            "attestors": [_attestor(one) for one in signers.signers],
+            "variables": [
+                {
+                    "name": "unsigned",
+                    "expression": f"images.all.filter(image, verifyImageSignatures(image, [{attestors}]) < 1)",
+                }
+            ],
+            "validations": [
+                {
+                    "expression": "variables.unsigned.size() == 0",
+                    "messageExpression": f"'image ' + variables.unsigned[0] + '{reason}'",
+                }
+            ],
+        },
+    }
+    return _HEAD + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120)
+
+
+def _attestor(signer: Signer) -> dict[str, Any]:
+    """A key needs no log of sigstore's: whoever has the key may sign, whenever."""
+    if signer.workflow:
+        return {"name": signer.name, "cosign": {"keyless": {"identities": [signer.workflow.model_dump()]}}}
+    quiet = {"insecureIgnoreTlog": True, "insecureIgnoreSCT": True}
+    return {"name": signer.name, "cosign": {"key": {"data": signer.key}, "ctlog": quiet}}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as a block."""
+
+
+def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _block)
