@@ -31,7 +31,7 @@ def broken_glass(namespace: str) -> str:
     Raises:
         ClusterError: the namespace cannot be read.
     """
-    metadata = kubectl.get_json("get", "namespace", namespace)["metadata"]
+    metadata = kubectl.get_json("get", "namespace", namespace).get("metadata", {})
     if metadata.get("labels", {}).get(_LABEL) != _UNCHECKED:
         return ""
     return str(metadata.get("annotations", {}).get(_ANNOTATION) or "broken, by whom is not known")

@@ -20,7 +20,7 @@ _MANAGER: Final = "kustomize-controller"
 _LOOK_SECONDS: Final = 1.0
 #: The API server's words where a rule of admission refuses, or who has to be asked for it is away.
 _REFUSED: Final = ("denied the request", "denied request", "failed calling webhook")
-#: A refusal that lasts so long is one: Flux tries again each minute, and a rule may be a moment younger than its engine.
+#: A refusal that lasts so long is one: Flux tries again each minute, and a rule may be younger than its engine.
 _REFUSED_SECONDS: Final = 90.0
 
 

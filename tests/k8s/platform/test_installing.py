@@ -14,9 +14,9 @@ from k8s.platform.installing import bring_controllers
 from tests.programs import program
 from tests.repo.tree import ROOT
 
-CRDS = "tlsroutes.gateway.networking.k8s.io canaries.flagger.app"
+CRDS = "tlsroutes.gateway.networking.k8s.io canaries.flagger.app imagevalidatingpolicies.policies.kyverno.io"
 ENVIRONMENTS = sorted(path.parent.name for path in ROOT.glob("k8s/envs/*/platform.yaml"))
-THERE = "traefik metrics-server prometheus flagger"
+THERE = "traefik metrics-server prometheus flagger kyverno-admission-controller"
 
 
 @pytest.fixture
