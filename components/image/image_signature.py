@@ -21,10 +21,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from components.digest import sha256
 from components.errors import SigningError
-from components.image.documents import OCI_MANIFEST, Manifest
 from components.image.image_name import ImageName
 from components.image.registry_session import is_plain
 from components.image.repository import ImageRepository, open_repository
+from components.image.signature_place import (
+    ATTESTATIONS,
+    SIGNATURES,
+    add_layers,
+    read_layers,
+    signature_tag,
+    signatures_of,
+)
 from components.package.signature import encoded
 from components.signing.keys import ALGORITHM, SigningKey, open_key, run_cosign
 
@@ -33,7 +40,6 @@ _SIGNED_TYPE: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 _ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope.v1+json"
 _STATEMENT_TYPE: Final = "application/vnd.in-toto+json"
 _CYCLONEDX: Final = "https://cyclonedx.org/bom"
-_CONFIG_TYPE: Final = "application/vnd.oci.image.config.v1+json"
 
 
 def sign_image(image: ImageName, key: str | Path | None, materials: bytes | None = None) -> None:
@@ -54,10 +60,10 @@ def sign_image(image: ImageName, key: str | Path | None, materials: bytes | None
         _sign_keyless(image, materials)
         return
     pair = open_key(key)
-    repository = open_repository(image)
-    _add(repository, f"{_file_name(image.digest)}.sig", _signed(image, pair))
+    repository = open_repository(signatures_of(image))
+    _add(repository, signature_tag(image.digest, SIGNATURES), _signed(image, pair))
     if materials is not None:
-        _add(repository, f"{_file_name(image.digest)}.att", _attested(image, materials, pair))
+        _add(repository, signature_tag(image.digest, ATTESTATIONS), _attested(image, materials, pair))
 
 
 def is_signed(image: ImageName, public: str) -> bool:
@@ -68,16 +74,12 @@ def is_signed(image: ImageName, public: str) -> bool:
         ImageRegistryError: the registry refuses.
     """
     key = _read_public_key(public)
-    repository = open_repository(image)
-    there = repository.manifest(f"{_file_name(image.digest)}.sig")
-    return any(_names(repository, one, image.digest, key) for one in (there.document["layers"] if there else ()))
+    there = read_layers(open_repository(signatures_of(image)), signature_tag(image.digest, SIGNATURES))
+    return any(_names(one, payload, image.digest, key) for one, payload in there)
 
 
-def _names(
-    repository: ImageRepository, descriptor: Mapping[str, Any], digest: str, key: ec.EllipticCurvePublicKey
-) -> bool:
+def _names(descriptor: Mapping[str, Any], payload: bytes, digest: str, key: ec.EllipticCurvePublicKey) -> bool:
     """Whether one signature is the key's, and is of this digest."""
-    payload = repository.read_blob(descriptor["digest"])
     try:
         key.verify(b64decode(descriptor["annotations"][_SIGNATURE]), payload, ALGORITHM)
         return bool(json.loads(payload)["critical"]["image"]["docker-manifest-digest"] == digest)
@@ -165,29 +167,8 @@ def _attested(image: ImageName, materials: bytes, key: SigningKey) -> _Entry:
 
 def _add(repository: ImageRepository, tag: str, entry: _Entry) -> None:
     """Adds an entry to those under a tag, unless one there says the same."""
-    there = repository.manifest(tag)
-    others: list[dict[str, Any]] = there.document["layers"] if there else []
-    if any(entry.is_said_by(one, repository.read_blob(one["digest"])) for one in others):
-        return
-    layers = [*others, entry.descriptor()]
-    config = _json(
-        {
-            "architecture": "",
-            "config": {},
-            "os": "",
-            "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
-        }
-    )
-    for content in (entry.content, config):
-        if not repository.has_blob(sha256(content)):
-            repository.send_blob(sha256(content), content)
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": {"mediaType": _CONFIG_TYPE, "size": len(config), "digest": sha256(config)},
-        "layers": layers,
-    }
-    repository.put_manifest(Manifest(_json(manifest), OCI_MANIFEST), tag, may_move=True)
+    if not any(entry.is_said_by(one, content) for one, content in read_layers(repository, tag)):
+        add_layers(repository, tag, [(entry.descriptor(), entry.content)])
 
 
 def _sign_keyless(image: ImageName, materials: bytes | None) -> None:
@@ -203,10 +184,6 @@ def _sign_keyless(image: ImageName, materials: bytes | None) -> None:
 
 def _signature(key: SigningKey, content: bytes) -> str:
     return b64encode(key.sign(content, ALGORITHM)).decode()
-
-
-def _file_name(digest: str) -> str:
-    return digest.replace(":", "-")
 
 
 def _json(document: Mapping[str, Any]) -> bytes:

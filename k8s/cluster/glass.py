@@ -18,9 +18,9 @@ from typing import Any, Final
 from k8s.cluster import kubectl
 from k8s.errors import DeployError
 
-_LABEL: Final = "canario/signatures"
-_ANNOTATION: Final = "canario/glass"
-_UNCHECKED: Final = "unchecked"
+#: A label, by which the rules choose namespaces, and an annotation, which has room for the trace.
+_GLASS: Final = "canario/glass"
+_BROKEN: Final = "broken"
 #: Flux undoes what a manager whose name begins with kubectl wrote.
 _MANAGER: Final = "canario-glass"
 
@@ -32,9 +32,9 @@ def broken_glass(namespace: str) -> str:
         ClusterError: the namespace cannot be read.
     """
     metadata = kubectl.get_json("get", "namespace", namespace).get("metadata", {})
-    if metadata.get("labels", {}).get(_LABEL) != _UNCHECKED:
+    if metadata.get("labels", {}).get(_GLASS) != _BROKEN:
         return ""
-    return str(metadata.get("annotations", {}).get(_ANNOTATION) or "broken, by whom is not known")
+    return str(metadata.get("annotations", {}).get(_GLASS) or "broken, by whom is not known")
 
 
 def break_glass(namespace: str, reason: str) -> str:
@@ -44,7 +44,7 @@ def break_glass(namespace: str, reason: str) -> str:
         ClusterError: the cluster does not let us.
     """
     trace = f"broken by {_who()} at {_now()}: {' '.join(reason.split())}"
-    _write(namespace, _UNCHECKED, trace)
+    _write(namespace, _BROKEN, trace)
     _tell(namespace, "Warning", "GlassBroken", trace)
     return trace
 
@@ -65,7 +65,7 @@ def mend_glass(namespace: str) -> str:
 
 
 def _write(namespace: str, label: str | None, trace: str) -> None:
-    patch = {"metadata": {"labels": {_LABEL: label}, "annotations": {_ANNOTATION: trace}}}
+    patch = {"metadata": {"labels": {_GLASS: label}, "annotations": {_GLASS: trace}}}
     kubectl.kubectl(
         *("patch", "namespace", namespace, "--type=merge", f"--field-manager={_MANAGER}", "--patch", json.dumps(patch))
     )

@@ -47,7 +47,7 @@ def test_broken_and_mended_glass_says_who_when_and_why(namespace: Namespace) -> 
     trace = glass.broken_glass("models")
     assert trace.startswith("broken by ann at 2")
     assert trace.endswith("Z: the registry lost its signatures")
-    assert namespace.metadata["labels"] == {"canario/admission": "models", "canario/signatures": "unchecked"}
+    assert namespace.metadata["labels"] == {"canario/admission": "models", "canario/glass": "broken"}
     assert glass.main(["--mend"]) == 0
     assert glass.broken_glass("models") == ""
     assert namespace.metadata["annotations"]["canario/glass"].startswith(f"{trace}; mended by ann at 2")
