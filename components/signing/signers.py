@@ -74,7 +74,17 @@ class Signers(ClosedModel):
         names = [one.name for one in self.signers]
         if len(set(names)) != len(names):
             raise ValueError("signers: two have the same name")
+        if self.keys and self.is_keyless:
+            raise ValueError(
+                "signers: the model server, which knows keys only, would refuse what the workflow signs; name keys or "
+                "workflows, and not both"
+            )
         return self
+
+    @property
+    def is_keyless(self) -> bool:
+        """Whether a workflow signs, whose signatures only Kyverno can check: those of the images."""
+        return any(one.workflow for one in self.signers)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -103,14 +113,18 @@ def read_signers(environment: Path) -> Signers:
 
 
 def package_keys(environment: Path) -> str:
-    """The keys that are believed for packages, in PEM, one after the other; empty where none is checked.
+    """The keys that are believed for packages, in PEM, one after the other.
+
+    Empty where the server checks none: a workflow's signature of the image also covers the package in it.
 
     Raises:
         SigningError: a file is missing or wrong.
     """
     own = read_signers(environment)
-    earlier = read_signers(environment.parent / own.packages_from) if own.packages_from else None
-    return "".join(dict.fromkeys((*own.keys, *(earlier.keys if earlier else ()))))
+    believed = [own, *([read_signers(environment.parent / own.packages_from)] if own.packages_from else [])]
+    if any(one.is_keyless for one in believed):
+        return ""
+    return "".join(dict.fromkeys(key for one in believed for key in one.keys))
 
 
 def key_of(environment: Path, given: str) -> str | None:

@@ -25,6 +25,7 @@ from components.errors import ComponentError
 from components.files import write_atomically
 from components.git.repository import Repository
 from components.releases.release_file import Release, environment_folder, release_file, release_text
+from components.spec.reading.block_yaml import BlockDumper
 from components.spec.reading.loading import load_spec
 from components.spec.reading.strict_yaml import load_yaml
 from k8s.cluster import helm
@@ -162,26 +163,11 @@ def _objects(manifests: str, namespace: str) -> str:
     for one in documents:
         one["metadata"].setdefault("namespace", namespace)
     head = "# Written by `make render`; change what it is made from.\n"
-    return head + yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+    return head + yaml.dump_all(documents, Dumper=BlockDumper, sort_keys=False, width=120, allow_unicode=True)
 
 
 def _is_hook(document: dict[str, Any]) -> bool:
     return "helm.sh/hook" in document["metadata"].get("annotations", {})
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as a block, so that a review shows which lines changed."""
-
-    def ignore_aliases(self, _data: object) -> bool:
-        """Returns True: every object is written out in full, without YAML aliases."""
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,6 +9,7 @@ import yaml
 
 from components.errors import SigningError
 from components.signing.signers import FILE, Signer, Signers, check_apart, read_signers
+from components.spec.reading.block_yaml import BlockDumper
 from k8s.errors import EnvironmentFileError
 
 #: The name of the policy, and of its rules elsewhere in k8s/configs/signatures.
@@ -60,7 +61,7 @@ def _text(environment: str, signers: Signers) -> str:
             ],
         },
     }
-    return _HEAD + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120)
+    return _HEAD + yaml.dump(document, Dumper=BlockDumper, sort_keys=False, width=120)
 
 
 def _attestor(signer: Signer) -> dict[str, Any]:
@@ -69,14 +70,3 @@ def _attestor(signer: Signer) -> dict[str, Any]:
         return {"name": signer.name, "cosign": {"keyless": {"identities": [signer.workflow.model_dump()]}}}
     quiet = {"insecureIgnoreTlog": True, "insecureIgnoreSCT": True}
     return {"name": signer.name, "cosign": {"key": {"data": signer.key}, "ctlog": quiet}}
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as a block."""
-
-
-def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _block)

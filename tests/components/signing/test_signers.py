@@ -69,6 +69,17 @@ def test_production_believes_packages_that_passed_in_staging(tmp_path: Path) -> 
     assert read_signers(place).keys == (mine,)
 
 
+def test_a_workflows_packages_are_left_to_the_look_at_the_image(tmp_path: Path) -> None:
+    """The server would refuse them; the signature of the image covers the package in it."""
+    environment(tmp_path, "staging", signers=[{"name": "train", "workflow": WORKFLOW}])
+    mine = [{"name": "p", "key": write_keys(tmp_path / "a").public}]
+    place = environment(tmp_path, "production", signers=mine, packages_from="staging")
+    assert package_keys(place) == package_keys(tmp_path / "staging") == ""
+    both = [*mine, {"name": "train", "workflow": WORKFLOW}]
+    with pytest.raises(SigningError, match="name keys or workflows, and not both"):
+        read_signers(environment(tmp_path, "mixed", signers=both))
+
+
 def test_two_environments_with_the_same_signer_are_refused(tmp_path: Path) -> None:
     public = write_keys(tmp_path / "a").public
     for name in ("production", "staging"):
