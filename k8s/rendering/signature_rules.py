@@ -42,7 +42,7 @@ def _text(environment: str, signers: Signers) -> str:
     attestors = ", ".join(f'attestors["{name}"]' for name in names)
     reason = f" has no good signature of {' or '.join(names)}, who sign what runs in {environment}"
     document = {
-        "apiVersion": "policies.kyverno.io/v1beta1",
+        "apiVersion": "policies.kyverno.io/v1",
         "kind": "ImageValidatingPolicy",
         "metadata": {"name": POLICY},
         "spec": {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from k8s.cluster import glass
+from k8s.cluster import glass, kubectl
 
 
 class Namespace:
@@ -37,7 +37,7 @@ class Namespace:
 def namespace(monkeypatch: pytest.MonkeyPatch) -> Namespace:
     stands = Namespace()
     for name in ("get_json", "kubectl", "create"):
-        monkeypatch.setattr(glass.kubectl, name, getattr(stands, name))
+        monkeypatch.setattr(kubectl, name, getattr(stands, name))
     return stands
 
 
