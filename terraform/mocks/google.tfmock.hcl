@@ -42,3 +42,15 @@ mock_data "google_kms_crypto_key_version" {
     public_key = [{ algorithm = "EC_SIGN_P256_SHA256", pem = "-----BEGIN PUBLIC KEY-----" }]
   }
 }
+
+mock_resource "google_iam_workload_identity_pool" {
+  defaults = {
+    name = "projects/1/locations/global/workloadIdentityPools/pool"
+  }
+}
+
+mock_resource "google_iam_workload_identity_pool_provider" {
+  defaults = {
+    name = "projects/1/locations/global/workloadIdentityPools/pool/providers/github"
+  }
+}

@@ -6,3 +6,8 @@ output "signers" {
     key  = one(data.google_kms_crypto_key_version.this[name].public_key).pem
   }]
 }
+
+output "id" {
+  description = "The key as IAM names it."
+  value       = google_kms_crypto_key.this.id
+}
