@@ -168,7 +168,8 @@ publish: export KEY ?=
 publish: setup  ## push and sign the newest images, or VERSION's  ## [SERVICE=] [ENV=] [PART="judge mlflow churn"] [KEY=file] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) image)
 	@for part in $(PART); do \
-	  $(PY) -m services.image.publish --record build/images/$$part.json --env $(ENV) $${KEY:+--key "$$KEY"} || exit 1; done
+	  $(PY) -m services.image.publish --record build/images/$$part.json --env $(ENV) $${KEY:+--key "$$KEY"} && \
+	  $(PY) -m k8s.platform.pins --record build/images/$$part.json || exit 1; done
 
 ##@ A cluster, the one that KUBECONFIG names
 
@@ -228,8 +229,10 @@ promote: export REPOSITORY ?= $(shell git remote get-url origin)
 promote: FROM ?= staging
 promote: TO ?= production
 promote: EVIDENCE ?= --namespace models
-promote: setup  ## propose for TO the release that passed in FROM  ## [SERVICE=] [FROM=staging] [TO=production] [REPOSITORY=url] [EVIDENCE="--record f"]
-	@$(PY) -m k8s.release.promote --service $(SERVICE) --from $(FROM) --to $(TO) --repository "$$REPOSITORY" $(EVIDENCE)
+promote: export KEY ?=
+promote: setup  ## propose for TO the release that passed in FROM  ## [SERVICE=] [FROM=staging] [TO=production] [REPOSITORY=url] [KEY=file] [EVIDENCE="--record f"]
+	@$(PY) -m k8s.release.promote --service $(SERVICE) --from $(FROM) --to $(TO) --repository "$$REPOSITORY" $(EVIDENCE) \
+	  $${KEY:+--key "$$KEY"}
 
 ##@ Terraform on Google Cloud
 

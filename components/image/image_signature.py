@@ -27,6 +27,7 @@ from components.image.repository import ImageRepository, open_repository
 from components.image.signature_place import (
     ATTESTATIONS,
     SIGNATURES,
+    VARIABLE,
     add_layers,
     read_layers,
     signature_tag,
@@ -42,7 +43,9 @@ _STATEMENT_TYPE: Final = "application/vnd.in-toto+json"
 _CYCLONEDX: Final = "https://cyclonedx.org/bom"
 
 
-def sign_image(image: ImageName, key: str | Path | None, materials: bytes | None = None) -> None:
+def sign_image(
+    image: ImageName, key: str | Path | None, materials: bytes | None = None, place: ImageName | None = None
+) -> None:
     """Signs an image by its digest and attests its bill of materials, if it has one.
 
     With a key, what is signed already is left as it is. Without one the running workflow's identity signs.
@@ -51,16 +54,17 @@ def sign_image(image: ImageName, key: str | Path | None, materials: bytes | None
         image: the image, by its digest.
         key: a file or an address in a KMS.
         materials: the bill of materials, in CycloneDX.
+        place: the repository of signatures; by default that of `$COSIGN_REPOSITORY`, or the image's own.
 
     Raises:
         SigningError: the key is unusable, or cosign is not there or failed.
         ImageRegistryError: the registry refuses.
     """
     if key is None:
-        _sign_keyless(image, materials)
+        _sign_keyless(image, materials, place)
         return
     pair = open_key(key)
-    repository = open_repository(signatures_of(image))
+    repository = open_repository(place or signatures_of(image))
     _add(repository, signature_tag(image.digest, SIGNATURES), _signed(image, pair))
     if materials is not None:
         _add(repository, signature_tag(image.digest, ATTESTATIONS), _attested(image, materials, pair))
@@ -171,15 +175,16 @@ def _add(repository: ImageRepository, tag: str, entry: _Entry) -> None:
         add_layers(repository, tag, [(entry.descriptor(), entry.content)])
 
 
-def _sign_keyless(image: ImageName, materials: bytes | None) -> None:
+def _sign_keyless(image: ImageName, materials: bytes | None, place: ImageName | None) -> None:
+    settings = {VARIABLE: place.bare} if place else {}
     how = ["--yes", *(["--allow-http-registry"] if is_plain(image.registry) else [])]
     reference = image.at(image.digest)
-    run_cosign("sign", *how, reference)
+    run_cosign("sign", *how, reference, settings=settings)
     if materials is not None:
         with tempfile.TemporaryDirectory(prefix="canario-materials-") as folder:
             path = Path(folder, "materials.json")
             path.write_bytes(materials)
-            run_cosign("attest", *how, "--type", "cyclonedx", "--predicate", str(path), reference)
+            run_cosign("attest", *how, "--type", "cyclonedx", "--predicate", str(path), reference, settings=settings)
 
 
 def _signature(key: SigningKey, content: bytes) -> str:

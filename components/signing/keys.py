@@ -7,10 +7,12 @@ prime256v1, so that one key signs both a package and its image.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from base64 import b64decode
 from binascii import Error as NotBase64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -69,8 +71,8 @@ def public_text(key: SigningKey) -> str:
     return key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
 
 
-def run_cosign(*arguments: str) -> str:
-    """What cosign prints.
+def run_cosign(*arguments: str, settings: Mapping[str, str] | None = None) -> str:
+    """What cosign prints; `settings` are more variables of its environment.
 
     Raises:
         SigningError: cosign is not there, failed, or had no end.
@@ -82,6 +84,7 @@ def run_cosign(*arguments: str) -> str:
             text=True,
             check=False,
             timeout=_SECONDS,
+            env={**os.environ, **(settings or {})},
             # It would ask a person for the password of a key: $COSIGN_PASSWORD has it.
             stdin=subprocess.DEVNULL,
         )

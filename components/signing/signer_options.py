@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 from components.code import ROOT
+from components.signing.key_place import check_key_place
+from components.signing.keys import is_in_kms
 from components.signing.signers import key_of
 
 
@@ -20,6 +22,8 @@ def chosen_key(args: argparse.Namespace) -> str | None:
     """What signs: a file, an address in a KMS, or None for the running workflow's identity.
 
     Raises:
-        SigningError: the environment believes another key, or needs to be given one.
+        SigningError: the environment believes another key, or needs to be given one; or a commit could give it away.
     """
+    if args.key and not is_in_kms(args.key):
+        check_key_place(Path(args.key))
     return key_of(args.environments / args.env, args.key)

@@ -99,12 +99,20 @@ def read_signers(environment: Path) -> Signers:
         SigningError: the file is missing or wrong; the message names every fault.
     """
     path = environment / FILE
+    text = path.read_text(encoding="utf-8") if path.is_file() else None
+    return parse_signers(text, str(path))
+
+
+def parse_signers(text: str | None, path: str) -> Signers:
+    """The signers in a file's text, or None where the file is missing; messages call it `path`.
+
+    Raises:
+        SigningError: the file is missing or wrong; the message names every fault.
+    """
+    if text is None:
+        raise SigningError(f"{path} is not there; it names who signs what runs there, or says why nothing is checked")
     try:
-        return Signers.model_validate(load_yaml(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise SigningError(
-            f"{path} is not there; it names who signs what runs in {environment.name}, or says why nothing is checked"
-        ) from error
+        return Signers.model_validate(load_yaml(text))
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
         raise SigningError("\n".join(f"{path}: {fault.removeprefix(': ')}" for fault in faults)) from error
@@ -137,18 +145,26 @@ def key_of(environment: Path, given: str) -> str | None:
     Raises:
         SigningError: the file is wrong, the given key is none of the signers', or the signer's key is needed.
     """
-    signers = read_signers(environment)
+    return key_among(read_signers(environment), environment.name, given)
+
+
+def key_among(signers: Signers, environment: str, given: str) -> str | None:
+    """As `key_of`, for signers that were read before.
+
+    Raises:
+        SigningError: the given key is none of the signers', or the signer's key is needed.
+    """
     if signers.unchecked:
         return given or None
     if given:
-        _check_believed(given, signers, environment.name)
+        _check_believed(given, signers, environment)
         return given
     first = signers.signers[0]
     if first.workflow:
         return None
     if not first.kms:
         raise SigningError(
-            f"{environment.name}'s signer {first.name} is a key that is in no KMS; give KEY=file of its private half"
+            f"{environment}'s signer {first.name} is a key that is in no KMS; give KEY=file of its private half"
         )
     return first.kms
 

@@ -11,6 +11,7 @@ from components.errors import SigningError
 from components.signing.signers import FILE, Signer, Signers, check_apart, read_signers
 from components.spec.reading.block_yaml import BlockDumper
 from k8s.errors import EnvironmentFileError
+from k8s.rendering.environment_registry import EnvironmentRegistry
 
 #: The name of the policy, and of its rules elsewhere in k8s/configs/signatures.
 POLICY: Final = "canario-signatures"
@@ -34,10 +35,21 @@ def signature_rules(root: Path) -> dict[str, str]:
         found = {path.parent.name: read_signers(path.parent) for path in sorted(environments.glob(f"*/{FILE}"))}
     except SigningError as error:
         raise EnvironmentFileError(str(error)) from error
-    return {rules_file(name): _text(name, signers) for name, signers in found.items() if not signers.unchecked}
+    checked = {name: signers for name, signers in found.items() if not signers.unchecked}
+    return {rules_file(name): _text(name, signers, _signatures(root, name)) for name, signers in checked.items()}
 
 
-def _text(environment: str, signers: Signers) -> str:
+def _signatures(root: Path, environment: str) -> str:
+    """The repository of an environment's signatures; empty where they are beside their images."""
+
+    def read(file: str) -> str | None:
+        path = root / file
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    return EnvironmentRegistry.read(environment, read).signatures
+
+
+def _text(environment: str, signers: Signers, signatures: str) -> str:
     names = [one.name for one in signers.signers]
     attestors = ", ".join(f'attestors["{name}"]' for name in names)
     reason = f" has no good signature of {' or '.join(names)}, who sign what runs in {environment}"
@@ -46,7 +58,7 @@ def _text(environment: str, signers: Signers) -> str:
         "kind": "ImageValidatingPolicy",
         "metadata": {"name": POLICY},
         "spec": {
-            "attestors": [_attestor(one) for one in signers.signers],
+            "attestors": [_attestor(one, signatures) for one in signers.signers],
             "variables": [
                 {
                     "name": "unsigned",
@@ -64,9 +76,10 @@ def _text(environment: str, signers: Signers) -> str:
     return _HEAD + yaml.dump(document, Dumper=BlockDumper, sort_keys=False, width=120)
 
 
-def _attestor(signer: Signer) -> dict[str, Any]:
+def _attestor(signer: Signer, signatures: str) -> dict[str, Any]:
     """A key needs no log of sigstore's: whoever has the key may sign, whenever."""
+    place = {"source": {"repository": signatures}} if signatures else {}
     if signer.workflow:
-        return {"name": signer.name, "cosign": {"keyless": {"identities": [signer.workflow.model_dump()]}}}
+        return {"name": signer.name, "cosign": {"keyless": {"identities": [signer.workflow.model_dump()]}, **place}}
     quiet = {"insecureIgnoreTlog": True, "insecureIgnoreSCT": True}
-    return {"name": signer.name, "cosign": {"key": {"data": signer.key}, "ctlog": quiet}}
+    return {"name": signer.name, "cosign": {"key": {"data": signer.key}, "ctlog": quiet, **place}}
