@@ -151,7 +151,7 @@ image: setup  ## put the newest package, or VERSION's, on the server's image  ##
 
 .PHONY: sign
 sign: export KEY ?=
-sign: setup  ## sign the newest package or that of VERSION  ## [SERVICE=] [KEY=key.pem] [VERSION=n]
+sign: setup  ## sign the newest package or that of VERSION  ## [SERVICE=] [KEY=file] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m services.signing --spec $(SPEC) $${KEY:+--key "$$KEY"}
 
@@ -165,10 +165,11 @@ platform-images: setup  ## build the images of the platform's own programs  ## [
 .PHONY: publish
 publish: PART ?= $(SERVICE)
 publish: export KEY ?=
-publish: setup  ## push and sign the newest images, or VERSION's  ## [SERVICE=] [PART="judge mlflow churn"] [KEY=key.pem] [VERSION=n]
+publish: setup  ## push and sign the newest images, or VERSION's  ## [SERVICE=] [PART="judge mlflow churn"] [KEY=file] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) image)
 	@for part in $(PART); do \
-	  $(PY) -m services.image.publish --record build/images/$$part.json $${KEY:+--key "$$KEY"} || exit 1; done
+	  $(PY) -m services.image.publish --record build/images/$$part.json $${KEY:+--key "$$KEY"} && \
+	  $(PY) -m k8s.platform.pins --record build/images/$$part.json || exit 1; done
 
 ##@ A cluster, the one that KUBECONFIG names
 

@@ -22,13 +22,14 @@ import yaml
 
 from components.files import write_atomically
 from components.image.signature_place import VARIABLE
+from k8s.rendering.environment_registry import REGISTRY, SIGNATURES, annotation_path
 from terraform.commands import CloudError, Outputs, Run, enter, outputs, run
 
 _ROOT = Path(__file__).resolve().parents[1]
 _MARK: Final = "# What Terraform handed over; `make tf-handover` writes what follows.\n"
-_PLACE: Final = "/metadata/annotations/canario~1"
-_REGISTRY: Final = re.compile(rf"^( *- ){{op: \w+, path: {_PLACE}registry, value: [^\s}},]+}}\n", re.MULTILINE)
-_SIGNATURES: Final = re.compile(rf"^ *- {{op: \w+, path: {_PLACE}signatures, .*}}\n", re.MULTILINE)
+_PLACES: Final = {annotation: annotation_path(annotation) for annotation in (REGISTRY, SIGNATURES)}
+_REGISTRY: Final = re.compile(rf"^( *- ){{op: \w+, path: {_PLACES[REGISTRY]}, value: [^\s}},]+}}\n", re.MULTILINE)
+_SIGNATURES: Final = re.compile(rf"^ *- {{op: \w+, path: {_PLACES[SIGNATURES]}, .*}}\n", re.MULTILINE)
 _NAMESPACE: Final = "canario"
 
 
@@ -75,8 +76,8 @@ def write_registries(folder: Path, repository: str, signatures: str) -> Path:
     """
     file = folder / "kustomization.yaml"
     lines = (
-        rf"\g<1>{{op: replace, path: {_PLACE}registry, value: {repository}}}\n"
-        rf"\g<1>{{op: add, path: {_PLACE}signatures, value: {signatures}}}\n"
+        rf"\g<1>{{op: replace, path: {_PLACES[REGISTRY]}, value: {repository}}}\n"
+        rf"\g<1>{{op: add, path: {_PLACES[SIGNATURES]}, value: {signatures}}}\n"
     )
     text, count = _REGISTRY.subn(lines, _SIGNATURES.sub("", file.read_text(encoding="utf-8")))
     if count != 1:

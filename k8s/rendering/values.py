@@ -78,6 +78,12 @@ class Signing(PlatformReference):
     )
 
 
+class PullSecret(PlatformReference):
+    """A secret with a login to the registry of the image."""
+
+    name: ObjectName = Field(description="Name of a secret of type kubernetes.io/dockerconfigjson.")
+
+
 class PredictionLog(PlatformReference):
     """The log of a replica's requests and answers."""
 
@@ -120,6 +126,9 @@ class Values(PlatformReference):
     package: Digest = Field(description="Release: digest of the model package in the image.")
     image: Image = Field(description="Release: the image of the model.")
     settings: dict[str, str] = Field(default_factory=dict, description="Release: more settings of the model server.")
+    image_pull_secrets: tuple[PullSecret, ...] = Field(
+        default=(), description="Secrets with logins to the image's registry, where nodes have none of their own."
+    )
     faults: Literal["refused", "allowed"] = Field(
         default="refused", description="Whether a release may fake faults by its settings, `CANARIO_FAULT_...`."
     )

@@ -23,6 +23,7 @@ from components.image.record import BuiltImage, read_record, write_record
 from components.image.repository import ImageRepository, open_repository
 from components.image.server import SERVER_IMAGE
 from components.package.papers import materials_file
+from components.signing.key_place import check_key_place
 from components.signing.signer import public_pem
 from services.image.engine import find_engine
 from services.image.errors import EngineError, ImageError
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status is 1 when any part of publishing failed."""
     args = _parser().parse_args(arguments)
     try:
+        if args.key:
+            check_key_place(args.key)
         reference = publish(args.record, args.out, args.key)
     except (ComponentError, ImageError) as error:
         print(error, file=sys.stderr)

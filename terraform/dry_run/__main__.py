@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import re
 import shutil
@@ -39,7 +40,11 @@ class WalkedStep:
     fault: str = ""
 
 
-class _ArgumentsError(Exception):
+class _Parsed(BaseException):
+    """A program has read its arguments; no program catches this."""
+
+
+class _ArgumentsError(BaseException):
     """The parser of one of our programs refuses its arguments."""
 
 
@@ -86,18 +91,15 @@ def walk(root: Path, place: Path) -> Iterator[WalkedStep]:
     }
     before = exports((root / "terraform" / "README.md").read_text(encoding="utf-8"))
     for command in commands((root / "README.md").read_text(encoding="utf-8")):
-        for path in _given_files(command, environment["HOME"]):
-            (tree / path).parent.mkdir(parents=True, exist_ok=True)
-            (tree / path).write_text("a token that may push", encoding="utf-8")
-        step = _run(command, before, tree, noted, environment)
+        step = _run(command, [*before, *_given_files(command)], tree, noted, environment)
         yield step
         if step.fault:
             return
 
 
-def _given_files(command: str, home: str) -> list[str]:
-    """The files that a person has by then, such as a token."""
-    return [path.replace("~", home).replace("$HOME", home) for path in re.findall(r"--from-file=\w+=(\S+)", command)]
+def _given_files(command: str) -> list[str]:
+    """Makes the files that a person has by then, such as a token: the command's own names are the shell's to read."""
+    return [f"echo of-a-person > {path}" for path in re.findall(r"--from-file=\w+=(\S+)", command)]
 
 
 def _write_programs(folder: Path) -> None:
@@ -126,19 +128,29 @@ def argument_fault(words: Sequence[str]) -> str:
     if words[0] != "python":
         return ""
     package = (ROOT / Path(*words[2].split("."))).is_dir()
-    module = importlib.import_module(f"{words[2]}.__main__" if package else words[2])
-    if not hasattr(module, "_parser"):
-        return "" if len(words) == 3 or words[2] == "terraform.hand_over" else f"{words[2]} takes no arguments"
-    with mock.patch.object(argparse.ArgumentParser, "error", _refuse):
+    program = importlib.import_module(f"{words[2]}.__main__" if package else words[2]).main
+    if not inspect.signature(program).parameters:
+        return f"{words[2]} takes no arguments" if words[3:] else ""
+    with mock.patch.multiple(argparse.ArgumentParser, error=_refuse, parse_args=_parse_only):
         try:
-            module._parser().parse_args(list(words[3:]))
+            program(list(words[3:]))
+        except _Parsed:
+            return ""
         except _ArgumentsError as refused:
             return f"{words[2]}: {refused}"
-    return ""
+    return f"{words[2]} does not read its arguments by argparse"
 
 
 def _refuse(_: argparse.ArgumentParser, message: str) -> None:
     raise _ArgumentsError(message)
+
+
+def _parse_only(parser: argparse.ArgumentParser, words: list[str]) -> None:
+    """Reads the arguments as the program would, and goes no further."""
+    _, unknown = parser.parse_known_args(words)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    raise _Parsed
 
 
 def _say(number: int, step: WalkedStep) -> None:
