@@ -279,6 +279,10 @@ tf-destroy: setup  ## destroy what the controllers made, then the environment  #
 	@. .ci/tf-secrets "$(ENV)" && for step in apply destroy; do \
 	  terraform -chdir=terraform/envs/$(ENV) $$step -var deletion_protection=false || exit 1; done
 
+.PHONY: cloud-dry-run
+cloud-dry-run: setup  ## walk README's way to a cloud, against written answers
+	@$(PY) -m terraform.dry_run
+
 .PHONY: tf-documents
 tf-documents: setup  ## write the modules' READMEs
 	@$(PY) -m terraform.documents
