@@ -166,7 +166,7 @@ class Values(PlatformReference):
         default=15,
         ge=1,
         le=600,
-        description="Longest request; a gateway that knows timeouts of an HTTPRoute ends longer ones (Traefik 3.7: none).",
+        description="Longest request; a gateway that knows an HTTPRoute's timeouts ends longer ones (Traefik: none).",
     )
     run_as_user: int = Field(default=1034, ge=1, description="Numeric id of the user that runs the image.")
     monitoring: Monitoring = Field(default=Monitoring(), description="The monitoring of the service.")
