@@ -109,7 +109,7 @@ class Replica:
 class Series:
     """All samples of one service; the canary's weight is in percent, times are Unix seconds.
 
-    `gateway` holds, for each replica of the gateway and each side, the requests that it answered itself, as errors.
+    `gateway` holds, for each replica of the gateway and each side, the requests that failed there, as errors.
     """
 
     weight_times: list[float] = field(default_factory=list)
