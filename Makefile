@@ -185,6 +185,12 @@ platform: setup  ## install what the cluster lacks: controllers, judge, MLflow  
 deploy: setup  ## deploy a service; VERSION releases its newest image first  ## [SERVICE=] [ENV=] [VERSION=n]
 	@$(PY) -m k8s.deploy --spec $(SPEC) --env $(ENV) $(if $(VERSION),--version $(VERSION))
 
+.PHONY: alert-test
+alert-test: export PROMETHEUS ?=
+alert-test: export ALERTMANAGER ?=
+alert-test: setup  ## send a test alert to whoever is told in ENV  ## [ENV=] [PROMETHEUS=namespace/service:port] [ALERTMANAGER=...]
+	@$(PY) -m k8s.alerts --env $(ENV) $${PROMETHEUS:+--prometheus "$$PROMETHEUS"} $${ALERTMANAGER:+--alertmanager "$$ALERTMANAGER"}
+
 .PHONY: verify
 verify: export HEADER ?=
 verify: export URL ?=

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from k8s.alerts.prerequisites import check_operator, check_secret
+from k8s.alerts.prometheus import lacking_rules
 from k8s.cluster import kubectl, nodes
+from k8s.cluster.forwarding import ServicePort
 from k8s.cluster.program import run
 from k8s.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.platform.address import check_followed, check_reverted
@@ -24,11 +27,16 @@ from k8s.platform.door import registry, rules
 from k8s.platform.installing import bring_controllers
 from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_size, tracking
 from k8s.platform.waiting import waiting
+from k8s.rendering.alerting import Alerting
+from k8s.rendering.environment_files import read_platform
 from k8s.rendering.render import PLATFORM, platform_settings
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CHART = _ROOT / "helm" / PLATFORM
 _ENVIRONMENTS = _ROOT / "k8s" / "envs"
+_PROMETHEUS = ServicePort("monitoring", "prometheus", 9090)
+#: A rule is loaded a few seconds after its ConfigMap is there.
+_RULES_SECONDS = 15.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _install(args: argparse.Namespace) -> None:
     flux = _ENVIRONMENTS / args.env / "flux"
+    alerts_file = f"k8s/envs/{args.env}/platform.yaml"
     if "flux" in args.with_controllers and flux.is_dir():
         if args.admit:
             raise EnvironmentFileError(
@@ -58,22 +67,34 @@ def _install(args: argparse.Namespace) -> None:
         bring_controllers(args.env, args.with_controllers, _say)
         kubectl.apply("--kustomize", str(flux))
         _say(f"flux: follows k8s/envs/{args.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
+        _warn(read_platform(_ROOT / alerts_file).alerts.gaps(alerts_file))
         return
     objects = rendered(args.env, args.set)
     check_reverted(objects, args.env)
     wanted = tracking(objects)
     _reach()
     require_secret(wanted, PLATFORM)
+    alerting = read_platform(_ROOT / alerts_file).alerts
+    check_operator(alerting, alerts_file)
     bring_controllers(args.env, args.with_controllers, _say)
     with rules(configs(args.env), args.admit) as folder:
         kubectl.apply("--kustomize", str(folder))
     let_in = f": {args.admit}" if args.admit else ""
     _say(f"namespaces: canario and models, with their limits, and what models lets in{let_in}")
+    check_secret(alerting, PLATFORM)
     bring_secret(wanted, PLATFORM, _say)
     for image in images(objects):
         nodes.bring(image, _say)
     _bring_platform(args, [*_stored(wanted), *args.set])
+    _warn(_silences(alerting, alerts_file))
     _say(f"{_brought(wanted)}; next: make deploy SERVICE=churn ENV={args.env}")
+
+
+def _silences(alerting: Alerting, file: str) -> Iterator[str]:
+    """A sentence for each reason why nobody would hear of an alert."""
+    if alerting.rules == "configmap" and (lacking := lacking_rules(_PROMETHEUS, _RULES_SECONDS)):
+        yield lacking
+    yield from alerting.gaps(file)
 
 
 def _reach() -> None:
@@ -145,13 +166,18 @@ def platform_command(environment: str, settings: list[str]) -> list[str]:
 def _chart(environment: str, settings: list[str]) -> list[str]:
     """Helm's arguments for the chart's name, path and values; an environment's own values are optional."""
     differences = _ENVIRONMENTS / environment / f"{PLATFORM}.yaml"
-    words = [PLATFORM, str(_CHART), "--namespace", PLATFORM, *platform_settings(environment)]
+    words = [PLATFORM, str(_CHART), "--namespace", PLATFORM, *platform_settings(_ROOT, environment)]
     words += ["--values", str(differences)] if differences.is_file() else []
     return [*words, *(part for setting in settings for part in ("--set", setting))]
 
 
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        print(f"warning: {sentence}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,12 +14,15 @@ from components.image.record import read_record
 from components.releases.release_file import Image, Release, ShadowVersion
 from components.spec.contract import ClosedModel, Spec
 from k8s.errors import EnvironmentFileError
+from k8s.rendering.alerting import Alerting
 from k8s.rendering.server_settings import checked_release, faked_faults
 from k8s.rendering.values import Host, ObjectName
 from k8s.rendering.yaml_file import read_file
 
 #: Keys that the spec and the release decide, so that no environment may change them.
 DECIDED = ("name", "objectives", "rollout", "scale", "version", "package", "image", "settings", "candidate")
+#: Keys of `values.monitoring` that the key `alerts` of the same file decides.
+_ALERTING = ("alerts", "serviceMonitor", "repository")
 
 
 class Platform(ClosedModel):
@@ -33,6 +36,7 @@ class Platform(ClosedModel):
     interval_seconds: float | None = Field(
         default=None, gt=0, description="Time between two looks, instead of the spec's."
     )
+    alerts: Alerting = Field(default=Alerting(), description="Who loads the alerts' rules, and who is told.")
     values: dict[str, JsonValue] = Field(default_factory=dict, description="Other values of the chart.")
 
 
@@ -56,6 +60,13 @@ def read_platform(path: Path) -> Platform:
     decided = sorted(set(platform.values) & set(DECIDED))
     if decided:
         raise EnvironmentFileError(f"{path}: values.{decided[0]} is decided by the spec or the release; remove it")
+    monitoring = platform.values.get("monitoring")
+    for key in _ALERTING:
+        if isinstance(monitoring, dict) and key in monitoring:
+            raise EnvironmentFileError(
+                f"{path}: values.monitoring.{key} is decided by the key alerts; write `alerts: {{rules: configmap}}`, "
+                "or operator, there"
+            )
     return platform
 
 
@@ -140,6 +151,7 @@ def chart_values(spec: Spec, release: ClusterRelease, platform: Platform) -> dic
         deploy["rollout"]["interval_seconds"] = platform.interval_seconds
     chosen = release.model_dump(mode="json", exclude={"service"}, exclude_none=True)
     values = {**deploy, **chosen, "route": {"host": f"{spec.name}.{platform.domain}"}}
+    values["monitoring"] = platform.alerts.service_monitoring()
     return merged(values, platform.values)
 
 

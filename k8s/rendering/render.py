@@ -119,13 +119,18 @@ def platform_objects(root: Path, environment: str, namespace: str = PLATFORM) ->
             f"{differences}: environment.url names no repository, so that no release that failed would be reverted; "
             "name the one that Flux follows"
         )
-    options = ["--values", str(differences), *platform_settings(environment)]
+    options = ["--values", str(differences), *platform_settings(root, environment)]
     return _objects(helm.render(root / "helm" / PLATFORM, PLATFORM, namespace, *options), namespace)
 
 
-def platform_settings(environment: str) -> list[str]:
-    """Helm's arguments for the values that the environment's own file does not set."""
-    return ["--set", f"environment.path=k8s/envs/{environment}"]
+def platform_settings(root: Path, environment: str) -> list[str]:
+    """Helm's arguments for the values that the file `canario.yaml` of the environment does not set.
+
+    Raises:
+        EnvironmentFileError: its platform.yaml is not there, or wrong.
+    """
+    alerts = read_platform(_platform_file(root, environment)).alerts
+    return [*alerts.platform_options(), "--set", f"environment.path=k8s/envs/{environment}"]
 
 
 def wanted(root: Path) -> dict[str, str]:

@@ -25,7 +25,7 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
         "verdict", "shadow", "judge", "metrics", "decisions", "actions", "server", "simulate", "plan", "__main__",
     ),
     "k8s": (
-        "errors", "report", "cluster", "rendering", "release", "deploy", "platform", "training",
+        "errors", "report", "cluster", "rendering", "alerts", "release", "deploy", "platform", "training",
         "lineage", "audit", "replay", "twin",
     ),
     "k8s.twin": (
