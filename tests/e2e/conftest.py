@@ -110,16 +110,21 @@ def repository(programs: dict[str, Image]) -> Iterator[GitServer]:
 @pytest.fixture(scope="session")
 def platform(repository: GitServer) -> Iterator[None]:
     """The controllers, the namespaces and the judge, which reverts in the repository as long as it is there."""
-    environment = ("--set", f"environment.url={repository.url}", "--set", f"environment.port={PORT}")
-    _install_platform("--admit", REGISTRY, *environment)
+    install_platform(*platform_settings(repository))
     judges = Kube("canario")  # their image's tag stays while it is worked on
     judges.run("rollout", "restart", "deployment/judge")
     judges.run("rollout", "status", "deployment/judge", "--timeout=120s")
     yield
-    _install_platform()
+    install_platform()
 
 
-def _install_platform(*settings: str) -> None:
+def platform_settings(repository: GitServer) -> tuple[str, ...]:
+    """Options for a platform that lets in the tests' images, and whose judge reverts in a repository."""
+    return ("--admit", REGISTRY, "--set", f"environment.url={repository.url}", "--set", f"environment.port={PORT}")
+
+
+def install_platform(*settings: str) -> None:
+    """Installs the platform without MLflow, or changes it."""
     command = [sys.executable, "-m", "k8s.platform", "--env", "local", *WITHOUT_TRACKING, *settings]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -99,7 +99,7 @@ def test_the_judge_may_only_read_canaries_and_write_events(tmp_path: Path) -> No
     ],
 )  # fmt: skip
 def test_pods_are_restricted(tmp_path: Path, kind: str, name: str) -> None:
-    pod = objects(tmp_path, {**LOCAL, "monitoring": {}})[kind, name]["spec"]["template"]["spec"]
+    pod = objects(tmp_path, {**LOCAL, "monitoring": {}, "alertmanager": MAIL})[kind, name]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert isinstance(pod["securityContext"]["runAsUser"], int)
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}

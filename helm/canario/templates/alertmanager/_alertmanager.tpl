@@ -1,3 +1,10 @@
+{{/* Whether there is somebody to tell; without one an Alertmanager would be of no use. An operator has its own. */}}
+{{- define "canario.hasAlertmanager" -}}
+{{- with .Values }}
+{{- if and (eq .monitoring.alerts "configmap") (or .alertmanager.watchdog (ne .alertmanager.receiver "none")) }}yes{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* Rules between the receiver's keys, each with its message. */}}
 {{- define "canario.checkReceiver" -}}
 {{- $of := dict "slack" (list "channel") "email" (list "to" "sender" "smarthost") }}
