@@ -188,7 +188,7 @@ deploy: setup  ## deploy a service; VERSION releases its newest image first  ## 
 .PHONY: alert-test
 alert-test: export PROMETHEUS ?=
 alert-test: export ALERTMANAGER ?=
-alert-test: setup  ## send a test alert to whoever is told in ENV  ## [ENV=] [PROMETHEUS=namespace/service:port] [ALERTMANAGER=...]
+alert-test: setup  ## send a test alert to whoever is told in ENV  ## [ENV=] [PROMETHEUS=ns/service:port] [ALERTMANAGER=]
 	@$(PY) -m k8s.alerts --env $(ENV) $${PROMETHEUS:+--prometheus "$$PROMETHEUS"} $${ALERTMANAGER:+--alertmanager "$$ALERTMANAGER"}
 
 .PHONY: verify

@@ -27,7 +27,7 @@ def _reason(pod: str, container: Mapping[str, Any]) -> Iterator[str]:
         image = container["image"]
         if pod.startswith("alertmanager-"):
             yield (
-                f"pod {pod}: its node does not get {image}; name a copy that it reaches as `alertmanager: {{image: ...}}` "
+                f"pod {pod}: its node does not get {image}; name another as `alertmanager: {{image: ...}}` "
                 "in the environment's canario.yaml"
             )
             return
