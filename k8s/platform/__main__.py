@@ -69,7 +69,8 @@ def _install(args: argparse.Namespace) -> None:
         _say(f"flux: follows k8s/envs/{args.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
         _warn(read_platform(_ROOT / alerts_file).alerts.gaps(alerts_file))
         return
-    objects = rendered(args.env, args.set)
+    given = [*_options("--set", args.set), *_options("--set-string", args.set_string)]
+    objects = rendered(args.env, given)
     check_reverted(objects, args.env)
     wanted = tracking(objects)
     _reach()
@@ -85,7 +86,7 @@ def _install(args: argparse.Namespace) -> None:
     bring_secret(wanted, PLATFORM, _say)
     for image in images(objects):
         nodes.bring(image, _say)
-    _bring_platform(args, [*_stored(wanted), *args.set])
+    _bring_platform(args, [*_options("--set", _stored(wanted)), *given])
     _warn(_silences(alerting, alerts_file))
     _say(f"{_brought(wanted)}; next: make deploy SERVICE=churn ENV={args.env}")
 
@@ -101,11 +102,11 @@ def _reach() -> None:
     kubectl.check_ready()
 
 
-def _bring_platform(args: argparse.Namespace, settings: list[str]) -> None:
+def _bring_platform(args: argparse.Namespace, options: list[str]) -> None:
     """Installs the chart and waits for its pods; the error names each pod that is not ready, and the reason."""
     seconds = args.timeout_seconds
     try:
-        run([*platform_command(args.env, settings), "--wait", "--timeout", f"{seconds:g}s"], seconds + 30)
+        run([*platform_command(args.env, options), "--wait", "--timeout", f"{seconds:g}s"], seconds + 30)
     except ClusterError as error:
         pods = kubectl.get_json("-n", PLATFORM, "get", "pods")["items"]
         raise ClusterError("\n".join([str(error), *waiting(pods)])) from error
@@ -148,27 +149,31 @@ def configs(environment: str) -> Path:
     return folder
 
 
-def rendered(environment: str, settings: list[str]) -> list[dict[str, Any]]:
-    """The objects of the platform's own chart.
+def _options(option: str, settings: Iterable[str]) -> list[str]:
+    return [word for setting in settings for word in (option, setting)]
+
+
+def rendered(environment: str, options: list[str]) -> list[dict[str, Any]]:
+    """The objects of the platform's own chart, with more of Helm's options.
 
     Raises:
         ClusterError: the chart refuses a value.
     """
-    text = run(["helm", "template", *_chart(environment, settings)])
+    text = run(["helm", "template", *_chart(environment, options)])
     return [one for one in yaml.safe_load_all(text) if one]
 
 
-def platform_command(environment: str, settings: list[str]) -> list[str]:
-    """The helm command that installs the platform's own chart."""
-    return ["helm", "upgrade", "--install", *_chart(environment, settings)]
+def platform_command(environment: str, options: list[str]) -> list[str]:
+    """The helm command that installs the platform's own chart, with more options."""
+    return ["helm", "upgrade", "--install", *_chart(environment, options)]
 
 
-def _chart(environment: str, settings: list[str]) -> list[str]:
+def _chart(environment: str, options: list[str]) -> list[str]:
     """Helm's arguments for the chart's name, path and values; an environment's own values are optional."""
     differences = _ENVIRONMENTS / environment / f"{PLATFORM}.yaml"
     words = [PLATFORM, str(_CHART), "--namespace", PLATFORM, *platform_settings(_ROOT, environment)]
     words += ["--values", str(differences)] if differences.is_file() else []
-    return [*words, *(part for setting in settings for part in ("--set", setting))]
+    return [*words, *options]
 
 
 def _say(line: str) -> None:
@@ -190,6 +195,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--admit", type=registry, metavar="HOST/FOLDER", help="the registry that models lets in")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of helm/canario")
+    parser.add_argument(
+        "--set-string", action="append", default=[], metavar="KEY=VALUE", help="a value that is text, such as a tag 1"
+    )
     parser.add_argument("--timeout-seconds", type=float, default=300, help="longest wait for the pods (default 300)")
     return parser
 

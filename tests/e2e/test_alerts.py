@@ -101,9 +101,9 @@ def on_call(platform: None, repository: GitServer, program_image: str) -> Iterat
     listener.start()
     _write_secret(people=f"{listener.url}/people", dead_man=f"{listener.url}/dead-man")
     settings = platform_settings(repository)
-    told = ("receiver=webhook", "secret=alerts", "watchdog=true", "groupIntervalSeconds=5", *_image())
+    told = ("receiver=webhook", "secret=alerts", "watchdog=true", "groupIntervalSeconds=5")
     try:
-        install_platform(*settings, *(word for one in told for word in ("--set", f"alertmanager.{one}")))
+        install_platform(*settings, *(word for one in told for word in ("--set", f"alertmanager.{one}")), *_image())
         yield listener
     finally:
         install_platform(*settings)
@@ -129,7 +129,8 @@ def _image() -> list[str]:
     if not found:
         return []
     repository, _, tag = found["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")
-    return [f"image.repository={repository}", f"image.tag={tag}"]
+    keys = {"repository": repository, "tag": tag}
+    return [word for key, text in keys.items() for word in ("--set-string", f"alertmanager.image.{key}={text}")]
 
 
 @pytest.fixture(scope="module")

@@ -234,7 +234,9 @@ def test_only_the_local_environment_brings_stores_of_its_own() -> None:
     wanted = {name: tracking(rendered(name, [])) for name in ("local", "staging", "production")}
     nothing = Tracking(None, stores=False)
     assert wanted == {"local": Tracking("mlflow", stores=True), "staging": nothing, "production": nothing}
-    assert tracking(rendered("staging", ["mlflow.enabled=true", "mlflow.secret=s"])) == Tracking("s", stores=False)
+    assert tracking(rendered("staging", ["--set", "mlflow.enabled=true", "--set", "mlflow.secret=s"])) == Tracking(
+        "s", stores=False
+    )
 
 
 @pytest.mark.charts
@@ -250,7 +252,7 @@ def test_every_image_that_runs_is_one_that_can_be_made() -> None:
 def test_an_environments_differences_are_read_if_there_are_any() -> None:
     """The differences of an environment are read if there are any."""
     assert str(ROOT / "k8s/envs/local/canario.yaml") in platform_command("local", [])
-    assert platform_command("local", ["a=b"])[-2:] == ["--set", "a=b"], "what is given wins"
+    assert platform_command("local", ["--set", "a=b"])[-2:] == ["--set", "a=b"], "what is given wins"
     assert "environment.path=k8s/envs/local" in platform_command("local", [])
     with pytest.raises(EnvironmentFileError, match="environments are: local, production, staging"):
         platform_command("none", [])
