@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from k8s.alerts.alertmanager import DEAD_MAN, PEOPLE, Alertmanager, Deliveries
-from k8s.alerts.prometheus import WATCHDOG, loaded_alerts
+from k8s.alerts.prometheus import PACE, WATCHDOG, loaded_alerts, place
 from k8s.cluster import kubectl
-from k8s.cluster.forwarding import ServicePort, forwarded
 from k8s.cluster.program import run
+from k8s.cluster.tunnel import ClusterService, reached
 from k8s.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.rendering.alerting import Alerting
 from k8s.rendering.environment_files import read_platform
@@ -41,8 +41,8 @@ class Way:
 
     alerting: Alerting
     file: str
-    prometheus: ServicePort
-    alertmanager: ServicePort
+    prometheus: ClusterService
+    alertmanager: ClusterService
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,15 +68,12 @@ def _way(args: argparse.Namespace) -> Way:
     if alerting.rules == "none" or (alerting.rules == "configmap" and alerting.receiver == "none"):
         raise EnvironmentFileError(next(alerting.gaps(file)))
     prometheus, alertmanager = _PLACES[alerting.rules]
-    try:
-        return Way(
-            alerting,
-            file,
-            ServicePort.parse(args.prometheus or prometheus),
-            ServicePort.parse(args.alertmanager or alertmanager),
-        )
-    except ValueError as error:
-        raise EnvironmentFileError(str(error)) from error
+    return Way(
+        alerting,
+        file,
+        ClusterService.parse(f"PROMETHEUS={args.prometheus or prometheus}"),
+        ClusterService.parse(f"ALERTMANAGER={args.alertmanager or alertmanager}"),
+    )
 
 
 def _broken_before(way: Way) -> Iterator[str]:
@@ -84,24 +81,24 @@ def _broken_before(way: Way) -> Iterator[str]:
     groups = loaded_alerts(way.prometheus)
     if not any(WATCHDOG in names for names in groups.values()):
         yield (
-            f"Prometheus at {way.prometheus} has not loaded the rules of helm/canario; `kubectl get configmaps -A -l "
-            "prometheus_rules=1` lists them, and k8s/controllers/controllers.yaml has the values by which it reads them"
+            f"Prometheus at {place(way.prometheus)} has not loaded the rules of helm/canario; `kubectl get "
+            "configmaps -A -l prometheus_rules=1` lists them; it reads them by the values in k8s/controllers"
         )
         return
     _say(f"Prometheus: has {sum(map(len, groups.values()))} alerts, of {', '.join(sorted(groups))}")
-    with forwarded(way.alertmanager) as address:
+    with reached(way.alertmanager, PACE) as address:
         if Alertmanager(address).hears_prometheus():
             _say(f"Alertmanager: hears Prometheus, for the {WATCHDOG} rings there")
         else:
             yield (
-                f"Alertmanager at {way.alertmanager} does not hear Prometheus: the {WATCHDOG} does not ring there; "
+                f"Alertmanager at {place(way.alertmanager)} does not hear Prometheus: the {WATCHDOG} is not there; "
                 "compare `alerting` in Prometheus' configuration, or wait two minutes after an installation"
             )
 
 
 def _broken_after(way: Way, seconds: float) -> Iterator[str]:
     """What is wrong between Alertmanager and the receivers."""
-    with forwarded(way.alertmanager) as address:
+    with reached(way.alertmanager, PACE) as address:
         alertmanager = Alertmanager(address)
         before, now = alertmanager.deliveries(PEOPLE), datetime.now(UTC)
         alertmanager.ring(now)
@@ -141,9 +138,9 @@ def _waited(alertmanager: Alertmanager, before: Deliveries, seconds: float) -> D
     return seen
 
 
-def _log(alertmanager: ServicePort) -> str:
+def _log(alertmanager: ClusterService) -> str:
     """Where to look next: the last complaints in Alertmanager's log, which leaves addresses out."""
-    command = ["kubectl", "-n", alertmanager.namespace, "logs", f"service/{alertmanager.name}"]
+    command = ["kubectl", "-n", alertmanager.namespace, "logs", f"service/{alertmanager.service}"]
     try:
         lines = run([*command, "--since=10m"]).splitlines()
     except ClusterError as error:

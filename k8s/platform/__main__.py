@@ -19,22 +19,23 @@ import yaml
 from k8s.alerts.prerequisites import check_operator, check_secret
 from k8s.alerts.prometheus import lacking_rules
 from k8s.cluster import kubectl, nodes
-from k8s.cluster.forwarding import ServicePort
 from k8s.cluster.program import run
+from k8s.cluster.tunnel import ClusterService
 from k8s.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.platform.address import check_followed, check_reverted
 from k8s.platform.door import registry, rules
 from k8s.platform.installing import bring_controllers
+from k8s.platform.pins import check_pinned
 from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_size, tracking
 from k8s.platform.waiting import waiting
 from k8s.rendering.alerting import Alerting
 from k8s.rendering.environment_files import read_platform
-from k8s.rendering.render import PLATFORM, platform_settings
+from k8s.rendering.render import PLATFORM, platform_images, platform_settings
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CHART = _ROOT / "helm" / PLATFORM
 _ENVIRONMENTS = _ROOT / "k8s" / "envs"
-_PROMETHEUS = ServicePort("monitoring", "prometheus", 9090)
+_PROMETHEUS = ClusterService("PROMETHEUS", "monitoring", "prometheus", 9090)
 #: A rule is loaded a few seconds after its ConfigMap is there.
 _RULES_SECONDS = 15.0
 
@@ -72,6 +73,7 @@ def _install(args: argparse.Namespace) -> None:
     given = [*_options("--set", args.set), *_options("--set-string", args.set_string)]
     objects = rendered(args.env, given)
     check_reverted(objects, args.env)
+    check_pinned(images(objects))
     wanted = tracking(objects)
     _reach()
     require_secret(wanted, PLATFORM)
@@ -170,9 +172,10 @@ def platform_command(environment: str, options: list[str]) -> list[str]:
 
 def _chart(environment: str, options: list[str]) -> list[str]:
     """Helm's arguments for the chart's name, path and values; an environment's own values are optional."""
-    differences = _ENVIRONMENTS / environment / f"{PLATFORM}.yaml"
+    folder = _ENVIRONMENTS / environment
     words = [PLATFORM, str(_CHART), "--namespace", PLATFORM, *platform_settings(_ROOT, environment)]
-    words += ["--values", str(differences)] if differences.is_file() else []
+    for values in (platform_images(folder), folder / f"{PLATFORM}.yaml"):
+        words += ["--values", str(values)] if values.is_file() else []
     return [*words, *options]
 
 

@@ -15,10 +15,10 @@ from typing import Any, Final
 import httpx
 
 from k8s.alerts.prometheus import loaded_alerts
-from k8s.cluster.forwarding import ServicePort, forwarded
+from k8s.cluster.tunnel import ClusterService, reached
 from tests.e2e.kube import Kube
 
-PROMETHEUS: Final = ServicePort("monitoring", "prometheus", 9090)
+PROMETHEUS: Final = ClusterService("PROMETHEUS", "monitoring", "prometheus", 9090)
 _OURS: Final = "alertmanager.canario:9093"
 _RULES: Final = "prometheus-rules"
 _FILE: Final = "prometheus.yml"
@@ -58,7 +58,7 @@ def loaded(files: Mapping[str, str]) -> Iterator[None]:
 
 
 def _mounted(kube: Kube) -> bool:
-    volumes = kube.get("deployment", PROMETHEUS.name)["spec"]["template"]["spec"]["volumes"]
+    volumes = kube.get("deployment", PROMETHEUS.service)["spec"]["template"]["spec"]["volumes"]
     return any(volume.get("configMap", {}).get("name") == _RULES for volume in volumes)
 
 
@@ -70,7 +70,7 @@ def _write(kube: Kube, name: str, labels: Mapping[str, str], files: Mapping[str,
 
 def _redirected(kube: Kube) -> dict[str, Any] | None:
     """Lets Prometheus tell our Alertmanager; the ConfigMap as it was, None if it was so already."""
-    found = kube.get("configmap", PROMETHEUS.name)
+    found = kube.get("configmap", PROMETHEUS.service)
     if _OURS in found["data"][_FILE]:
         return None
     before = {
@@ -90,9 +90,10 @@ def _reloaded_until(kube: Kube, groups: set[str]) -> None:
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
         # A kubelet looks at once at the volumes of a pod that changed.
-        kube.run("annotate", "pods", "--selector", f"app={PROMETHEUS.name}", f"seen={time.time():.0f}", "--overwrite")
+        seen = f"seen={time.time():.0f}"
+        kube.run("annotate", "pods", "--selector", f"app={PROMETHEUS.service}", seen, "--overwrite")
         time.sleep(2)
-        with forwarded(PROMETHEUS) as address:
+        with reached(PROMETHEUS) as address:
             httpx.post(f"{address}/-/reload").raise_for_status()
             told = httpx.get(f"{address}/api/v1/alertmanagers").text
         if groups <= loaded_alerts(PROMETHEUS).keys() and _OURS in told:

@@ -35,8 +35,8 @@ import yaml
 
 from components.releases.release_file import Image
 from k8s.alerts.__main__ import main as alert_test
-from k8s.cluster.forwarding import ServicePort, forwarded
 from k8s.cluster.helm import CHART
+from k8s.cluster.tunnel import ClusterService, reached
 from k8s.rendering.environment_files import ClusterRelease
 from tests.e2e.conftest import install_platform, platform_settings
 from tests.e2e.git_server import GitServer
@@ -264,7 +264,7 @@ def test_a_judge_that_is_down_is_told_of_alone(rules: None, on_call: Listener) -
 
 def known() -> list[dict[str, Any]]:
     """The alerts that ring in Alertmanager, told or held back."""
-    with forwarded(ServicePort("canario", "alertmanager", 9093)) as address:
+    with reached(ClusterService("ALERTMANAGER", "canario", "alertmanager", 9093)) as address:
         return list(httpx.get(f"{address}/api/v2/alerts").raise_for_status().json())
 
 

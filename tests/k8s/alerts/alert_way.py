@@ -7,6 +7,7 @@ tests on a cluster meet themselves.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,20 @@ from typing import Any
 
 from tests.programs import program
 
+#: Passes one connection after the other on, from the port that kubectl is told to the one behind it.
+_FORWARD = """
+import socket, sys, threading
+def copy(one, other):
+    while data := one.recv(65536):
+        other.sendall(data)
+    other.shutdown(socket.SHUT_WR)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[-1].partition(":")[0])))
+while True:
+    here, _ = listener.accept()
+    there = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    for pair in ((here, there), (there, here)):
+        threading.Thread(target=copy, args=pair, daemon=True).start()
+"""
 _RULES = [("canario", ["JudgeDown", "Watchdog"]), ("churn", ["NothingServes"])]
 
 
@@ -86,9 +101,10 @@ def reached(way: AlertWay, folder: Path) -> Iterator[Path]:
         port = server.server_address[1]
         log = 'level=WARN msg="Notify attempt failed, will retry later" receiver=people'
         cases = (
-            f'*port-forward*) echo "Forwarding from 127.0.0.1:{port} -> 9090"; exec sleep 60 ;;',
+            f"*port-forward*) exec {sys.executable} -S {folder}/forward.py {port} $@ ;;",
             f"*logs*) echo '{log}' ;;",
         )
+        (folder / "forward.py").write_text(_FORWARD, encoding="utf-8")
         program(folder, "kubectl", 'case "$*" in\n' + "\n".join(cases) + "\nesac")
         try:
             yield folder

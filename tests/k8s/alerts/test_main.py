@@ -79,4 +79,4 @@ def test_a_service_that_is_not_reached_is_named(
         patched.setattr("tests.k8s.alerts.alert_way.program", lambda folder, name, _: program(folder, name, script))
         assert asked(way, tmp_path, monkeypatch, "{rules: operator}") == 1
     said = capsys.readouterr().err
-    assert 'monitoring/prometheus-operated:9090 is not reached: error: services "prometheus-operated" not found' in said
+    assert 'monitoring/prometheus-operated is not reached: error: services "prometheus-operated" not found' in said

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from k8s.alerts.prometheus import lacking_rules
-from k8s.cluster.forwarding import ServicePort
+from k8s.cluster.tunnel import ClusterService
 from tests.k8s.alerts.alert_way import AlertWay, reached
 
-_PROMETHEUS = ServicePort("monitoring", "prometheus", 9090)
+_PROMETHEUS = ClusterService("PROMETHEUS", "monitoring", "prometheus", 9090)
 
 
 @pytest.mark.parametrize(
