@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 from typing import Any, Final
 
 from k8s.cluster.program import SECONDS, run
@@ -76,6 +78,14 @@ def check(namespace: str, strategy: str) -> None:
 def apply(option: str, what: str) -> None:
     """Applies, on the server's side, a manifest (`--filename`) or a folder (`--kustomize`)."""
     kubectl("apply", "--server-side", option, what)
+
+
+def create(document: dict[str, Any]) -> None:
+    """Creates an object, whose name the API server may make up."""
+    with tempfile.TemporaryDirectory(prefix="canario-object-") as folder:
+        file = Path(folder, "object.json")
+        file.write_text(json.dumps(document), encoding="utf-8")
+        kubectl("create", "--filename", str(file))
 
 
 def forget_champion(name: str, namespace: str) -> None:

@@ -26,7 +26,7 @@ from unittest import mock
 from terraform.dry_run.stand_in import VARIABLE
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-#: What stands in; of openssl the real one is run, which makes a key in the copy.
+#: What stands in; of openssl the real one is run.
 PROGRAMS: Final = ("gcloud", "terraform", "kubectl", "helm", "docker", "cosign")
 _SECONDS: Final = 120
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 _PROJECT: Final = "example-project"
 _NAMESPACE: Final = re.compile(r"^kind: Namespace$", re.MULTILINE)
@@ -121,6 +123,7 @@ class EmptyProject:
             "cluster": {"name": name, "location": region, "account": _PROJECT},
             "repository": f"{host}/{name}",
             "signatures": f"{host}/{name}-signatures/images",
+            "signers": [{"name": "kms-first", "kms": f"gcpkms://projects/{_PROJECT}", "key": _public_key()}],
             "canario": {"mlflow": {"enabled": True}},
             "mlflow_secret": {"MLFLOW_BACKEND_STORE_URI": "postgresql://mlflow@10.0.0.5:5432/mlflow?sslmode=require"},
             "database_secret": f"{name}-database",
@@ -133,6 +136,7 @@ class EmptyProject:
         if file := flags.get("--filename"):
             for one in yaml.safe_load_all(Path(file).read_text(encoding="utf-8")):
                 self.facts.add(f"object {one['kind']} {one['metadata']['name']}")
+                self.facts |= {"namespaces"} if one["kind"] == "Namespace" else set()
         elif folder := flags.get("--kustomize"):
             if not (Path(folder) / "kustomization.yaml").is_file():
                 raise CloudRefusalError(f"{folder} has no kustomization.yaml")
@@ -142,6 +146,13 @@ class EmptyProject:
         path = Path(flags.get("--from-file", "").rpartition("=")[2]).expanduser()
         if "--from-file" in flags and not (self.tree / path).exists():
             raise CloudRefusalError(f"error reading {path}: no such file or directory")
+
+
+def _public_key() -> str:
+    """The public half of a key that nobody has."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return key.public_bytes(serialization.Encoding.PEM, form).decode()
 
 
 def needed_apis(tree: Path, answers: dict[str, Any]) -> list[str]:
@@ -156,8 +167,7 @@ def needed_apis(tree: Path, answers: dict[str, Any]) -> list[str]:
     fitting = {kind: sorted((start for start in known if kind.startswith(start)), key=len) for kind in types}
     if unknown := sorted(kind for kind, starts in fitting.items() if not starts):
         raise CloudRefusalError(f"answers.yaml does not say by which API {', '.join(unknown)} is made")
-    # The modules use no key of Cloud KMS where none is named.
-    return sorted({f"{known[starts[-1]]}.googleapis.com" for starts in fitting.values()} - {"cloudkms.googleapis.com"})
+    return sorted({f"{known[starts[-1]]}.googleapis.com" for starts in fitting.values()})
 
 
 def ssd_gb(tree: Path, environment: str, answers: dict[str, Any]) -> int:

@@ -37,7 +37,7 @@ HOST = f"{SERVICE}.canario.local"
 #: Makes callers, of an address in the cluster and a host name there.
 Calling = Callable[..., Callers]
 #: The tests build on each other: first a champion from nothing, at last nothing again.
-_ORDER = ("chart_is_admitted", "rollouts", "decisions", "disturbances", "scaling", "shadow", "uninstall")
+_ORDER = ("chart_is_admitted", "promotion", "rollouts", "decisions", "disturbances", "scaling", "shadow", "uninstall")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
