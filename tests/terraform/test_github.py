@@ -47,7 +47,7 @@ def test_each_account_of_a_workflow_is_made_and_no_other() -> None:
     assert {purpose for _, purpose in made()} == {"training", "release", "deploy", "plan", "apply"}
 
 
-def test_each_variable_is_handed_over_or_set_by_hand_as_the_page_says() -> None:
+def test_each_variable_is_handed_over_or_set_by_hand() -> None:
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     by_hand = page.partition("Set by hand")[2].partition("\n\n")[0]
     known = set(re.findall(r"`([A-Z_]+)`", by_hand)) | set(re.findall(r"^ +([A-Z]+) += var\.", HANDED, re.MULTILINE))
