@@ -58,7 +58,7 @@ def test_values_are_the_spec_the_release_and_the_host() -> None:
     assert (values["version"], values["package"]) == ("3", DIGEST)
     assert values["image"]["tag"] == "010101010101"
     assert values["settings"] == {"CANARIO_WORKERS": "2"}
-    assert values["route"] == {"host": "small.example.com"}
+    assert values["route"] == {"host": "small.example.com", "gateway": {"listener": "websecure"}}
     assert not {"features", "data", "training", "gates"} & set(values)
     Values.model_validate(values)
 

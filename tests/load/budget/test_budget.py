@@ -19,6 +19,7 @@ from k8s.twin.processes import Process
 from tests.k8s.twin.tiny import SPEC, tiny_program, wait_for
 from tests.load.budget.__main__ import Budget, Limits, LoadError, compare, main, read_budget, table
 from tests.patience import PATIENCE, patient
+from tests.tls_server import tls_server
 
 LIMITS = Limits(p50_ms=10, p95_ms=40, p99_ms=100, failed_ratio=0, min_requests_per_second=50)
 GOOD: dict[str, Any] = {
@@ -140,6 +141,15 @@ def test_nobody_there_is_a_failure_of_every_request(spec: Path) -> None:
     code, totals = _run(spec, "http://127.0.0.1:9", _budget(spec.parent))
     assert code == 1
     assert totals["versions"]["none"]["sent"] == totals["versions"]["none"]["failed"] > 0
+
+
+def test_a_certificate_that_is_not_known_gets_no_request(spec: Path, tmp_path: Path) -> None:
+    """Locust would take any certificate by itself; here only one of an authority that it is given, or knows."""
+    with tls_server(tmp_path, "localhost", ("localhost",), lambda _: (200, {})) as server:
+        _, totals = _run(spec, f"https://localhost:{server.port}", _budget(spec.parent))
+    sent = totals["versions"]["none"]["sent"]
+    assert sent == totals["versions"]["none"]["failed"] > 0
+    assert {fault.rpartition(": ")[2] for fault in totals["faults"]} == {"no answer"}, totals["faults"]
 
 
 def test_a_spec_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
