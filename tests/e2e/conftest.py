@@ -13,7 +13,7 @@ import pytest
 from components.image.server import SERVER_IMAGE, server_tag
 from components.image.step_images import steps_tag
 from components.releases.release_file import Image
-from tests.e2e.callers import GATEWAY, Callers
+from tests.e2e.callers import Callers
 from tests.e2e.git_server import PORT, GitServer
 from tests.e2e.kube import Kube
 from tests.e2e.scenario import (
@@ -34,10 +34,10 @@ from tests.e2e.scenario import (
 from tests.signing_keys import Keys, write_keys
 
 HOST = f"{SERVICE}.canario.local"
-#: Makes callers, of an address in the cluster and a host name there.
+#: Makes callers, of an address in the cluster, on any node or on one.
 Calling = Callable[..., Callers]
 #: The tests build on each other: first a champion from nothing, at last nothing again.
-_ORDER = ("chart_is_admitted", "rollouts", "decisions", "disturbances", "scaling", "shadow", "uninstall")
+_ORDER = ("chart_is_admitted", "rollouts", "decisions", "disturbances", "tls", "scaling", "shadow", "uninstall")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -167,9 +167,9 @@ def calling(platform: None, load_image: str) -> Calling:
     kube = Kube(CALLERS)
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CALLERS}})
 
-    def call(address: str = GATEWAY, host: str = HOST) -> Callers:
+    def call(address: str = f"https://{HOST}", node: str = "") -> Callers:
         rows = DEMO / "data" / "live.parquet"
-        return Callers(kube, host, DEMO / "service.yaml", rows, load_image, address)
+        return Callers(kube, address, DEMO / "service.yaml", rows, load_image, node)
 
     return call
 
