@@ -84,6 +84,25 @@ def test_other_values_are_put_in_mapping_by_mapping() -> None:
     assert values["pool"] == "fast"
 
 
+@pytest.mark.parametrize(
+    ("gateway", "listener"),
+    [({}, "websecure"), ({"certificate": "none"}, "web"), ({"certificate": "secret"}, "websecure")],
+)
+def test_a_service_attaches_to_one_listener(gateway: dict[str, str], listener: str) -> None:
+    platform = Platform.model_validate({"domain": "example.com", "gateway": gateway})
+    route = chart_values(small_spec(), RELEASE, platform)["route"]
+    assert route == {"host": "small.example.com", "gateway": {"listener": listener}}
+
+
+def test_a_gateway_of_ones_own_is_left_alone() -> None:
+    """Its listeners have names of their own, so none is chosen, and nothing is made."""
+    own = Platform.model_validate({"domain": "example.com", "values": {"route": {"gateway": {"name": "inner"}}}})
+    assert own.has_own_gateway
+    assert chart_values(small_spec(), RELEASE, own)["route"]["gateway"] == {"name": "inner"}
+    named = Platform.model_validate({"domain": "example.com", "values": {"route": {"gateway": {"name": "public"}}}})
+    assert not named.has_own_gateway
+
+
 FAULTS = {"CANARIO_FAULT_ERROR_RATIO": "0.05"}
 SHADOW = ShadowVersion(version="4", package=DIGEST, image=IMAGE, settings=FAULTS)
 

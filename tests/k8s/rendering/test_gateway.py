@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.releases.release_file import Image
 from k8s.platform.controllers import read_controllers
-from k8s.rendering.environment_files import ClusterRelease, Platform, chart_values, read_platform
+from k8s.rendering.environment_files import read_platform
 from k8s.rendering.gateway import CLASS, PORTS, SERVICE, GatewaySettings, gateway_objects
 from k8s.rendering.render import environment_gateway
-from tests.k8s.rendering.test_environment_files import DIGEST, small_spec
 from tests.repo.tree import ROOT
 
 PLATFORMS = sorted(ROOT.glob("k8s/envs/*/platform.yaml"))
@@ -133,26 +131,3 @@ def test_every_environment_of_ours_has_https(path: Any) -> None:
     platform = read_platform(path)
     assert platform.gateway.has_tls
     assert {one["kind"] for one in environment_gateway(ROOT, path.parent.name)} == {"Gateway", "HTTPRoute", "Service"}
-
-
-@pytest.mark.parametrize(
-    ("gateway", "listener"),
-    [({}, "websecure"), ({"certificate": "none"}, "web"), ({"certificate": "secret"}, "websecure")],
-)
-def test_a_service_attaches_to_one_listener(gateway: dict[str, str], listener: str) -> None:
-    platform = Platform.model_validate({"domain": "example.com", "gateway": gateway})
-    image = Image(repository="registry.local/canario/small", tag="010101010101")
-    release = ClusterRelease(service="small", version="3", package=DIGEST, image=image)
-    route = chart_values(small_spec(), release, platform)["route"]
-    assert route == {"host": "small.example.com", "gateway": {"listener": listener}}
-
-
-def test_a_gateway_of_ones_own_is_left_alone() -> None:
-    """Its listeners have names of their own, so none is chosen, and nothing is made."""
-    own = Platform.model_validate({"domain": "example.com", "values": {"route": {"gateway": {"name": "inner"}}}})
-    assert own.has_own_gateway
-    image = Image(repository="registry.local/canario/small", tag="010101010101")
-    release = ClusterRelease(service="small", version="3", package=DIGEST, image=image)
-    assert chart_values(small_spec(), release, own)["route"]["gateway"] == {"name": "inner"}
-    named = Platform.model_validate({"domain": "example.com", "values": {"route": {"gateway": {"name": "public"}}}})
-    assert not named.has_own_gateway
