@@ -234,6 +234,11 @@ promote: setup  ## propose for TO the release that passed in FROM  ## [SERVICE=]
 tf-check: setup  ## check format, rules and tests; STRICT allows no skips  ## [STRICT=1]
 	@$(PY) -m terraform.check
 
+.PHONY: tf-prepare
+tf-prepare: export STATE ?=
+tf-prepare:  ## make the bucket of the state and the database's password  ## ENV=staging STATE=bucket
+	@bash .ci/tf-prepare "$(ENV)"
+
 .PHONY: tf-lock
 tf-lock:  ## write the provider lock file; rerun after a version change  ## ENV=staging
 	@terraform -chdir=terraform/envs/$(ENV) providers lock \
@@ -245,13 +250,13 @@ tf-plan: export STATE ?=
 tf-plan:  ## plan the changes and save the plan  ## ENV=staging STATE=bucket
 	@mkdir -p build/terraform
 	@bash .ci/tf-init "$(ENV)"
-	@terraform -chdir=terraform/envs/$(ENV) plan -input=false -lock-timeout=5m -out=$(CURDIR)/build/terraform/$(ENV).tfplan
+	@. .ci/tf-secrets "$(ENV)" && terraform -chdir=terraform/envs/$(ENV) plan -input=false -lock-timeout=5m -out=$(CURDIR)/build/terraform/$(ENV).tfplan
 
 .PHONY: tf-apply
 tf-apply: export STATE ?=
 tf-apply:  ## apply the saved plan and nothing else  ## ENV=staging STATE=bucket
 	@bash .ci/tf-init "$(ENV)"
-	@terraform -chdir=terraform/envs/$(ENV) apply -input=false -lock-timeout=5m $(CURDIR)/build/terraform/$(ENV).tfplan
+	@. .ci/tf-secrets "$(ENV)" && terraform -chdir=terraform/envs/$(ENV) apply -input=false -lock-timeout=5m $(CURDIR)/build/terraform/$(ENV).tfplan
 
 .PHONY: tf-handover
 tf-handover: setup  ## pass Terraform's outputs on to k8s/envs and the cluster  ## ENV=staging
@@ -263,8 +268,8 @@ tf-destroy: export STATE ?=
 tf-destroy: setup  ## destroy what the controllers made, then the environment  ## ENV=staging STATE=bucket
 	@bash .ci/tf-init "$(ENV)"
 	@$(PY) -m terraform.drain --env $(ENV)
-	@terraform -chdir=terraform/envs/$(ENV) apply -var deletion_protection=false
-	@terraform -chdir=terraform/envs/$(ENV) destroy -var deletion_protection=false
+	@. .ci/tf-secrets "$(ENV)" && for step in apply destroy; do \
+	  terraform -chdir=terraform/envs/$(ENV) $$step -var deletion_protection=false || exit 1; done
 
 .PHONY: tf-documents
 tf-documents: setup  ## write the modules' READMEs

@@ -36,8 +36,10 @@ class Outputs(BaseModel):
 
     cluster: Cluster
     repository: str
+    signatures: str
     canario: dict[str, Any]
     mlflow_secret: dict[str, str]
+    database_secret: str
     pools: tuple[str, ...]
 
 

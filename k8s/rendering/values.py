@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from components.digest import Digest
+from components.jobs.node_pools import LABELS
 from components.releases.release_file import Image, ShadowVersion
 from components.spec.contract import NAME_PATTERN, Objectives, Rollout, Scale
 
@@ -148,7 +149,7 @@ class Values(PlatformReference):
         default=PredictionLog(), description="The log of a replica's requests and answers."
     )
     pool: str | None = Field(
-        default=None, min_length=1, description="Node pool, given by the label `node.kubernetes.io/pool`."
+        default=None, min_length=1, description=f"Node pool, given by the label `{LABELS['canario'].pool}`."
     )
     gpus: int = Field(default=0, ge=0, description="NVIDIA GPUs of one replica.")
     startup_seconds: int = Field(

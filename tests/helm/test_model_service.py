@@ -367,7 +367,7 @@ def test_each_version_is_protected_and_scaled_alone(tmp_path: Path) -> None:
 
 def test_the_pool_and_its_gpus_are_asked_for(tmp_path: Path) -> None:
     spec = pod(rendered(tmp_path, {"pool": "gpu", "gpus": 1})["Deployment", "churn"])
-    assert spec["nodeSelector"] == {"node.kubernetes.io/pool": "gpu"}
+    assert spec["nodeSelector"] == {"canario/pool": "gpu"}
     assert spec["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
     plain = pod(rendered(tmp_path, {})["Deployment", "churn"])
     assert "nodeSelector" not in plain

@@ -33,7 +33,7 @@ spec:
     seccompProfile: {type: RuntimeDefault}
   {{- with $values.pool }}
   nodeSelector:
-    node.kubernetes.io/pool: {{ . | quote }}
+    canario/pool: {{ . | quote }}
   {{- end }}
   {{- if gt (int $values.gpus) 0 }}
   tolerations:

@@ -4,9 +4,16 @@ variable "project" {
 }
 
 variable "database_password" {
-  description = "Password of MLflow's database."
+  description = "Password of MLflow's database, from Secret Manager; neither plan nor state holds it."
   type        = string
   sensitive   = true
+  ephemeral   = true
+}
+
+variable "database_password_version" {
+  description = "The secret's version that the password is from; another one makes Terraform write the password again."
+  type        = number
+  default     = 1
 }
 
 variable "control_plane" {

@@ -22,13 +22,14 @@ locals {
 }
 
 module "platform" {
-  source              = "../../modules/platform"
-  environment         = "staging"
-  project             = var.project
-  region              = local.sizes.region
-  pools               = local.sizes.pools
-  database            = local.sizes.database
-  control_plane       = var.control_plane
-  database_password   = var.database_password
-  deletion_protection = var.deletion_protection
+  source                    = "../../modules/platform"
+  environment               = "staging"
+  project                   = var.project
+  region                    = local.sizes.region
+  pools                     = local.sizes.pools
+  database                  = local.sizes.database
+  control_plane             = var.control_plane
+  database_password         = var.database_password
+  database_password_version = var.database_password_version
+  deletion_protection       = var.deletion_protection
 }

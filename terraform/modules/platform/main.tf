@@ -60,6 +60,7 @@ module "database" {
   name                = local.name
   network             = module.network.network
   password            = var.database_password
+  password_version    = var.database_password_version
   instance            = var.database
   deletion_protection = var.deletion_protection
 }
@@ -77,8 +78,9 @@ module "handover" {
   source     = "../handover"
   cluster    = { name = module.cluster.name, location = module.cluster.location, account = var.project }
   repository = module.registry.repository
+  signatures = module.registry.signatures
   pools      = keys(module.pool)
-  database   = { address = module.database.address, password = var.database_password }
+  database   = { address = module.database.address, secret = "${local.name}-database" }
   mlflow = {
     artifacts   = "gs://${module.artifact_store.name}/mlflow"
     annotations = module.mlflow_identity.annotations
