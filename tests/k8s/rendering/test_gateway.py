@@ -131,3 +131,8 @@ def test_every_environment_of_ours_has_https(path: Any) -> None:
     platform = read_platform(path)
     assert platform.gateway.has_tls
     assert {one["kind"] for one in environment_gateway(ROOT, path.parent.name)} == {"Gateway", "HTTPRoute", "Service"}
+
+
+def test_every_setting_is_described() -> None:
+    text = (ROOT / "k8s" / "controllers" / "README.md").read_text(encoding="utf-8")
+    assert [name for name in GatewaySettings.model_fields if f"`{name}`" not in text] == []
