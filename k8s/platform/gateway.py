@@ -18,7 +18,7 @@ from k8s.cluster.kubectl import get_json, is_there, kubectl
 from k8s.errors import ClusterError
 from k8s.platform.certificate import SOON, CertificateError, bring_self_signed, check, fingerprint, read_secret
 from k8s.rendering.environment_files import Platform
-from k8s.rendering.gateway import CERTIFICATE, OURS, GatewaySettings, ca_file, gateway_objects, names
+from k8s.rendering.gateway import CERTIFICATE, OURS, SERVICE, GatewaySettings, ca_file, gateway_objects, names
 
 #: The controller that issues certificates, which only some environments need.
 ISSUING: Final = "cert-manager"
@@ -74,6 +74,7 @@ def bring_gateway(plan: GatewayPlan, say: Say) -> None:
     if plan.platform.has_own_gateway:
         say("gateway: services attach to one of your own, as values.route.gateway says; nothing is made for it here")
         return
+    _require_service()
     bring_certificate(plan, say)
     _apply(gateway_objects(plan.settings, plan.platform.domain))
     if plan.settings.has_tls:
@@ -117,6 +118,14 @@ def _record(place: str) -> str:
         return "A" if ip_address(place).version == 4 else "AAAA"
     except ValueError:
         return "CNAME"
+
+
+def _require_service() -> None:
+    if not is_there("-n", OURS.namespace, "get", "service", SERVICE):
+        raise ClusterError(
+            f"gateway: there is no Service {SERVICE} in namespace {OURS.namespace}, so the Traefik of this cluster is "
+            "another's; name its Gateway in values.route.gateway of the environment's platform.yaml"
+        )
 
 
 def _require_issuer(name: str) -> None:

@@ -37,6 +37,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(gateway, "_LOOK_SECONDS", 0.0)
     status = {"conditions": PROGRAMMED, "addresses": [{"type": "IPAddress", "value": "203.0.113.5"}]}
+    keep(tmp_path, "service-traefik")
     keep(tmp_path, "gateways-public", metadata={"generation": 3}, status=status)
     return tmp_path
 
@@ -101,6 +102,13 @@ def test_a_certificate_of_ones_own_is_checked_first(cluster: Path, domain: str |
 def test_one_that_runs_out_soon_is_warned_of(cluster: Path) -> None:
     keep_certificate(cluster, age=timedelta(days=75))
     assert brought(plan(cluster, certificate="secret"))[0].startswith("gateway: WARNING: the certificate runs out on ")
+
+
+def test_a_traefik_of_somebody_elses_is_left_alone(cluster: Path) -> None:
+    (cluster / "service-traefik.json").unlink()
+    with pytest.raises(ClusterError, match=r"no Service traefik in namespace gateway.*values.route.gateway"):
+        brought(plan(cluster, certificate="none"))
+    assert not (cluster / "applied").exists()
 
 
 def test_plain_http_is_said(cluster: Path) -> None:
