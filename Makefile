@@ -139,8 +139,9 @@ schedule: setup  ## show, make or remove the recurring run; as submit, and:  ## 
 
 .PHONY: rights
 rights: export ACCOUNT ?=
-rights: setup  ## write the rights of runs with training.workers  ## NAMESPACE=kubeflow [ACCOUNT=pipeline-runner]
-	@$(PY) -m k8s.training --namespace "$(NAMESPACE)" $${ACCOUNT:+--account "$$ACCOUNT"}
+rights: export CALLER ?=
+rights: setup  ## write the rights of runs with workers, or a CALLER  ## NAMESPACE=kubeflow [ACCOUNT=pipeline-runner] [CALLER=e-mail]
+	@$(PY) -m k8s.training --namespace "$(NAMESPACE)" $${ACCOUNT:+--account "$$ACCOUNT"} $${CALLER:+--caller "$$CALLER"}
 
 ##@ Images
 
@@ -247,6 +248,7 @@ tf-lock:  ## write the provider lock file; rerun after a version change  ## ENV=
 
 .PHONY: tf-plan
 tf-plan: export STATE ?=
+tf-plan: export TF_VAR_state ?= $(STATE)
 tf-plan:  ## plan the changes and save the plan  ## ENV=staging STATE=bucket
 	@mkdir -p build/terraform
 	@bash .ci/tf-init "$(ENV)"
@@ -265,6 +267,7 @@ tf-handover: setup  ## pass Terraform's outputs on to k8s/envs and the cluster  
 
 .PHONY: tf-destroy
 tf-destroy: export STATE ?=
+tf-destroy: export TF_VAR_state ?= $(STATE)
 tf-destroy: setup  ## destroy what the controllers made, then the environment  ## ENV=staging STATE=bucket
 	@bash .ci/tf-init "$(ENV)"
 	@$(PY) -m terraform.drain --env $(ENV)

@@ -40,6 +40,7 @@ class Outputs(BaseModel):
     canario: dict[str, Any]
     mlflow_secret: dict[str, str]
     database_secret: str
+    workflows: dict[str, dict[str, str]]
     pools: tuple[str, ...]
 
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +47,8 @@ def hand_over(environment: str, root: Path, run: Run) -> None:
     enter(found.cluster, run)
     run(["kubectl", "apply", "--server-side", "--kustomize", str(folder / "configs")])
     apply_secret(found, run)
+    for line in github_commands(found):
+        _say(line)
     _say(f"{found.cluster.name} has the namespaces and MLflow's secret; next: make platform ENV={environment}")
     _say(f"before `make publish`: export REGISTRY={found.repository} {VARIABLE}={found.signatures}")
 
@@ -86,6 +90,15 @@ def apply_secret(found: Outputs, run: Run) -> None:
         file = Path(place, "secret.json")
         file.write_text(json.dumps(secret(found, password(found, run))), encoding="utf-8")
         run(["kubectl", "apply", "--server-side", "--filename", str(file)])
+
+
+def github_commands(found: Outputs) -> Iterator[str]:
+    """The commands that tell the workflows on GitHub their accounts and their cluster; a person runs them, once."""
+    if found.workflows:
+        yield "the workflows get accounts; once on GitHub, by whoever may change its settings:"
+    for environment, variables in sorted(found.workflows.items()):
+        for name, value in sorted(variables.items()):
+            yield f"  gh variable set {name} --env {environment} --body {shlex.quote(value)}"
 
 
 def password(found: Outputs, run: Run) -> str:

@@ -118,14 +118,20 @@ def test_the_table_for_other_systems_names_the_targets() -> None:
         assert asked - {"setup", "tools"} <= set(re.findall(r"`make ([a-z0-9-]+)", row)), name
 
 
-def test_a_training_is_refused_without_a_lasting_registry() -> None:
-    """A training is refused unless a registry that outlives it is named."""
-    steps = workflows()["train"]["jobs"]["train"]["steps"]
-    commands = [step.get("run", "") for step in steps]
-    assert commands.index('make require NAMES="MLFLOW REGISTRY STORE"') < commands.index(
-        'make train SERVICE="$SERVICE"'
-    )
-    assert workflows()["train"]["jobs"]["train"]["env"]["MLFLOW"] == "${{ vars.MLFLOW_TRACKING_URI }}"
+def test_a_training_runs_where_its_store_and_registry_are() -> None:
+    """A hosted runner starts the training on the cluster, in whose private network store and MLflow are."""
+    job = workflows()["train"]["jobs"]["train"]
+    commands = runs(job)
+    asked = commands.index('make require NAMES="CLUSTER LOCATION REGISTRY SERVICE_ACCOUNT STORE"')
+    trained = commands.index('make train-there SERVICE="$SERVICE"')
+    assert asked < trained < commands.index('make sign SERVICE="$SERVICE"')
+    assert "train" not in {target for command in commands for target in called(command)}
+    assert "MLFLOW" not in job["env"], "submit's default is MLflow's address for pods"
+    given = {
+        step["uses"].partition("@")[0].rpartition("/")[2]: step.get("with") for step in job["steps"] if "uses" in step
+    }
+    assert given["get-gke-credentials"]["use_dns_based_endpoint"] is True
+    assert given["get-gke-credentials"]["use_auth_provider"] is True
 
 
 def test_who_publishes_is_known_to_the_registry_before() -> None:

@@ -21,6 +21,7 @@ HANDED = {
     "canario": {"mlflow": {"enabled": True}},
     "mlflow_secret": {"MLFLOW_BACKEND_STORE_URI": "postgresql://mlflow@10.0.0.5:5432/mlflow?sslmode=require"},
     "database_secret": "canario-staging-database",
+    "workflows": {"staging": {"CLUSTER": "canario-staging", "DEPLOY_SERVICE_ACCOUNT": "deploy@example.com"}},
     "pools": ["cpu"],
 }
 CONTEXT = "gke_example-project_us-central1_canario-staging"
@@ -89,6 +90,14 @@ def test_the_password_is_on_no_command_line_and_in_no_file(root: Path) -> None:
     hand_over("staging", root, programs)
     assert not any("topsecret" in line for line in programs.commands)
     assert not any("topsecret" in file.read_text() for file in root.rglob("*") if file.is_file())
+
+
+def test_a_person_is_told_what_to_set_on_github(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hand_over("staging", root, Programs())
+    told = [line.split() for line in capsys.readouterr().out.splitlines() if "gh variable set" in line]
+    asked = [["gh", "variable", "set", name, "--env", "staging"] for name in ("CLUSTER", "DEPLOY_SERVICE_ACCOUNT")]
+    assert [line[:6] for line in told] == asked
+    assert told[1][-1] == "deploy@example.com"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,11 @@ output "mlflow_secret" {
   value       = module.platform.mlflow_secret
 }
 
+output "workflows" {
+  description = "Variables of the environments on GitHub, by the environment; the workflows read them."
+  value       = module.platform.workflows
+}
+
 output "database_secret" {
   description = "Name of the secret in the cloud that holds the database's password."
   value       = module.platform.database_secret

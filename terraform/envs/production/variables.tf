@@ -16,6 +16,22 @@ variable "database_password_version" {
   default     = 1
 }
 
+variable "github_repository" {
+  description = "The repository on GitHub (owner/name) whose workflows get accounts in this project; null for none."
+  type        = string
+  default     = null
+}
+
+variable "state" {
+  description = "Name of the bucket of Terraform's state, to which the workflows' accounts get access."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.github_repository == null || var.state != null
+    error_message = "state must name the bucket of Terraform's state (make's STATE) where workflows get accounts."
+  }
+}
+
 variable "control_plane" {
   description = "Access to the control plane: the DNS name for accounts that IAM allows, and named ranges of addresses."
   type = object({

@@ -32,4 +32,10 @@ module "platform" {
   database_password         = var.database_password
   database_password_version = var.database_password_version
   deletion_protection       = var.deletion_protection
+  # Accounts for the workflows, if a repository on GitHub is named.
+  workflows = var.github_repository == null ? null : {
+    repository = var.github_repository
+    purposes   = local.sizes.workflows
+    state      = var.state
+  }
 }

@@ -33,6 +33,15 @@ output "mlflow_secret" {
   }
 }
 
+output "workflows" {
+  description = "Variables of the environments on GitHub, by the environment; the workflows read them."
+  value = { for environment, variables in var.workflows : environment => merge(variables, {
+    CLUSTER  = var.cluster.name
+    LOCATION = var.cluster.location
+    PROJECT  = var.cluster.account
+  }) }
+}
+
 output "database_secret" {
   description = "Name of the secret in the cloud that holds the database's password."
   value       = var.database.secret

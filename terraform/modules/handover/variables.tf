@@ -39,6 +39,12 @@ variable "database" {
   }
 }
 
+variable "workflows" {
+  description = "Variables of the environments on GitHub, by the environment."
+  type        = map(map(string))
+  default     = {}
+}
+
 variable "mlflow" {
   description = "MLflow's artifact store (gs://bucket/folder, s3://..., wasbs://...), and the annotations that give its service account access."
   type = object({

@@ -83,6 +83,12 @@ variable "database_password_version" {
   default     = 1
 }
 
+variable "workflows" {
+  description = "The repository on GitHub (owner/name) whose workflows get accounts, for which purposes, and the bucket of Terraform's state; null for none."
+  type        = object({ repository = string, purposes = set(string), state = string })
+  default     = null
+}
+
 variable "deletion_protection" {
   description = "Whether cluster, database, bucket and registry refuse to be deleted."
   type        = bool

@@ -1,3 +1,8 @@
+output "name" {
+  description = "Name of the repository of images."
+  value       = google_artifact_registry_repository.this.repository_id
+}
+
 output "repository" {
   description = "Prefix of all image names."
   value       = "${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.this.repository_id}"

@@ -47,6 +47,17 @@ run "workflows_find_the_cluster_and_the_registry" {
   }
 }
 
+run "workflows_find_their_accounts" {
+  command = plan
+  variables {
+    workflows = { staging = { DEPLOY_SERVICE_ACCOUNT = "deploy@example.com" } }
+  }
+  assert {
+    condition     = keys(output.workflows) == ["staging"] && output.workflows["staging"] == { CLUSTER = "canario-staging", DEPLOY_SERVICE_ACCOUNT = "deploy@example.com", LOCATION = "us-central1", PROJECT = "example" }
+    error_message = "a variable is missing"
+  }
+}
+
 run "its_example_can_be_planned" {
   command = plan
   module {

@@ -31,6 +31,10 @@ run "what_is_handed_over_is_of_this_environment" {
     error_message = "the database is another"
   }
   assert {
+    condition     = output.workflows == {}
+    error_message = "somebody's workflows get accounts"
+  }
+  assert {
     condition     = output.canario.mlflow.serviceAccount.annotations["iam.gke.io/gcp-service-account"] == "account@example-project.iam.gserviceaccount.com"
     error_message = "MLflow has no identity"
   }
@@ -44,6 +48,21 @@ run "a_pool_keeps_the_defaults_of_its_module" {
   assert {
     condition     = output.pools == tolist(["cpu", "gpu"])
     error_message = "the pools are others"
+  }
+}
+
+run "workflows_get_accounts_where_a_repository_is_named" {
+  command = plan
+  variables {
+    workflows = { repository = "example/canario", purposes = ["deploy", "apply"], state = "example-project-state" }
+  }
+  assert {
+    condition     = keys(output.workflows) == ["staging", "staging-apply"]
+    error_message = "they have none, or too many"
+  }
+  assert {
+    condition     = output.workflows["staging-apply"].CLUSTER == "canario-staging" && output.workflows["staging-apply"].APPLY_SERVICE_ACCOUNT == "account@example-project.iam.gserviceaccount.com"
+    error_message = "a variable is missing"
   }
 }
 
