@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import base64
-import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from k8s.cluster.kubectl import apply, get_json
+from k8s.cluster.kubectl import apply_as, get_json
 from k8s.errors import ClusterError
 from k8s.platform.self_signed import LIFE, KeyPair, issue, make_authority
-from k8s.rendering.gateway import CERTIFICATE, OURS, names
+from k8s.rendering.gateway import CERTIFICATE, OURS, OWNER, names
 
 _AUTHORITY: Final = "gateway-ca"
 #: A self-signed certificate with less time left is made anew; of another one it is said.
@@ -113,21 +110,16 @@ def _signs(authority: KeyPair, domain: str, now: datetime) -> bool:
 
 
 def _keep(name: str, pair: KeyPair, authority: str) -> None:
-    """Applies the Secret from a file that only its owner can read: other programs can see command arguments."""
     held = {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": authority}
+    metadata = {"name": name, "namespace": OURS.namespace, "labels": {"app.kubernetes.io/part-of": "canario"}}
     document = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {
-            "name": name, "namespace": OURS.namespace, "labels": {"app.kubernetes.io/part-of": "canario"}
-        },
+        "metadata": metadata,
         "type": "kubernetes.io/tls",
         "data": {key: base64.b64encode(text.encode()).decode() for key, text in held.items()},
-    }  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
-        path = Path(folder) / "secret.json"
-        path.write_text(json.dumps(document), encoding="utf-8")
-        apply("--filename", str(path))
+    }
+    apply_as(OWNER, [document])
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from components.files import write_atomically
 from k8s.cluster.gateway import addresses, obstacles, read_gateway
-from k8s.cluster.kubectl import get_json, is_there, kubectl
+from k8s.cluster.kubectl import apply_as, get_json, is_there
 from k8s.errors import ClusterError
 from k8s.platform.certificate import SOON, CertificateError, bring_self_signed, check, fingerprint, read_secret
 from k8s.rendering.environment_files import Platform
-from k8s.rendering.gateway import CERTIFICATE, OURS, SERVICE, GatewaySettings, ca_file, gateway_objects, names
+from k8s.rendering.gateway import CERTIFICATE, OURS, OWNER, SERVICE, GatewaySettings, ca_file, gateway_objects, names
 
 #: The controller that issues certificates, which only some environments need.
 ISSUING: Final = "cert-manager"
-#: Fields of other owners stay theirs: the controller's chart has the rest of its Service.
-_OWNER: Final = "canario-gateway"
 _PROGRAMMED_SECONDS: Final = 60.0
 _ISSUED_SECONDS: Final = 180.0
 _LOOK_SECONDS: Final = 1.0
@@ -76,7 +72,7 @@ def bring_gateway(plan: GatewayPlan, say: Say) -> None:
         return
     _require_service()
     bring_certificate(plan, say)
-    _apply(gateway_objects(plan.settings, plan.platform.domain))
+    apply_as(OWNER, gateway_objects(plan.settings, plan.platform.domain))
     if plan.settings.has_tls:
         _tell_certificate(plan, say)
     _wait_until_programmed()
@@ -142,15 +138,6 @@ def _require_issuer(name: str) -> None:
     if ready is None or ready["status"] != "True":
         reason = ready.get("message", "") if ready else "it has no status yet"
         raise ClusterError(f"gateway: ClusterIssuer {name} is not ready: {reason}")
-
-
-def _apply(objects: list[dict[str, Any]]) -> None:
-    with tempfile.TemporaryDirectory(prefix="canario-gateway-") as folder:
-        path = Path(folder) / "gateway.json"
-        path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}), encoding="utf-8")
-        # Forced: what an environment says of its gateway holds, whoever made the Gateway first.
-        owner = ("--server-side", "--force-conflicts", f"--field-manager={_OWNER}")
-        kubectl("apply", *owner, "--filename", str(path))
 
 
 def _tell_certificate(plan: GatewayPlan, say: Say) -> None:

@@ -21,6 +21,8 @@ HTTP, HTTPS = "web", "websecure"
 PORTS: Final = {HTTP: 8000, HTTPS: 8443}
 #: The Secret with the certificate, in the Gateway's namespace.
 CERTIFICATE: Final = "gateway-tls"
+#: The owner of the fields that an environment decides: of the controller's Service its chart has the rest.
+OWNER: Final = "canario-gateway"
 #: A caller that follows it sends the same method and body again, which 301 does not promise.
 _PERMANENT: Final = 308
 _EVERYBODY: Final = ("0.0.0.0/0", "::/0")

@@ -108,10 +108,16 @@ def repository(programs: dict[str, Image]) -> Iterator[GitServer]:
 
 
 @pytest.fixture(scope="session")
-def platform(repository: GitServer) -> Iterator[None]:
-    """The controllers, the namespaces and the judge, which reverts in the repository as long as it is there."""
+def install_platform(repository: GitServer) -> Callable[[], str]:
+    """Installs the platform, or brings it up to date, and tells what was said."""
     environment = ("--set", f"environment.url={repository.url}", "--set", f"environment.port={PORT}")
-    _install_platform("--admit", REGISTRY, *environment)
+    return lambda: _install_platform("--admit", REGISTRY, *environment)
+
+
+@pytest.fixture(scope="session")
+def platform(install_platform: Callable[[], str]) -> Iterator[None]:
+    """The controllers, the namespaces and the judge, which reverts in the repository as long as it is there."""
+    install_platform()
     judges = Kube("canario")  # their image's tag stays while it is worked on
     judges.run("rollout", "restart", "deployment/judge")
     judges.run("rollout", "status", "deployment/judge", "--timeout=120s")
@@ -119,10 +125,11 @@ def platform(repository: GitServer) -> Iterator[None]:
     _install_platform()
 
 
-def _install_platform(*settings: str) -> None:
+def _install_platform(*settings: str) -> str:
     command = [sys.executable, "-m", "k8s.platform", "--env", "local", *WITHOUT_TRACKING, *settings]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="session")

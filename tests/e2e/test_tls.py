@@ -7,9 +7,7 @@ import contextlib
 import json
 import socket
 import ssl
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -29,7 +27,7 @@ from tests.e2e import edge
 from tests.e2e.callers import Callers
 from tests.e2e.conftest import HOST, Calling
 from tests.e2e.kube import CONTAINER_SECURITY, Kube, KubeError
-from tests.e2e.scenario import CALLERS, ROOT, WITHOUT_TRACKING
+from tests.e2e.scenario import CALLERS, ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -47,14 +45,6 @@ def own(**settings: Any) -> GatewayPlan:
     """The local gateway, but for some settings."""
     gateway = LOCAL.gateway.model_copy(update=settings)
     return GatewayPlan(ROOT, "local", Platform(domain=LOCAL.domain, gateway=gateway))
-
-
-def platform_again() -> str:
-    """What `make platform` says."""
-    command = [sys.executable, "-m", "k8s.platform", "--env", "local", *WITHOUT_TRACKING]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def keep(certificate: str, key: str) -> None:
@@ -78,7 +68,7 @@ def test_plain_http_is_sent_to_https_and_not_answered(champion: None) -> None:
         assert "x-canario-receipt" not in answer.headers
 
 
-def test_a_certificate_that_ran_out_is_told_and_renewed(champion: None) -> None:
+def test_a_certificate_that_ran_out_is_told_and_renewed(champion: None, install_platform: Callable[[], str]) -> None:
     """`make platform` tells one that a person brought, and renews its own; the gateway takes it up by itself."""
     held = read_secret()
     assert held is not None
@@ -88,14 +78,14 @@ def test_a_certificate_that_ran_out_is_told_and_renewed(champion: None) -> None:
     with pytest.raises(CertificateError, match="ran out on"):
         require_certificate(own(certificate="secret"))
     edge.gateway().wait("the old certificate is served", lambda: fault_of(address(ca_file(ROOT, "local")), 1), 30)
-    said = platform_again()
+    said = install_platform()
     assert "certificate was made anew (Secret gateway-tls in namespace gateway: the certificate ran out on " in said
     trusted = address(ca_file(ROOT, "local"))
     edge.gateway().wait("callers accept it again", lambda: fault_of(trusted, tries=1) == "", 30)
     assert ca_file(ROOT, "local").read_text() == held.authority, "callers need no other authority"
 
 
-def test_a_certificate_that_is_missing_is_told(champion: None) -> None:
+def test_a_certificate_that_is_missing_is_told(champion: None, install_platform: Callable[[], str]) -> None:
     kube = edge.gateway()
     kube.run("delete", "secret", CERTIFICATE)
     try:
@@ -104,11 +94,13 @@ def test_a_certificate_that_is_missing_is_told(champion: None) -> None:
         said = kube.wait("the gateway says so", lambda: obstacles(read_gateway(OURS.namespace, OURS.name)), 30)
         assert "listener websecure: ResolvedRefs is False" in " ".join(said)
     finally:
-        assert "the self-signed certificate was made" in platform_again()
+        assert "the self-signed certificate was made" in install_platform()
     kube.wait("callers are answered again", lambda: fault_of(address(ca_file(ROOT, "local")), tries=1) == "", 30)
 
 
-def test_plain_http_is_there_where_it_is_asked_for(models: Kube, champion: None) -> None:
+def test_plain_http_is_there_where_it_is_asked_for(
+    models: Kube, champion: None, install_platform: Callable[[], str]
+) -> None:
     """Without a certificate there is no redirect, and `make platform` warns; a route for HTTPS alone stays shut."""
     plain = own(certificate="none")
     said: list[str] = []
@@ -118,7 +110,7 @@ def test_plain_http_is_there_where_it_is_asked_for(models: Kube, champion: None)
         listeners = read_gateway(OURS.namespace, OURS.name)["spec"]["listeners"]
         assert [one["name"] for one in listeners if one["allowedRoutes"]["namespaces"]["from"] == "All"] >= ["web"]
     finally:
-        platform_again()
+        install_platform()
     models.wait("HTTPS is back", lambda: fault_of(address(ca_file(ROOT, "local")), tries=1) == "", 30)
 
 

@@ -36,7 +36,10 @@ def pair(authority: KeyPair) -> KeyPair:
 @pytest.fixture
 def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cluster that keeps the Secrets that it is given, a file each."""
-    apply = 'for last; do :; done; cp "$last" "{0}/$(sed -n \'s/.*"name": "\\([^"]*\\)".*/\\1/p\' "$last").json"'
+    # The one object of the list that is applied.
+    alone = r"""sed -E 's/^.*"items": \[(.*)\]\}$/\1/' "$last" """
+    named = r"""sed -E 's/.*"name": "([^"]*)".*/\1/' "$last" """
+    apply = f'for last; do :; done; {alone} > "{{0}}/$({named}).json"'
     ask = '[ ! -f "{0}/$5.json" ] || cat "{0}/$5.json"'
     program(tmp_path, "kubectl", f'case "$1" in apply) {apply} ;; *) {ask} ;; esac'.replace("{0}", str(tmp_path)))
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")

@@ -85,7 +85,7 @@ def test_with_flux_the_rest_comes_from_git(
     assert main(["--env", "staging", "--with", "flux"]) == 0
     applied = [line for line in asked_of_kubectl.read_text().splitlines() if line.startswith("apply")]
     # The private keys of the authority and of its certificate are in no repository.
-    assert [line for line in applied if line.endswith("/secret.json")] == applied[:2]
+    assert [line for line in applied if line.endswith("/objects.json")] == applied[:2]
     assert applied[2:] == [f"apply --server-side --kustomize {own_repository}/k8s/envs/staging/flux"]
     said = capsys.readouterr().out
     assert "gateway: the self-signed certificate was made" in said
