@@ -28,6 +28,7 @@ from tests.e2e.callers import Callers
 from tests.e2e.conftest import HOST, Calling
 from tests.e2e.kube import CONTAINER_SECURITY, Kube, KubeError
 from tests.e2e.scenario import CALLERS, ROOT
+from tests.load.tally import NOBODY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -175,7 +176,9 @@ def test_the_load_notices_a_gateway_that_just_goes(champion: None, calling: Call
         kube.run("delete", "pod", edge.pods()[0]["metadata"]["name"], "--now")
         edge.rolled_out()
         callers.stop()
-    assert sum(count.failed for count in callers.requests.values()) > 0
+    lost, served = callers.requests[NOBODY], callers.requests["1"]
+    assert served.failed == 0 < served.sent, callers.faults
+    assert lost.failed > 0
 
 
 def test_a_pod_or_a_node_of_the_gateway_may_go_under_load(champion: None, calling: Calling) -> None:

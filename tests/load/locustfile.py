@@ -83,15 +83,18 @@ def _prepare(environment: Environment, **_: object) -> None:
     load.chance = random.Random(options.seed + 1)
     load.feedback_share, load.feedback_seconds, load.due = options.feedback_share, options.feedback_seconds, []
     load.headers = {"host": options.host_header} if options.host_header else {}
-    # Locust itself would take any certificate.
-    trust = functools.partial(ssl.create_default_context, cafile=str(options.ca) if options.ca else None)
-    Caller.ssl_context_factory = Teacher.ssl_context_factory = trust
+    Caller.ssl_context_factory = Teacher.ssl_context_factory = functools.partial(_trust, options.ca)
     start = os.urandom(4).hex()
     load.ids = (f"{start}-{number}" for number in itertools.count())
     Caller.period_seconds = max(1, options.num_users - Teacher.fixed_count) / options.rate
     environment.stop_timeout = environment.stop_timeout or _ANSWERS_UNDER_WAY_SECONDS
     # Reading the table blocked the event loop, whose clock stood still: `--run-time` would end too early.
     gevent.get_hub().loop.update_now()
+
+
+def _trust(authority: Path | None, cafile: str | None = None) -> ssl.SSLContext:
+    """Checks certificates, which Locust by itself does not; `cafile` is what its client would trust."""
+    return ssl.create_default_context(cafile=str(authority) if authority else cafile)
 
 
 def _begin(environment: Environment, **_: object) -> None:

@@ -105,9 +105,9 @@ def _budget(folder: Path, warm_up_seconds: int = 0, **limits: float) -> Path:
     return folder / "budget.yaml"
 
 
-def _run(spec: Path, url: str, budget: Path) -> tuple[int, dict[str, Any]]:
+def _run(spec: Path, url: str, budget: Path, *more: str) -> tuple[int, dict[str, Any]]:
     out = spec.parent / "load"
-    code = main(["--spec", str(spec), "--url", url, "--budget", str(budget), "--out", str(out)])
+    code = main(["--spec", str(spec), "--url", url, "--budget", str(budget), "--out", str(out), *more])
     return code, json.loads((out / "totals.json").read_text())
 
 
@@ -143,13 +143,19 @@ def test_nobody_there_is_a_failure_of_every_request(spec: Path) -> None:
     assert totals["versions"]["none"]["sent"] == totals["versions"]["none"]["failed"] > 0
 
 
-def test_a_certificate_that_is_not_known_gets_no_request(spec: Path, tmp_path: Path) -> None:
-    """Locust would take any certificate by itself; here only one of an authority that it is given, or knows."""
+def test_a_certificate_is_checked(spec: Path, tmp_path: Path) -> None:
+    """Locust by itself would take any; here one gets requests only if its authority is given, or known anyway."""
     with tls_server(tmp_path, "localhost", ("localhost",), lambda _: (200, {})) as server:
-        _, totals = _run(spec, f"https://localhost:{server.port}", _budget(spec.parent))
-    sent = totals["versions"]["none"]["sent"]
-    assert sent == totals["versions"]["none"]["failed"] > 0
-    assert {fault.rpartition(": ")[2] for fault in totals["faults"]} == {"no answer"}, totals["faults"]
+        url, budget = f"https://localhost:{server.port}", _budget(spec.parent)
+        _, unknown = _run(spec, url, budget)
+        _, known = _run(spec, url, budget, "--ca", str(server.authority))
+    assert {_words(fault) for fault in unknown["faults"]} == {"no answer"}
+    # An answer came; the server is no model, so it is not the one that was asked for.
+    assert {_words(fault) for fault in known["faults"]} == {"200 {}"}
+
+
+def _words(fault: str) -> str:
+    return fault.rpartition(": ")[2]
 
 
 def test_a_spec_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
