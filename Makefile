@@ -153,9 +153,9 @@ image: setup  ## put the newest package, or VERSION's, on the server's image  ##
 
 .PHONY: sign
 sign: export KEY ?=
-sign: setup  ## sign the newest package or that of VERSION  ## [SERVICE=] [KEY=key.pem] [VERSION=n]
+sign: setup  ## sign the newest package or VERSION's for ENV  ## [SERVICE=] [ENV=] [KEY=file] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) fetch)
-	@$(PY) -m services.signing --spec $(SPEC) $${KEY:+--key "$$KEY"}
+	@$(PY) -m services.signing --spec $(SPEC) --env $(ENV) $${KEY:+--key "$$KEY"}
 
 .PHONY: platform-images
 platform-images: export REGISTRY ?=
@@ -167,10 +167,11 @@ platform-images: setup  ## build the images of the platform's own programs  ## [
 .PHONY: publish
 publish: PART ?= $(SERVICE)
 publish: export KEY ?=
-publish: setup  ## push and sign the newest images, or VERSION's  ## [SERVICE=] [PART="judge mlflow churn"] [KEY=key.pem] [VERSION=n]
+publish: setup  ## push and sign the newest images, or VERSION's  ## [SERVICE=] [ENV=] [PART="judge mlflow churn"] [KEY=file] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) image)
 	@for part in $(PART); do \
-	  $(PY) -m services.image.publish --record build/images/$$part.json $${KEY:+--key "$$KEY"} || exit 1; done
+	  $(PY) -m services.image.publish --record build/images/$$part.json --env $(ENV) $${KEY:+--key "$$KEY"} && \
+	  $(PY) -m k8s.platform.pins --record build/images/$$part.json || exit 1; done
 
 ##@ A cluster, the one that KUBECONFIG names
 
@@ -187,6 +188,11 @@ platform: setup  ## install what the cluster lacks: controllers, judge, MLflow  
 .PHONY: deploy
 deploy: setup  ## deploy a service; VERSION releases its newest image first  ## [SERVICE=] [ENV=] [VERSION=n]
 	@$(PY) -m k8s.deploy --spec $(SPEC) --env $(ENV) $(if $(VERSION),--version $(VERSION))
+
+.PHONY: break-glass
+break-glass: export REASON ?=
+break-glass: setup  ## let unsigned images in, with a trace; MEND=1 ends that  ## REASON="why" [NAMESPACE=models] [MEND=1]
+	@$(PY) -m k8s.cluster.glass --namespace "$(or $(NAMESPACE),models)" $(if $(MEND),--mend,--reason "$$REASON")
 
 .PHONY: verify
 verify: export HEADER ?=
@@ -226,8 +232,10 @@ promote: export REPOSITORY ?= $(shell git remote get-url origin)
 promote: FROM ?= staging
 promote: TO ?= production
 promote: EVIDENCE ?= --namespace models
-promote: setup  ## propose for TO the release that passed in FROM  ## [SERVICE=] [FROM=staging] [TO=production] [REPOSITORY=url] [EVIDENCE="--record f"]
-	@$(PY) -m k8s.release.promote --service $(SERVICE) --from $(FROM) --to $(TO) --repository "$$REPOSITORY" $(EVIDENCE)
+promote: export KEY ?=
+promote: setup  ## propose for TO the release that passed in FROM  ## [SERVICE=] [FROM=staging] [TO=production] [REPOSITORY=url] [KEY=file] [EVIDENCE="--record f"]
+	@$(PY) -m k8s.release.promote --service $(SERVICE) --from $(FROM) --to $(TO) --repository "$$REPOSITORY" $(EVIDENCE) \
+	  $${KEY:+--key "$$KEY"}
 
 ##@ Terraform on Google Cloud
 
@@ -273,6 +281,10 @@ tf-destroy: setup  ## destroy what the controllers made, then the environment  #
 	@$(PY) -m terraform.drain --env $(ENV)
 	@. .ci/tf-secrets "$(ENV)" && for step in apply destroy; do \
 	  terraform -chdir=terraform/envs/$(ENV) $$step -var deletion_protection=false || exit 1; done
+
+.PHONY: cloud-dry-run
+cloud-dry-run: setup  ## walk README's way to a cloud, against written answers
+	@$(PY) -m terraform.dry_run
 
 .PHONY: tf-documents
 tf-documents: setup  ## write the modules' READMEs

@@ -34,7 +34,7 @@ release-version:  ## refuse a tag that differs from the project's version  ## TA
 
 .PHONY: publish-charts
 publish-charts: export KEY ?=
-publish-charts:  ## push and sign the charts with helm and cosign  ## REGISTRY=host/folder [KEY=key.pem]
+publish-charts:  ## push and sign the charts with helm and cosign  ## REGISTRY=host/folder [KEY=file]
 	@bash .ci/publish-charts
 
 ##@ Deployments

@@ -19,7 +19,7 @@ from components.errors import SpecError
 from components.image.image_name import ImageName
 from components.image.registry_session import INSECURE_VARIABLE, is_listed
 from components.image.signature_place import VARIABLE as SIGNATURES_VARIABLE
-from components.image.signature_place import repository_of_signatures
+from components.image.signature_place import signatures_of
 from components.image.step_images import steps_image, steps_tag, training_image
 from components.jobs.node_pools import node_labels, provider_named
 from components.registry.provenance import commit
@@ -208,7 +208,7 @@ def _signatures(images: str, say: Callable[[str], None]) -> str:
     named = os.environ.get(SIGNATURES_VARIABLE, "")
     if not images or not named:
         return ""
-    repository_of_signatures(ImageName.parse(f"{images}/image"), named)
+    signatures_of(ImageName.parse(f"{images}/image"))
     say(f"the step `image` writes signatures to {named}, as {SIGNATURES_VARIABLE} says")
     return named
 

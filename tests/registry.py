@@ -33,6 +33,8 @@ from urllib.parse import parse_qs, urlsplit
 from tests.serving import serving
 
 USER, PASSWORD = "robot", "pass:word"
+#: Both as a file of logins has them.
+AUTH: Final = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 _TYPES: Final = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 _INDEX: Final = "application/vnd.oci.image.index.v1+json"
 _NAME: Final = r"(?P<name>[a-z0-9._-]+(?:/[a-z0-9._-]+)*)"
@@ -324,4 +326,4 @@ def _blobs(document: dict[str, Any]) -> set[str]:
 
 
 def _basic() -> str:
-    return f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
+    return f"Basic {AUTH}"

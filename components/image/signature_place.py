@@ -36,7 +36,10 @@ def signatures_of(image: ImageName, environment: Mapping[str, str] = os.environ)
     Raises:
         ImageRegistryError: the variable names no repository.
     """
-    return repository_of_signatures(image, environment.get(VARIABLE, ""))
+    try:
+        return repository_of_signatures(image, environment.get(VARIABLE, ""))
+    except ImageRegistryError as error:
+        raise ImageRegistryError(f"{VARIABLE}: {error}") from error
 
 
 def repository_of_signatures(image: ImageName, named: str) -> ImageName:
@@ -47,12 +50,9 @@ def repository_of_signatures(image: ImageName, named: str) -> ImageName:
     """
     if not named:
         return ImageName(image.registry, image.repository)
-    try:
-        found = ImageName.parse(named)
-    except ImageRegistryError as error:
-        raise ImageRegistryError(f"{VARIABLE}: {error}") from error
+    found = ImageName.parse(named)
     if found.tag or found.digest:
-        raise ImageRegistryError(f"{VARIABLE}: {named!r} has a tag or digest; host/folder/name is wanted")
+        raise ImageRegistryError(f"{named!r} has a tag or digest; host/folder/name is wanted")
     return found
 
 

@@ -92,6 +92,14 @@ def apply_as(owner: str, objects: Sequence[Mapping[str, Any]]) -> None:
         kubectl("apply", "--server-side", "--force-conflicts", f"--field-manager={owner}", "--filename", str(path))
 
 
+def create(document: dict[str, Any]) -> None:
+    """Creates an object, whose name the API server may make up."""
+    with tempfile.TemporaryDirectory(prefix="canario-object-") as folder:
+        file = Path(folder, "object.json")
+        file.write_text(json.dumps(document), encoding="utf-8")
+        kubectl("create", "--filename", str(file))
+
+
 def forget_champion(name: str, namespace: str) -> None:
     """Removes the champion that never got ready: Flagger copies it from the Deployment only when there is none."""
     kubectl("-n", namespace, "delete", "deployment", f"{name}-primary", "--ignore-not-found")

@@ -20,6 +20,7 @@ from components.spec.contract import Rollout
 from components.spec.reading.loading import load_spec
 from k8s.cluster import helm, kubectl, nodes
 from k8s.cluster.gateway import addresses, read_gateway
+from k8s.cluster.glass import broken_glass
 from k8s.deploy import flux_sync, public_address, rollout_plan, rollout_progress
 from k8s.deploy.public_address import PublicAddress
 from k8s.errors import ClusterError, DeployError
@@ -42,9 +43,8 @@ _USUAL_SECONDS = 600.0
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status is 1 if nothing was deployed, 2 for wrong input."""
-    args = _parser().parse_args(arguments)
     try:
-        return _deploy(args)
+        return deploy(arguments)
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
@@ -56,7 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _deploy(args: argparse.Namespace) -> int:
+def deploy(arguments: list[str] | None = None) -> int:
+    """Does what the command line asks for; returns 0.
+
+    Raises:
+        SpecError: the service's spec is wrong.
+        DeployError: nothing was deployed, or it does not run; a ClusterError where the cluster did not take it.
+    """
+    args = _parser().parse_args(arguments)
     spec = load_spec(args.spec)
     if not args.dry_run and flux_sync.is_followed(args.env):
         raise ClusterError(
@@ -82,6 +89,8 @@ def _deploy(args: argparse.Namespace) -> int:
         if strategy not in ("shadow", "basic"):
             _warn(rollout_plan.told(spec.name, namespace, _rollout(spec.rollout, values)))
         print(f"{spec.name}: version {release.version} to {args.env} ({_image(release.image)})", flush=True)
+        if glass := broken_glass(namespace):
+            _warn(f"no signature is checked in {namespace}: the glass is {glass}")
         helm.install(spec.name, namespace, file)
         if before.canary.phase == "Initializing":
             kubectl.forget_champion(spec.name, namespace)

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 
-from components.errors import ImageRecordError, ReleaseError
+from components.errors import ImageRecordError, ReleaseError, SigningError
 from components.image.record import read_record
 from components.releases.release_file import Image, Release, ShadowVersion
+from components.signing.signers import FILE, package_keys
 from components.spec.contract import ClosedModel, Spec
 from k8s.errors import EnvironmentFileError
 from k8s.rendering.gateway import OURS, GatewaySettings
@@ -58,10 +59,10 @@ class ClusterRelease(Release):
 
 
 def read_platform(path: Path) -> Platform:
-    """Reads the platform of an environment.
+    """Reads the platform of an environment, with the keys of the signers that stand beside it in signers.yaml.
 
     Raises:
-        EnvironmentFileError: the file is not there or wrong; every fault is named.
+        EnvironmentFileError: a file is not there or wrong; every fault is named.
     """
     try:
         platform = read_file(Platform, path)
@@ -71,7 +72,15 @@ def read_platform(path: Path) -> Platform:
     decided = sorted(set(platform.values) & set(DECIDED))
     if decided:
         raise EnvironmentFileError(f"{path}: values.{decided[0]} is decided by the spec or the release; remove it")
-    return platform
+    if "signing" in platform.values:
+        raise EnvironmentFileError(f"{path}: values.signing is decided by {FILE} beside it; remove it")
+    try:
+        keys = package_keys(path.parent)
+    except SigningError as error:
+        raise EnvironmentFileError(str(error)) from error
+    if not keys:
+        return platform
+    return platform.model_copy(update={"values": {**platform.values, "signing": {"publicKey": keys}}})
 
 
 def read_release(path: Path, service: str) -> ClusterRelease:

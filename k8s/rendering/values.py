@@ -26,10 +26,10 @@ ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$
 Host = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")]
 
 
-#: An ECDSA public key.
-PublicKey = Annotated[
+#: ECDSA public keys, one after the other.
+PublicKeys = Annotated[
     str,
-    Field(pattern=r"^-----BEGIN PUBLIC KEY-----\n([A-Za-z0-9+/=]{1,64}\n){2,4}-----END PUBLIC KEY-----\n?$"),
+    Field(pattern=r"^(-----BEGIN PUBLIC KEY-----\n([A-Za-z0-9+/=]{1,64}\n){2,4}-----END PUBLIC KEY-----\n?)+$"),
 ]
 
 
@@ -76,9 +76,16 @@ class Amounts(PlatformReference):
 class Signing(PlatformReference):
     """The signature check of packages."""
 
-    public_key: Literal[""] | PublicKey = Field(
-        default="", description="PEM; only packages signed by its owner are served. Empty: no signature is checked."
+    public_key: Literal[""] | PublicKeys = Field(
+        default="",
+        description="PEM, one or more; only packages signed by an owner are served. Empty: no signature is checked.",
     )
+
+
+class PullSecret(PlatformReference):
+    """A secret with a login to the registry of the image."""
+
+    name: ObjectName = Field(description="Name of a secret of type kubernetes.io/dockerconfigjson.")
 
 
 class PredictionLog(PlatformReference):
@@ -123,6 +130,9 @@ class Values(PlatformReference):
     package: Digest = Field(description="Release: digest of the model package in the image.")
     image: Image = Field(description="Release: the image of the model.")
     settings: dict[str, str] = Field(default_factory=dict, description="Release: more settings of the model server.")
+    image_pull_secrets: tuple[PullSecret, ...] = Field(
+        default=(), description="Secrets with logins to the image's registry, where nodes have none of their own."
+    )
     faults: Literal["refused", "allowed"] = Field(
         default="refused", description="Whether a release may fake faults by its settings, `CANARIO_FAULT_...`."
     )

@@ -37,7 +37,10 @@ HOST = f"{SERVICE}.canario.local"
 #: Makes callers, of an address in the cluster, on any node or on one.
 Calling = Callable[..., Callers]
 #: The tests build on each other: first a champion from nothing, at last nothing again.
-_ORDER = ("chart_is_admitted", "rollouts", "decisions", "disturbances", "tls", "scaling", "shadow", "uninstall")
+_ORDER = (
+    *("chart_is_admitted", "promotion", "rollouts", "decisions", "disturbances", "tls", "scaling", "shadow"),
+    "uninstall",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

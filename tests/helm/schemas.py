@@ -44,7 +44,7 @@ KUBERNETES = (
 )
 CUSTOM = (
     *("Canary", "Gateway", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
-    *("GitRepository", "HelmRelease", "HelmRepository", "Kustomization"),
+    *("GitRepository", "HelmRelease", "HelmRepository", "Kustomization", "ImageValidatingPolicy"),
 )
 #: What says something about a value.
 KEPT = ("type", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "format")

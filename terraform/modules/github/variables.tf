@@ -62,3 +62,8 @@ variable "password_secret" {
   description = "Name of the secret with the database's password."
   type        = string
 }
+
+variable "signing_key" {
+  description = "Id of the key with which trainings sign."
+  type        = string
+}

@@ -15,9 +15,9 @@ from tests.programs import program
 from tests.repo.tree import ROOT
 
 TLS_ROUTES = "tlsroutes.gateway.networking.k8s.io"
-CRDS = f"{TLS_ROUTES} v1.6.3\ncanaries.flagger.app \n"
+CRDS = f"{TLS_ROUTES} v1.6.3\ncanaries.flagger.app \nimagevalidatingpolicies.policies.kyverno.io \n"
 ENVIRONMENTS = sorted(path.parent.name for path in ROOT.glob("k8s/envs/*/platform.yaml"))
-THERE = "traefik metrics-server prometheus flagger"
+THERE = "traefik metrics-server prometheus flagger kyverno-admission-controller"
 
 
 @pytest.fixture

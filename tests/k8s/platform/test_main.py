@@ -20,7 +20,8 @@ ENVIRONMENTS = sorted(path.parent.name for path in ROOT.glob("k8s/envs/*/platfor
 def test_every_environment_has_configs_on_top_of_the_common_ones(environment: str) -> None:
     folder = configs(environment)
     document = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    assert [(folder / one).resolve() for one in document["resources"]] == [ROOT / "k8s" / "configs"]
+    common = [ROOT / "k8s" / "configs", *([ROOT / "k8s" / "configs" / "signatures"] if environment != "local" else [])]
+    assert [(folder / one).resolve() for one in document["resources"]] == common
 
 
 def test_only_a_local_environment_admits_images_without_a_digest() -> None:
@@ -57,9 +58,10 @@ def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
 def asked_of_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What kubectl is asked, a line each, on a machine whose cluster has every controller and that has no helm."""
     gateway = "httproutes.gateway.networking.k8s.io v1.6.3\ntlsroutes.gateway.networking.k8s.io v1.6.3"
-    crds = f"{gateway}\ncanaries.flagger.app\nkustomizations.kustomize.toolkit.fluxcd.io"
+    others = "kustomizations.kustomize.toolkit.fluxcd.io\nimagevalidatingpolicies.policies.kyverno.io"
+    crds = f"{gateway}\ncanaries.flagger.app\n{others}"
     said, program = tmp_path / "said", tmp_path / "kubectl"
-    deployments = "traefik metrics-server prometheus flagger"
+    deployments = "traefik metrics-server prometheus flagger kyverno-admission-controller"
     found = f'case "$*" in *crds*) echo "{crds}" ;; *deployments*) echo "{deployments}" ;; esac'
     program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {said}\n{found}\n')
     program.chmod(0o755)

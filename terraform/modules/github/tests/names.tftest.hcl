@@ -12,6 +12,7 @@ variables {
   state             = "example-project-state"
   state_prefix      = "canario/staging"
   password_secret   = "canario-staging-database"
+  signing_key       = "projects/example-project/locations/us-central1/keyRings/canario-staging/cryptoKeys/images"
 }
 
 run "a_deleted_pool_does_not_keep_the_next_ones_name" {

@@ -10,6 +10,7 @@ variables {
   state             = "example-project-state"
   state_prefix      = "canario/staging"
   password_secret   = "canario-staging-database"
+  signing_key       = "projects/example-project/locations/us-central1/keyRings/canario-staging/cryptoKeys/images"
 }
 
 run "a_project_that_is_no_project_id_is_refused" {
