@@ -43,7 +43,7 @@ KUBERNETES = (
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding"),
 )
 CUSTOM = (
-    *("Canary", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
+    *("Canary", "Gateway", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
     *("GitRepository", "HelmRelease", "HelmRepository", "Kustomization", "ImageValidatingPolicy"),
 )
 #: What says something about a value.
