@@ -43,8 +43,8 @@ KUBERNETES = (
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding"),
 )
 CUSTOM = (
-    *("Canary", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
-    *("GitRepository", "HelmRelease", "HelmRepository", "Kustomization"),
+    *("Canary", "Gateway", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
+    *("GitRepository", "HelmRelease", "HelmRepository", "Kustomization", "ImageValidatingPolicy"),
 )
 #: What says something about a value.
 KEPT = ("type", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "format")
