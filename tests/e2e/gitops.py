@@ -20,7 +20,7 @@ from k8s.rendering.render import PLATFORM, platform_objects, release_changes, re
 from tests.e2e.git_server import PORT, GitServer
 from tests.e2e.git_source import FLUX, published
 from tests.e2e.kube import Kube
-from tests.e2e.scenario import DEMO, ROOT, SERVICE, Version
+from tests.e2e.scenario import DEMO, REGISTRY, ROOT, SERVICE, Version
 from tests.k8s.followed import ENVIRONMENTS, texts_of, write_tree
 
 #: One step of half the traffic and wide margins: what the statistics can do is shown elsewhere, this has to be quick.
@@ -137,7 +137,10 @@ def environments(
 def _write_files(root: Path, judge: Image, server: GitServer, platform: Mapping[str, Any]) -> None:
     spec = yaml.safe_load((DEMO / "service.yaml").read_text(encoding="utf-8"))
     spec["rollout"] |= ROLLOUT
-    _write(root, {f"services/{SERVICE}/service.yaml": yaml.safe_dump(spec, sort_keys=False)})
+    # A promotion reads here which registry both admit: the one that has the images.
+    base = "k8s/configs/namespaces.yaml"
+    admitted = (root / base).read_text(encoding="utf-8").replace("registry.local/canario", REGISTRY)
+    _write(root, {f"services/{SERVICE}/service.yaml": yaml.safe_dump(spec, sort_keys=False), base: admitted})
     for environment in ENVIRONMENTS:
         namespace, folder = f"gitops-{environment}", f"k8s/envs/{environment}"
         values = {
