@@ -201,6 +201,7 @@ def test_a_registry_with_a_login_gets_the_pods_secret(tmp_path: Path) -> None:
     with_login, without = (rendered(tmp_path, one) for one in ({"imagePullSecrets": secrets}, {}))
     assert pod(with_login["Deployment", "churn"])["imagePullSecrets"] == secrets
     assert with_login["ServiceAccount", "churn"]["imagePullSecrets"] == secrets
+    assert with_login["Pod", "churn-answers"]["spec"]["imagePullSecrets"] == secrets
     assert "imagePullSecrets" not in {**pod(without["Deployment", "churn"]), **without["ServiceAccount", "churn"]}
 
 
