@@ -100,7 +100,8 @@ def repository(
     found = Repository.create(tmp_path_factory.mktemp("git") / "environment.git")
     release = Release(service=SERVICE, version="1", package=packages["1"], image=image)
     platform = yaml.safe_load((ROOT / "k8s/envs/local/platform.yaml").read_text(encoding="utf-8"))
-    platform |= {"namespace": "production", "domain": "production.local"}
+    # Below the domain of this cluster's gateway, which takes no route of another.
+    platform |= {"namespace": "production", "domain": "production.canario.local"}
     platform["values"] |= {"imagePullSecrets": [{"name": _SECRET}]}
     texts = {
         release_file("staging", SERVICE): release_text(release),

@@ -44,7 +44,7 @@ KUBERNETES = (
     ("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration"),
 )
 CUSTOM = (
-    *("Canary", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
+    *("Canary", "Gateway", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
     *("GitRepository", "HelmRelease", "HelmRepository", "Kustomization", "ImageValidatingPolicy"),
 )
 #: What says something about a value.

@@ -247,6 +247,18 @@ def test_a_canary_has_no_route_or_service_of_the_chart(tmp_path: Path) -> None:
     assert ("Canary", "churn") not in basic
 
 
+@pytest.mark.parametrize("strategy", ["basic", "canary"])
+@pytest.mark.parametrize("listener", ["websecure", ""])
+def test_a_route_attaches_to_the_listener_it_is_told(tmp_path: Path, strategy: str, listener: str) -> None:
+    """The chart's own route and the one that Flagger writes; without a listener they attach to each."""
+    route = {"host": "churn.canario.local", "gateway": {"listener": listener}}
+    objects = rendered(tmp_path, {"rollout": {"strategy": strategy}, "route": route})
+    kind, name = ("HTTPRoute", "churn") if strategy == "basic" else ("Canary", "churn")
+    spec = objects[kind, name]["spec"]
+    (parent,) = spec["parentRefs"] if strategy == "basic" else spec["service"]["gatewayRefs"]
+    assert parent == {"name": "public", "namespace": "gateway"} | ({"sectionName": listener} if listener else {})
+
+
 def test_the_canary_asks_the_judge_only_what_it_answers(tmp_path: Path) -> None:
     hooks = rendered(tmp_path, {})["Canary", "churn"]["spec"]["analysis"]["webhooks"]
     app = build_app(cast("Judge", None), cast("Consequences", object()))
