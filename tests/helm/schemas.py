@@ -41,6 +41,7 @@ KUBERNETES = (
     ("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding"),
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy"),
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding"),
+    ("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration"),
 )
 CUSTOM = (
     *("Canary", "Gateway", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
