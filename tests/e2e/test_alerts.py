@@ -23,7 +23,7 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,8 +38,6 @@ from k8s.alerts.__main__ import main as alert_test
 from k8s.cluster.helm import CHART
 from k8s.cluster.tunnel import ClusterService, reached
 from k8s.rendering.environment_files import ClusterRelease
-from tests.e2e.conftest import install_platform, platform_settings
-from tests.e2e.git_server import GitServer
 from tests.e2e.kube import Kube
 from tests.e2e.listener import Listener, careless_caller, exporter
 from tests.e2e.loaded_rules import hurried, loaded
@@ -95,18 +93,17 @@ def program_image(programs: dict[str, Image]) -> str:
 
 
 @pytest.fixture(scope="module")
-def on_call(platform: None, repository: GitServer, program_image: str) -> Iterator[Listener]:
+def on_call(platform: None, install_platform: Callable[..., str], program_image: str) -> Iterator[Listener]:
     """Whoever is told: the platform's Alertmanager has a webhook and a dead man's switch, as long as this lasts."""
     listener = Listener(Kube(_ON_CALL), program_image)
     listener.start()
     _write_secret(people=f"{listener.url}/people", dead_man=f"{listener.url}/dead-man")
-    settings = platform_settings(repository)
     told = ("receiver=webhook", "secret=alerts", "watchdog=true", "groupIntervalSeconds=5")
     try:
-        install_platform(*settings, *(word for one in told for word in ("--set", f"alertmanager.{one}")), *_image())
+        install_platform(*(word for one in told for word in ("--set", f"alertmanager.{one}")), *_image())
         yield listener
     finally:
-        install_platform(*settings)
+        install_platform()
         Kube("canario").run("delete", "secret", "alerts", "--ignore-not-found")
         Kube(_ON_CALL).run("delete", "namespace", _ON_CALL, "--wait=false")
 
