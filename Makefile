@@ -80,8 +80,10 @@ serve: setup  ## serve the newest package behind the gateway  ## [SERVICE=]
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m k8s.twin.serve --spec $(SPEC)
 
 .PHONY: load
-load: setup  ## load a service and check its latency budget  ## [SERVICE=]
-	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.budget --spec $(SPEC)
+load: export URL ?=
+load: export CA ?=
+load: setup  ## load a service and check its latency budget  ## [SERVICE=] [URL=url] [CA=f]
+	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.budget --spec $(SPEC) $${URL:+--url "$$URL"} $${CA:+--ca "$$CA"}
 
 .PHONY: plan
 plan: export RATE ?=
@@ -195,13 +197,14 @@ break-glass: setup  ## let unsigned images in, with a trace; MEND=1 ends that  #
 .PHONY: verify
 verify: export HEADER ?=
 verify: export URL ?=
+verify: export CA ?=
 verify: export PUBLIC_KEY ?=
 verify: export MLFLOW ?=
 verify: export STORE ?=
-verify: setup  ## trace an answer of a service back to its data  ## [SERVICE=] [ENV=] [URL=url|HEADER=sha256:...] [PUBLIC_KEY=f] [MLFLOW=uri] [STORE=uri] [VERSION=n] [EXCLUDE="run"]
+verify: setup  ## trace an answer of a service back to its data  ## [SERVICE=] [ENV=] [URL=url|HEADER=sha256:...] [CA=f] [PUBLIC_KEY=f] [MLFLOW=uri] [STORE=uri] [VERSION=n] [EXCLUDE="run"]
 	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m k8s.lineage --spec $(SPEC) --env $(ENV) $(if $(EXCLUDE),--exclude $(EXCLUDE)) \
-	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"} \
+	  $${URL:+--url "$$URL"} $${CA:+--ca "$$CA"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"} \
 	  $${MLFLOW:+--mlflow "$$MLFLOW"} $${STORE:+--store "$$STORE"}
 
 ##@ Releases through Git

@@ -15,8 +15,9 @@ from components.releases.release_file import Image, Release, ShadowVersion
 from components.signing.signers import FILE, package_keys
 from components.spec.contract import ClosedModel, Spec
 from k8s.errors import EnvironmentFileError
+from k8s.rendering.gateway import OURS, GatewaySettings
 from k8s.rendering.server_settings import checked_release, faked_faults
-from k8s.rendering.values import Host, ObjectName
+from k8s.rendering.values import GatewayReference, Host, ObjectName
 from k8s.rendering.yaml_file import read_file
 
 #: Keys that the spec and the release decide, so that no environment may change them.
@@ -34,7 +35,21 @@ class Platform(ClosedModel):
     interval_seconds: float | None = Field(
         default=None, gt=0, description="Time between two looks, instead of the spec's."
     )
+    gateway: GatewaySettings = Field(default=GatewaySettings(), description="How callers outside reach it.")
     values: dict[str, JsonValue] = Field(default_factory=dict, description="Other values of the chart.")
+
+    @property
+    def gateway_reference(self) -> GatewayReference:
+        """The Gateway to which services attach."""
+        route = self.values.get("route")
+        named = route.get("gateway") if isinstance(route, dict) else None
+        return GatewayReference.model_validate(named or {})
+
+    @property
+    def has_own_gateway(self) -> bool:
+        """Whether services attach to another Gateway than that of `make platform`."""
+        named = self.gateway_reference
+        return (named.name, named.namespace) != (OURS.name, OURS.namespace)
 
 
 class ClusterRelease(Release):
@@ -148,8 +163,14 @@ def chart_values(spec: Spec, release: ClusterRelease, platform: Platform) -> dic
     if platform.interval_seconds is not None:
         deploy["rollout"]["interval_seconds"] = platform.interval_seconds
     chosen = release.model_dump(mode="json", exclude={"service"}, exclude_none=True)
-    values = {**deploy, **chosen, "route": {"host": f"{spec.name}.{platform.domain}"}}
+    values = {**deploy, **chosen, "route": _route(spec.name, platform)}
     return merged(values, platform.values)
+
+
+def _route(service: str, platform: Platform) -> dict[str, Any]:
+    """The service's host; at our Gateway it attaches to one listener, so that none is served in plain by mistake."""
+    listener = {} if platform.has_own_gateway else {"gateway": {"listener": platform.gateway.listener}}
+    return {"host": f"{service}.{platform.domain}", **listener}
 
 
 def merged(values: Mapping[str, Any], differences: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,6 +44,9 @@ class GatewayReference(PlatformReference):
 
     name: ObjectName = Field(default="public", description="The Gateway's name.")
     namespace: ObjectName = Field(default="gateway", description="The Gateway's namespace.")
+    listener: Literal[""] | ObjectName = Field(
+        default="", description="The Gateway's listener, such as the one for HTTPS; if empty, each of them."
+    )
 
 
 class Route(PlatformReference):
