@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import beta
 
 from components.spec.contract import Harm
+from services.judge.simulate.callers import CanaryFault
 from services.judge.simulate.fleet import LabelDelays
 from services.judge.simulate.rollouts import FAILED, PROMOTED
 from services.judge.simulate.scraped import ScrapedCase, ScrapedOutcome, play_scraped
@@ -28,6 +29,11 @@ _LABELS = (
     ("equal, negative labels after 20 minutes and positive ones after 2", LabelDelays(1200, 120), 0.0),
     ("equal, negative labels after 5 minutes and positive ones after 20", LabelDelays(300, 1200), 0.0),
     ("twice the loss's margin, negative labels after 5 minutes, positive after 20", LabelDelays(300, 1200), 2.0),
+)
+#: Name, and what is wrong with the canary.
+_MOVED: tuple[tuple[str, CanaryFault], ...] = (
+    ("better, callers moved by half a deviation", ""),
+    ("a wrong unit, callers moved by half a deviation", "wrong unit"),
 )
 
 
@@ -58,7 +64,7 @@ class WorldRow:
 
 def worlds() -> list[ScrapedCase]:
     """Every world, some of them at several rates and times between scrapes."""
-    return [*_late(), *_late_labels(), *_lost(), *_slow_starts(), *_outages()]
+    return [*_late(), *_late_labels(), *_lost(), *_slow_starts(), *_outages(), *_moved()]
 
 
 def _late() -> Iterator[ScrapedCase]:
@@ -106,6 +112,12 @@ def _outages() -> Iterator[ScrapedCase]:
              ("twice the margin, one of the champion's replicas fails for 45 s", "champion", 2.0))  # fmt: skip
     for name, side, excess in cases:
         yield ScrapedCase(name, "error_ratio", excess, _USUAL_RATE, _USUAL_SCRAPE, outages=side, replicas=3)
+
+
+def _moved() -> Iterator[ScrapedCase]:
+    """Callers whose third feature is half a deviation off the hold-out's; the canary is better, or reads it wrongly."""
+    for name, fault in _MOVED:
+        yield ScrapedCase(name, "score_shift", 0.0, _USUAL_RATE, _USUAL_SCRAPE, replicas=2, moved=0.5, fault=fault)
 
 
 def play_world(case: ScrapedCase, rollouts: int, seed: int) -> WorldRow:
