@@ -46,7 +46,7 @@ class Reference:
     @property
     def used(self) -> bool:
         """Whether the hold-out is weighted like the callers."""
-        return self.holdout is not self.on_holdout
+        return self.on_holdout is not None and self.holdout is not self.on_holdout
 
     def told(self, finding: SignalResult, at: int) -> SignalResult:
         """The finding on scores, whose worst edge is `at`, with what is known of the callers if they have moved."""
@@ -59,7 +59,9 @@ class Reference:
         )
         note = self.note
         if self.used:
-            note += f" that shows a shift of {percent(expected)} there, and as it is one of {percent(before)}"
+            note += (
+                f": weighted like them, it shows a shift of {percent(expected)} there, and as it is, {percent(before)}"
+            )
         return replace(finding, note=note, moved=moved)
 
 
@@ -75,13 +77,13 @@ def reference(evidence: Evidence, margin: float | None) -> Reference:
         return Reference(usual, known, usual, f"{part} of the canary's inputs are unlike any in the hold-out, {kept}")
     if not _have_moved(usual, known, margin):
         return Reference(usual)
-    other = f"its callers are not those of the hold-out, most of all by {_furthest(known)!r}"
+    other = f"its callers are not like the hold-out, most of all in {_furthest(known)!r}"
     if _distance(known) > _FURTHEST:
         worth = f"which would be worth less than one in {1 + _FURTHEST:g} of its rows"
         return Reference(usual, known, usual, f"{other}, {worth}; {kept}")
     if 2 * max(known.unexplained) > margin:
         return Reference(usual, known, usual, f"{other}, which has too few rows to be weighted like them; {kept}")
-    return Reference(_rounded(known, _STEP * margin), known, usual, f"{other}: weighted like them")
+    return Reference(_rounded(known, _STEP * margin), known, usual, other)
 
 
 def _have_moved(usual: HoldoutShift, known: LiveExpectation, margin: float) -> bool:
