@@ -36,7 +36,7 @@ _NO_DIGEST: Final = "sha256:" + "0" * 64
 
 
 @dataclass(frozen=True)
-class Pool:
+class LiveCallers:
     """Live callers: their features (callers, 3), and the bins of the canary's and the champion's scores."""
 
     features: Array
@@ -103,7 +103,7 @@ class Callers:
 
 
 @lru_cache(maxsize=8)
-def pool(moved: float, fault: CanaryFault) -> Pool:
+def pool(moved: float, fault: CanaryFault) -> LiveCallers:
     """The live callers of a world; always the same."""
     rng = np.random.default_rng(1)
     features = rng.normal(size=(_POOL, len(_SLOPES)))
@@ -114,7 +114,7 @@ def pool(moved: float, fault: CanaryFault) -> Pool:
     if fault == "shifted":
         hit = (canary < np.median(canary)) & (rng.random(_POOL) < _SHIFTED)
         canary = np.where(hit, 1 - canary, canary)
-    return Pool(features, score_bin(canary), score_bin(champion))
+    return LiveCallers(features, score_bin(canary), score_bin(champion))
 
 
 def _scores(features: Array) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ from components.package.model_package import Package
 from components.package.population import CountedFeature, NumberBins
 from services import telemetry
 from services.model_server.inputs import INPUT_BYTES, LiveInputs, LiveInputsPage
-from tests.components.package.test_population import CHAMPION, at, population, written
+from tests.population_package import CHAMPION, at, population, written
 from tests.services.model_server.conftest import Caller, StartServer
 from tests.small_package import GOOD
 

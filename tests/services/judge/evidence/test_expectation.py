@@ -8,7 +8,7 @@ from services.judge.evidence.expectation import expectation_of
 from services.judge.evidence.exposition import Reading, parse_page, read_replica
 from services.judge.evidence.series import Replica
 from services.model_server.inputs import INPUT_BYTES, LiveInputs, LiveInputsPage
-from tests.components.package.test_population import population, written
+from tests.population_package import population, written
 from tests.services.judge.pages import replica_page
 from tests.small_package import GOOD
 

@@ -38,7 +38,8 @@ def test_a_wrong_unit_moves_scores_and_not_what_is_expected() -> None:
     assert np.abs(np.cumsum(asked[0].scores - asked[1].scores)).max() > 100
 
 
-def test_moved_callers_fail_a_better_canary_only_by_the_hold_out_as_it_is() -> None:
+def test_a_better_canary_stays_for_moved_callers() -> None:
+    """By the hold-out as it is, they fail it."""
     ends = play_moved(MOVED, 5, 1)
     assert [(ours.fate, as_it_is.fate) for ours, as_it_is in ends] == [(PROMOTED, FAILED)]
 
