@@ -41,7 +41,7 @@ def test_a_wrong_unit_moves_scores_and_not_what_is_expected() -> None:
 def test_a_better_canary_stays_for_moved_callers() -> None:
     """By the hold-out as it is, they fail it."""
     ends = play_moved(MOVED, 5, 1)
-    assert [(ours.fate, as_it_is.fate) for ours, as_it_is in ends] == [(PROMOTED, FAILED)]
+    assert [(ours.fate, as_it_is and as_it_is.fate) for ours, as_it_is in ends] == [(PROMOTED, FAILED)]
 
 
 def test_a_wrong_unit_is_found_as_fast() -> None:
@@ -56,7 +56,7 @@ def test_it_is_the_same_by_scrapes(world: int, fate: int) -> None:
 
 
 def row(place: int, promoted: int = 0, failed: int = 0, requests: float = 100.0) -> MovedRow:
-    return MovedRow(CASES[place], 1000, promoted, failed, requests, 0, 0, 100.0)
+    return MovedRow(CASES[place], 1000, promoted, failed, requests, 100, 0, 0, 100.0)
 
 
 @pytest.mark.parametrize(
