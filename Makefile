@@ -137,8 +137,9 @@ schedule: setup  ## show, make or remove the recurring run; as submit, and:  ## 
 
 .PHONY: rights
 rights: export ACCOUNT ?=
-rights: setup  ## write the rights of runs with training.workers  ## NAMESPACE=kubeflow [ACCOUNT=pipeline-runner]
-	@$(PY) -m k8s.training --namespace "$(NAMESPACE)" $${ACCOUNT:+--account "$$ACCOUNT"}
+rights: export CALLER ?=
+rights: setup  ## write the rights of runs with workers, or a CALLER  ## NAMESPACE=kubeflow [ACCOUNT=pipeline-runner] [CALLER=e-mail]
+	@$(PY) -m k8s.training --namespace "$(NAMESPACE)" $${ACCOUNT:+--account "$$ACCOUNT"} $${CALLER:+--caller "$$CALLER"}
 
 ##@ Images
 
@@ -150,7 +151,7 @@ image: setup  ## put the newest package, or VERSION's, on the server's image  ##
 
 .PHONY: sign
 sign: export KEY ?=
-sign: setup  ## sign the newest package or that of VERSION  ## [SERVICE=] [KEY=key.pem] [VERSION=n]
+sign: setup  ## sign the newest package or that of VERSION  ## [SERVICE=] [KEY=file] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m services.signing --spec $(SPEC) $${KEY:+--key "$$KEY"}
 
@@ -164,10 +165,11 @@ platform-images: setup  ## build the images of the platform's own programs  ## [
 .PHONY: publish
 publish: PART ?= $(SERVICE)
 publish: export KEY ?=
-publish: setup  ## push and sign the newest images, or VERSION's  ## [SERVICE=] [PART="judge mlflow churn"] [KEY=key.pem] [VERSION=n]
+publish: setup  ## push and sign the newest images, or VERSION's  ## [SERVICE=] [PART="judge mlflow churn"] [KEY=file] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) image)
 	@for part in $(PART); do \
-	  $(PY) -m services.image.publish --record build/images/$$part.json $${KEY:+--key "$$KEY"} || exit 1; done
+	  $(PY) -m services.image.publish --record build/images/$$part.json $${KEY:+--key "$$KEY"} && \
+	  $(PY) -m k8s.platform.pins --record build/images/$$part.json || exit 1; done
 
 ##@ A cluster, the one that KUBECONFIG names
 
@@ -231,6 +233,11 @@ promote: setup  ## propose for TO the release that passed in FROM  ## [SERVICE=]
 tf-check: setup  ## check format, rules and tests; STRICT allows no skips  ## [STRICT=1]
 	@$(PY) -m terraform.check
 
+.PHONY: tf-prepare
+tf-prepare: export STATE ?=
+tf-prepare:  ## make the bucket of the state and the database's password  ## ENV=staging STATE=bucket
+	@bash .ci/tf-prepare "$(ENV)"
+
 .PHONY: tf-lock
 tf-lock:  ## write the provider lock file; rerun after a version change  ## ENV=staging
 	@terraform -chdir=terraform/envs/$(ENV) providers lock \
@@ -239,16 +246,17 @@ tf-lock:  ## write the provider lock file; rerun after a version change  ## ENV=
 
 .PHONY: tf-plan
 tf-plan: export STATE ?=
+tf-plan: export TF_VAR_state ?= $(STATE)
 tf-plan:  ## plan the changes and save the plan  ## ENV=staging STATE=bucket
 	@mkdir -p build/terraform
 	@bash .ci/tf-init "$(ENV)"
-	@terraform -chdir=terraform/envs/$(ENV) plan -input=false -lock-timeout=5m -out=$(CURDIR)/build/terraform/$(ENV).tfplan
+	@. .ci/tf-secrets "$(ENV)" && terraform -chdir=terraform/envs/$(ENV) plan -input=false -lock-timeout=5m -out=$(CURDIR)/build/terraform/$(ENV).tfplan
 
 .PHONY: tf-apply
 tf-apply: export STATE ?=
 tf-apply:  ## apply the saved plan and nothing else  ## ENV=staging STATE=bucket
 	@bash .ci/tf-init "$(ENV)"
-	@terraform -chdir=terraform/envs/$(ENV) apply -input=false -lock-timeout=5m $(CURDIR)/build/terraform/$(ENV).tfplan
+	@. .ci/tf-secrets "$(ENV)" && terraform -chdir=terraform/envs/$(ENV) apply -input=false -lock-timeout=5m $(CURDIR)/build/terraform/$(ENV).tfplan
 
 .PHONY: tf-handover
 tf-handover: setup  ## pass Terraform's outputs on to k8s/envs and the cluster  ## ENV=staging
@@ -257,11 +265,12 @@ tf-handover: setup  ## pass Terraform's outputs on to k8s/envs and the cluster  
 
 .PHONY: tf-destroy
 tf-destroy: export STATE ?=
+tf-destroy: export TF_VAR_state ?= $(STATE)
 tf-destroy: setup  ## destroy what the controllers made, then the environment  ## ENV=staging STATE=bucket
 	@bash .ci/tf-init "$(ENV)"
 	@$(PY) -m terraform.drain --env $(ENV)
-	@terraform -chdir=terraform/envs/$(ENV) apply -var deletion_protection=false
-	@terraform -chdir=terraform/envs/$(ENV) destroy -var deletion_protection=false
+	@. .ci/tf-secrets "$(ENV)" && for step in apply destroy; do \
+	  terraform -chdir=terraform/envs/$(ENV) $$step -var deletion_protection=false || exit 1; done
 
 .PHONY: tf-documents
 tf-documents: setup  ## write the modules' READMEs

@@ -18,6 +18,11 @@ registry-login:  ## log docker, cosign and helm in to a Google Cloud registry  #
 trigger: setup  ## print which services an event retrains, and why  ## EVENT=push PAYLOAD=event.json
 	@$(PY) -m pipelines.trigger --event "$(EVENT)" --payload "$(PAYLOAD)"
 
+.PHONY: train-there
+train-there: setup  ## train on the cluster, and bring the version here  ## STORE=gs://... [SERVICE=] [REGISTRY=] [SERVICE_ACCOUNT=]
+	@$(PY) -m k8s.cluster.tunnel KFP_ENDPOINT=kubeflow/ml-pipeline:8888 -- $(MAKE) submit
+	@$(PY) -m k8s.cluster.tunnel MLFLOW=canario/mlflow:80 -- $(MAKE) fetch VERSION=challenger
+
 .PHONY: open-request
 open-request:  ## open the pull request that `make request` wrote, with gh
 	@bash .ci/open-request
@@ -29,7 +34,7 @@ release-version:  ## refuse a tag that differs from the project's version  ## TA
 
 .PHONY: publish-charts
 publish-charts: export KEY ?=
-publish-charts:  ## push and sign the charts with helm and cosign  ## REGISTRY=host/folder [KEY=key.pem]
+publish-charts:  ## push and sign the charts with helm and cosign  ## REGISTRY=host/folder [KEY=file]
 	@bash .ci/publish-charts
 
 ##@ Deployments

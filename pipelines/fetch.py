@@ -122,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
     if found.evaluation:
         write_json(args.home / EVALUATION, found.evaluation)
     write_json(args.home / "result.json", found.result(places))
-    _say(f"version {args.version} of {service}: package {found.package.digest} in {found.package.path}")
+    _say(f"version {found.registered.version} of {service}: package {found.package.digest} in {found.package.path}")
     return 0
 
 
@@ -135,7 +135,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m pipelines.fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--spec", type=Path, required=True)
-    parser.add_argument("--version", required=True, help="the registry's number, as `make ui` shows it")
+    parser.add_argument(
+        "--version",
+        required=True,
+        help="the registry's number, as `make ui` shows it, or an alias: challenger is the newest",
+    )
     parser.add_argument("--home", type=Path, required=True, help="folder for the results")
     parser.add_argument("--mlflow", default="sqlite:///build/mlflow/mlflow.db", help="the registry (%(default)s)")
     parser.add_argument("--store", default="build/store", help="folder or URI of snapshots and packages (%(default)s)")

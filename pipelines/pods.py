@@ -16,6 +16,7 @@ from kfp import kubernetes
 
 from components.errors import SpecError
 from components.image.registry_session import INSECURE_VARIABLE
+from components.image.signature_place import VARIABLE as SIGNATURES_VARIABLE
 from components.image.step_images import training_image
 from components.jobs.node_pools import Provider, devices, node_labels, tolerations
 from components.jobs.worker_pod import SETTING, WorkerSettings
@@ -91,6 +92,7 @@ class PodSettings:
         pools: whose labels the nodes of an accelerator have.
         queue: the Kueue queue in which a train step's workers wait for their nodes; empty for none.
         plain_registry: the registry of images if it has no TLS, host:port; empty if it has.
+        signatures: the repository of signatures; empty if they are beside the image.
     """
 
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class PodSettings:
     pools: Provider = "canario"
     queue: str = ""
     plain_registry: str = ""
+    signatures: str = ""
 
 
 #: No secrets, Amazon's S3 or Google's store by the pod's identity, a small table.
@@ -129,11 +132,17 @@ def place(task: Any, wish: StepWish, spec: Spec, settings: PodSettings) -> Any:
     if settings.store_endpoint:
         # With an endpoint of its own, botocore writes the bucket into the path: a name in front needs a DNS for it.
         task.set_env_variable("AWS_ENDPOINT_URL_S3", settings.store_endpoint)
-    if settings.plain_registry and task.name == _IMAGE_STEP:
-        task.set_env_variable(INSECURE_VARIABLE, settings.plain_registry)
+    if task.name == _IMAGE_STEP:
+        _tell_registry(task, settings)
     for opens, text in settings.secrets.items():
         _add_secret(task, opens, text)
     return task
+
+
+def _tell_registry(task: Any, settings: PodSettings) -> None:
+    for name, value in ((INSECURE_VARIABLE, settings.plain_registry), (SIGNATURES_VARIABLE, settings.signatures)):
+        if value:
+            task.set_env_variable(name, value)
 
 
 def accelerate(task: Any, training: Training, image: str, pools: Provider) -> Any:

@@ -16,7 +16,10 @@ import yaml
 
 from components.code import code_digest
 from components.errors import SpecError
+from components.image.image_name import ImageName
 from components.image.registry_session import INSECURE_VARIABLE, is_listed
+from components.image.signature_place import VARIABLE as SIGNATURES_VARIABLE
+from components.image.signature_place import signatures_of
 from components.image.step_images import steps_image, steps_tag, training_image
 from components.jobs.node_pools import node_labels, provider_named
 from components.registry.provenance import commit
@@ -136,6 +139,7 @@ def prepare(spec: Spec, options: argparse.Namespace, say: Callable[[str], None])
         pools=pools,
         queue=options.queue,
         plain_registry=_plain_registry(options.images, say),
+        signatures=_signatures(options.images, say),
     )
     _tell_memory(spec, pods, say)
     text = compile_pipeline(spec, options.image, pods)
@@ -193,6 +197,20 @@ def _plain_registry(images: str, say: Callable[[str], None]) -> str:
         return ""
     say(f"the step `image` speaks to {registry} without TLS, as {INSECURE_VARIABLE} says")
     return registry
+
+
+def _signatures(images: str, say: Callable[[str], None]) -> str:
+    """The repository of signatures that this machine's setting names; empty if they are beside the image.
+
+    Raises:
+        ImageRegistryError: the setting names no repository.
+    """
+    named = os.environ.get(SIGNATURES_VARIABLE, "")
+    if not images or not named:
+        return ""
+    signatures_of(ImageName.parse(f"{images}/image"))
+    say(f"the step `image` writes signatures to {named}, as {SIGNATURES_VARIABLE} says")
+    return named
 
 
 def _tell_memory(spec: Spec, pods: PodSettings, say: Callable[[str], None]) -> None:

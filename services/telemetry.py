@@ -121,6 +121,12 @@ MODEL_INFO: Final = "canario_model_info"
 #: Gauge by `service`: percent of traffic that the canary gets; the twin exports it under Flagger's own name.
 CANARY_WEIGHT: Final = "flagger_canary_weight"
 
+#: Traefik's counter by `service` (a backend), `code` and `method`: requests that it passed on, with their status.
+GATEWAY_REQUESTS: Final = "traefik_service_requests_total"
+#: The statuses that the gateway answers when a backend refuses or closes the connection, or is too late; our server
+#: answers neither.
+GATEWAY_GAVE_UP: Final = ("502", "504")
+
 #: Gauge of the judge by `service`, `namespace` and `verdict`, a word of the judge: 1 for the current one, else 0.
 JUDGE_VERDICT: Final = "canario_judge_verdict"
 #: Gauge of the judge by `service`, `namespace`, `signal` and `of` (`harm`, `safe`): natural logarithm of the evidence.

@@ -36,8 +36,11 @@ class Outputs(BaseModel):
 
     cluster: Cluster
     repository: str
+    signatures: str
     canario: dict[str, Any]
     mlflow_secret: dict[str, str]
+    database_secret: str
+    workflows: dict[str, dict[str, str]]
     pools: tuple[str, ...]
 
 

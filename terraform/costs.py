@@ -82,6 +82,7 @@ class Sizes(_Strict):
     region: str
     pools: dict[str, Pool]
     database: Database
+    workflows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Hands over Terraform's outputs: `python -m terraform.hand_over --env staging`.
 
 Afterwards docker may push to the environment's registry, and kubectl and helm point at its cluster; `k8s/envs/<env>`
-names the registry and the values of the chart canario; the cluster has the namespaces and MLflow's secret, which names
-its database and its artifact store. Safe to repeat. Commit the files; they do not contain the secret.
+names the registry, the repository of its signatures and the values of the chart canario; the cluster has the namespaces
+and MLflow's secret, which names its database with the password from Secret Manager, and its artifact store. Safe to
+repeat. Commit the files; they do not contain the secret.
 """
 
 from __future__ import annotations
@@ -10,19 +11,25 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from components.files import write_atomically
+from components.image.signature_place import VARIABLE
+from k8s.rendering.environment_registry import REGISTRY, SIGNATURES, annotation_path
 from terraform.commands import CloudError, Outputs, Run, enter, outputs, run
 
 _ROOT = Path(__file__).resolve().parents[1]
 _MARK: Final = "# What Terraform handed over; `make tf-handover` writes what follows.\n"
-_REGISTRY: Final = re.compile(r"(/metadata/annotations/canario~1registry, value: )[^\s},]+")
+_PLACES: Final = {annotation: annotation_path(annotation) for annotation in (REGISTRY, SIGNATURES)}
+_REGISTRY: Final = re.compile(rf"^( *- ){{op: \w+, path: {_PLACES[REGISTRY]}, value: [^\s}},]+}}\n", re.MULTILINE)
+_SIGNATURES: Final = re.compile(rf"^ *- {{op: \w+, path: {_PLACES[SIGNATURES]}, .*}}\n", re.MULTILINE)
 _NAMESPACE: Final = "canario"
 
 
@@ -34,13 +41,17 @@ def hand_over(environment: str, root: Path, run: Run) -> None:
     """
     found = outputs(environment, run)
     folder = root / "k8s" / "envs" / environment
-    changed = [write_values(folder / "canario.yaml", found), write_registry(folder / "configs", found.repository)]
+    registries = write_registries(folder / "configs", found.repository, found.signatures)
+    changed = [write_values(folder / "canario.yaml", found), registries]
     _say(f"{' and '.join(str(path.relative_to(root)) for path in changed)} are written; commit them")
     run(["gcloud", "auth", "configure-docker", found.repository.partition("/")[0], "--quiet"])
     enter(found.cluster, run)
     run(["kubectl", "apply", "--server-side", "--kustomize", str(folder / "configs")])
     apply_secret(found, run)
+    for line in github_commands(found):
+        _say(line)
     _say(f"{found.cluster.name} has the namespaces and MLflow's secret; next: make platform ENV={environment}")
+    _say(f"before `make publish`: export REGISTRY={found.repository} {VARIABLE}={found.signatures}")
 
 
 def write_values(file: Path, found: Outputs) -> Path:
@@ -57,14 +68,18 @@ def write_values(file: Path, found: Outputs) -> Path:
     return write_atomically(file, kept + _MARK + yaml.safe_dump(found.canario, sort_keys=False))
 
 
-def write_registry(folder: Path, repository: str) -> Path:
-    """Writes the registry whose images the namespace of models admits.
+def write_registries(folder: Path, repository: str, signatures: str) -> Path:
+    """Writes the registry whose images the namespace of models admits, and the repository of their signatures.
 
     Raises:
         CloudError: the file does not name a registry exactly once.
     """
     file = folder / "kustomization.yaml"
-    text, count = _REGISTRY.subn(rf"\g<1>{repository}", file.read_text(encoding="utf-8"))
+    lines = (
+        rf"\g<1>{{op: replace, path: {_PLACES[REGISTRY]}, value: {repository}}}\n"
+        rf"\g<1>{{op: add, path: {_PLACES[SIGNATURES]}, value: {signatures}}}\n"
+    )
+    text, count = _REGISTRY.subn(lines, _SIGNATURES.sub("", file.read_text(encoding="utf-8")))
     if count != 1:
         raise CloudError(f"{file}: names the registry {count} times in place of once")
     return write_atomically(file, text)
@@ -74,14 +89,34 @@ def apply_secret(found: Outputs, run: Run) -> None:
     """Applies MLflow's secret from a file that only this user can read: a command line would show it to others."""
     with tempfile.TemporaryDirectory(prefix="canario-secret-") as place:
         file = Path(place, "secret.json")
-        file.write_text(json.dumps(secret(found)), encoding="utf-8")
+        file.write_text(json.dumps(secret(found, password(found, run))), encoding="utf-8")
         run(["kubectl", "apply", "--server-side", "--filename", str(file)])
 
 
-def secret(found: Outputs) -> dict[str, Any]:
+def github_commands(found: Outputs) -> Iterator[str]:
+    """The commands that tell the workflows on GitHub their accounts and their cluster; a person runs them, once."""
+    if found.workflows:
+        yield "the workflows get accounts; once on GitHub, by whoever may change its settings:"
+    for environment, variables in sorted(found.workflows.items()):
+        for name, value in sorted(variables.items()):
+            yield f"  gh variable set {name} --env {environment} --body {shlex.quote(value)}"
+
+
+def password(found: Outputs, run: Run) -> str:
+    """The database's password, which Terraform does not keep.
+
+    Raises:
+        CloudError: Secret Manager does not give it.
+    """
+    where = [f"--secret={found.database_secret}", f"--project={found.cluster.account}"]
+    return run(["gcloud", "secrets", "versions", "access", "latest", *where]).strip()
+
+
+def secret(found: Outputs, password: str) -> dict[str, Any]:
     """The secret named by the chart's mlflow.secret."""
     metadata = {"name": "mlflow", "namespace": _NAMESPACE}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": found.mlflow_secret}
+    content = {**found.mlflow_secret, "PGPASSWORD": password}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": content}
 
 
 def _say(line: str) -> None:

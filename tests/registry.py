@@ -10,7 +10,9 @@ What it refuses, and with which words, was copied from Distribution 3.1.2 (`regi
 - a manifest is "not found" for a caller that does not accept its type
 - tags of a repository without any are 404 NAME_UNKNOWN
 
-Tags that may not move are as Artifact Registry and ECR have them: the same manifest is taken, another is refused.
+Tags that may not move are as Artifact Registry has them: the same manifest is taken, another is refused with its words
+(https://cloud.google.com/artifact-registry/docs/docker/troubleshoot#push; docker prints "manifest invalid:" and then
+these). `moving` names repositories whose tags move all the same, because it is a setting of each.
 With a login it asks for Basic, or for a Bearer token that is good for the scopes in its challenge and no others.
 """
 
@@ -31,6 +33,8 @@ from urllib.parse import parse_qs, urlsplit
 from tests.serving import serving
 
 USER, PASSWORD = "robot", "pass:word"
+#: Both as a file of logins has them.
+AUTH: Final = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 _TYPES: Final = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 _INDEX: Final = "application/vnd.oci.image.index.v1+json"
 _NAME: Final = r"(?P<name>[a-z0-9._-]+(?:/[a-z0-9._-]+)*)"
@@ -57,20 +61,40 @@ class Kept:
 class Registry:
     """What the registry holds, what was asked of it, and how it is to fail."""
 
-    def __init__(self, *, login: Literal["", "basic", "bearer"] = "", tags_move: bool = True, page: int = 1000) -> None:
-        self.login, self.tags_move, self.page = login, tags_move, page
+    def __init__(
+        self,
+        *,
+        login: Literal["", "basic", "bearer"] = "",
+        tags_move: bool = True,
+        moving: tuple[str, ...] = (),
+        page: int = 1000,
+    ) -> None:
+        self.login, self.tags_move, self.moving, self.page = login, tags_move, moving, page
         self.address = ""
         self.repositories: dict[str, Kept] = {}
         self.uploads: dict[str, bool] = {}
         self.asked: list[str] = []
         self.tokens: dict[str, set[str]] = {}
         self.faults: list[tuple[re.Pattern[str], Fault]] = []
+        self._answers_left: int | None = None
 
     def fail(self, pattern: str, how: Fault, times: int = 1) -> None:
         """The next requests whose `METHOD path` matches fail."""
         self.faults += [(re.compile(pattern), how)] * times
 
+    def break_off(self, after: int) -> None:
+        """Answers `after` more requests; then the registry is away, as for a program that is ended there."""
+        self._answers_left = after
+
+    def go_on(self) -> None:
+        """Answers again."""
+        self._answers_left = None
+
     def fault_of(self, request: str) -> Fault | None:
+        if self._answers_left is not None:
+            self._answers_left -= 1
+            if self._answers_left < 0:
+                return "hang up"
         for place, (pattern, how) in enumerate(self.faults):
             if pattern.search(request):
                 del self.faults[place]
@@ -79,6 +103,11 @@ class Registry:
 
     def kept(self, name: str) -> Kept:
         return self.repositories.get(name, Kept())
+
+    def may_move(self, name: str, tag: str, digest: str) -> bool:
+        """Whether a tag of a repository may name a manifest from now on."""
+        free = self.tags_move or name in self.moving
+        return free or self.kept(name).tags.get(tag, digest) == digest
 
     def counted(self, pattern: str) -> int:
         """How many requests matched."""
@@ -253,8 +282,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(400, "MANIFEST_BLOB_UNKNOWN", f"blob unknown to registry: {sorted(missing)[0]}")
         elif reference.startswith("sha256:") and reference != digest:
             self._refuse(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
-        elif not self.state.tags_move and kept.tags.get(reference, digest) != digest:
-            self._refuse(400, "TAG_INVALID", f"tag {reference} is immutable")
+        elif not self.state.may_move(name, reference, digest):
+            words = f"cannot update tag {reference}. The repository has enabled tag immutability"
+            self._refuse(400, "MANIFEST_INVALID", words)
         else:
             kept = self.state.repositories.setdefault(name, Kept())
             kept.manifests[digest] = (self.body, kind)
@@ -296,4 +326,4 @@ def _blobs(document: dict[str, Any]) -> set[str]:
 
 
 def _basic() -> str:
-    return f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
+    return f"Basic {AUTH}"

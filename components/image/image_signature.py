@@ -22,10 +22,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from components.digest import sha256
 from components.errors import SigningError
-from components.image.documents import OCI_MANIFEST, Manifest
 from components.image.image_name import ImageName
 from components.image.registry_session import is_plain
 from components.image.repository import ImageRepository, open_repository
+from components.image.signature_place import (
+    ATTESTATIONS,
+    SIGNATURES,
+    add_layers,
+    read_layers,
+    signature_tag,
+    signatures_of,
+)
 from components.package.signature import encoded
 
 _COSIGN_KEYS: Final = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
@@ -35,7 +42,6 @@ _SIGNED_TYPE: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 _ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope.v1+json"
 _STATEMENT_TYPE: Final = "application/vnd.in-toto+json"
 _CYCLONEDX: Final = "https://cyclonedx.org/bom"
-_CONFIG_TYPE: Final = "application/vnd.oci.image.config.v1+json"
 _ALGORITHM: Final = ec.ECDSA(hashes.SHA256())
 
 
@@ -48,14 +54,14 @@ def sign_image(image: ImageName, key: Path | None, materials: bytes | None = Non
         SigningError: the key is unusable, or cosign is not there or failed.
         ImageRegistryError: the registry refuses.
     """
-    if key is None or _is_cosigns(key):
+    if key is None or is_cosigns(key):
         _sign_by_cosign(image, key, materials)
         return
     pair = read_image_key(key)
-    repository = open_repository(image)
-    _add(repository, f"{_file_name(image.digest)}.sig", _signed(image, pair))
+    repository = open_repository(signatures_of(image))
+    _add(repository, signature_tag(image.digest, SIGNATURES), _signed(image, pair))
     if materials is not None:
-        _add(repository, f"{_file_name(image.digest)}.att", _attested(image, materials, pair))
+        _add(repository, signature_tag(image.digest, ATTESTATIONS), _attested(image, materials, pair))
 
 
 def is_signed(image: ImageName, public: str) -> bool:
@@ -66,16 +72,12 @@ def is_signed(image: ImageName, public: str) -> bool:
         ImageRegistryError: the registry refuses.
     """
     key = _read_public_key(public)
-    repository = open_repository(image)
-    there = repository.manifest(f"{_file_name(image.digest)}.sig")
-    return any(_names(repository, one, image.digest, key) for one in (there.document["layers"] if there else ()))
+    there = read_layers(open_repository(signatures_of(image)), signature_tag(image.digest, SIGNATURES))
+    return any(_names(one, payload, image.digest, key) for one, payload in there)
 
 
-def _names(
-    repository: ImageRepository, descriptor: Mapping[str, Any], digest: str, key: ec.EllipticCurvePublicKey
-) -> bool:
+def _names(descriptor: Mapping[str, Any], payload: bytes, digest: str, key: ec.EllipticCurvePublicKey) -> bool:
     """Whether one signature is the key's, and is of this digest."""
-    payload = repository.read_blob(descriptor["digest"])
     try:
         key.verify(b64decode(descriptor["annotations"][_SIGNATURE]), payload, _ALGORITHM)
         return bool(json.loads(payload)["critical"]["image"]["docker-manifest-digest"] == digest)
@@ -163,29 +165,8 @@ def _attested(image: ImageName, materials: bytes, key: ec.EllipticCurvePrivateKe
 
 def _add(repository: ImageRepository, tag: str, entry: _Entry) -> None:
     """Adds an entry to those under a tag, unless one there says the same."""
-    there = repository.manifest(tag)
-    others: list[dict[str, Any]] = there.document["layers"] if there else []
-    if any(entry.is_said_by(one, repository.read_blob(one["digest"])) for one in others):
-        return
-    layers = [*others, entry.descriptor()]
-    config = _json(
-        {
-            "architecture": "",
-            "config": {},
-            "os": "",
-            "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
-        }
-    )
-    for content in (entry.content, config):
-        if not repository.has_blob(sha256(content)):
-            repository.send_blob(sha256(content), content)
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": {"mediaType": _CONFIG_TYPE, "size": len(config), "digest": sha256(config)},
-        "layers": layers,
-    }
-    repository.put_manifest(Manifest(_json(manifest), OCI_MANIFEST), tag, may_move=True)
+    if not any(entry.is_said_by(one, content) for one, content in read_layers(repository, tag)):
+        add_layers(repository, tag, [(entry.descriptor(), entry.content)])
 
 
 def read_image_key(path: Path) -> ec.EllipticCurvePrivateKey:
@@ -199,7 +180,7 @@ def read_image_key(path: Path) -> ec.EllipticCurvePrivateKey:
     except OSError as error:
         raise SigningError(f"{path}: cannot be read: {error.strerror}") from error
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
-        hint = "; `openssl ecparam -name prime256v1 -genkey -noout` makes one" if _is_cosigns(path) else ""
+        hint = "; `openssl ecparam -name prime256v1 -genkey -noout` makes one" if is_cosigns(path) else ""
         raise SigningError(f"{path}: is no private key in PEM without a password{hint} ({error})") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise SigningError(f"{path}: is no key of the curve prime256v1, which signatures of images want")
@@ -232,7 +213,12 @@ def _cosign(*arguments: str) -> None:
         raise SigningError(f"cosign {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-1000:]}")
 
 
-def _is_cosigns(key: Path) -> bool:
+def is_cosigns(key: Path) -> bool:
+    """Whether a key has cosign's own form, which only cosign reads.
+
+    Raises:
+        SigningError: the file cannot be read.
+    """
     try:
         content = key.read_bytes()
     except OSError as error:
@@ -242,10 +228,6 @@ def _is_cosigns(key: Path) -> bool:
 
 def _signature(key: ec.EllipticCurvePrivateKey, content: bytes) -> str:
     return b64encode(key.sign(content, _ALGORITHM)).decode()
-
-
-def _file_name(digest: str) -> str:
-    return digest.replace(":", "-")
 
 
 def _json(document: Mapping[str, Any]) -> bytes:

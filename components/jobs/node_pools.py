@@ -46,7 +46,7 @@ class PoolLabels:
 
 LABELS: Final[Mapping[Provider, PoolLabels]] = {
     "canario": PoolLabels(
-        pool="node.kubernetes.io/pool",
+        pool="canario/pool",
         gpu="canario/accelerator",
         tpu="canario/accelerator",
         topology="canario/tpu-topology",

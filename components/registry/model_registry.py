@@ -148,7 +148,7 @@ def numbered(client: MlflowClient, name: str, version: str) -> Registered | None
 
 
 def find_version(uri: str, name: str, version: str) -> tuple[MlflowClient, Registered]:
-    """The version of a model with this number, and a client of its registry.
+    """The version of a model with this number or alias, and a client of its registry.
 
     Raises:
         UnknownVersionError: the registry is not there, or has no such version.
@@ -159,7 +159,7 @@ def find_version(uri: str, name: str, version: str) -> tuple[MlflowClient, Regis
             "names the registry of others"
         )
     client = connect(uri)
-    found = numbered(client, name, version)
+    found = numbered(client, name, version) or aliased(client, name, version)
     if found is None:
         raise UnknownVersionError(f"version {version} of {name} is not in {uri}; `make ui` shows which there are")
     return client, found

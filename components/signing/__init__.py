@@ -1,4 +1,4 @@
 """Signatures of packages, and bills of materials of their images.
 
-Imports package and the ground; image, services and k8s may import it.
+Imports git, package and the ground; image, services and k8s may import it.
 """

@@ -318,7 +318,10 @@ class Harm(ClosedModel):
     of the requests that was lost (`lost_ratio`).
     """
 
-    error_ratio: Ratio | None = Field(default=0.005, description="Rise in the share of requests answered with 5xx.")
+    error_ratio: Ratio | None = Field(
+        default=0.005,
+        description="Rise in the share of requests answered with 5xx, by the version or by the gateway in its stead.",
+    )
     slow_ratio: Ratio | None = Field(
         default=0.02,
         description="Rise in the share of requests slower than the objective; half of it for twice, a quarter for"

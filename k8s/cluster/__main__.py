@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from components.jobs.node_pools import LABELS
 from k8s.cluster import kind_registry
 from k8s.cluster.kubectl import kubectl
 from k8s.errors import ClusterError, DeployError, ToolError
@@ -23,7 +24,7 @@ OLDEST_KIND: Final = (0, 29)
 #: A GPU that the node of the training pool pretends to have, so that pods that need one are scheduled there.
 #: https://kubernetes.io/docs/tasks/administer-cluster/extended-resource-node
 _GPU: Final = '[{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "1"}]'
-_POOL: Final = "node.kubernetes.io/pool=gpu"
+_POOL: Final = f"{LABELS['canario'].pool}=gpu"
 _INSTALL: Final = {
     "docker": "https://docs.docker.com/engine/install",
     "kind": "https://kind.sigs.k8s.io/docs/user/quick-start/#installation",

@@ -6,6 +6,7 @@ containerd reads how to speak to a registry from a folder of that name.
 
 from __future__ import annotations
 
+import platform
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -13,13 +14,20 @@ from typing import Final
 
 from components.image.registry_session import INSECURE_VARIABLE
 from k8s.errors import ToolError
+from services.image.engine import PLATFORM_VARIABLE
 
 #: The container's name, so its host name on kind's network.
 HOST: Final = "registry.canario"
 PORT: Final = 5000
 ADDRESS: Final = f"{HOST}:{PORT}"
+#: kind's nodes are containers of this machine, so images for them are for its CPU.
+_CPU: Final = "arm64" if platform.machine() in ("arm64", "aarch64") else "amd64"
 #: What programs on this machine are told of it.
-SETTINGS: Final = (f"REGISTRY={ADDRESS}/canario", f"{INSECURE_VARIABLE}={ADDRESS}")
+SETTINGS: Final = (
+    f"REGISTRY={ADDRESS}/canario",
+    f"{INSECURE_VARIABLE}={ADDRESS}",
+    f"{PLATFORM_VARIABLE}=linux/{_CPU}",
+)
 _IMAGE: Final = "docker.io/library/registry:3.0.0"
 _NETWORK: Final = "kind"
 _THIS_MACHINE: Final = "127.0.0.1"

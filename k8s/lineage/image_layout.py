@@ -11,7 +11,7 @@ from components.image.place import read_documents, write_image
 from components.image.record import BuiltImage
 from components.image.repository import open_repository
 from services.image.engine import find_engine
-from services.image.model import NOWHERE
+from services.image.recipe import NOWHERE
 
 
 def image_layout(built: BuiltImage, kept: Path, scratch: Path) -> Path:

@@ -22,9 +22,10 @@ from k8s.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.platform.address import check_followed, check_reverted
 from k8s.platform.door import registry, rules
 from k8s.platform.installing import bring_controllers
+from k8s.platform.pins import check_pinned
 from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_size, tracking
 from k8s.platform.waiting import waiting
-from k8s.rendering.render import PLATFORM, platform_settings
+from k8s.rendering.render import PLATFORM, platform_images, platform_settings
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CHART = _ROOT / "helm" / PLATFORM
@@ -61,6 +62,7 @@ def _install(args: argparse.Namespace) -> None:
         return
     objects = rendered(args.env, args.set)
     check_reverted(objects, args.env)
+    check_pinned(images(objects))
     wanted = tracking(objects)
     _reach()
     require_secret(wanted, PLATFORM)
@@ -144,9 +146,10 @@ def platform_command(environment: str, settings: list[str]) -> list[str]:
 
 def _chart(environment: str, settings: list[str]) -> list[str]:
     """Helm's arguments for the chart's name, path and values; an environment's own values are optional."""
-    differences = _ENVIRONMENTS / environment / f"{PLATFORM}.yaml"
+    folder = _ENVIRONMENTS / environment
     words = [PLATFORM, str(_CHART), "--namespace", PLATFORM, *platform_settings(environment)]
-    words += ["--values", str(differences)] if differences.is_file() else []
+    for values in (platform_images(folder), folder / f"{PLATFORM}.yaml"):
+        words += ["--values", str(values)] if values.is_file() else []
     return [*words, *(part for setting in settings for part in ("--set", setting))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,12 +34,17 @@ class FoundBy(ClosedModel):
     """Objects that show that a controller is installed; all of the named ones must exist."""
 
     crd: str | None = None
+    bundle: str | None = Field(
+        default=None, pattern=r"^\d+\.\d+\.\d+$", description="The least version of the Gateway API's bundle."
+    )
     deployment: str | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
         if not (self.crd or self.deployment):
             raise ValueError("name a crd or a deployment, or it would be installed each time")
+        if self.bundle and not self.crd:
+            raise ValueError("a bundle's version is known by a crd of it")
         return self
 
 
@@ -77,11 +83,13 @@ class Found:
 
     Attributes:
         releases: the newest state of each Helm release, by namespace/name.
+        bundles: the version of the Gateway API that a CRD says it is of, by the CRD's name.
     """
 
     crds: frozenset[str]
     deployments: frozenset[str]
     releases: Mapping[str, str] = field(default_factory=dict)
+    bundles: Mapping[str, str] = field(default_factory=dict)
 
     def wreck(self, controller: Controller) -> str:
         """The state in which an installation of the controller broke off; empty if none did."""
@@ -119,8 +127,27 @@ def is_there(controller: Controller, found: Found) -> bool:
     return (
         not found.wreck(controller)
         and (by.crd is None or by.crd in found.crds)
+        and (by.bundle is None or _version(found.bundles.get(by.crd or "", "")) >= _version(by.bundle))
         and (by.deployment is None or _runs(by.deployment, found))
     )
+
+
+def told(controller: Controller, found: Found) -> str:
+    """What a sentence says of a controller that is not there: it broke off, is missing, or is another version."""
+    if wreck := found.wreck(controller):
+        return f"its release is {wreck}"
+    by = controller.found_by
+    group = (by.crd or "").partition(".")[2]
+    older = sorted({version for name, version in found.bundles.items() if name.partition(".")[2] == group})
+    if by.bundle is None or not older:
+        return "is missing"
+    without = "" if by.crd in found.crds else f" without {by.crd}"
+    return f"{', '.join(older)} is there{without}, and {by.bundle} or later is needed"
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """A version such as v1.6.3 to compare; what names none is older than any."""
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
 
 
 def _runs(name: str, found: Found) -> bool:

@@ -14,8 +14,8 @@ import yaml
 
 from components.errors import ImageRegistryError
 from components.image.image_name import ImageName
+from k8s.rendering.environment_registry import REGISTRY, annotation_path
 
-_ANNOTATION: Final = "/metadata/annotations/canario~1registry"
 _MODELS: Final = {"kind": "Namespace", "labelSelector": "canario/admission=models"}
 
 
@@ -47,7 +47,7 @@ def rules(configs: Path, admitted: str | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="canario-door-") as folder:
         place = Path(folder).resolve()
-        patch = [{"op": "replace", "path": _ANNOTATION, "value": admitted}]
+        patch = [{"op": "replace", "path": annotation_path(REGISTRY), "value": admitted}]
         document = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",

@@ -2,7 +2,7 @@
 
     python -m k8s.platform.flux
 
-The Gateway API's definitions and metrics-server are not charts there: a cloud's cluster comes with them, and
+The Gateway API's definitions and metrics-server are not charts there: a cloud's cluster may come with them, and
 elsewhere `make platform` installs them before Flux.
 """
 

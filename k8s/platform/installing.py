@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from k8s.cluster.kubectl import apply, kubectl
+from k8s.cluster.kubectl import kubectl
 from k8s.cluster.program import run
 from k8s.errors import ClusterError
-from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers
+from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers, told
+from k8s.platform.owners import apply_unowned
 
 #: Helm's own wait for a chart's pods, and the extra time for it to fetch the chart and to give up.
 _WAIT_SECONDS: Final = 300
@@ -23,6 +24,11 @@ _RELEASES: Final = (
     "jsonpath={range .items[*]}{.metadata.labels.version} {.metadata.namespace}/{.metadata.labels.name} "
     '{.metadata.labels.status}{"\\n"}{end}'
 )
+#: The name of each definition and, where it is one of the Gateway API, the version of its bundle.
+_DEFINITIONS: Final = (
+    "jsonpath={range .items[*]}{.metadata.name} "
+    '{.metadata.annotations.gateway\\.networking\\.k8s\\.io/bundle-version}{"\\n"}{end}'
+)
 
 
 def bring_controllers(environment: str, asked: Sequence[str], say: Callable[[str], None]) -> None:
@@ -31,13 +37,13 @@ def bring_controllers(environment: str, asked: Sequence[str], say: Callable[[str
     Raises:
         DeployError: a requested controller is not known, or an installation failed.
     """
-    found = _found()
+    found = found_in_cluster()
     lacking = list(missing(read_controllers(), found, asked))
     for controller in lacking:
         wreck = found.wreck(controller)
         if wreck.startswith("pending-"):
             raise ClusterError(_pending(controller, wreck))
-        say(f"{controller.name}: {f'its release is {wreck}' if wreck else 'is missing'}, is being installed")
+        say(f"{controller.name}: {told(controller, found)}; is being installed")
         _bring(controller, local=environment == _LOCAL)
     say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
 
@@ -51,12 +57,15 @@ def _pending(controller: Controller, state: str) -> str:
     )
 
 
-def _found() -> Found:
-    crds = kubectl("get", "crds", "-o", "jsonpath={.items[*].metadata.name}")
+def found_in_cluster() -> Found:
+    """What the API server says is there."""
+    rows = [line.split() for line in kubectl("get", "crds", "-o", _DEFINITIONS).splitlines() if line.strip()]
+    bundles = {name: version for name, *versions in rows for version in versions}
     deployments = kubectl("get", "deployments", "-A", "-o", "jsonpath={.items[*].metadata.name}")
     states = kubectl("get", "secrets", "-A", "--selector", "owner=helm", "-o", _RELEASES)
-    rows = sorted((line.split() for line in states.splitlines()), key=lambda row: int(row[0]))
-    return Found(frozenset(crds.split()), frozenset(deployments.split()), {name: state for _, name, state in rows})
+    newest_last = sorted((line.split() for line in states.splitlines()), key=lambda row: int(row[0]))
+    releases = {name: state for _, name, state in newest_last}
+    return Found(frozenset(name for name, *_ in rows), frozenset(deployments.split()), releases, bundles)
 
 
 def _bring(controller: Controller, *, local: bool) -> None:
@@ -64,9 +73,9 @@ def _bring(controller: Controller, *, local: bool) -> None:
         _bring_patched(controller)
         return
     for manifest in controller.manifests:
-        apply("--filename", manifest)
+        apply_unowned(controller.name, "--filename", manifest)
     for folder in controller.kustomizations:
-        apply("--kustomize", folder)
+        apply_unowned(controller.name, "--kustomize", folder)
     if controller.chart is not None and controller.namespace is not None:
         _bring_chart(controller.name, controller.namespace, controller.chart, local=local)
 
@@ -76,7 +85,7 @@ def _bring_patched(controller: Controller) -> None:
     with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
         wanted = {"resources": controller.manifests, "patches": controller.local_patches}
         (Path(folder) / "kustomization.yaml").write_text(json.dumps(wanted), encoding="utf-8")
-        apply("--kustomize", folder)
+        apply_unowned(controller.name, "--kustomize", folder)
 
 
 def _bring_chart(name: str, namespace: str, chart: Chart, *, local: bool) -> None:

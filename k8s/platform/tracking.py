@@ -44,7 +44,7 @@ def require_secret(wanted: Tracking, namespace: str) -> None:
     if wanted.secret and not wanted.stores and not _is_there(wanted.secret, namespace):
         raise ClusterError(
             f"namespace {namespace} has no secret {wanted.secret}, from which MLflow takes its database and its "
-            "artifact store; helm/canario/README.md says what it holds (Terraform's output mlflow_secret has it)"
+            "artifact store; helm/canario/README.md says what it holds (`make tf-handover` makes it)"
         )
 
 

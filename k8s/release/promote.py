@@ -4,7 +4,8 @@
         (--record events.jsonl | --namespace models [--context C])
         [--merge [--target-record events.jsonl | --target-namespace models [--target-context C]]]
 
-Exits 0 when the release is proposed (and merged), or already runs there; 1 when it is refused.
+Where the two environments admit different registries, the image is copied with its signatures; the logins are those of
+`docker login`. Exits 0 when the release is proposed (and merged), or already runs there; 1 when it is refused.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def _promote(args: argparse.Namespace) -> int:
     standing = _standing(args.service, args.record, args.namespace, args.context)
     if standing is None:
         raise PromotionError(f"how {args.source} stands is not known; give --record or --namespace")
-    proposal = propose(promotion, standing)
+    proposal = propose(promotion, standing, print)
     if proposal is None:
         print(f"{args.target} has version {standing.version} already")
         return 0

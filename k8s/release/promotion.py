@@ -1,13 +1,15 @@
 """Proposes for one environment a release that has proven itself in another, and merges such proposals.
 
 A proposal is a branch with one commit, so that a person or a pull request decides. It copies version,
-package and image; the settings are the environment's own. If Flux follows the target environment, the
+package and image; the settings are the environment's own. Where the target admits another registry, the image is
+copied there first, by its digest and with its signatures. If Flux follows the target environment, the
 same commit has the objects that Flux applies. Nothing is ever pushed by force.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,9 @@ from components.releases.environment_repository import ATTEMPTS, EnvironmentRepo
 from components.releases.release_file import Release, environment_folder, release_file
 from components.releases.rollback import Rollback, rollback_of
 from k8s.release.errors import PromotionError
+from k8s.release.image_copy import ImageMove
 from k8s.release.service_status import ServiceStatus
+from k8s.rendering.environment_registry import EnvironmentRegistry
 from k8s.rendering.render import repository_changes
 from k8s.rendering.server_settings import checked_release
 
@@ -51,28 +55,34 @@ class Proposal:
     commit: Commit
 
 
-def propose(promotion: Promotion, standing: ServiceStatus) -> Proposal | None:
+def propose(
+    promotion: Promotion, standing: ServiceStatus, say: Callable[[str], None] = lambda _line: None
+) -> Proposal | None:
     """Pushes a branch on which the target has the source's release; None if the target already has it.
+
+    Nothing is written, in Git or in a registry, before all of it was looked at.
 
     Raises:
         PromotionError: the release has not proven itself, or has failed in the target before.
         GitError: the repository cannot be read or written.
-        ComponentError: an environment's file or a spec is wrong.
+        ComponentError: an environment's file or a spec is wrong, or the image cannot be copied.
         DeployError: the release cannot run in the target.
     """
     with promotion.repository.fetched() as main:
         source = _needed(main, promotion)
         target = _release(main, promotion.target, promotion.service)
         _check_proven(source, standing, promotion, first=target is None)
-        wanted = _copied(source, target)
+        move = _move(main, promotion, source)
+        wanted = _copied(source, target, move)
         if wanted == target:
             return None
         _check_history(main, promotion, wanted)
+        changes = repository_changes(main, promotion.target, wanted)
+        if move and move.is_needed:
+            say(move.copy(move.read()))
         name = f"promote/{promotion.target}/{promotion.service}-{wanted.version}"
         branch = main.branched(name)
-        commit = branch.write_all(
-            repository_changes(main, promotion.target, wanted), _message(promotion, wanted, standing)
-        )
+        commit = branch.write_all(changes, _message(promotion, wanted, standing))
         return Proposal(name, _pushed(branch, commit, promotion, name))
 
 
@@ -194,11 +204,19 @@ def _pushed(branch: Repository, commit: Commit, promotion: Promotion, name: str)
     return branch.show(branch.head())
 
 
-def _copied(source: Release, target: Release | None) -> Release:
-    """The source's release with the target's own settings."""
-    settings = dict(target.settings) if target else {}
+def _move(main: Repository, promotion: Promotion, source: Release) -> ImageMove | None:
+    """Where the release's image is and where the target wants it; None if the release has no image, as on a twin."""
+    if source.image is None:
+        return None
+    both = [EnvironmentRegistry.read(name, main.read) for name in (promotion.source, promotion.target)]
+    return ImageMove.between(source.image, *both)
+
+
+def _copied(source: Release, target: Release | None, move: ImageMove | None) -> Release:
+    """The source's release with the target's own settings, and its image as the target names it."""
+    settings, image = dict(target.settings) if target else {}, move.wanted if move else None
     return Release(
-        service=source.service, version=source.version, package=source.package, settings=settings, image=source.image
+        service=source.service, version=source.version, package=source.package, settings=settings, image=image
     )
 
 

@@ -119,8 +119,15 @@ def platform_objects(root: Path, environment: str, namespace: str = PLATFORM) ->
             f"{differences}: environment.url names no repository, so that no release that failed would be reverted; "
             "name the one that Flux follows"
         )
-    options = ["--values", str(differences), *platform_settings(environment)]
+    pins = platform_images(differences.parent)
+    images = ["--values", str(pins)] if pins.is_file() else []
+    options = [*images, "--values", str(differences), *platform_settings(environment)]
     return _objects(helm.render(root / "helm" / PLATFORM, PLATFORM, namespace, *options), namespace)
+
+
+def platform_images(folder: Path) -> Path:
+    """The file with the digests of the platform's images in an environment's folder; it may be missing."""
+    return folder / "images.yaml"
 
 
 def platform_settings(environment: str) -> list[str]:

@@ -81,7 +81,7 @@ def _rows(model: type[BaseModel], prefix: str) -> list[tuple[str, str, str]]:
     for key, field in _keys(model):
         part = _part(field)
         shown = "" if field.is_required() else f"`{json.dumps(_plain(field.get_default(call_default_factory=True)))}`"
-        rows.append((prefix + key, "" if part and shown != "`null`" else shown, field.description or ""))
+        rows.append((prefix + key, "" if part and shown not in ("`null`", "`[]`") else shown, field.description or ""))
         rows += _rows(part, f"{prefix}{key}.") if part else []
     return rows
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from components.digest import Digest
+from components.jobs.node_pools import LABELS
 from components.releases.release_file import Image, ShadowVersion
 from components.spec.contract import NAME_PATTERN, Objectives, Rollout, Scale
 
@@ -77,6 +78,12 @@ class Signing(PlatformReference):
     )
 
 
+class PullSecret(PlatformReference):
+    """A secret with a login to the registry of the image."""
+
+    name: ObjectName = Field(description="Name of a secret of type kubernetes.io/dockerconfigjson.")
+
+
 class PredictionLog(PlatformReference):
     """The log of a replica's requests and answers."""
 
@@ -119,6 +126,9 @@ class Values(PlatformReference):
     package: Digest = Field(description="Release: digest of the model package in the image.")
     image: Image = Field(description="Release: the image of the model.")
     settings: dict[str, str] = Field(default_factory=dict, description="Release: more settings of the model server.")
+    image_pull_secrets: tuple[PullSecret, ...] = Field(
+        default=(), description="Secrets with logins to the image's registry, where nodes have none of their own."
+    )
     faults: Literal["refused", "allowed"] = Field(
         default="refused", description="Whether a release may fake faults by its settings, `CANARIO_FAULT_...`."
     )
@@ -145,7 +155,7 @@ class Values(PlatformReference):
         default=PredictionLog(), description="The log of a replica's requests and answers."
     )
     pool: str | None = Field(
-        default=None, min_length=1, description="Node pool, given by the label `node.kubernetes.io/pool`."
+        default=None, min_length=1, description=f"Node pool, given by the label `{LABELS['canario'].pool}`."
     )
     gpus: int = Field(default=0, ge=0, description="NVIDIA GPUs of one replica.")
     startup_seconds: int = Field(

@@ -27,11 +27,26 @@ _IDLE_SECONDS = 1.0
 _LOOKS = 3
 
 
-class Gateway:
-    """Routes one port to versions; `set_weights` returns once the new weights are in use."""
+#: The champion's backend and the canary's, by the names that Flagger gives them.
+_SIDES = ("primary", "canary")
 
-    def __init__(self, port: int, home: Path, on_death: DeathNotice = lambda _name, _code: None) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+
+class Gateway:
+    """Routes one port to versions; `set_weights` returns once the new weights are in use.
+
+    `metrics_address` is where it tells what it passed on to each, as in a cluster.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        home: Path,
+        service: str,
+        metrics_port: int,
+        on_death: DeathNotice = lambda _name, _code: None,
+    ) -> None:
+        self.url, self.metrics_address = f"http://127.0.0.1:{port}", f"127.0.0.1:{metrics_port}"
+        self._service = service
         self._routes = home / "routes.yaml"
         self._generation = 0
         self._lock = threading.Lock()
@@ -60,14 +75,14 @@ class Gateway:
         """Routes by weight from now on.
 
         Args:
-            weights: base URL of a version -> its weight; a version of weight 0 gets no traffic.
+            weights: base URL of a version -> its weight, the champion's first; a version of weight 0 gets no traffic.
 
         Raises:
             GatewayError: the gateway did not apply the weights in time; its routing is then unknown.
         """
         with self._lock:
             self._generation += 1
-            self._write({url: weight for url, weight in weights.items() if weight > 0})
+            self._write(weights)
             deadline = time.monotonic() + timeout_seconds
             while not self._uses(self._generation):
                 if time.monotonic() > deadline:
@@ -104,7 +119,7 @@ class Gateway:
         return answer is not None and answer.headers.get(_GENERATION_HEADER) == str(generation)
 
     def _write(self, weights: Mapping[str, int]) -> None:
-        text = yaml.safe_dump({"http": routes(weights, self._generation)}, sort_keys=False)
+        text = yaml.safe_dump({"http": routes(weights, self._generation, self._service)}, sort_keys=False)
         write_atomically(self._routes, text)
 
     def _program(self, port: int, home: Path) -> Program:
@@ -114,6 +129,9 @@ class Gateway:
             f"--providers.file.filename={self._routes}",
             "--providers.file.watch=true",
             "--providers.providersthrottleduration=50ms",
+            f"--entrypoints.metrics.address={self.metrics_address}",
+            "--metrics.prometheus=true",
+            "--metrics.prometheus.entrypoint=metrics",
             "--ping.manualrouting=true",
             "--api=false",
             "--global.checknewversion=false",
@@ -131,8 +149,15 @@ class Gateway:
         )
 
 
-def routes(weights: Mapping[str, int], generation: int) -> dict[str, Any]:
-    """Traefik's dynamic configuration: one weighted service, and a probe that reports the generation."""
+def routes(weights: Mapping[str, int], generation: int, service: str) -> dict[str, Any]:
+    """Traefik's dynamic configuration: one weighted service, and a probe that reports the generation.
+
+    Backends are named as the Gateway API's provider ends their names in a cluster, so that what is counted under these
+    names is read in one way. The champion's URL is the first of `weights`.
+    """
+    places = enumerate(zip(weights, _SIDES, strict=False))  # there may be no canary
+    sides = {url: f"split-svc-{service}-{side}-{at}" for at, (url, side) in places}
+    weights = {url: weight for url, weight in weights.items() if weight > 0}
     probe = {
         "rule": f"Path(`{_GENERATION_PATH}`)",
         "priority": 1000,
@@ -143,9 +168,8 @@ def routes(weights: Mapping[str, int], generation: int) -> dict[str, Any]:
     found: dict[str, Any] = {"routers": {"generation": probe}, "middlewares": {"generation": told}}
     if not weights:
         return found
-    names = {url: f"version-{number}" for number, url in enumerate(sorted(weights))}
-    services: dict[str, Any] = {names[url]: _server(url) for url in weights}
-    services["split"] = {"weighted": {"services": [{"name": names[url], "weight": w} for url, w in weights.items()]}}
+    services: dict[str, Any] = {sides[url]: _server(url) for url in weights}
+    services["split"] = {"weighted": {"services": [{"name": sides[url], "weight": w} for url, w in weights.items()]}}
     # As in a cluster, callers do not reach the path for copies: what they ask there would not count as a request.
     rule = f"PathPrefix(`/`) && !Path(`{telemetry.SHADOW_PATH}`)"
     found["routers"]["all"] = {"rule": rule, "priority": 1, "service": "split"}

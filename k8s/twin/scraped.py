@@ -13,7 +13,7 @@ from typing import Literal
 from components.files import write_atomically
 from services import telemetry
 
-Role = Literal["champion", "canary", "rollout"]
+Role = Literal["champion", "canary", "rollout", "gateway"]
 
 
 @dataclass(frozen=True)

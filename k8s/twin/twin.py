@@ -90,11 +90,11 @@ class Twin:
         self._interval = interval_seconds or spec.rollout.interval_seconds
         self._ports = Ports()
         gateway_port = port or self._ports.take()
-        judge_port, weight_port, *slots = (self._ports.take() for _ in range(4))
+        judge_port, weight_port, told_port, *slots = (self._ports.take() for _ in range(5))
         self.url, self.judge_url = f"http://127.0.0.1:{gateway_port}", f"http://127.0.0.1:{judge_port}"
         self._targets = self.home / "targets.json"
         self._weight = WeightExporter(spec.name, weight_port)
-        self._gateway = Gateway(gateway_port, self.home, self._died)
+        self._gateway = Gateway(gateway_port, self.home, spec.name, told_port, self._died)
         self._judged = spec.rollout.has_canary
         self._judge = Process(self._judge_program(spec_path, judge_port, judge_interval_seconds), self._died)
         programs = program_for or BentoPrograms(self.home, find_package, self._interval, spec.rollout)
@@ -217,7 +217,10 @@ class Twin:
 
     def _routed(self, champion: RunningVersion | None, canary: RunningVersion | None, weight: int) -> None:
         self._weight.weight = weight
-        targets = [ScrapeTarget(self._weight.address, "rollout", "")]
+        targets = [
+            ScrapeTarget(self._weight.address, "rollout", ""),
+            ScrapeTarget(self._gateway.metrics_address, "gateway", ""),
+        ]
         if champion is not None:
             targets.append(ScrapeTarget(champion.address, "champion", champion.release.version))
         if canary is not None:

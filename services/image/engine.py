@@ -1,5 +1,7 @@
 """The engine that builds and runs images: docker, podman or buildah, whichever answers first.
 
+Every build names its platform, because an engine takes the builder's own, and a laptop's need not be the nodes'.
+
 Docker and Podman share one command line. Buildah needs no daemon and runs an image
 in three steps. Buildctl is left out: it cannot run an image, so the image could not
 be checked, and unchecked images get no name.
@@ -33,6 +35,9 @@ _PROBES: Final = {
     "buildah": ("buildah", "info"),
 }
 _PROBE_SECONDS: Final = 20.0
+#: The environment variable that says for which machines images are built, and what holds where it says nothing.
+PLATFORM_VARIABLE: Final = "CANARIO_PLATFORM"
+_PLATFORMS: Final = ("linux/amd64", "linux/arm64")
 _LINES_SHOWN: Final = 25
 
 
@@ -57,10 +62,12 @@ class Engine:
     name: str
     options: tuple[str, ...]
     log: Path
+    platform: str = _PLATFORMS[0]
 
     def build_options(self, arguments: Mapping[str, str], labels: Mapping[str, str]) -> list[str]:
         """The options of a build, each as `--name=value`."""
         common = [
+            f"--platform={self.platform}",
             *(f"--build-arg={name}={value}" for name, value in arguments.items()),
             *(f"--label={name}={value}" for name, value in labels.items()),
             *self.options,
@@ -199,7 +206,7 @@ class Engine:
         try:
             self.stored(image)
         except EngineError:
-            self.call([self.name, "pull", image])
+            self.call([self.name, "pull", f"--platform={self.platform}", image])
 
     def _answer(self, *command: str) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -224,18 +231,23 @@ def write_archive(folder: Path, image: str, archive: Path) -> None:
 
 
 def find_engine(log: Path, environment: Mapping[str, str] = os.environ) -> Engine:
-    """The first engine that answers; CANARIO_ENGINE names one, CANARIO_BUILD_OPTIONS adds options to its builds.
+    """The first engine that answers.
+
+    CANARIO_ENGINE names one, CANARIO_BUILD_OPTIONS adds options to its builds, CANARIO_PLATFORM names their platform.
 
     Raises:
-        EngineError: no engine answers.
+        EngineError: no engine answers, or a variable names what there is not.
     """
+    platform = environment.get(PLATFORM_VARIABLE) or _PLATFORMS[0]
+    if platform not in _PLATFORMS:
+        raise EngineError(f"{PLATFORM_VARIABLE}: {platform!r} is no platform; allowed: {', '.join(_PLATFORMS)}")
     chosen = environment.get("CANARIO_ENGINE", "")
     if chosen and chosen not in _PROBES:
         raise EngineError(f"CANARIO_ENGINE: {chosen!r} is no engine; allowed: {', '.join(_PROBES)}")
     names = [chosen] if chosen else list(_PROBES)
     for name in names:
         if _answers(_PROBES[name]):
-            return Engine(name, tuple(shlex.split(environment.get("CANARIO_BUILD_OPTIONS", ""))), log)
+            return Engine(name, tuple(shlex.split(environment.get("CANARIO_BUILD_OPTIONS", ""))), log, platform)
     raise EngineError(
         f"no engine that builds images answers here (asked: {', '.join(names)}). Install Docker and start it, or "
         "install podman or buildah, which need no daemon (Debian: apt-get install buildah)"

@@ -29,11 +29,9 @@ from components.image.server import SERVER_IMAGE, server_digest, server_python, 
 from components.package.model_package import Package
 from services.image.engine import Engine, find_engine
 from services.image.errors import EngineError
-from services.image.recipe import fetch_base
+from services.image.recipe import NOWHERE, fetch_base
 from services.image.server import server_image
 
-#: The prefix of image names that are not meant for a registry.
-NOWHERE = "registry.local/"
 _BASE_NAME = "org.opencontainers.image.base.name"
 
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from components.image.server import SERVER_LOCK, SERVER_SOURCES
 from components.image.step_images import steps_tag
 from services.image.engine import Engine
 from services.image.errors import ImageError
-from services.image.recipe import ImagePlan, make
+from services.image.recipe import NOWHERE, ImagePlan, make
 
 _HERE: Final = Path(__file__).parent
 _CONTAINERFILE: Final = _HERE / "program.Containerfile"
@@ -138,7 +138,9 @@ def tool_module(name: str) -> str:
 def program_image(
     program: PlatformProgram, name: str, base: str, engine: Engine, say: Callable[[str], None]
 ) -> BuiltImage:
-    """Builds the image `name`, tagged by the project's version; those of the steps by their content.
+    """Builds the image `name`, tagged by the project's version, and in a registry also by the image's content.
+
+    Images of the steps are tagged by the digest of what is in them, which a compiled pipeline knows beforehand.
 
     Raises:
         ImageError: the image cannot be built, or fails its check.
@@ -160,8 +162,15 @@ def program_image(
             options = engine.build_options(arguments, labels)
             engine.build(Path(folder), _CONTAINERFILE, tag, options)
 
-    tag = steps_tag() if program.is_of_steps else version
-    return make(engine, ImagePlan(name, tag, labels, program.check), base, build, say)
+    return make(engine, program_plan(program, name, version, labels), base, build, say)
+
+
+def program_plan(program: PlatformProgram, name: str, version: str, labels: Mapping[str, str]) -> ImagePlan:
+    """What a program's image is to be."""
+    if program.is_of_steps:
+        return ImagePlan(name, steps_tag(), labels, program.check)
+    # An image that goes to no registry keeps the tag that the chart names by default.
+    return ImagePlan(name, version, labels, program.check, by_content=not name.startswith(NOWHERE))
 
 
 def stage(program: PlatformProgram, context: Path) -> None:

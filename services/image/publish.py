@@ -3,6 +3,7 @@
 The image is pushed to the registry in its name, unless it is there, and signed there by digest; the package's bill of
 materials is attested. Only then does the record name the digest, so no release can name an unsigned image. Without
 --key the signature is keyless, with the identity of the running workflow; for that cosign must be on the PATH.
+No tag is moved, and a call that was broken off can be repeated.
 """
 
 from __future__ import annotations
@@ -15,22 +16,26 @@ from components.errors import ComponentError, ImageRecordError
 from components.files import write_atomically
 from components.image.contents import ROOT
 from components.image.image_name import ImageName
-from components.image.image_signature import sign_image
+from components.image.image_signature import is_cosigns, is_signed, sign_image
 from components.image.layout_folder import LayoutFolder
 from components.image.place import read_documents, write_image
 from components.image.record import BuiltImage, read_record, write_record
-from components.image.repository import open_repository
+from components.image.repository import ImageRepository, open_repository
 from components.image.server import SERVER_IMAGE
 from components.package.papers import materials_file
+from components.signing.key_place import check_key_place
+from components.signing.signer import public_pem
 from services.image.engine import find_engine
 from services.image.errors import EngineError, ImageError
-from services.image.model import NOWHERE
+from services.image.recipe import NOWHERE
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status is 1 when any part of publishing failed."""
     args = _parser().parse_args(arguments)
     try:
+        if args.key:
+            check_key_place(args.key)
         reference = publish(args.record, args.out, args.key)
     except (ComponentError, ImageError) as error:
         print(error, file=sys.stderr)
@@ -53,7 +58,7 @@ def publish(record: Path, out: Path, key: Path | None) -> str:
     if built.name.startswith(NOWHERE):
         raise ImageError(f"{built.name} names no registry; `make image REGISTRY=host/folder` makes one to publish")
     materials = _materials(out, built.package).read_bytes() if built.package else None
-    digest = _push(built, record, out)
+    digest = _push(built, record, out, key)
     reference = f"{built.name}@{digest}"
     sign_image(ImageName.parse(reference), key, materials)
     _note(out / "published" / "checksums.txt", digest, built.name)
@@ -61,7 +66,7 @@ def publish(record: Path, out: Path, key: Path | None) -> str:
     return reference
 
 
-def _push(built: BuiltImage, record: Path, out: Path) -> str:
+def _push(built: BuiltImage, record: Path, out: Path, key: Path | None) -> str:
     """Brings the image to its registry: from its layout if it has one, else from an engine's store; its digest."""
     name = ImageName.parse(f"{built.name}:{built.tag}")
     repository = open_repository(name)
@@ -74,7 +79,32 @@ def _push(built: BuiltImage, record: Path, out: Path) -> str:
         beside = f"{name.repository.rpartition('/')[0]}/{SERVER_IMAGE}".strip("/")
         write_image(image, own, layout, repository, built.tag, beside=beside)
         return built.digest
-    return _push_from_engine(built, layout.folder, out / "images" / "publish.log")
+    there = _digest_there(built, repository, key)
+    return there or _push_from_engine(built, layout.folder, out / "images" / "publish.log")
+
+
+def _digest_there(built: BuiltImage, repository: ImageRepository, key: Path | None) -> str:
+    """The digest that the image's tag has in the registry; empty if there is no such tag.
+
+    The same sources may have been built elsewhere to other bytes. These are taken only if `key` signed them, because
+    whoever signs an image vouches for it.
+
+    Raises:
+        ImageError: the tag names another image, and the key has not signed it.
+    """
+    if not built.id or not repository.digest_of(built.tag):
+        return ""
+    image = read_documents(repository, built.tag, f"{built.name}:{built.tag}")
+    digest = image.manifest.digest
+    # With containerd's store, docker names an image by its manifest.
+    if built.id in (image.id, digest):
+        return digest
+    if key and not is_cosigns(key) and is_signed(ImageName.parse(f"{built.name}@{digest}"), public_pem(key)):
+        return digest
+    raise ImageError(
+        f"{built.name}:{built.tag} is in its registry as {digest}, with other bytes than the image that was built here "
+        "and no signature by this key; a tag never moves here. Publish it where it was built, or delete that tag"
+    )
 
 
 def _push_from_engine(built: BuiltImage, layout: Path, log: Path) -> str:

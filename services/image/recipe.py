@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from components.image.record import BuiltImage
+from components.image.server import short
 from services.image.engine import Engine
 from services.image.errors import EngineError, ImageError, RefusedImage
 
@@ -16,6 +17,8 @@ from services.image.errors import EngineError, ImageError, RefusedImage
 BASE_VARIABLE: Final = "CANARIO_BASE_IMAGE"
 #: Largest size of the server's image beyond its base, in MB (10^6 bytes), uncompressed.
 SERVER_LIMIT_MB: Final = 330
+#: The prefix of image names that are not meant for a registry.
+NOWHERE: Final = "registry.local/"
 #: Name of an image until it passes its check.
 _UNCHECKED: Final = "localhost/canario-unchecked"
 _PIN: Final = Path(__file__).with_name("base.txt")
@@ -26,13 +29,18 @@ Build = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ImagePlan:
-    """An image to build. `name` is without the tag; `check` is the command that must succeed inside the image."""
+    """An image to build. `name` is without the tag; `check` is the command that must succeed inside the image.
+
+    With `by_content` the tag ends in digits of the built image's own digest, because the same inputs may give another
+    image, such as one with newer packages of Debian, and a registry may refuse to move a tag.
+    """
 
     name: str
     tag: str
     labels: Mapping[str, str]
     check: tuple[str, ...]
     limit_mb: int | None = None
+    by_content: bool = False
 
 
 def base_image(given: str | None, environment: Mapping[str, str] = os.environ) -> str:
@@ -62,10 +70,11 @@ def make(engine: Engine, wanted: ImagePlan, base: str, build: Build, say: Callab
         EngineError: the build failed.
         RefusedImage: the image was built and failed its check; it keeps its unchecked name.
     """
-    name = f"{wanted.name}:{wanted.tag}"
     unchecked = f"{_UNCHECKED}/{wanted.name.rpartition('/')[2]}:{wanted.tag}"
     build(unchecked)
     stored = engine.stored(unchecked)
+    tag = f"{wanted.tag}-{short(stored.id)}" if wanted.by_content else wanted.tag
+    name = f"{wanted.name}:{tag}"
     size = stored.size_bytes - engine.stored(base).size_bytes
     say(f"built by {engine.name}: {size / 1e6:.0f} MB beyond the base {base}")
     if wanted.limit_mb is not None and size > wanted.limit_mb * 1e6:
@@ -81,7 +90,7 @@ def make(engine: Engine, wanted: ImagePlan, base: str, build: Build, say: Callab
     engine.rename(unchecked, name)
     return BuiltImage(
         name=wanted.name,
-        tag=wanted.tag,
+        tag=tag,
         digest=stored.digest,
         id=stored.id,
         package=None,

@@ -25,7 +25,7 @@ from services.judge.statistics.latency_finding import made_before, sides_without
 from services.judge.statistics.reference import Reference, reference
 from services.judge.statistics.signal_result import SignalResult, State, clipped
 from services.judge.statistics.signals import LatencySignal, Signal, judged_signals
-from services.judge.statistics.wording import NOTHING, sentence
+from services.judge.statistics.wording import NOTHING, gateway_words, sentence
 
 
 def findings_of(evidence: Evidence, rollout: Rollout, toward: float) -> list[SignalResult]:
@@ -74,8 +74,10 @@ def _finding(
         finding = replace(finding, note=made_before(sides_without(evidence.strata)))
     elif finding.edge is not None:
         finding = compared.told(finding, SCORE_EDGES.index(finding.edge))
+    finding = replace(finding, reason=sentence(finding))
     hint = _enough(signal, strata, unsure, rollout.false_alarm) if late and state == "open" else None
-    return replace(finding, reason=sentence(finding) + _one_replica(finding, evidence), enough=hint)
+    finding = _with_gateway(finding, evidence) if signal.name == "error_ratio" else finding
+    return replace(finding, reason=finding.reason + _one_replica(finding, evidence), enough=hint)
 
 
 def _state(
@@ -104,6 +106,19 @@ def _decides_alone(
             if lack or _state(signal, others, evidence.weight, share, false_alarm)[0] != state:
                 return outlier
     return None
+
+
+def _with_gateway(finding: SignalResult, evidence: Evidence) -> SignalResult:
+    """The result of errors with what the gateway tells; nothing is safe if it told that once and does no more."""
+    if evidence.gateway == "lost" and finding.state in ("safe", "open"):
+        lost = "error_ratio cannot be judged: the gateway does not tell any more which requests it answered itself"
+        return replace(finding, state="no data", reason=lost)
+    champion, canary = (sum(stratum.gave_up[side] for stratum in evidence.strata) for side in (0, 1))
+    return replace(
+        finding,
+        reason=finding.reason + gateway_words(evidence.gateway, canary, champion),
+        gave_up=(canary, champion) if evidence.gateway == "told" else None,
+    )
 
 
 def _one_replica(finding: SignalResult, evidence: Evidence) -> str:

@@ -14,6 +14,7 @@ from components.files import write_atomically
 from components.image.contents import ROOT
 from components.package.model_package import read_package
 from components.package.papers import materials_file
+from components.signing.key_place import check_key_place
 from components.signing.sbom import bill_of_materials
 from components.signing.signer import key_signer, sign_package, workflow_signer
 from components.spec.reading.loading import load_spec
@@ -25,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status is 1 when nothing was signed."""
     args = _parser().parse_args(arguments)
     try:
+        if args.key:
+            check_key_place(args.key)
         spec = load_spec(args.spec)
         package = read_package(args.package or newest_package(args.out / "train" / spec.name))
         if package.contract.name != spec.name:

@@ -18,3 +18,15 @@ mock_data "google_storage_project_service_account" {
     member = "serviceAccount:service-1@gs-project-accounts.iam.gserviceaccount.com"
   }
 }
+
+mock_resource "google_iam_workload_identity_pool" {
+  defaults = {
+    name = "projects/1/locations/global/workloadIdentityPools/pool"
+  }
+}
+
+mock_resource "google_iam_workload_identity_pool_provider" {
+  defaults = {
+    name = "projects/1/locations/global/workloadIdentityPools/pool/providers/github"
+  }
+}

@@ -121,6 +121,7 @@ def test_a_version_that_nothing_here_registered_is_said(uri: str, record: RunRec
     client = connect(uri)
     client.create_model_version("small", "file:///by-hand", version.run_id)
     says = r"version 2 of small has no tag canario\.package .*`make train` did not register it"
+    assert find_version(uri, "small", "challenger")[1] == version
     with pytest.raises(UnknownVersionError, match=says):
         find_version(uri, "small", "2")
     with pytest.raises(UnknownVersionError, match=says):

@@ -74,7 +74,7 @@ def test_a_bad_version_is_rolled_back_for_the_right_reason(
     models.wait("the bad version is rolled back", lambda: phase(models) == "Failed", _ROLLOUT_SECONDS)
     callers.stop()
     failed = {name: count.failed for name, count in callers.requests.items() if count.failed}
-    by = {"error_ratio": {number}, "lost_ratio": {"none"}}.get(bad.signal, set())
+    by = {"errors": {number}, "under-load": {number}, "lossy": {"none"}}.get(fault, set())
     assert set(failed) <= by, callers.faults
     verdicts = decided(number)
     assert verdicts[-1].startswith(f"{number}: fail")
@@ -83,4 +83,5 @@ def test_a_bad_version_is_rolled_back_for_the_right_reason(
     assert not any(champion_restarts(models))
     message = reverted(repository, models, bad.version)
     assert f"- {bad.signal}: state harm" in message, message
+    assert fault != "lossy" or "requests and 0 of the champion's itself, because they were refused" in message, message
     assert told(models, "Reverted")

@@ -73,6 +73,7 @@ def test_a_planted_disagreement_is_found_in_its_slice(
     assert [part["hits"] for part in others] == [0, 0]
 
 
+@pytest.mark.timeout(1200)  # three rollouts, each with a shadow or a canary of some minutes
 def test_a_shadow_comes_before_the_canary(
     models: Kube, champion: None, environment: Environment, callers: Callers, packages: dict[str, str], tmp_path: Path
 ) -> None:

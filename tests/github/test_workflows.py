@@ -56,14 +56,19 @@ def test_every_permission_has_its_reason_beside_it() -> None:
         assert all(reason.startswith(" # to ") for reason in reasons), path.name
 
 
-def test_the_one_secret_is_the_password_that_a_plan_is_made_with() -> None:
-    """Whoever needs the cloud is known by its identity; a database knows nobody by it when it is made."""
-    used = {(path.stem, name) for path in FOLDER.glob("*.yml") for name in SECRET.findall(path.read_text("utf-8"))}
-    assert used == {("terraform", "DATABASE_PASSWORD")}
-    plan = workflows()["terraform"]["jobs"]["plan"]
-    holders = [step["run"] for step in plan["steps"] if "secrets." in str(step)]
-    assert [sorted(called(run)) for run in holders] == [["require", "tf-plan"]]
-    assert "secrets." not in str({key: value for key, value in plan.items() if key != "steps"})
+def test_no_workflow_holds_a_secret() -> None:
+    """Whoever needs the cloud is known by its identity, and the database's password comes from Secret Manager by it."""
+    assert {
+        (path.stem, name) for path in FOLDER.glob("*.yml") for name in SECRET.findall(path.read_text("utf-8"))
+    } == set()
+
+
+def test_staging_is_applied_whatever_productions_plan_says() -> None:
+    """An apply needs its own plan and no other, and production's comes after staging's."""
+    jobs_of = workflows()["terraform"]["jobs"]
+    assert jobs_of["apply-staging"]["needs"] == "plan-staging"
+    assert jobs_of["apply-production"]["needs"] == ["plan-production", "apply-staging"]
+    assert {jobs_of[f"plan-{name}"]["needs"] for name in ("staging", "production")} == {"check"}
 
 
 def test_a_plan_leaves_the_run_only_for_the_bucket_of_the_state() -> None:
@@ -74,9 +79,11 @@ def test_a_plan_leaves_the_run_only_for_the_bucket_of_the_state() -> None:
         job = workflows()["terraform"]["jobs"][f"apply-{environment}"]
         commands = runs(job)
         fetched = f'make tf-fetch ENV={environment} COMMIT="$GITHUB_SHA" DIGEST="$DIGEST"'
-        assert commands.index(fetched) < commands.index(f"make tf-apply ENV={environment}")
+        assert commands.index(fetched) < commands.index(
+            f'make require tf-apply ENV={environment} NAMES="STATE TF_VAR_project"'
+        )
         digests = [step["env"]["DIGEST"] for step in job["steps"] if step.get("run") == fetched]
-        assert digests == [f"${{{{ needs.plan.outputs.{environment} }}}}"]
+        assert digests == [f"${{{{ needs.plan-{environment}.outputs.digest }}}}"]
 
 
 def test_the_five_triggers_of_a_training() -> None:
@@ -111,14 +118,20 @@ def test_the_table_for_other_systems_names_the_targets() -> None:
         assert asked - {"setup", "tools"} <= set(re.findall(r"`make ([a-z0-9-]+)", row)), name
 
 
-def test_a_training_is_refused_without_a_lasting_registry() -> None:
-    """A training is refused unless a registry that outlives it is named."""
-    steps = workflows()["train"]["jobs"]["train"]["steps"]
-    commands = [step.get("run", "") for step in steps]
-    assert commands.index('make require NAMES="MLFLOW REGISTRY STORE"') < commands.index(
-        'make train SERVICE="$SERVICE"'
-    )
-    assert workflows()["train"]["jobs"]["train"]["env"]["MLFLOW"] == "${{ vars.MLFLOW_TRACKING_URI }}"
+def test_a_training_runs_where_its_store_and_registry_are() -> None:
+    """A hosted runner starts the training on the cluster, in whose private network store and MLflow are."""
+    job = workflows()["train"]["jobs"]["train"]
+    commands = runs(job)
+    asked = commands.index('make require NAMES="CLUSTER LOCATION REGISTRY SERVICE_ACCOUNT STORE"')
+    trained = commands.index('make train-there SERVICE="$SERVICE"')
+    assert asked < trained < commands.index('make sign SERVICE="$SERVICE"')
+    assert "train" not in {target for command in commands for target in called(command)}
+    assert "MLFLOW" not in job["env"], "submit's default is MLflow's address for pods"
+    given = {
+        step["uses"].partition("@")[0].rpartition("/")[2]: step.get("with") for step in job["steps"] if "uses" in step
+    }
+    assert given["get-gke-credentials"]["use_dns_based_endpoint"] is True
+    assert given["get-gke-credentials"]["use_auth_provider"] is True
 
 
 def test_who_publishes_is_known_to_the_registry_before() -> None:

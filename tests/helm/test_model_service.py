@@ -195,6 +195,15 @@ def test_no_setting_takes_the_place_of_the_signing_key(tmp_path: Path) -> None:
     assert keys({"signing": {"publicKey": key}, **other})[-1] == key
 
 
+def test_a_registry_with_a_login_gets_the_pods_secret(tmp_path: Path) -> None:
+    """The pods have the secret, and so has their account, for pods that others make with it."""
+    secrets = [{"name": "registry"}]
+    with_login, without = (rendered(tmp_path, one) for one in ({"imagePullSecrets": secrets}, {}))
+    assert pod(with_login["Deployment", "churn"])["imagePullSecrets"] == secrets
+    assert with_login["ServiceAccount", "churn"]["imagePullSecrets"] == secrets
+    assert "imagePullSecrets" not in {**pod(without["Deployment", "churn"]), **without["ServiceAccount", "churn"]}
+
+
 @pytest.mark.parametrize("mib", [16, 1024])
 def test_a_replicas_log_fits_into_its_volume(tmp_path: Path, mib: int) -> None:
     """A replica keeps its log in a volume, and the log's files fit into it."""
@@ -355,7 +364,7 @@ def test_each_version_is_protected_and_scaled_alone(tmp_path: Path) -> None:
 
 def test_the_pool_and_its_gpus_are_asked_for(tmp_path: Path) -> None:
     spec = pod(rendered(tmp_path, {"pool": "gpu", "gpus": 1})["Deployment", "churn"])
-    assert spec["nodeSelector"] == {"node.kubernetes.io/pool": "gpu"}
+    assert spec["nodeSelector"] == {"canario/pool": "gpu"}
     assert spec["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
     plain = pod(rendered(tmp_path, {})["Deployment", "churn"])
     assert "nodeSelector" not in plain

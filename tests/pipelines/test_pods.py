@@ -78,11 +78,12 @@ def test_a_step_gets_only_the_secrets_that_it_reads() -> None:
     assert "image" in given or not any({"registry", "signing"} & secrets for secrets in given.values())
 
 
-def test_only_the_image_step_is_told_of_a_registry_without_tls() -> None:
-    containers, _ = compiled(PodSettings(plain_registry="registry.local:5000"))
+def test_only_the_image_step_is_told_of_the_registry() -> None:
+    """That it has no TLS, and where signatures are."""
+    containers, _ = compiled(PodSettings(plain_registry="registry.local:5000", signatures="registry.local:5000/s/all"))
     given = {step: {one["name"]: one["value"] for one in of.get("env", ())} for step, of in containers.items()}
-    told = {step: names["CANARIO_INSECURE_REGISTRIES"] for step, names in given.items() if len(names)}
-    assert told == {"image": "registry.local:5000"}
+    told = {"CANARIO_INSECURE_REGISTRIES": "registry.local:5000", "COSIGN_REPOSITORY": "registry.local:5000/s/all"}
+    assert {step: names for step, names in given.items() if names} == {"image": told}
 
 
 def test_a_secret_that_was_named_must_exist() -> None:

@@ -84,6 +84,18 @@ def test_a_registry_without_tls_is_handed_on_and_said(
     assert ("the step `image` speaks to images.lan:5000 without TLS" in capsys.readouterr().out) is plain
 
 
+def test_where_signatures_are_is_handed_on_and_said(
+    play: Play, spec: Path, store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COSIGN_REPOSITORY", "images.lan/signatures/all")
+    server = play()
+    assert main([*words(spec, server.url, store), "--images", "images.lan/models"]) == 0
+    assert "writes signatures to images.lan/signatures/all, as COSIGN_REPOSITORY says" in capsys.readouterr().out
+    executors = made(server)["pipeline_spec"]["pipeline_spec"]["deploymentSpec"]["executors"]
+    given = [(step, each["value"]) for step, of in executors.items() for each in of["container"].get("env", ())]
+    assert given == [("exec-image", "images.lan/signatures/all")]
+
+
 def test_a_failed_step_is_named_with_its_own_sentence(
     play: Play, spec: Path, store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,14 +11,17 @@ import pytest
 import yaml
 
 from terraform.commands import CloudError, outputs
-from terraform.hand_over import hand_over, write_registry, write_values
+from terraform.hand_over import hand_over, write_registries, write_values
 from tests.repo.tree import ROOT
 
 HANDED = {
     "cluster": {"name": "canario-staging", "location": "us-central1", "account": "example-project"},
     "repository": "us-central1-docker.pkg.dev/example-project/canario-staging",
+    "signatures": "us-central1-docker.pkg.dev/example-project/canario-staging-signatures/images",
     "canario": {"mlflow": {"enabled": True}},
-    "mlflow_secret": {"MLFLOW_BACKEND_STORE_URI": "postgresql://mlflow:topsecret@10.0.0.5:5432/mlflow?sslmode=require"},
+    "mlflow_secret": {"MLFLOW_BACKEND_STORE_URI": "postgresql://mlflow@10.0.0.5:5432/mlflow?sslmode=require"},
+    "database_secret": "canario-staging-database",
+    "workflows": {"staging": {"CLUSTER": "canario-staging", "DEPLOY_SERVICE_ACCOUNT": "deploy@example.com"}},
     "pools": ["cpu"],
 }
 CONTEXT = "gke_example-project_us-central1_canario-staging"
@@ -38,6 +41,9 @@ class Programs:
             return json.dumps({name: {"value": value} for name, value in self.handed.items()})
         if command[:3] == ["kubectl", "config", "current-context"]:
             return self.context + "\n"
+        if command[:4] == ["gcloud", "secrets", "versions", "access"]:
+            assert command[4:] == ["latest", "--secret=canario-staging-database", "--project=example-project"]
+            return "topsecret"
         if "--filename" in command:
             self.applied = json.loads(Path(command[-1]).read_text())
         return ""
@@ -61,7 +67,7 @@ def test_files_name_it_and_the_cluster_gets_the_secret(root: Path) -> None:
     assert (
         f"canario~1registry, value: {HANDED['repository']}}}" in (folder / "configs" / "kustomization.yaml").read_text()
     )
-    assert programs.applied["stringData"] == HANDED["mlflow_secret"]
+    assert programs.applied["stringData"] == {**HANDED["mlflow_secret"], "PGPASSWORD": "topsecret"}  # type: ignore[dict-item]
     assert programs.applied["metadata"] == {"name": "mlflow", "namespace": "canario"}
 
 
@@ -73,7 +79,8 @@ def test_cluster_namespaces_and_secret_come_in_this_order(root: Path) -> None:
     asked = ["--project", "example-project", "--location", "us-central1", "--dns-endpoint"]
     assert told.pop(0) == "gcloud auth configure-docker us-central1-docker.pkg.dev --quiet"
     assert told[0].split() == ["gcloud", "container", "clusters", "get-credentials", "canario-staging", *asked]
-    assert ["--kustomize" in line for line in told] == [False, False, True, False]
+    assert ["--kustomize" in line for line in told] == [False, False, True, False, False]
+    assert told[3].startswith("gcloud secrets versions access latest")
     assert "--filename" in told[-1]
 
 
@@ -83,6 +90,14 @@ def test_the_password_is_on_no_command_line_and_in_no_file(root: Path) -> None:
     hand_over("staging", root, programs)
     assert not any("topsecret" in line for line in programs.commands)
     assert not any("topsecret" in file.read_text() for file in root.rglob("*") if file.is_file())
+
+
+def test_a_person_is_told_what_to_set_on_github(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hand_over("staging", root, Programs())
+    told = [line.split() for line in capsys.readouterr().out.splitlines() if "gh variable set" in line]
+    asked = [["gh", "variable", "set", name, "--env", "staging"] for name in ("CLUSTER", "DEPLOY_SERVICE_ACCOUNT")]
+    assert [line[:6] for line in told] == asked
+    assert told[1][-1] == "deploy@example.com"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +133,7 @@ def test_what_people_wrote_is_not_overruled(root: Path) -> None:
 def test_a_file_without_a_place_for_the_registry_is_refused(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: []\n")
     with pytest.raises(CloudError, match="names the registry 0 times"):
-        write_registry(tmp_path, "registry.local/canario")
+        write_registries(tmp_path, "registry.local/canario", "registry.local/signatures/images")
 
 
 @pytest.mark.parametrize(
@@ -138,5 +153,14 @@ def test_what_cannot_be_handed_over_is_said(environment: str, handed: dict[str, 
 def test_each_environment_has_a_place_for_its_registry(environment: str, tmp_path: Path) -> None:
     folder = ROOT / "k8s" / "envs" / environment / "configs"
     (tmp_path / "kustomization.yaml").write_text((folder / "kustomization.yaml").read_text())
-    write_registry(tmp_path, "registry.example/canario")
-    assert "value: registry.example/canario}" in (tmp_path / "kustomization.yaml").read_text()
+    for name in ("first", "second"):
+        write_registries(tmp_path, f"registry.example/{name}", f"registry.example/{name}-signatures/images")
+    (patch,) = yaml.safe_load((tmp_path / "kustomization.yaml").read_text())["patches"]
+    assert yaml.safe_load(patch["patch"]) == [
+        {"op": "replace", "path": "/metadata/annotations/canario~1registry", "value": "registry.example/second"},
+        {
+            "op": "add",
+            "path": "/metadata/annotations/canario~1signatures",
+            "value": "registry.example/second-signatures/images",
+        },
+    ]

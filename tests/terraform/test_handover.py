@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
+from components.jobs.node_pools import LABELS
 from tests.repo.tree import ROOT
 
 HANDED = {
     "cluster": {"name": "canario-staging", "location": "us-central1", "account": "example"},
     "repository": "registry.local/canario",
-    "database": {"address": "10.0.0.5", "password": "secret"},
+    "signatures": "registry.local/canario-signatures/images",
+    "database": {"address": "10.0.0.5", "secret": "canario-staging-database"},
     "mlflow": {"artifacts": "gs://example/mlflow", "annotations": {"example.com/account": "mlflow"}},
     "pools": ["cpu"],
 }
@@ -53,13 +55,18 @@ def test_each_key_is_one_of_the_chart(outputs: dict[str, Any]) -> None:
 def test_the_secret_has_the_keys_that_the_chart_names(outputs: dict[str, Any]) -> None:
     told = set(re.findall(r"MLFLOW_[A-Z_]+", (ROOT / "helm/canario/values.yaml").read_text()))
     assert set(outputs["mlflow_secret"]) == told
+    assert "PGPASSWORD" in (ROOT / "helm/canario/README.md").read_text()
 
 
 def test_a_pool_is_the_label_that_the_chart_selects(outputs: dict[str, Any]) -> None:
     assert outputs["pools"] == ["cpu"]
-    label = "node.kubernetes.io/pool"
-    for file in ("helm/model-service/values.yaml", "terraform/modules/node-pool/main.tf"):
-        assert label in Path(ROOT / file).read_text()
+    files = (
+        "helm/model-service/values.yaml",
+        "helm/model-service/templates/_pod.tpl",
+        "terraform/modules/node-pool/main.tf",
+        "k8s/cluster/kind.yaml",
+    )
+    assert [file for file in files if LABELS["canario"].pool not in Path(ROOT / file).read_text()] == []
 
 
 def test_images_have_the_names_that_the_chart_gives_them(outputs: dict[str, Any]) -> None:

@@ -35,7 +35,22 @@ def test_there_are_ten_and_each_is_explained() -> None:
 
 def test_each_is_of_make_or_a_program_that_the_text_asks_for() -> None:
     assert {command.split()[0] for command in COMMANDS} == {"make", "gcloud", "kubectl", "openssl"}
-    assert len(MAKE) == 6
+    assert len(MAKE) == 7
+
+
+def test_the_first_page_has_the_same_ten() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Deploy to a cloud")[2].partition("\n## ")[0]
+    assert re.findall(r"^ {4}(\S.*)$", page, re.MULTILINE) == COMMANDS
+
+
+def test_a_project_and_a_place_are_always_named() -> None:
+    """gcloud would take them from its own settings, which may be another project's."""
+    scripts = [(ROOT / ".ci" / name).read_text(encoding="utf-8") for name in ("tf-prepare", "tf-secrets")]
+    lines = "\n".join([*COMMANDS, *scripts]).replace("\\\n", "")
+    calls = [line for line in lines.splitlines() if re.search(r"(^|[\s($])gcloud (services|storage|secrets) ", line)]
+    assert len(calls) == 10
+    assert [call for call in calls if "--project=" not in call and '"${secret[1]}"' not in call] == []
+    assert [call for call in calls if "buckets create" in call and "--location=" not in call] == []
 
 
 @pytest.mark.parametrize("command", MAKE)

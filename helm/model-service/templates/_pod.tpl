@@ -20,6 +20,10 @@ metadata:
     prometheus.io/path: /metrics
 spec:
   serviceAccountName: {{ $values.name }}
+  {{- with $values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   automountServiceAccountToken: false
   # A Service named canario would otherwise set variables such as CANARIO_PORT, which the server reads.
   enableServiceLinks: false
@@ -33,7 +37,7 @@ spec:
     seccompProfile: {type: RuntimeDefault}
   {{- with $values.pool }}
   nodeSelector:
-    node.kubernetes.io/pool: {{ . | quote }}
+    canario/pool: {{ . | quote }}
   {{- end }}
   {{- if gt (int $values.gpus) 0 }}
   tolerations:

@@ -36,8 +36,10 @@ def arrivals(
     """
     replicas = [*champions, *canaries]
     live = [replica for replica in replicas if replica.times[-1] >= now - gone]
-    if not live or not all(replica.arrived for replica in live):
+    if not all(replica.arrived for replica in live):
         return None
+    if not live:
+        return {}
     first = math.ceil(began / ARRIVED_SECONDS)
     last = math.floor((min(one.times[-1] for one in live) - _ANSWERED_SECONDS) / ARRIVED_SECONDS)
     slots = np.arange(first, max(last, first))

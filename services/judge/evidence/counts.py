@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ SLOWER_AT = slice(TIMED_AT + 1, TIMED_AT + 1 + len(SLOWER_TIMES))
 COLUMNS = SLOWER_AT.stop
 
 
+#: Whether the gateway tells which requests it answered itself: "lost" if it did once and does no more, empty where
+#: nobody asked it.
+GatewayTold = Literal["", "told", "silent", "lost"]
 _SINGLE = (REQUESTS_AT, ERRORS_AT, SLOW_AT, TIMED_AT)
 
 
@@ -111,7 +115,7 @@ class Stratum:
     `for_harm` and `for_safety` hold champion and canary as these are judged where the two were read at different times:
     what only one side's samples tell speaks for neither.
     `arrived` are the requests that reached champion and canary at moments at which all replicas of both are known;
-    None where a server does not tell.
+    None where a server does not tell. `gave_up` are the errors of champion and canary that the gateway had to answer.
     """
 
     weight: float
@@ -121,6 +125,7 @@ class Stratum:
     labelled: float | None = None
     share: float | None = None
     arrived: tuple[float, float] | None = None
+    gave_up: tuple[float, float] = (0.0, 0.0)
     for_harm: tuple[Counts, Counts] | None = None
     for_safety: tuple[Counts, Counts] | None = None
 
@@ -186,8 +191,9 @@ class Evidence:
     got any. `problems` are sentences about data that is missing or cannot be true; while there is
     a problem, nothing passes. `outliers` are replicas unlike the others of their side, `replicas` the number of
     the champion's and the canary's (0 where it is not known). `remarks` are sentences about what is judged in
-    another way than usual, or not yet. `expectation` is what the hold-out lets expect of the canary's inputs, where its
-    package tells how the difference of scores depends on them.
+    another way than usual, or not yet. `gateway` says whether the gateway tells what it answered itself. `expectation`
+    is what the hold-out lets expect of the canary's inputs, where its package tells how the difference of scores
+    depends on them.
     """
 
     strata: tuple[Stratum, ...] = ()
@@ -198,6 +204,7 @@ class Evidence:
     outliers: tuple[Outlier, ...] = ()
     replicas: tuple[int, int] = (0, 0)
     remarks: tuple[str, ...] = ()
+    gateway: GatewayTold = ""
     expectation: LiveExpectation | None = None
 
     def __add__(self, other: Evidence) -> Evidence:
@@ -229,5 +236,6 @@ def merge_strata(strata: Iterable[Stratum]) -> tuple[Stratum, ...]:
         if stratum.arrived is not None:
             before = known.arrived or (0.0, 0.0)
             arrived = before[0] + stratum.arrived[0], before[1] + stratum.arrived[1]
-        merged[stratum.weight] = Stratum(stratum.weight, *both, arrived=arrived)
+        gave_up = known.gave_up[0] + stratum.gave_up[0], known.gave_up[1] + stratum.gave_up[1]
+        merged[stratum.weight] = Stratum(stratum.weight, *both, arrived=arrived, gave_up=gave_up)
     return tuple(merged[weight] for weight in sorted(merged))

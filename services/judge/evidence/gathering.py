@@ -9,6 +9,7 @@ from components.spec.contract import SCORE_EDGES
 from services.judge.evidence.arrivals import arrivals
 from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, Evidence, HoldoutShift, Outlier
 from services.judge.evidence.expectation import expectation_of
+from services.judge.evidence.gateway import gateway_counts, told, without_absent
 from services.judge.evidence.labels import LabelledAnswers, labelled_answers
 from services.judge.evidence.outliers import unlike, without
 from services.judge.evidence.series import Replica, Series
@@ -34,6 +35,7 @@ def evidence_at(series: Series, now: float, stale_seconds: float, timing: Timing
     found = Evidence(
         weight=weight, elapsed_seconds=0.0 if began is None else now - began, holdout=holdout,
         problems=(*problems, *doubt), replicas=(len(champions), len(canaries)),
+        gateway=told(series, now, stale_seconds),
         expectation=None if holdout is None or _same_package(canaries, champions) else expectation_of(canaries),
     )  # fmt: skip
     return found if began is None else _counted(found, series, began, named, now, stale_seconds, timing)
@@ -54,14 +56,19 @@ def _counted(
         return labelled_answers(series, began, champions, canaries, now, stale_seconds, timing.mature_seconds)
 
     champions, canaries = (list(named[side].values()) for side in ("champion", "canary"))
-    whole = Beside(labelled(champions, canaries), arrivals(series, began, champions, canaries, now, stale_seconds))
+    gateway = gateway_counts(series)
+    counted_beside = labelled(champions, canaries)
+    whole = Beside(counted_beside, arrivals(series, began, champions, canaries, now, stale_seconds), gateway)
     outliers = []
-    for side, replicas in named.items():
+    for at, (side, replicas) in enumerate(named.items()):
+        for name, present in without_absent(gateway, began, at, replicas):
+            parts = strata(series, began, champions, canaries, timing, Beside(counted_beside, gateway=present))
+            outliers.append(Outlier(name, side, "error_ratio", parts))
         counted = {name: counted_since(series, began, one) for name, one in replicas.items()}
         for name, signal in unlike(counted):
             part = counted[name][REQUESTS_AT] / sum(row[REQUESTS_AT] for row in counted.values())
             theirs, ours = ([one for one in each if one is not replicas[name]] for each in (champions, canaries))
-            parts = strata(series, began, theirs, ours, timing, Beside(labelled(theirs, ours)))
+            parts = strata(series, began, theirs, ours, timing, Beside(labelled(theirs, ours), gateway=gateway))
             outliers.append(Outlier(name, side, signal, tuple(without(one, side, part) for one in parts)))
     return replace(
         found,

@@ -12,6 +12,7 @@ from services import telemetry
 from services.judge.errors import SourceError
 from services.judge.evidence.exposition import EXPECTED, MetricSample, Reading, read_replica
 from services.judge.evidence.following import OVERLAP_SECONDS, Followed, Following
+from services.judge.evidence.gateway import backends, gave_up
 from services.judge.evidence.matrix import read_matrix
 from services.judge.evidence.series import Replica, Role, Series
 from services.judge.webhook import Subject
@@ -66,10 +67,13 @@ class PrometheusSource:
                 series.add_weight(at, weight)
             read_from = max(series.needed_from(now), followed.read_until - OVERLAP_SECONDS)
             pods = await asyncio.to_thread(self._pods, subject, now, now - read_from)
+            gateways = await asyncio.to_thread(self._gateways, subject, now, now - read_from)
         except SourceError as error:
             series.problems = (str(error),)
             return
         _add_readings(series, pods)
+        for name, at, given_up in gateways:
+            series.add_gateway(name, at, given_up)
         followed.read_until, series.problems = now, ()
         series.forget_before(series.needed_from(now))
 
@@ -96,6 +100,17 @@ class PrometheusSource:
             if role is not None:
                 found[f"{pod} {instance}"] = role, [(at, reading) for at, reading in readings if reading is not None]
         return found
+
+    def _gateways(self, subject: Subject, now: float, seconds: float) -> list[tuple[str, float, dict[Role, float]]]:
+        """What each replica of the gateway had answered itself: its name, the time, and the number by side."""
+        selector = f'{telemetry.GATEWAY_REQUESTS}{{service=~"{backends(*subject)}"}}'
+        pages = _by_replica(self._matrix(selector, now, seconds))
+        told = (
+            (f"{pod} {instance}", at, gave_up(page, *subject))
+            for (pod, instance), by_time in pages.items()
+            for at, page in sorted(by_time.items())
+        )
+        return [(name, at, given_up) for name, at, given_up in told if given_up is not None]
 
     def _matrix(self, selector: str, now: float, seconds: float) -> list[dict[str, Any]]:
         return read_matrix(self._url, selector, now, seconds, self._timeout)

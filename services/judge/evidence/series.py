@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT
+from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, Counts
 from services.judge.evidence.exposition import Reading
 from services.judge.evidence.slots import Slotted
 from services.telemetry import ARRIVED_SECONDS
@@ -105,18 +105,29 @@ class Replica:
 
 @dataclass
 class Series:
-    """All samples of one service; the canary's weight is in percent, times are Unix seconds."""
+    """All samples of one service; the canary's weight is in percent, times are Unix seconds.
+
+    `gateway` holds, for each replica of the gateway and each side, the requests that it answered itself, as errors.
+    """
 
     weight_times: list[float] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     replicas: dict[str, Replica] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    gateway: dict[str, Replica] = field(default_factory=dict)
 
     def add_weight(self, at: float, weight: float) -> None:
         """Adds the weight of a time; a time that is not later than the last is ignored."""
         if not self.weight_times or at > self.weight_times[-1]:
             self.weight_times.append(at)
             self.weights.append(weight)
+
+    def add_gateway(self, name: str, at: float, gave_up: Mapping[Role, float]) -> None:
+        """Adds what a replica of the gateway had answered itself until a time; a time that is known is ignored."""
+        for role, number in gave_up.items():
+            page = self.gateway.setdefault(f"{name} {role}", Replica(role))
+            if not page.times or at > page.times[-1]:
+                page.add(at, Reading(Counts(number, number, timed=0.0)))
 
     def began(self) -> float | None:
         """The time at which the canary first got traffic in this rollout; None while it has none."""
@@ -157,7 +168,7 @@ class Series:
         return last
 
     def _up_to(self, keep: int) -> Series:
-        return Series(self.weight_times[:keep], self.weights[:keep], self.replicas, self.problems)
+        return Series(self.weight_times[:keep], self.weights[:keep], self.replicas, self.problems, self.gateway)
 
     def weights_throughout(self, starts: Rows, ends: Rows) -> Rows:
         """The weight of each span from start to end, if every reading from before its start to after its end has it.
@@ -208,7 +219,8 @@ class Series:
         """Drops samples before a time, except the last one, from which counting starts."""
         keep = max(bisect_left(self.weight_times, at) - 1, 0)
         del self.weight_times[:keep], self.weights[:keep]
-        for name, replica in list(self.replicas.items()):
-            replica.forget_before(at)
-            if replica.times and replica.times[-1] < at:
-                del self.replicas[name]
+        for kept in (self.replicas, self.gateway):
+            for name, replica in list(kept.items()):
+                replica.forget_before(at)
+                if replica.times and replica.times[-1] < at:
+                    del kept[name]

@@ -14,8 +14,12 @@ from urllib.parse import urlsplit
 from components.spec.contract import Rollout
 from services.judge.errors import SourceError
 from services.judge.evidence.exposition import MetricSample, parse_page, read_replica, read_weight
+from services.judge.evidence.gateway import gave_up
 from services.judge.evidence.series import Replica, Role, Series
 from services.judge.webhook import Subject
+
+#: The role of a target that is the gateway itself.
+GATEWAY_ROLE = "gateway"
 
 
 class Source(Protocol):
@@ -136,7 +140,10 @@ class FileDiscoverySource:
             self._series[service].add_weight(at, weight)
 
     def _replica(self, service: str, at: float, target: DiscoveredTarget, page: list[MetricSample]) -> None:
+        """Adds what a target tells: a version's replica, or the gateway."""
         role = _role(target.role)
+        if target.role == GATEWAY_ROLE and (given_up := gave_up(page, service)) is not None:
+            self._series[service].add_gateway(target.address, at, given_up)
         reading = read_replica(page, service, at) if role and target.service == service else None
         if reading is None or role is None:
             return

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from services.judge.evidence.counts import (
     Counts,
     Stratum,
 )
+from services.judge.evidence.gateway import GaveUp
 from services.judge.evidence.labels import LabelledAnswers
 from services.judge.evidence.series import Replica, Rows, Series
 from services.judge.evidence.warming import Timing, is_warm, warm_from
@@ -62,12 +63,17 @@ class _Steps:
         return (self.starts >= start) & (self.ends <= end)
 
 
+#: By weight in percent: the steps of the champion's replicas, and of the canary's.
+_ByWeight = dict[float, tuple[list[_Steps], list[_Steps]]]
+
+
 @dataclass(frozen=True)
 class Beside:
-    """What is counted by other times than the samples': None where the servers do not tell it."""
+    """What is counted beside the replicas' samples: None where the servers do not tell it."""
 
     labels: LabelledAnswers | None = None
     arrivals: Arrivals | None = None
+    gateway: GaveUp = field(default_factory=GaveUp)
 
 
 def strata(
@@ -79,17 +85,38 @@ def strata(
     beside: Beside,
 ) -> tuple[Stratum, ...]:
     """The counts of both sides by weight, in rising order of weights."""
-    by_weight: dict[float, tuple[list[_Steps], list[_Steps]]] = {}
+    by_weight: _ByWeight = {}
     canary_warm_from = warm_from(began, canaries, timing)
     for side, replicas in enumerate((champions, canaries)):
         for replica in replicas:
             weights, steps = _increments(series, began, replica)
             cold = ~is_warm(series, replica, steps.starts, canary_warm_from, timing)
             steps.rows[:, _LATENCY_AT] *= ~cold[:, None]  # what is missing stays missing
-            for weight in np.unique(weights[~np.isnan(weights)]).tolist():
-                by_weight.setdefault(weight, ([], []))[side].append(steps.where(weights == weight))
-    found = (_stratum(weight, *sides, began, timing, beside) for weight, sides in sorted(by_weight.items()))
+            _divide(by_weight, side, weights, steps)
+    gave_up = _gave_up(series, began, beside.gateway)
+    # The gateway alone tells no ratio, so a weight at which no version was read yet is left out.
+    found = (
+        _stratum(weight, *sides, gave_up.get(weight, ([], [])), began, timing, beside)
+        for weight, sides in sorted(by_weight.items())
+    )
     return tuple(found)
+
+
+def _gave_up(series: Series, began: float, gateway: GaveUp) -> _ByWeight:
+    """What the gateway answered itself."""
+    by_weight: _ByWeight = {}
+    for side in (0, 1):
+        for page in gateway.side(side):
+            weights, steps = _increments(series, began, page)
+            weights[~gateway.counts(steps.starts, steps.ends)] = np.nan
+            _divide(by_weight, side, weights, steps)
+    return by_weight
+
+
+def _divide(by_weight: _ByWeight, side: int, weights: Rows, steps: _Steps) -> None:
+    """Adds a replica's steps to its side by the weight that was set; a weight of NaN leaves a step out."""
+    for weight in np.unique(weights[~np.isnan(weights)]).tolist():
+        by_weight.setdefault(weight, ([], []))[side].append(steps.where(weights == weight))
 
 
 def counted_since(series: Series, began: float, replica: Replica) -> Rows:
@@ -100,9 +127,16 @@ def counted_since(series: Series, began: float, replica: Replica) -> Rows:
 
 
 def _stratum(
-    weight: float, champions: list[_Steps], canaries: list[_Steps], began: float, timing: Timing, beside: Beside
+    weight: float,
+    champions: list[_Steps],
+    canaries: list[_Steps],
+    gave_up: tuple[list[_Steps], list[_Steps]],
+    began: float,
+    timing: Timing,
+    beside: Beside,
 ) -> Stratum:
     """One weight's counts: in all, and since some of its moments, without those that contradict themselves."""
+    champions, canaries = champions + gave_up[0], canaries + gave_up[1]
     champion, canary = _together(champions), _together(canaries)
     starts = np.concatenate([champion.starts, canary.starts])
     # All that follows the deadline is one moment: the bets' probability is divided among so many, and no more.
@@ -126,6 +160,7 @@ def _stratum(
         weight, *whole, tuple(filter(None, later)),
         labelled=None if beside.labels is None else beside.labels.share(weight),
         arrived=None if beside.arrivals is None else beside.arrivals.get(weight, (0.0, 0.0)),
+        gave_up=(_errors(gave_up[0]), _errors(gave_up[1])),
         for_harm=None if harm == whole else harm, for_safety=None if safety == whole else safety,
     )  # fmt: skip
 
@@ -139,6 +174,10 @@ def _labelled(
     for row, side in zip(pair, labels.at(weight, since), strict=True):
         row[LOSSES_AT] = side.losses
     return pair
+
+
+def _errors(side: list[_Steps]) -> float:
+    return float(sum(steps.rows[:, ERRORS_AT].sum() for steps in side))
 
 
 def _together(side: list[_Steps]) -> _Steps:

@@ -38,8 +38,9 @@ class SimulatedReplica:
     """One replica: its counters since it started, and what it tells by slots of time.
 
     `clock` is the number of seconds that its node's clock is ahead. It is scraped in every second whose remainder by
-    the time between scrapes is `phase`. While it is not `ready` it gets no requests. With `callers` its scores are of
-    theirs, and its page tells what the hold-out lets expect of them.
+    the time between scrapes is `phase`. While it is not `ready` it gets no requests; while it is `dead` it gets some
+    and answers neither them nor a scrape. With `callers` its scores are of theirs, and its page tells what the hold-out
+    lets expect of them.
     """
 
     name: str
@@ -47,6 +48,7 @@ class SimulatedReplica:
     clock: float = 0.0
     phase: int = 0
     ready: bool = True
+    dead: bool = False
     totals: Array = field(default_factory=lambda: np.zeros(COLUMNS))
     labels: dict[int, Array] = field(default_factory=dict)
     arrived: dict[int, float] = field(default_factory=dict)
@@ -78,6 +80,12 @@ class SimulatedReplica:
         """Adds labels of answers that were given in one second; `losses` has the shape (LOSSES,)."""
         self.totals[LOSSES_AT] += losses
         self._row(answered)[:LOSSES] += losses
+
+    def starts_anew(self) -> None:
+        """Forgets all that it counted, as a new process does."""
+        self.totals = np.zeros(COLUMNS)
+        self.labels, self.arrived = {}, {}
+        self._asked = None if self.callers is None else self.callers.nothing()
 
     def reading(self, now: int) -> Reading:
         """Its page."""
@@ -139,13 +147,17 @@ class SimulatedNodes:
 
 
 class Side:
-    """The replicas of one version behind the gateway, which gives each that is ready the same chance."""
+    """The replicas of one version behind the gateway, which gives each that is ready the same chance.
+
+    `gave_up` is the number of requests that were lost, and that the gateway answered itself.
+    """
 
     def __init__(
         self, role: Role, replicas: int, rng: np.random.Generator, delays: LabelDelays | None, nodes: SimulatedNodes
     ) -> None:
         self.role, self._rng, self._delays, self._nodes = role, rng, delays, nodes
         self._made, self.wanted = 0, replicas
+        self.gave_up = 0
         self.replicas: list[SimulatedReplica] = []
         self._coming: dict[int, list[tuple[SimulatedReplica, int, Array]]] = {}
         for _ in range(replicas):
@@ -179,7 +191,9 @@ class Side:
         """
         ready = np.array([replica.ready for replica in self.replicas], dtype=np.float64)
         parts = self._rng.multinomial(requests, ready / ready.sum())
-        kept = self._rng.binomial(parts, 1 - lost)
+        alive = np.array([not replica.dead for replica in self.replicas], dtype=np.int64)
+        kept = self._rng.binomial(parts * alive, 1 - lost)
+        self.gave_up += int(parts.sum() - kept.sum())
         for place, (replica, number) in enumerate(zip(self.replicas, kept, strict=True)):
             counted = answer(version, np.array([number]), None, self._rng)[0]
             counted[LOSSES_AT] = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from services.judge.simulate.fleet import Side
+from services.judge.simulate.fleet import Side, SimulatedReplica
 
 #: Seconds between two replicas of a rolling restart, and from one scaling to the next.
 _ROLLING_SECONDS = 20
@@ -15,6 +15,8 @@ _SWING = 0.5
 #: A burst lasts so many seconds of each minute, with so many times the traffic.
 _BURST_SECONDS, _BURST = 3, 5.0
 _FAILS_SECONDS = 5
+#: A replica whose node fails is dead for so long, once in so many seconds.
+_DEAD_SECONDS, _DIES_SECONDS = 20, 300
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Operations:
     champion's replicas are restarted one after another from the second `restarted_at` on. With `scaled`, both sides
     have one to three times their replicas as the load swings. One replica of the canary is not ready for
     `unready` seconds from the second 100 on. With `bursts`, callers come in bursts. At the second `fails_at` something
-    fails that both sides need, and everybody gets errors for five seconds.
+    fails that both sides need, and everybody gets errors for five seconds. The first replica of the side `killed` dies
+    now and then, and the gateway goes on to send it requests until it is back.
     """
 
     clocks: float = 0.0
@@ -35,6 +38,7 @@ class Operations:
     unready: int = 0
     bursts: bool = False
     fails_at: int = 0
+    killed: str = ""
 
     def load(self, now: int) -> float:
         """The traffic of this second, as a multiple of its mean."""
@@ -54,5 +58,16 @@ class Operations:
         if self.scaled and now % _ROLLING_SECONDS == 0:
             for side in (champion, canary):
                 side.scale(math.ceil(side.wanted * self.load(now) / (1 - _SWING)))
+        for side in (champion, canary):
+            if side.role == self.killed:
+                _kill(now, side.replicas[0])
         if self.unready and len(canary.replicas) > 1:
             canary.replicas[0].ready = not 100 <= now < 100 + self.unready
+
+
+def _kill(now: int, replica: SimulatedReplica) -> None:
+    """Ends a replica without a warning, and starts it anew."""
+    died_ago = now % _DIES_SECONDS - _DIES_SECONDS // 2
+    replica.dead = 0 <= died_ago < _DEAD_SECONDS
+    if replica.dead:
+        replica.starts_anew()

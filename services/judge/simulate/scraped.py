@@ -43,8 +43,9 @@ class ScrapedCase:
     are slow at first; `lag` is the part of its requests that is slow for a minute after each rise, while it gets more
     replicas; a replica of the side `outages` fails now and then; replicas are replaced every `replaced_seconds` on
     both sides; labels come after `delays`. `judged` are the signals beside errors.
-    `operations` are what a cluster does to replicas and scrapes. With `moved` the callers' third feature is so many
-    deviations from the hold-out's, and `fault` is what is wrong with how the canary scores them.
+    `operations` are what a cluster does to replicas and scrapes. With `told` the gateway tells what it answered itself.
+    With `moved` the callers' third feature is so many deviations from the hold-out's, and `fault` is what is wrong with
+    how the canary scores them.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ScrapedCase:
     replicas: int = 1
     judged: tuple[str, ...] = ()
     operations: Operations = field(default_factory=Operations)
+    told: bool = False
     moved: float | None = None
     fault: CanaryFault = ""
 
@@ -92,7 +94,7 @@ class _Traffic:
         nodes = SimulatedNodes(case.scrape_seconds, case.operations.clocks, callers)
         self._champion = Side("champion", case.replicas, rng, case.delays, nodes)
         self._canary = Side("canary", case.replicas, rng, case.delays, nodes)
-        self._weight_phase = int(rng.integers(case.scrape_seconds))
+        self._weight_phase, self._gateway_phase = (int(rng.integers(case.scrape_seconds)) for _ in range(2))
         self._series, self._cold, self._raised_at = Series(), case.cold, 0
         self._outage_at = int(rng.integers(60, 240))
         self.weight, self.now, self.harmed_requests = 0.0, 0, 0
@@ -157,9 +159,12 @@ class _Traffic:
         """Reads the pages whose turn it is: each replica has its own, and so has the weight."""
         if phase == self._weight_phase:
             self._series.add_weight(self.now, self.weight)
+        if phase == self._gateway_phase and self._case.told:
+            sides = (self._champion, self._canary)
+            self._series.add_gateway("gateway", self.now, {side.role: float(side.gave_up) for side in sides})
         for side in (self._champion, self._canary):
             for one in side.replicas:
-                if phase == one.phase and self._rng.random() >= self._case.operations.missed:
+                if phase == one.phase and not one.dead and self._rng.random() >= self._case.operations.missed:
                     known = self._series.replicas.setdefault(one.name, Replica(one.role))
                     known.add(self.now, one.reading(self.now))
 

@@ -11,6 +11,7 @@ from scipy.stats import beta
 from components.spec.contract import Harm
 from services.judge.simulate.callers import CanaryFault
 from services.judge.simulate.fleet import LabelDelays
+from services.judge.simulate.operations import Operations
 from services.judge.simulate.rollouts import FAILED, PROMOTED
 from services.judge.simulate.scraped import ScrapedCase, ScrapedOutcome, play_scraped
 
@@ -64,7 +65,7 @@ class WorldRow:
 
 def worlds() -> list[ScrapedCase]:
     """Every world, some of them at several rates and times between scrapes."""
-    return [*_late(), *_late_labels(), *_lost(), *_slow_starts(), *_outages(), *_moved()]
+    return [*_late(), *_late_labels(), *_lost(), *_given_up(), *_slow_starts(), *_outages(), *_moved()]
 
 
 def _late() -> Iterator[ScrapedCase]:
@@ -93,6 +94,19 @@ def _lost() -> Iterator[ScrapedCase]:
             "equal, a replica of each side replaced every 100 s", "error_ratio", 0.0, rate, _USUAL_SCRAPE,
             replaced_seconds=100, replicas=2, judged=("lost_ratio",),
         )  # fmt: skip
+
+
+def _given_up() -> Iterator[ScrapedCase]:
+    """The gateway tells which requests it answered itself: time-outs, or those of a replica whose node failed."""
+    for rate in _RATES:
+        yield ScrapedCase("1 % of the canary's requests time out at the gateway", "error_ratio", 0.0, rate,
+                          _USUAL_SCRAPE, lost=0.01, replicas=2, told=True)  # fmt: skip
+    cases = (("equal, one of the champion's replicas dies every 5 minutes", "champion", 0.0),
+             ("equal, one of the canary's replicas dies every 5 minutes", "canary", 0.0),
+             ("1 % time out at the gateway, one of the champion's replicas dies", "champion", 0.01))  # fmt: skip
+    for name, side, lost in cases:
+        yield ScrapedCase(name, "error_ratio", 0.0, _USUAL_RATE, _USUAL_SCRAPE, lost=lost, replicas=3,
+                          told=True, operations=Operations(killed=side))  # fmt: skip
 
 
 def _slow_starts() -> Iterator[ScrapedCase]:

@@ -58,6 +58,7 @@ class SignalResult:
     `enough` is about how many canary observations a canary like the champion needs; set only at a deadline.
     `times` is the threshold of latency that decides, as a multiple of the objective: margin, allowed, means, excess
     and bounds are its own. `latency` has the shares at all thresholds. `note` is a sentence for the reason.
+    `gave_up` are the canary's and the champion's errors that the gateway answered itself; None where it tells nothing.
     `moved` is set where the canary's callers are not those of its hold-out.
     """
 
@@ -87,6 +88,7 @@ class SignalResult:
     times: str | None = None
     latency: tuple[LatencyShare, ...] = ()
     note: str = ""
+    gave_up: tuple[float, float] | None = None
     moved: CallersMoved | None = None
 
 

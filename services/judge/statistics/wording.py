@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.judge.evidence.counts import GatewayTold
 from services.judge.statistics.signal_result import SignalResult
 from services.judge.statistics.signals import LOST
 
@@ -17,6 +18,18 @@ NOTHING = {
 def sentence(finding: SignalResult) -> str:
     """The observation and what it shows; without a full stop, so that sentences can be joined."""
     return "; ".join(filter(None, (_seen(finding), _shown(finding), finding.note)))
+
+
+def gateway_words(gateway: GatewayTold, canary: float, champion: float) -> str:
+    """A clause on the requests that the gateway answered itself; empty where there is none to tell."""
+    if gateway == "silent":
+        return "; the gateway does not tell which requests it answered itself"
+    if not canary and not champion:
+        return ""
+    return (
+        f"; the gateway answered {number(canary)} of the canary's requests and {number(champion)} of the champion's"
+        " itself, because they were refused, cut off or not answered in time"
+    )
 
 
 def number(value: float) -> str:

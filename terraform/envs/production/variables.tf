@@ -4,9 +4,32 @@ variable "project" {
 }
 
 variable "database_password" {
-  description = "Password of MLflow's database."
+  description = "Password of MLflow's database, from Secret Manager; neither plan nor state holds it."
   type        = string
   sensitive   = true
+  ephemeral   = true
+}
+
+variable "database_password_version" {
+  description = "The secret's version that the password is from; another one makes Terraform write the password again."
+  type        = number
+  default     = 1
+}
+
+variable "github_repository" {
+  description = "The repository on GitHub (owner/name) whose workflows get accounts in this project; null for none."
+  type        = string
+  default     = null
+}
+
+variable "state" {
+  description = "Name of the bucket of Terraform's state, to which the workflows' accounts get access."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.github_repository == null || var.state != null
+    error_message = "state must name the bucket of Terraform's state (make's STATE) where workflows get accounts."
+  }
 }
 
 variable "control_plane" {

@@ -22,13 +22,20 @@ locals {
 }
 
 module "platform" {
-  source              = "../../modules/platform"
-  environment         = "staging"
-  project             = var.project
-  region              = local.sizes.region
-  pools               = local.sizes.pools
-  database            = local.sizes.database
-  control_plane       = var.control_plane
-  database_password   = var.database_password
-  deletion_protection = var.deletion_protection
+  source                    = "../../modules/platform"
+  environment               = "staging"
+  project                   = var.project
+  region                    = local.sizes.region
+  pools                     = local.sizes.pools
+  database                  = local.sizes.database
+  control_plane             = var.control_plane
+  database_password         = var.database_password
+  database_password_version = var.database_password_version
+  deletion_protection       = var.deletion_protection
+  # Accounts for the workflows, if a repository on GitHub is named.
+  workflows = var.github_repository == null ? null : {
+    repository = var.github_repository
+    purposes   = local.sizes.workflows
+    state      = var.state
+  }
 }

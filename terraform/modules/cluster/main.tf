@@ -36,11 +36,14 @@ resource "google_container_cluster" "this" {
   enable_intranode_visibility = true
   enable_shielded_nodes       = true
 
-  # The pool with which every cluster begins; these settings apply for the minutes until it is removed.
+  # The pool with which every cluster begins; these settings apply for the minutes until it is removed. By itself each
+  # of its nodes, one a zone, has an SSD of 100 GB: more than the 250 GB that a new project may have in a region.
   remove_default_node_pool = true
   initial_node_count       = 1
   node_config {
     service_account = google_service_account.nodes.email
+    disk_type       = "pd-standard"
+    disk_size_gb    = 20
     shielded_instance_config {
       enable_secure_boot          = true
       enable_integrity_monitoring = true
@@ -89,8 +92,9 @@ resource "google_container_cluster" "this" {
   workload_identity_config {
     workload_pool = "${var.project}.svc.id.goog"
   }
+  # `make platform` brings the Gateway API's definitions, which are newer than GKE's; GKE would take them back.
   gateway_api_config {
-    channel = "CHANNEL_STANDARD"
+    channel = "CHANNEL_DISABLED"
   }
   logging_config {
     enable_components = ["SYSTEM_COMPONENTS", "WORKLOADS"]

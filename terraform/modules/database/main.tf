@@ -1,4 +1,14 @@
 # MLflow's database: only a private address, only encrypted connections, backups, and recovery to any moment of a week.
+# Cloud SQL keeps the name of a deleted instance for a week, so that each new one has a name of its own.
+resource "terraform_data" "suffix" {
+  input = substr(uuid(), 0, 4)
+
+  lifecycle {
+    # The first value stays as long as the instance.
+    ignore_changes = [input]
+  }
+}
+
 resource "google_sql_database_instance" "this" {
   # checkov:skip=CKV_GCP_79:a new major version is a decision with a test, not a default that moves
   # checkov:skip=CKV_GCP_6:connections are encrypted; a client certificate would be one more key to keep
@@ -9,7 +19,7 @@ resource "google_sql_database_instance" "this" {
   # checkov:skip=CKV_GCP_110:pgaudit would log MLflow's every statement and is of no use to one user
   # checkov:skip=CKV_GCP_111:statements hold the data that people log with their runs, which stays in the database
   project             = var.project
-  name                = var.name
+  name                = "${var.name}-${terraform_data.suffix.output}"
   region              = var.region
   database_version    = "POSTGRES_16"
   deletion_protection = var.deletion_protection
@@ -70,9 +80,11 @@ resource "google_sql_database" "mlflow" {
 }
 
 resource "google_sql_user" "mlflow" {
-  project         = var.project
-  name            = "mlflow"
-  instance        = google_sql_database_instance.this.name
-  password        = var.password
-  deletion_policy = "ABANDON"
+  project  = var.project
+  name     = "mlflow"
+  instance = google_sql_database_instance.this.name
+  # Neither a plan nor the state holds it; the provider writes it when the version changes.
+  password_wo         = var.password
+  password_wo_version = var.password_version
+  deletion_policy     = "ABANDON"
 }

@@ -31,12 +31,23 @@ variable "network" {
 }
 
 variable "password" {
-  description = "Password of the user mlflow; the state contains it, so nobody else may read the state."
+  description = "Password of the user mlflow; neither plan nor state holds it."
   type        = string
   sensitive   = true
+  ephemeral   = true
   validation {
     condition     = can(regex("^[A-Za-z0-9]{20,}$", var.password))
     error_message = "password must have 20 or more letters and digits, as it becomes part of an address."
+  }
+}
+
+variable "password_version" {
+  description = "Version of the password; another one makes Terraform write the password again."
+  type        = number
+  default     = 1
+  validation {
+    condition     = var.password_version >= 1
+    error_message = "password_version must be 1 or more, as Secret Manager counts."
   }
 }
 

@@ -8,6 +8,11 @@ output "repository" {
   value       = var.repository
 }
 
+output "signatures" {
+  description = "Name of the repository of signatures: COSIGN_REPOSITORY, and what k8s/envs/<env>/configs says of it."
+  value       = var.signatures
+}
+
 output "canario" {
   description = "Values of the chart canario: k8s/envs/<env>/canario.yaml."
   value = {
@@ -21,12 +26,25 @@ output "canario" {
 }
 
 output "mlflow_secret" {
-  description = "Content of the secret that the chart canario names in mlflow.secret."
-  sensitive   = true
+  description = "Content of the secret that the chart canario names in mlflow.secret, but for PGPASSWORD, which database_secret has."
   value = {
-    MLFLOW_BACKEND_STORE_URI     = "postgresql://mlflow:${var.database.password}@${var.database.address}:5432/mlflow?sslmode=require"
+    MLFLOW_BACKEND_STORE_URI     = "postgresql://mlflow@${var.database.address}:5432/mlflow?sslmode=require"
     MLFLOW_ARTIFACTS_DESTINATION = var.mlflow.artifacts
   }
+}
+
+output "workflows" {
+  description = "Variables of the environments on GitHub, by the environment; the workflows read them."
+  value = { for environment, variables in var.workflows : environment => merge(variables, {
+    CLUSTER  = var.cluster.name
+    LOCATION = var.cluster.location
+    PROJECT  = var.cluster.account
+  }) }
+}
+
+output "database_secret" {
+  description = "Name of the secret in the cloud that holds the database's password."
+  value       = var.database.secret
 }
 
 output "pools" {

@@ -12,6 +12,15 @@ variable "repository" {
   }
 }
 
+variable "signatures" {
+  description = "Name of the repository of the images' signatures, such as registry.local/canario-signatures/images."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z0-9.:-]+(/[a-z0-9._-]+)+$", var.signatures))
+    error_message = "signatures must look like registry.local/canario-signatures/images, without a scheme or a tag."
+  }
+}
+
 variable "pools" {
   description = "Names of the node pools."
   type        = set(string)
@@ -22,13 +31,18 @@ variable "pools" {
 }
 
 variable "database" {
-  description = "MLflow's PostgreSQL."
-  type        = object({ address = string, password = string })
-  sensitive   = true
+  description = "MLflow's PostgreSQL, and the name of the secret in the cloud that holds its password; the password itself stays there."
+  type        = object({ address = string, secret = string })
   validation {
     condition     = can(regex("^[A-Za-z0-9.-]+$", var.database.address))
     error_message = "database.address must be a host name or an IPv4 address, without a port."
   }
+}
+
+variable "workflows" {
+  description = "Variables of the environments on GitHub, by the environment."
+  type        = map(map(string))
+  default     = {}
 }
 
 variable "mlflow" {

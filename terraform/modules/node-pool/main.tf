@@ -1,4 +1,4 @@
-# Nodes of one kind; pods select them by the label node.kubernetes.io/pool.
+# Nodes of one kind; pods select them by the label canario/pool.
 locals {
   # The machine family of each GPU type; a machine's price includes its GPUs.
   gpu_machines = {
@@ -57,7 +57,7 @@ resource "google_container_node_pool" "this" {
     spot            = var.nodes.spot
     service_account = var.service_account
     oauth_scopes    = ["https://www.googleapis.com/auth/cloud-platform"]
-    labels          = merge({ "node.kubernetes.io/pool" = var.name }, local.accelerator_labels)
+    labels          = merge({ "canario/pool" = var.name }, local.accelerator_labels)
 
     dynamic "guest_accelerator" {
       for_each = var.gpu[*]
@@ -103,6 +103,11 @@ resource "google_container_node_pool" "this" {
     precondition {
       condition     = var.gpu == null || startswith(var.nodes.machine_type, try(local.gpu_machines[var.gpu.type], "-"))
       error_message = "gpu.type goes with another machine than nodes.machine_type (${var.nodes.machine_type})."
+    }
+    # A region's every zone has plain machines, and only some have a kind of accelerator.
+    precondition {
+      condition     = var.gpu == null && var.tpu == null || length(var.nodes.zones) >= 1
+      error_message = "A pool with GPUs or TPUs names its zones (nodes.zones), because only some have ${var.nodes.machine_type}."
     }
     precondition {
       condition     = (var.tpu != null) == (local.chips > 0)

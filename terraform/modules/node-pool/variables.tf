@@ -40,7 +40,7 @@ variable "service_account" {
 }
 
 variable "nodes" {
-  description = "The machines: type, number (in all zones together), disk, spot or not, and zones (by default all)."
+  description = "The machines: type, number (in all zones together), disk, spot or not, and zones (by default all; with an accelerator those that have it)."
   type = object({
     machine_type = string
     min          = optional(number, 0)

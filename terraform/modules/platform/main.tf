@@ -1,6 +1,14 @@
 # Everything that one environment needs of Google Cloud. Environments differ only in the variables.
 locals {
   name = "canario-${var.environment}"
+  # Environments on GitHub, by the purpose of the account; see .github/workflows/README.md.
+  github_environments = {
+    training = "training"
+    release  = "release"
+    deploy   = var.environment
+    plan     = "${var.environment}-plan"
+    apply    = "${var.environment}-apply"
+  }
 }
 
 module "network" {
@@ -60,6 +68,7 @@ module "database" {
   name                = local.name
   network             = module.network.network
   password            = var.database_password
+  password_version    = var.database_password_version
   instance            = var.database
   deletion_protection = var.deletion_protection
 }
@@ -73,12 +82,38 @@ module "mlflow_identity" {
   buckets       = { (module.artifact_store.name) = "roles/storage.objectUser" }
 }
 
+# What steps of a training are in the cloud: the account that `make submit SERVICE_ACCOUNT=trainer` names.
+module "steps_identity" {
+  source        = "../workload-identity"
+  project       = var.project
+  name          = "${local.name}-steps"
+  workload_pool = module.cluster.workload_pool
+  workload      = { namespace = "kubeflow", service_account = "trainer" }
+  buckets       = { (module.artifact_store.name) = "roles/storage.objectUser" }
+}
+
+module "github" {
+  source            = "../github"
+  count             = var.workflows == null ? 0 : 1
+  project           = var.project
+  name              = local.name
+  github_repository = var.workflows.repository
+  environments      = { for purpose in var.workflows.purposes : purpose => local.github_environments[purpose] }
+  artifacts         = module.artifact_store.name
+  registry          = { name = module.registry.name, location = var.region }
+  state             = var.workflows.state
+  state_prefix      = "canario/${var.environment}"
+  password_secret   = "${local.name}-database"
+}
+
 module "handover" {
   source     = "../handover"
   cluster    = { name = module.cluster.name, location = module.cluster.location, account = var.project }
   repository = module.registry.repository
+  signatures = module.registry.signatures
   pools      = keys(module.pool)
-  database   = { address = module.database.address, password = var.database_password }
+  database   = { address = module.database.address, secret = "${local.name}-database" }
+  workflows  = try(module.github[0].variables, {})
   mlflow = {
     artifacts   = "gs://${module.artifact_store.name}/mlflow"
     annotations = module.mlflow_identity.annotations

@@ -55,6 +55,10 @@ variable "pools" {
     condition     = try(var.pools["cpu"].nodes.min >= 1, true)
     error_message = "pools.cpu.nodes.min must be 1 or more: the judge has to be up before a canary is."
   }
+  validation {
+    condition     = try(!var.pools["cpu"].nodes.spot, true)
+    error_message = "pools.cpu.nodes.spot must be false: judge, MLflow and Prometheus run there, and Google takes spot nodes back at any time."
+  }
 }
 
 variable "database" {
@@ -67,9 +71,22 @@ variable "database" {
 }
 
 variable "database_password" {
-  description = "Password of the database's user."
+  description = "Password of the database's user; neither plan nor state holds it."
   type        = string
   sensitive   = true
+  ephemeral   = true
+}
+
+variable "database_password_version" {
+  description = "Version of the password; another one makes Terraform write the password again."
+  type        = number
+  default     = 1
+}
+
+variable "workflows" {
+  description = "The repository on GitHub (owner/name) whose workflows get accounts, for which purposes, and the bucket of Terraform's state; null for none."
+  type        = object({ repository = string, purposes = set(string), state = string })
+  default     = null
 }
 
 variable "deletion_protection" {

@@ -1,4 +1,14 @@
+output "name" {
+  description = "Name of the repository of images."
+  value       = google_artifact_registry_repository.this.repository_id
+}
+
 output "repository" {
   description = "Prefix of all image names."
   value       = "${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.this.repository_id}"
+}
+
+output "signatures" {
+  description = "Name of the repository of the images' signatures."
+  value       = "${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.signatures.repository_id}/images"
 }

@@ -17,7 +17,7 @@ def no_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "docker"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    for name in ("REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "CANARIO_INSECURE_REGISTRIES"):
+    for name in ("REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "CANARIO_INSECURE_REGISTRIES", "COSIGN_REPOSITORY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(folder))
     return folder / "config.json"

@@ -302,3 +302,17 @@ def test_a_registry_without_a_login_is_said(package: Package, tmp_path: Path) ->
         publish_model_image(
             package.path, f"{closed.address}/canario/server:1", f"{closed.address}/models/small", key=key
         )
+
+
+def test_a_rebuilt_server_needs_no_tag_of_an_image_to_move(package: Package, tmp_path: Path) -> None:
+    """The same package on a server that was built again is another image, and has a tag of its own."""
+    keys = write_keys(tmp_path / "keys")
+    with registry(tags_move=False) as there:
+        bases = [server_in(there.address), f"{there.address}/canario/server:rebuilt"]
+        put_server(patient_repository(f"{there.address}/canario/server"), "rebuilt", User="0:0")
+        images = [
+            publish_model_image(package.path, base, f"{there.address}/models/small", key=keys.private)
+            for base in (*bases, *bases)
+        ]
+    assert images[:2] == images[2:]
+    assert images[0].tag != images[1].tag

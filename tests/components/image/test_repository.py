@@ -16,10 +16,9 @@ from components.image.registry_session import RegistrySession, is_plain
 from components.image.repository import ImageRepository
 from tests.components.image.conftest import log_in
 from tests.components.image.server_images import patient_repository
-from tests.registry import PASSWORD, USER, Registry, registry
+from tests.registry import AUTH, Registry, registry
 
 BLOB = b"some bytes"
-AUTH = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 
 def manifest_of(*blobs: bytes) -> Manifest:

@@ -57,7 +57,7 @@ def test_a_taint_of_the_providers_own_is_tolerated() -> None:
 
 
 def test_a_pool_is_found_by_its_name() -> None:
-    assert LABELS["canario"].pool == "node.kubernetes.io/pool"
+    assert LABELS["canario"].pool == "canario/pool"
     assert {labels.pool for labels in LABELS.values()} >= {"cloud.google.com/gke-nodepool"}
 
 
@@ -73,8 +73,16 @@ def test_our_labels_are_those_that_terraform_sets() -> None:
     assert {ours.pool, ours.gpu, ours.tpu, ours.topology} == set(re.findall(r'"([a-z.]+/[a-z-]+)"\s+=', module))
 
 
+def test_our_labels_lie_in_no_domain_that_others_keep() -> None:
+    """GKE refuses labels of a pool in the domains of Kubernetes and Google, and a kubelet may not set them all."""
+    ours = LABELS["canario"]
+    domains = {label.partition("/")[0] for label in (ours.pool, ours.gpu, ours.tpu, ours.topology)}
+    assert not [domain for domain in domains if re.search(r"(^|\.)(kubernetes|k8s|google)\.(io|com)$", domain)]
+
+
 def test_no_other_module_names_a_label_of_an_accelerator() -> None:
-    label = re.compile(r"gke-(tpu-)?accelerator|gke-tpu-topology|instance-gpu-name|canario/(accelerator|tpu-topology)")
-    ours = [path for path in files(".py") if path.parts[0] in {"components", "pipelines", "services", "k8s"}]
-    naming = {str(path) for path in ours if label.search((ROOT / path).read_text(encoding="utf-8"))}
+    ours = r"canario/(accelerator|pool|tpu-topology)"
+    label = re.compile(rf"gke-(tpu-)?accelerator|gke-tpu-topology|instance-gpu-name|{ours}")
+    modules = [path for path in files(".py") if path.parts[0] in {"components", "pipelines", "services", "k8s"}]
+    naming = {str(path) for path in modules if label.search((ROOT / path).read_text(encoding="utf-8"))}
     assert naming == {"components/jobs/node_pools.py"}

@@ -109,7 +109,7 @@ def test_the_configuration_has_only_fields_that_kind_knows() -> None:
     told = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     assert (told["kind"], told["apiVersion"]) == ("Cluster", "kind.x-k8s.io/v1alpha4")
     assert [node["role"] for node in told["nodes"]] == ["control-plane", "worker", "worker"]
-    assert told["nodes"][2]["labels"] == {"node.kubernetes.io/pool": "gpu"}
+    assert told["nodes"][2]["labels"] == {"canario/pool": "gpu"}
     assert all(set(node) <= NODE for node in told["nodes"])
     assert all(set(port) <= PORT for node in told["nodes"] for port in node.get("extraPortMappings", []))
 

@@ -23,13 +23,17 @@ AWAY = "The connection to the server 127.0.0.1:6443 was refused - did you specif
 ALLOWED = 4
 
 
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(k8s.cluster.retry, "_PAUSE_SECONDS", 0.0)
+
+
 @pytest.fixture
 def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A kubectl that is refused as often as the file `away` has lines, then shows `said`; its folder."""
     refused = f"if [ -s away ]; then sed -i 1d away; echo '{AWAY}' >&2; exit 1; fi"
     program(tmp_path, "kubectl", f'cd {tmp_path}; echo "$*" >> asked\n{refused}\ncat said')
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(k8s.cluster.retry, "_PAUSE_SECONDS", 0.0)
     (tmp_path / "said").write_text(json.dumps({"kind": "List", "items": objects()}))
     return tmp_path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ NEEDED = ["gateway-api", "traefik", "metrics-server", "prometheus", "flagger"]
 EVERYTHING = Found(
     frozenset({"tlsroutes.gateway.networking.k8s.io", "canaries.flagger.app"}),
     frozenset({"traefik", "metrics-server", "prometheus", "flagger", "shop"}),
+    bundles={"tlsroutes.gateway.networking.k8s.io": "v1.6.3"},
 )
 
 
@@ -31,24 +33,32 @@ def test_what_is_there_is_left_alone() -> None:
 
 def test_a_clouds_own_add_on_is_one_too() -> None:
     deployments = EVERYTHING.deployments - {"metrics-server"}
-    assert names(Found(EVERYTHING.crds, deployments | {"metrics-server-v1.33.0"})) == []
-    assert names(Found(EVERYTHING.crds, deployments | {"metrics-server-exporter"})) == ["metrics-server"]
+    assert names(replace(EVERYTHING, deployments=deployments | {"metrics-server-v1.33.0"})) == []
+    assert names(replace(EVERYTHING, deployments=deployments | {"metrics-server-exporter"})) == ["metrics-server"]
+
+
+@pytest.mark.parametrize(
+    ("version", "lacking"),
+    [("v1.6.3", []), ("v1.5.0", []), ("v1.10.0", []), ("v1.4.9", ["gateway-api"]), ("", ["gateway-api"])],
+)
+def test_a_gateway_api_of_anybody_is_taken_if_it_is_new_enough(version: str, lacking: list[str]) -> None:
+    assert names(replace(EVERYTHING, bundles={"tlsroutes.gateway.networking.k8s.io": version})) == lacking
 
 
 def test_definitions_without_their_controller_are_not_enough() -> None:
-    assert names(Found(EVERYTHING.crds, EVERYTHING.deployments - {"flagger"})) == ["flagger"]
+    assert names(replace(EVERYTHING, deployments=EVERYTHING.deployments - {"flagger"})) == ["flagger"]
 
 
 def test_the_wreck_of_an_installation_is_no_controller() -> None:
     for state in ("failed", "pending-install", "uninstalling"):
-        assert names(Found(EVERYTHING.crds, EVERYTHING.deployments, {"gateway/traefik": state})) == ["traefik"]
+        assert names(replace(EVERYTHING, releases={"gateway/traefik": state})) == ["traefik"]
     states = {"gateway/traefik": "deployed", "elsewhere/traefik": "failed", "keda/keda": "failed"}
-    assert names(Found(EVERYTHING.crds, EVERYTHING.deployments, states)) == []
+    assert names(replace(EVERYTHING, releases=states)) == []
 
 
 def test_more_is_installed_when_it_is_asked_for() -> None:
     assert names(EVERYTHING, "flux", "keda") == ["keda", "flux"]
-    assert names(Found(EVERYTHING.crds | {"scaledobjects.keda.sh"}, EVERYTHING.deployments), "keda") == []
+    assert names(replace(EVERYTHING, crds=EVERYTHING.crds | {"scaledobjects.keda.sh"}), "keda") == []
 
 
 def test_one_that_is_not_known_is_said() -> None:

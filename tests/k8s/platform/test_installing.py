@@ -14,7 +14,8 @@ from k8s.platform.installing import bring_controllers
 from tests.programs import program
 from tests.repo.tree import ROOT
 
-CRDS = "tlsroutes.gateway.networking.k8s.io canaries.flagger.app"
+TLS_ROUTES = "tlsroutes.gateway.networking.k8s.io"
+CRDS = f"{TLS_ROUTES} v1.6.3\ncanaries.flagger.app \n"
 ENVIRONMENTS = sorted(path.parent.name for path in ROOT.glob("k8s/envs/*/platform.yaml"))
 THERE = "traefik metrics-server prometheus flagger"
 
@@ -34,7 +35,9 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def told(folder: Path) -> list[str]:
     """What changed the cluster."""
-    return [line for line in (folder / "told").read_text().splitlines() if line.startswith(("helm", "kubectl apply"))]
+    changing = ("helm", "kubectl apply")
+    lines = (folder / "told").read_text().splitlines()
+    return [line for line in lines if line.startswith(changing) and "--dry-run=server" not in line]
 
 
 def brought(environment: str = "local") -> list[str]:
@@ -51,7 +54,7 @@ def test_what_is_there_is_left_alone(programs: Path) -> None:
 
 def test_a_release_that_failed_is_said_and_installed_again(programs: Path) -> None:
     (programs / "secrets").write_text("10 gateway/traefik failed\n9 gateway/traefik deployed\n")
-    assert brought() == ["traefik: its release is failed, is being installed", "controllers: 1 were installed"]
+    assert brought() == ["traefik: its release is failed; is being installed", "controllers: 1 were installed"]
     (command,) = told(programs)
     assert command.startswith("helm upgrade --install traefik traefik --repo https://traefik.github.io/charts ")
     (programs / "secrets").write_text("10 gateway/traefik failed\n11 gateway/traefik deployed\n")
@@ -77,10 +80,49 @@ def test_helm_is_given_more_time_than_it_waits_itself(programs: Path, monkeypatc
         return real(words, **options)
 
     monkeypatch.setattr(subprocess, "run", noted)
-    assert brought()[0] == "traefik: is missing, is being installed"
+    assert brought()[0] == "traefik: is missing; is being installed"
     (command,) = told(programs)
     assert "--wait --timeout 300s" in command
     assert given["helm"] > 300
+
+
+@pytest.mark.parametrize(
+    ("crds", "said"),
+    [
+        ("", "is missing"),
+        (f"{TLS_ROUTES} v1.4.1", "v1.4.1 is there, and 1.5.0 or later is needed"),
+        (
+            "gateways.gateway.networking.k8s.io v1.2.1",
+            f"v1.2.1 is there without {TLS_ROUTES}, and 1.5.0 or later is needed",
+        ),
+    ],
+)
+def test_an_older_gateway_api_that_nobody_manages_is_replaced(programs: Path, crds: str, said: str) -> None:
+    (programs / "crds").write_text(f"{crds}\ncanaries.flagger.app\n")
+    assert brought() == [f"gateway-api: {said}; is being installed", "controllers: 1 were installed"]
+    (command,) = told(programs)
+    assert command.startswith("kubectl apply --server-side --filename https://github.com/kubernetes-sigs/gateway-api/")
+
+
+def test_a_gateway_api_that_a_cloud_manages_stays_as_it_is(programs: Path) -> None:
+    """Another manager's definitions are not overwritten; kubectl's words are those of a real one on a cluster."""
+    (programs / "crds").write_text("gateways.gateway.networking.k8s.io v1.2.1\ncanaries.flagger.app\n")
+    kubectl = programs / "kubectl"
+    (programs / "conflict").write_text(
+        'error: Apply failed with 2 conflicts: conflicts with "cloud-add-ons" using apiextensions.k8s.io/v1:\n'
+        "- .metadata.annotations.gateway.networking.k8s.io/bundle-version\n- .spec.versions\n"
+    )
+    refuses = f'case "$*" in *--dry-run=server*) cat {programs}/conflict >&2; exit 1 ;; esac'
+    kubectl.write_text(f"{kubectl.read_text()}{refuses}\n")
+    with pytest.raises(ClusterError, match=r"gateway-api: is not installed, and nothing .* managed by cloud-add-ons\."):
+        brought()
+    assert told(programs) == []
+
+
+def test_a_new_enough_gateway_api_is_taken_whoever_manages_it(programs: Path) -> None:
+    (programs / "crds").write_text(f"{TLS_ROUTES} v1.5.0\ncanaries.flagger.app\n")
+    assert brought() == ["controllers: all are there"]
+    assert told(programs) == []
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

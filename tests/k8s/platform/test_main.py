@@ -56,8 +56,8 @@ def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
 @pytest.fixture
 def asked_of_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What kubectl is asked, a line each, on a machine whose cluster has every controller and that has no helm."""
-    gateway = "httproutes.gateway.networking.k8s.io tlsroutes.gateway.networking.k8s.io"
-    crds = f"{gateway} canaries.flagger.app kustomizations.kustomize.toolkit.fluxcd.io"
+    gateway = "httproutes.gateway.networking.k8s.io v1.6.3\ntlsroutes.gateway.networking.k8s.io v1.6.3"
+    crds = f"{gateway}\ncanaries.flagger.app\nkustomizations.kustomize.toolkit.fluxcd.io"
     said, program = tmp_path / "said", tmp_path / "kubectl"
     deployments = "traefik metrics-server prometheus flagger"
     found = f'case "$*" in *crds*) echo "{crds}" ;; *deployments*) echo "{deployments}" ;; esac'

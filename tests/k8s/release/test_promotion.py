@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from components.errors import GitError
+from components.errors import GitError, ImageRegistryError
 from components.git.repository import Repository
+from components.image.image_name import ImageName
+from components.image.image_signature import is_signed, sign_image
 from components.releases.environment_repository import EnvironmentRepository
 from components.releases.release_file import Image, Release, release_file, release_text
 from components.releases.rollback import Rollback, undo_release
+from k8s.errors import EnvironmentFileError
 from k8s.release.errors import PromotionError
 from k8s.release.promotion import Promotion, Proposal, merge, propose, withdraw
 from k8s.release.service_status import ServiceStatus
+from k8s.rendering.environment_registry import EnvironmentRegistry
 from k8s.rendering.server_settings import checked_release
+from tests.components.image.server_images import patient_repository, put_server
+from tests.registry import Registry, registry
+from tests.repo.tree import ROOT
+from tests.signing_keys import write_keys
 
 
 def package(version: str) -> str:
@@ -30,12 +40,28 @@ def standing(version: str, *, passed: bool = True, under_way: bool = False) -> S
     return ServiceStatus(version, package(version), passed, under_way)
 
 
+def overlay(**annotations: str) -> str:
+    """The overlay of an environment's configs, as this tree has it, with these annotations."""
+    changes = [
+        {"op": "add", "path": f"/metadata/annotations/canario~1{name}", "value": value}
+        for name, value in annotations.items()
+    ]
+    target = {"kind": "Namespace", "name": "models"}
+    return yaml.safe_dump({"patches": [{"target": target, "patch": yaml.safe_dump(changes)}]})
+
+
 class Place:
-    """A bare repository and the promotion from staging to production in it."""
+    """A bare repository and the promotion from staging to production in it; both admit one registry."""
 
     def __init__(self, folder: Path) -> None:
         self.repository = Repository.create(folder / "environment.git")
         self.promotion = Promotion(str(folder / "environment.git"), "churn", "staging", "production")
+        for environment in ("staging", "production"):
+            self.admit(environment, registry="registry.local/canario")
+
+    def admit(self, environment: str, **annotations: str) -> None:
+        file = f"k8s/envs/{environment}/configs/kustomization.yaml"
+        self.repository.write(file, overlay(**annotations), f"What {environment} admits")
 
     def release(self, environment: str, wanted: Release) -> str:
         file = release_file(environment, "churn")
@@ -261,3 +287,117 @@ def test_a_forced_push_is_refused_by_the_repository(place: Place, tmp_path: Path
     assert forced.returncode != 0
     assert b"non-fast-forward" in forced.stderr
     assert place.repository.head() == head
+
+
+class TwoRegistries(Place):
+    """Staging and production each admit a registry of their own; staging released a signed image of its own."""
+
+    def __init__(self, folder: Path, staging: Registry, production: Registry) -> None:
+        super().__init__(folder)
+        self.there, self.keys = production, write_keys(folder / "keys")
+        self.names = {"staging": f"{staging.address}/canario", "production": f"{production.address}/canario"}
+        self.signatures = f"{production.address}/signatures/images"
+        self.admit("staging", registry=self.names["staging"])
+        self.admit("production", registry=self.names["production"], signatures=self.signatures)
+        repository = patient_repository(f"{self.names['staging']}/churn")
+        self.image = Image(repository=repository.name, tag="1", digest=put_server(repository, "1").digest)
+        self.release("staging", release("2").model_copy(update={"image": self.image}))
+
+    def sign(self) -> None:
+        sign_image(ImageName.parse(f"{self.image.repository}@{self.image.digest}"), self.keys.private)
+
+    def proposals(self) -> list[Path]:
+        return [path for path in self.repository.path.joinpath("refs/heads").rglob("*") if path.name == "churn-2"]
+
+
+@pytest.fixture
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoRegistries]:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setattr("components.image.registry_session._PAUSES", ())
+    with registry() as staging, registry(tags_move=False, moving=("signatures/images",)) as production:
+        yield TwoRegistries(tmp_path, staging, production)
+
+
+def test_the_image_goes_to_the_registry_that_the_target_admits(
+    two: TwoRegistries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The release names the target's registry with the same digest; the image and its signature are there."""
+    two.sign()
+    said: list[str] = []
+    proposal = propose(two.promotion, standing("2"), said.append)
+    assert proposal is not None
+    merge(two.promotion, proposal.branch, None)
+    image = two.runs().image
+    assert image == two.image.model_copy(update={"repository": f"{two.names['production']}/churn"})
+    assert two.there.kept("canario/churn").tags == {"1": image.digest}
+    monkeypatch.setenv("COSIGN_REPOSITORY", two.signatures)
+    assert is_signed(ImageName.parse(f"{image.repository}@{image.digest}"), two.keys.public)
+    assert said == [
+        f"{image.repository}@{image.digest} is the image of staging with its signatures; "
+        "sent: 3 blobs, 1 signatures and attestations"
+    ]
+    two.there.asked.clear()
+    assert propose(two.promotion, standing("2"), said.append) is None
+    assert two.there.asked == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "sentence"),
+    [
+        (lambda two: None, ImageRegistryError, "has no signature in"),
+        (
+            lambda two: two.release("staging", release("2").model_copy(update={"image": two.image.model_copy(
+                update={"digest": "sha256:" + "0" * 64})})),
+            ImageRegistryError, "is not there, so it cannot be copied",
+        ),
+        (
+            lambda two: two.release("staging", release("2").model_copy(update={"image": two.image.model_copy(
+                update={"digest": ""})})),
+            PromotionError, "churn:1 has no digest, so .* cannot get the same one",
+        ),
+        (
+            lambda two: two.release("staging", release("2")), PromotionError,
+            "image registry.local/canario/churn is not from .*, the registry that staging admits",
+        ),
+        (lambda two: two.there.fail("HEAD", "hang up", 9), ImageRegistryError, "does not answer"),
+        (
+            lambda two: two.admit("production", registry="registry.local/canario", signatures="none"),
+            EnvironmentFileError, "production: the annotation canario/signatures: 'none' is no image in a registry",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_copied_is_refused_before_any_writing(
+    two: TwoRegistries, spoil: Callable[[TwoRegistries], object], error: type[Exception], sentence: str
+) -> None:
+    if error is not ImageRegistryError or sentence == "does not answer":
+        two.sign()
+    spoil(two)
+    with pytest.raises(error, match=sentence):
+        propose(two.promotion, standing("2"))
+    assert two.proposals() == []
+    assert two.there.counted("^(PUT|POST)") == 0
+
+
+def test_a_broken_off_copy_is_ended_by_the_next_promotion(two: TwoRegistries) -> None:
+    two.sign()
+    two.there.break_off(after=8)
+    with pytest.raises(ImageRegistryError, match="does not answer"):
+        propose(two.promotion, standing("2"))
+    assert two.proposals() == []
+    two.there.go_on()
+    assert propose(two.promotion, standing("2")) is not None
+    assert two.there.kept("canario/churn").tags == {"1": two.image.digest}
+
+
+def test_an_environment_that_names_no_registry_gets_no_image(place: Place) -> None:
+    place.admit("production", registry="")
+    with pytest.raises(EnvironmentFileError, match="no patch sets the annotation canario/registry"):
+        place.propose("2")
+
+
+@pytest.mark.parametrize("environment", ["local", "staging", "production"])
+def test_the_registry_of_each_environment_is_known(environment: str) -> None:
+    found = EnvironmentRegistry.read(environment, lambda file: (ROOT / file).read_text(encoding="utf-8"))
+    assert found == EnvironmentRegistry(environment, "registry.local/canario")
+    with pytest.raises(EnvironmentFileError, match=r"is not there, so the registry that .* admits is not known"):
+        EnvironmentRegistry.read(environment, lambda _file: None)

@@ -24,3 +24,15 @@ def test_what_is_no_name_is_refused(given: str, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         main(["--namespace", given])
     assert "is no name" in capsys.readouterr().err
+
+
+def test_a_caller_reaches_services_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    user = "training@example-project.iam.gserviceaccount.com"
+    assert main(["--namespace", "kubeflow", "--caller", user]) == 0
+    role, binding = yaml.safe_load_all(capsys.readouterr().out)
+    allowed = {(what, verb) for rule in role["rules"] for what in rule["resources"] for verb in rule["verbs"]}
+    assert allowed == {("services", "get"), ("pods", "get"), ("pods", "list"), ("pods/portforward", "create")}
+    assert binding["roleRef"]["name"] == role["metadata"]["name"] != "canario-training"
+    assert binding["subjects"] == [{"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}]
+    with pytest.raises(SystemExit):
+        main(["--namespace", "kubeflow", "--caller", "everybody"])

@@ -18,6 +18,10 @@ from k8s.twin.errors import GatewayError
 from k8s.twin.gateway import Gateway, routes
 from k8s.twin.ports import Ports
 from k8s.twin.processes import Process
+from services.judge.evidence.exposition import parse_page
+from services.judge.evidence.gateway import gave_up
+from services.judge.evidence.series import Role
+from services.judge.evidence.sources import fetch
 from tests.k8s.twin.tiny import Traffic, ask, tiny_program, traffic, wait_for
 from tests.patience import patient
 
@@ -38,6 +42,10 @@ class Split:
         finally:
             connection.close()
 
+    def given_up(self) -> dict[Role, float]:
+        page = parse_page(fetch(f"http://{self.gateway.metrics_address}/metrics", patient(5)))
+        return gave_up(page, "tiny") or {"champion": 0.0, "canary": 0.0}
+
 
 @pytest.fixture(scope="module")
 def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
@@ -45,7 +53,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
     with Ports() as ports:
         slots = {"1": ports.take(), "2": ports.take()}
         processes = {version: Process(tiny_program(home, port, version)) for version, port in slots.items()}
-        gateway = Gateway(ports.take(), home)
+        gateway = Gateway(ports.take(), home, "tiny", ports.take())
         for process in processes.values():
             process.start()
         gateway.start()
@@ -122,13 +130,23 @@ def test_a_gateway_that_dies_comes_back_with_its_weights(split: Split) -> None:
 
 def test_a_gateway_that_does_not_take_weights_says_so(tmp_path: Path) -> None:
     with Ports() as ports:
-        gateway = Gateway(ports.take(), tmp_path)
+        gateway = Gateway(ports.take(), tmp_path, "tiny", ports.take())
         with pytest.raises(GatewayError, match="did not take weights"):
             gateway.set_weights({"http://127.0.0.1:1": 100}, timeout_seconds=0.1)
 
 
+def test_it_tells_which_requests_it_answered_itself(split: Split) -> None:
+    """The champion answers; the canary's address refuses. The page is the real Traefik's, as in a cluster."""
+    with Ports() as ports:
+        split.gateway.set_weights({split.one: 50, f"http://127.0.0.1:{ports.take()}": 50})
+        before = split.given_up()
+        split.asked(20)
+        after = split.given_up()
+    assert {role: after[role] - before[role] for role in after} == {"champion": 0, "canary": 10}
+
+
 def test_without_a_version_there_is_only_the_probe() -> None:
-    assert routes({}, 4) == {
+    assert routes({}, 4, "tiny") == {
         "routers": {"generation": ANY},
         "middlewares": {"generation": {"headers": {"customResponseHeaders": {"x-gateway-generation": "4"}}}},
     }

@@ -70,7 +70,7 @@ class Stage:
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with Ports() as ports:
-        gateway = Gateway(ports.take(), tmp_path_factory.mktemp("gateway"))
+        gateway = Gateway(ports.take(), tmp_path_factory.mktemp("gateway"), "tiny", ports.take())
         gateway.start()
         yield gateway
         gateway.stop()

@@ -61,13 +61,29 @@ def test_a_build_is_given_time_labels_and_the_machines_options(programs: Path) -
     assert options == [
         "--layers",
         "--timestamp=315532800",
+        "--platform=linux/amd64",
         "--build-arg=BASE=x",
         "--label=a.b=c d",
         "--network=host",
         "--volume=/a b:/c",
     ]
     docker = Engine("docker", (), programs / "log").build_options({}, {})
-    assert docker == ["--build-arg=SOURCE_DATE_EPOCH=315532800", "--provenance=false"]
+    assert docker == ["--build-arg=SOURCE_DATE_EPOCH=315532800", "--provenance=false", "--platform=linux/amd64"]
+
+
+def test_images_are_for_the_nodes_and_not_for_the_builder(programs: Path) -> None:
+    """Images are built for, and their base is pulled for, the platform that is said, whatever machine builds them."""
+    told = programs / "told"
+    # The program has no image, as its first answer says, and takes what it is then told to pull.
+    (programs / "docker").write_text(f'#!/bin/sh\necho "$*" >> {told}\n[ "$1" != image ]\n')
+    (programs / "docker").chmod(0o755)
+    for platform, said in (("linux/amd64", {}), ("linux/arm64", {"CANARIO_PLATFORM": "linux/arm64"})):
+        engine = find_engine(programs / "log", {"CANARIO_ENGINE": "docker", **said})
+        assert f"--platform={platform}" in engine.build_options({}, {})
+        engine.pull("python:3.11-slim")
+        assert told.read_text().splitlines()[-1] == f"pull --platform={platform} python:3.11-slim"
+    with pytest.raises(EngineError, match="'arm' is no platform; allowed: linux/amd64, linux/arm64"):
+        find_engine(programs / "log", {"CANARIO_PLATFORM": "arm"})
 
 
 def test_a_build_that_fails_shows_the_end_of_its_log(programs: Path) -> None:

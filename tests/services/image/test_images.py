@@ -174,6 +174,22 @@ def test_what_is_too_large_or_broken_gets_no_name(
     engine.remove(f"localhost/canario-unchecked/refused:{limit_mb}")
 
 
+def test_the_tag_of_a_programs_image_is_that_of_its_content(engine: Engine, tmp_path: Path) -> None:
+    plan, images = ImagePlan(f"{REGISTRY}/made", "1", {}, ("echo", "good"), by_content=True), []
+    for text in ("a", "b"):
+        (tmp_path / "Containerfile").write_text(f"FROM {base_image(None)}\nLABEL made={text}\n")
+
+        def build(name: str) -> None:
+            engine.build(tmp_path, tmp_path / "Containerfile", name, engine.build_options({}, {}))
+
+        images.append(make(engine, plan, base_image(None), build, print))
+        assert images[-1].tag == f"1-{images[-1].id.removeprefix('sha256:')[:12]}"
+        assert engine.stored(_full(images[-1])).id == images[-1].id
+    assert len({image.tag for image in images}) == 2
+    for image in images:
+        engine.remove(_full(image))
+
+
 def test_the_judges_image_has_what_it_runs(engine: Engine) -> None:
     image = program_image(PROGRAMS["judge"], f"{REGISTRY}/judge", base_image(None), engine, print)
     try:

@@ -10,18 +10,21 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.image.image_name import ImageName
+from components.image.image_signature import sign_image
 from components.image.layout import read_layout
 from components.image.layout_folder import LayoutFolder
-from components.image.record import read_record
+from components.image.record import BuiltImage, read_record, write_record
 from components.image.server import SERVER_LABEL, server_digest, server_tag
 from components.package.model_package import Package
 from components.package.papers import materials_file
 from components.signing.sbom import bill_of_materials
 from services.image.__main__ import main
 from services.image.engine import write_archive
+from services.image.errors import ImageError
 from services.image.publish import publish
 from services.model_server.build import LOCK_FILE
-from tests.components.image.server_images import LAYERS, put_server, server_in
+from tests.components.image.server_images import LAYERS, patient_repository, put_server, server_in
 from tests.registry import Registry, registry
 from tests.signing_keys import write_keys
 from tests.small_package import FEATURES, write_small_package
@@ -106,6 +109,37 @@ def test_a_layout_is_published_with_the_servers_layers(tmp_path: Path, there: Re
     assert there.kept("models/small").tags == {}
     publish(images / "small.json", tmp_path / "out", write_keys(tmp_path / "keys").private)
     assert there.kept("models/small").tags[built.tag] == built.digest == read_record(images / "small.json").published
+
+
+def test_a_program_that_is_there_is_published_once_more(tmp_path: Path, there: Registry) -> None:
+    """No engine pushes again what the registry has, where a tag that is pushed twice may be refused."""
+    record, key = program_record(tmp_path, there, "1", "1"), write_keys(tmp_path / "keys").private
+    for _ in range(2):
+        reference = publish(record, tmp_path, key)
+        assert reference == f"{there.address}/canario/judge@{read_record(record).published}"
+    program_record(tmp_path, there, "2", "2")
+    assert publish(record, tmp_path, key) != reference, "another build has another tag"
+
+
+def test_of_two_builds_under_one_tag_only_a_signed_one_is_taken(tmp_path: Path, there: Registry) -> None:
+    """The tag of a server names its sources, and its bytes may differ; who signs vouches for what was built here."""
+    record, key = program_record(tmp_path, there, "1", "another build"), write_keys(tmp_path / "keys").private
+    with pytest.raises(ImageError, match=r"judge:1 is in its registry as sha256:.* with other bytes .* never moves"):
+        publish(record, tmp_path, key)
+    manifest = there.kept("canario/judge").tags["1"]
+    sign_image(ImageName.parse(f"{there.address}/canario/judge@{manifest}"), key)
+    assert publish(record, tmp_path, key).endswith(manifest)
+    with pytest.raises(ImageError, match="no signature by this key"):
+        publish(record, tmp_path, write_keys(tmp_path / "other").private)
+
+
+def program_record(folder: Path, there: Registry, tag: str, made: str) -> Path:
+    """The record of a program that was built as the same image as `made`, if that is its tag; `made` is pushed."""
+    name = f"{there.address}/canario/judge"
+    put_server(patient_repository(name), tag, made)
+    mine = put_server(LayoutFolder(folder / made), tag, tag).document["config"]["digest"]
+    image = BuiltImage(name=name, tag=tag, id=mine, package=None)
+    return write_record(folder / "images", image)
 
 
 def test_an_old_or_other_base_is_not_taken(

@@ -13,7 +13,7 @@ from components.image.server import SERVER_IMAGE, server_digest
 from components.image.step_images import steps_image, steps_tag
 from components.profile.placing import PLATFORM_IMAGES
 from services.image.errors import ImageError
-from services.image.program import PROGRAMS, stage, tool_module
+from services.image.program import PROGRAMS, program_plan, stage, tool_module
 from tests.repo.tree import LAYERS, imports
 
 #: Packages by the names that Python imports, where these differ.
@@ -120,6 +120,18 @@ def test_a_steps_image_has_a_tag_that_names_all_that_is_in_it(tmp_path: Path) ->
     assert [name for name, program in PROGRAMS.items() if program.is_of_steps] == [
         "components", "components-cuda", "components-tpu",
     ]  # fmt: skip
+
+
+def test_only_an_image_for_a_registry_is_tagged_by_its_content() -> None:
+    """A registry may refuse to move a tag, so a second build needs one of its own; the steps' is known beforehand."""
+
+    def tagged(name: str, part: str) -> tuple[str, bool]:
+        plan = program_plan(PROGRAMS[part], name, "0.1.0", {})
+        return plan.tag, plan.by_content
+
+    assert tagged("host.example/canario/judge", "judge") == ("0.1.0", True)
+    assert tagged("registry.local/canario/judge", "judge") == ("0.1.0", False)
+    assert tagged("host.example/canario/components", "components") == (steps_tag(), False)
 
 
 def test_a_tool_is_the_one_that_laptops_get(tmp_path: Path) -> None:

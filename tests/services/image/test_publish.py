@@ -63,7 +63,9 @@ def record(home: Path, registry: str) -> Path:
     subprocess.run(command, check=True, capture_output=True)
     (home / "images").mkdir()
     path = home / "images" / "churn.json"
-    path.write_text(json.dumps({"name": name, "tag": "abab", "digest": "", "package": PACKAGE}))
+    about = json.loads(subprocess.run(["buildah", "inspect", f"{name}:abab"], check=True, capture_output=True).stdout)
+    built = {"name": name, "tag": "abab", "id": f"sha256:{about['FromImageID']}", "package": PACKAGE}
+    path.write_text(json.dumps(built))
     folder = home / "store" / "packages"
     folder.mkdir(parents=True)
     (folder / f"{'ab' * 32}.cdx.json").write_text(json.dumps(MATERIALS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from components.package.model_package import Package
 from components.package.signature import check_signature
+from services.image.publish import main as publish
 from services.signing.__main__ import main
 from tests.signing_keys import write_keys
 from tests.small_package import FEATURES, write_small_package
@@ -56,6 +58,17 @@ def test_what_cannot_sign_is_said_and_nothing_is_written(
     ):
         assert main(asked(tmp_path, package, "--key", str(key))) == 1
         assert reason in capsys.readouterr().err
+    assert [path.name for path in package.path.parent.iterdir()] == ["package"]
+
+
+def test_a_key_in_a_work_tree_signs_nothing(
+    tmp_path: Path, package: Package, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = write_keys(tmp_path / "keys")
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    assert main(asked(tmp_path, package, "--key", str(keys.private))) == 1
+    assert publish(["--record", str(tmp_path / "no.json"), "--key", str(keys.private)]) == 1
+    assert capsys.readouterr().err.count("is in a work tree of Git, which does not ignore it") == 2
     assert [path.name for path in package.path.parent.iterdir()] == ["package"]
 
 

@@ -19,7 +19,7 @@ run "what_it_hands_over_is_its_own" {
     error_message = "the registry is another's"
   }
   assert {
-    condition     = nonsensitive(output.mlflow_secret.MLFLOW_ARTIFACTS_DESTINATION) == "gs://example-project-canario-production-artifacts/mlflow"
+    condition     = output.mlflow_secret.MLFLOW_ARTIFACTS_DESTINATION == "gs://example-project-canario-production-artifacts/mlflow"
     error_message = "the bucket is another's"
   }
   assert {

@@ -74,15 +74,15 @@ run "it_follows_a_release_channel_and_is_upgraded_at_the_weekend" {
   }
 }
 
-run "network_policies_are_in_force_and_the_gateway_api_is_there" {
+run "network_policies_are_in_force_and_the_gateway_api_is_left_to_the_platform" {
   command = plan
   assert {
     condition     = google_container_cluster.this.datapath_provider == "ADVANCED_DATAPATH"
     error_message = "nobody enforces NetworkPolicy"
   }
   assert {
-    condition     = google_container_cluster.this.gateway_api_config[0].channel == "CHANNEL_STANDARD"
-    error_message = "there is no Gateway API"
+    condition     = google_container_cluster.this.gateway_api_config[0].channel == "CHANNEL_DISABLED"
+    error_message = "GKE and make platform both own its definitions"
   }
 }
 
@@ -111,6 +111,14 @@ run "nodes_run_as_an_account_of_their_own_that_may_log_and_pull" {
   assert {
     condition     = google_container_cluster.this.remove_default_node_pool && google_container_cluster.this.enable_shielded_nodes
     error_message = "the first pool stays, or nodes are not shielded"
+  }
+}
+
+run "the_pool_with_which_it_begins_needs_no_ssd" {
+  command = plan
+  assert {
+    condition     = google_container_cluster.this.node_config[0].disk_type == "pd-standard" && google_container_cluster.this.node_config[0].disk_size_gb <= 50
+    error_message = "three zones want 300 GB of SSD, and a new project has 250"
   }
 }
 

@@ -1,6 +1,7 @@
 variable "password" {
   type      = string
   sensitive = true
+  ephemeral = true
 }
 
 module "database" {

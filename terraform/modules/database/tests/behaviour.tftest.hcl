@@ -67,6 +67,25 @@ run "mlflow_has_a_database_and_a_user_that_go_with_the_instance" {
   }
 }
 
+run "the_password_is_written_and_kept_nowhere" {
+  command = plan
+  variables {
+    password_version = 3
+  }
+  assert {
+    condition     = google_sql_user.mlflow.password == null && google_sql_user.mlflow.password_wo_version == 3
+    error_message = "the state holds it, or a new version is not written"
+  }
+}
+
+run "a_deleted_instance_does_not_keep_the_next_ones_name" {
+  command = apply
+  assert {
+    condition     = can(regex("^canario-staging-[0-9a-f]{4}$", google_sql_database_instance.this.name))
+    error_message = "its name is refused for a week after it is deleted"
+  }
+}
+
 run "its_example_can_be_planned" {
   command = plan
   module {

@@ -40,6 +40,14 @@ run "a_short_password_is_refused" {
   }
 }
 
+run "a_password_before_the_first_is_refused" {
+  command         = plan
+  expect_failures = [var.password_version]
+  variables {
+    password_version = 0
+  }
+}
+
 run "a_tier_by_name_is_refused" {
   command         = plan
   expect_failures = [var.instance]

@@ -2,7 +2,8 @@ module "handover" {
   source     = "../"
   cluster    = { name = "canario-staging", location = "us-central1", account = "example" }
   repository = "registry.local/canario"
+  signatures = "registry.local/canario-signatures/images"
   pools      = ["cpu"]
-  database   = { address = "10.0.0.5", password = "example" }
+  database   = { address = "10.0.0.5", secret = "canario-staging-database" }
   mlflow     = { artifacts = "s3://example-artifacts/mlflow" }
 }

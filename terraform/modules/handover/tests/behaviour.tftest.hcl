@@ -1,8 +1,9 @@
 variables {
   cluster    = { name = "canario-staging", location = "us-central1", account = "example" }
   repository = "registry.local/canario"
+  signatures = "registry.local/canario-signatures/images"
   pools      = ["cpu", "gpu"]
-  database   = { address = "10.0.0.5", password = "secret" }
+  database   = { address = "10.0.0.5", secret = "canario-staging-database" }
   mlflow     = { artifacts = "gs://example-artifacts/mlflow", annotations = { "example.com/account" = "mlflow" } }
 }
 
@@ -29,16 +30,31 @@ run "the_charts_get_values_in_their_own_words" {
 run "mlflow_speaks_to_its_database_encrypted" {
   command = plan
   assert {
-    condition     = nonsensitive(output.mlflow_secret.MLFLOW_BACKEND_STORE_URI) == "postgresql://mlflow:secret@10.0.0.5:5432/mlflow?sslmode=require"
+    condition     = output.mlflow_secret.MLFLOW_BACKEND_STORE_URI == "postgresql://mlflow@10.0.0.5:5432/mlflow?sslmode=require"
     error_message = "the database's address is wrong"
+  }
+  assert {
+    condition     = output.database_secret == "canario-staging-database"
+    error_message = "nobody finds its password"
   }
 }
 
 run "workflows_find_the_cluster_and_the_registry" {
   command = plan
   assert {
-    condition     = output.cluster.name == "canario-staging" && output.cluster.location == "us-central1" && output.repository == "registry.local/canario"
+    condition     = output.cluster.name == "canario-staging" && output.cluster.location == "us-central1" && output.repository == "registry.local/canario" && output.signatures == "registry.local/canario-signatures/images"
     error_message = "they are not handed over"
+  }
+}
+
+run "workflows_find_their_accounts" {
+  command = plan
+  variables {
+    workflows = { staging = { DEPLOY_SERVICE_ACCOUNT = "deploy@example.com" } }
+  }
+  assert {
+    condition     = keys(output.workflows) == ["staging"] && output.workflows["staging"] == { CLUSTER = "canario-staging", DEPLOY_SERVICE_ACCOUNT = "deploy@example.com", LOCATION = "us-central1", PROJECT = "example" }
+    error_message = "a variable is missing"
   }
 }
 

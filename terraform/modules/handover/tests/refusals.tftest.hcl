@@ -1,9 +1,18 @@
 variables {
   cluster    = { name = "canario-staging", location = "us-central1", account = "example" }
   repository = "registry.local/canario"
+  signatures = "registry.local/canario-signatures/images"
   pools      = ["cpu", "gpu"]
-  database   = { address = "10.0.0.5", password = "secret" }
+  database   = { address = "10.0.0.5", secret = "canario-staging-database" }
   mlflow     = { artifacts = "gs://example-artifacts/mlflow", annotations = { "example.com/account" = "mlflow" } }
+}
+
+run "a_repository_of_signatures_with_a_tag_is_refused" {
+  command         = plan
+  expect_failures = [var.signatures]
+  variables {
+    signatures = "registry.local/canario-signatures/images:1"
+  }
 }
 
 run "a_repository_with_a_scheme_is_refused" {
@@ -26,7 +35,7 @@ run "a_database_address_with_a_port_is_refused" {
   command         = plan
   expect_failures = [var.database]
   variables {
-    database = { address = "10.0.0.5:5432", password = "secret" }
+    database = { address = "10.0.0.5:5432", secret = "canario-staging-database" }
   }
 }
 

@@ -15,7 +15,7 @@ module "gpu" {
   name            = "gpu"
   cluster         = "canario-staging"
   service_account = "nodes@example-project.iam.gserviceaccount.com"
-  nodes           = { machine_type = "g2-standard-4", disk_gb = 100 }
+  nodes           = { machine_type = "g2-standard-4", disk_gb = 100, zones = ["us-central1-a", "us-central1-b"] }
   gpu             = { type = "nvidia-l4", shared_by = 4 }
 }
 

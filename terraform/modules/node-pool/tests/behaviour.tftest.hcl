@@ -12,7 +12,7 @@ variables {
 run "pods_find_its_nodes_by_the_label_that_the_chart_selects" {
   command = plan
   assert {
-    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "node.kubernetes.io/pool" = "cpu" })
+    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "canario/pool" = "cpu" })
     error_message = "the label is another"
   }
   assert {
@@ -70,7 +70,7 @@ run "spot_nodes_are_taken_wherever_there_are_some" {
 run "a_gpu_has_its_driver_and_keeps_other_pods_away" {
   command = plan
   variables {
-    nodes = { machine_type = "g2-standard-4" }
+    nodes = { machine_type = "g2-standard-4", zones = ["us-central1-a"] }
     gpu   = { type = "nvidia-l4" }
   }
   assert {
@@ -78,7 +78,7 @@ run "a_gpu_has_its_driver_and_keeps_other_pods_away" {
     error_message = "the GPU is another"
   }
   assert {
-    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "node.kubernetes.io/pool" = "cpu", "canario/accelerator" = "nvidia-l4" })
+    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "canario/pool" = "cpu", "canario/accelerator" = "nvidia-l4" })
     error_message = "no step finds the GPU"
   }
   assert {
@@ -102,7 +102,7 @@ run "a_gpu_has_its_driver_and_keeps_other_pods_away" {
 run "a_gpu_can_be_shared_at_once" {
   command = plan
   variables {
-    nodes = { machine_type = "g2-standard-4" }
+    nodes = { machine_type = "g2-standard-4", zones = ["us-central1-a"] }
     gpu   = { type = "nvidia-l4", shared_by = 4, sharing = "MPS" }
   }
   assert {
@@ -114,11 +114,11 @@ run "a_gpu_can_be_shared_at_once" {
 run "one_machine_with_tpus_is_placed_anywhere" {
   command = plan
   variables {
-    nodes = { machine_type = "ct5lp-hightpu-4t", max = 1 }
+    nodes = { machine_type = "ct5lp-hightpu-4t", max = 1, zones = ["us-central1-a"] }
     tpu   = { topology = "2x2" }
   }
   assert {
-    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "node.kubernetes.io/pool" = "cpu", "canario/accelerator" = "ct5lp", "canario/tpu-topology" = "2x2" })
+    condition     = google_container_node_pool.this.node_config[0].labels == tomap({ "canario/pool" = "cpu", "canario/accelerator" = "ct5lp", "canario/tpu-topology" = "2x2" })
     error_message = "no step finds the TPU"
   }
   assert {
@@ -147,7 +147,7 @@ run "gpus_and_tpus_in_one_pool_are_refused" {
   command         = plan
   expect_failures = [google_container_node_pool.this]
   variables {
-    nodes = { machine_type = "g2-standard-4" }
+    nodes = { machine_type = "g2-standard-4", zones = ["us-central1-a"] }
     gpu   = { type = "nvidia-l4" }
     tpu   = { topology = "2x2" }
   }
@@ -157,7 +157,8 @@ run "a_gpu_on_a_machine_that_is_not_made_for_it_is_refused" {
   command         = plan
   expect_failures = [google_container_node_pool.this]
   variables {
-    gpu = { type = "nvidia-l4" }
+    nodes = { machine_type = "e2-standard-4", zones = ["us-central1-a"] }
+    gpu   = { type = "nvidia-l4" }
   }
 }
 
@@ -165,7 +166,7 @@ run "a_machine_with_tpus_and_no_topology_is_refused" {
   command         = plan
   expect_failures = [google_container_node_pool.this]
   variables {
-    nodes = { machine_type = "ct5lp-hightpu-4t", max = 1 }
+    nodes = { machine_type = "ct5lp-hightpu-4t", max = 1, zones = ["us-central1-a"] }
   }
 }
 
@@ -181,7 +182,7 @@ run "a_topology_of_half_a_machine_is_refused" {
   command         = plan
   expect_failures = [google_container_node_pool.this]
   variables {
-    nodes = { machine_type = "ct5lp-hightpu-4t", max = 1 }
+    nodes = { machine_type = "ct5lp-hightpu-4t", max = 1, zones = ["us-central1-a"] }
     tpu   = { topology = "1x2" }
   }
 }
@@ -199,8 +200,17 @@ run "a_slice_in_several_zones_is_refused" {
   command         = plan
   expect_failures = [google_container_node_pool.this]
   variables {
-    nodes = { machine_type = "ct5lp-hightpu-4t", max = 4 }
+    nodes = { machine_type = "ct5lp-hightpu-4t", max = 4, zones = ["us-central1-a", "us-central1-b"] }
     tpu   = { topology = "4x4" }
+  }
+}
+
+run "gpus_in_whatever_zone_are_refused" {
+  command         = plan
+  expect_failures = [google_container_node_pool.this]
+  variables {
+    nodes = { machine_type = "g2-standard-4" }
+    gpu   = { type = "nvidia-l4" }
   }
 }
 

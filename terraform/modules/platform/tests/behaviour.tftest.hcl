@@ -8,7 +8,7 @@ variables {
   project           = "example-project"
   region            = "us-central1"
   database_password = "aaaaaaaaaaaaaaaaaaaaaaaa"
-  pools             = { cpu = { nodes = { machine_type = "e2-standard-4", min = 2, max = 4, disk_gb = 50, spot = true } } }
+  pools             = { cpu = { nodes = { machine_type = "e2-standard-4", min = 2, max = 4, disk_gb = 50, spot = false } } }
   database          = { tier = "db-custom-1-3840", disk_gb = 20, highly_available = false }
 }
 
@@ -23,12 +23,16 @@ run "what_is_handed_over_is_of_this_environment" {
     error_message = "the registry is another"
   }
   assert {
-    condition     = nonsensitive(output.mlflow_secret.MLFLOW_ARTIFACTS_DESTINATION) == "gs://example-project-canario-staging-artifacts/mlflow"
+    condition     = output.mlflow_secret.MLFLOW_ARTIFACTS_DESTINATION == "gs://example-project-canario-staging-artifacts/mlflow"
     error_message = "the bucket is another"
   }
   assert {
-    condition     = strcontains(nonsensitive(output.mlflow_secret.MLFLOW_BACKEND_STORE_URI), "@10.0.0.5:5432/")
+    condition     = strcontains(output.mlflow_secret.MLFLOW_BACKEND_STORE_URI, "mlflow@10.0.0.5:5432/")
     error_message = "the database is another"
+  }
+  assert {
+    condition     = output.workflows == {}
+    error_message = "somebody's workflows get accounts"
   }
   assert {
     condition     = output.canario.mlflow.serviceAccount.annotations["iam.gke.io/gcp-service-account"] == "account@example-project.iam.gserviceaccount.com"
@@ -39,11 +43,26 @@ run "what_is_handed_over_is_of_this_environment" {
 run "a_pool_keeps_the_defaults_of_its_module" {
   command = plan
   variables {
-    pools = { cpu = { nodes = { machine_type = "e2-standard-4", min = 2, max = 4, disk_gb = 50, spot = true } }, gpu = { nodes = { machine_type = "g2-standard-4", min = 0, max = 2, disk_gb = 100, spot = true }, gpu = { type = "nvidia-l4" } } }
+    pools = { cpu = { nodes = { machine_type = "e2-standard-4", min = 2, max = 4, disk_gb = 50, spot = false } }, gpu = { nodes = { machine_type = "g2-standard-4", min = 0, max = 2, disk_gb = 100, spot = true, zones = ["us-central1-a"] }, gpu = { type = "nvidia-l4" } } }
   }
   assert {
     condition     = output.pools == tolist(["cpu", "gpu"])
     error_message = "the pools are others"
+  }
+}
+
+run "workflows_get_accounts_where_a_repository_is_named" {
+  command = plan
+  variables {
+    workflows = { repository = "example/canario", purposes = ["deploy", "apply"], state = "example-project-state" }
+  }
+  assert {
+    condition     = keys(output.workflows) == ["staging", "staging-apply"]
+    error_message = "they have none, or too many"
+  }
+  assert {
+    condition     = output.workflows["staging-apply"].CLUSTER == "canario-staging" && output.workflows["staging-apply"].APPLY_SERVICE_ACCOUNT == "account@example-project.iam.gserviceaccount.com"
+    error_message = "a variable is missing"
   }
 }
 

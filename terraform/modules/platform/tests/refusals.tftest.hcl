@@ -5,7 +5,7 @@ variables {
   project           = "example-project"
   region            = "us-central1"
   database_password = "aaaaaaaaaaaaaaaaaaaaaaaa"
-  pools             = { cpu = { nodes = { machine_type = "e2-standard-4", min = 2, max = 4, disk_gb = 50, spot = true } } }
+  pools             = { cpu = { nodes = { machine_type = "e2-standard-4", min = 2, max = 4, disk_gb = 50, spot = false } } }
   database          = { tier = "db-custom-1-3840", disk_gb = 20, highly_available = false }
 }
 
@@ -29,6 +29,14 @@ run "a_platform_on_no_nodes_is_refused" {
   command         = plan
   expect_failures = [var.pools]
   variables {
-    pools = { cpu = { nodes = { machine_type = "e2-standard-4", min = 0, max = 4, disk_gb = 50, spot = true } } }
+    pools = { cpu = { nodes = { machine_type = "e2-standard-4", min = 0, max = 4, disk_gb = 50, spot = false } } }
+  }
+}
+
+run "a_platform_on_nodes_that_google_takes_back_is_refused" {
+  command         = plan
+  expect_failures = [var.pools]
+  variables {
+    pools = { cpu = { nodes = { machine_type = "e2-standard-4", min = 2, max = 4, disk_gb = 50, spot = true } } }
   }
 }

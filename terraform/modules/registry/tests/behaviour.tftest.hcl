@@ -14,6 +14,18 @@ run "a_tag_is_never_moved" {
   }
 }
 
+run "signatures_have_a_registry_whose_tags_move" {
+  command = plan
+  assert {
+    condition     = !google_artifact_registry_repository.signatures.docker_config[0].immutable_tags
+    error_message = "a second signature of an image is refused"
+  }
+  assert {
+    condition     = output.signatures == "us-central1-docker.pkg.dev/example-project/canario-staging-signatures/images"
+    error_message = "they are somewhere else"
+  }
+}
+
 run "old_images_without_a_tag_go_and_the_newest_stay" {
   command = plan
   assert {

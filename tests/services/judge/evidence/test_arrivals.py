@@ -113,6 +113,11 @@ def test_moments_between_pages_far_apart_are_not_known() -> None:
     assert sum(found[10.0]) < 100 * 130
 
 
+def test_a_pause_in_which_nobody_is_read_tells_nothing() -> None:
+    """Unlike servers that never tell, it leaves the signal without data, which holds a rollout back."""
+    assert counted(steady(every=10), 500) == {}
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.sets(st.integers(101, 299), min_size=4, max_size=60), st.sets(st.integers(101, 299), max_size=60))
 def test_arrivals_do_not_depend_on_the_scrapes(ours: set[int], theirs: set[int]) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from components.spec.contract import Rollout
+from services import telemetry
 from services.judge.evidence.counts import Evidence
 from services.judge.evidence.exposition import parse_page
 from services.judge.evidence.gathering import evidence_at
@@ -35,6 +36,7 @@ class Recorded:
         self.queries: list[str] = []
         self.reply: tuple[int, str] | None = None
         self.restarted_at: int | None = None
+        self.has_gateway = True
 
     def answer(self, path: str) -> tuple[int, str]:
         query = parse_qs(urlsplit(path).query)
@@ -46,6 +48,8 @@ class Recorded:
 
     def _asked(self) -> list[dict[str, object]]:
         """The lines of the metrics that the last query names."""
+        if self.queries[-1].startswith(telemetry.GATEWAY_REQUESTS):
+            return self._gateway() if self.has_gateway else []
         names = re.findall(r'__name__=~"([^"]*)"', self.queries[-1])[0].split("|")
         return [line for line in self._counts() if line["metric"]["__name__"] in names]  # type: ignore[index]
 
@@ -63,6 +67,23 @@ class Recorded:
                     line = lines.setdefault(json.dumps(labels), {"metric": labels, "values": []})
                     line["values"].append([at, str(sample.value)])  # type: ignore[attr-defined]
         return list(lines.values())
+
+    def _gateway(self) -> list[dict[str, object]]:
+        """Traefik answers one request of the canary itself between two scrapes."""
+        scrapes = self._scrapes()
+        backends = (("primary-0", "200", [[at, "9"] for _, at in scrapes]),
+                    ("canary-1", "502", [[at, f"{scrape}"] for scrape, at in scrapes if scrape > 0]))  # fmt: skip
+        return [
+            {
+                "metric": {
+                    "__name__": telemetry.GATEWAY_REQUESTS, "pod": "traefik-1", "instance": "10.0.0.1:9100",
+                    "service": f"httproute-models-churn-0-1f-svc-models-churn-{name}@kubernetesgateway",
+                    "code": code, "method": "POST",
+                },
+                "values": values,
+            }
+            for name, code, values in backends
+        ]  # fmt: skip
 
     def _weights(self) -> list[dict[str, object]]:
         values = [[at + 3, "10" if scrape >= 2 else "0"] for scrape, at in self._scrapes()]
@@ -95,9 +116,11 @@ def test_a_rollout_is_read_from_raw_samples_and_roles_from_pods() -> None:
     assert (found.problems, found.weight, found.elapsed_seconds) == ((), 10, 72)
     (stratum,) = found.strata
     # The first scrape after the weight rose, at 1030, to the last before its last reading, at 1090.
-    assert (stratum.canary.requests, stratum.champion.requests) == (120, 1080)
+    assert (stratum.canary.requests, stratum.champion.requests) == (126, 1080)
+    assert (stratum.canary.errors, stratum.gave_up, found.gateway) == (6, (0, 6), "told")
     assert found.holdout is not None
-    weights, counts, labels = prometheus.queries
+    weights, counts, labels, gateway = prometheus.queries
+    assert gateway.startswith('traefik_service_requests_total{service=~".+-svc-models-churn-(primary|canary)-')
     assert weights == 'flagger_canary_weight{workload="churn"}[1095s]'
     # A minute more than the rollout has lasted.
     assert counts.endswith('service="churn",namespace="models"}[132s]')
@@ -114,8 +137,8 @@ def test_reading_on_asks_for_little_and_finds_as_much() -> None:
     kept, fresh = read(prometheus, later), read(prometheus)
     assert kept == fresh
     # 60 s later, and 30 s twice.
-    assert prometheus.queries[4].endswith("[90s]")
-    assert fresh.strata[0].canary.requests == 240
+    assert prometheus.queries[5].endswith("[90s]")
+    assert fresh.strata[0].canary.requests == 252
 
 
 def test_the_readings_stay_while_the_server_is_down() -> None:
@@ -128,7 +151,7 @@ def test_the_readings_stay_while_the_server_is_down() -> None:
     found = read(prometheus, down)
     assert "answered 503: Service Unavailable" in found.problems[0]
     assert found.elapsed_seconds == 1900 - 1023
-    assert found.strata[0].canary.requests == 120
+    assert found.strata[0].canary.requests == 126
 
 
 @pytest.mark.parametrize(
@@ -159,7 +182,7 @@ def test_who_is_not_asked_about_is_not_read() -> None:
         prometheus.now = 3000.0
 
     read(prometheus, much_later)
-    assert len(prometheus.queries) == 3
+    assert len(prometheus.queries) == 4
 
 
 @pytest.mark.parametrize(

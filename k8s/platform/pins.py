@@ -1,0 +1,90 @@
+"""Writes which images the platform runs: `python -m k8s.platform.pins --record build/images/judge.json`.
+
+In a registry a program's tag tells its content, so no file can know it beforehand. Each environment whose values of the
+chart canario name the published image's repository gets its digest, in `k8s/envs/<env>/images.yaml`. Commit that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.errors import ComponentError
+from components.files import write_atomically
+from components.image.record import BuiltImage, read_record
+from k8s.errors import EnvironmentFileError
+from k8s.rendering.environment_files import merged
+from k8s.rendering.render import PLATFORM, platform_images
+
+_ROOT = Path(__file__).resolve().parents[2]
+_HEAD = "# The platform's images here; `make publish` writes them.\n"
+
+
+def pin(root: Path, image: BuiltImage) -> list[Path]:
+    """Names a published program in the environments that take it from its repository; the files that were written."""
+    written = []
+    for folder in sorted(path.parent for path in (root / "k8s" / "envs").glob("*/platform.yaml")):
+        values = merged(_yaml(root / "helm" / PLATFORM / "values.yaml"), _yaml(folder / f"{PLATFORM}.yaml"))
+        file = platform_images(folder)
+        pinned = _yaml(file)
+        for part in _parts(values, image.name):
+            pinned = merged(pinned, {part: {"image": {"digest": image.published}}})
+        if pinned != _yaml(file):
+            written.append(write_atomically(file, _HEAD + yaml.safe_dump(pinned)))
+    return written
+
+
+def check_pinned(images: Iterable[str], root: Path = _ROOT) -> None:
+    """Refuses an image that comes from a registry by the tag that the chart has for images without one.
+
+    Raises:
+        EnvironmentFileError: there is such an image; a registry has it under no such tag.
+    """
+    chart = _yaml(root / "helm" / PLATFORM / "values.yaml")
+    tags = {part["image"]["tag"] for part in chart.values() if isinstance(part, dict) and "image" in part}
+    local = {part["image"]["repository"] for part in chart.values() if isinstance(part, dict) and "image" in part}
+    for image in images:
+        name, _, tag = image.rpartition(":")
+        if tag in tags and name not in local:
+            part = name.rpartition("/")[2]
+            raise EnvironmentFileError(
+                f"{image} has no digest, and a published image has no such tag; `make publish PART={part}` writes the "
+                "digest into the environment's images.yaml"
+            )
+
+
+def _parts(values: Mapping[str, Any], repository: str) -> Iterator[str]:
+    for name, part in values.items():
+        if isinstance(part, dict) and (part.get("image") or {}).get("repository") == repository:
+            yield name
+
+
+def _yaml(file: Path) -> dict[str, Any]:
+    return yaml.safe_load(file.read_text(encoding="utf-8")) or {} if file.is_file() else {}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; the exit status is 1 when a record cannot be read."""
+    parser = argparse.ArgumentParser(
+        prog="python -m k8s.platform.pins", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--record", type=Path, required=True, help="the record of an image that `make publish` wrote")
+    parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
+    args = parser.parse_args(arguments)
+    try:
+        image = read_record(args.record)
+    except ComponentError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for path in pin(args.root, image) if image.published else []:
+        print(f"{path.relative_to(args.root)} names {image.name}@{image.published}; `make render`, and commit both")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
