@@ -80,8 +80,10 @@ serve: setup  ## serve the newest package behind the gateway  ## [SERVICE=]
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m k8s.twin.serve --spec $(SPEC)
 
 .PHONY: load
-load: setup  ## load a service and check its latency budget  ## [SERVICE=]
-	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.budget --spec $(SPEC)
+load: export URL ?=
+load: export CA ?=
+load: setup  ## load a service and check its latency budget  ## [SERVICE=] [URL=url] [CA=f]
+	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.budget --spec $(SPEC) $${URL:+--url "$$URL"} $${CA:+--ca "$$CA"}
 
 .PHONY: plan
 plan: export RATE ?=
@@ -151,9 +153,9 @@ image: setup  ## put the newest package, or VERSION's, on the server's image  ##
 
 .PHONY: sign
 sign: export KEY ?=
-sign: setup  ## sign the newest package or that of VERSION  ## [SERVICE=] [KEY=file] [VERSION=n]
+sign: setup  ## sign the newest package or VERSION's for ENV  ## [SERVICE=] [ENV=] [KEY=file] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) fetch)
-	@$(PY) -m services.signing --spec $(SPEC) $${KEY:+--key "$$KEY"}
+	@$(PY) -m services.signing --spec $(SPEC) --env $(ENV) $${KEY:+--key "$$KEY"}
 
 .PHONY: platform-images
 platform-images: export REGISTRY ?=
@@ -165,10 +167,10 @@ platform-images: setup  ## build the images of the platform's own programs  ## [
 .PHONY: publish
 publish: PART ?= $(SERVICE)
 publish: export KEY ?=
-publish: setup  ## push and sign the newest images, or VERSION's  ## [SERVICE=] [PART="judge mlflow churn"] [KEY=file] [VERSION=n]
+publish: setup  ## push and sign the newest images, or VERSION's  ## [SERVICE=] [ENV=] [PART="judge mlflow churn"] [KEY=file] [VERSION=n]
 	@$(if $(VERSION),$(MAKE) image)
 	@for part in $(PART); do \
-	  $(PY) -m services.image.publish --record build/images/$$part.json $${KEY:+--key "$$KEY"} && \
+	  $(PY) -m services.image.publish --record build/images/$$part.json --env $(ENV) $${KEY:+--key "$$KEY"} && \
 	  $(PY) -m k8s.platform.pins --record build/images/$$part.json || exit 1; done
 
 ##@ A cluster, the one that KUBECONFIG names
@@ -187,16 +189,22 @@ platform: setup  ## install what the cluster lacks: controllers, judge, MLflow  
 deploy: setup  ## deploy a service; VERSION releases its newest image first  ## [SERVICE=] [ENV=] [VERSION=n]
 	@$(PY) -m k8s.deploy --spec $(SPEC) --env $(ENV) $(if $(VERSION),--version $(VERSION))
 
+.PHONY: break-glass
+break-glass: export REASON ?=
+break-glass: setup  ## let unsigned images in, with a trace; MEND=1 ends that  ## REASON="why" [NAMESPACE=models] [MEND=1]
+	@$(PY) -m k8s.cluster.glass --namespace "$(or $(NAMESPACE),models)" $(if $(MEND),--mend,--reason "$$REASON")
+
 .PHONY: verify
 verify: export HEADER ?=
 verify: export URL ?=
+verify: export CA ?=
 verify: export PUBLIC_KEY ?=
 verify: export MLFLOW ?=
 verify: export STORE ?=
-verify: setup  ## trace an answer of a service back to its data  ## [SERVICE=] [ENV=] [URL=url|HEADER=sha256:...] [PUBLIC_KEY=f] [MLFLOW=uri] [STORE=uri] [VERSION=n] [EXCLUDE="run"]
+verify: setup  ## trace an answer of a service back to its data  ## [SERVICE=] [ENV=] [URL=url|HEADER=sha256:...] [CA=f] [PUBLIC_KEY=f] [MLFLOW=uri] [STORE=uri] [VERSION=n] [EXCLUDE="run"]
 	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m k8s.lineage --spec $(SPEC) --env $(ENV) $(if $(EXCLUDE),--exclude $(EXCLUDE)) \
-	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"} \
+	  $${URL:+--url "$$URL"} $${CA:+--ca "$$CA"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"} \
 	  $${MLFLOW:+--mlflow "$$MLFLOW"} $${STORE:+--store "$$STORE"}
 
 ##@ Releases through Git
@@ -224,8 +232,10 @@ promote: export REPOSITORY ?= $(shell git remote get-url origin)
 promote: FROM ?= staging
 promote: TO ?= production
 promote: EVIDENCE ?= --namespace models
-promote: setup  ## propose for TO the release that passed in FROM  ## [SERVICE=] [FROM=staging] [TO=production] [REPOSITORY=url] [EVIDENCE="--record f"]
-	@$(PY) -m k8s.release.promote --service $(SERVICE) --from $(FROM) --to $(TO) --repository "$$REPOSITORY" $(EVIDENCE)
+promote: export KEY ?=
+promote: setup  ## propose for TO the release that passed in FROM  ## [SERVICE=] [FROM=staging] [TO=production] [REPOSITORY=url] [KEY=file] [EVIDENCE="--record f"]
+	@$(PY) -m k8s.release.promote --service $(SERVICE) --from $(FROM) --to $(TO) --repository "$$REPOSITORY" $(EVIDENCE) \
+	  $${KEY:+--key "$$KEY"}
 
 ##@ Terraform on Google Cloud
 
@@ -271,6 +281,10 @@ tf-destroy: setup  ## destroy what the controllers made, then the environment  #
 	@$(PY) -m terraform.drain --env $(ENV)
 	@. .ci/tf-secrets "$(ENV)" && for step in apply destroy; do \
 	  terraform -chdir=terraform/envs/$(ENV) $$step -var deletion_protection=false || exit 1; done
+
+.PHONY: cloud-dry-run
+cloud-dry-run: setup  ## walk README's way to a cloud, against written answers
+	@$(PY) -m terraform.dry_run
 
 .PHONY: tf-documents
 tf-documents: setup  ## write the modules' READMEs

@@ -37,6 +37,7 @@ class Outputs(BaseModel):
     cluster: Cluster
     repository: str
     signatures: str
+    signers: tuple[dict[str, str], ...]
     canario: dict[str, Any]
     mlflow_secret: dict[str, str]
     database_secret: str

@@ -1,9 +1,9 @@
 """Hands over Terraform's outputs: `python -m terraform.hand_over --env staging`.
 
 Afterwards docker may push to the environment's registry, and kubectl and helm point at its cluster; `k8s/envs/<env>`
-names the registry, the repository of its signatures and the values of the chart canario; the cluster has the namespaces
-and MLflow's secret, which names its database with the password from Secret Manager, and its artifact store. Safe to
-repeat. Commit the files; they do not contain the secret.
+names the registry, the repository of its signatures, who signs, and the values of the chart canario; the cluster has
+the namespaces and MLflow's secret, which names its database with the password from Secret Manager, and its artifact
+store. Safe to repeat. Commit the files; they do not contain the secret.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from typing import Any, Final
 
 import yaml
 
+from components.errors import SigningError
 from components.files import write_atomically
 from components.image.signature_place import VARIABLE
+from components.signing.signers import FILE, read_signers
+from components.spec.reading.block_yaml import BlockDumper
 from k8s.rendering.environment_registry import REGISTRY, SIGNATURES, annotation_path
 from terraform.commands import CloudError, Outputs, Run, enter, outputs, run
 
@@ -42,11 +45,12 @@ def hand_over(environment: str, root: Path, run: Run) -> None:
     found = outputs(environment, run)
     folder = root / "k8s" / "envs" / environment
     registries = write_registries(folder / "configs", found.repository, found.signatures)
-    changed = [write_values(folder / "canario.yaml", found), registries]
+    changed = [write_values(folder / "canario.yaml", found), registries, write_signers(folder, found)]
     _say(f"{' and '.join(str(path.relative_to(root)) for path in changed)} are written; commit them")
     run(["gcloud", "auth", "configure-docker", found.repository.partition("/")[0], "--quiet"])
     enter(found.cluster, run)
-    run(["kubectl", "apply", "--server-side", "--kustomize", str(folder / "configs")])
+    # No more of the folder configs: Kyverno, whose policy is in it, comes with `make platform`.
+    run(["kubectl", "apply", "--server-side", "--filename", str(root / "k8s" / "configs" / "namespaces.yaml")])
     apply_secret(found, run)
     for line in github_commands(found):
         _say(line)
@@ -66,6 +70,26 @@ def write_values(file: Path, found: Outputs) -> Path:
             f"{file}: {', '.join(both)} stands there and is Terraform's to say; move it below or remove it"
         )
     return write_atomically(file, kept + _MARK + yaml.safe_dump(found.canario, sort_keys=False))
+
+
+def write_signers(folder: Path, found: Outputs) -> Path:
+    """Writes who signs below the part of the file that people write, which stays as it is.
+
+    Raises:
+        CloudError: the file is not there, or Terraform's keys are no signers.
+    """
+    file = folder / FILE
+    try:
+        kept = file.read_text(encoding="utf-8").partition(_MARK)[0]
+    except FileNotFoundError as error:
+        raise CloudError(f"{file} is not there; take one from another environment") from error
+    text = yaml.dump({"signers": list(found.signers)}, Dumper=BlockDumper, sort_keys=False)
+    write_atomically(file, kept + _MARK + text)
+    try:
+        read_signers(folder)
+    except SigningError as error:
+        raise CloudError(f"what Terraform handed over is not understood: {error}") from error
+    return file
 
 
 def write_registries(folder: Path, repository: str, signatures: str) -> Path:

@@ -1,14 +1,13 @@
 """Signs an image in a registry and attests its bill of materials, as cosign does: `cosign verify` checks both.
 
-A key in PEM signs here, without a program. Keys that cosign made (they have a password) and keyless signatures are
-left to cosign itself, which must then be on the PATH.
+A key signs here, wherever it is (`components/signing/keys.py`). A keyless signature is left to cosign itself, which
+must then be on the PATH.
 https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md, https://github.com/secure-systems-lab/dsse
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from components.digest import sha256
@@ -28,37 +27,44 @@ from components.image.repository import ImageRepository, open_repository
 from components.image.signature_place import (
     ATTESTATIONS,
     SIGNATURES,
+    VARIABLE,
     add_layers,
     read_layers,
     signature_tag,
     signatures_of,
 )
 from components.package.signature import encoded
+from components.signing.keys import ALGORITHM, SigningKey, open_key, run_cosign
 
-_COSIGN_KEYS: Final = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
-_SECONDS: Final = 300
 _SIGNATURE: Final = "dev.cosignproject.cosign/signature"
 _SIGNED_TYPE: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 _ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope.v1+json"
 _STATEMENT_TYPE: Final = "application/vnd.in-toto+json"
 _CYCLONEDX: Final = "https://cyclonedx.org/bom"
-_ALGORITHM: Final = ec.ECDSA(hashes.SHA256())
 
 
-def sign_image(image: ImageName, key: Path | None, materials: bytes | None = None) -> None:
+def sign_image(
+    image: ImageName, key: str | Path | None, materials: bytes | None = None, place: ImageName | None = None
+) -> None:
     """Signs an image by its digest and attests its bill of materials, if it has one.
 
-    With a key in PEM, what is signed already is left as it is. Without a key the running workflow's identity signs.
+    With a key, what is signed already is left as it is. Without one the running workflow's identity signs.
+
+    Args:
+        image: the image, by its digest.
+        key: a file or an address in a KMS.
+        materials: the bill of materials, in CycloneDX.
+        place: the repository of signatures; by default that of `$COSIGN_REPOSITORY`, or the image's own.
 
     Raises:
         SigningError: the key is unusable, or cosign is not there or failed.
         ImageRegistryError: the registry refuses.
     """
-    if key is None or is_cosigns(key):
-        _sign_by_cosign(image, key, materials)
+    if key is None:
+        _sign_keyless(image, materials, place)
         return
-    pair = read_image_key(key)
-    repository = open_repository(signatures_of(image))
+    pair = open_key(key)
+    repository = open_repository(place or signatures_of(image))
     _add(repository, signature_tag(image.digest, SIGNATURES), _signed(image, pair))
     if materials is not None:
         _add(repository, signature_tag(image.digest, ATTESTATIONS), _attested(image, materials, pair))
@@ -79,7 +85,7 @@ def is_signed(image: ImageName, public: str) -> bool:
 def _names(descriptor: Mapping[str, Any], payload: bytes, digest: str, key: ec.EllipticCurvePublicKey) -> bool:
     """Whether one signature is the key's, and is of this digest."""
     try:
-        key.verify(b64decode(descriptor["annotations"][_SIGNATURE]), payload, _ALGORITHM)
+        key.verify(b64decode(descriptor["annotations"][_SIGNATURE]), payload, ALGORITHM)
         return bool(json.loads(payload)["critical"]["image"]["docker-manifest-digest"] == digest)
     except (InvalidSignature, ValueError, LookupError, TypeError):
         return False
@@ -124,13 +130,13 @@ class _Entry:
                 envelope = json.loads(content)
                 payload, signature = b64decode(envelope["payload"]), envelope["signatures"][0]["sig"]
                 statement = encoded(payload)
-            self.public.verify(b64decode(signature), statement, _ALGORITHM)
+            self.public.verify(b64decode(signature), statement, ALGORITHM)
         except (InvalidSignature, ValueError, LookupError, TypeError):
             return False
         return statement == self.statement
 
 
-def _signed(image: ImageName, key: ec.EllipticCurvePrivateKey) -> _Entry:
+def _signed(image: ImageName, key: SigningKey) -> _Entry:
     payload = _json(
         {
             "critical": {
@@ -145,7 +151,7 @@ def _signed(image: ImageName, key: ec.EllipticCurvePrivateKey) -> _Entry:
     return _Entry(payload, _SIGNED_TYPE, annotations, key.public_key(), payload)
 
 
-def _attested(image: ImageName, materials: bytes, key: ec.EllipticCurvePrivateKey) -> _Entry:
+def _attested(image: ImageName, materials: bytes, key: SigningKey) -> _Entry:
     statement = _json(
         {
             "_type": "https://in-toto.io/Statement/v0.1",
@@ -169,65 +175,20 @@ def _add(repository: ImageRepository, tag: str, entry: _Entry) -> None:
         add_layers(repository, tag, [(entry.descriptor(), entry.content)])
 
 
-def read_image_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """The key that signs images.
-
-    Raises:
-        SigningError: the file is not there, or holds no private key of the curve that cosign takes.
-    """
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except OSError as error:
-        raise SigningError(f"{path}: cannot be read: {error.strerror}") from error
-    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
-        hint = "; `openssl ecparam -name prime256v1 -genkey -noout` makes one" if is_cosigns(path) else ""
-        raise SigningError(f"{path}: is no private key in PEM without a password{hint} ({error})") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise SigningError(f"{path}: is no key of the curve prime256v1, which signatures of images want")
-    return key
-
-
-def _sign_by_cosign(image: ImageName, key: Path | None, materials: bytes | None) -> None:
-    how = ["--yes", *(["--key", str(key), "--tlog-upload=false"] if key else [])]
-    how += ["--allow-http-registry"] if is_plain(image.registry) else []
+def _sign_keyless(image: ImageName, materials: bytes | None, place: ImageName | None) -> None:
+    settings = {VARIABLE: place.bare} if place else {}
+    how = ["--yes", *(["--allow-http-registry"] if is_plain(image.registry) else [])]
     reference = image.at(image.digest)
-    _cosign("sign", *how, reference)
+    run_cosign("sign", *how, reference, settings=settings)
     if materials is not None:
         with tempfile.TemporaryDirectory(prefix="canario-materials-") as folder:
             path = Path(folder, "materials.json")
             path.write_bytes(materials)
-            _cosign("attest", *how, "--type", "cyclonedx", "--predicate", str(path), reference)
+            run_cosign("attest", *how, "--type", "cyclonedx", "--predicate", str(path), reference, settings=settings)
 
 
-def _cosign(*arguments: str) -> None:
-    try:
-        done = subprocess.run(["cosign", *arguments], capture_output=True, text=True, check=False, timeout=_SECONDS)
-    except FileNotFoundError as error:
-        raise SigningError(
-            "cosign is not on the PATH, and only a key in PEM signs without it; "
-            "`make tools TOOLS=cosign` puts it into build/tools"
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise SigningError(f"cosign {arguments[0]} had no end within {_SECONDS} s") from error
-    if done.returncode:
-        raise SigningError(f"cosign {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-1000:]}")
-
-
-def is_cosigns(key: Path) -> bool:
-    """Whether a key has cosign's own form, which only cosign reads.
-
-    Raises:
-        SigningError: the file cannot be read.
-    """
-    try:
-        content = key.read_bytes()
-    except OSError as error:
-        raise SigningError(f"{key}: cannot be read: {error.strerror}") from error
-    return any(kind in content for kind in _COSIGN_KEYS)
-
-
-def _signature(key: ec.EllipticCurvePrivateKey, content: bytes) -> str:
-    return b64encode(key.sign(content, _ALGORITHM)).decode()
+def _signature(key: SigningKey, content: bytes) -> str:
+    return b64encode(key.sign(content, ALGORITHM)).decode()
 
 
 def _json(document: Mapping[str, Any]) -> bytes:

@@ -19,7 +19,7 @@ from components.image.contents import ROOT
 from components.image.documents import ImageDocuments
 from components.image.golden_check import check_answers
 from components.image.image_name import ImageName
-from components.image.image_signature import is_signed, read_image_key, sign_image
+from components.image.image_signature import is_signed, sign_image
 from components.image.package_layer import SOURCES, package_layer
 from components.image.place import ImagePlace, read_documents, write_image
 from components.image.repository import ImageRepository, open_repository
@@ -35,8 +35,9 @@ from components.image.server import (
 from components.package.model_package import Package, read_package
 from components.package.papers import materials_file
 from components.package.signature import check_signature, signature_file
+from components.signing.keys import SigningKey, open_key, public_text
 from components.signing.sbom import bill_of_materials
-from components.signing.signer import key_signer, public_pem, sign_package, workflow_signer
+from components.signing.signer import key_signer, sign_package, workflow_signer
 
 _MANIFEST_DIGITS = 8
 
@@ -131,7 +132,7 @@ def publish_model_image(
     base: str,
     name: str,
     *,
-    key: Path | None = None,
+    key: str | Path | None = None,
     base_signer: str = "",
     root: Path = ROOT,
     say: Callable[[str], None] = print,
@@ -145,7 +146,7 @@ def publish_model_image(
         package_folder: the package; its signature and bill of materials are written beside it.
         base: the server's image in a registry, by its whole name.
         name: registry and name of the image to write, without a tag.
-        key: ECDSA private key (prime256v1, PEM) that signs package and image; by default the workflow's identity does.
+        key: the file or the address in a KMS of what signs package and image; by default the workflow's identity does.
         base_signer: public key in PEM that must have signed the base; by default its signature is not looked at.
         root: folder of the server's sources, whose golden answers are checked.
         say: gets a line for each thing that was done.
@@ -157,8 +158,7 @@ def publish_model_image(
         SigningError: the key is unusable, or there is no identity to sign with.
     """
     package, target = read_package(package_folder), ImageName.parse(name)
-    if key:
-        read_image_key(key)
+    pair = open_key(key) if key else None
     server = read_base(base)
     require_same_server(server, root)
     if base_signer and not is_signed(ImageName.parse(server.name), base_signer):
@@ -167,7 +167,7 @@ def publish_model_image(
         )
     say(check_answers(package.path, server_python(root), root))
     repository = open_repository(target)
-    _sign(package, server, repository, key)
+    _sign(package, server, repository, pair)
     write_atomically(materials_file(package.path), bill_of_materials(package, root / SERVER_LOCK))
     image = model_image(package, server)
     sent = push_model_image(image, server, repository, target)
@@ -186,13 +186,13 @@ def push_model_image(image: ModelImage, base: ServerBase, target: ImagePlace, na
     return write_image(image.documents, image.own, base.place, target, image.tag, beside=beside)
 
 
-def _sign(package: Package, base: ServerBase, repository: ImageRepository, key: Path | None) -> None:
+def _sign(package: Package, base: ServerBase, repository: ImageRepository, key: SigningKey | None) -> None:
     """Signs a package that has no good signature beside it; one in the registry is taken first."""
     if key is None:
         if not signature_file(package.path).is_file():
             sign_package(package, workflow_signer())
         return
-    public = public_pem(key)
+    public = public_text(key)
     if not _is_good(package, public) and not _taken_back(package, base, repository, public):
         sign_package(package, key_signer(key))
 

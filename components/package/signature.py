@@ -24,6 +24,7 @@ from components.package.model_package import Package, digest_of_hashes
 from components.spec.contract import ClosedModel
 
 _SUFFIX: Final = ".sigstore.json"
+_END: Final = "-----END PUBLIC KEY-----"
 _PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 #: model-signing's hash for each curve that it supports.
 _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
@@ -95,6 +96,18 @@ def signature_file(package: Path) -> Path:
     return package.with_name(package.name + _SUFFIX)
 
 
+def read_public_keys(pem: str) -> tuple[ec.EllipticCurvePublicKey, ...]:
+    """The public keys in a PEM text, one after the other.
+
+    Raises:
+        SignatureError: the text has no key, or one of a kind that does not sign packages.
+    """
+    ends = [part.strip() for part in pem.split(_END)]
+    if len(ends) < 2 or ends[-1]:
+        return (read_public_key(pem),)
+    return tuple(read_public_key(f"{part}\n{_END}\n") for part in ends[:-1])
+
+
 def read_public_key(pem: str) -> ec.EllipticCurvePublicKey:
     """The public key in a PEM text.
 
@@ -111,16 +124,18 @@ def read_public_key(pem: str) -> ec.EllipticCurvePublicKey:
 
 
 def check_signature(package: Package, pem: str) -> None:
-    """Checks that the owner of a public key signed exactly the bytes of the package.
+    """Checks that the owner of one of the public keys in a text signed exactly the bytes of the package.
 
     Raises:
         SignatureError: the signature is missing or wrong, or belongs to another key or another package.
     """
-    key, path = read_public_key(pem), signature_file(package.path)
+    keys, path = {_fingerprint(one): one for one in read_public_keys(pem)}, signature_file(package.path)
     bundle = _read(path)
     hint = bundle.verification_material.public_key.hint
-    if hint != _fingerprint(key):
-        raise SignatureError(f"{path}: was made with another key ({hint[:12]}), not with {_fingerprint(key)[:12]}")
+    key = keys.get(hint)
+    if key is None:
+        allowed = " or ".join(name[:12] for name in keys)
+        raise SignatureError(f"{path}: was made with another key ({hint[:12]}), not with {allowed}")
     payload = b64decode(bundle.dsse_envelope.payload)
     try:
         key.verify(b64decode(bundle.dsse_envelope.signatures[0].sig), encoded(payload), ec.ECDSA(_hash(key)))

@@ -5,49 +5,38 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from id import AmbientCredentialError, detect_credential
 from model_signing import hashing
+from model_signing._signing import sign_ec_key
 from model_signing.signing import Config
 
 from components.errors import SigningError
 from components.files import write_atomically
 from components.package.model_package import Package
 from components.package.signature import signature_file
+from components.signing.keys import SigningKey, open_key
 
 #: The audience that sigstore requires in a workflow's token.
 _AUDIENCE = "sigstore"
 
 
-def key_signer(key: Path) -> Config:
-    """A signer with an ECDSA private key, a PEM file without a password.
+class _KeySigner(sign_ec_key.Signer):
+    """The library's signer with a key that may be elsewhere than in a file."""
+
+    def __init__(self, key: SigningKey) -> None:
+        self._private_key = key  # type: ignore[assignment]
+
+
+def key_signer(key: SigningKey | str | Path) -> Config:
+    """A signer with a key, or with the one that a file or an address in a KMS names.
 
     Raises:
-        SigningError: the file does not exist or does not hold such a key.
+        SigningError: the file or address names no key that signs.
     """
-    try:
-        return _config().use_elliptic_key_signer(private_key=key)
-    except FileNotFoundError as error:
-        raise SigningError(
-            f"{key}: is not there; `openssl ecparam -name prime256v1 -genkey -noout` makes one"
-        ) from error
-    except (AttributeError, OSError, TypeError, ValueError) as error:
-        raise SigningError(f"{key}: is no ECDSA private key in PEM without a password ({error})") from error
-
-
-def public_pem(key: Path) -> str:
-    """The public key of a private one, as PEM.
-
-    Raises:
-        SigningError: the file does not hold a private key without a password.
-    """
-    try:
-        private = serialization.load_pem_private_key(key.read_bytes(), password=None)
-    except (OSError, TypeError, ValueError, UnsupportedAlgorithm) as error:
-        raise SigningError(f"{key}: is no private key in PEM without a password ({error})") from error
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return private.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
+    config = _config()
+    # The library's own method opens nothing but files.
+    config._signer = _KeySigner(open_key(key) if isinstance(key, (str, Path)) else key)
+    return config
 
 
 def workflow_signer() -> Config:

@@ -22,6 +22,8 @@ _UNREACHED: Final = (
     "no such host",
     "i/o timeout",
 )
+#: The API server's own words, such as where Kyverno is away: they quote an address that refused, too.
+_WEBHOOK: Final = "failed calling webhook"
 #: An answer takes a second, where nothing is waited for.
 SECONDS: Final = 120.0
 
@@ -57,10 +59,12 @@ def run(command: Sequence[str], seconds: float = SECONDS) -> str:
 
 
 def explained(words: str) -> str:
-    """A program's own words: a rule of the chart alone, or with the next step where the cluster is not reached."""
+    """A program's own words: a rule of the chart alone, or with what it means where something is not reached."""
     rule = re.search(r"execution error at \([^)]*\): (.*)", words)
     if rule:
         return rule[1]
+    if _WEBHOOK in words:
+        return f"who checks what comes in does not answer, so nothing new comes in, and what runs goes on\n{words}"
     if any(sign in words.lower() for sign in _UNREACHED):
         return f"the cluster is not reached; does KUBECONFIG name one that runs?\n{words}"
     return words

@@ -19,16 +19,21 @@ from components.releases.release_file import Image, release_file
 from components.spec.contract import Rollout
 from components.spec.reading.loading import load_spec
 from k8s.cluster import helm, kubectl, nodes
-from k8s.deploy import flux_sync, rollout_plan, rollout_progress
+from k8s.cluster.gateway import addresses, read_gateway
+from k8s.cluster.glass import broken_glass
+from k8s.deploy import flux_sync, public_address, rollout_plan, rollout_progress
+from k8s.deploy.public_address import PublicAddress
 from k8s.errors import ClusterError, DeployError
 from k8s.rendering.environment_files import (
     ClusterRelease,
+    Platform,
     built_release,
     chart_values,
     read_platform,
     read_release,
     values_text,
 )
+from k8s.rendering.gateway import ca_file
 from k8s.rendering.render import release_changes
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -38,9 +43,8 @@ _USUAL_SECONDS = 600.0
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status is 1 if nothing was deployed, 2 for wrong input."""
-    args = _parser().parse_args(arguments)
     try:
-        return _deploy(args)
+        return deploy(arguments)
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
@@ -52,7 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _deploy(args: argparse.Namespace) -> int:
+def deploy(arguments: list[str] | None = None) -> int:
+    """Does what the command line asks for; returns 0.
+
+    Raises:
+        SpecError: the service's spec is wrong.
+        DeployError: nothing was deployed, or it does not run; a ClusterError where the cluster did not take it.
+    """
+    args = _parser().parse_args(arguments)
     spec = load_spec(args.spec)
     if not args.dry_run and flux_sync.is_followed(args.env):
         raise ClusterError(
@@ -78,13 +89,26 @@ def _deploy(args: argparse.Namespace) -> int:
         if strategy not in ("shadow", "basic"):
             _warn(rollout_plan.told(spec.name, namespace, _rollout(spec.rollout, values)))
         print(f"{spec.name}: version {release.version} to {args.env} ({_image(release.image)})", flush=True)
+        if glass := broken_glass(namespace):
+            _warn(f"no signature is checked in {namespace}: the glass is {glass}")
         helm.install(spec.name, namespace, file)
         if before.canary.phase == "Initializing":
             kubectl.forget_champion(spec.name, namespace)
         timeout = args.timeout_seconds or _USUAL_SECONDS + 2 * spec.rollout.interval_seconds
         rollout_progress.follow(service, before, timeout, _say, to_the_end=args.follow)
-    print(f"{spec.name}: http://{spec.name}.{platform.domain}")
+    _tell_address(args.root, args.env, spec.name, platform)
     return 0
+
+
+def _tell_address(root: Path, environment: str, service: str, platform: Platform) -> None:
+    """Says how callers outside reach the service, and whether it answers there."""
+    name = platform.gateway_reference
+    place = platform.gateway.address or next(iter(addresses(read_gateway(name.namespace, name.name))), None)
+    authority = ca_file(root, environment) if platform.gateway.has_tls else None
+    known = authority if authority and authority.is_file() else None
+    address = PublicAddress(platform.gateway.url(f"{service}.{platform.domain}"), place, known)
+    for line in public_address.told(address, root):
+        print(f"{service}: {line}", flush=True)
 
 
 def _release(args: argparse.Namespace, service: str) -> ClusterRelease:

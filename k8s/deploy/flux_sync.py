@@ -18,6 +18,10 @@ _KIND: Final = "kustomizations.kustomize.toolkit.fluxcd.io"
 #: Flux's field manager; the times of its writes say since when a release is asked for.
 _MANAGER: Final = "kustomize-controller"
 _LOOK_SECONDS: Final = 1.0
+#: The API server's words where a rule of admission refuses, or who has to be asked for it is away.
+_REFUSED: Final = ("denied the request", "denied request", "failed calling webhook")
+#: A refusal that lasts so long is one: Flux tries again each minute, and a rule may be younger than its engine.
+_REFUSED_SECONDS: Final = 90.0
 
 
 @dataclass(frozen=True)
@@ -43,17 +47,38 @@ def is_followed(environment: str) -> bool:
     return f"k8s/envs/{environment}/rendered" in paths
 
 
-def follow(release: Release, namespace: str, timeout_seconds: float, say: Callable[[str], None]) -> None:
+def refusal(environment: str) -> str:
+    """The reason for which the cluster refuses what Flux applies of an environment; empty if it does not refuse.
+
+    Raises:
+        ClusterError: the cluster is not reached.
+    """
+    for one in kubectl.get_json("get", _KIND, "--all-namespaces")["items"]:
+        if one["spec"].get("path", "").removeprefix("./").rstrip("/") != f"k8s/envs/{environment}/rendered":
+            continue
+        for condition in one.get("status", {}).get("conditions", ()):
+            said = str(condition.get("message", ""))
+            if (condition["type"], condition["status"]) == ("Ready", "False") and any(one in said for one in _REFUSED):
+                return said
+    return ""
+
+
+def follow(
+    release: Release, environment: str, namespace: str, timeout_seconds: float, say: Callable[[str], None]
+) -> None:
     """Waits until Flux applies a release and its rollout ends, well or badly.
 
     Raises:
         RolloutError: the rollout has not ended in time, or Flux does not apply the release.
-        ClusterError: the cluster is not reached, time after time.
+        ClusterError: the cluster refuses the release, or is not reached, time after time.
     """
     wanted = (release.version, release.package)
     said, was_asked, limit = "", False, time.monotonic() + timeout_seconds
+    patience = _Patience(environment)
     while True:
         seen = retry(lambda: look(release.service, namespace), ClusterError, limit, say)
+        if seen.asked != wanted:
+            patience.look(release.service, time.monotonic())
         was_asked = was_asked or seen.asked == wanted
         line = _line(release, seen)
         if line != said:
@@ -64,6 +89,24 @@ def follow(release: Release, namespace: str, timeout_seconds: float, say: Callab
         if time.monotonic() > limit:
             raise RolloutError(f"{release.service} is not there after {timeout_seconds:g} s: {line}; `flux get all -A`")
         time.sleep(_LOOK_SECONDS)
+
+
+class _Patience:
+    """Gives up on a refusal that lasts."""
+
+    def __init__(self, environment: str) -> None:
+        self._environment, self._since = environment, 0.0
+
+    def look(self, service: str, now: float) -> None:
+        """Looks whether the cluster refuses.
+
+        Raises:
+            ClusterError: it has done so for some time.
+        """
+        reason = refusal(self._environment)
+        self._since = (self._since or now) if reason else 0.0
+        if reason and now - self._since >= _REFUSED_SECONDS:
+            raise ClusterError(f"{service}: {reason}")
 
 
 def has_ended(seen: SyncState, wanted: tuple[str, str], *, was_asked: bool) -> bool:

@@ -12,6 +12,7 @@ from k8s.cluster import kubectl
 from k8s.errors import ClusterError, ToolError
 from services.judge.errors import SourceError
 from services.judge.evidence.counts import Counts
+from services.judge.plan.before import shadow_figures, shadow_words
 from services.judge.plan.figures import Planner, fits
 from services.judge.plan.playing import AssumedTraffic
 from services.judge.plan.show import headline, rate_text
@@ -49,12 +50,15 @@ def told(
         return (
             f"{service}: the champion has no requests, so nothing will be judged; {more}2` tells what 2 a second give"
         )
-    rollout = canary_rollout(rollout) if rollout.shadow_first else rollout
-    row = _planner(rollout, found).all_signals()
-    if fits(row, rollout):
-        return ""
+    canary = canary_rollout(rollout) if rollout.shadow_first else rollout
+    planner = _planner(canary, found)
+    row = planner.all_signals()
+    lacks = [] if fits(row, canary) else [headline(service, canary, found.rate, row)]
+    if rollout.shadow_first:
+        shadow = shadow_figures(rollout, planner.traffic, _ROLLOUTS, _SEED)
+        lacks += [] if shadow.fits else [shadow_words(shadow, found.rate, rollout)]
     command = f"{more}{rate_text(found.rate)}`".replace(",", "")
-    return f"{headline(service, rollout, found.rate, row)} {command} tells what to change."
+    return f"{' '.join(lacks)} {command} tells what to change." if lacks else ""
 
 
 def champion_traffic(service: str, namespace: str, now: datetime) -> ChampionTraffic | None:

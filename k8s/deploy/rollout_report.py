@@ -16,7 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -25,10 +25,11 @@ from components.errors import SpecError
 from components.files import write_atomically
 from components.releases.release_file import Release, release_file
 from components.spec.reading.loading import load_spec
+from k8s.cluster.glass import broken_glass
 from k8s.cluster.kubectl import get_json
 from k8s.cluster.retry import retry
 from k8s.deploy import flux_sync
-from k8s.deploy.__main__ import main as deploy
+from k8s.deploy.__main__ import deploy
 from k8s.errors import ClusterError, DeployError, ToolError
 from k8s.release.errors import PromotionError
 from k8s.release.service_status import ServiceStatus, status_in_cluster
@@ -42,7 +43,7 @@ _SECONDS: Final = 30
 #: The time in which the cluster must say how the rollout ended.
 _LAST_SECONDS: Final = 120.0
 
-Outcome = Literal["promoted", "first", "rolled back", "undecided", "under way", "not known"]
+Outcome = Literal["promoted", "first", "refused", "rolled back", "undecided", "under way", "not known"]
 
 #: GitHub's conclusions; `timed_out` does not let a required check pass (`neutral` would).
 _CONCLUSIONS: Final[Mapping[Outcome, str]] = {"promoted": "success", "first": "success", "undecided": "timed_out"}
@@ -55,6 +56,9 @@ class RolloutReport:
     outcome: Outcome
     title: str
     words: tuple[str, ...]
+    #: Why the cluster did not take the release, and who broke the glass; each empty if that is not so.
+    refusal: str = ""
+    glass: str = ""
 
     @property
     def good(self) -> bool:
@@ -64,7 +68,12 @@ class RolloutReport:
     def comment(self) -> str:
         """The comment; the judge's words are indented, so that they are neither markup nor mentions."""
         said = "".join(f"    {' '.join(word.split())}\n" for word in self.words)
-        return f"**{self.title}**\n\n" + (f"The judge said:\n\n{said}" if said else "The judge said nothing.\n")
+        told = f"The judge said:\n\n{said}" if said else "The judge said nothing.\n"
+        if self.refusal:
+            told = f"The cluster said:\n\n    {' '.join(self.refusal.split())}\n"
+        if self.glass:
+            told += f"\nNo signature was checked, the glass is:\n\n    {' '.join(self.glass.split())}\n"
+        return f"**{self.title}**\n\n{told}"
 
     def check(self, name: str, commit: str) -> dict[str, Any]:
         """A completed check run of a commit."""
@@ -139,40 +148,61 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     began = datetime.now(UTC).replace(microsecond=0)
-    deployed = _deployed(release, namespace, args)
-    found = _looked(release, args.env, namespace, began, deployed=deployed)
+    problem = _problem(release, namespace, args)
+    found = _looked(release, args.env, namespace, began, problem=problem)
     _write(found, args.out, f"rollout of {service} to {args.env}", args.commit)
     print(found.comment())
     return 0 if found.good else 1
 
 
-def _deployed(release: Release, namespace: str, args: argparse.Namespace) -> bool:
-    """Deploys the release, or waits for Flux to do so; returns whether its rollout ended."""
+def _problem(release: Release, namespace: str, args: argparse.Namespace) -> DeployError | None:
+    """Deploys the release, or waits for Flux to do so; returns why its rollout did not end, if it did not."""
     try:
         limit = time.monotonic() + args.timeout_seconds
         if retry(lambda: flux_sync.is_followed(args.env), ClusterError, limit, _say):
-            flux_sync.follow(release, namespace, args.timeout_seconds, _say)
-            return True
+            flux_sync.follow(release, args.env, namespace, args.timeout_seconds, _say)
+            return None
+        told = ["--spec", str(args.spec), "--env", args.env, "--follow", "--timeout-seconds", str(args.timeout_seconds)]
+        deploy([*told, "--root", str(args.root)])
     except DeployError as error:
         print(error, file=sys.stderr)
-        return False
-    told = ["--spec", str(args.spec), "--env", args.env, "--follow", "--timeout-seconds", str(args.timeout_seconds)]
-    return deploy([*told, "--root", str(args.root)]) == 0
+        return error
+    return None
 
 
-def _looked(release: Release, environment: str, namespace: str, began: datetime, *, deployed: bool) -> RolloutReport:
+def _looked(
+    release: Release, environment: str, namespace: str, began: datetime, *, problem: DeployError | None
+) -> RolloutReport:
     """Reports the end; after a failed deployment it still reads who answers, but never reports success."""
     try:
         limit = time.monotonic() + _LAST_SECONDS
         events = retry(lambda: _events(release.service, namespace), PromotionError, limit, _say)
         words = judges_words(events, began)
-        standing = retry(lambda: status_in_cluster(release.service, namespace), PromotionError, limit, _say)
-        found = report(release, environment, standing, words)
-    except PromotionError as error:
+        glass = retry(lambda: broken_glass(namespace), ClusterError, limit, _say)
+        standing = _standing(release.service, namespace, limit)
+        found = replace(report(release, environment, standing, words), glass=glass)
+    except (PromotionError, ClusterError) as error:
         return report(release, environment, str(error), ())
-    if found.good and not deployed:
-        return report(release, environment, "the deployment failed, see its log", words)
+    return with_problem(found, release, environment, problem) if problem else found
+
+
+def with_problem(found: RolloutReport, release: Release, environment: str, problem: DeployError) -> RolloutReport:
+    """The report of a deployment that failed: it names what the cluster refused, and never success."""
+    what = f"{release.service} version {release.version} in {environment}"
+    if isinstance(problem, ClusterError) and found.outcome in ("rolled back", "not known"):
+        return replace(found, outcome="refused", title=f"{what}: the cluster did not take it", refusal=str(problem))
+    if found.good:
+        title = f"{what}: how it ended is not known: the deployment failed, see its log"
+        return replace(found, outcome="not known", title=title)
     return found
+
+
+def _standing(service: str, namespace: str, limit: float) -> ServiceStatus | str:
+    """How the service stands; a text where there is none, because its first version was refused."""
+    try:
+        return retry(lambda: status_in_cluster(service, namespace), PromotionError, limit, _say)
+    except PromotionError as error:
+        return str(error)
 
 
 def _say(line: str) -> None:

@@ -1,8 +1,9 @@
 """Installs the platform in the cluster that KUBECONFIG names: `python -m k8s.platform [--env local] [--with keda]`.
 
 In this order: missing controllers (k8s/controllers), namespaces with their limits and the admission rules for models
-(k8s/envs/<env>/configs), the secret of the chart's own stores, and the chart helm/canario. Safe to repeat: an existing
-controller or secret stays as it is. With `flux`, in an environment that has a folder `flux`, only the controllers and
+(k8s/envs/<env>/configs), the gateway with its certificate, the secret of the chart's own stores, and the chart
+helm/canario. Safe to repeat: an existing controller or secret stays as it is, but for a self-signed certificate that
+runs out. With `flux`, in an environment that has a folder `flux`, only the controllers and
 that folder are installed; Flux then installs the rest from Git.
 """
 
@@ -21,10 +22,12 @@ from k8s.cluster.program import run
 from k8s.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.platform.address import check_followed, check_reverted
 from k8s.platform.door import registry, rules
+from k8s.platform.gateway import GatewayPlan, bring_certificate, bring_gateway, require_certificate
 from k8s.platform.installing import bring_controllers
 from k8s.platform.pins import check_pinned
 from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_size, tracking
 from k8s.platform.waiting import waiting
+from k8s.rendering.environment_files import read_platform
 from k8s.rendering.render import PLATFORM, platform_images, platform_settings
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -55,27 +58,36 @@ def _install(args: argparse.Namespace) -> None:
                 f"k8s/envs/{args.env}/configs/kustomization.yaml"
             )
         check_followed(_ROOT, args.env)
+        plan = _gateway(args.env)
         _reach()
-        bring_controllers(args.env, args.with_controllers, _say)
+        require_certificate(plan)
+        bring_controllers(args.env, [*args.with_controllers, *plan.controllers], _say)
+        bring_certificate(plan, _say)
         kubectl.apply("--kustomize", str(flux))
         _say(f"flux: follows k8s/envs/{args.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
         return
     objects = rendered(args.env, args.set)
     check_reverted(objects, args.env)
     check_pinned(images(objects))
-    wanted = tracking(objects)
+    wanted, plan = tracking(objects), _gateway(args.env)
     _reach()
     require_secret(wanted, PLATFORM)
-    bring_controllers(args.env, args.with_controllers, _say)
+    require_certificate(plan)
+    bring_controllers(args.env, [*args.with_controllers, *plan.controllers], _say)
     with rules(configs(args.env), args.admit) as folder:
         kubectl.apply("--kustomize", str(folder))
     let_in = f": {args.admit}" if args.admit else ""
     _say(f"namespaces: canario and models, with their limits, and what models lets in{let_in}")
+    bring_gateway(plan, _say)
     bring_secret(wanted, PLATFORM, _say)
     for image in images(objects):
         nodes.bring(image, _say)
     _bring_platform(args, [*_stored(wanted), *args.set])
     _say(f"{_brought(wanted)}; next: make deploy SERVICE=churn ENV={args.env}")
+
+
+def _gateway(environment: str) -> GatewayPlan:
+    return GatewayPlan(_ROOT, environment, read_platform(_ENVIRONMENTS / environment / "platform.yaml"))
 
 
 def _reach() -> None:

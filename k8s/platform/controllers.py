@@ -53,6 +53,7 @@ class Controller(ClosedModel):
 
     name: str
     needed: bool
+    local: bool = Field(default=True, description="Whether a local cluster (ENV=local) needs it, too.")
     found_by: FoundBy
     namespace: str | None = Field(default=None, description="Namespace of a chart; created if missing.")
     manifests: tuple[str, ...] = ()
@@ -106,8 +107,10 @@ def read_controllers(path: Path = FILE) -> tuple[Controller, ...]:
     return read_file(_Controllers, path).controllers
 
 
-def missing(controllers: Iterable[Controller], found: Found, asked: Collection[str]) -> Iterator[Controller]:
-    """The missing ones among the controllers that are needed or requested by name.
+def missing(
+    controllers: Iterable[Controller], found: Found, asked: Collection[str], *, local: bool = False
+) -> Iterator[Controller]:
+    """The missing ones among the controllers that are needed, of a `local` cluster or another, or requested by name.
 
     Raises:
         EnvironmentFileError: a requested name is not known.
@@ -117,7 +120,8 @@ def missing(controllers: Iterable[Controller], found: Found, asked: Collection[s
     if unknown := sorted(set(asked) - set(names)):
         raise EnvironmentFileError(f"there is no controller {unknown[0]!r}; there are {', '.join(names)}")
     for controller in known:
-        if (controller.needed or controller.name in asked) and not is_there(controller, found):
+        needed = controller.needed and (controller.local or not local)
+        if (needed or controller.name in asked) and not is_there(controller, found):
             yield controller
 
 

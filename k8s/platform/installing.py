@@ -37,14 +37,14 @@ def bring_controllers(environment: str, asked: Sequence[str], say: Callable[[str
     Raises:
         DeployError: a requested controller is not known, or an installation failed.
     """
-    found = found_in_cluster()
-    lacking = list(missing(read_controllers(), found, asked))
+    found, local = found_in_cluster(), environment == _LOCAL
+    lacking = list(missing(read_controllers(), found, asked, local=local))
     for controller in lacking:
         wreck = found.wreck(controller)
         if wreck.startswith("pending-"):
             raise ClusterError(_pending(controller, wreck))
         say(f"{controller.name}: {told(controller, found)}; is being installed")
-        _bring(controller, local=environment == _LOCAL)
+        _bring(controller, local=local)
     say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
 
 

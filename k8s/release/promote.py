@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 
 from components.errors import ComponentError
+from components.signing.key_place import check_key_place
+from components.signing.keys import is_in_kms
 from k8s.errors import DeployError
 from k8s.release.errors import PromotionError
 from k8s.release.promotion import Promotion, merge, propose, withdraw
@@ -32,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _promote(args: argparse.Namespace) -> int:
-    promotion = Promotion(args.repository, args.service, args.source, args.target, args.branch)
+    if args.key and not is_in_kms(args.key):
+        check_key_place(Path(args.key))
+    promotion = Promotion(args.repository, args.service, args.source, args.target, args.branch, args.key)
     standing = _standing(args.service, args.record, args.namespace, args.context)
     if standing is None:
         raise PromotionError(f"how {args.source} stands is not known; give --record or --namespace")
@@ -64,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", dest="target", required=True, help="the environment to promote it to")
     parser.add_argument("--repository", required=True, help="path or URL of the environment repository")
     parser.add_argument("--branch", default="main", help="the branch that the environments follow (default main)")
+    parser.add_argument("--key", default="", help="what signs for the target: a file, or an address in a KMS")
     parser.add_argument("--merge", action="store_true", help="merge the proposal at once")
     for prefix, whose in (("", "FROM"), ("target-", "TO")):
         parser.add_argument(f"--{prefix}record", type=Path, help=f"status of {whose}: a twin's events.jsonl")

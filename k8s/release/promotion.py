@@ -2,8 +2,8 @@
 
 A proposal is a branch with one commit, so that a person or a pull request decides. It copies version,
 package and image; the settings are the environment's own. Where the target admits another registry, the image is
-copied there first, by its digest and with its signatures. If Flux follows the target environment, the
-same commit has the objects that Flux applies. Nothing is ever pushed by force.
+copied there first, by its digest and with its signatures; and it is signed for the target. If Flux follows the target
+environment, the same commit has the objects that Flux applies. Nothing is ever pushed by force.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from components.git.repository import Commit, Repository
 from components.releases.environment_repository import ATTEMPTS, EnvironmentRepository, PushRefusedError
 from components.releases.release_file import Release, environment_folder, release_file
 from components.releases.rollback import Rollback, rollback_of
+from k8s.release.approval import Approval
 from k8s.release.errors import PromotionError
 from k8s.release.image_copy import ImageMove
 from k8s.release.service_status import ServiceStatus
@@ -35,6 +36,8 @@ class Promotion:
     source: str
     target: str
     branch: str = "main"
+    #: What signs for the target, if not its first signer's own key: a file, or an address in a KMS.
+    key: str = ""
 
     @property
     def file(self) -> str:
@@ -78,8 +81,11 @@ def propose(
             return None
         _check_history(main, promotion, wanted)
         changes = repository_changes(main, promotion.target, wanted)
+        approval = Approval.of(main, move.wanted, move.target, promotion.key) if move else None
         if move and move.is_needed:
             say(move.copy(move.read()))
+        if approval:
+            say(approval.sign())
         name = f"promote/{promotion.target}/{promotion.service}-{wanted.version}"
         branch = main.branched(name)
         commit = branch.write_all(changes, _message(promotion, wanted, standing))

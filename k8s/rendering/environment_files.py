@@ -9,13 +9,15 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 
-from components.errors import ImageRecordError, ReleaseError
+from components.errors import ImageRecordError, ReleaseError, SigningError
 from components.image.record import read_record
 from components.releases.release_file import Image, Release, ShadowVersion
+from components.signing.signers import FILE, package_keys
 from components.spec.contract import ClosedModel, Spec
 from k8s.errors import EnvironmentFileError
+from k8s.rendering.gateway import OURS, GatewaySettings
 from k8s.rendering.server_settings import checked_release, faked_faults
-from k8s.rendering.values import Host, ObjectName
+from k8s.rendering.values import GatewayReference, Host, ObjectName
 from k8s.rendering.yaml_file import read_file
 
 #: Keys that the spec and the release decide, so that no environment may change them.
@@ -33,7 +35,21 @@ class Platform(ClosedModel):
     interval_seconds: float | None = Field(
         default=None, gt=0, description="Time between two looks, instead of the spec's."
     )
+    gateway: GatewaySettings = Field(default=GatewaySettings(), description="How callers outside reach it.")
     values: dict[str, JsonValue] = Field(default_factory=dict, description="Other values of the chart.")
+
+    @property
+    def gateway_reference(self) -> GatewayReference:
+        """The Gateway to which services attach."""
+        route = self.values.get("route")
+        named = route.get("gateway") if isinstance(route, dict) else None
+        return GatewayReference.model_validate(named or {})
+
+    @property
+    def has_own_gateway(self) -> bool:
+        """Whether services attach to another Gateway than that of `make platform`."""
+        named = self.gateway_reference
+        return (named.name, named.namespace) != (OURS.name, OURS.namespace)
 
 
 class ClusterRelease(Release):
@@ -43,10 +59,10 @@ class ClusterRelease(Release):
 
 
 def read_platform(path: Path) -> Platform:
-    """Reads the platform of an environment.
+    """Reads the platform of an environment, with the keys of the signers that stand beside it in signers.yaml.
 
     Raises:
-        EnvironmentFileError: the file is not there or wrong; every fault is named.
+        EnvironmentFileError: a file is not there or wrong; every fault is named.
     """
     try:
         platform = read_file(Platform, path)
@@ -56,7 +72,15 @@ def read_platform(path: Path) -> Platform:
     decided = sorted(set(platform.values) & set(DECIDED))
     if decided:
         raise EnvironmentFileError(f"{path}: values.{decided[0]} is decided by the spec or the release; remove it")
-    return platform
+    if "signing" in platform.values:
+        raise EnvironmentFileError(f"{path}: values.signing is decided by {FILE} beside it; remove it")
+    try:
+        keys = package_keys(path.parent)
+    except SigningError as error:
+        raise EnvironmentFileError(str(error)) from error
+    if not keys:
+        return platform
+    return platform.model_copy(update={"values": {**platform.values, "signing": {"publicKey": keys}}})
 
 
 def read_release(path: Path, service: str) -> ClusterRelease:
@@ -139,8 +163,14 @@ def chart_values(spec: Spec, release: ClusterRelease, platform: Platform) -> dic
     if platform.interval_seconds is not None:
         deploy["rollout"]["interval_seconds"] = platform.interval_seconds
     chosen = release.model_dump(mode="json", exclude={"service"}, exclude_none=True)
-    values = {**deploy, **chosen, "route": {"host": f"{spec.name}.{platform.domain}"}}
+    values = {**deploy, **chosen, "route": _route(spec.name, platform)}
     return merged(values, platform.values)
+
+
+def _route(service: str, platform: Platform) -> dict[str, Any]:
+    """The service's host; at our Gateway it attaches to one listener, so that none is served in plain by mistake."""
+    listener = {} if platform.has_own_gateway else {"gateway": {"listener": platform.gateway.listener}}
+    return {"host": f"{service}.{platform.domain}", **listener}
 
 
 def merged(values: Mapping[str, Any], differences: Mapping[str, Any]) -> dict[str, Any]:

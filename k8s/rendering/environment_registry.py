@@ -87,7 +87,8 @@ def _annotations(text: str) -> dict[str, str]:
 def _patched(text: str) -> dict[str, str]:
     """The annotations that an overlay's patches set."""
     patches: list[dict[str, Any]] = (yaml.safe_load(text) or {}).get("patches", [])
-    of_models = [one for one in patches if (one["target"].get("kind"), one["target"].get("name")) == _MODELS]
+    targets = [(one, one.get("target", {})) for one in patches]
+    of_models = [one for one, target in targets if (target.get("kind"), target.get("name")) == _MODELS]
     changes = {change["path"]: change.get("value", "") for one in of_models for change in yaml.safe_load(one["patch"])}
     paths = {annotation: annotation_path(annotation) for annotation in (REGISTRY, SIGNATURES)}
     return {annotation: str(changes[path]) for annotation, path in paths.items() if path in changes}

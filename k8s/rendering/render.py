@@ -1,6 +1,7 @@
 """Writes the objects that Flux applies: the rendered charts of each release in a followed environment.
 
-    python -m k8s.rendering.render            writes k8s/envs/<env>/rendered/ for every followed environment
+    python -m k8s.rendering.render            writes k8s/envs/<env>/rendered/ for every followed environment,
+                                              and k8s/envs/<env>/configs/signers.yaml for each that checks signatures
     python -m k8s.rendering.render --check    lists the files that are out of date
 
 A followed environment is one with a folder `flux`. Its objects are made only from the release, the service's spec, the
@@ -24,6 +25,7 @@ from components.errors import ComponentError
 from components.files import write_atomically
 from components.git.repository import Repository
 from components.releases.release_file import Release, environment_folder, release_file, release_text
+from components.spec.reading.block_yaml import BlockDumper
 from components.spec.reading.loading import load_spec
 from components.spec.reading.strict_yaml import load_yaml
 from k8s.cluster import helm
@@ -37,11 +39,16 @@ from k8s.rendering.environment_files import (
     read_release,
     values_text,
 )
+from k8s.rendering.gateway import gateway_objects
 from k8s.rendering.server_settings import faked_faults
+from k8s.rendering.signature_rules import rules_file, signature_rules
 
 _ROOT = Path(__file__).resolve().parents[2]
 #: The platform's own chart, its release and its namespace.
 PLATFORM: Final = "canario"
+#: The rendered objects of the gateway; no service has such a name.
+_GATEWAY: Final = "_gateway"
+_HEAD: Final = "# Written by `make render`; change what it is made from.\n"
 
 
 def followed(root: Path) -> list[str]:
@@ -135,6 +142,16 @@ def platform_settings(environment: str) -> list[str]:
     return ["--set", f"environment.path=k8s/envs/{environment}"]
 
 
+def environment_gateway(root: Path, environment: str) -> list[dict[str, Any]]:
+    """The objects of an environment's gateway; none where services attach to one of its own.
+
+    Raises:
+        EnvironmentFileError: the environment's platform.yaml is wrong.
+    """
+    platform = read_platform(_platform_file(root, environment))
+    return [] if platform.has_own_gateway else gateway_objects(platform.gateway, platform.domain)
+
+
 def wanted(root: Path) -> dict[str, str]:
     """Every file of rendered objects that a tree should have, path -> text.
 
@@ -142,9 +159,11 @@ def wanted(root: Path) -> dict[str, str]:
         DeployError: a release cannot run in its environment, or helm is missing.
         ComponentError: a release or a spec is wrong.
     """
-    texts = {}
+    texts = signature_rules(root)
     for environment in followed(root):
         texts[rendered_file(environment, PLATFORM)] = platform_objects(root, environment)
+        if gateway := environment_gateway(root, environment):
+            texts[rendered_file(environment, _GATEWAY)] = _text_of(gateway)
         for service in sorted(path.parent.name for path in root.glob("services/*/service.yaml")):
             file = root / release_file(environment, service)
             if file.is_file():
@@ -155,7 +174,8 @@ def wanted(root: Path) -> dict[str, str]:
 
 def differing(root: Path, texts: dict[str, str]) -> list[str]:
     """The files of rendered objects that are out of date, missing, or without a release."""
-    there = {str(path.relative_to(root)): path for path in root.glob("k8s/envs/*/rendered/*")}
+    written = (*root.glob("k8s/envs/*/rendered/*"), *root.glob(rules_file("*")))
+    there = {str(path.relative_to(root)): path for path in written}
     stale = [name for name, text in texts.items() if name not in there or there[name].read_text("utf-8") != text]
     return sorted({*stale, *(there.keys() - texts.keys())})
 
@@ -165,27 +185,15 @@ def _objects(manifests: str, namespace: str) -> str:
     documents = [one for one in yaml.safe_load_all(manifests) if one and not _is_hook(one)]
     for one in documents:
         one["metadata"].setdefault("namespace", namespace)
-    head = "# Written by `make render`; change what it is made from.\n"
-    return head + yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+    return _text_of(documents)
+
+
+def _text_of(documents: list[dict[str, Any]]) -> str:
+    return _HEAD + yaml.dump_all(documents, Dumper=BlockDumper, sort_keys=False, width=120, allow_unicode=True)
 
 
 def _is_hook(document: dict[str, Any]) -> bool:
     return "helm.sh/hook" in document["metadata"].get("annotations", {})
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as a block, so that a review shows which lines changed."""
-
-    def ignore_aliases(self, _data: object) -> bool:
-        """Returns True: every object is written out in full, without YAML aliases."""
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text)
 
 
 def main(arguments: list[str] | None = None) -> int:

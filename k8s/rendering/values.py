@@ -26,10 +26,10 @@ ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$
 Host = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")]
 
 
-#: An ECDSA public key.
-PublicKey = Annotated[
+#: ECDSA public keys, one after the other.
+PublicKeys = Annotated[
     str,
-    Field(pattern=r"^-----BEGIN PUBLIC KEY-----\n([A-Za-z0-9+/=]{1,64}\n){2,4}-----END PUBLIC KEY-----\n?$"),
+    Field(pattern=r"^(-----BEGIN PUBLIC KEY-----\n([A-Za-z0-9+/=]{1,64}\n){2,4}-----END PUBLIC KEY-----\n?)+$"),
 ]
 
 
@@ -44,6 +44,9 @@ class GatewayReference(PlatformReference):
 
     name: ObjectName = Field(default="public", description="The Gateway's name.")
     namespace: ObjectName = Field(default="gateway", description="The Gateway's namespace.")
+    listener: Literal[""] | ObjectName = Field(
+        default="", description="The Gateway's listener, such as the one for HTTPS; if empty, each of them."
+    )
 
 
 class Route(PlatformReference):
@@ -73,8 +76,9 @@ class Amounts(PlatformReference):
 class Signing(PlatformReference):
     """The signature check of packages."""
 
-    public_key: Literal[""] | PublicKey = Field(
-        default="", description="PEM; only packages signed by its owner are served. Empty: no signature is checked."
+    public_key: Literal[""] | PublicKeys = Field(
+        default="",
+        description="PEM, one or more; only packages signed by an owner are served. Empty: no signature is checked.",
     )
 
 

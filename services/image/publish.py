@@ -1,8 +1,8 @@
 """Publishes an image that `make image` made: `python -m services.image.publish --record build/images/churn.json`.
 
 The image is pushed to the registry in its name, unless it is there, and signed there by digest; the package's bill of
-materials is attested. Only then does the record name the digest, so no release can name an unsigned image. Without
---key the signature is keyless, with the identity of the running workflow; for that cosign must be on the PATH.
+materials is attested. Only then does the record name the digest, so no release can name an unsigned image. The first
+signer of the environment (`k8s/envs/<env>/signers.yaml`) signs; --key names the file of a key that is in no KMS.
 No tag is moved, and a call that was broken off can be repeated.
 """
 
@@ -16,15 +16,15 @@ from components.errors import ComponentError, ImageRecordError
 from components.files import write_atomically
 from components.image.contents import ROOT
 from components.image.image_name import ImageName
-from components.image.image_signature import is_cosigns, is_signed, sign_image
+from components.image.image_signature import is_signed, sign_image
 from components.image.layout_folder import LayoutFolder
 from components.image.place import read_documents, write_image
 from components.image.record import BuiltImage, read_record, write_record
 from components.image.repository import ImageRepository, open_repository
 from components.image.server import SERVER_IMAGE
 from components.package.papers import materials_file
-from components.signing.key_place import check_key_place
-from components.signing.signer import public_pem
+from components.signing.keys import open_key, public_text
+from components.signing.signer_options import add_signer_options, chosen_key
 from services.image.engine import find_engine
 from services.image.errors import EngineError, ImageError
 from services.image.recipe import NOWHERE
@@ -34,9 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status is 1 when any part of publishing failed."""
     args = _parser().parse_args(arguments)
     try:
-        if args.key:
-            check_key_place(args.key)
-        reference = publish(args.record, args.out, args.key)
+        reference = publish(args.record, args.out, chosen_key(args))
     except (ComponentError, ImageError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -44,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def publish(record: Path, out: Path, key: Path | None) -> str:
+def publish(record: Path, out: Path, key: str | Path | None) -> str:
     """Pushes and signs the image of a record and adds its line to `<out>/published/checksums.txt`.
 
     Returns:
@@ -66,7 +64,7 @@ def publish(record: Path, out: Path, key: Path | None) -> str:
     return reference
 
 
-def _push(built: BuiltImage, record: Path, out: Path, key: Path | None) -> str:
+def _push(built: BuiltImage, record: Path, out: Path, key: str | Path | None) -> str:
     """Brings the image to its registry: from its layout if it has one, else from an engine's store; its digest."""
     name = ImageName.parse(f"{built.name}:{built.tag}")
     repository = open_repository(name)
@@ -83,7 +81,7 @@ def _push(built: BuiltImage, record: Path, out: Path, key: Path | None) -> str:
     return there or _push_from_engine(built, layout.folder, out / "images" / "publish.log")
 
 
-def _digest_there(built: BuiltImage, repository: ImageRepository, key: Path | None) -> str:
+def _digest_there(built: BuiltImage, repository: ImageRepository, key: str | Path | None) -> str:
     """The digest that the image's tag has in the registry; empty if there is no such tag.
 
     The same sources may have been built elsewhere to other bytes. These are taken only if `key` signed them, because
@@ -99,7 +97,7 @@ def _digest_there(built: BuiltImage, repository: ImageRepository, key: Path | No
     # With containerd's store, docker names an image by its manifest.
     if built.id in (image.id, digest):
         return digest
-    if key and not is_cosigns(key) and is_signed(ImageName.parse(f"{built.name}@{digest}"), public_pem(key)):
+    if key and is_signed(ImageName.parse(f"{built.name}@{digest}"), public_text(open_key(key))):
         return digest
     raise ImageError(
         f"{built.name}:{built.tag} is in its registry as {digest}, with other bytes than the image that was built here "
@@ -154,9 +152,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--record", type=Path, required=True, help="the record that `make image` wrote of the image")
-    parser.add_argument(
-        "--key", type=Path, help="private key, in PEM or made by cosign; by default the signature is keyless"
-    )
+    add_signer_options(parser)
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="folder of packages and records")
     return parser
 

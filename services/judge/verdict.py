@@ -54,6 +54,14 @@ def next_weight(weight: float, rollout: Rollout) -> float:
     return float(min(weight + rollout.step_weight, rollout.max_weight))
 
 
+def ramp(rollout: Rollout) -> list[float]:
+    """The weights of a rollout that is promoted, in percent, with promotion (100) as the last."""
+    weights = [next_weight(0.0, rollout)]
+    while weights[-1] < 100:
+        weights.append(next_weight(weights[-1], rollout))
+    return weights
+
+
 def judge(evidence: Evidence, rollout: Rollout, toward: float | None = None) -> Verdict:
     """Decides if the canary may get `toward` percent of traffic (by default the next weight), fails, or waits.
 

@@ -24,7 +24,9 @@ class Settings(ClosedModel):
     """One field for each variable: `CANARIO_LOG_DIR` sets `log_dir`."""
 
     package: Path = Field(description="Folder of the model package; the bento has its own baked in.")
-    public_key: str | None = Field(default=None, description="PEM: serve only packages that its private key signed.")
+    public_key: str | None = Field(
+        default=None, description="PEM, one key or several: serve only what one of them signed."
+    )
     service: str | None = Field(default=None, description="Label of the metrics; the contract's name if not set.")
     version: str = Field(default="1", pattern=r"^[\w.:-]{1,64}$", description="The model's version number.")
     workers: int = Field(default=1, ge=1, le=64, description="Serving processes that share the port.")

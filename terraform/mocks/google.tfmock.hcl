@@ -19,6 +19,30 @@ mock_data "google_storage_project_service_account" {
   }
 }
 
+mock_resource "google_kms_key_ring" {
+  defaults = {
+    id = "projects/example-project/locations/us-central1/keyRings/canario-staging"
+  }
+}
+
+mock_resource "google_kms_crypto_key" {
+  defaults = {
+    id = "projects/example-project/locations/us-central1/keyRings/canario-staging/cryptoKeys/images"
+  }
+}
+
+mock_resource "google_kms_crypto_key_version" {
+  defaults = {
+    name = "projects/example-project/locations/us-central1/keyRings/canario-staging/cryptoKeys/images/cryptoKeyVersions/1"
+  }
+}
+
+mock_data "google_kms_crypto_key_version" {
+  defaults = {
+    public_key = [{ algorithm = "EC_SIGN_P256_SHA256", pem = "-----BEGIN PUBLIC KEY-----" }]
+  }
+}
+
 mock_resource "google_iam_workload_identity_pool" {
   defaults = {
     name = "projects/1/locations/global/workloadIdentityPools/pool"

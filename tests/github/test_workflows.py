@@ -124,7 +124,8 @@ def test_a_training_runs_where_its_store_and_registry_are() -> None:
     commands = runs(job)
     asked = commands.index('make require NAMES="CLUSTER LOCATION REGISTRY SERVICE_ACCOUNT STORE"')
     trained = commands.index('make train-there SERVICE="$SERVICE"')
-    assert asked < trained < commands.index('make sign SERVICE="$SERVICE"')
+    signed, published = (commands.index(f'make {what} SERVICE="$SERVICE" ENV=staging') for what in ("sign", "publish"))
+    assert asked < trained < commands.index('make tools TOOLS="cosign helm"') < signed < published
     assert "train" not in {target for command in commands for target in called(command)}
     assert "MLFLOW" not in job["env"], "submit's default is MLflow's address for pods"
     given = {

@@ -41,10 +41,11 @@ KUBERNETES = (
     ("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding"),
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy"),
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding"),
+    ("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration"),
 )
 CUSTOM = (
-    *("Canary", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
-    *("GitRepository", "HelmRelease", "HelmRepository", "Kustomization"),
+    *("Canary", "Gateway", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
+    *("GitRepository", "HelmRelease", "HelmRepository", "Kustomization", "ImageValidatingPolicy"),
 )
 #: What says something about a value.
 KEPT = ("type", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "format")

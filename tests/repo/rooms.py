@@ -22,7 +22,8 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
     "services": ("telemetry", "model_server", "judge", "image", "signing"),
     "services.judge": (
         "errors", "log", "webhook", "rollout_end", "evidence", "statistics", "lost_finding", "findings", "headline",
-        "verdict", "shadow", "judge", "metrics", "decisions", "actions", "server", "simulate", "plan", "__main__",
+        "verdict", "exposure", "shadow", "judge", "metrics", "decisions", "actions", "server", "simulate", "plan",
+        "__main__",
     ),
     "k8s": (
         "errors", "report", "cluster", "rendering", "release", "deploy", "platform", "training",

@@ -10,14 +10,21 @@ from typing import Any
 import pytest
 import yaml
 
+from components.signing.signers import read_signers
 from terraform.commands import CloudError, outputs
 from terraform.hand_over import hand_over, write_registries, write_values
 from tests.repo.tree import ROOT
 
+PUBLIC = """-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEun5GnF5got4+EV9aDQaQDTEgeKKy
+i+hzSt5iOq68OLmtQsUfMzSf3v06L7itNnaunj51fPO2EaEFm5cl+IkW7Q==
+-----END PUBLIC KEY-----
+"""
 HANDED = {
     "cluster": {"name": "canario-staging", "location": "us-central1", "account": "example-project"},
     "repository": "us-central1-docker.pkg.dev/example-project/canario-staging",
     "signatures": "us-central1-docker.pkg.dev/example-project/canario-staging-signatures/images",
+    "signers": [{"name": "kms-first", "kms": "gcpkms://projects/p", "key": PUBLIC}],
     "canario": {"mlflow": {"enabled": True}},
     "mlflow_secret": {"MLFLOW_BACKEND_STORE_URI": "postgresql://mlflow@10.0.0.5:5432/mlflow?sslmode=require"},
     "database_secret": "canario-staging-database",
@@ -44,7 +51,7 @@ class Programs:
         if command[:4] == ["gcloud", "secrets", "versions", "access"]:
             assert command[4:] == ["latest", "--secret=canario-staging-database", "--project=example-project"]
             return "topsecret"
-        if "--filename" in command:
+        if "--filename" in command and command[-1].endswith(".json"):
             self.applied = json.loads(Path(command[-1]).read_text())
         return ""
 
@@ -56,6 +63,7 @@ def root(tmp_path: Path) -> Path:
     (folder / "configs").mkdir(parents=True)
     config = ROOT / "k8s" / "envs" / "staging" / "configs" / "kustomization.yaml"
     (folder / "configs" / "kustomization.yaml").write_text(config.read_text())
+    (folder / "signers.yaml").write_text((ROOT / "k8s" / "envs" / "staging" / "signers.yaml").read_text())
     return tmp_path
 
 
@@ -79,7 +87,7 @@ def test_cluster_namespaces_and_secret_come_in_this_order(root: Path) -> None:
     asked = ["--project", "example-project", "--location", "us-central1", "--dns-endpoint"]
     assert told.pop(0) == "gcloud auth configure-docker us-central1-docker.pkg.dev --quiet"
     assert told[0].split() == ["gcloud", "container", "clusters", "get-credentials", "canario-staging", *asked]
-    assert ["--kustomize" in line for line in told] == [False, False, True, False, False]
+    assert ["namespaces.yaml" in line for line in told] == [False, False, True, False, False]
     assert told[3].startswith("gcloud secrets versions access latest")
     assert "--filename" in told[-1]
 
@@ -108,6 +116,17 @@ def test_another_cluster_is_left_alone(root: Path, other: str) -> None:
     with pytest.raises(CloudError, match="which is not canario-staging"):
         hand_over("staging", root, programs)
     assert not any("apply" in line for line in programs.commands)
+
+
+def test_who_signs_is_written_and_what_people_wrote_stays(root: Path) -> None:
+    folder = root / "k8s" / "envs" / "staging"
+    hand_over("staging", root, Programs())
+    signers = read_signers(folder)
+    assert [(one.name, one.kms, one.key) for one in signers.signers] == [("kms-first", "gcpkms://projects/p", PUBLIC)]
+    assert (folder / "signers.yaml").read_text().startswith("# Who signs what runs here")
+    broken = [{"name": "kms-first", "kms": "gcpkms://projects/p", "key": "none"}]
+    with pytest.raises(CloudError, match="is no public key in PEM"):
+        hand_over("staging", root, Programs(HANDED | {"signers": broken}))
 
 
 def test_handing_over_again_changes_nothing_people_wrote(root: Path) -> None:
@@ -155,7 +174,7 @@ def test_each_environment_has_a_place_for_its_registry(environment: str, tmp_pat
     (tmp_path / "kustomization.yaml").write_text((folder / "kustomization.yaml").read_text())
     for name in ("first", "second"):
         write_registries(tmp_path, f"registry.example/{name}", f"registry.example/{name}-signatures/images")
-    (patch,) = yaml.safe_load((tmp_path / "kustomization.yaml").read_text())["patches"]
+    (_, patch) = yaml.safe_load((tmp_path / "kustomization.yaml").read_text())["patches"]
     assert yaml.safe_load(patch["patch"]) == [
         {"op": "replace", "path": "/metadata/annotations/canario~1registry", "value": "registry.example/second"},
         {

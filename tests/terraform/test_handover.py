@@ -21,6 +21,7 @@ HANDED = {
     "signatures": "registry.local/canario-signatures/images",
     "database": {"address": "10.0.0.5", "secret": "canario-staging-database"},
     "mlflow": {"artifacts": "gs://example/mlflow", "annotations": {"example.com/account": "mlflow"}},
+    "signers": [{"name": "kms-first", "kms": "gcpkms://projects/p", "key": "-----BEGIN PUBLIC KEY-----"}],
     "pools": ["cpu"],
 }
 

@@ -25,6 +25,7 @@ from components.spec.quantities import requests_a_second, seconds
 from components.spec.reading.loading import load_spec
 from components.spec.traffic_settings import TRAFFIC_SETTINGS
 from services.judge.errors import PlanError, SourceError
+from services.judge.plan.before import shadow_figures, shadow_words
 from services.judge.plan.changes import propositions, weigh
 from services.judge.plan.figures import Planner, fits
 from services.judge.plan.playing import AssumedTraffic
@@ -48,7 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
     except (SpecError, PlanError, SourceError) as error:
         print(f"make plan: {error}", file=sys.stderr)
         return WRONG
-    return _tell(Console(), spec.name, planner, source)
+    rollout = _asked(spec, options.traffic)
+    shadow = shadow_figures(rollout, planner.traffic, planner.rollouts, planner.seed) if rollout.shadow_first else None
+    found = _tell(Console(), spec.name, planner, source)
+    if shadow is None:
+        return found
+    Console().print(f"\n{shadow_words(shadow, planner.traffic.rate, rollout)}")
+    return found if shadow.fits else DOES_NOT_FIT
 
 
 def _tell(console: Console, service: str, planner: Planner, source: str) -> int:
@@ -78,10 +85,16 @@ def _planner(spec: Spec, options: argparse.Namespace) -> tuple[Planner, str]:
     return Planner(_rollout(spec, options.traffic), traffic, options.rollouts, options.seed), source
 
 
-def _rollout(spec: Spec, setting: str | None) -> Rollout:
+def _asked(spec: Spec, setting: str | None) -> Rollout:
+    """The rollout's settings: the spec's, or a named one."""
     if setting is not None and setting not in TRAFFIC_SETTINGS:
         raise PlanError(f"TRAFFIC={setting} is no setting; allowed are {' and '.join(TRAFFIC_SETTINGS)}")
-    rollout = TRAFFIC_SETTINGS[setting] if setting else spec.rollout
+    return TRAFFIC_SETTINGS[setting] if setting else spec.rollout
+
+
+def _rollout(spec: Spec, setting: str | None) -> Rollout:
+    """What the canary is judged by."""
+    rollout = _asked(spec, setting)
     if spec.rollout.strategy in ("shadow", "basic"):
         raise PlanError(f"{spec.name}: a canary is planned, and rollout.strategy is {spec.rollout.strategy}")
     return canary_rollout(rollout) if rollout.shadow_first else rollout

@@ -10,6 +10,7 @@ import numpy as np
 
 from components.spec.contract import Rollout
 from components.spec.traffic_settings import weight_count
+from services.judge.exposure import exposure_bound
 from services.judge.plan.judging import LABELS, LATENCY, LOOKS_LEFT_OUT, PlannedSignal, is_possible, planned_signals
 from services.judge.plan.playing import (
     FAILED,
@@ -38,7 +39,8 @@ class RowFigures:
     """One canary: equal to the champion (`times` 0), or worse by so many margins of a signal.
 
     `requests` (of both versions) and `seconds` until it is promoted, or its harm called: median and 90 %. So is
-    `exposure`: the canary's requests until then, times its excess. Numbers are infinite where it does not end.
+    `exposure`: the canary's requests until then, times its excess; `exposed_at_most` is its bound before the deadline.
+    Numbers are infinite where it does not end.
     `in_time` is the share of rollouts that end so before the deadline, `otherwise` the share of those that ended
     which ended the other way.
     `least_rate`, in requests a second, is the one at which 90 % end in time; None where no rate would do. `signal`
@@ -51,6 +53,7 @@ class RowFigures:
     requests: tuple[float, float]
     seconds: tuple[float, float]
     exposure: tuple[float, float]
+    exposed_at_most: float
     in_time: float
     otherwise: float
     least_rate: float | None
@@ -113,9 +116,17 @@ class Planner:
         return RowFigures(
             signal, question.times, seconds.size, _quantiles(_ended(question, played, played.requests)),
             _quantiles(seconds), _quantiles(_ended(question, played, played.canary_requests * excess)),
+            self._exposed_at_most(question),
             float(np.mean(seconds <= self.deadline_seconds)),
             _share_of_ended(played, PROMOTED if excess else FAILED), least,
         )  # fmt: skip
+
+    def _exposed_at_most(self, question: Question) -> float:
+        """The bound of the exposure, in requests of all callers until the deadline."""
+        if question.signal is None or not question.times:
+            return 0.0
+        part = exposure_bound(self.rollout, question.signal.name, question.signal.margin, question.excess)
+        return part * self.traffic.rate * self.deadline_seconds
 
     def is_in_time(self, question: Question, part: float) -> bool:
         """Whether nine in ten rollouts end within this part of the deadline."""

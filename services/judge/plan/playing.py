@@ -16,7 +16,7 @@ from services.judge.plan.judging import LABELS, LATENCY, LOOKS_LEFT_OUT, Planned
 from services.judge.simulate.world import SimulatedVersion, answer
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import LOST
-from services.judge.verdict import next_weight
+from services.judge.verdict import ramp
 
 #: A look is left out while the time since the one before is less than this part of the whole: what comes after
 #: so long changes little from one look to the next. Times are a little too long for it: harm's by some 7 %.
@@ -66,14 +66,6 @@ class PlayedRollouts:
     def until(self, fate: int, numbers: Array) -> Array:
         """The numbers of the rollouts with this end; infinite for the others."""
         return np.where(self.fate == fate, numbers, np.inf)
-
-
-def ramp(rollout: Rollout) -> list[float]:
-    """The weights of a rollout that is promoted, in percent, with promotion (100) as the last."""
-    weights = [next_weight(0.0, rollout)]
-    while weights[-1] < 100:
-        weights.append(next_weight(weights[-1], rollout))
-    return weights
 
 
 def label_age_seconds(rollout: Rollout, traffic: AssumedTraffic) -> float:

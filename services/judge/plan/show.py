@@ -16,6 +16,7 @@ from services.judge.plan.changes import ChangeFigures
 from services.judge.plan.figures import HARMS, Planner, RowFigures, fits
 from services.judge.plan.judging import LABELS, is_shadow_first
 from services.judge.plan.playing import AssumedTraffic
+from services.judge.statistics.lost import SURELY
 
 _NONE = "–"  # noqa: RUF001 -- a dash for no number
 _TWICE = 2.0
@@ -103,6 +104,20 @@ def _table(title: str) -> Table:
     return Table(title=title, box=box.SIMPLE, show_edge=False, pad_edge=False, title_justify="left")
 
 
+def exposure_words(rows: Sequence[RowFigures], rollout: Rollout) -> str:
+    """What callers meet at most of harm of twice the margin, by signal; empty if no row tells of it."""
+    told = [f"{count_text(row.exposed_at_most)} {_EXPOSED[row.signal.name]}"
+            for row in rows if row.signal and row.times == _TWICE]  # fmt: skip
+    if not told:
+        return ""
+    return (
+        f"Until the deadline, callers meet at most (harm of {_TWICE:g} x the margin): {', '.join(told)}. Except in"
+        f" {_percent(rollout.false_alarm)} of rollouts, harm from the start gets no weight, after the first, at which"
+        f" share x excess is beyond the margin (of lost requests, {_percent(SURELY)}). Harm that begins later stays at"
+        " the weight at which it begins."
+    )
+
+
 def assumptions(planner: Planner, source: str) -> str:
     """Under which assumptions the figures hold."""
     traffic, rollout = planner.traffic, planner.rollout
@@ -143,6 +158,8 @@ def print_plan(console: Console, service: str, planner: Planner, rows: Sequence[
         console.print(late)
     console.print()
     console.print(figures_table(rows, planner.rollout))
+    console.print()
+    console.print(exposure_words(rows, planner.rollout))
     console.print()
     console.print(assumptions(planner, source), style="dim")
 

@@ -55,8 +55,19 @@ def claims(
             Claim("... with ample traffic: not failed", _worst(ample, "undecided"), 0.05),
             Claim("... with ample traffic: part of the deadline", _worst(ample, "median_look_share"), _LONG_BEFORE),
         ]  # fmt: skip
-    made += [*_late_harm(rows), *_worlds(played), *_families(families), _every_request(every)]
+    made += [*_exposure(rows, played), *_late_harm(rows), *_worlds(played), *_families(families), _every_request(every)]
     return [*made, *_against_thresholds(contests)]
+
+
+def _exposure(rows: Sequence[PlanRow], played: Sequence[WorldRow]) -> list[Claim]:
+    """Claims that callers meet no more harm than `exposure` bounds."""
+    harmful = [row for row in rows if row.excess > 1 and not row.late]
+    beyond = max((surely_above(int(row.beyond), row.rollouts) for row in harmful), default=1.0)
+    exposed = max((row.exposed_part for row in played if row.harmful), default=math.inf)
+    return [
+        Claim("share x excess beyond the margin, from the second weight on: surely in", beyond, _PROMOTED_LIMIT),
+        Claim("scraped: what callers met, as a part of its bound", exposed, 1.0),
+    ]
 
 
 def _families(families: Sequence[FamilyRow]) -> list[Claim]:

@@ -15,8 +15,8 @@ _SWING = 0.5
 #: A burst lasts so many seconds of each minute, with so many times the traffic.
 _BURST_SECONDS, _BURST = 3, 5.0
 _FAILS_SECONDS = 5
-#: A replica whose node fails is dead for so long, once in so many seconds.
-_DEAD_SECONDS, _DIES_SECONDS = 20, 300
+#: A replica's node fails at this second, and the replica is dead for so long.
+_DIES_AT, _DEAD_SECONDS = 150, 20
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Operations:
     have one to three times their replicas as the load swings. One replica of the canary is not ready for
     `unready` seconds from the second 100 on. With `bursts`, callers come in bursts. At the second `fails_at` something
     fails that both sides need, and everybody gets errors for five seconds. The first replica of the side `killed` dies
-    now and then, and the gateway goes on to send it requests until it is back.
+    once, and the gateway goes on to send it requests until it is back.
     """
 
     clocks: float = 0.0
@@ -67,7 +67,6 @@ class Operations:
 
 def _kill(now: int, replica: SimulatedReplica) -> None:
     """Ends a replica without a warning, and starts it anew."""
-    died_ago = now % _DIES_SECONDS - _DIES_SECONDS // 2
-    replica.dead = 0 <= died_ago < _DEAD_SECONDS
+    replica.dead = 0 <= now - _DIES_AT < _DEAD_SECONDS
     if replica.dead:
         replica.starts_anew()

@@ -59,7 +59,7 @@ def pairs_rows(rollouts: int, seed: int) -> list[PairsRow]:
     unpaired = next(signal for signal in judged_signals(harm, _FALSE_ALARM, None) if signal.name == "label_loss")
     rows = []
     for kind, excess in (("as good: promoted", 0.0), ("twice the margin worse: failed", 2.0)):
-        ours, theirs = _versions(rng, excess * _MARGIN)
+        pairs = simulated_pairs(rng, excess * _MARGIN)
 
         def pairs_end(counts: Array, excess: float = excess) -> Array:
             needed = paired.false_alarm if excess else _FALSE_ALARM
@@ -71,9 +71,9 @@ def pairs_rows(rollouts: int, seed: int) -> list[PairsRow]:
             arms = [Arms(_WEIGHT, canary, champion)]
             return np.asarray(is_harm(unpaired, arms) if excess else is_safe(unpaired, arms, 1.0, _FALSE_ALARM))
 
-        losses = np.array(BRIER_LOSSES)
-        differences = _interpolated(losses[theirs] - losses[ours], np.array(paired.values))
-        sides = np.stack([_interpolated(losses[side], np.array(unpaired.values)) for side in (theirs, ours)])
+        ours, theirs = pairs.losses
+        differences = interpolated(theirs - ours, np.array(paired.values))
+        sides = np.stack([interpolated(side, np.array(unpaired.values)) for side in (theirs, ours)])
         rows.append(
             PairsRow(
                 kind,
@@ -101,18 +101,23 @@ def pairs_table(rows: list[PairsRow]) -> Table:
     return table
 
 
-def _versions(rng: np.random.Generator, excess: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """For many requests the champion's and the new version's losses, as places in `BRIER_LOSSES`.
+@dataclass(frozen=True)
+class SimulatedPairs:
+    """Many requests that both versions answered: the champion's score bins and losses, and the new version's."""
 
-    A version that is worse answers a part of the requests with the score of another one.
-    """
+    bins: tuple[NDArray[np.intp], NDArray[np.intp]]
+    losses: tuple[Array, Array]
+
+
+def simulated_pairs(rng: np.random.Generator, excess: float) -> SimulatedPairs:
+    """Pairs of a new version whose mean loss is higher by `excess`: it answers a part with the score of another one."""
     odds = rng.normal(*_ODDS, _REQUESTS)
     positive = rng.random(_REQUESTS) < 1 / (1 + np.exp(-odds))
     ours, theirs = (_bins(odds + rng.normal(0, _ERROR, _REQUESTS)) for _ in range(2))
     others, losses = rng.permutation(theirs), np.array(BRIER_LOSSES)
     whole = (losses[2 * others + positive] - losses[2 * theirs + positive]).mean()
     theirs = np.where(rng.random(_REQUESTS) < excess / whole, others, theirs)
-    return 2 * ours + positive, 2 * theirs + positive
+    return SimulatedPairs((ours, theirs), (losses[2 * ours + positive], losses[2 * theirs + positive]))
 
 
 def _bins(odds: Array) -> NDArray[np.intp]:
@@ -120,7 +125,7 @@ def _bins(odds: Array) -> NDArray[np.intp]:
     return bins
 
 
-def _interpolated(differences: Array, grid: Array) -> Array:
+def interpolated(differences: Array, grid: Array) -> Array:
     """How many requests count for each value of the grid, as a server counts them."""
     low = np.clip(np.searchsorted(grid, differences, side="right") - 1, 0, len(grid) - 2)
     upper = (differences - grid[low]) / (grid[low + 1] - grid[low])

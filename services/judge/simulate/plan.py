@@ -8,6 +8,8 @@ from typing import get_args
 
 import numpy as np
 
+from components.spec.contract import Harm, Rollout
+from services.judge.exposure import largest_share
 from services.judge.simulate.processes import pool
 from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, SimulatedOutcome, play
 from services.judge.simulate.worlds import WorldRow, play_world, worlds
@@ -30,7 +32,8 @@ class PlanRow:
 
     Requests are the canary's until the decision; infinite for a rollout without a decision. `late` means that the
     canary was good at first. `harm_missed` is the number of requests that met the harm before the canary was
-    promoted all the same; in 1 % of all rollouts it is more.
+    promoted all the same; in 1 % of all rollouts it is more. `beyond` is the number of rollouts in which a canary that
+    was harmful from the start got a weight at which its share x excess is beyond the margin, the first weight aside.
     """
 
     name: str
@@ -47,6 +50,7 @@ class PlanRow:
     enough: float | None
     late: bool = False
     harm_missed: float = 0.0
+    beyond: float = 0
 
 
 def plan(rollouts: int, *, short: bool = False) -> list[tuple[Case, int]]:
@@ -124,11 +128,22 @@ def summarise(outcomes: list[SimulatedOutcome]) -> PlanRow:
         enough=float(np.median(needed)) if needed else None,
         late=bool(case.above or case.after),
         harm_missed=_quantile(np.concatenate([_missed(outcome) for outcome in outcomes]), 0.99),
+        beyond=sum(_beyond(outcome) for outcome in outcomes),
     )  # fmt: skip
 
 
 def _missed(outcome: SimulatedOutcome) -> Array:
     return np.where(outcome.fate == PROMOTED, outcome.harmed_requests, 0.0)
+
+
+def _beyond(outcome: SimulatedOutcome) -> int:
+    case = outcome.case
+    if case.signal is None or case.above or case.after:
+        return 0
+    margin = Harm().margins()[case.signal] or 0.0
+    rollout = Rollout(step_weight=case.step_weight, max_weight=case.max_weight)
+    share = largest_share(rollout, case.signal, margin, case.excess * margin)
+    return int(np.sum(outcome.largest_weight > 100 * share + 1e-9))
 
 
 def _quantile(numbers: Array, part: float) -> float:

@@ -14,7 +14,7 @@ from services.judge.simulate.world import SimulatedVersion, answer, champion, dr
 from services.judge.statistics.assess import is_harm, is_safe, is_safe_alone, observations_needed, stack_arms
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import Signal, SignalName, judged_signals
-from services.judge.verdict import next_weight
+from services.judge.verdict import ramp
 
 #: The hold-out's result: the two versions score alike, within this standard error.
 HOLDOUT = HoldoutShift((0.0,) * BINS, (0.003,) * BINS)
@@ -47,7 +47,8 @@ class SimulatedOutcome:
     """The outcomes of a case: arrays with one element for each rollout.
 
     `fate` is PROMOTED, FAILED or WAITING (the deadline passed); `canary_requests` and `look` say when, and
-    `harmed_requests` is the number of canary requests that the harm could have met until then.
+    `harmed_requests` is the number of canary requests that the harm could have met until then. `largest_weight` is the
+    largest weight that the canary got, in percent.
     `enough` is about how many canary requests would have been enough where the deadline passed.
     """
 
@@ -57,6 +58,7 @@ class SimulatedOutcome:
     look: NDArray[np.int64]
     enough: float | None
     harmed_requests: Array
+    largest_weight: Array
 
 
 @dataclass
@@ -83,7 +85,7 @@ def play(case: Case, rollouts: int, seed: int, false_alarm: float = 0.01) -> Sim
     rng = np.random.default_rng(seed)
     rollout = Rollout(step_weight=case.step_weight, max_weight=case.max_weight, false_alarm=false_alarm, harm=Harm())
     signals = [s for s in judged_signals(rollout.harm, false_alarm, HOLDOUT) if case.signal in (None, s.name)]
-    weights = _ramp(rollout)
+    weights = ramp(rollout)
     state = _start(len(weights) - 1, rollouts)
     for look in range(case.looks):
         active = np.flatnonzero(state.fate == WAITING)
@@ -93,14 +95,6 @@ def play(case: Case, rollouts: int, seed: int, false_alarm: float = 0.01) -> Sim
         for step in np.unique(state.step[active]):
             _decide(state, active[state.step[active] == step], int(step), weights, signals, false_alarm, case.looks)
     return _outcome(case, state, weights, signals, false_alarm)
-
-
-def _ramp(rollout: Rollout) -> list[float]:
-    """The weights of a rollout that never fails, including promotion (100)."""
-    weights = [next_weight(0.0, rollout)]
-    while weights[-1] < 100:
-        weights.append(next_weight(weights[-1], rollout))
-    return weights
 
 
 def _start(weights: int, rollouts: int) -> _State:
@@ -204,5 +198,6 @@ def _outcome(
             needed.append(observations_needed(signal, strata, false_alarm))
     known = [number for number in needed if number is not None]
     return SimulatedOutcome(
-        case, state.fate, state.canary_requests, state.look, max(known) if known else None, state.harmed_requests
-    )
+        case, state.fate, state.canary_requests, state.look, max(known) if known else None, state.harmed_requests,
+        np.array(weights)[state.step + (state.fate == PROMOTED)],
+    )  # fmt: skip

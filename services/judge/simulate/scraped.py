@@ -76,11 +76,15 @@ class ScrapedCase:
 
 @dataclass(frozen=True)
 class ScrapedOutcome:
-    """The end of one rollout: its fate, its seconds, and how many of the canary's requests met the harm."""
+    """The end of one rollout: its fate, its seconds, and how many of the canary's requests met the harm.
+
+    `begun_at` is the weight at which the harm began, 0 if it was there from the start.
+    """
 
     fate: int
     seconds: int
     harmed_requests: int
+    begun_at: float
 
 
 class _Traffic:
@@ -97,7 +101,7 @@ class _Traffic:
         self._weight_phase, self._gateway_phase = (int(rng.integers(case.scrape_seconds)) for _ in range(2))
         self._series, self._cold, self._raised_at = Series(), case.cold, 0
         self._outage_at = int(rng.integers(60, 240))
-        self.weight, self.now, self.harmed_requests = 0.0, 0, 0
+        self.weight, self.now, self.harmed_requests, self.begun_at = 0.0, 0, 0, 0.0
 
     async def follow(self, subject: Subject, rollout: Rollout) -> None:
         """There is one subject."""
@@ -122,6 +126,8 @@ class _Traffic:
         requests = int(self._rng.poisson(self._case.requests_a_second * operations.load(self.now)))
         to_canary = int(self._rng.binomial(requests, self.weight / 100))
         harmful = self._case.harmful and self.weight > self._case.above and self.now > self._case.after_seconds
+        if harmful and not self.harmed_requests and (self._case.above or self._case.after_seconds):
+            self.begun_at = self.weight
         self.harmed_requests += to_canary * harmful
         broken = 0 if 0 <= self.now - self._outage_at < _OUTAGE_SECONDS else None
         self._champion.second(
@@ -192,8 +198,8 @@ async def _play(case: ScrapedCase, rollout: Rollout, rng: np.random.Generator) -
                 traffic.second()
             fate = await _look(flagger, traffic, rollout)
             if fate != WAITING:
-                return ScrapedOutcome(fate, traffic.now, traffic.harmed_requests)
-    return ScrapedOutcome(WAITING, traffic.now, traffic.harmed_requests)
+                return ScrapedOutcome(fate, traffic.now, traffic.harmed_requests, traffic.begun_at)
+    return ScrapedOutcome(WAITING, traffic.now, traffic.harmed_requests, traffic.begun_at)
 
 
 async def _look(flagger: httpx.AsyncClient, traffic: _Traffic, rollout: Rollout) -> int:

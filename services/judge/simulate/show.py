@@ -123,12 +123,18 @@ def _worlds(played: Sequence[WorldRow]) -> Table:
     for name in ("canary", "requests a second", "seconds a scrape", "rollouts", "promoted", "failed", "median seconds"):
         table.add_column(name, justify="left" if name == "canary" else "right", no_wrap=True)
     table.add_column("exposure", justify="right")
+    table.add_column("of its bound", justify="right")
     for row in played:
         table.add_row(
             row.case.name, f"{row.case.requests_a_second:,}", f"{row.case.scrape_seconds}", f"{row.rollouts:,}",
             f"{row.promoted:,}", f"{row.failed:,}", _count(row.median_seconds), _count(row.exposure),
+            _percent(row.exposed_part) if row.harmful else "",
         )  # fmt: skip
-    table.caption = "Exposure: failures beyond the champion's that callers met, in all but 1 % of the rollouts."
+    table.caption = (
+        "Exposure: the canary's requests under harm x its excess, in all but 1 % of the rollouts. Its bound: all"
+        " requests until the deadline x the excess x the largest weight at which share x excess is within the margin,"
+        " or the first weight, or the one at which the harm began."
+    )
     return table
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import beta
 
-from components.spec.contract import Harm
+from components.spec.contract import Harm, Rollout
+from services.judge.exposure import exposure_bound
 from services.judge.simulate.callers import CanaryFault
 from services.judge.simulate.fleet import LabelDelays
 from services.judge.simulate.operations import Operations
 from services.judge.simulate.rollouts import FAILED, PROMOTED
 from services.judge.simulate.scraped import ScrapedCase, ScrapedOutcome, play_scraped
+from services.judge.statistics.signals import LOST, SignalName
 
 _RATES, _SCRAPES = (100, 1000), (2, 15, 30)
 _USUAL_RATE, _USUAL_SCRAPE = 100, 15
@@ -31,6 +33,8 @@ _LABELS = (
     ("equal, negative labels after 5 minutes and positive ones after 20", LabelDelays(300, 1200), 0.0),
     ("twice the loss's margin, negative labels after 5 minutes, positive after 20", LabelDelays(300, 1200), 2.0),
 )
+#: Seconds until labels come that are soon back.
+_SOON = LabelDelays(60, 90)
 #: Name, and what is wrong with the canary.
 _MOVED: tuple[tuple[str, CanaryFault], ...] = (
     ("better, callers moved by half a deviation", ""),
@@ -42,7 +46,8 @@ _MOVED: tuple[tuple[str, CanaryFault], ...] = (
 class WorldRow:
     """What became of the rollouts of one world.
 
-    `exposure` is the number of errors beyond the champion's that callers met, in all but 1 % of the rollouts.
+    `exposure` is the harm that callers met, their requests x the excess, in all but 1 % of the rollouts; `exposed_part`
+    is the same as a part of its bound.
     """
 
     case: ScrapedCase
@@ -51,6 +56,7 @@ class WorldRow:
     failed: int
     median_seconds: float
     exposure: float
+    exposed_part: float = 0.0
 
     @property
     def harmful(self) -> bool:
@@ -65,7 +71,8 @@ class WorldRow:
 
 def worlds() -> list[ScrapedCase]:
     """Every world, some of them at several rates and times between scrapes."""
-    return [*_late(), *_late_labels(), *_lost(), *_given_up(), *_slow_starts(), *_outages(), *_moved()]
+    early = [*_late(), *_late_answers(), *_late_labels(), *_lost(), *_given_up()]
+    return [*early, *_slow_starts(), *_outages(), *_moved()]
 
 
 def _late() -> Iterator[ScrapedCase]:
@@ -74,6 +81,18 @@ def _late() -> Iterator[ScrapedCase]:
         for scrape in _SCRAPES:
             for name, excess, above, after in _LATE:
                 yield ScrapedCase(name, "error_ratio", excess, rate, scrape, above, after)
+
+
+def _late_answers() -> Iterator[ScrapedCase]:
+    """A canary whose scores move, or whose answers get worse, after it was good at first."""
+    answers: tuple[tuple[str, SignalName, LabelDelays | None], ...] = (
+        ("scores moved", "score_shift", None), ("worse by the labels", "label_loss", _SOON),
+    )  # fmt: skip
+    for name, signal, delays in answers:
+        kinds = ((f"{name} by twice the margin above 10 % of the traffic", 2.0, 10.0, 0.0),
+                 (f"{name} by four times the margin from 2 minutes after the start", 4.0, 0.0, 120.0))  # fmt: skip
+        for kind, excess, above, after in kinds:
+            yield ScrapedCase(kind, signal, excess, _USUAL_RATE, _USUAL_SCRAPE, above, after, delays=delays)
 
 
 def _late_labels() -> Iterator[ScrapedCase]:
@@ -101,9 +120,9 @@ def _given_up() -> Iterator[ScrapedCase]:
     for rate in _RATES:
         yield ScrapedCase("1 % of the canary's requests time out at the gateway", "error_ratio", 0.0, rate,
                           _USUAL_SCRAPE, lost=0.01, replicas=2, told=True)  # fmt: skip
-    cases = (("equal, one of the champion's replicas dies every 5 minutes", "champion", 0.0),
-             ("equal, one of the canary's replicas dies every 5 minutes", "canary", 0.0),
-             ("1 % time out at the gateway, one of the champion's replicas dies", "champion", 0.01))  # fmt: skip
+    cases = (("equal, one of the champion's replicas dies for 20 s", "champion", 0.0),
+             ("equal, one of the canary's replicas dies for 20 s", "canary", 0.0),
+             ("1 % time out at the gateway, a replica of the champion dies", "champion", 0.01))  # fmt: skip
     for name, side, lost in cases:
         yield ScrapedCase(name, "error_ratio", 0.0, _USUAL_RATE, _USUAL_SCRAPE, lost=lost, replicas=3,
                           told=True, operations=Operations(killed=side))  # fmt: skip
@@ -144,11 +163,22 @@ def summarise_world(case: ScrapedCase, outcomes: Sequence[ScrapedOutcome]) -> Wo
     """Counts the fates of a world's rollouts."""
     fates = [outcome.fate for outcome in outcomes]
     excess = case.excess * (Harm().margins()[case.signal] or 0.0) + case.lost
-    met = [outcome.harmed_requests * excess for outcome in outcomes]
+    met = np.array([outcome.harmed_requests * excess for outcome in outcomes])
+    at_most = np.array([_exposed_at_most(case, excess, outcome.begun_at) for outcome in outcomes])
     return WorldRow(
         case, len(outcomes), fates.count(PROMOTED), fates.count(FAILED),
         float(np.median([outcome.seconds for outcome in outcomes])), float(np.quantile(met, 0.99, method="higher")),
+        float(np.quantile(met / np.maximum(at_most, 1e-9), 0.99, method="higher")),
     )  # fmt: skip
+
+
+def _exposed_at_most(case: ScrapedCase, excess: float, begun_at: float) -> float:
+    """The bound of what callers meet until the deadline, in requests x excess."""
+    rollout = Rollout()
+    signal = LOST if case.lost and not case.told else case.signal
+    margin = Harm().margins()[signal] or 0.0
+    part = exposure_bound(rollout, signal, margin, excess, begun_at)
+    return part * case.requests_a_second * rollout.deadline_minutes * 60
 
 
 def surely_above(count: int, rollouts: int, confidence: float = 0.99) -> float:

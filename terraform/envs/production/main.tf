@@ -28,6 +28,7 @@ module "platform" {
   region                    = local.sizes.region
   pools                     = local.sizes.pools
   database                  = local.sizes.database
+  signing                   = var.signing
   control_plane             = var.control_plane
   database_password         = var.database_password
   database_password_version = var.database_password_version

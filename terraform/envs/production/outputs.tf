@@ -13,6 +13,11 @@ output "signatures" {
   value       = module.platform.signatures
 }
 
+output "signers" {
+  description = "Who signs what runs here: k8s/envs/<env>/signers.yaml."
+  value       = module.platform.signers
+}
+
 output "canario" {
   description = "Values of the chart canario: k8s/envs/<env>/canario.yaml."
   value       = module.platform.canario

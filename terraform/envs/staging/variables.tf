@@ -41,6 +41,15 @@ variable "control_plane" {
   default = {}
 }
 
+variable "signing" {
+  description = "Versions of the key that signs, the one that signs first, and who may sign with it."
+  type = object({
+    versions = optional(list(string), ["first"])
+    signers  = optional(set(string), [])
+  })
+  default = {}
+}
+
 variable "deletion_protection" {
   description = "False only in the apply before a destroy."
   type        = bool

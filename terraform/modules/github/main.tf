@@ -10,10 +10,10 @@ locals {
     # Brings releases to the cluster.
     deploy = ["roles/container.developer"]
     # Reads everything, to compare it with the code.
-    plan = ["roles/viewer", "roles/iam.securityReviewer"]
+    plan = ["roles/viewer", "roles/iam.securityReviewer", "roles/cloudkms.publicKeyViewer"]
     # Makes everything that is in terraform/modules. It gives rights, too, so it is as good as an owner: reviewers decide.
     apply = [
-      "roles/artifactregistry.admin", "roles/cloudsql.admin", "roles/compute.networkAdmin", "roles/container.admin",
+      "roles/artifactregistry.admin", "roles/cloudkms.admin", "roles/cloudkms.publicKeyViewer", "roles/cloudsql.admin", "roles/compute.networkAdmin", "roles/container.admin",
       "roles/iam.roleAdmin", "roles/iam.serviceAccountAdmin", "roles/iam.serviceAccountUser",
       "roles/iam.workloadIdentityPoolAdmin", "roles/resourcemanager.projectIamAdmin", "roles/secretmanager.admin",
       "roles/servicenetworking.networksAdmin", "roles/storage.admin",
@@ -24,6 +24,7 @@ locals {
   connects        = toset(setintersection(keys(var.environments), ["training"]))
   keeps_artifacts = toset(setintersection(keys(var.environments), ["training"]))
   pushes_images   = toset(setintersection(keys(var.environments), ["training", "release"]))
+  signs           = toset(setintersection(keys(var.environments), ["training"]))
   reads_state     = toset(setintersection(keys(var.environments), ["plan"]))
   reads_password  = toset(setintersection(keys(var.environments), ["plan", "apply"]))
 }
@@ -44,6 +45,7 @@ resource "google_iam_workload_identity_pool" "this" {
 }
 
 resource "google_iam_workload_identity_pool_provider" "this" {
+  # checkov:skip=CKV_GCP_125:which environment may be which account says each account's own binding, by its whole subject
   project                            = var.project
   workload_identity_pool_id          = google_iam_workload_identity_pool.this.workload_identity_pool_id
   workload_identity_pool_provider_id = "github"
@@ -106,13 +108,21 @@ resource "google_storage_bucket_iam_member" "artifacts" {
   member   = google_service_account.this[each.key].member
 }
 
+# Images, and their signatures in a repository of their own.
 resource "google_artifact_registry_repository_iam_member" "images" {
-  for_each   = local.pushes_images
+  for_each   = { for pair in setproduct(local.pushes_images, var.registry.repositories) : join(" ", pair) => pair }
   project    = var.project
   location   = var.registry.location
-  repository = var.registry.name
+  repository = each.value[1]
   role       = "roles/artifactregistry.writer"
-  member     = google_service_account.this[each.key].member
+  member     = google_service_account.this[each.value[0]].member
+}
+
+resource "google_kms_crypto_key_iam_member" "signs" {
+  for_each      = local.signs
+  crypto_key_id = var.signing_key
+  role          = "roles/cloudkms.signerVerifier"
+  member        = google_service_account.this[each.key].member
 }
 
 resource "google_storage_bucket_iam_member" "reads_state" {

@@ -40,8 +40,8 @@ variable "artifacts" {
 }
 
 variable "registry" {
-  description = "Name and location of the registry of images."
-  type        = object({ name = string, location = string })
+  description = "Location of the registry, and its repositories: of images and of their signatures."
+  type        = object({ repositories = set(string), location = string })
 }
 
 variable "state" {
@@ -60,5 +60,10 @@ variable "state_prefix" {
 
 variable "password_secret" {
   description = "Name of the secret with the database's password."
+  type        = string
+}
+
+variable "signing_key" {
+  description = "Id of the key with which trainings sign."
   type        = string
 }

@@ -13,6 +13,11 @@ output "signatures" {
   value       = var.signatures
 }
 
+output "signers" {
+  description = "Who signs what runs here: k8s/envs/<env>/signers.yaml."
+  value       = var.signers
+}
+
 output "canario" {
   description = "Values of the chart canario: k8s/envs/<env>/canario.yaml."
   value = {

@@ -21,6 +21,19 @@ variable "signatures" {
   }
 }
 
+variable "signers" {
+  description = "Keys that sign what runs here, the one that signs first: a name, the address in a KMS as cosign has it, the public key in PEM."
+  type        = list(object({ name = string, kms = string, key = string }))
+  validation {
+    condition     = length(var.signers) >= 1
+    error_message = "signers must name one at least: without one no image comes in."
+  }
+  validation {
+    condition     = alltrue([for one in var.signers : can(regex("^(awskms|azurekms|gcpkms|hashivault)://", one.kms))])
+    error_message = "signers' kms must begin with awskms://, azurekms://, gcpkms:// or hashivault://."
+  }
+}
+
 variable "pools" {
   description = "Names of the node pools."
   type        = set(string)

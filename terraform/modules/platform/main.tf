@@ -61,6 +61,15 @@ module "registry" {
   deletion_protection = var.deletion_protection
 }
 
+module "signing_key" {
+  source   = "../signing-key"
+  project  = var.project
+  region   = var.region
+  name     = local.name
+  versions = var.signing.versions
+  signers  = var.signing.signers
+}
+
 module "database" {
   source              = "../database"
   project             = var.project
@@ -100,10 +109,11 @@ module "github" {
   github_repository = var.workflows.repository
   environments      = { for purpose in var.workflows.purposes : purpose => local.github_environments[purpose] }
   artifacts         = module.artifact_store.name
-  registry          = { name = module.registry.name, location = var.region }
+  registry          = { repositories = module.registry.repositories, location = var.region }
   state             = var.workflows.state
   state_prefix      = "canario/${var.environment}"
   password_secret   = "${local.name}-database"
+  signing_key       = module.signing_key.id
 }
 
 module "handover" {
@@ -111,6 +121,7 @@ module "handover" {
   cluster    = { name = module.cluster.name, location = module.cluster.location, account = var.project }
   repository = module.registry.repository
   signatures = module.registry.signatures
+  signers    = module.signing_key.signers
   pools      = keys(module.pool)
   database   = { address = module.database.address, secret = "${local.name}-database" }
   workflows  = try(module.github[0].variables, {})

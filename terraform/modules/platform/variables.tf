@@ -83,6 +83,15 @@ variable "database_password_version" {
   default     = 1
 }
 
+variable "signing" {
+  description = "Versions of the key that signs, the one that signs first, and who may sign with it, in the form of the module signing-key."
+  type = object({
+    versions = optional(list(string), ["first"])
+    signers  = optional(set(string), [])
+  })
+  default = {}
+}
+
 variable "workflows" {
   description = "The repository on GitHub (owner/name) whose workflows get accounts, for which purposes, and the bucket of Terraform's state; null for none."
   type        = object({ repository = string, purposes = set(string), state = string })

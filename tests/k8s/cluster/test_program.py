@@ -31,6 +31,11 @@ def test_a_cluster_that_is_not_reached_is_called_so(words: str) -> None:
     assert explained(words).startswith("the cluster is not reached; does KUBECONFIG name one that runs?")
 
 
+def test_an_engine_that_is_away_is_not_taken_for_the_cluster() -> None:
+    words = 'failed calling webhook "ivpol.validate.kyverno.svc": dial tcp 10.96.0.9:443: connect: connection refused'
+    assert explained(words).startswith("who checks what comes in does not answer, so nothing new comes in")
+
+
 def test_other_words_are_passed_on() -> None:
     assert explained('namespaces "x" not found') == 'namespaces "x" not found'
 

@@ -57,7 +57,7 @@ def away(folder: Path, calls: int) -> None:
 def test_a_release_is_followed_over_calls_that_fail(kubectl: Path) -> None:
     away(kubectl, ALLOWED)
     said: list[str] = []
-    flux_sync.follow(release("2"), "models", 60, said.append)
+    flux_sync.follow(release("2"), "staging", "models", 60, said.append)
     assert [line.partition(":")[0] for line in said[:-1]] == [
         f"no answer, asking again ({number} of {ALLOWED})" for number in range(1, ALLOWED + 1)
     ]
@@ -67,7 +67,7 @@ def test_a_release_is_followed_over_calls_that_fail(kubectl: Path) -> None:
 def test_a_cluster_that_stays_away_ends_it(kubectl: Path) -> None:
     away(kubectl, 100)
     with pytest.raises(ClusterError, match="the cluster is not reached"):
-        flux_sync.follow(release("2"), "models", 60, lambda _: None)
+        flux_sync.follow(release("2"), "staging", "models", 60, lambda _: None)
     assert len((kubectl / "asked").read_text().splitlines()) == ALLOWED + 1
 
 
@@ -84,7 +84,7 @@ def test_so_it_is_where_no_flux_follows(kubectl: Path) -> None:
 def test_nothing_is_asked_again_after_the_limit(kubectl: Path) -> None:
     away(kubectl, 1)
     with pytest.raises(ClusterError):
-        flux_sync.follow(release("2"), "models", -1, lambda _: None)
+        flux_sync.follow(release("2"), "staging", "models", -1, lambda _: None)
     assert len((kubectl / "asked").read_text().splitlines()) == 1
 
 
@@ -115,10 +115,10 @@ def test_a_verdict_is_neither_lost_nor_made_up_without_an_answer(kubectl: Path) 
     """A verdict is not lost when one call fails, and is not made up without an answer."""
     began = datetime(2026, 1, 1, tzinfo=UTC)
     away(kubectl, 100)
-    found = _looked(release("2"), "staging", "models", began, deployed=True)
+    found = _looked(release("2"), "staging", "models", began, problem=None)
     assert (found.outcome, found.good) == ("not known", False)
     assert "what the judge said cannot be read" in found.title
     away(kubectl, ALLOWED)
     (kubectl / "said").write_text(json.dumps({"items": []}))
-    found = _looked(release("2"), "staging", "models", began, deployed=True)
+    found = _looked(release("2"), "staging", "models", began, problem=None)
     assert "its state is not understood" in found.title, "the events were had; this cluster has no Canary"

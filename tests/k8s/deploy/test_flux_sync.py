@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from components.releases.canary_status import CanaryStatus
-from k8s.deploy.flux_sync import SyncState, has_ended, look
+from components.releases.release_file import Release
+from k8s.deploy.flux_sync import SyncState, follow, has_ended, look, refusal
+from k8s.errors import ClusterError
 
 ONE, TWO = ("1", "package 1"), ("2", "package 2")
 Identity = tuple[str, str]
@@ -74,3 +76,36 @@ def test_what_kubectl_says_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert look("churn", "models") == seen(TWO, ONE, "Failed", "2026-01-01T00:00:05Z", "2026-01-01T00:01:00Z")
     (tmp_path / "said.json").write_text("")
     assert look("churn", "models") == seen(None, None, "")
+
+
+def kustomization(environment: str, message: str, status: str = "False") -> dict[str, object]:
+    conditions = [{"type": "Ready", "status": status, "message": message}]
+    return {"spec": {"path": f"./k8s/envs/{environment}/rendered"}, "status": {"conditions": conditions}}
+
+
+DENIED = "Deployment/models/churn dry-run failed: admission webhook ... denied the request: no good signature"
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (kustomization("staging", DENIED), DENIED),
+        (kustomization("production", DENIED), ""),
+        (kustomization("staging", "Applied revision", "True"), ""),
+        (kustomization("staging", "the source is not there yet"), ""),
+    ],
+)
+def test_what_flux_was_refused_is_told(item: dict[str, object], reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("k8s.deploy.flux_sync.kubectl.get_json", lambda *_asked: {"items": [item]})
+    assert refusal("staging") == reason
+
+
+def test_a_refusal_that_lasts_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "k8s.deploy.flux_sync.kubectl.get_json", lambda *_asked: {"items": [kustomization("s", DENIED)]}
+    )
+    monkeypatch.setattr("k8s.deploy.flux_sync.look", lambda *_asked: seen(ONE, ONE, "Succeeded"))
+    monkeypatch.setattr("k8s.deploy.flux_sync._LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("k8s.deploy.flux_sync._REFUSED_SECONDS", 0.05)
+    with pytest.raises(ClusterError, match="no good signature"):
+        follow(Release(service="churn", version="2", package="sha256:" + "0b" * 32), "s", "models", 60, lambda _: None)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from components.releases.release_file import Release
-from k8s.deploy.rollout_report import judges_words, main, report
+from k8s.deploy.rollout_report import judges_words, main, report, with_problem
+from k8s.errors import ClusterError, RolloutError
 from k8s.release.service_status import ServiceStatus
 from tests.repo.tree import ROOT
 
@@ -59,6 +61,41 @@ def test_undecided_is_neither_failed_nor_a_success(words: list[str], outcome: st
 def test_a_judge_that_said_nothing() -> None:
     standing = ServiceStatus("2", NEW, passed=True, under_way=False)
     assert report(RELEASE, "staging", standing, []).comment().endswith("The judge said nothing.\n")
+
+
+DENIED = (
+    'admission webhook "ivpol" denied the request:\nPolicy canario-signatures failed: image x has no good signature'
+)
+
+
+def test_what_the_cluster_refused_is_in_the_report() -> None:
+    standing = ServiceStatus("1", OLD, passed=True, under_way=False)
+    found = with_problem(report(RELEASE, "staging", standing, []), RELEASE, "staging", ClusterError(DENIED))
+    assert (found.outcome, found.good) == ("refused", False)
+    assert found.title == "churn version 2 in staging: the cluster did not take it"
+    assert "The cluster said:\n\n    admission webhook" in found.comment()
+    assert "failed: image x has no good signature\n" in found.comment()
+    assert found.check("rollout", "c" * 40)["conclusion"] == "failure"
+
+
+def test_a_first_version_that_is_refused_is_told_the_same_way() -> None:
+    found = with_problem(report(RELEASE, "staging", "no such canary", []), RELEASE, "staging", ClusterError(DENIED))
+    assert (found.outcome, found.good) == ("refused", False)
+
+
+def test_a_rollback_and_a_failed_deployment_are_no_refusals() -> None:
+    standing = ServiceStatus("1", OLD, passed=True, under_way=False)
+    failed = RolloutError("the rollout failed")
+    found = with_problem(report(RELEASE, "staging", standing, ["fail: 13 %"]), RELEASE, "staging", failed)
+    assert (found.outcome, found.refusal) == ("rolled back", "")
+    served = report(RELEASE, "staging", ServiceStatus("2", NEW, passed=True, under_way=False), [])
+    assert with_problem(served, RELEASE, "staging", failed).outcome == "not known"
+
+
+def test_a_broken_glass_is_in_the_report() -> None:
+    served = report(RELEASE, "staging", ServiceStatus("2", NEW, passed=True, under_way=False), [])
+    told = replace(served, glass="broken by ann at noon: the registry lost them").comment()
+    assert "No signature was checked, the glass is:\n\n    broken by ann at noon: the registry lost them\n" in told
 
 
 def event(reason: str, message: str, at: str) -> dict[str, object]:

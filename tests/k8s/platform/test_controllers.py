@@ -11,10 +11,16 @@ import pytest
 from k8s.errors import EnvironmentFileError
 from k8s.platform.controllers import Found, missing, read_controllers
 
-NEEDED = ["gateway-api", "traefik", "metrics-server", "prometheus", "flagger"]
+NEEDED = ["gateway-api", "traefik", "metrics-server", "prometheus", "flagger", "kyverno"]
 EVERYTHING = Found(
-    frozenset({"tlsroutes.gateway.networking.k8s.io", "canaries.flagger.app"}),
-    frozenset({"traefik", "metrics-server", "prometheus", "flagger", "shop"}),
+    frozenset(
+        {
+            "tlsroutes.gateway.networking.k8s.io",
+            "canaries.flagger.app",
+            "imagevalidatingpolicies.policies.kyverno.io",
+        }
+    ),
+    frozenset({"traefik", "metrics-server", "prometheus", "flagger", "kyverno-admission-controller", "shop"}),
     bundles={"tlsroutes.gateway.networking.k8s.io": "v1.6.3"},
 )
 
@@ -25,6 +31,11 @@ def names(found: Found, *asked: str) -> list[str]:
 
 def test_an_empty_cluster_gets_what_is_needed_in_order() -> None:
     assert names(Found(frozenset(), frozenset())) == NEEDED
+
+
+def test_a_local_cluster_needs_nobody_who_checks_signatures() -> None:
+    found = missing(read_controllers(), Found(frozenset(), frozenset()), (), local=True)
+    assert [controller.name for controller in found] == NEEDED[:-1]
 
 
 def test_what_is_there_is_left_alone() -> None:

@@ -25,7 +25,7 @@ def overlay(environment: str) -> dict[str, Any]:
 def test_the_controllers_are_those_of_the_list() -> None:
     assert FILE.read_text(encoding="utf-8") == text(read_controllers())
     releases = [one for one in yaml.safe_load_all(FILE.read_text()) if one["kind"] == "HelmRelease"]
-    assert [one["metadata"]["name"] for one in releases] == ["traefik", "prometheus", "flagger"]
+    assert [one["metadata"]["name"] for one in releases] == ["traefik", "prometheus", "flagger", "kyverno"]
 
 
 def test_first_controllers_then_configs_then_workloads() -> None:

@@ -15,9 +15,9 @@ from tests.programs import program
 from tests.repo.tree import ROOT
 
 TLS_ROUTES = "tlsroutes.gateway.networking.k8s.io"
-CRDS = f"{TLS_ROUTES} v1.6.3\ncanaries.flagger.app \n"
+CRDS = f"{TLS_ROUTES} v1.6.3\ncanaries.flagger.app \nimagevalidatingpolicies.policies.kyverno.io \n"
 ENVIRONMENTS = sorted(path.parent.name for path in ROOT.glob("k8s/envs/*/platform.yaml"))
-THERE = "traefik metrics-server prometheus flagger"
+THERE = "traefik metrics-server prometheus flagger kyverno-admission-controller"
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_only_a_local_gateway_does_not_wait_for_an_address(programs: Path, envir
     brought(environment)
     values = (programs / "values").read_text()
     assert '"kubernetesGateway"' in values
-    assert values.endswith('{"service": {"type": "NodePort"}}') is (environment == "local")
+    assert values.endswith('{"service": {"spec": {"type": "NodePort"}}}') is (environment == "local")
 
 
 def test_flux_brings_no_metrics_server_of_ours() -> None:

@@ -20,7 +20,8 @@ ENVIRONMENTS = sorted(path.parent.name for path in ROOT.glob("k8s/envs/*/platfor
 def test_every_environment_has_configs_on_top_of_the_common_ones(environment: str) -> None:
     folder = configs(environment)
     document = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    assert [(folder / one).resolve() for one in document["resources"]] == [ROOT / "k8s" / "configs"]
+    common = [ROOT / "k8s" / "configs", *([ROOT / "k8s" / "configs" / "signatures"] if environment != "local" else [])]
+    assert [(folder / one).resolve() for one in document["resources"]] == common
 
 
 def test_only_a_local_environment_admits_images_without_a_digest() -> None:
@@ -57,11 +58,12 @@ def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
 def asked_of_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What kubectl is asked, a line each, on a machine whose cluster has every controller and that has no helm."""
     gateway = "httproutes.gateway.networking.k8s.io v1.6.3\ntlsroutes.gateway.networking.k8s.io v1.6.3"
-    crds = f"{gateway}\ncanaries.flagger.app\nkustomizations.kustomize.toolkit.fluxcd.io"
+    others = "kustomizations.kustomize.toolkit.fluxcd.io\nimagevalidatingpolicies.policies.kyverno.io"
+    crds = f"{gateway}\ncanaries.flagger.app\n{others}"
     said, program = tmp_path / "said", tmp_path / "kubectl"
-    deployments = "traefik metrics-server prometheus flagger"
+    deployments = "traefik metrics-server prometheus flagger kyverno-admission-controller"
     found = f'case "$*" in *crds*) echo "{crds}" ;; *deployments*) echo "{deployments}" ;; esac'
-    program.write_text(f'#!/bin/sh\necho "$@" >> {said}\n{found}\n')
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {said}\n{found}\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     return said
@@ -84,8 +86,12 @@ def test_with_flux_the_rest_comes_from_git(
 ) -> None:
     assert main(["--env", "staging", "--with", "flux"]) == 0
     applied = [line for line in asked_of_kubectl.read_text().splitlines() if line.startswith("apply")]
-    assert applied == [f"apply --server-side --kustomize {own_repository}/k8s/envs/staging/flux"]
-    assert "flux: follows k8s/envs/staging in Git" in capsys.readouterr().out
+    # The private keys of the authority and of its certificate are in no repository.
+    assert [line for line in applied if line.endswith("/objects.json")] == applied[:2]
+    assert applied[2:] == [f"apply --server-side --kustomize {own_repository}/k8s/envs/staging/flux"]
+    said = capsys.readouterr().out
+    assert "gateway: the self-signed certificate was made" in said
+    assert "flux: follows k8s/envs/staging in Git" in said
 
 
 @pytest.mark.parametrize("file", ["k8s/flux/source.yaml", "k8s/envs/staging/canario.yaml"])

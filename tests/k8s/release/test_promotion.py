@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from components.errors import GitError, ImageRegistryError
+from components.errors import GitError, ImageRegistryError, SigningError
 from components.git.repository import Repository
 from components.image.image_name import ImageName
 from components.image.image_signature import is_signed, sign_image
@@ -58,6 +60,11 @@ class Place:
         self.promotion = Promotion(str(folder / "environment.git"), "churn", "staging", "production")
         for environment in ("staging", "production"):
             self.admit(environment, registry="registry.local/canario")
+        self.believe("unchecked: nobody relies on a test\n")
+
+    def believe(self, text: str) -> None:
+        """Says who signs for production."""
+        self.repository.write("k8s/envs/production/signers.yaml", text, "Who signs for production")
 
     def admit(self, environment: str, **annotations: str) -> None:
         file = f"k8s/envs/{environment}/configs/kustomization.yaml"
@@ -339,6 +346,45 @@ def test_the_image_goes_to_the_registry_that_the_target_admits(
     two.there.asked.clear()
     assert propose(two.promotion, standing("2"), said.append) is None
     assert two.there.asked == []
+
+
+def test_the_target_gets_a_signature_of_its_own(two: TwoRegistries, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Staging's comes along and does not count there; a repetition signs no second time."""
+    two.sign()
+    own = write_keys(two.repository.path.parent / "own")
+    two.believe(yaml.safe_dump({"signers": [{"name": "own", "key": own.public}]}))
+    said: list[str] = []
+    signing = replace(two.promotion, key=str(own.private))
+    assert propose(signing, standing("2"), said.append) is not None
+    image = f"{two.names['production']}/churn@{two.image.digest}"
+    assert said[-1] == f"{image} is signed for production"
+    monkeypatch.setenv("COSIGN_REPOSITORY", two.signatures)
+    for keys in (own, two.keys):
+        assert is_signed(ImageName.parse(image), keys.public)
+    two.there.asked.clear()
+    assert propose(signing, standing("2")) is not None
+    assert two.there.counted("^(PUT|POST)") == 0
+
+
+@pytest.mark.parametrize(
+    ("document", "with_key", "sentence"),
+    [
+        ("{signers: [{name: own, key: KEY}]}", False, "production's signer own is a key that is in no KMS; give KEY="),
+        ("{signers: [{name: own, key: KEY}]}", True, r"is the key of none of production's signers \(own\)"),
+        ("{signers: []}", False, "name signers, or say under `unchecked`"),
+    ],
+)
+def test_what_cannot_be_signed_for_the_target_is_not_proposed(
+    two: TwoRegistries, document: str, sentence: str, *, with_key: bool
+) -> None:
+    two.sign()
+    own = write_keys(two.repository.path.parent / "own")
+    two.believe(document.replace("KEY", json.dumps(own.public)))
+    promotion = replace(two.promotion, key=str(two.keys.private) if with_key else "")
+    with pytest.raises(SigningError, match=sentence):
+        propose(promotion, standing("2"))
+    assert two.proposals() == []
+    assert two.there.counted("^(PUT|POST)") == 0
 
 
 @pytest.mark.parametrize(

@@ -105,11 +105,11 @@ def test_another_key_does_not_verify_it(tmp_path: Path, registry: str, key: Path
 @pytest.mark.images
 def test_what_could_not_be_signed_has_no_digest_to_release(tmp_path: Path, registry: str) -> None:
     path = record(tmp_path, registry)
-    with pytest.raises(SigningError, match=r"no\.key: cannot be read"):
+    with pytest.raises(SigningError, match=r"no\.key: is not there"):
         publish(path, tmp_path, tmp_path / "no.key")
     broken = tmp_path / "broken.key"
     broken.write_text("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n")
-    with pytest.raises(SigningError, match="cosign sign ended with"):
+    with pytest.raises(SigningError, match=r"cosign (sign-blob|public-key) ended with"):
         publish(path, tmp_path, broken)
     assert "published" not in json.loads(path.read_text())
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from components.image.copying import copy_signed_image, open_places, read_signed_image
 from components.image.image_name import ImageName
 from components.image.place import read_documents
 from components.image.publishing import publish_model_image
@@ -91,6 +92,35 @@ def test_cosign_verifies_the_image_and_its_materials(address: str, tmp_path: Pat
     image = publish_model_image(package.path, server_in(address), f"{address}/models/small", key=keys.private)
     options = ["--key", str(tmp_path / "public.pem"), "--insecure-ignore-tlog", f"{image.name}@{image.digest}"]
     subprocess.run([cosign, "verify", *options], check=True, capture_output=True)
+    subprocess.run([cosign, "verify-attestation", "--type", "cyclonedx", *options], check=True, capture_output=True)
+
+
+def test_cosign_verifies_a_copy_where_its_variable_says(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image is copied to another folder with its signatures; cosign looks for both where COSIGN_REPOSITORY says."""
+    cosign, keys = program("cosign"), write_keys(tmp_path / "keys")
+    (tmp_path / "public.pem").write_text(keys.public)
+    package = write_small_package(tmp_path / "package")
+    signatures = [f"{address}/{environment}-signatures/images" for environment in ("staging", "production")]
+    monkeypatch.setenv("COSIGN_REPOSITORY", signatures[0])
+    image = publish_model_image(package.path, server_in(address), f"{address}/staging/small", key=keys.private)
+    names = (image.name, f"{address}/production/small")
+    source, target = (
+        open_places(ImageName.parse(name), ImageName.parse(place))
+        for name, place in zip(names, signatures, strict=True)
+    )
+    copy_signed_image(read_signed_image(source, image.digest), source, target, image.tag)
+    options = ["--key", str(tmp_path / "public.pem"), "--insecure-ignore-tlog", f"{names[1]}@{image.digest}"]
+    for place, worth in ((signatures[1], 0), ("", 10)):  # cosign's own status for an image without signatures
+        done = subprocess.run(
+            [cosign, "verify", *options],
+            env={**os.environ, "COSIGN_REPOSITORY": place},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == worth, done.stderr.decode()
+    monkeypatch.setenv("COSIGN_REPOSITORY", signatures[1])
     subprocess.run([cosign, "verify-attestation", "--type", "cyclonedx", *options], check=True, capture_output=True)
 
 

@@ -54,7 +54,7 @@ def test_what_cannot_sign_is_said_and_nothing_is_written(
     public.write_text(write_keys(tmp_path / "keys").public)
     for key, reason in (
         (tmp_path / "none.pem", "none.pem: is not there; `openssl"),
-        (public, "is no ECDSA private key"),
+        (public, "is no private key in PEM without a password; `openssl"),
     ):
         assert main(asked(tmp_path, package, "--key", str(key))) == 1
         assert reason in capsys.readouterr().err

@@ -9,10 +9,11 @@ variables {
   github_repository = "example/canario"
   environments      = { training = "training", release = "release", deploy = "staging", plan = "staging-plan", apply = "staging-apply" }
   artifacts         = "artifacts"
-  registry          = { name = "canario-staging", location = "us-central1" }
+  registry          = { repositories = ["canario-staging", "canario-staging-signatures"], location = "us-central1" }
   state             = "example-project-state"
   state_prefix      = "canario/staging"
   password_secret   = "canario-staging-database"
+  signing_key       = "projects/example-project/locations/us-central1/keyRings/canario-staging/cryptoKeys/images"
 }
 
 run "only_one_environment_of_one_repository_may_be_an_account" {
@@ -41,8 +42,8 @@ run "what_trains_reaches_the_cluster_and_may_nothing_in_it_by_iam" {
     error_message = "it may more"
   }
   assert {
-    condition     = google_storage_bucket_iam_member.artifacts["training"].role == "roles/storage.objectUser" && google_artifact_registry_repository_iam_member.images["training"].role == "roles/artifactregistry.writer"
-    error_message = "it cannot keep packages or push images"
+    condition     = google_storage_bucket_iam_member.artifacts["training"].role == "roles/storage.objectUser" && keys(google_artifact_registry_repository_iam_member.images) == ["training canario-staging", "training canario-staging-signatures"]
+    error_message = "it cannot keep packages, push images or sign them"
   }
 }
 
@@ -52,7 +53,7 @@ run "what_plans_reads_and_writes_the_lock_and_plans_alone" {
     environments = { plan = "staging-plan" }
   }
   assert {
-    condition     = toset([for one in google_project_iam_member.this : one.role]) == toset(["roles/iam.securityReviewer", "roles/viewer"])
+    condition     = toset([for one in google_project_iam_member.this : one.role]) == toset(["roles/cloudkms.publicKeyViewer", "roles/iam.securityReviewer", "roles/viewer"])
     error_message = "it may more"
   }
   assert {
@@ -92,5 +93,13 @@ run "its_example_can_be_planned" {
   }
   providers = {
     google = google
+  }
+}
+
+run "only_trainings_sign" {
+  command = plan
+  assert {
+    condition     = keys(google_kms_crypto_key_iam_member.signs) == ["training"]
+    error_message = "others may sign, or trainings may not"
   }
 }

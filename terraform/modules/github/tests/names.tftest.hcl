@@ -8,10 +8,11 @@ variables {
   github_repository = "example/canario"
   environments      = { training = "training", release = "release", deploy = "staging", plan = "staging-plan", apply = "staging-apply" }
   artifacts         = "artifacts"
-  registry          = { name = "canario-staging", location = "us-central1" }
+  registry          = { repositories = ["canario-staging", "canario-staging-signatures"], location = "us-central1" }
   state             = "example-project-state"
   state_prefix      = "canario/staging"
   password_secret   = "canario-staging-database"
+  signing_key       = "projects/example-project/locations/us-central1/keyRings/canario-staging/cryptoKeys/images"
 }
 
 run "a_deleted_pool_does_not_keep_the_next_ones_name" {

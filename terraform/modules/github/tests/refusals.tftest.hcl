@@ -6,10 +6,11 @@ variables {
   github_repository = "example/canario"
   environments      = { plan = "staging-plan" }
   artifacts         = "artifacts"
-  registry          = { name = "canario-staging", location = "us-central1" }
+  registry          = { repositories = ["canario-staging", "canario-staging-signatures"], location = "us-central1" }
   state             = "example-project-state"
   state_prefix      = "canario/staging"
   password_secret   = "canario-staging-database"
+  signing_key       = "projects/example-project/locations/us-central1/keyRings/canario-staging/cryptoKeys/images"
 }
 
 run "a_project_that_is_no_project_id_is_refused" {

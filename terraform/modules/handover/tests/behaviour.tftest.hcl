@@ -2,6 +2,7 @@ variables {
   cluster    = { name = "canario-staging", location = "us-central1", account = "example" }
   repository = "registry.local/canario"
   signatures = "registry.local/canario-signatures/images"
+  signers    = [{ name = "kms-first", kms = "gcpkms://projects/p", key = "-----BEGIN PUBLIC KEY-----" }]
   pools      = ["cpu", "gpu"]
   database   = { address = "10.0.0.5", secret = "canario-staging-database" }
   mlflow     = { artifacts = "gs://example-artifacts/mlflow", annotations = { "example.com/account" = "mlflow" } }
@@ -36,6 +37,14 @@ run "mlflow_speaks_to_its_database_encrypted" {
   assert {
     condition     = output.database_secret == "canario-staging-database"
     error_message = "nobody finds its password"
+  }
+}
+
+run "who_signs_is_handed_over" {
+  command = plan
+  assert {
+    condition     = one(output.signers).kms == "gcpkms://projects/p"
+    error_message = "nobody would be believed"
   }
 }
 

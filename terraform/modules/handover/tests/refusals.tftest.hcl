@@ -2,6 +2,7 @@ variables {
   cluster    = { name = "canario-staging", location = "us-central1", account = "example" }
   repository = "registry.local/canario"
   signatures = "registry.local/canario-signatures/images"
+  signers    = [{ name = "kms-first", kms = "gcpkms://projects/p", key = "-----BEGIN PUBLIC KEY-----" }]
   pools      = ["cpu", "gpu"]
   database   = { address = "10.0.0.5", secret = "canario-staging-database" }
   mlflow     = { artifacts = "gs://example-artifacts/mlflow", annotations = { "example.com/account" = "mlflow" } }
@@ -44,5 +45,21 @@ run "no_pools_are_refused" {
   expect_failures = [var.pools]
   variables {
     pools = []
+  }
+}
+
+run "no_signers_are_refused" {
+  command         = plan
+  expect_failures = [var.signers]
+  variables {
+    signers = []
+  }
+}
+
+run "a_key_in_a_file_is_refused" {
+  command         = plan
+  expect_failures = [var.signers]
+  variables {
+    signers = [{ name = "file", kms = "key.pem", key = "-----BEGIN PUBLIC KEY-----" }]
   }
 }

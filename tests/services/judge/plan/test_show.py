@@ -8,9 +8,9 @@ import pytest
 from components.spec.contract import Rollout
 from services.judge.plan.figures import RowFigures
 from services.judge.plan.judging import planned_signals
-from services.judge.plan.show import count_text, harm_words, headline, rate_text
+from services.judge.plan.show import count_text, exposure_words, harm_words, headline, rate_text
 
-ROW = RowFigures(None, 0.0, 100, (9000, 12_000), (3000, 7200), (0, 0), 0.3, 0.0, 3.31)
+ROW = RowFigures(None, 0.0, 100, (9000, 12_000), (3000, 7200), (0, 0), 0, 0.3, 0.0, 3.31)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,16 @@ def test_the_headline_says_what_is_lacking() -> None:
         "churn at 2/s: the rollout fits. Nine in ten equal canaries are promoted within 20 min, and the deadline is"
         " 60 min."
     )
+
+
+def test_the_bound_of_what_callers_meet_is_stated() -> None:
+    """At 2 x the margin of errors, 1 %, with half of the 36,000 requests that come at 10 a second in an hour."""
+    errors = planned_signals(Rollout())[0]
+    words = exposure_words([replace(ROW, signal=errors, times=2.0, exposed_at_most=180.0), ROW], Rollout())
+    assert words.startswith(
+        "Until the deadline, callers meet at most (harm of 2 x the margin): 180 errors. Except in 1 %"
+    )
+    assert exposure_words([ROW], Rollout()) == ""
 
 
 def test_harm_that_outlasts_the_deadline_is_named() -> None:

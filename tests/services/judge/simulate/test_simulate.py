@@ -152,6 +152,7 @@ CONTEST = Contest(
         ([row(2, undecided=0.2)], "ample traffic: not failed"),
         ([row(2, median_look_share=0.9)], "part of the deadline"),
         ([row(2, late=True, harm_missed=2.0)], "in error_ratio and late"),
+        ([row(2, beyond=9)], "share x excess beyond the margin"),
     ],
 )
 def test_a_claim_that_does_not_hold_is_not_met(rows_found: list[PlanRow], words: str) -> None:
@@ -179,12 +180,20 @@ CASE = ScrapedCase("5 % errors at 50 % of the traffic only", "error_ratio", 10.0
 WORLD = WorldRow(CASE, rollouts=50, promoted=0, failed=50, median_seconds=190.0, exposure=750.0)
 
 
+@pytest.mark.parametrize(("part", "met"), [(0.4, True), (1.2, False)])
+def test_what_callers_met_beyond_its_bound_is_not_met(part: float, met: bool) -> None:
+    made = claims([], [], [replace(WORLD, exposed_part=part)], 0.01)
+    (claim,) = [one for one in made if "as a part of its bound" in one.text]
+    assert claim.met is met
+
+
 @pytest.mark.parametrize("scrape_seconds", [2, 15, 30])
 def test_harm_at_the_last_weight_is_failed_however_scraped(scrape_seconds: int) -> None:
     """At 1,000 requests a second the first look proves more than promotion needs, at 10 % of the traffic."""
     found = play_world(replace(CASE, scrape_seconds=scrape_seconds), 3, seed=8)
     assert (found.failed, found.promoted, found.wrong) == (3, 0, 0)
     assert found.exposure < 5000
+    assert 0 < found.exposed_part < 1
 
 
 def test_a_good_canary_is_promoted_however_it_is_scraped() -> None:
@@ -204,7 +213,13 @@ def test_a_world_is_refuted_once_its_rate_is_surely_too_high(promoted: int, met:
 def test_everything_is_shown_written_and_drawn(tmp_path: Path) -> None:
     fates = np.array([PROMOTED, FAILED, WAITING])
     outcome = SimulatedOutcome(
-        Case("no worse", None, 0, 10, 10, 50), fates, np.array([10.0, 20.0, 30.0]), fates, 99.0, np.zeros(3)
+        Case("no worse", None, 0, 10, 10, 50),
+        fates,
+        np.array([10.0, 20.0, 30.0]),
+        fates,
+        99.0,
+        np.zeros(3),
+        np.zeros(3),
     )
     found = rows([outcome])
     assert (found[0].median_requests, found[0].ninety_percent_requests) == (20.0, math.inf)

@@ -1,0 +1,85 @@
+"""Writes who may have signed an image, as Kyverno reads it: a patch of k8s/configs/signatures/policy.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from components.errors import SigningError
+from components.signing.signers import FILE, Signer, Signers, check_apart, read_signers
+from components.spec.reading.block_yaml import BlockDumper
+from k8s.errors import EnvironmentFileError
+from k8s.rendering.environment_registry import EnvironmentRegistry
+
+#: The name of the policy, and of its rules elsewhere in k8s/configs/signatures.
+POLICY: Final = "canario-signatures"
+_HEAD: Final = f"# Written by `make render` from {FILE}, which says who signs; change that.\n"
+
+
+def rules_file(environment: str) -> str:
+    """The path of an environment's patch."""
+    return f"k8s/envs/{environment}/configs/{FILE}"
+
+
+def signature_rules(root: Path) -> dict[str, str]:
+    """The patches of all environments of a tree that check signatures, path -> text.
+
+    Raises:
+        EnvironmentFileError: an environment does not say who signs, or two have the same signer.
+    """
+    environments = root / "k8s" / "envs"
+    try:
+        check_apart(environments)
+        found = {path.parent.name: read_signers(path.parent) for path in sorted(environments.glob(f"*/{FILE}"))}
+    except SigningError as error:
+        raise EnvironmentFileError(str(error)) from error
+    checked = {name: signers for name, signers in found.items() if not signers.unchecked}
+    return {rules_file(name): _text(name, signers, _signatures(root, name)) for name, signers in checked.items()}
+
+
+def _signatures(root: Path, environment: str) -> str:
+    """The repository of an environment's signatures; empty where they are beside their images."""
+
+    def read(file: str) -> str | None:
+        path = root / file
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    return EnvironmentRegistry.read(environment, read).signatures
+
+
+def _text(environment: str, signers: Signers, signatures: str) -> str:
+    names = [one.name for one in signers.signers]
+    attestors = ", ".join(f'attestors["{name}"]' for name in names)
+    reason = f" has no good signature of {' or '.join(names)}, who sign what runs in {environment}"
+    document = {
+        "apiVersion": "policies.kyverno.io/v1",
+        "kind": "ImageValidatingPolicy",
+        "metadata": {"name": POLICY},
+        "spec": {
+            "attestors": [_attestor(one, signatures) for one in signers.signers],
+            "variables": [
+                {
+                    "name": "unsigned",
+                    "expression": f"images.all.filter(image, verifyImageSignatures(image, [{attestors}]) < 1)",
+                }
+            ],
+            "validations": [
+                {
+                    "expression": "variables.unsigned.size() == 0",
+                    "messageExpression": f"'image ' + variables.unsigned[0] + '{reason}'",
+                }
+            ],
+        },
+    }
+    return _HEAD + yaml.dump(document, Dumper=BlockDumper, sort_keys=False, width=120)
+
+
+def _attestor(signer: Signer, signatures: str) -> dict[str, Any]:
+    """A key needs no log of sigstore's: whoever has the key may sign, whenever."""
+    place = {"source": {"repository": signatures}} if signatures else {}
+    if signer.workflow:
+        return {"name": signer.name, "cosign": {"keyless": {"identities": [signer.workflow.model_dump()]}, **place}}
+    quiet = {"insecureIgnoreTlog": True, "insecureIgnoreSCT": True}
+    return {"name": signer.name, "cosign": {"key": {"data": signer.key}, "ctlog": quiet, **place}}
