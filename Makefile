@@ -189,6 +189,12 @@ platform: setup  ## install what the cluster lacks: controllers, judge, MLflow  
 deploy: setup  ## deploy a service; VERSION releases its newest image first  ## [SERVICE=] [ENV=] [VERSION=n]
 	@$(PY) -m k8s.deploy --spec $(SPEC) --env $(ENV) $(if $(VERSION),--version $(VERSION))
 
+.PHONY: alert-test
+alert-test: export PROMETHEUS ?=
+alert-test: export ALERTMANAGER ?=
+alert-test: setup  ## send a test alert to whoever is told in ENV  ## [ENV=] [PROMETHEUS=ns/service:port] [ALERTMANAGER=]
+	@$(PY) -m k8s.alerts --env $(ENV) $${PROMETHEUS:+--prometheus "$$PROMETHEUS"} $${ALERTMANAGER:+--alertmanager "$$ALERTMANAGER"}
+
 .PHONY: break-glass
 break-glass: export REASON ?=
 break-glass: setup  ## let unsigned images in, with a trace; MEND=1 ends that  ## REASON="why" [NAMESPACE=models] [MEND=1]

@@ -18,6 +18,7 @@ from components.files import write_atomically
 from components.releases.release_file import Image, release_file
 from components.spec.contract import Rollout
 from components.spec.reading.loading import load_spec
+from k8s.alerts.prerequisites import check_operator
 from k8s.cluster import helm, kubectl, nodes
 from k8s.cluster.gateway import addresses, read_gateway
 from k8s.cluster.glass import broken_glass
@@ -70,7 +71,8 @@ def deploy(arguments: list[str] | None = None) -> int:
             f"Flux follows k8s/envs/{args.env} in this cluster, so Git alone decides what runs; merge a release there "
             "by `make request`, `make propose` or `make promote`"
         )
-    platform = read_platform(args.root / "k8s" / "envs" / args.env / "platform.yaml")
+    file_of_platform = f"k8s/envs/{args.env}/platform.yaml"
+    platform = read_platform(args.root / file_of_platform)
     release = _release(args, spec.name)
     namespace = args.namespace or platform.namespace
     values = chart_values(spec, release, platform)
@@ -82,6 +84,9 @@ def deploy(arguments: list[str] | None = None) -> int:
             return 0
         strategy = spec.rollout.strategy
         kubectl.check(namespace, strategy)
+        check_operator(platform.alerts, file_of_platform)
+        for gap in platform.alerts.gaps(file_of_platform):
+            _warn(gap)
         for image in _images(release):
             nodes.bring(image, _say)
         service = rollout_progress.Service(spec.name, namespace, strategy, int(values["scale"]["min"]))

@@ -128,7 +128,7 @@ def platform_objects(root: Path, environment: str, namespace: str = PLATFORM) ->
         )
     pins = platform_images(differences.parent)
     images = ["--values", str(pins)] if pins.is_file() else []
-    options = [*images, "--values", str(differences), *platform_settings(environment)]
+    options = [*images, "--values", str(differences), *platform_settings(root, environment)]
     return _objects(helm.render(root / "helm" / PLATFORM, PLATFORM, namespace, *options), namespace)
 
 
@@ -137,9 +137,14 @@ def platform_images(folder: Path) -> Path:
     return folder / "images.yaml"
 
 
-def platform_settings(environment: str) -> list[str]:
-    """Helm's arguments for the values that the environment's own file does not set."""
-    return ["--set", f"environment.path=k8s/envs/{environment}"]
+def platform_settings(root: Path, environment: str) -> list[str]:
+    """Helm's arguments for the values that the file `canario.yaml` of the environment does not set.
+
+    Raises:
+        EnvironmentFileError: its platform.yaml is not there, or wrong.
+    """
+    alerts = read_platform(_platform_file(root, environment)).alerts
+    return [*alerts.platform_options(), "--set", f"environment.path=k8s/envs/{environment}"]
 
 
 def environment_gateway(root: Path, environment: str) -> list[dict[str, Any]]:

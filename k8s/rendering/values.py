@@ -111,10 +111,15 @@ class Monitoring(PlatformReference):
     service_monitor: bool = Field(
         default=False, description="Add a ServiceMonitor for the Prometheus operator to the scrape annotations."
     )
-    alerts: bool = Field(default=False, description="Add a PrometheusRule with the alerts.")
+    alerts: Literal["configmap", "operator", "none"] = Field(
+        default="configmap",
+        description="Alerts as a ConfigMap, which the platform's Prometheus loads, or as an operator's PrometheusRule.",
+    )
     dashboard: bool = Field(default=False, description="Add a ConfigMap with the Grafana dashboard.")
-    runbooks: str = Field(
-        default="helm/model-service/runbooks", description="Location of the runbooks: a path or an address."
+    repository: str = Field(
+        default="",
+        pattern=r"^$|^https?://[^\s]+$",
+        description="Address of the repository's files in a browser, to which runbook_url leads; empty: no link.",
     )
 
 

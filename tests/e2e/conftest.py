@@ -111,14 +111,14 @@ def repository(programs: dict[str, Image]) -> Iterator[GitServer]:
 
 
 @pytest.fixture(scope="session")
-def install_platform(repository: GitServer) -> Callable[[], str]:
-    """Installs the platform, or brings it up to date, and tells what was said."""
+def install_platform(repository: GitServer) -> Callable[..., str]:
+    """Installs the platform, or brings it up to date, by more settings, and tells what was said."""
     environment = ("--set", f"environment.url={repository.url}", "--set", f"environment.port={PORT}")
-    return lambda: _install_platform("--admit", REGISTRY, *environment)
+    return lambda *more: _install_platform("--admit", REGISTRY, *environment, *more)
 
 
 @pytest.fixture(scope="session")
-def platform(install_platform: Callable[[], str]) -> Iterator[None]:
+def platform(install_platform: Callable[..., str]) -> Iterator[None]:
     """The controllers, the namespaces and the judge, which reverts in the repository as long as it is there."""
     install_platform()
     judges = Kube("canario")  # their image's tag stays while it is worked on
