@@ -80,8 +80,10 @@ serve: setup  ## serve the newest package behind the gateway  ## [SERVICE=]
 	@$(PY) -m k8s.twin.supervise -- $(PY) -m k8s.twin.serve --spec $(SPEC)
 
 .PHONY: load
-load: setup  ## load a service and check its latency budget  ## [SERVICE=]
-	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.budget --spec $(SPEC)
+load: export URL ?=
+load: export CA ?=
+load: setup  ## load a service and check its latency budget  ## [SERVICE=] [URL=url] [CA=f]
+	@$(PY) -m k8s.twin.supervise -- $(PY) -m tests.load.budget --spec $(SPEC) $${URL:+--url "$$URL"} $${CA:+--ca "$$CA"}
 
 .PHONY: plan
 plan: export RATE ?=
@@ -187,6 +189,12 @@ platform: setup  ## install what the cluster lacks: controllers, judge, MLflow  
 deploy: setup  ## deploy a service; VERSION releases its newest image first  ## [SERVICE=] [ENV=] [VERSION=n]
 	@$(PY) -m k8s.deploy --spec $(SPEC) --env $(ENV) $(if $(VERSION),--version $(VERSION))
 
+.PHONY: alert-test
+alert-test: export PROMETHEUS ?=
+alert-test: export ALERTMANAGER ?=
+alert-test: setup  ## send a test alert to whoever is told in ENV  ## [ENV=] [PROMETHEUS=ns/service:port] [ALERTMANAGER=]
+	@$(PY) -m k8s.alerts --env $(ENV) $${PROMETHEUS:+--prometheus "$$PROMETHEUS"} $${ALERTMANAGER:+--alertmanager "$$ALERTMANAGER"}
+
 .PHONY: break-glass
 break-glass: export REASON ?=
 break-glass: setup  ## let unsigned images in, with a trace; MEND=1 ends that  ## REASON="why" [NAMESPACE=models] [MEND=1]
@@ -195,13 +203,14 @@ break-glass: setup  ## let unsigned images in, with a trace; MEND=1 ends that  #
 .PHONY: verify
 verify: export HEADER ?=
 verify: export URL ?=
+verify: export CA ?=
 verify: export PUBLIC_KEY ?=
 verify: export MLFLOW ?=
 verify: export STORE ?=
-verify: setup  ## trace an answer of a service back to its data  ## [SERVICE=] [ENV=] [URL=url|HEADER=sha256:...] [PUBLIC_KEY=f] [MLFLOW=uri] [STORE=uri] [VERSION=n] [EXCLUDE="run"]
+verify: setup  ## trace an answer of a service back to its data  ## [SERVICE=] [ENV=] [URL=url|HEADER=sha256:...] [CA=f] [PUBLIC_KEY=f] [MLFLOW=uri] [STORE=uri] [VERSION=n] [EXCLUDE="run"]
 	@$(if $(VERSION),$(MAKE) fetch)
 	@$(PY) -m k8s.lineage --spec $(SPEC) --env $(ENV) $(if $(EXCLUDE),--exclude $(EXCLUDE)) \
-	  $${URL:+--url "$$URL"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"} \
+	  $${URL:+--url "$$URL"} $${CA:+--ca "$$CA"} $${HEADER:+--header "$$HEADER"} $${PUBLIC_KEY:+--key "$$PUBLIC_KEY"} \
 	  $${MLFLOW:+--mlflow "$$MLFLOW"} $${STORE:+--store "$$STORE"}
 
 ##@ Releases through Git

@@ -17,6 +17,7 @@ from components.evaluation.fairness import fairness
 from components.evaluation.gates import check_gates
 from components.evaluation.holdout_rule import overlap_reason
 from components.evaluation.metrics import calibration_bins
+from components.evaluation.population import fit_population
 from components.evaluation.result import CalibrationBin, Comparison, Evaluation, Fairness, Speed
 from components.features.encoding import Encoding, RowEncoder
 from components.models.meter import metered
@@ -95,6 +96,7 @@ def _compare(scores: NDArray[np.float64], holdout: Examples, champion: Package, 
         shift=shift,
         shift_error=error,
         doubt=overlap_reason(champion.receipt.spec, spec),
+        population=fit_population(columns, champion, spec.features, scores, theirs),
     )
 
 

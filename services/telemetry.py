@@ -104,6 +104,18 @@ LATENCY: Final = "canario_request_duration_seconds"
 HOLDOUT_SHIFT: Final = "canario_holdout_shift"
 #: Gauge by `bin`: the standard error of that difference (rows are paired).
 HOLDOUT_SHIFT_ERROR: Final = "canario_holdout_shift_error"
+#: Counters of a version whose package has a population: a sample of the answered requests (also of copies for a
+#: shadow), each with one of its rows. First those with all values in bins of the hold-out, then those with a value
+#: unlike any of the hold-out's.
+INPUTS: Final = "canario_inputs_total"
+INPUTS_UNLIKE: Final = "canario_inputs_unlike_total"
+#: Gauge by `feature`: how far the counted inputs are from the hold-out (chi-square over their number, beyond chance).
+INPUTS_DISTANCE: Final = "canario_inputs_distance"
+#: Gauges by `bin`, once there are inputs: the difference of `HOLDOUT_SHIFT` as the hold-out lets expect it of these
+#: inputs, and its standard errors, for want of rows in the hold-out and for want of inputs. Over the process's life.
+EXPECTED_SHIFT: Final = "canario_expected_shift"
+EXPECTED_SHIFT_ERROR: Final = "canario_expected_shift_error"
+EXPECTED_SHIFT_SAMPLED: Final = "canario_expected_shift_sampled_error"
 #: Gauge, always 1, also labelled by `package` and `champion` (the package compared with on the hold-out, or empty).
 MODEL_INFO: Final = "canario_model_info"
 #: Gauge by `service`: percent of traffic that the canary gets; the twin exports it under Flagger's own name.

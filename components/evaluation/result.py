@@ -7,6 +7,7 @@ from pydantic import Field
 from components.digest import Digest
 from components.models.machine import Machine
 from components.models.usage import Usage
+from components.package.population import Population
 from components.spec.contract import ClosedModel
 
 
@@ -22,7 +23,8 @@ class Comparison(ClosedModel):
     """This model minus the champion, on the same hold-out rows and the same bootstrap samples.
 
     A positive difference is better for `roc_auc`, `average_precision` and `accuracy`, a negative one for the others.
-    `doubt` is a sentence on why the numbers may favour the champion; empty if they do not.
+    `doubt` is a sentence on why the numbers may favour the champion; empty if they do not. `population` says how the
+    shift of scores depends on who calls; None if it does not, and in older records.
     """
 
     package: Digest
@@ -31,6 +33,7 @@ class Comparison(ClosedModel):
     shift: tuple[float, ...]
     shift_error: tuple[float, ...]
     doubt: str = ""
+    population: Population | None = None
 
 
 class CalibrationBin(ClosedModel):

@@ -7,7 +7,7 @@ import tarfile
 from typing import Final
 
 from components.files import EPOCH
-from components.package.model_package import FILES, Package
+from components.package.model_package import Package
 from components.package.papers import papers
 
 #: The folder of the bento's sources in an image, where the server looks for the package.
@@ -18,7 +18,7 @@ _FILE_MODE: Final = 0o644
 
 def package_layer(package: Package) -> bytes:
     """The archive; the same package and papers give the same bytes."""
-    files = {f"package/{name}": (package.path / name).read_bytes() for name in FILES} | papers(package.path)
+    files = {f"package/{name}": (package.path / name).read_bytes() for name in package.files} | papers(package.path)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for folder in _folders():

@@ -1,13 +1,14 @@
 """The model package: written once, addressed by its digest, checked byte by byte when read.
 
-A package is a folder of exactly five files:
+A package is a folder of exactly five files, or of six:
 
 - `model.onnx`: one input `input`, float32 [N, width of the encoding], one output `probability`, float32 [N]:
   the probability of the positive class. Shapes are exact: not [N, 1], not [N, 2]; N is dynamic.
 - `contract.json`: the values that callers may send, and their encoding.
 - `golden.jsonl`: requests with their answers, one per line, in the callers' unit.
 - `holdout.json`: this version's scores on the hold-out, compared with the champion of that time.
-- `receipt.json`: the sources of the package, and the SHA-256 of the four other files.
+- `population.json`, only where there was a champion: the hold-out by bins of its features (see `population`).
+- `receipt.json`: the sources of the package, and the SHA-256 of the other files.
 
 A package contains no pickles and no times, so the same inputs give the same bytes.
 """
@@ -31,6 +32,7 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 from components.digest import Digest
 from components.errors import PackageError
 from components.features.encoding import Encoding, RequestValue
+from components.package.population import PerBin, Population
 from components.spec.contract import SCORE_EDGES, ClosedModel, Feature, Limits, Objectives
 
 if TYPE_CHECKING:
@@ -40,8 +42,11 @@ MODEL: Final = "model.onnx"
 CONTRACT: Final = "contract.json"
 GOLDEN: Final = "golden.jsonl"
 HOLDOUT: Final = "holdout.json"
+POPULATION: Final = "population.json"
 RECEIPT: Final = "receipt.json"
 FILES: Final = (MODEL, CONTRACT, GOLDEN, HOLDOUT, RECEIPT)
+#: Files that a package may lack: those made before had none, and keep their digest.
+OPTIONAL: Final = (POPULATION,)
 
 INPUT_NAME: Final = "input"
 OUTPUT_NAME: Final = "probability"
@@ -53,7 +58,6 @@ TOLERANCE: Final = 1e-6
 #: in the last digits, and a forest's scores lie exactly on edges such as 0.1.
 BIN_EDGES: Final = tuple(edge + TOLERANCE for edge in SCORE_EDGES)
 
-PerBin = Annotated[tuple[float, ...], Field(min_length=len(SCORE_EDGES), max_length=len(SCORE_EDGES))]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -153,10 +157,23 @@ class Package:
     golden: tuple[Golden, ...]
     holdout: Holdout
     receipt: Receipt
+    population: Population | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its files."""
+        return FILES if self.population is None else (*FILES, POPULATION)
 
 
 def write_package(
-    folder: Path, *, model: bytes, contract: Contract, golden: Sequence[Golden], holdout: Holdout, receipt: Receipt
+    folder: Path,
+    *,
+    model: bytes,
+    contract: Contract,
+    golden: Sequence[Golden],
+    holdout: Holdout,
+    receipt: Receipt,
+    population: Population | None = None,
 ) -> Package:
     """Writes a package next to `folder` and then renames it, so that `folder` is never half-written.
 
@@ -171,6 +188,8 @@ def write_package(
         GOLDEN: "".join(row.model_dump_json() + "\n" for row in golden).encode(),
         HOLDOUT: _json(holdout),
     }
+    if population is not None:
+        contents[POPULATION] = _json(population)
     files = {name: _sha256(content) for name, content in contents.items()}
     contents[RECEIPT] = _json(receipt.model_copy(update={"files": files}))
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -194,20 +213,36 @@ def read_package(path: Path) -> Package:
     """
     contents = _read_files(path)
     receipt = _parse(Receipt, contents[RECEIPT], path / RECEIPT)
-    for name in FILES:
-        if name != RECEIPT and receipt.files.get(name) != _sha256(contents[name]):
+    for name in sorted(contents.keys() | receipt.files.keys()):
+        if name != RECEIPT and receipt.files.get(name) != _sha256(contents.get(name, b"")):
             raise PackageError(f"{path / name}: was changed: its digest is not the one in {RECEIPT}. Package it again.")
     lines = contents[GOLDEN].splitlines()
     if not lines:
         raise PackageError(f"{path / GOLDEN}: holds no request; a package needs some to prove itself with")
-    return Package(
+    package = Package(
         path=path,
         digest=_digest_of(contents),
         contract=_parse(Contract, contents[CONTRACT], path / CONTRACT),
         golden=tuple(_parse(Golden, line, path / GOLDEN) for line in lines),
         holdout=_parse(Holdout, contents[HOLDOUT], path / HOLDOUT),
         receipt=receipt,
+        population=_parse(Population, contents[POPULATION], path / POPULATION) if POPULATION in contents else None,
     )
+    _check_population(package)
+    return package
+
+
+def _check_population(package: Package) -> None:
+    known = package.population
+    if known is None:
+        return
+    if known.champion != package.holdout.champion:
+        raise PackageError(f"{package.path / POPULATION}: is about another champion than {HOLDOUT}. Package it again.")
+    for name in known.features:
+        if name not in package.contract.features:
+            raise PackageError(
+                f"{package.path / POPULATION}: {name!r} is no feature of the contract. Package it again."
+            )
 
 
 def package_digest(path: Path) -> str:
@@ -226,9 +261,9 @@ def _read_files(path: Path) -> dict[str, bytes]:
     for name in FILES:
         if name not in found:
             raise PackageError(f"{path / name}: is missing. Package the model again.")
-    for name in sorted(found - set(FILES)):
+    for name in sorted(found - {*FILES, *OPTIONAL}):
         raise PackageError(f"{path / name}: does not belong in a package; remove it")
-    return {name: (path / name).read_bytes() for name in FILES}
+    return {name: (path / name).read_bytes() for name in (*FILES, *OPTIONAL) if name in found}
 
 
 def _digest_of(contents: dict[str, bytes]) -> str:

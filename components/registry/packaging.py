@@ -74,6 +74,7 @@ def package_model(
         golden=golden,
         holdout=_holdout(evaluation),
         receipt=_receipt(spec, fit, evaluation, origin),
+        population=evaluation.champion.population if evaluation.champion else None,
     )
 
 

@@ -37,7 +37,7 @@ def chain(known: Records) -> Section:
         title="What it is",
         lead="The digest that every answer names in its header, and what was said about it.",
         statements=(
-            said(f"The package is {package.digest}; its five files are beside this page.", _RECEIPT),
+            said(f"The package is {package.digest}; its files are beside this page.", _RECEIPT),
             said(f"In the registry it is version {known.run['version']} of {known.run['service']}.", records.RUN),
             said("A signature lies beside the package; `make verify` holds it against a key.", records.SIGNATURE)
             if signed

@@ -77,7 +77,8 @@ def _tell(namespace: str, kind: str, reason: str, message: str) -> None:
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {"generateName": "glass-", "namespace": namespace},
-        "involvedObject": {"apiVersion": "v1", "kind": "Namespace", "name": namespace},
+        # Its own namespace, or Events about it would have to be in `default`, where nobody looks.
+        "involvedObject": {"apiVersion": "v1", "kind": "Namespace", "name": namespace, "namespace": namespace},
         "type": kind,
         "reason": reason,
         "message": message,

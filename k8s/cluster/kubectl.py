@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,6 +79,17 @@ def check(namespace: str, strategy: str) -> None:
 def apply(option: str, what: str) -> None:
     """Applies, on the server's side, a manifest (`--filename`) or a folder (`--kustomize`)."""
     kubectl("apply", "--server-side", option, what)
+
+
+def apply_as(owner: str, objects: Sequence[Mapping[str, Any]]) -> None:
+    """Applies objects as their fields' owner, whoever set them before; other fields stay with their owners.
+
+    They go through a file that only its owner can read: other programs can see command arguments.
+    """
+    with tempfile.TemporaryDirectory(prefix="canario-apply-") as folder:
+        path = Path(folder) / "objects.json"
+        path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}), encoding="utf-8")
+        kubectl("apply", "--server-side", "--force-conflicts", f"--field-manager={owner}", "--filename", str(path))
 
 
 def create(document: dict[str, Any]) -> None:

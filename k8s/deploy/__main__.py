@@ -18,18 +18,23 @@ from components.files import write_atomically
 from components.releases.release_file import Image, release_file
 from components.spec.contract import Rollout
 from components.spec.reading.loading import load_spec
+from k8s.alerts.prerequisites import check_operator
 from k8s.cluster import helm, kubectl, nodes
+from k8s.cluster.gateway import addresses, read_gateway
 from k8s.cluster.glass import broken_glass
-from k8s.deploy import flux_sync, rollout_plan, rollout_progress
+from k8s.deploy import flux_sync, public_address, rollout_plan, rollout_progress
+from k8s.deploy.public_address import PublicAddress
 from k8s.errors import ClusterError, DeployError
 from k8s.rendering.environment_files import (
     ClusterRelease,
+    Platform,
     built_release,
     chart_values,
     read_platform,
     read_release,
     values_text,
 )
+from k8s.rendering.gateway import ca_file
 from k8s.rendering.render import release_changes
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +71,8 @@ def deploy(arguments: list[str] | None = None) -> int:
             f"Flux follows k8s/envs/{args.env} in this cluster, so Git alone decides what runs; merge a release there "
             "by `make request`, `make propose` or `make promote`"
         )
-    platform = read_platform(args.root / "k8s" / "envs" / args.env / "platform.yaml")
+    file_of_platform = f"k8s/envs/{args.env}/platform.yaml"
+    platform = read_platform(args.root / file_of_platform)
     release = _release(args, spec.name)
     namespace = args.namespace or platform.namespace
     values = chart_values(spec, release, platform)
@@ -78,6 +84,9 @@ def deploy(arguments: list[str] | None = None) -> int:
             return 0
         strategy = spec.rollout.strategy
         kubectl.check(namespace, strategy)
+        check_operator(platform.alerts, file_of_platform)
+        for gap in platform.alerts.gaps(file_of_platform):
+            _warn(gap)
         for image in _images(release):
             nodes.bring(image, _say)
         service = rollout_progress.Service(spec.name, namespace, strategy, int(values["scale"]["min"]))
@@ -92,8 +101,19 @@ def deploy(arguments: list[str] | None = None) -> int:
             kubectl.forget_champion(spec.name, namespace)
         timeout = args.timeout_seconds or _USUAL_SECONDS + 2 * spec.rollout.interval_seconds
         rollout_progress.follow(service, before, timeout, _say, to_the_end=args.follow)
-    print(f"{spec.name}: http://{spec.name}.{platform.domain}")
+    _tell_address(args.root, args.env, spec.name, platform)
     return 0
+
+
+def _tell_address(root: Path, environment: str, service: str, platform: Platform) -> None:
+    """Says how callers outside reach the service, and whether it answers there."""
+    name = platform.gateway_reference
+    place = platform.gateway.address or next(iter(addresses(read_gateway(name.namespace, name.name))), None)
+    authority = ca_file(root, environment) if platform.gateway.has_tls else None
+    known = authority if authority and authority.is_file() else None
+    address = PublicAddress(platform.gateway.url(f"{service}.{platform.domain}"), place, known)
+    for line in public_address.told(address, root):
+        print(f"{service}: {line}", flush=True)
 
 
 def _release(args: argparse.Namespace, service: str) -> ClusterRelease:

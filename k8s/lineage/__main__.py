@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ssl
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from k8s.lineage.image_layout import image_layout
 from k8s.lineage.links import Link, LinkSources, verify
 from k8s.lineage.live import Object
 from k8s.rendering.environment_files import Platform, chart_values, read_platform, read_release, values_text
+from k8s.rendering.gateway import ca_file
 from services import telemetry
 from services.image.newest_package import newest_package
 
@@ -62,7 +64,7 @@ def _places(spec: Spec, platform: Platform, args: argparse.Namespace, scratch: P
         code=ROOT,
         store=args.store or str(args.build / "store"),
         mlflow=args.mlflow or f"sqlite:///{(args.build / 'mlflow' / 'mlflow.db').resolve()}",
-        served=args.header or (_header_at(args.url) if args.url else None),
+        served=args.header or (_header_at(args.url, args.ca or _authority(args.env)) if args.url else None),
         public_key=args.key.read_text(encoding="utf-8") if args.key else _public_key(platform),
         pulled=args.layout,
         export=lambda built: image_layout(built, args.build / "images" / spec.name, scratch),
@@ -83,9 +85,17 @@ def _rendered(spec: Spec, platform: Platform, release: Path, namespace: str, scr
     return [one for one in yaml.safe_load_all(manifests) if one]
 
 
-def _header_at(url: str) -> str:
+def _header_at(url: str, authority: Path | None) -> str:
     """The receipt that a server names; "none", which matches no digest, if it names none."""
-    return str(httpx.get(f"{url.rstrip('/')}/readyz", timeout=10).headers.get(telemetry.RECEIPT_HEADER, "none"))
+    trust = ssl.create_default_context(cafile=str(authority) if authority else None)
+    answer = httpx.get(f"{url.rstrip('/')}/readyz", timeout=10, verify=trust)
+    return str(answer.headers.get(telemetry.RECEIPT_HEADER, "none"))
+
+
+def _authority(environment: str) -> Path | None:
+    """The authority that `make platform` left here for the environment's callers."""
+    file = ca_file(ROOT, environment)
+    return file if file.is_file() else None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mlflow", help="the registry's URI; by default that of `make train`")
     parser.add_argument("--store", help="folder or URI of snapshots; by default that of `make train`")
     parser.add_argument("--namespace", help="the service's namespace; by default the environment's")
+    parser.add_argument(
+        "--ca", type=Path, help="PEM file with the authority of the server's certificate; by default the environment's"
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--url", help="the server to ask")
     source.add_argument("--header", help=f"the {telemetry.RECEIPT_HEADER} of an answer")

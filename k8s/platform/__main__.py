@@ -1,8 +1,9 @@
 """Installs the platform in the cluster that KUBECONFIG names: `python -m k8s.platform [--env local] [--with keda]`.
 
 In this order: missing controllers (k8s/controllers), namespaces with their limits and the admission rules for models
-(k8s/envs/<env>/configs), the secret of the chart's own stores, and the chart helm/canario. Safe to repeat: an existing
-controller or secret stays as it is. With `flux`, in an environment that has a folder `flux`, only the controllers and
+(k8s/envs/<env>/configs), the gateway with its certificate, the secret of the chart's own stores, and the chart
+helm/canario. Safe to repeat: an existing controller or secret stays as it is, but for a self-signed certificate that
+runs out. With `flux`, in an environment that has a folder `flux`, only the controllers and
 that folder are installed; Flux then installs the rest from Git.
 """
 
@@ -10,26 +11,35 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from k8s.alerts.prerequisites import check_operator, check_secret
+from k8s.alerts.prometheus import lacking_rules
 from k8s.cluster import kubectl, nodes
 from k8s.cluster.program import run
+from k8s.cluster.tunnel import ClusterService
 from k8s.errors import ClusterError, DeployError, EnvironmentFileError
 from k8s.platform.address import check_followed, check_reverted
 from k8s.platform.door import registry, rules
+from k8s.platform.gateway import GatewayPlan, bring_certificate, bring_gateway, require_certificate
 from k8s.platform.installing import bring_controllers
 from k8s.platform.pins import check_pinned
 from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_size, tracking
 from k8s.platform.waiting import waiting
+from k8s.rendering.alerting import Alerting
+from k8s.rendering.environment_files import read_platform
 from k8s.rendering.render import PLATFORM, platform_images, platform_settings
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CHART = _ROOT / "helm" / PLATFORM
 _ENVIRONMENTS = _ROOT / "k8s" / "envs"
+_PROMETHEUS = ClusterService("PROMETHEUS", "monitoring", "prometheus", 9090)
+#: A rule is loaded a few seconds after its ConfigMap is there.
+_RULES_SECONDS = 15.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _install(args: argparse.Namespace) -> None:
     flux = _ENVIRONMENTS / args.env / "flux"
+    alerts_file = f"k8s/envs/{args.env}/platform.yaml"
     if "flux" in args.with_controllers and flux.is_dir():
         if args.admit:
             raise EnvironmentFileError(
@@ -55,38 +66,60 @@ def _install(args: argparse.Namespace) -> None:
                 f"k8s/envs/{args.env}/configs/kustomization.yaml"
             )
         check_followed(_ROOT, args.env)
+        plan = _gateway(args.env)
         _reach()
-        bring_controllers(args.env, args.with_controllers, _say)
+        require_certificate(plan)
+        bring_controllers(args.env, [*args.with_controllers, *plan.controllers], _say)
+        bring_certificate(plan, _say)
         kubectl.apply("--kustomize", str(flux))
         _say(f"flux: follows k8s/envs/{args.env} in Git, and brings the rest from there; k8s/flux/README.md says how")
+        _warn(read_platform(_ROOT / alerts_file).alerts.gaps(alerts_file))
         return
-    objects = rendered(args.env, args.set)
+    given = [*_options("--set", args.set), *_options("--set-string", args.set_string)]
+    objects = rendered(args.env, given)
     check_reverted(objects, args.env)
     check_pinned(images(objects))
-    wanted = tracking(objects)
+    wanted, plan = tracking(objects), _gateway(args.env)
     _reach()
     require_secret(wanted, PLATFORM)
-    bring_controllers(args.env, args.with_controllers, _say)
+    alerting = read_platform(_ROOT / alerts_file).alerts
+    check_operator(alerting, alerts_file)
+    require_certificate(plan)
+    bring_controllers(args.env, [*args.with_controllers, *plan.controllers], _say)
     with rules(configs(args.env), args.admit) as folder:
         kubectl.apply("--kustomize", str(folder))
     let_in = f": {args.admit}" if args.admit else ""
     _say(f"namespaces: canario and models, with their limits, and what models lets in{let_in}")
+    check_secret(alerting, PLATFORM)
+    bring_gateway(plan, _say)
     bring_secret(wanted, PLATFORM, _say)
     for image in images(objects):
         nodes.bring(image, _say)
-    _bring_platform(args, [*_stored(wanted), *args.set])
+    _bring_platform(args, [*_options("--set", _stored(wanted)), *given])
+    _warn(_silences(alerting, alerts_file))
     _say(f"{_brought(wanted)}; next: make deploy SERVICE=churn ENV={args.env}")
+
+
+def _silences(alerting: Alerting, file: str) -> Iterator[str]:
+    """A sentence for each reason why nobody would hear of an alert."""
+    if alerting.rules == "configmap" and (lacking := lacking_rules(_PROMETHEUS, _RULES_SECONDS)):
+        yield lacking
+    yield from alerting.gaps(file)
+
+
+def _gateway(environment: str) -> GatewayPlan:
+    return GatewayPlan(_ROOT, environment, read_platform(_ENVIRONMENTS / environment / "platform.yaml"))
 
 
 def _reach() -> None:
     kubectl.check_ready()
 
 
-def _bring_platform(args: argparse.Namespace, settings: list[str]) -> None:
+def _bring_platform(args: argparse.Namespace, options: list[str]) -> None:
     """Installs the chart and waits for its pods; the error names each pod that is not ready, and the reason."""
     seconds = args.timeout_seconds
     try:
-        run([*platform_command(args.env, settings), "--wait", "--timeout", f"{seconds:g}s"], seconds + 30)
+        run([*platform_command(args.env, options), "--wait", "--timeout", f"{seconds:g}s"], seconds + 30)
     except ClusterError as error:
         pods = kubectl.get_json("-n", PLATFORM, "get", "pods")["items"]
         raise ClusterError("\n".join([str(error), *waiting(pods)])) from error
@@ -129,32 +162,41 @@ def configs(environment: str) -> Path:
     return folder
 
 
-def rendered(environment: str, settings: list[str]) -> list[dict[str, Any]]:
-    """The objects of the platform's own chart.
+def _options(option: str, settings: Iterable[str]) -> list[str]:
+    return [word for setting in settings for word in (option, setting)]
+
+
+def rendered(environment: str, options: list[str]) -> list[dict[str, Any]]:
+    """The objects of the platform's own chart, with more of Helm's options.
 
     Raises:
         ClusterError: the chart refuses a value.
     """
-    text = run(["helm", "template", *_chart(environment, settings)])
+    text = run(["helm", "template", *_chart(environment, options)])
     return [one for one in yaml.safe_load_all(text) if one]
 
 
-def platform_command(environment: str, settings: list[str]) -> list[str]:
-    """The helm command that installs the platform's own chart."""
-    return ["helm", "upgrade", "--install", *_chart(environment, settings)]
+def platform_command(environment: str, options: list[str]) -> list[str]:
+    """The helm command that installs the platform's own chart, with more options."""
+    return ["helm", "upgrade", "--install", *_chart(environment, options)]
 
 
-def _chart(environment: str, settings: list[str]) -> list[str]:
+def _chart(environment: str, options: list[str]) -> list[str]:
     """Helm's arguments for the chart's name, path and values; an environment's own values are optional."""
     folder = _ENVIRONMENTS / environment
-    words = [PLATFORM, str(_CHART), "--namespace", PLATFORM, *platform_settings(environment)]
+    words = [PLATFORM, str(_CHART), "--namespace", PLATFORM, *platform_settings(_ROOT, environment)]
     for values in (platform_images(folder), folder / f"{PLATFORM}.yaml"):
         words += ["--values", str(values)] if values.is_file() else []
-    return [*words, *(part for setting in settings for part in ("--set", setting))]
+    return [*words, *options]
 
 
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        print(f"warning: {sentence}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -167,6 +209,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--admit", type=registry, metavar="HOST/FOLDER", help="the registry that models lets in")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of helm/canario")
+    parser.add_argument(
+        "--set-string", action="append", default=[], metavar="KEY=VALUE", help="a value that is text, such as a tag 1"
+    )
     parser.add_argument("--timeout-seconds", type=float, default=300, help="longest wait for the pods (default 300)")
     return parser
 

@@ -17,6 +17,7 @@ import yaml
 from components.errors import ComponentError
 from components.files import write_atomically
 from components.image.record import BuiltImage, read_record
+from k8s.cluster.nodes import UNPUBLISHED
 from k8s.errors import EnvironmentFileError
 from k8s.rendering.environment_files import merged
 from k8s.rendering.render import PLATFORM, platform_images
@@ -46,8 +47,10 @@ def check_pinned(images: Iterable[str], root: Path = _ROOT) -> None:
         EnvironmentFileError: there is such an image; a registry has it under no such tag.
     """
     chart = _yaml(root / "helm" / PLATFORM / "values.yaml")
-    tags = {part["image"]["tag"] for part in chart.values() if isinstance(part, dict) and "image" in part}
-    local = {part["image"]["repository"] for part in chart.values() if isinstance(part, dict) and "image" in part}
+    named = [part["image"] for part in chart.values() if isinstance(part, dict) and "image" in part]
+    # A public image, such as Alertmanager's, has its tag in any registry that has a copy of it.
+    ours = [image for image in named if image["repository"].startswith(UNPUBLISHED)]
+    tags, local = ({image[key] for image in ours} for key in ("tag", "repository"))
     for image in images:
         name, _, tag = image.rpartition(":")
         if tag in tags and name not in local:

@@ -25,6 +25,12 @@ def _reason(pod: str, container: Mapping[str, Any]) -> Iterator[str]:
     look = f"`kubectl -n canario logs {pod} -c {container['name']}`"
     if reason in _NO_IMAGE:
         image = container["image"]
+        if pod.startswith("alertmanager-"):
+            yield (
+                f"pod {pod}: its node does not get {image}; name another as `alertmanager: {{image: ...}}` "
+                "in the environment's canario.yaml"
+            )
+            return
         yield (
             f"pod {pod}: its node has no image {image}; `make platform-images` makes it, and it has to be pushed, or "
             f"for kind loaded by `kind load docker-image --name canario {image}`"

@@ -15,12 +15,16 @@ from components.releases.release_file import Image, Release, ShadowVersion
 from components.signing.signers import FILE, package_keys
 from components.spec.contract import ClosedModel, Spec
 from k8s.errors import EnvironmentFileError
+from k8s.rendering.alerting import Alerting
+from k8s.rendering.gateway import OURS, GatewaySettings
 from k8s.rendering.server_settings import checked_release, faked_faults
-from k8s.rendering.values import Host, ObjectName
+from k8s.rendering.values import GatewayReference, Host, ObjectName
 from k8s.rendering.yaml_file import read_file
 
 #: Keys that the spec and the release decide, so that no environment may change them.
 DECIDED = ("name", "objectives", "rollout", "scale", "version", "package", "image", "settings", "candidate")
+#: Keys of `values.monitoring` that the key `alerts` of the same file decides.
+_ALERTING = ("alerts", "serviceMonitor", "repository")
 
 
 class Platform(ClosedModel):
@@ -34,7 +38,22 @@ class Platform(ClosedModel):
     interval_seconds: float | None = Field(
         default=None, gt=0, description="Time between two looks, instead of the spec's."
     )
+    alerts: Alerting = Field(default=Alerting(), description="Who loads the alerts' rules, and who is told.")
+    gateway: GatewaySettings = Field(default=GatewaySettings(), description="How callers outside reach it.")
     values: dict[str, JsonValue] = Field(default_factory=dict, description="Other values of the chart.")
+
+    @property
+    def gateway_reference(self) -> GatewayReference:
+        """The Gateway to which services attach."""
+        route = self.values.get("route")
+        named = route.get("gateway") if isinstance(route, dict) else None
+        return GatewayReference.model_validate(named or {})
+
+    @property
+    def has_own_gateway(self) -> bool:
+        """Whether services attach to another Gateway than that of `make platform`."""
+        named = self.gateway_reference
+        return (named.name, named.namespace) != (OURS.name, OURS.namespace)
 
 
 class ClusterRelease(Release):
@@ -57,6 +76,7 @@ def read_platform(path: Path) -> Platform:
     decided = sorted(set(platform.values) & set(DECIDED))
     if decided:
         raise EnvironmentFileError(f"{path}: values.{decided[0]} is decided by the spec or the release; remove it")
+    _check_monitoring(path, platform.values.get("monitoring"))
     if "signing" in platform.values:
         raise EnvironmentFileError(f"{path}: values.signing is decided by {FILE} beside it; remove it")
     try:
@@ -66,6 +86,15 @@ def read_platform(path: Path) -> Platform:
     if not keys:
         return platform
     return platform.model_copy(update={"values": {**platform.values, "signing": {"publicKey": keys}}})
+
+
+def _check_monitoring(path: Path, monitoring: JsonValue) -> None:
+    for key in _ALERTING:
+        if isinstance(monitoring, dict) and key in monitoring:
+            raise EnvironmentFileError(
+                f"{path}: values.monitoring.{key} is decided by the key alerts; write `alerts: {{rules: configmap}}`, "
+                "or operator, there"
+            )
 
 
 def read_release(path: Path, service: str) -> ClusterRelease:
@@ -148,8 +177,15 @@ def chart_values(spec: Spec, release: ClusterRelease, platform: Platform) -> dic
     if platform.interval_seconds is not None:
         deploy["rollout"]["interval_seconds"] = platform.interval_seconds
     chosen = release.model_dump(mode="json", exclude={"service"}, exclude_none=True)
-    values = {**deploy, **chosen, "route": {"host": f"{spec.name}.{platform.domain}"}}
+    values = {**deploy, **chosen, "route": _route(spec.name, platform)}
+    values["monitoring"] = platform.alerts.service_monitoring()
     return merged(values, platform.values)
+
+
+def _route(service: str, platform: Platform) -> dict[str, Any]:
+    """The service's host; at our Gateway it attaches to one listener, so that none is served in plain by mistake."""
+    listener = {} if platform.has_own_gateway else {"gateway": {"listener": platform.gateway.listener}}
+    return {"host": f"{service}.{platform.domain}", **listener}
 
 
 def merged(values: Mapping[str, Any], differences: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,12 +39,16 @@ from k8s.rendering.environment_files import (
     read_release,
     values_text,
 )
+from k8s.rendering.gateway import gateway_objects
 from k8s.rendering.server_settings import faked_faults
 from k8s.rendering.signature_rules import rules_file, signature_rules
 
 _ROOT = Path(__file__).resolve().parents[2]
 #: The platform's own chart, its release and its namespace.
 PLATFORM: Final = "canario"
+#: The rendered objects of the gateway; no service has such a name.
+_GATEWAY: Final = "_gateway"
+_HEAD: Final = "# Written by `make render`; change what it is made from.\n"
 
 
 def followed(root: Path) -> list[str]:
@@ -124,7 +128,7 @@ def platform_objects(root: Path, environment: str, namespace: str = PLATFORM) ->
         )
     pins = platform_images(differences.parent)
     images = ["--values", str(pins)] if pins.is_file() else []
-    options = [*images, "--values", str(differences), *platform_settings(environment)]
+    options = [*images, "--values", str(differences), *platform_settings(root, environment)]
     return _objects(helm.render(root / "helm" / PLATFORM, PLATFORM, namespace, *options), namespace)
 
 
@@ -133,9 +137,24 @@ def platform_images(folder: Path) -> Path:
     return folder / "images.yaml"
 
 
-def platform_settings(environment: str) -> list[str]:
-    """Helm's arguments for the values that the environment's own file does not set."""
-    return ["--set", f"environment.path=k8s/envs/{environment}"]
+def platform_settings(root: Path, environment: str) -> list[str]:
+    """Helm's arguments for the values that the file `canario.yaml` of the environment does not set.
+
+    Raises:
+        EnvironmentFileError: its platform.yaml is not there, or wrong.
+    """
+    alerts = read_platform(_platform_file(root, environment)).alerts
+    return [*alerts.platform_options(), "--set", f"environment.path=k8s/envs/{environment}"]
+
+
+def environment_gateway(root: Path, environment: str) -> list[dict[str, Any]]:
+    """The objects of an environment's gateway; none where services attach to one of its own.
+
+    Raises:
+        EnvironmentFileError: the environment's platform.yaml is wrong.
+    """
+    platform = read_platform(_platform_file(root, environment))
+    return [] if platform.has_own_gateway else gateway_objects(platform.gateway, platform.domain)
 
 
 def wanted(root: Path) -> dict[str, str]:
@@ -148,6 +167,8 @@ def wanted(root: Path) -> dict[str, str]:
     texts = signature_rules(root)
     for environment in followed(root):
         texts[rendered_file(environment, PLATFORM)] = platform_objects(root, environment)
+        if gateway := environment_gateway(root, environment):
+            texts[rendered_file(environment, _GATEWAY)] = _text_of(gateway)
         for service in sorted(path.parent.name for path in root.glob("services/*/service.yaml")):
             file = root / release_file(environment, service)
             if file.is_file():
@@ -169,8 +190,11 @@ def _objects(manifests: str, namespace: str) -> str:
     documents = [one for one in yaml.safe_load_all(manifests) if one and not _is_hook(one)]
     for one in documents:
         one["metadata"].setdefault("namespace", namespace)
-    head = "# Written by `make render`; change what it is made from.\n"
-    return head + yaml.dump_all(documents, Dumper=BlockDumper, sort_keys=False, width=120, allow_unicode=True)
+    return _text_of(documents)
+
+
+def _text_of(documents: list[dict[str, Any]]) -> str:
+    return _HEAD + yaml.dump_all(documents, Dumper=BlockDumper, sort_keys=False, width=120, allow_unicode=True)
 
 
 def _is_hook(document: dict[str, Any]) -> bool:

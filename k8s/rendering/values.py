@@ -44,6 +44,9 @@ class GatewayReference(PlatformReference):
 
     name: ObjectName = Field(default="public", description="The Gateway's name.")
     namespace: ObjectName = Field(default="gateway", description="The Gateway's namespace.")
+    listener: Literal[""] | ObjectName = Field(
+        default="", description="The Gateway's listener, such as the one for HTTPS; if empty, each of them."
+    )
 
 
 class Route(PlatformReference):
@@ -108,10 +111,15 @@ class Monitoring(PlatformReference):
     service_monitor: bool = Field(
         default=False, description="Add a ServiceMonitor for the Prometheus operator to the scrape annotations."
     )
-    alerts: bool = Field(default=False, description="Add a PrometheusRule with the alerts.")
+    alerts: Literal["configmap", "operator", "none"] = Field(
+        default="configmap",
+        description="Alerts as a ConfigMap, which the platform's Prometheus loads, or as an operator's PrometheusRule.",
+    )
     dashboard: bool = Field(default=False, description="Add a ConfigMap with the Grafana dashboard.")
-    runbooks: str = Field(
-        default="helm/model-service/runbooks", description="Location of the runbooks: a path or an address."
+    repository: str = Field(
+        default="",
+        pattern=r"^$|^https?://[^\s]+$",
+        description="Address of the repository's files in a browser, to which runbook_url leads; empty: no link.",
     )
 
 

@@ -22,6 +22,7 @@ from services.judge.statistics.assess import (
 )
 from services.judge.statistics.evalue import Arms
 from services.judge.statistics.latency_finding import made_before, sides_without, with_thresholds, within_objective
+from services.judge.statistics.reference import Reference, reference
 from services.judge.statistics.signal_result import SignalResult, State, clipped
 from services.judge.statistics.signals import LatencySignal, Signal, judged_signals
 from services.judge.statistics.wording import NOTHING, gateway_words, sentence
@@ -31,10 +32,11 @@ def findings_of(evidence: Evidence, rollout: Rollout, toward: float) -> list[Sig
     """One result for each signal of the spec, on `toward` percent of the traffic."""
     # A margin for shifts within the objective cannot be held without the thresholds, so their lack is no data then.
     known = rollout.harm.latency_shift is not None or not sides_without(evidence.strata)
-    signals = judged_signals(rollout.harm, rollout.false_alarm, evidence.holdout, thresholds=known)
-    late = evidence.elapsed_seconds >= rollout.deadline_minutes * 60
-    findings = [_finding(signal, evidence, rollout, toward / 100, late) for signal in signals]
     margin = rollout.harm.score_shift
+    compared = reference(evidence, margin)
+    signals = judged_signals(rollout.harm, rollout.false_alarm, compared.holdout, thresholds=known)
+    late = evidence.elapsed_seconds >= rollout.deadline_minutes * 60
+    findings = [_finding(signal, evidence, rollout, toward / 100, compared, late) for signal in signals]
     if margin is not None and evidence.holdout is None:
         reason = "score_shift cannot be judged: what the hold-out showed between the two versions is missing"
         findings.append(SignalResult("score_shift", "no data", reason, margin, min(1.0, margin / toward * 100)))
@@ -43,7 +45,9 @@ def findings_of(evidence: Evidence, rollout: Rollout, toward: float) -> list[Sig
     return findings
 
 
-def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float, late: bool) -> SignalResult:
+def _finding(
+    signal: Signal, evidence: Evidence, rollout: Rollout, share: float, compared: Reference, late: bool
+) -> SignalResult:
     by_weight = _arms(signal, evidence.strata)
     strata = list(by_weight.values())
     allowed = allowed_excess(signal, share)
@@ -68,6 +72,8 @@ def _finding(signal: Signal, evidence: Evidence, rollout: Rollout, share: float,
         finding = with_thresholds(finding, signal, strata, within, rollout.false_alarm)
     elif signal.name == "slow_ratio":
         finding = replace(finding, note=made_before(sides_without(evidence.strata)))
+    elif finding.edge is not None:
+        finding = compared.told(finding, SCORE_EDGES.index(finding.edge))
     finding = replace(finding, reason=sentence(finding))
     hint = _enough(signal, strata, unsure, rollout.false_alarm) if late and state == "open" else None
     finding = _with_gateway(finding, evidence) if signal.name == "error_ratio" else finding

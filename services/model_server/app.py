@@ -28,6 +28,7 @@ from services.model_server.events import log_event, log_failure
 from services.model_server.faults import FakedError, Faults, LostRequest
 from services.model_server.feedback.handler import FeedbackHandler
 from services.model_server.feedback.recent import RecentAnswers
+from services.model_server.inputs import LiveInputs
 from services.model_server.model import GoldenMismatch, Model, bins_of
 from services.model_server.prediction_log import LineLog
 from services.model_server.shadow.mirror import DECLINED, Mirror
@@ -74,6 +75,7 @@ class ModelApp:
         model: Model,
         decoder: RowDecoder,
         counters: Counters,
+        inputs: LiveInputs,
         exposition: Exposition,
         recent: RecentAnswers,
         feedback: FeedbackHandler,
@@ -85,7 +87,7 @@ class ModelApp:
         clock: Callable[[], float] = time.perf_counter,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._model, self._decoder, self._counters = model, decoder, counters
+        self._model, self._decoder, self._counters, self._inputs = model, decoder, counters, inputs
         self._exposition, self._recent, self._feedback = exposition, recent, feedback
         self._log, self._faults, self._mirror = log, faults, mirror
         self._max_body_bytes = package.contract.limits.max_body_bytes
@@ -215,6 +217,7 @@ class ModelApp:
         if self._log is not None:
             middle = self._shadow_middle if shadow else self._log_middle
             self._log.put(self._line(identifier, middle, body, answer), len(rows))
+        self._inputs.count(rows)
         if shadow:
             # Another version answered the caller, so this answer is not evidence of how callers are served.
             self._counters.shadow_answered()

@@ -23,6 +23,7 @@ from services.model_server.feedback.handler import FeedbackHandler
 from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots, LabelSlotsPage
 from services.model_server.feedback.peers import Peers
 from services.model_server.feedback.recent import RecentAnswers, recent_bytes
+from services.model_server.inputs import INPUT_BYTES, LiveInputs, LiveInputsPage
 from services.model_server.model import Model
 from services.model_server.prediction_log import LineLog
 from services.model_server.settings import Settings
@@ -36,7 +37,7 @@ _MIB = 1_048_576
 
 
 def slot_bytes(settings: Settings, contract: Contract) -> int:
-    """Bytes of one worker's shared memory: its counters, its label slots, its recent answers, its candidate's counts.
+    """Bytes of one worker's shared memory: counters, label slots, inputs, recent answers, its candidate's counts.
 
     Raises:
         SettingsError: a slice is not a category feature.
@@ -45,7 +46,8 @@ def slot_bytes(settings: Settings, contract: Contract) -> int:
     return slot_size(_shadow_offset(settings) + seen)
 
 
-_RECENT_OFFSET = COUNTER_BYTES + LABEL_SLOTS_BYTES
+_INPUT_OFFSET = COUNTER_BYTES + LABEL_SLOTS_BYTES
+_RECENT_OFFSET = _INPUT_OFFSET + INPUT_BYTES
 
 
 def _shadow_offset(settings: Settings) -> int:
@@ -81,6 +83,8 @@ class Server:
         self._mirror: Mirror | None
         pairs, self._mirror, seen = _shadow(settings, contract, shared, service, recent)
         labels = LabelSlotsPage(slots, service, settings.version)
+        memories = [slot[_INPUT_OFFSET:] for slot in shared.slots]
+        inputs = LiveInputsPage(memories, package, service, settings.version)
         self.app = ModelApp(
             package=package,
             service=service,
@@ -88,7 +92,10 @@ class Server:
             model=Model(package, settings.version),
             decoder=RowDecoder(contract),
             counters=counters,
-            exposition=Exposition(shared.slots, package, service, settings.version, seen, labels.text, wall),
+            inputs=LiveInputs(memories[shared.own], package),
+            exposition=Exposition(
+                shared.slots, package, service, settings.version, seen, lambda: labels.text() + inputs.text(), wall
+            ),
             recent=recent,
             feedback=FeedbackHandler(
                 contract.target, recent, slots, counters, self._logs.get("feedback"), self._peers, pairs

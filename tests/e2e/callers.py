@@ -8,11 +8,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from k8s.rendering.gateway import ca_file
 from tests.e2e.kube import CONTAINER_SECURITY, Kube
+from tests.repo.tree import ROOT
 
-#: Where the gateway listens inside the cluster.
-GATEWAY = os.environ.get("CANARIO_GATEWAY", "http://traefik.gateway")
+#: The Service of the gateway inside the cluster, by its namespace and name.
+GATEWAY = os.environ.get("CANARIO_GATEWAY", "gateway/traefik")
 #: Requests a second; a cluster of one small machine has its own work, too.
 RATE = "200"
 _SCRIPT = """
@@ -36,10 +39,16 @@ class Count:
 class Callers:
     """Sends the rows of a table to a service; `with` starts them and clears up."""
 
-    def __init__(self, kube: Kube, host: str, spec: Path, rows: Path, image: str, address: str = GATEWAY) -> None:
-        """`host` is the service's name at the `address`, the gateway's or one of its own in the cluster."""
-        self._kube, self._host, self._image, self._address = kube, host, image, address
+    def __init__(self, kube: Kube, address: str, spec: Path, rows: Path, image: str, node: str = "") -> None:
+        """Takes the service's address, by a name at the gateway or in the cluster, and a node to run on if it matters.
+
+        Names of the local domain lead to the gateway, whose certificate is checked.
+        """
+        self._kube, self._image, self._address, self._node = kube, image, address, node
         self._files = {"service.yaml": spec.read_bytes(), "rows.parquet": rows.read_bytes()}
+        self._host = urlsplit(address).hostname or ""
+        if address.startswith("https:"):
+            self._files["ca.pem"] = ca_file(ROOT, "local").read_bytes()
         self.requests: dict[str, Count] = {}
         self.faults: list[str] = []
 
@@ -75,7 +84,7 @@ class Callers:
         self.faults = document["faults"]
 
     def _pod(self) -> dict[str, Any]:
-        where = ["--host", self._address, "--host-header", self._host]
+        where = ["--host", self._address, *(["--ca", "/rows/ca.pem"] if "ca.pem" in self._files else [])]
         load = ["--users", "16", "--spawn-rate", "100", "--rate", RATE]
         kept = ["--spec", "/rows/service.yaml", "--table", "/rows/rows.parquet"]
         shares = ["--feedback-share", "1", "--batch-share", "0.01"]
@@ -92,8 +101,18 @@ class Callers:
             "metadata": {"name": "callers"},
             "spec": {
                 "restartPolicy": "Never",
+                "hostAliases": self._aliases(),
+                **({"nodeName": self._node} if self._node else {}),
                 "containers": [container],
                 "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
                 "volumes": [{"name": "rows", "configMap": {"name": "rows"}}, {"name": "tmp", "emptyDir": {}}],
             },
         }
+
+    def _aliases(self) -> list[dict[str, Any]]:
+        """The gateway under the service's name, which no DNS knows."""
+        if not self._host.endswith(".local"):
+            return []
+        namespace, name = GATEWAY.split("/")
+        service = Kube(namespace).get("service", name)
+        return [{"ip": service["spec"]["clusterIP"], "hostnames": [self._host]}]

@@ -13,7 +13,7 @@ import pytest
 from components.image.server import SERVER_IMAGE, server_tag
 from components.image.step_images import steps_tag
 from components.releases.release_file import Image
-from tests.e2e.callers import GATEWAY, Callers
+from tests.e2e.callers import Callers
 from tests.e2e.git_server import PORT, GitServer
 from tests.e2e.kube import Kube
 from tests.e2e.scenario import (
@@ -34,10 +34,13 @@ from tests.e2e.scenario import (
 from tests.signing_keys import Keys, write_keys
 
 HOST = f"{SERVICE}.canario.local"
-#: Makes callers, of an address in the cluster and a host name there.
+#: Makes callers, of an address in the cluster, on any node or on one.
 Calling = Callable[..., Callers]
 #: The tests build on each other: first a champion from nothing, at last nothing again.
-_ORDER = ("chart_is_admitted", "promotion", "rollouts", "decisions", "disturbances", "scaling", "shadow", "uninstall")
+_ORDER = (
+    *("chart_is_admitted", "promotion", "rollouts", "decisions", "disturbances", "tls", "scaling", "shadow"),
+    "uninstall",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -108,10 +111,16 @@ def repository(programs: dict[str, Image]) -> Iterator[GitServer]:
 
 
 @pytest.fixture(scope="session")
-def platform(repository: GitServer) -> Iterator[None]:
-    """The controllers, the namespaces and the judge, which reverts in the repository as long as it is there."""
+def install_platform(repository: GitServer) -> Callable[..., str]:
+    """Installs the platform, or brings it up to date, by more settings, and tells what was said."""
     environment = ("--set", f"environment.url={repository.url}", "--set", f"environment.port={PORT}")
-    _install_platform("--admit", REGISTRY, *environment)
+    return lambda *more: _install_platform("--admit", REGISTRY, *environment, *more)
+
+
+@pytest.fixture(scope="session")
+def platform(install_platform: Callable[..., str]) -> Iterator[None]:
+    """The controllers, the namespaces and the judge, which reverts in the repository as long as it is there."""
+    install_platform()
     judges = Kube("canario")  # their image's tag stays while it is worked on
     judges.run("rollout", "restart", "deployment/judge")
     judges.run("rollout", "status", "deployment/judge", "--timeout=120s")
@@ -119,10 +128,11 @@ def platform(repository: GitServer) -> Iterator[None]:
     _install_platform()
 
 
-def _install_platform(*settings: str) -> None:
+def _install_platform(*settings: str) -> str:
     command = [sys.executable, "-m", "k8s.platform", "--env", "local", *WITHOUT_TRACKING, *settings]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="session")
@@ -167,9 +177,9 @@ def calling(platform: None, load_image: str) -> Calling:
     kube = Kube(CALLERS)
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CALLERS}})
 
-    def call(address: str = GATEWAY, host: str = HOST) -> Callers:
+    def call(address: str = f"https://{HOST}", node: str = "") -> Callers:
         rows = DEMO / "data" / "live.parquet"
-        return Callers(kube, host, DEMO / "service.yaml", rows, load_image, address)
+        return Callers(kube, address, DEMO / "service.yaml", rows, load_image, node)
 
     return call
 

@@ -15,11 +15,12 @@ import yaml
 from components.git.repository import Commit
 from components.releases.release_file import Image
 from k8s.rendering.environment_files import ClusterRelease
+from k8s.rendering.gateway import CLASS, HTTP, OURS, PORTS
 from k8s.rendering.render import PLATFORM, platform_objects, release_changes, rendered_file
 from tests.e2e.git_server import PORT, GitServer
 from tests.e2e.git_source import FLUX, published
 from tests.e2e.kube import Kube
-from tests.e2e.scenario import DEMO, ROOT, SERVICE, Version
+from tests.e2e.scenario import DEMO, REGISTRY, ROOT, SERVICE, Version
 from tests.k8s.followed import ENVIRONMENTS, texts_of, write_tree
 
 #: One step of half the traffic and wide margins: what the statistics can do is shown elsewhere, this has to be quick.
@@ -32,6 +33,8 @@ ROLLOUT = {
 
 
 _MINE = {"canario/test": "gitops"}
+#: The environments' Gateway, in the namespace of the public one.
+GATEWAY = "gitops"
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ def environments(
         if first:
             _write(root, gitops.changes(environment, first))
     server.commit(texts_of(root), "Begin with two environments")
+    Kube(OURS.namespace).apply(_gateway())
     with published(server, "gitops") as source:
         try:
             yield replace(gitops, source=source)
@@ -133,7 +137,10 @@ def environments(
 def _write_files(root: Path, judge: Image, server: GitServer, platform: Mapping[str, Any]) -> None:
     spec = yaml.safe_load((DEMO / "service.yaml").read_text(encoding="utf-8"))
     spec["rollout"] |= ROLLOUT
-    _write(root, {f"services/{SERVICE}/service.yaml": yaml.safe_dump(spec, sort_keys=False)})
+    # A promotion reads here which registry both admit: the one that has the images.
+    base = "k8s/configs/namespaces.yaml"
+    admitted = (root / base).read_text(encoding="utf-8").replace("registry.local/canario", REGISTRY)
+    _write(root, {f"services/{SERVICE}/service.yaml": yaml.safe_dump(spec, sort_keys=False), base: admitted})
     for environment in ENVIRONMENTS:
         namespace, folder = f"gitops-{environment}", f"k8s/envs/{environment}"
         values = {
@@ -141,6 +148,7 @@ def _write_files(root: Path, judge: Image, server: GitServer, platform: Mapping[
             "resources": {"cpu": "50m"},
             "startupSeconds": 180,
             "judge": {"url": f"http://judge.{namespace}"},
+            "route": {"gateway": {"name": GATEWAY}},
         }
         where = {"domain": f"{environment}.gitops.local", "namespace": namespace}
         canario = {
@@ -159,6 +167,22 @@ def _write_files(root: Path, judge: Image, server: GitServer, platform: Mapping[
             "configs/namespace.yaml": {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata},
         }
         _write(root, {f"{folder}/{name}": yaml.safe_dump(one) for name, one in documents.items()})
+
+
+def _gateway() -> dict[str, Any]:
+    """A Gateway of the environments' own, for plain HTTP: two domains share this cluster, and have no certificate."""
+    listener = {
+        "name": "plain",
+        "protocol": "HTTP",
+        "port": PORTS[HTTP],
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    }
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": GATEWAY, "namespace": OURS.namespace},
+        "spec": {"gatewayClassName": CLASS, "listeners": [listener]},
+    }
 
 
 def _platform(root: Path, environment: str) -> str:
@@ -185,6 +209,7 @@ def _clear() -> None:
         mine = ",".join(f"{key}={value}" for key, value in _MINE.items())
         FLUX.run("delete", "kustomizations", "--selector", mine, "--ignore-not-found", "--timeout=120s")
     finally:
+        Kube(OURS.namespace).run("delete", "gateway", GATEWAY, "--ignore-not-found")
         FLUX.run("delete", "namespaces", *spaces, "--ignore-not-found", "--timeout=180s")
 
 

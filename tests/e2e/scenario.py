@@ -20,6 +20,7 @@ from components.image.repository import open_repository
 from components.releases.release_file import Image, release_file, release_text
 from k8s.cluster.nodes import bring
 from k8s.rendering.environment_files import ClusterRelease
+from k8s.rendering.gateway import ca_file
 from tests.e2e.git_server import GitServer
 
 ROOT = Path(__file__).parents[2]
@@ -183,8 +184,11 @@ class Environment:
 
 
 def write_platform(root: Path, **values: Any) -> None:
-    """The local environment in a folder, with more values of the chart."""
+    """The local environment in a folder, with more values of the chart, and the authority of its gateway."""
     shutil.copytree(ROOT / "k8s" / "envs" / "local", root / "k8s" / "envs" / "local")
+    authority = ca_file(root, "local")
+    authority.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ca_file(ROOT, "local"), authority)
     path = root / "k8s" / "envs" / "local" / "platform.yaml"
     platform = yaml.safe_load(path.read_text(encoding="utf-8"))
     platform["values"] |= values

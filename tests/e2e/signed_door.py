@@ -29,6 +29,7 @@ CONTROLLER: Final = "kyverno-admission-controller"
 _ENVIRONMENT: Final = "staging"
 #: Kinds of the rules that hold for the whole cluster; the namespace and its limits are there already.
 _RULES: Final = ("ImageValidatingPolicy", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+_WEBHOOK: Final = ("validatingwebhookconfiguration", "kyverno-resource-validating-webhook-cfg")
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,15 @@ class SignedDoor:
         (self.root / "k8s" / "envs" / _ENVIRONMENT / "signers.yaml").write_text(yaml.safe_dump(document))
         for file, text in signature_rules(self.root).items():
             (self.root / file).write_text(text)
-        self.kube.apply(*self.rules())
+        objects = {"apiVersion": "v1", "kind": "List", "items": self.rules()}
+        self.kube.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(objects))
 
     def rules(self) -> list[dict[str, Any]]:
         """The objects about signatures, as kustomize makes them."""
         configs = self.root / "k8s" / "envs" / _ENVIRONMENT / "configs"
         found = yaml.safe_load_all(self.kube.run("kustomize", str(configs)))
-        wanted = ("canario-signatures", "canario-replicasets", "canario-glass", "canario-unchecked")
-        return [one for one in found if one["kind"] in _RULES and one["metadata"]["name"] in wanted]
+        wanted = ("canario-signatures", "canario-replicasets", "canario-glass", "canario-unchecked", _WEBHOOK[1])
+        return [one for one in found if one["metadata"]["name"] in wanted]
 
     def said(self, document: dict[str, Any]) -> str:
         """What the API server says of an object: the reason of a refusal, a warning, or nothing; it keeps none."""
@@ -62,8 +64,11 @@ class SignedDoor:
     def clear(self) -> None:
         """Takes the rules away."""
         for one in self.rules():
-            name = one["metadata"]["name"]
-            self.kube.run("delete", one["kind"].lower(), name, "--ignore-not-found", "--wait=false")
+            if one["kind"] in _RULES:
+                name = one["metadata"]["name"]
+                self.kube.run("delete", one["kind"].lower(), name, "--ignore-not-found", "--wait=false")
+        # Kyverno makes it anew where somebody had deleted it.
+        self.kube.run("patch", *_WEBHOOK, "--type=merge", "--patch", json.dumps({"metadata": {"finalizers": None}}))
 
 
 @contextmanager
@@ -85,7 +90,7 @@ def signed_door(root: Path, kube: Kube, signers: Mapping[str, str]) -> Iterator[
 
 def webhook() -> dict[str, Any] | None:
     """Kyverno's webhook of our policy; None while it has none."""
-    found = ENGINE.get("validatingwebhookconfiguration", "kyverno-resource-validating-webhook-cfg") or {}
+    found = ENGINE.get(*_WEBHOOK) or {}
     named = [
         one for one in found.get("webhooks") or () if one["clientConfig"]["service"]["path"].endswith("signatures")
     ]

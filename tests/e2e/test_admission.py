@@ -43,7 +43,8 @@ class Door:
 def policies(environment: str, name: str) -> list[dict[str, Any]]:
     """The environment's own, renamed and bound to one namespace only."""
     text = Kube("default").run("kustomize", str(ROOT / "k8s" / "envs" / environment / "configs"))
-    found = [one for one in yaml.safe_load_all(text) if "Admission" in one["kind"]]
+    names = ("canario-models", "canario-digests")  # Those about signatures have a test of their own.
+    found = [one for one in yaml.safe_load_all(text) if "Admission" in one["kind"] and one["metadata"]["name"] in names]
     for one in found:
         one["metadata"]["name"] += f"-{name}"
         if one["kind"].endswith("Binding"):

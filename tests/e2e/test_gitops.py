@@ -70,7 +70,7 @@ def calling(gitops: GitOps, load_image: str) -> Iterator[CallersOf]:
     kube = Kube("gitops-callers")
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kube.namespace}})
     rows, spec = DEMO / "data" / "live.parquet", DEMO / "service.yaml"
-    yield lambda environment: Callers(kube, gitops.host(environment), spec, rows, load_image)
+    yield lambda environment: Callers(kube, f"http://{gitops.host(environment)}", spec, rows, load_image)
     kube.run("delete", "namespace", kube.namespace, "--wait=false")
 
 

@@ -149,7 +149,7 @@ def callers(gitops: GitOps, load_image: str) -> Iterator[Callers]:
     kube = Kube("gitops-callers")
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kube.namespace}})
     rows = DEMO / "data" / "live.parquet"
-    yield Callers(kube, gitops.host(_ENVIRONMENT), DEMO / "service.yaml", rows, load_image)
+    yield Callers(kube, f"http://{gitops.host(_ENVIRONMENT)}", DEMO / "service.yaml", rows, load_image)
     kube.run("delete", "namespace", kube.namespace)
 
 

@@ -100,11 +100,14 @@ def repository(
     found = Repository.create(tmp_path_factory.mktemp("git") / "environment.git")
     release = Release(service=SERVICE, version="1", package=packages["1"], image=image)
     platform = yaml.safe_load((ROOT / "k8s/envs/local/platform.yaml").read_text(encoding="utf-8"))
-    platform |= {"namespace": "production", "domain": "production.local"}
+    # Below the domain of this cluster's gateway, which takes no route of another.
+    platform |= {"namespace": "production", "domain": "production.canario.local"}
     platform["values"] |= {"imagePullSecrets": [{"name": _SECRET}]}
     texts = {
         release_file("staging", SERVICE): release_text(release),
         "k8s/envs/production/platform.yaml": yaml.safe_dump(platform),
+        # Who may sign for production is asked in a test of its own.
+        "k8s/envs/production/signers.yaml": "unchecked: nobody relies on a test\n",
         "k8s/envs/staging/configs/kustomization.yaml": overlay({ADMITTED: REGISTRY}),
         "k8s/envs/production/configs/kustomization.yaml": overlay(
             {ADMITTED: production.images, SIGNATURES: production.signatures}
@@ -133,14 +136,19 @@ def promote(repository: Repository, variables: dict[str, str]) -> tuple[int, str
     return run("k8s.release.promote", "--service", SERVICE, *places, "--namespace", "models", "--merge", **variables)
 
 
-def pod(image: str, **spec: Any) -> dict[str, Any]:
+def pod(image: str) -> dict[str, Any]:
     """One that the door lets in, if its image may."""
     security = {"runAsNonRoot": True, "runAsUser": 1034, "seccompProfile": {"type": "RuntimeDefault"}}
     own = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     metadata = {"name": "small", "annotations": {"canario/package": f"sha256:{'0' * 64}"}}
-    container = {"name": "server", "image": image, "command": ["true"], "securityContext": own}
-    whole = {"automountServiceAccountToken": False, "securityContext": security, "containers": [container], **spec}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": whole}
+    # A node may have the image from another pod.
+    pulled = {"name": "server", "image": image, "imagePullPolicy": "Always", "command": ["true"]}
+    spec = {
+        "automountServiceAccountToken": False,
+        "securityContext": security,
+        "containers": [pulled | {"securityContext": own}],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 def test_the_door_of_production_refuses_stagings_image(there: Kube, image: Image) -> None:

@@ -59,7 +59,7 @@ def test_a_planted_disagreement_is_found_in_its_slice(
     write_platform(tmp_path, route={"host": _HOST})
     spec = spec_with(tmp_path, strategy="shadow", shadow={"ratio": 1.0, "slices": ["contract"]})
     deploy(tmp_path, beside.namespace, spec, release)
-    with calling(host=_HOST) as callers:
+    with calling(f"https://{_HOST}") as callers:
         beside.wait("the shadow is judged", lambda: report(spec)["verdict"] == "fail", _SECONDS)
         callers.stop()
         found = report(spec)

@@ -29,7 +29,7 @@ CANDIDATE: dict[str, Any] = {
 }
 VALUES: dict[str, Any] = {"name": "churn", **RELEASE, "route": {"host": "churn.canario.local"}}
 #: Everything that is watched.
-WATCHED = {"monitoring": {"alerts": True, "dashboard": True, "serviceMonitor": True}}
+WATCHED = {"monitoring": {"alerts": "operator", "dashboard": True, "serviceMonitor": True}}
 KEDA = {"autoscaler": "keda", "keda": {"prometheus": "http://prometheus.monitoring:9090"}}
 SHADOW = {"rollout": {"strategy": "shadow"}, "candidate": CANDIDATE}
 #: Values that between them render every template and every branch.

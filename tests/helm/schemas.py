@@ -41,9 +41,10 @@ KUBERNETES = (
     ("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding"),
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy"),
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding"),
+    ("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration"),
 )
 CUSTOM = (
-    *("Canary", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
+    *("Canary", "Gateway", "HTTPRoute", "ScaledObject", "ServiceMonitor", "PrometheusRule"),
     *("GitRepository", "HelmRelease", "HelmRepository", "Kustomization", "ImageValidatingPolicy"),
 )
 #: What says something about a value.

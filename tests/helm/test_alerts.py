@@ -26,6 +26,7 @@ _SERVED = 'service="churn",version="2",namespace="models",pod="churn-primary-a"'
 _ELSEWHERE = _SERVED.replace("models", "production")
 _JUDGE = 'service="churn",exported_namespace="models",namespace="canario",pod="judge-a"'
 _WEIGHT = 'flagger_canary_weight{workload="churn",exported_namespace="models",namespace="flagger-system"}'
+_LOADED = 'prometheus_config_last_reload_successful{pod="prometheus-a"}'
 _UP = 'up{namespace="canario",pod="judge-a"}'
 #: In each minute so many, for ever (of promtool's notation: from 0 by steps).
 _1000, _200, _10, _0 = "0+1000x2000", "0+200x2000", "0+10x2000", "0x2000"
@@ -118,11 +119,16 @@ CANARIO: dict[str, list[Case]] = {
             {_verdict("wait"): "1x2000", _WEIGHT.replace('"models"', '"production"'): "10x2000"},
         ),
     ],
+    "RulesNotLoaded": [
+        Case({_LOADED: "0x2000", _LOADED.replace("-a", "-b"): "1x2000"}, 5, {_LOADED: "0x4 1x2000"}),
+    ],
     "VerdictNotActedOn": [
         Case({_verdict("fail"): "1x2000"}, 5, {_verdict("fail"): "1x4 0x2000"}),
         Case({_verdict("undecided"): "1x2000"}, 5, {_verdict("undecided"): "0x2000", _verdict("wait"): "1x2000"}),
         # The deadline passes undecided, and then harm is shown: the five minutes are not counted anew.
         Case({_verdict("undecided"): "1x2 0x2000", _verdict("fail"): "0x2 1x2000"}, 5, {_verdict("pass"): "1x2000"}),
+        # A scraper that honours labels lets the judge's own namespace stand.
+        Case({_verdict("fail", 'service="churn",namespace="models"'): "1x2000"}, 5, {}),
     ],
 }  # fmt: skip
 
@@ -169,7 +175,7 @@ def test_an_alert_of_a_service_rings(tmp_path: Path, alert: str, case: Case) -> 
 
 @pytest.mark.parametrize(("alert", "case"), _cases(CANARIO))
 def test_an_alert_of_the_platform_rings(tmp_path: Path, alert: str, case: Case) -> None:
-    text = platform_chart.template(tmp_path, {"monitoring": {"alerts": True}})
+    text = platform_chart.template(tmp_path, {"monitoring": {"alerts": "operator"}})
     found = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text) if one}
     assert played(tmp_path, _rules(found, "canario"), alert, case) == ""
 
@@ -188,4 +194,5 @@ def test_a_rule_that_would_never_ring_is_seen(tmp_path: Path) -> None:
     ids=["model-service", "canario"],
 )
 def test_every_alert_is_made_to_ring(chart: Path, cases: dict[str, list[Case]]) -> None:
-    assert set(cases) == {path.stem for path in chart.glob("alerts/*.yaml")}
+    # The Watchdog rings from the first moment: it has a test of its own.
+    assert set(cases) == {path.stem for path in chart.glob("alerts/*.yaml")} - {"Watchdog"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from k8s.errors import EnvironmentFileError
 from k8s.platform.__main__ import images, platform_command, rendered
 from k8s.platform.tracking import Tracking, local_secret, tracking
 from services.image.program import PROGRAMS
@@ -20,17 +21,24 @@ from tests.helm.platform_chart import CHART, objects, template
 from tests.repo.tree import ROOT
 
 ALL = {
-    "monitoring": {"alerts": True},
+    "monitoring": {"alerts": "operator"},
     "mlflow": {"enabled": True},
     "environment": {"url": "https://git.example/env.git", "secret": "git"},
     "namespaces": ["models", "trials"],
 }
 LOCAL = {**ALL, "stores": {"enabled": True}}
+SLACK = {"receiver": "slack", "secret": "alerts", "channel": "#models"}
+MAIL = {"receiver": "email", "secret": "alerts", "to": "on-call@example.com", "sender": "canario@example.com",
+        "smarthost": "mail.example.com:587", "username": "canario"}  # fmt: skip
 SCENARIOS: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "everything": ALL,
     "one judge": {"judge": {"replicas": 1}},
     "its own stores": LOCAL,
+    "alerts by webhook": {"alertmanager": {"receiver": "webhook", "secret": "alerts", "watchdog": True}},
+    "alerts to Slack": {"alertmanager": SLACK, "monitoring": {"repository": "https://git.example/canario/blob/main"}},
+    "alerts by mail": {"alertmanager": MAIL},
+    "no alerts": {"monitoring": {"alerts": "none"}},
     "its own stores, kept": {**ALL, "stores": {"enabled": True, "size": "5Gi", "storageClass": "fast"}},
 }
 
@@ -57,6 +65,9 @@ def test_it_is_linted_valid_and_the_same_each_time(tmp_path: Path, scenario: str
         {"environment": {"url": "ssh://git.example/env.git"}},
         {"mlflow": {"workers": 0}},
         {"stores": {"size": "much"}},
+        {"monitoring": {"alerts": True}},
+        {"alertmanager": {"receiver": "pager"}},
+        {"alertmanager": {"smarthost": "mail.example.com"}},
     ],
     ids=str,
 )
@@ -82,10 +93,13 @@ def test_the_judge_may_only_read_canaries_and_write_events(tmp_path: Path) -> No
 @pytest.mark.charts
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("Deployment", "judge"), ("Deployment", "mlflow"), ("StatefulSet", "postgresql"), ("StatefulSet", "object-store")],
-)
+    [
+        ("Deployment", "judge"), ("Deployment", "mlflow"), ("Deployment", "alertmanager"),
+        ("StatefulSet", "postgresql"), ("StatefulSet", "object-store"),
+    ],
+)  # fmt: skip
 def test_pods_are_restricted(tmp_path: Path, kind: str, name: str) -> None:
-    pod = objects(tmp_path, LOCAL)[kind, name]["spec"]["template"]["spec"]
+    pod = objects(tmp_path, {**LOCAL, "monitoring": {}, "alertmanager": MAIL})[kind, name]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert isinstance(pod["securityContext"]["runAsUser"], int)
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -220,12 +234,15 @@ def test_only_the_local_environment_brings_stores_of_its_own() -> None:
     wanted = {name: tracking(rendered(name, [])) for name in ("local", "staging", "production")}
     nothing = Tracking(None, stores=False)
     assert wanted == {"local": Tracking("mlflow", stores=True), "staging": nothing, "production": nothing}
-    assert tracking(rendered("staging", ["mlflow.enabled=true", "mlflow.secret=s"])) == Tracking("s", stores=False)
+    assert tracking(rendered("staging", ["--set", "mlflow.enabled=true", "--set", "mlflow.secret=s"])) == Tracking(
+        "s", stores=False
+    )
 
 
 @pytest.mark.charts
 def test_every_image_that_runs_is_one_that_can_be_made() -> None:
-    found = {image.rpartition("/")[2].partition(":")[0] for image in images(rendered("local", []))}
+    ours = [image for image in images(rendered("local", [])) if image.startswith("registry.local/")]
+    found = {image.rpartition("/")[2].partition(":")[0] for image in ours}
     assert found == {"judge", "mlflow", "stores"} < PROGRAMS.keys()
     made = re.search(r'platform-images PARTS="([a-z ]+)"', (ROOT / "Makefile").read_text(encoding="utf-8"))
     assert made
@@ -235,8 +252,10 @@ def test_every_image_that_runs_is_one_that_can_be_made() -> None:
 def test_an_environments_differences_are_read_if_there_are_any() -> None:
     """The differences of an environment are read if there are any."""
     assert str(ROOT / "k8s/envs/local/canario.yaml") in platform_command("local", [])
-    assert platform_command("none", ["a=b"])[-4:] == ["--set", "environment.path=k8s/envs/none", "--set", "a=b"]
-    assert "--values" not in platform_command("none", [])
+    assert platform_command("local", ["--set", "a=b"])[-2:] == ["--set", "a=b"], "what is given wins"
+    assert "environment.path=k8s/envs/local" in platform_command("local", [])
+    with pytest.raises(EnvironmentFileError, match="environments are: local, production, staging"):
+        platform_command("none", [])
 
 
 @pytest.mark.charts

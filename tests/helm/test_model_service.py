@@ -201,6 +201,7 @@ def test_a_registry_with_a_login_gets_the_pods_secret(tmp_path: Path) -> None:
     with_login, without = (rendered(tmp_path, one) for one in ({"imagePullSecrets": secrets}, {}))
     assert pod(with_login["Deployment", "churn"])["imagePullSecrets"] == secrets
     assert with_login["ServiceAccount", "churn"]["imagePullSecrets"] == secrets
+    assert with_login["Pod", "churn-answers"]["spec"]["imagePullSecrets"] == secrets
     assert "imagePullSecrets" not in {**pod(without["Deployment", "churn"]), **without["ServiceAccount", "churn"]}
 
 
@@ -245,6 +246,18 @@ def test_a_canary_has_no_route_or_service_of_the_chart(tmp_path: Path) -> None:
     basic = rendered(tmp_path, {"rollout": {"strategy": "basic"}})
     assert {("HTTPRoute", "churn"), ("Service", "churn")} <= set(basic)
     assert ("Canary", "churn") not in basic
+
+
+@pytest.mark.parametrize("strategy", ["basic", "canary"])
+@pytest.mark.parametrize("listener", ["websecure", ""])
+def test_a_route_attaches_to_the_listener_it_is_told(tmp_path: Path, strategy: str, listener: str) -> None:
+    """The chart's own route and the one that Flagger writes; without a listener they attach to each."""
+    route = {"host": "churn.canario.local", "gateway": {"listener": listener}}
+    objects = rendered(tmp_path, {"rollout": {"strategy": strategy}, "route": route})
+    kind, name = ("HTTPRoute", "churn") if strategy == "basic" else ("Canary", "churn")
+    spec = objects[kind, name]["spec"]
+    (parent,) = spec["parentRefs"] if strategy == "basic" else spec["service"]["gatewayRefs"]
+    assert parent == {"name": "public", "namespace": "gateway"} | ({"sectionName": listener} if listener else {})
 
 
 def test_the_canary_asks_the_judge_only_what_it_answers(tmp_path: Path) -> None:

@@ -118,6 +118,9 @@ def test_an_image_that_only_an_engine_had_is_named(
     copy: MadeBefore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where neither registry nor engine has the old image, publish says what writes it again."""
+    git = shutil.which("git")
+    assert git
+    (tmp_path / "git").symlink_to(git)
     monkeypatch.setenv("PATH", str(tmp_path))
     record = copy.build / "images" / "small.json"
     with registry() as there:

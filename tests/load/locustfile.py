@@ -9,6 +9,7 @@ goes wrong stops the load; SIGTERM does, after the answers that are under way. S
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import json
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent import ssl
 from locust import FastHttpUser, constant_pacing, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -64,6 +66,7 @@ def _options(parser: LocustArgumentParser) -> None:
     add("table", Path, None, "rows to send; by default the spec's own table")
     add("out", Path, Path("build/load"), "folder for the counts")
     add("host-header", str, None, "name of the service, where the address is a gateway's")
+    add("ca", Path, None, "PEM file with the authority of the address's certificate; by default the usual ones")
     add("rate", float, 300.0, "requests a second, of all callers together")
     add("warm-up-seconds", float, 0.0, "how long latencies are left out of the totals")
     add("batch-share", float, 0.05, "share of requests with 2 to 20 rows")
@@ -80,12 +83,18 @@ def _prepare(environment: Environment, **_: object) -> None:
     load.chance = random.Random(options.seed + 1)
     load.feedback_share, load.feedback_seconds, load.due = options.feedback_share, options.feedback_seconds, []
     load.headers = {"host": options.host_header} if options.host_header else {}
+    Caller.ssl_context_factory = Teacher.ssl_context_factory = functools.partial(_trust, options.ca)
     start = os.urandom(4).hex()
     load.ids = (f"{start}-{number}" for number in itertools.count())
     Caller.period_seconds = max(1, options.num_users - Teacher.fixed_count) / options.rate
     environment.stop_timeout = environment.stop_timeout or _ANSWERS_UNDER_WAY_SECONDS
     # Reading the table blocked the event loop, whose clock stood still: `--run-time` would end too early.
     gevent.get_hub().loop.update_now()
+
+
+def _trust(authority: Path | None, cafile: str | None = None) -> ssl.SSLContext:
+    """Checks certificates, which Locust by itself does not; `cafile` is what its client would trust."""
+    return ssl.create_default_context(cafile=str(authority) if authority else cafile)
 
 
 def _begin(environment: Environment, **_: object) -> None:
@@ -111,6 +120,7 @@ class Caller(FastHttpUser):
     """Asks for predictions."""
 
     weight = 1
+    insecure = False
     connection_timeout = 10.0
     network_timeout = 10.0
     period_seconds = 1.0
@@ -152,6 +162,7 @@ class Teacher(FastHttpUser):
     """Sends the true labels that are due, many at once."""
 
     fixed_count = 1
+    insecure = False
     wait_time = constant_pacing(_FEEDBACK_EVERY_SECONDS)
     network_timeout = 10.0
 

@@ -7,6 +7,13 @@ exact: [/predict, /feedback, /schema, /openapi.json, /readyz, /healthz]
 prefix: [/docs]
 {{- end }}
 
+{{/* The Gateway to which the route is attached, at one listener or at each. */}}
+{{- define "model-service.gateway" -}}
+{{- with .Values.route.gateway -}}
+{name: {{ .name }}, namespace: {{ .namespace }}{{ with .listener }}, sectionName: {{ . }}{{ end }}}
+{{- end }}
+{{- end }}
+
 {{/* Labels of an object; dict "root" $ and "component" server|shadow. */}}
 {{- define "model-service.labels" -}}
 {{ include "model-service.selector" . }}

@@ -156,6 +156,24 @@ class HoldoutShift:
 
 
 @dataclass(frozen=True)
+class LiveExpectation:
+    """What the hold-out lets expect of the difference of scores on the inputs that the canary got, a sample of them.
+
+    `inputs` are those within the hold-out's bins, `unlike` those with a value unlike any of its. `shift` is as in
+    `HoldoutShift`; `unexplained` is its standard error for want of rows in the hold-out, `sampled` that for want of
+    inputs. `distance` is how far the inputs are from the hold-out in each feature; the sum plus 1 is how many times
+    fewer rows the hold-out is worth.
+    """
+
+    inputs: float
+    unlike: float
+    shift: tuple[float, ...]
+    unexplained: tuple[float, ...]
+    sampled: tuple[float, ...]
+    distance: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class Outlier:
     """A replica unlike the others of its side in one signal, and the evidence of a rollout without it."""
 
@@ -173,7 +191,9 @@ class Evidence:
     got any. `problems` are sentences about data that is missing or cannot be true; while there is
     a problem, nothing passes. `outliers` are replicas unlike the others of their side, `replicas` the number of
     the champion's and the canary's (0 where it is not known). `remarks` are sentences about what is judged in
-    another way than usual, or not yet. `gateway` says whether the gateway tells what it answered itself.
+    another way than usual, or not yet. `gateway` says whether the gateway tells what it answered itself. `expectation`
+    is what the hold-out lets expect of the canary's inputs, where its package tells how the difference of scores
+    depends on them.
     """
 
     strata: tuple[Stratum, ...] = ()
@@ -185,6 +205,7 @@ class Evidence:
     replicas: tuple[int, int] = (0, 0)
     remarks: tuple[str, ...] = ()
     gateway: GatewayTold = ""
+    expectation: LiveExpectation | None = None
 
     def __add__(self, other: Evidence) -> Evidence:
         """The evidence of two groups of replicas, or of two spans of time, in one rollout."""

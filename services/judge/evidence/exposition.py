@@ -22,18 +22,22 @@ from services.judge.evidence.counts import (
     TIMED_AT,
     Counts,
     HoldoutShift,
+    LiveExpectation,
 )
 from services.judge.evidence.slots import Row, SlotNumber, Slotted, slotted
 
 _TOTALS = {telemetry.REQUESTS: REQUESTS_AT, telemetry.ERRORS: ERRORS_AT, telemetry.SLOW: SLOW_AT}
 _LABELS = ("negative", "positive")
+#: The metrics by bin of what the hold-out lets expect.
+EXPECTED = (telemetry.EXPECTED_SHIFT, telemetry.EXPECTED_SHIFT_ERROR, telemetry.EXPECTED_SHIFT_SAMPLED)
 
 
 @dataclass(frozen=True)
 class Reading:
     """One replica at one moment. `champion` is the package compared with on its hold-out, or empty.
 
-    `slotted` is what the replica tells by slots of time; None if its page was not read for that.
+    `expectation` is what its hold-out lets expect of its inputs so far, if it tells. `slotted` is what the replica
+    tells by slots of time; None if its page was not read for that.
     """
 
     counts: Counts
@@ -42,6 +46,7 @@ class Reading:
     champion: str = ""
     holdout: HoldoutShift | None = None
     slotted: Slotted | None = None
+    expectation: LiveExpectation | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def read_replica(samples: Iterable[MetricSample], service: str, at: float) -> Re
     version = next((sample.labels["version"] for sample in mine if "version" in sample.labels), "")
     return Reading(
         _counts(mine), version, info.get("package", ""), info.get("champion", ""), _holdout(mine, info.get("champion")),
-        _slotted(mine, at),
+        _slotted(mine, at), _expectation(mine),
     )  # fmt: skip
 
 
@@ -161,6 +166,19 @@ def _holdout(samples: list[MetricSample], champion: str | None) -> HoldoutShift 
         return None
     shift, error = _by_bin(samples, telemetry.HOLDOUT_SHIFT), _by_bin(samples, telemetry.HOLDOUT_SHIFT_ERROR)
     return HoldoutShift(shift, error) if shift and error else None
+
+
+def _expectation(samples: list[MetricSample]) -> LiveExpectation | None:
+    """What is expected of the replica's inputs; None if it does not tell, or has had none, or if a bin is missing."""
+    named = (telemetry.INPUTS, telemetry.INPUTS_UNLIKE)
+    totals = {sample.name: sample.value for sample in samples if sample.name in named}
+    shift, unexplained, sampled = (_by_bin(samples, name) for name in EXPECTED)
+    if len(totals) < 2 or not (shift and unexplained and sampled):
+        return None
+    by_feature = (sample for sample in samples if sample.name == telemetry.INPUTS_DISTANCE)
+    far = sorted((sample.labels.get("feature", ""), sample.value) for sample in by_feature)
+    inputs, unlike = totals[telemetry.INPUTS], totals[telemetry.INPUTS_UNLIKE]
+    return LiveExpectation(inputs, unlike, shift, unexplained, sampled, tuple(far))
 
 
 def _by_bin(samples: list[MetricSample], name: str) -> tuple[float, ...]:

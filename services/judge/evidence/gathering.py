@@ -8,6 +8,7 @@ from dataclasses import replace
 from components.spec.contract import SCORE_EDGES
 from services.judge.evidence.arrivals import arrivals
 from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, Evidence, HoldoutShift, Outlier
+from services.judge.evidence.expectation import expectation_of
 from services.judge.evidence.gateway import gateway_counts, told, without_absent
 from services.judge.evidence.labels import LabelledAnswers, labelled_answers
 from services.judge.evidence.outliers import unlike, without
@@ -35,6 +36,7 @@ def evidence_at(series: Series, now: float, stale_seconds: float, timing: Timing
         weight=weight, elapsed_seconds=0.0 if began is None else now - began, holdout=holdout,
         problems=(*problems, *doubt), replicas=(len(champions), len(canaries)),
         gateway=told(series, now, stale_seconds),
+        expectation=None if holdout is None or _same_package(canaries, champions) else expectation_of(canaries),
     )  # fmt: skip
     return found if began is None else _counted(found, series, began, named, now, stale_seconds, timing)
 
@@ -110,6 +112,12 @@ def _too_many_labels(side: str, replicas: Iterable[Replica]) -> list[str]:
     ]
 
 
+def _same_package(canaries: Sequence[Replica], champions: Sequence[Replica]) -> bool:
+    """Whether the canary is the champion's own package under other settings: its scores must not move."""
+    canary = max(canaries, key=lambda replica: replica.times[-1]).readings[-1]
+    return bool(canary.package) and canary.package in {replica.readings[-1].package for replica in champions}
+
+
 def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple[HoldoutShift | None, list[str]]:
     """The canary's shift on the hold-out, and the problems that forbid its use."""
     if not canaries or not champions:
@@ -118,8 +126,7 @@ def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple
     live = {replica.readings[-1].package for replica in champions}
     if len(live) > 1:
         return None, [f"the champion's replicas serve different packages: {', '.join(sorted(live))}"]
-    # The canary is the champion's own package under other settings: its scores must not move.
-    if canary.package and canary.package in live:
+    if _same_package(canaries, champions):
         return HoldoutShift((0.0,) * len(SCORE_EDGES), (0.0,) * len(SCORE_EDGES)), []
     if canary.champion and canary.champion not in live:
         return None, [

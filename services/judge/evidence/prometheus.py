@@ -10,7 +10,7 @@ from typing import Any
 from components.spec.contract import Rollout
 from services import telemetry
 from services.judge.errors import SourceError
-from services.judge.evidence.exposition import MetricSample, Reading, read_replica
+from services.judge.evidence.exposition import EXPECTED, MetricSample, Reading, read_replica
 from services.judge.evidence.following import OVERLAP_SECONDS, Followed, Following
 from services.judge.evidence.gateway import backends, gave_up
 from services.judge.evidence.matrix import read_matrix
@@ -20,6 +20,7 @@ from services.judge.webhook import Subject
 _METRICS = (
     telemetry.REQUESTS, telemetry.ERRORS, telemetry.SLOW, telemetry.SLOWER, telemetry.SCORES, telemetry.LABELS,
     telemetry.MODEL_INFO, telemetry.HOLDOUT_SHIFT, telemetry.HOLDOUT_SHIFT_ERROR, telemetry.ARRIVED,
+    telemetry.INPUTS, telemetry.INPUTS_UNLIKE, telemetry.INPUTS_DISTANCE, *EXPECTED,
 )  # fmt: skip
 #: What is read from the last pages alone: they hold the labels of all answers since the rollout began.
 _RECENT_METRICS = (telemetry.LABELLED, telemetry.REMEMBERED, telemetry.LABEL_SLOT_SECONDS)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from components.spec.contract import Rollout
+from components.spec.contract import SCORE_EDGES, Rollout
 from services.judge.evidence.counts import Evidence
 from services.judge.shadow.report import SlicePart, not_answered, not_answered_sentence
 from services.judge.shadow.series import InShadow
 from services.judge.statistics.paired import paired_findings
+from services.judge.statistics.reference import Reference, reference
 from services.judge.statistics.signal_result import SignalResult
 from services.judge.verdict import Decision, Verdict, judge, next_weight
 
@@ -60,9 +61,11 @@ def shadow_verdict(evidence: Evidence, shadow: InShadow, version: str, rollout: 
         # What is known is about an earlier candidate.
         shadow = InShadow(problems=(*shadow.problems, f"version {version} has not been seen in the shadow yet"))
     level = rollout.false_alarm * SHADOW_SHARE
-    findings = paired_findings(
-        rollout.harm, shadow.seen.pairs, evidence.holdout, level * (1 - _NOT_ANSWERED), rollout.false_alarm
+    compared = reference(evidence, rollout.harm.score_shift)
+    paired = paired_findings(
+        rollout.harm, shadow.seen.pairs, compared.holdout, level * (1 - _NOT_ANSWERED), rollout.false_alarm
     )
+    findings = [_with_callers(finding, compared) for finding in paired]
     failed = not_answered(shadow.seen, rollout, level * _NOT_ANSWERED)
     if failed.state == "beyond":
         findings.append(_failing(failed, level * _NOT_ANSWERED))
@@ -75,6 +78,12 @@ def shadow_verdict(evidence: Evidence, shadow: InShadow, version: str, rollout: 
         decision, f"{decision}: {reason}", 0.0, toward, shadow.elapsed_seconds, deadline,
         may_start=False, findings=tuple(findings),
     )  # fmt: skip
+
+
+def _with_callers(finding: SignalResult, compared: Reference) -> SignalResult:
+    """The finding with what is known of its callers, where they are not those of the hold-out."""
+    told = finding if finding.edge is None else compared.told(finding, SCORE_EDGES.index(finding.edge))
+    return replace(told, reason=f"{told.reason}; {told.note}") if told.note else told
 
 
 def _decide(findings: list[SignalResult], problems: list[str], toward: float) -> tuple[Decision, str]:

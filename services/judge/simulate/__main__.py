@@ -17,6 +17,7 @@ from services.judge.simulate.benchmark import run_every_request, run_families
 from services.judge.simulate.claims import claims
 from services.judge.simulate.duel import contests, settings
 from services.judge.simulate.families import FAMILIES
+from services.judge.simulate.moved import CASES, moved_claims, moved_table, run_moved
 from services.judge.simulate.pairs import pairs_claims, pairs_rows, pairs_table
 from services.judge.simulate.plan import plan, rows, run, run_worlds
 from services.judge.simulate.show import draw, print_all, write_json
@@ -45,10 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
         shown(run_every_request(2 * rollouts, options.seed), "equal canaries, 25 at a time", 2 * rollouts // 25)
     )
     pairs = pairs_rows(min(max(rollouts // 5, 20), 100), options.seed)
-    made = [*claims(found, fought, played, FALSE_ALARM, families, every), *pairs_claims(pairs)]
+    moved = list(shown(run_moved(2 * rollouts, options.seed), "moved callers", len(CASES)))
+    made = [*claims(found, fought, played, FALSE_ALARM, families, every), *pairs_claims(pairs), *moved_claims(moved)]
     everything = (found, settings(FALSE_ALARM), fought, played, families, every, made)
     print_all(console, *everything)
     console.print(pairs_table(pairs))
+    console.print(moved_table(moved))
     write_json(options.out / "simulate.json", *everything)
     draw(options.out / "simulate.png", fought)
     total = sum(row.rollouts for row in found)

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from services import telemetry
-from services.judge.evidence.counts import COLUMNS, ERRORS_AT, LOSSES, LOSSES_AT, REQUESTS_AT, SLOW_AT, Counts
+from services.judge.evidence.counts import (
+    COLUMNS,
+    ERRORS_AT,
+    LOSSES,
+    LOSSES_AT,
+    REQUESTS_AT,
+    SCORES_AT,
+    SLOW_AT,
+    Counts,
+    LiveExpectation,
+)
 from services.judge.evidence.exposition import PARTS, Reading
 from services.judge.evidence.series import Role
 from services.judge.evidence.slots import REMEMBERED_AT, SlotNumber, slotted
+from services.judge.simulate.callers import Callers
 from services.judge.simulate.rollouts import HOLDOUT
 from services.judge.simulate.world import LABELLED, SimulatedVersion, answer
 from services.judge.statistics.evalue import Array
@@ -28,7 +39,8 @@ class SimulatedReplica:
 
     `clock` is the number of seconds that its node's clock is ahead. It is scraped in every second whose remainder by
     the time between scrapes is `phase`. While it is not `ready` it gets no requests; while it is `dead` it gets some
-    and answers neither them nor a scrape.
+    and answers neither them nor a scrape. With `callers` its scores are of theirs, and its page tells what the hold-out
+    lets expect of them.
     """
 
     name: str
@@ -40,6 +52,22 @@ class SimulatedReplica:
     totals: Array = field(default_factory=lambda: np.zeros(COLUMNS))
     labels: dict[int, Array] = field(default_factory=dict)
     arrived: dict[int, float] = field(default_factory=dict)
+    callers: Callers | None = None
+
+    def __post_init__(self) -> None:
+        self._asked = None if self.callers is None else self.callers.nothing()
+
+    def asked(self, counted: Array) -> None:
+        """Gives one second's requests the scores of the callers, if it has any of its own; `counted` is (COLUMNS,)."""
+        if self.callers is None or self._asked is None:
+            return
+        number = int(counted[REQUESTS_AT])
+        if self.role == "champion":
+            counted[SCORES_AT] = self.callers.of_champion(number)
+            return
+        new = self.callers.of_canary(number)
+        counted[SCORES_AT] = new.scores
+        self._asked = replace(new, inputs=self._asked.inputs + new.inputs, unlike=self._asked.unlike + new.unlike)
 
     def takes(self, now: int, counted: Array) -> None:
         """Adds the requests of one second; `counted` has the shape (COLUMNS,)."""
@@ -57,6 +85,7 @@ class SimulatedReplica:
         """Forgets all that it counted, as a new process does."""
         self.totals = np.zeros(COLUMNS)
         self.labels, self.arrived = {}, {}
+        self._asked = None if self.callers is None else self.callers.nothing()
 
     def reading(self, now: int) -> Reading:
         """Its page."""
@@ -65,9 +94,15 @@ class SimulatedReplica:
         self.labels = {slot: row for slot, row in self.labels.items() if slot in kept}
         package, champion = f"sha256:{self.role}", "sha256:champion"
         return Reading(
-            Counts.from_vector(self.totals), self.role, package, champion, HOLDOUT,
-            slotted(now, _LABEL_SECONDS, self._labelled(), self._arrived()),
+            Counts.from_vector(self.totals), self.role, package, champion,
+            HOLDOUT if self.callers is None else self.callers.holdout,
+            slotted(now, _LABEL_SECONDS, self._labelled(), self._arrived()), self._expectation(),
         )  # fmt: skip
+
+    def _expectation(self) -> LiveExpectation | None:
+        if self.callers is None or self._asked is None or self.role == "champion":
+            return None
+        return self.callers.expectation(self._asked.inputs, self._asked.unlike)
 
     def _labelled(self) -> Iterator[SlotNumber]:
         for slot, row in self.labels.items():
@@ -101,10 +136,14 @@ class LabelDelays:
 
 @dataclass(frozen=True)
 class SimulatedNodes:
-    """How replicas are run: clocks differ by up to `clocks` seconds either way, scrapes come each `scrape_seconds`."""
+    """How replicas are run: clocks differ by up to `clocks` seconds either way, scrapes come each `scrape_seconds`.
+
+    `callers` are those of both versions, where they are told apart.
+    """
 
     scrape_seconds: int = 1
     clocks: float = 0.0
+    callers: Callers | None = None
 
 
 class Side:
@@ -131,7 +170,8 @@ class Side:
             self._nodes.clocks * self._rng.uniform(-1, 1),
             int(self._rng.integers(self._nodes.scrape_seconds)),
         )
-        self.replicas.append(SimulatedReplica(f"{self.role}-{self._made}", self.role, clock, phase))
+        name = f"{self.role}-{self._made}"
+        self.replicas.append(SimulatedReplica(name, self.role, clock, phase, callers=self._nodes.callers))
 
     def remove(self, place: int | None = None) -> None:
         """Ends a replica, by default any; it takes along what was counted since its last scrape."""
@@ -157,6 +197,7 @@ class Side:
         for place, (replica, number) in enumerate(zip(self.replicas, kept, strict=True)):
             counted = answer(version, np.array([number]), None, self._rng)[0]
             counted[LOSSES_AT] = 0
+            replica.asked(counted)
             if place == broken:
                 counted[ERRORS_AT], counted[SLOW_AT] = number, 0
             replica.takes(now, counted)

@@ -18,6 +18,7 @@ from components.spec.contract import Harm, Rollout
 from services.judge.evidence.series import Replica, Series
 from services.judge.judge import Judge
 from services.judge.server import build_app
+from services.judge.simulate.callers import Callers, CanaryFault
 from services.judge.simulate.fleet import LabelDelays, Side, SimulatedNodes
 from services.judge.simulate.operations import Operations
 from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING
@@ -43,6 +44,8 @@ class ScrapedCase:
     replicas; a replica of the side `outages` fails now and then; replicas are replaced every `replaced_seconds` on
     both sides; labels come after `delays`. `judged` are the signals beside errors.
     `operations` are what a cluster does to replicas and scrapes. With `told` the gateway tells what it answered itself.
+    With `moved` the callers' third feature is so many deviations from the hold-out's, and `fault` is what is wrong with
+    how the canary scores them.
     """
 
     name: str
@@ -62,11 +65,13 @@ class ScrapedCase:
     judged: tuple[str, ...] = ()
     operations: Operations = field(default_factory=Operations)
     told: bool = False
+    moved: float | None = None
+    fault: CanaryFault = ""
 
     @property
     def harmful(self) -> bool:
         """Whether the canary may not be promoted."""
-        return self.excess > 0 or self.lost > 0
+        return self.excess > 0 or self.lost > 0 or bool(self.fault)
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,8 @@ class _Traffic:
         margin = Harm().margins()[case.signal] or 0.0
         self._case, self._rng = case, rng
         self._good, self._worse = champion(), harmed(champion(), case.signal, case.excess * margin)
-        nodes = SimulatedNodes(case.scrape_seconds, case.operations.clocks)
+        callers = None if case.moved is None else Callers(case.moved, case.fault, rng)
+        nodes = SimulatedNodes(case.scrape_seconds, case.operations.clocks, callers)
         self._champion = Side("champion", case.replicas, rng, case.delays, nodes)
         self._canary = Side("canary", case.replicas, rng, case.delays, nodes)
         self._weight_phase, self._gateway_phase = (int(rng.integers(case.scrape_seconds)) for _ in range(2))

@@ -10,6 +10,7 @@ from scipy.stats import beta
 
 from components.spec.contract import Harm, Rollout
 from services.judge.exposure import exposure_bound
+from services.judge.simulate.callers import CanaryFault
 from services.judge.simulate.fleet import LabelDelays
 from services.judge.simulate.operations import Operations
 from services.judge.simulate.rollouts import FAILED, PROMOTED
@@ -34,6 +35,11 @@ _LABELS = (
 )
 #: Seconds until labels come that are soon back.
 _SOON = LabelDelays(60, 90)
+#: Name, and what is wrong with the canary.
+_MOVED: tuple[tuple[str, CanaryFault], ...] = (
+    ("better, callers moved by half a deviation", ""),
+    ("a wrong unit, callers moved by half a deviation", "wrong unit"),
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,8 @@ class WorldRow:
 
 def worlds() -> list[ScrapedCase]:
     """Every world, some of them at several rates and times between scrapes."""
-    return [*_late(), *_late_answers(), *_late_labels(), *_lost(), *_given_up(), *_slow_starts(), *_outages()]
+    early = [*_late(), *_late_answers(), *_late_labels(), *_lost(), *_given_up()]
+    return [*early, *_slow_starts(), *_outages(), *_moved()]
 
 
 def _late() -> Iterator[ScrapedCase]:
@@ -138,6 +145,12 @@ def _outages() -> Iterator[ScrapedCase]:
              ("twice the margin, one of the champion's replicas fails for 45 s", "champion", 2.0))  # fmt: skip
     for name, side, excess in cases:
         yield ScrapedCase(name, "error_ratio", excess, _USUAL_RATE, _USUAL_SCRAPE, outages=side, replicas=3)
+
+
+def _moved() -> Iterator[ScrapedCase]:
+    """Callers whose third feature is half a deviation off the hold-out's; the canary is better, or reads it wrongly."""
+    for name, fault in _MOVED:
+        yield ScrapedCase(name, "score_shift", 0.0, _USUAL_RATE, _USUAL_SCRAPE, replicas=2, moved=0.5, fault=fault)
 
 
 def play_world(case: ScrapedCase, rollouts: int, seed: int) -> WorldRow:

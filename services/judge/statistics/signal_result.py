@@ -28,6 +28,24 @@ class LatencyShare:
 
 
 @dataclass(frozen=True)
+class CallersMoved:
+    """How far a canary's callers are from its hold-out, and the shift of scores that is expected of them.
+
+    `feature` is the one in which they are furthest away. `expected` is the shift at the signal's edge that the hold-out
+    shows if it is weighted like the callers, `on_holdout` the one that it shows as it is. Without `used` scores were
+    compared with the latter all the same.
+    """
+
+    inputs: float
+    unlike: float
+    distance: float
+    feature: str
+    expected: float
+    on_holdout: float
+    used: bool
+
+
+@dataclass(frozen=True)
 class SignalResult:
     """The result of one signal. Means, excess and bounds are in the signal's own unit, not in percent.
 
@@ -41,6 +59,7 @@ class SignalResult:
     `times` is the threshold of latency that decides, as a multiple of the objective: margin, allowed, means, excess
     and bounds are its own. `latency` has the shares at all thresholds. `note` is a sentence for the reason.
     `gave_up` are the canary's and the champion's errors that the gateway answered itself; None where it tells nothing.
+    `moved` is set where the canary's callers are not those of its hold-out.
     """
 
     name: str
@@ -70,6 +89,7 @@ class SignalResult:
     latency: tuple[LatencyShare, ...] = ()
     note: str = ""
     gave_up: tuple[float, float] | None = None
+    moved: CallersMoved | None = None
 
 
 _LARGEST_LOG: Final = 300.0

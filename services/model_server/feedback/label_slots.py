@@ -13,6 +13,7 @@ from typing import Final
 
 from components.spec.contract import BRIER_LOSSES
 from services import telemetry
+from services.model_server.metrics_text import escaped, family
 from services.model_server.rings import Ring, ring_bytes, ring_sums
 from services.model_server.shared import SharedMemory
 
@@ -81,28 +82,24 @@ class LabelSlotsPage:
     """
 
     def __init__(self, slots: LabelSlots, service: str, version: str) -> None:
-        escaped = service.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-        self._slots, self._labels = slots, f'service="{escaped}",version="{version}"'
+        self._slots, self._labels = slots, f'service="{escaped(service)}",version="{version}"'
 
     def text(self) -> str:
         """The length of a slot and, once any feedback has matched, every number that is not 0."""
-        name, labels = telemetry.LABEL_SLOT_SECONDS, self._labels
-        lines = [*_head(name, "Seconds in a slot of labels."), f"{name}{{{labels}}} {self._slots.seconds}"]
+        labels, seconds = self._labels, {self._labels: self._slots.seconds}
+        lines = family(telemetry.LABEL_SLOT_SECONDS, "gauge", "Seconds in a slot of labels.", seconds)
         totals = self._slots.totals()
         if totals is not None:
-            name = telemetry.REMEMBERED
-            lines += _head(name, "Answers of each slot that feedback can be matched with.")
-            lines += [f'{name}{{{labels},slot="{slot}"}} {count}' for slot, (count, _) in enumerate(totals) if count]
-            name = telemetry.LABELLED
-            lines += _head(name, "Labelled answers by the slot of the answer and by loss.")
-            lines += [
-                f'{name}{{{labels},slot="{slot}",loss="{loss}"}} {count}'
+            remembered = {f'{labels},slot="{slot}"': count for slot, (count, _) in enumerate(totals) if count}
+            text = "Answers of each slot that feedback can be matched with."
+            lines += family(telemetry.REMEMBERED, "gauge", text, remembered)
+            labelled = {
+                f'{labels},slot="{slot}",loss="{loss}"': count
                 for slot, (_, counts) in enumerate(totals)
                 for loss, count in enumerate(counts)
                 if count
-            ]
+            }
+            lines += family(
+                telemetry.LABELLED, "gauge", "Labelled answers by the slot of the answer and by loss.", labelled
+            )
         return "\n".join(lines) + "\n"
-
-
-def _head(name: str, text: str) -> tuple[str, str]:
-    return f"# HELP {name} {text}", f"# TYPE {name} gauge"

@@ -108,13 +108,14 @@ resource "google_storage_bucket_iam_member" "artifacts" {
   member   = google_service_account.this[each.key].member
 }
 
+# Images, and their signatures in a repository of their own.
 resource "google_artifact_registry_repository_iam_member" "images" {
-  for_each   = local.pushes_images
+  for_each   = { for pair in setproduct(local.pushes_images, var.registry.repositories) : join(" ", pair) => pair }
   project    = var.project
   location   = var.registry.location
-  repository = var.registry.name
+  repository = each.value[1]
   role       = "roles/artifactregistry.writer"
-  member     = google_service_account.this[each.key].member
+  member     = google_service_account.this[each.value[0]].member
 }
 
 resource "google_kms_crypto_key_iam_member" "signs" {

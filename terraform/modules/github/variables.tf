@@ -40,8 +40,8 @@ variable "artifacts" {
 }
 
 variable "registry" {
-  description = "Name and location of the registry of images."
-  type        = object({ name = string, location = string })
+  description = "Location of the registry, and its repositories: of images and of their signatures."
+  type        = object({ repositories = set(string), location = string })
 }
 
 variable "state" {

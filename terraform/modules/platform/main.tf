@@ -109,7 +109,7 @@ module "github" {
   github_repository = var.workflows.repository
   environments      = { for purpose in var.workflows.purposes : purpose => local.github_environments[purpose] }
   artifacts         = module.artifact_store.name
-  registry          = { name = module.registry.name, location = var.region }
+  registry          = { repositories = module.registry.repositories, location = var.region }
   state             = var.workflows.state
   state_prefix      = "canario/${var.environment}"
   password_secret   = "${local.name}-database"

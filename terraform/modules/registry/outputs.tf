@@ -1,6 +1,6 @@
-output "name" {
-  description = "Name of the repository of images."
-  value       = google_artifact_registry_repository.this.repository_id
+output "repositories" {
+  description = "Names of the repositories: of images and of their signatures."
+  value       = [google_artifact_registry_repository.this.repository_id, google_artifact_registry_repository.signatures.repository_id]
 }
 
 output "repository" {

@@ -30,6 +30,8 @@ class Namespace:
         return ""
 
     def create(self, document: dict[str, Any]) -> None:
+        """As the API server has it: an Event is where its object is."""
+        assert document["involvedObject"].get("namespace", "default") == document["metadata"]["namespace"]
         self.events.append(document)
 
 

@@ -11,6 +11,7 @@ from k8s.cluster.__main__ import CONFIG, kind_release, main
 from k8s.cluster.kind_registry import HOST, bring_registry
 from k8s.errors import ToolError
 from k8s.platform.controllers import read_controllers
+from k8s.rendering.environment_files import read_platform
 from tests.programs import program
 
 #: kind's v1alpha4: https://github.com/kubernetes-sigs/kind/blob/main/pkg/apis/config/v1alpha4/types.go
@@ -114,9 +115,13 @@ def test_the_configuration_has_only_fields_that_kind_knows() -> None:
     assert all(set(port) <= PORT for node in told["nodes"] for port in node.get("extraPortMappings", []))
 
 
-def test_the_mapped_port_is_the_gateways() -> None:
+def test_the_mapped_ports_are_the_gateways() -> None:
+    """The node ports of HTTP and HTTPS are mapped to the ports at which the local environment says it is reached."""
     told = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     gateway = next(one for one in read_controllers() if one.name == "traefik")
+    local = read_platform(CONFIG.parents[1] / "envs" / "local" / "platform.yaml").gateway
     assert gateway.chart is not None
-    mapped = [port["containerPort"] for port in told["nodes"][0]["extraPortMappings"]]
-    assert mapped == [gateway.chart.values["ports"]["web"]["nodePort"]]
+    ports = gateway.chart.values["ports"]
+    mapped = {port["containerPort"]: port["hostPort"] for port in told["nodes"][0]["extraPortMappings"]}
+    assert mapped == {ports["web"]["nodePort"]: local.http_port, ports["websecure"]["nodePort"]: local.https_port}
+    assert {port["listenAddress"] for port in told["nodes"][0]["extraPortMappings"]} == {local.address}

@@ -42,7 +42,8 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "service.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
     environment = tmp_path / "k8s" / "envs" / "local"
     environment.mkdir(parents=True)
-    (environment / "platform.yaml").write_text("domain: example.com\n", encoding="utf-8")
+    told = "{receiver: webhook, secret: alerts, watchdog: true}"
+    (environment / "platform.yaml").write_text(f"domain: example.com\nalerts: {told}\n", encoding="utf-8")
     (environment / "signers.yaml").write_text("unchecked: nobody relies on a test\n", encoding="utf-8")
     image = {"repository": "example.com/churn", "digest": PACKAGE}
     release = {"service": "churn", "version": "2", "package": PACKAGE, "image": image}
@@ -50,8 +51,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def deployed(root: Path, monkeypatch: pytest.MonkeyPatch, requests: int) -> int:
-    """Deploys into a cluster whose champion answered so many requests within its hour; the rollout is at rest."""
+def deployed(root: Path, monkeypatch: pytest.MonkeyPatch, requests: int, *, operator: bool = True) -> int:
+    """Deploys into a cluster whose champion answered so many requests within its hour; the rollout is at rest.
+
+    Args:
+        operator: whether the Prometheus operator is there.
+    """
+    lacking = "" if operator else "*prometheusrules*) ;; "
     programs = root / "programs"
     programs.mkdir()
     canary = {"kind": "Canary", "metadata": {"name": "churn"}, "status": {"phase": "Succeeded"}}
@@ -59,7 +65,7 @@ def deployed(root: Path, monkeypatch: pytest.MonkeyPatch, requests: int) -> int:
     with served(lambda path: (200, replica_page(requests))) as address:
         read = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1]).read().decode())"
         script = (
-            'case "$*" in *kustomizations*) ;; *readyz*) echo ok;;'
+            f'case "$*" in {lacking}*kustomizations*) ;; *readyz*) echo ok;;'
             f' *--raw*) exec {sys.executable} -S -c "{read}" "http://{address}$3";;'
             ' *"get namespace models -o json"*) echo "{\\"metadata\\": {}}";;'
             f' *"-o name"*) echo there;; *) cat {programs}/objects.json;; esac'
@@ -85,3 +91,28 @@ def test_enough_traffic_is_not_warned_of(
 ) -> None:
     assert deployed(root, monkeypatch, 50 * 3600) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_alerts_that_reach_nobody_are_warned_of(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "k8s" / "envs" / "local" / "platform.yaml").write_text("domain: example.com\n", encoding="utf-8")
+    assert deployed(root, monkeypatch, 50 * 3600) == 0
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("warning: alerts reach nobody: k8s/envs/local/platform.yaml has no alerts.receiver")
+    assert second.startswith("warning: nobody notices when Prometheus or Alertmanager stops")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_rules_for_an_operator_are_refused_without_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], there: bool
+) -> None:
+    """The whole release would fail; nothing of it is begun."""
+    platform = root / "k8s" / "envs" / "local" / "platform.yaml"
+    platform.write_text("domain: example.com\nalerts: {rules: operator}\n", encoding="utf-8")
+    assert deployed(root, monkeypatch, 50 * 3600, operator=there) == (0 if there else 1)
+    assert (root / "programs" / "told").exists() == there
+    said = capsys.readouterr().err
+    assert (
+        there or "not deployed: k8s/envs/local/platform.yaml has alerts.rules operator, and the cluster lacks" in said
+    )

@@ -30,6 +30,7 @@ from tests.components.image.layouts import Entry, layer, write_layout
 from tests.git_repository import commit_all, git
 from tests.signing_keys import Keys, write_keys
 from tests.small_package import golden_rows, logistic_graph, small_contract
+from tests.tls_server import tls_server
 
 IMAGE = "sha256:" + "1" * 64
 OTHER = "sha256:" + "2" * 64
@@ -476,6 +477,21 @@ def test_the_links_that_one_command_follows(
     lines = {line.split()[0]: line.split()[1] for line in capsys.readouterr().out.splitlines() if line[:1].strip()}
     held = ("answer", "deployment", "image", "materials", "package", "signature")
     assert {name: lines[name] for name in held} == dict.fromkeys(held, "ok")
+
+
+def test_a_server_is_asked_by_https(
+    chain: Chain, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the authority of its certificate, and not without."""
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    answer = (200, {"x-canario-receipt": chain.package.digest})
+    asked = ["--spec", str(_spec(tmp_path)), "--package", str(chain.package.path), "--build", "/nowhere"]
+    with tls_server(tmp_path, "localhost", ("localhost",), lambda _: answer) as server:
+        asked += ["--url", f"https://localhost:{server.port}"]
+        main([*asked, "--ca", str(server.authority)])
+        assert "answer      ok" in capsys.readouterr().out
+        assert main(asked) == 1
+        assert "CERTIFICATE_VERIFY_FAILED" in capsys.readouterr().err
 
 
 def _spec(folder: Path) -> Path:

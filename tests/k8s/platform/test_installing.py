@@ -154,7 +154,7 @@ def test_only_a_local_gateway_does_not_wait_for_an_address(programs: Path, envir
     brought(environment)
     values = (programs / "values").read_text()
     assert '"kubernetesGateway"' in values
-    assert values.endswith('{"service": {"type": "NodePort"}}') is (environment == "local")
+    assert values.endswith('{"service": {"spec": {"type": "NodePort"}}}') is (environment == "local")
 
 
 def test_flux_brings_no_metrics_server_of_ours() -> None:

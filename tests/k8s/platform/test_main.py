@@ -63,7 +63,7 @@ def asked_of_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     said, program = tmp_path / "said", tmp_path / "kubectl"
     deployments = "traefik metrics-server prometheus flagger kyverno-admission-controller"
     found = f'case "$*" in *crds*) echo "{crds}" ;; *deployments*) echo "{deployments}" ;; esac'
-    program.write_text(f'#!/bin/sh\necho "$@" >> {said}\n{found}\n')
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {said}\n{found}\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     return said
@@ -86,8 +86,12 @@ def test_with_flux_the_rest_comes_from_git(
 ) -> None:
     assert main(["--env", "staging", "--with", "flux"]) == 0
     applied = [line for line in asked_of_kubectl.read_text().splitlines() if line.startswith("apply")]
-    assert applied == [f"apply --server-side --kustomize {own_repository}/k8s/envs/staging/flux"]
-    assert "flux: follows k8s/envs/staging in Git" in capsys.readouterr().out
+    # The private keys of the authority and of its certificate are in no repository.
+    assert [line for line in applied if line.endswith("/objects.json")] == applied[:2]
+    assert applied[2:] == [f"apply --server-side --kustomize {own_repository}/k8s/envs/staging/flux"]
+    said = capsys.readouterr().out
+    assert "gateway: the self-signed certificate was made" in said
+    assert "flux: follows k8s/envs/staging in Git" in said
 
 
 @pytest.mark.parametrize("file", ["k8s/flux/source.yaml", "k8s/envs/staging/canario.yaml"])

@@ -52,3 +52,9 @@ def test_a_tag_that_no_registry_has_is_refused() -> None:
     check_pinned(["registry.local/canario/judge:0.1.0", f"host/staging/judge@{DIGESTS[0]}", "host/staging/judge:1.2"])
     with pytest.raises(EnvironmentFileError, match=r"has no digest, .* `make publish PART=judge` writes the digest"):
         check_pinned(["host/staging/judge:0.1.0"])
+
+
+def test_a_copy_of_a_public_image_keeps_its_tag() -> None:
+    """Alertmanager's image is nobody's here: whoever has a copy of it in a registry has it under its own tag."""
+    public = yaml.safe_load((ROOT / "helm/canario/values.yaml").read_text())["alertmanager"]["image"]
+    check_pinned([f"{public['repository']}:{public['tag']}", f"host/mirror/alertmanager:{public['tag']}"])

@@ -25,6 +25,15 @@ def test_an_image_that_no_node_has_is_named_with_what_makes_it(init: bool) -> No
     assert line.startswith(f"pod mlflow-1: its node has no image {IMAGE}; `make platform-images` makes it")
 
 
+def test_an_image_that_is_not_ours_may_be_another() -> None:
+    """Nobody here makes Alertmanager's image: a node that does not get it needs another name."""
+    lacking = pod({"waiting": {"reason": "ImagePullBackOff"}})
+    lacking["metadata"]["name"] = "alertmanager-1"
+    (line,) = waiting([lacking])
+    assert "`alertmanager: {image: ...}` in the environment's canario.yaml" in line
+    assert "make platform-images" not in line
+
+
 def test_a_program_that_ends_at_once_is_told_with_its_log() -> None:
     """A program that ends at once is told, with the command that shows its log."""
     (line,) = waiting([pod({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}})])

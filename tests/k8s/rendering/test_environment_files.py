@@ -58,7 +58,7 @@ def test_values_are_the_spec_the_release_and_the_host() -> None:
     assert (values["version"], values["package"]) == ("3", DIGEST)
     assert values["image"]["tag"] == "010101010101"
     assert values["settings"] == {"CANARIO_WORKERS": "2"}
-    assert values["route"] == {"host": "small.example.com"}
+    assert values["route"] == {"host": "small.example.com", "gateway": {"listener": "websecure"}}
     assert not {"features", "data", "training", "gates"} & set(values)
     Values.model_validate(values)
 
@@ -82,6 +82,25 @@ def test_other_values_are_put_in_mapping_by_mapping() -> None:
     values = chart_values(small_spec(), RELEASE, platform)
     assert values["route"] == {"host": "small.example.com", "gateway": {"name": "inner"}}
     assert values["pool"] == "fast"
+
+
+@pytest.mark.parametrize(
+    ("gateway", "listener"),
+    [({}, "websecure"), ({"certificate": "none"}, "web"), ({"certificate": "secret"}, "websecure")],
+)
+def test_a_service_attaches_to_one_listener(gateway: dict[str, str], listener: str) -> None:
+    platform = Platform.model_validate({"domain": "example.com", "gateway": gateway})
+    route = chart_values(small_spec(), RELEASE, platform)["route"]
+    assert route == {"host": "small.example.com", "gateway": {"listener": listener}}
+
+
+def test_a_gateway_of_ones_own_is_left_alone() -> None:
+    """Its listeners have names of their own, so none is chosen, and nothing is made."""
+    own = Platform.model_validate({"domain": "example.com", "values": {"route": {"gateway": {"name": "inner"}}}})
+    assert own.has_own_gateway
+    assert chart_values(small_spec(), RELEASE, own)["route"]["gateway"] == {"name": "inner"}
+    named = Platform.model_validate({"domain": "example.com", "values": {"route": {"gateway": {"name": "public"}}}})
+    assert not named.has_own_gateway
 
 
 FAULTS = {"CANARIO_FAULT_ERROR_RATIO": "0.05"}

@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         budget, spec = read_budget(given.budget), load_spec(given.spec)
         out = given.out or _HERE.parents[2] / "build" / "load" / spec.name
         with contextlib.nullcontext(given.url) if given.url else _served(given.spec) as url:
-            totals = put_load(url, given.spec, budget, out)
+            totals = put_load(url, given.spec, budget, out, given.ca)
     except (LoadError, ComponentError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -84,6 +84,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.load.budget", description=__doc__)
     parser.add_argument("--spec", type=Path, required=True)
     parser.add_argument("--url", help="a service that runs; by default its newest package is served")
+    parser.add_argument("--ca", type=Path, help="PEM file with the authority of that service's certificate")
     parser.add_argument("--budget", type=Path, default=_HERE / "budget.yaml")
     parser.add_argument("--out", type=Path, help="folder for the counts; by default build/load/<service>")
     return parser.parse_args(arguments)
@@ -133,7 +134,7 @@ def _url_of(process: subprocess.Popen[str], faults: Any) -> str:
     raise LoadError(faults.read().decode(errors="replace").strip() or "the service did not start")
 
 
-def put_load(url: str, spec: Path, budget: Budget, out: Path) -> dict[str, Any]:
+def put_load(url: str, spec: Path, budget: Budget, out: Path, authority: Path | None = None) -> dict[str, Any]:
     """Sends the budget's load to a URL; what `tally.py` counted.
 
     Raises:
@@ -147,6 +148,7 @@ def put_load(url: str, spec: Path, budget: Budget, out: Path) -> dict[str, Any]:
         "--host", url, "--users", str(budget.callers + 1), "--spawn-rate", "1000", "--run-time", f"{seconds}s",
         "--spec", str(spec), "--out", str(out), "--rate", str(budget.rate),
         "--warm-up-seconds", str(budget.warm_up_seconds), "--loglevel", "WARNING", "--exit-code-on-error", "0",
+        *(["--ca", str(authority)] if authority else []),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not totals.exists():

@@ -19,6 +19,7 @@ from k8s.twin.processes import Process
 from tests.k8s.twin.tiny import SPEC, tiny_program, wait_for
 from tests.load.budget.__main__ import Budget, Limits, LoadError, compare, main, read_budget, table
 from tests.patience import PATIENCE, patient
+from tests.tls_server import tls_server
 
 LIMITS = Limits(p50_ms=10, p95_ms=40, p99_ms=100, failed_ratio=0, min_requests_per_second=50)
 GOOD: dict[str, Any] = {
@@ -104,9 +105,9 @@ def _budget(folder: Path, warm_up_seconds: int = 0, **limits: float) -> Path:
     return folder / "budget.yaml"
 
 
-def _run(spec: Path, url: str, budget: Path) -> tuple[int, dict[str, Any]]:
+def _run(spec: Path, url: str, budget: Path, *more: str) -> tuple[int, dict[str, Any]]:
     out = spec.parent / "load"
-    code = main(["--spec", str(spec), "--url", url, "--budget", str(budget), "--out", str(out)])
+    code = main(["--spec", str(spec), "--url", url, "--budget", str(budget), "--out", str(out), *more])
     return code, json.loads((out / "totals.json").read_text())
 
 
@@ -140,6 +141,21 @@ def test_nobody_there_is_a_failure_of_every_request(spec: Path) -> None:
     code, totals = _run(spec, "http://127.0.0.1:9", _budget(spec.parent))
     assert code == 1
     assert totals["versions"]["none"]["sent"] == totals["versions"]["none"]["failed"] > 0
+
+
+def test_a_certificate_is_checked(spec: Path, tmp_path: Path) -> None:
+    """Locust by itself would take any; here one gets requests only if its authority is given, or known anyway."""
+    with tls_server(tmp_path, "localhost", ("localhost",), lambda _: (200, {})) as server:
+        url, budget = f"https://localhost:{server.port}", _budget(spec.parent)
+        _, unknown = _run(spec, url, budget)
+        _, known = _run(spec, url, budget, "--ca", str(server.authority))
+    assert {_words(fault) for fault in unknown["faults"]} == {"no answer"}
+    # An answer came; the server is no model, so it is not the one that was asked for.
+    assert {_words(fault) for fault in known["faults"]} == {"200 {}"}
+
+
+def _words(fault: str) -> str:
+    return fault.rpartition(": ")[2]
 
 
 def test_a_spec_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ variables {
   github_repository = "example/canario"
   environments      = { training = "training", release = "release", deploy = "staging", plan = "staging-plan", apply = "staging-apply" }
   artifacts         = "artifacts"
-  registry          = { name = "canario-staging", location = "us-central1" }
+  registry          = { repositories = ["canario-staging", "canario-staging-signatures"], location = "us-central1" }
   state             = "example-project-state"
   state_prefix      = "canario/staging"
   password_secret   = "canario-staging-database"
@@ -42,8 +42,8 @@ run "what_trains_reaches_the_cluster_and_may_nothing_in_it_by_iam" {
     error_message = "it may more"
   }
   assert {
-    condition     = google_storage_bucket_iam_member.artifacts["training"].role == "roles/storage.objectUser" && google_artifact_registry_repository_iam_member.images["training"].role == "roles/artifactregistry.writer"
-    error_message = "it cannot keep packages or push images"
+    condition     = google_storage_bucket_iam_member.artifacts["training"].role == "roles/storage.objectUser" && keys(google_artifact_registry_repository_iam_member.images) == ["training canario-staging", "training canario-staging-signatures"]
+    error_message = "it cannot keep packages, push images or sign them"
   }
 }
 

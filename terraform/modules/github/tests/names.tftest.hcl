@@ -8,7 +8,7 @@ variables {
   github_repository = "example/canario"
   environments      = { training = "training", release = "release", deploy = "staging", plan = "staging-plan", apply = "staging-apply" }
   artifacts         = "artifacts"
-  registry          = { name = "canario-staging", location = "us-central1" }
+  registry          = { repositories = ["canario-staging", "canario-staging-signatures"], location = "us-central1" }
   state             = "example-project-state"
   state_prefix      = "canario/staging"
   password_secret   = "canario-staging-database"

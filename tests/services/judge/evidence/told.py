@@ -36,10 +36,10 @@ class Told:
     def at(self, time: float) -> Reading:
         """Its page at a time."""
         requests = self.rate * max(time - self.since, 0.0)
-        package = {"package": f"sha256:{self.role}", "champion": "" if self.role == "champion" else "sha256:champion"}
+        champion = "" if self.role == "champion" else "sha256:champion"
         slotted = Slotted(LABEL_SECONDS, self._labels(time), self._arrived(time)) if self.tells else Slotted(0, {}, {})
-        return Reading(counts(requests, errors=self.errors * requests), self.role, **package, holdout=HOLDOUT,
-                       slotted=slotted)  # fmt: skip
+        return Reading(counts(requests, errors=self.errors * requests), self.role, f"sha256:{self.role}", champion,
+                       HOLDOUT, slotted)  # fmt: skip
 
     def _arrived(self, time: float) -> dict[int, float]:
         seconds, newest = telemetry.ARRIVED_SECONDS, int(time // telemetry.ARRIVED_SECONDS)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from components.spec.contract import Harm, Rollout
 from services import telemetry
-from services.judge.evidence.counts import BINS, Evidence, HoldoutShift
+from services.judge.evidence.counts import BINS, Evidence, HoldoutShift, LiveExpectation
 from services.judge.shadow.first import SHADOW_SHARE, canary_verdict, shadow_verdict
 from services.judge.shadow.reading import Compared, ReplicaCounts
 from services.judge.shadow.series import InShadow
@@ -109,3 +111,16 @@ def test_shadow_and_canary_share_the_level() -> None:
     levels = {finding.name: 1 / finding.e_harm_needed for finding in found.findings if finding.e_harm_needed}
     assert set(levels) == {"score_shift", "label_loss", "error_ratio"}
     assert sum(levels.values()) == pytest.approx(0.01 * SHADOW_SHARE)
+
+
+def test_callers_unlike_the_holdout_are_no_harm_in_the_shadow() -> None:
+    """One request in ten crosses an edge; as many are expected of callers who are not those of the hold-out."""
+    crossed = tuple((400.0, 0.0) if edge == 9 else (0.0, 0.0) for edge in range(BINS - 1))
+    seen = ReplicaCounts("1", "2", Compared(4000, 0.0), {}, {}, 0.0, PairCounts(4000, crossed))
+    rollout = ROLLOUT.model_copy(update={"harm": Harm(label_loss=None, lost_ratio=None)})
+    shift = tuple(0.1 if edge == 9 else 0.0 for edge in range(BINS))
+    told = LiveExpectation(4000, 0, shift, (0.001,) * BINS, (0.001,) * BINS, (("age", 0.3),))
+    moved = shadow_verdict(replace(READ, expectation=told), InShadow("2", 60, 1000.0, seen), "2", rollout)
+    assert shadow_verdict(READ, InShadow("2", 60, 1000.0, seen), "2", rollout).verdict == "fail"
+    assert moved.verdict == "pass"
+    assert "not like the hold-out, most of all in 'age': weighted like them, it shows a shift of" in moved.reason
