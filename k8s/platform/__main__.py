@@ -27,7 +27,6 @@ from k8s.platform.address import check_followed, check_reverted
 from k8s.platform.door import registry, rules
 from k8s.platform.gateway import GatewayPlan, bring_certificate, bring_gateway, require_certificate
 from k8s.platform.installing import bring_controllers
-from k8s.platform.pins import check_pinned
 from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_size, tracking
 from k8s.platform.waiting import waiting
 from k8s.rendering.alerting import Alerting
@@ -78,7 +77,6 @@ def _install(args: argparse.Namespace) -> None:
     given = [*_options("--set", args.set), *_options("--set-string", args.set_string)]
     objects = rendered(args.env, given)
     check_reverted(objects, args.env)
-    check_pinned(images(objects))
     wanted, plan = tracking(objects), _gateway(args.env)
     _reach()
     require_secret(wanted, PLATFORM)

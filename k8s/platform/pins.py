@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,6 @@ import yaml
 from components.errors import ComponentError
 from components.files import write_atomically
 from components.image.record import BuiltImage, read_record
-from k8s.cluster.nodes import UNPUBLISHED
-from k8s.errors import EnvironmentFileError
 from k8s.rendering.environment_files import merged
 from k8s.rendering.render import PLATFORM, platform_images
 
@@ -40,31 +38,12 @@ def pin(root: Path, image: BuiltImage) -> list[Path]:
     return written
 
 
-def check_pinned(images: Iterable[str], root: Path = _ROOT) -> None:
-    """Refuses an image that comes from a registry by the tag that the chart has for images without one.
-
-    Raises:
-        EnvironmentFileError: there is such an image; a registry has it under no such tag.
-    """
-    chart = _yaml(root / "helm" / PLATFORM / "values.yaml")
-    named = [part["image"] for part in chart.values() if isinstance(part, dict) and "image" in part]
-    # A public image, such as Alertmanager's, has its tag in any registry that has a copy of it.
-    ours = [image for image in named if image["repository"].startswith(UNPUBLISHED)]
-    tags, local = ({image[key] for image in ours} for key in ("tag", "repository"))
-    for image in images:
-        name, _, tag = image.rpartition(":")
-        if tag in tags and name not in local:
-            part = name.rpartition("/")[2]
-            raise EnvironmentFileError(
-                f"{image} has no digest, and a published image has no such tag; `make publish PART={part}` writes the "
-                "digest into the environment's images.yaml"
-            )
-
-
 def _parts(values: Mapping[str, Any], repository: str) -> Iterator[str]:
     for name, part in values.items():
-        if isinstance(part, dict) and (part.get("image") or {}).get("repository") == repository:
-            yield name
+        if isinstance(part, dict) and "image" in part:
+            named = (part["image"] or {}).get("repository") or f"{values.get('registry')}/{name}"
+            if named == repository:
+                yield name
 
 
 def _yaml(file: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Writes the chart's generated files: its schema, its default values and the README's table.
+"""Writes the chart's generated files: schema, default values, the README's table, the names of the server's settings.
 
 python -m k8s.rendering.schema           lists the files that are out of date
 python -m k8s.rendering.schema --write   writes them
@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from k8s.cluster.helm import CHART
 from k8s.rendering.values import Values
+from services.model_server.settings import PREFIX, Settings
 
 _BEGIN: Final = "<!-- values: written by `python -m k8s.rendering.schema --write` -->\n"
 _END: Final = "<!-- end of values -->\n"
@@ -45,6 +46,11 @@ def values_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def setting_names() -> str:
+    """Every variable that the model server reads, one a line."""
+    return "".join(f"{PREFIX}{field.upper()}\n" for field in Settings.model_fields)
+
+
 def readme(text: str) -> str:
     """The README's text with an up-to-date table."""
     before, _, rest = text.partition(_BEGIN)
@@ -58,6 +64,7 @@ def generated() -> dict[Path, str]:
     return {
         CHART / "values.schema.json": json.dumps(json_schema(), indent=2) + "\n",
         CHART / "values.yaml": default_values(),
+        CHART / "files" / "settings.txt": setting_names(),
         page: readme(page.read_text(encoding="utf-8")),
     }
 
@@ -73,7 +80,7 @@ def _keys(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True)
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _rows(model: type[BaseModel], prefix: str) -> list[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from components.digest import Digest
@@ -22,6 +22,15 @@ Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$
 
 #: The name of a namespace, a Gateway or another Kubernetes object.
 ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+#: The name of an object that may have dots, such as a Secret's.
+DottedName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+
+#: Labels of nodes by which replicas are spread.
+_PLACES = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+
+#: A label's value.
+LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$")]
 
 Host = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")]
 
@@ -88,6 +97,59 @@ class PullSecret(PlatformReference):
     name: ObjectName = Field(description="Name of a secret of type kubernetes.io/dockerconfigjson.")
 
 
+class Account(PlatformReference):
+    """The ServiceAccount of the pods."""
+
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="Its annotations, such as a cloud's identity."
+    )
+
+
+class VariablesObject(PlatformReference):
+    """A ConfigMap or Secret whose keys become variables."""
+
+    name: DottedName = Field(description="Its name, in the namespace of the release.")
+    optional: bool = Field(default=False, description="Whether pods start without it.")
+
+
+class Variables(PlatformReference):
+    """One source of variables of the server."""
+
+    config_map_ref: VariablesObject | None = Field(default=None, description="A ConfigMap.")
+    secret_ref: VariablesObject | None = Field(default=None, description="A Secret.")
+    prefix: str = Field(default="", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$", description="Put before each name.")
+
+
+class Toleration(PlatformReference):
+    """A taint of nodes that pods tolerate, as in Kubernetes."""
+
+    key: str = Field(default="", description="The taint's key; empty with operator Exists: every taint.")
+    operator: Literal["Equal", "Exists"] = Field(default="Equal", description="Whether the value counts.")
+    value: str = Field(default="", description="The taint's value.")
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = Field(
+        default="", description="The taint's effect; empty: each."
+    )
+    toleration_seconds: int = Field(default=0, ge=0, description="With NoExecute, how long a pod stays.")
+
+
+class Affinity(PlatformReference):
+    """Where a replica should be; the parts are those of Kubernetes, which checks them."""
+
+    node_affinity: dict[str, JsonValue] = Field(default_factory=dict, description="To nodes.")
+    pod_affinity: dict[str, JsonValue] = Field(default_factory=dict, description="To pods.")
+    pod_anti_affinity: dict[str, JsonValue] = Field(default_factory=dict, description="Away from pods.")
+
+
+class Spread(PlatformReference):
+    """How the replicas of one version are spread; the chart adds the selector of the version's pods."""
+
+    topology_key: str = Field(min_length=1, description="Label of nodes whose values are the places.")
+    max_skew: int = Field(default=1, ge=1, description="Most replicas that a place has more than another.")
+    when_unsatisfiable: Literal["ScheduleAnyway", "DoNotSchedule"] = Field(
+        default="ScheduleAnyway", description="What becomes of a replica that would exceed it."
+    )
+
+
 class PredictionLog(PlatformReference):
     """The log of a replica's requests and answers."""
 
@@ -126,6 +188,13 @@ class Monitoring(PlatformReference):
 class Values(PlatformReference):
     """Values of the chart `model-service`."""
 
+    enabled: bool = Field(
+        default=True, description="For a parent chart's `condition`; where nobody asks it, false is refused."
+    )
+    global_: dict[str, JsonValue] = Field(
+        default_factory=dict, alias="global", description="A parent chart's values for all its charts; not read here."
+    )
+
     name: str = Field(pattern=NAME_PATTERN, description="Spec: the service's name.")
     objectives: Objectives = Field(default=Objectives(), description="Spec: the promises to callers.")
     rollout: Rollout = Field(default=Rollout(), description="Spec: how a new version gets traffic.")
@@ -137,6 +206,9 @@ class Values(PlatformReference):
     settings: dict[str, str] = Field(default_factory=dict, description="Release: more settings of the model server.")
     image_pull_secrets: tuple[PullSecret, ...] = Field(
         default=(), description="Secrets with logins to the image's registry, where nodes have none of their own."
+    )
+    env_from: tuple[Variables, ...] = Field(
+        default=(), description="More variables of the server, none of which changes a setting, `CANARIO_...`."
     )
     faults: Literal["refused", "allowed"] = Field(
         default="refused", description="Whether a release may fake faults by its settings, `CANARIO_FAULT_...`."
@@ -167,6 +239,25 @@ class Values(PlatformReference):
         default=None, min_length=1, description=f"Node pool, given by the label `{LABELS['canario'].pool}`."
     )
     gpus: int = Field(default=0, ge=0, description="NVIDIA GPUs of one replica.")
+    node_selector: dict[str, LabelValue] = Field(
+        default_factory=dict, description="More labels that a pod's node must have."
+    )
+    tolerations: tuple[Toleration, ...] = Field(
+        default=(), description="Taints of nodes that pods tolerate, beside that of GPUs."
+    )
+    affinity: Affinity = Field(default=Affinity(), description="Affinity of the replicas, as in Kubernetes.")
+    topology_spread_constraints: tuple[Spread, ...] = Field(
+        default=tuple(Spread.model_validate({"topologyKey": key}) for key in _PLACES),
+        description="How the replicas of each version are spread.",
+    )
+    priority_class_name: Literal[""] | DottedName = Field(default="", description="PriorityClass of the pods.")
+    service_account: Account = Field(default=Account(), description="The ServiceAccount of the replicas.")
+    pod_annotations: dict[str, str] = Field(
+        default_factory=dict, description="More annotations of the pods; the chart's own are refused."
+    )
+    pod_labels: dict[str, LabelValue] = Field(
+        default_factory=dict, description="More labels of the pods; the chart's own are refused."
+    )
     startup_seconds: int = Field(
         default=60, ge=5, le=3600, description="A replica that has not loaded after this time is restarted."
     )

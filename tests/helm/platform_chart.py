@@ -15,9 +15,12 @@ CHART = ROOT / "helm" / "canario"
 
 
 def template(folder: Path, values: dict[str, Any]) -> str:
-    """Every object as one YAML text, with these values; the values are left in the folder."""
+    """Every object as one YAML text, with these values; the values are left in the folder.
+
+    Unless they name a registry, the images are such as were built here.
+    """
     file = folder / "values.yaml"
-    file.write_text(json.dumps(values), encoding="utf-8")
+    file.write_text(json.dumps({"registry": "registry.local/canario", **values}), encoding="utf-8")
     return helm("template", "canario", str(CHART), "-n", "canario", "-f", str(file))
 
 

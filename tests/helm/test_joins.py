@@ -49,7 +49,7 @@ def test_a_runbook_says_what_to_do(path: Path) -> None:
 
 
 def test_every_variable_of_a_pod_is_a_setting_of_the_server() -> None:
-    names = set(re.findall(rf"\b{PREFIX}[A-Z_]+\b", TEXTS[CHART / "templates/_pod.tpl"])) - {f"{PREFIX}PORT"}
+    names = set(re.findall(rf"\b{PREFIX}[A-Z_]+\b", TEXTS[CHART / "templates/_variables.tpl"]))
     assert names <= {PREFIX + name.upper() for name in Settings.model_fields}
     assert f"{PREFIX}SHADOW_URL" in names
 

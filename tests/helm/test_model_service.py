@@ -96,6 +96,21 @@ def test_every_service_in_the_tree_renders(tmp_path: Path, path: Path) -> None:
         ),
         ({"image": {"tag": ""}}, "image: registry.local/canario/churn needs a tag or a digest"),
         ({"image": {"tag": "latest"}}, "image: tag latest names no image in particular"),
+        ({"enabled": False}, "enabled: false is for the condition of a parent chart, and no condition asked for it"),
+        ({"podAnnotations": {"canario/package": DIGEST}}, "podAnnotations: canario/package is the chart's to set"),
+        ({"podAnnotations": {"prometheus.io/port": "1"}}, "podAnnotations: prometheus.io/port is the chart's to set"),
+        ({"podLabels": {"app": "shop"}}, "podLabels: app is the chart's to set"),
+        ({"podLabels": {"app.kubernetes.io/instance": "b"}}, "podLabels: app.kubernetes.io/instance is the chart's"),
+        ({"nodeSelector": {"canario/pool": "gpu"}}, "nodeSelector: canario/pool is set by pool"),
+        ({"envFrom": [{"prefix": "A_"}]}, "envFrom: each entry names either a configMapRef or a secretRef"),
+        (
+            {"envFrom": [{"configMapRef": {"name": "a"}, "secretRef": {"name": "b"}}]},
+            "envFrom: each entry names either a configMapRef or a secretRef",
+        ),
+        (
+            {"envFrom": [{"configMapRef": {"name": "a"}, "prefix": "CANARIO_FAULT_"}]},
+            "envFrom: prefix CANARIO_FAULT_ is that of the server's settings",
+        ),
     ],
 )
 def test_a_rule_between_two_keys_is_refused_in_a_sentence(
@@ -131,6 +146,9 @@ def test_what_lies_just_inside_a_rule_is_taken(tmp_path: Path, differences: dict
         ({"scale": {"cpu_percent": 0}}, "/scale/cpu_percent"),
         ({"signing": {"publicKey": "key.pem"}}, "/signing/publicKey"),
         ({"signing": {"key": ""}}, "/signing"),
+        ({"affinity": {"nodeAfinity": {}}}, "/affinity"),
+        ({"tolerations": [{"effect": "Never"}]}, "/tolerations/0/effect"),
+        ({"podLabels": {"team": "a b"}}, "/podLabels/team"),
     ],
 )
 def test_one_key_that_is_wrong_is_named_by_the_schema(tmp_path: Path, differences: dict[str, Any], place: str) -> None:

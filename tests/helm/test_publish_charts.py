@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.repo.tree import ROOT
 pytestmark = pytest.mark.charts
 
 CHARTS = ("canario", "model-service")
+RUNBOOKS = {"canario": "JudgeDown", "model-service": "NothingServes"}
 
 
 @pytest.fixture
@@ -52,6 +54,13 @@ def test_charts_are_published_again_and_again(tree: Path, there: Registry) -> No
     assert (tree / "signed").read_text().split() == [*names, *names]
     assert len((tree / "build/published/checksums.txt").read_text().splitlines()) == len(CHARTS)
     assert pushed[0] == pushed[1]
+    for chart in CHARTS:
+        with tarfile.open(tree / f"build/published/{chart}-0.1.0.tgz") as package:
+            packed = set(package.getnames())
+        # All of it: its README, and the runbooks that its alerts name.
+        files = [path for path in (tree / "helm" / chart).rglob("*") if path.is_file()]
+        kept = {path.relative_to(tree / "helm").as_posix() for path in files}
+        assert packed == kept > {f"{chart}/README.md", f"{chart}/runbooks/{RUNBOOKS[chart]}.md"}
 
 
 def test_another_chart_under_the_same_version_is_refused(tree: Path, there: Registry) -> None:

@@ -74,7 +74,8 @@ def test_images_have_the_names_that_the_chart_gives_them(outputs: dict[str, Any]
     values = yaml.safe_load((ROOT / "helm/canario/values.yaml").read_text())
     for part in ("judge", "mlflow"):
         handed, named = (tree[part]["image"]["repository"] for tree in (outputs["canario"], values))
-        assert handed.rpartition("/")[2] == named.rpartition("/")[2]
+        # Where the chart says no more, an image has the name of its part.
+        assert (handed.rpartition("/")[2], named) == (part, "")
 
 
 def test_what_others_say_of_an_output_is_one(outputs: dict[str, Any]) -> None:

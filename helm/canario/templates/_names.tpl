@@ -3,18 +3,13 @@
 {{ include "canario.selector" . }}
 app.kubernetes.io/part-of: canario
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+helm.sh/chart: canario-{{ .root.Chart.Version }}
 {{- end }}
 
 {{/* The labels that select a component's pods. */}}
 {{- define "canario.selector" -}}
 app.kubernetes.io/name: {{ .component }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
-{{- end }}
-
-{{/* An image's reference; the digest wins. */}}
-{{- define "canario.image" -}}
-{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
 {{- end }}
 
 {{/* Restricted Pod Security: of a pod, and of a container. */}}

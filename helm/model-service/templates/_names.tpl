@@ -19,14 +19,19 @@ prefix: [/docs]
 {{ include "model-service.selector" . }}
 app.kubernetes.io/part-of: canario
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+helm.sh/chart: model-service-{{ .root.Chart.Version }}
 {{- end }}
 
 {{/* Labels that both versions' pods carry, and that never change: Flagger copies them to the champion's. */}}
 {{- define "model-service.selector" -}}
-app.kubernetes.io/name: {{ .root.Chart.Name }}
-app.kubernetes.io/instance: {{ .root.Values.name }}
+{{ include "model-service.instance" .root }}
 app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{/* Labels of everything of one service. No .Chart.Name: below a parent chart that is the alias. */}}
+{{- define "model-service.instance" -}}
+app.kubernetes.io/name: model-service
+app.kubernetes.io/instance: {{ .Values.name }}
 {{- end }}
 
 {{/* The image by its digest if it has one, else by its tag; takes an `image`. */}}

@@ -11,6 +11,9 @@ metadata:
     app: {{ .app }}
     {{- include "model-service.selector" . | nindent 4 }}
     app.kubernetes.io/version: {{ .version | quote }}
+    {{- with $values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   annotations:
     # The receipt: the package in the image. k8s/configs/admission.yaml refuses a pod without it.
     canario/package: {{ .package | quote }}
@@ -18,6 +21,9 @@ metadata:
     prometheus.io/scrape: "true"
     prometheus.io/port: {{ $port | quote }}
     prometheus.io/path: /metrics
+    {{- with $values.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 spec:
   serviceAccountName: {{ $values.name }}
   {{- with $values.imagePullSecrets }}
@@ -35,24 +41,29 @@ spec:
     runAsGroup: {{ $values.runAsUser }}
     fsGroup: {{ $values.runAsUser }}
     seccompProfile: {type: RuntimeDefault}
-  {{- with $values.pool }}
-  nodeSelector:
-    canario/pool: {{ . | quote }}
+  {{- with include "model-service.placement" (dict "values" $values "pool" $values.pool "gpus" $values.gpus) }}
+  {{- . | nindent 2 }}
   {{- end }}
-  {{- if gt (int $values.gpus) 0 }}
-  tolerations:
-    - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}
+  {{- $affinity := dict }}
+  {{- range $key, $value := $values.affinity }}
+  {{- if $value }}{{ $_ := set $affinity $key $value }}{{ end }}
   {{- end }}
+  {{- with $affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.topologySpreadConstraints }}
   topologySpreadConstraints:
-    {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
-    - maxSkew: 1
-      topologyKey: {{ . }}
-      whenUnsatisfiable: ScheduleAnyway
+    {{- range . }}
+    - maxSkew: {{ .maxSkew | default 1 }}
+      topologyKey: {{ .topologyKey }}
+      whenUnsatisfiable: {{ .whenUnsatisfiable | default "ScheduleAnyway" }}
       # An expression, because Flagger makes it the champion's only there.
       labelSelector:
         matchExpressions:
           - {key: app, operator: In, values: [{{ $.app }}]}
     {{- end }}
+  {{- end }}
   containers:
     - name: server
       image: {{ include "model-service.image" .image | quote }}
@@ -63,44 +74,11 @@ spec:
       ports:
         - {name: http, containerPort: {{ $port }}}
       env:
-        - {name: CANARIO_SERVICE, value: {{ $values.name | quote }}}
-        - {name: CANARIO_VERSION, value: {{ .version | quote }}}
-        - {name: CANARIO_PEERS, value: "{{ $values.name }}-peers:{{ $port }}"}
-        # So that the judge can attribute a label to the weight that was set when its answer was given.
-        - {name: CANARIO_LABEL_SLOT_SECONDS, value: {{ maxf 0.5 $values.rollout.interval_seconds | quote }}}
-        {{- if .copies }}
-        - {name: CANARIO_SHADOW_URL, value: {{ .copies | quote }}}
-        {{- with $values.rollout.label_maturity_minutes }}
-        - {name: CANARIO_SHADOW_MATURE_SECONDS, value: {{ mulf . 60 | quote }}}
-        {{- end }}
-        {{- with $values.rollout.shadow }}
-        - {name: CANARIO_SHADOW_RATIO, value: {{ .ratio | quote }}}
-        - {name: CANARIO_SHADOW_SCORE_DIFFERENCE, value: {{ .score_difference | quote }}}
-        - {name: CANARIO_SHADOW_SLICES, value: {{ join "," .slices | quote }}}
-        {{- end }}
-        {{- end }}
-        {{- if eq $values.rollout.strategy "shadow-then-canary" }}
-        # A canary takes copies until it answers callers. No route leads to the path at which it takes them.
-        - {name: CANARIO_SHADOW_FIRST, value: "true"}
-        {{- end }}
-        {{- if eq .component "shadow" }}
-        # Only the candidate lets a header mark a request as a copy, which does not count as a request.
-        - {name: CANARIO_SHADOW_CANDIDATE, value: "true"}
-        {{- end }}
-        - {name: BENTOML_HOME, value: /tmp/bentoml}
-        {{- range $name, $value := .settings }}
-        - {name: {{ $name }}, value: {{ $value | quote }}}
-        {{- end }}
-        # After the release's settings, because the last value counts: no release can override these.
-        {{- with int $values.predictionLog.mib }}
-        - {name: CANARIO_LOG_DIR, value: /log}
-        - {name: CANARIO_LOG_FILES, value: "8"}
-        # There are two logs, of predictions and of feedback.
-        - {name: CANARIO_LOG_FILE_MIB, value: {{ divf . 16 | quote }}}
-        {{- end }}
-        {{- with $values.signing.publicKey }}
-        - {name: CANARIO_PUBLIC_KEY, value: {{ . | quote }}}
-        {{- end }}
+        {{- include "model-service.variables" . | nindent 8 }}
+      {{- with $values.envFrom }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       startupProbe:
         httpGet: {path: /readyz, port: http}
         periodSeconds: 1
@@ -145,6 +123,27 @@ spec:
     - name: log
       emptyDir: {sizeLimit: {{ add . . 64 }}Mi}
     {{- end }}
+{{- end }}
+
+{{/* On which nodes a pod may be, and before whom; takes "values", and the "pool" and "gpus" of a replica. */}}
+{{- define "model-service.placement" -}}
+{{- $selector := deepCopy (.values.nodeSelector | default dict) }}
+{{- with .pool }}{{ $_ := set $selector "canario/pool" . }}{{ end }}
+{{- with $selector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- $tolerations := .values.tolerations | default list }}
+{{- if int .gpus }}
+{{- $tolerations = prepend $tolerations (dict "key" "nvidia.com/gpu" "operator" "Exists" "effect" "NoSchedule") }}
+{{- end }}
+{{- with $tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
 {{- end }}
 
 {{/* Seconds until no gateway sends requests to a terminating pod any more. */}}

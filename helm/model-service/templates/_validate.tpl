@@ -1,6 +1,10 @@
 {{/* Rules between two keys, each with its message. Rules for a single key are in values.schema.json. */}}
 {{- define "model-service.validate" -}}
 {{- with .Values }}
+{{- if not .enabled }}
+{{- fail "enabled: false is for the condition of a parent chart, and no condition asked for it; name it in the parent's Chart.yaml as <chart or alias>.enabled, or uninstall the release" }}
+{{- end }}
+{{- include "model-service.validatePods" . }}
 {{- if gt (int .scale.min) (int .scale.max) }}
 {{- fail (printf "scale: min %v is above max %v; swap them" .scale.min .scale.max) }}
 {{- end }}
@@ -41,6 +45,31 @@
 {{- if and $image (eq (default "" $image.tag) "latest") (not $image.digest) }}
 {{- fail (printf "%s: tag latest names no image in particular; give a tag that never moves, or a digest" $place) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What people add to the pods must not be what the chart, the judge or Flagger go by; takes the values. */}}
+{{- define "model-service.validatePods" -}}
+{{- range $name, $_ := .podAnnotations }}
+{{- if regexMatch "^(canario|prometheus\\.io|helm\\.sh)/" $name }}
+{{- fail (printf "podAnnotations: %s is the chart's to set, because admission, scrapes and Helm go by it; remove it" $name) }}
+{{- end }}
+{{- end }}
+{{- range $name, $_ := .podLabels }}
+{{- if or (eq $name "app") (regexMatch "^(canario|app\\.kubernetes\\.io|helm\\.sh)/" $name) }}
+{{- fail (printf "podLabels: %s is the chart's to set, because Services, Flagger and network policies go by it; remove it" $name) }}
+{{- end }}
+{{- end }}
+{{- if hasKey (default dict .nodeSelector) "canario/pool" }}
+{{- fail "nodeSelector: canario/pool is set by pool; set that instead" }}
+{{- end }}
+{{- range .envFrom }}
+{{- if eq (empty .configMapRef) (empty .secretRef) }}
+{{- fail "envFrom: each entry names either a configMapRef or a secretRef; give one of the two" }}
+{{- end }}
+{{- if hasPrefix "CANARIO_" (default "" .prefix) }}
+{{- fail (printf "envFrom: prefix %s is that of the server's settings, which envFrom does not change; use settings" .prefix) }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,4 +1,4 @@
-"""A published program is run by its digest where its registry is an environment's, and a made-up tag is refused."""
+"""A published program is run by its digest where its registry is an environment's."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from components.image.record import BuiltImage, write_record
-from k8s.errors import EnvironmentFileError
-from k8s.platform.pins import check_pinned, main
+from k8s.platform.pins import main
 from tests.repo.tree import ROOT
 
 DIGESTS = [f"sha256:{digit * 64}" for digit in "ab"]
@@ -43,18 +42,16 @@ def test_only_the_registrys_environment_names_the_image(root: Path, capsys: pyte
     assert yaml.safe_load(written[0].read_text()) == {"judge": {"image": {"digest": DIGESTS[1]}}}
 
 
+def test_a_registry_names_the_images_that_have_no_name(root: Path) -> None:
+    """Where an environment names its registry, every part of the chart is there under its own name."""
+    values = {"registry": "host/staging", "stores": {"image": {"repository": "host/other/stores"}}}
+    (root / "k8s/envs/staging/canario.yaml").write_text(yaml.safe_dump(values))
+    for name in ("mlflow", "stores", "server"):
+        assert published(root, f"host/staging/{name}", DIGESTS[0]) == 0
+    pinned = yaml.safe_load((root / "k8s/envs/staging/images.yaml").read_text())
+    assert pinned == {"mlflow": {"image": {"digest": DIGESTS[0]}}}
+
+
 def test_a_record_that_is_missing_is_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--record", str(root / "none.json"), "--root", str(root)]) == 1
     assert "none.json is not there" in capsys.readouterr().err
-
-
-def test_a_tag_that_no_registry_has_is_refused() -> None:
-    check_pinned(["registry.local/canario/judge:0.1.0", f"host/staging/judge@{DIGESTS[0]}", "host/staging/judge:1.2"])
-    with pytest.raises(EnvironmentFileError, match=r"has no digest, .* `make publish PART=judge` writes the digest"):
-        check_pinned(["host/staging/judge:0.1.0"])
-
-
-def test_a_copy_of_a_public_image_keeps_its_tag() -> None:
-    """Alertmanager's image is nobody's here: whoever has a copy of it in a registry has it under its own tag."""
-    public = yaml.safe_load((ROOT / "helm/canario/values.yaml").read_text())["alertmanager"]["image"]
-    check_pinned([f"{public['repository']}:{public['tag']}", f"host/mirror/alertmanager:{public['tag']}"])

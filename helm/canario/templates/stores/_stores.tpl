@@ -23,8 +23,7 @@ volumeClaimTemplates:
 {{/* A store's pod without its containers. */}}
 {{- define "canario.storePod" -}}
 automountServiceAccountToken: false
-securityContext:
-  {{- include "canario.podSecurity" . | nindent 2 }}
+{{ include "canario.podSpec" . }}
 volumes:
   - name: tmp
     emptyDir: {sizeLimit: 1Gi}
@@ -36,7 +35,7 @@ volumes:
 
 {{/* The settings of every container of a store. */}}
 {{- define "canario.storeContainer" -}}
-image: {{ include "canario.image" .Values.stores.image }}
+image: {{ include "canario.image" (dict "root" . "part" "stores") }}
 resources:
   {{- include "canario.resources" .Values.stores.resources | nindent 2 }}
 securityContext:
