@@ -123,9 +123,9 @@ CANARY_WEIGHT: Final = "flagger_canary_weight"
 
 #: Traefik's counter by `service` (a backend), `code` and `method`: requests that it passed on, with their status.
 GATEWAY_REQUESTS: Final = "traefik_service_requests_total"
-#: The statuses that the gateway answers when a backend refuses or closes the connection, or is too late; our server
-#: answers neither.
-GATEWAY_GAVE_UP: Final = ("502", "504")
+#: The statuses of failed requests: a backend's own, and those that the gateway answers where a backend did not. It
+#: answers 502 where a connection is refused or cut off, 500 where one that was used before is, 504 where time is up.
+GATEWAY_FAILED: Final = ("500", "502", "503", "504")
 
 #: Gauge of the judge by `service`, `namespace` and `verdict`, a word of the judge: 1 for the current one, else 0.
 JUDGE_VERDICT: Final = "canario_judge_verdict"

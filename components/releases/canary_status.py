@@ -10,6 +10,8 @@ from typing import Any, Final
 INITIALIZED: Final = "Initialized"
 #: The canary passed and was promoted.
 SUCCEEDED: Final = "Succeeded"
+#: The canary has its largest weight, and waits to be promoted.
+WAITING_PROMOTION: Final = "WaitingPromotion"
 #: The canary was rolled back.
 FAILED: Final = "Failed"
 #: Phases in which the release that was asked for serves.

@@ -170,6 +170,11 @@ class Values(PlatformReference):
     startup_seconds: int = Field(
         default=60, ge=5, le=3600, description="A replica that has not loaded after this time is restarted."
     )
-    request_seconds: int = Field(default=15, ge=1, le=600, description="Longest request; the gateway ends longer ones.")
+    request_seconds: int = Field(
+        default=15,
+        ge=1,
+        le=600,
+        description="Longest request; a gateway that knows an HTTPRoute's timeouts ends longer ones (Traefik: none).",
+    )
     run_as_user: int = Field(default=1034, ge=1, description="Numeric id of the user that runs the image.")
     monitoring: Monitoring = Field(default=Monitoring(), description="The monitoring of the service.")

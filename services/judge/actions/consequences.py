@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from components.errors import ComponentError
-from components.releases.canary_status import status_of, stickiness
+from components.releases.canary_status import WAITING_PROMOTION, status_of, stickiness
 from components.releases.environment_repository import EnvironmentRepository
 from components.releases.rollback import Rollback, undo_release
 from services.judge.actions.kubernetes import KubernetesApi, Notice
@@ -86,7 +86,10 @@ class Consequences:
             return f"nobody says whether the canary still has {weight:g} %: {error}"
         if sticky := stickiness(canary):
             return sticky
-        known = status_of(canary).weight
+        status = status_of(canary)
+        if status.phase == WAITING_PROMOTION:
+            return ""  # Flagger leaves the weight as it is then, and writes 0 into its status (pkg/canary/status.go)
+        known = status.weight
         return (
             "" if known == round(weight) else f"the canary has {known} % of the traffic; what was read has {weight:g} %"
         )

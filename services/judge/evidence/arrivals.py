@@ -3,6 +3,7 @@
 Requests that a version loses are counted nowhere: its process was killed, or the gateway gave it up. They are missing
 from its share of the traffic. A share can be told only from moments at which every replica's requests are known;
 a replica that is gone, or was started anew, takes its last ones along, and those moments are left out for both sides.
+So are those in which a replica is there and cannot be read.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def _counted(replica: Replica, slots: NDArray[np.int64], gone: float) -> Rows:
     numbers[known[here] - slots[:1]] = counts[here]
     until = replica.times[-1]
     numbers[(slots + 1) * ARRIVED_SECONDS > until - _ANSWERED_SECONDS] = np.nan
-    numbers[slots * ARRIVED_SECONDS > until + min(gone, _MISSED * _spacing(replica))] = 0.0
+    since_gone = max(until + min(gone, _MISSED * _spacing(replica)), replica.there_until)
+    numbers[slots * ARRIVED_SECONDS > since_gone] = 0.0
     return numbers
 
 

@@ -1,9 +1,11 @@
 """Reads from the gateway's counters which requests it had to answer in a version's stead, and takes them as errors.
 
-Traefik answers 502 where a backend refuses or closes a connection, and 504 where it does not answer in time
-(pkg/proxy/httputil/proxy.go: ComputeStatusCode, v3.7). The model server answers neither, so none of its own errors is
-counted twice; a caller who gives up is a 499, and counts for nobody. Each attempt of a retried request is counted by
-its own status. Traefik names a backend of an HTTPRoute `...-svc-NAMESPACE-BACKEND-INDEX@PROVIDER`
+Traefik answers 502 where a backend refuses or closes a connection, 500 where it closes one that was used before, and
+504 where it does not answer in time (pkg/proxy/httputil/proxy.go: ComputeStatusCode, v3.7; seen on a cluster). So the
+5xx of its page are those of the backend and its own together, and what the backend counts is taken off (`strata`). A
+caller who gives up is a 499, and counts for nobody. Each attempt of a retried request is counted by its own status.
+
+Traefik names a backend of an HTTPRoute `...-svc-NAMESPACE-BACKEND-INDEX@PROVIDER`
 (pkg/provider/kubernetes/gateway/httproute.go: loadService), and Flagger's are SERVICE-primary and SERVICE-canary.
 
 Another gateway may tell nothing of the kind. Then only what versions count is judged, and the evidence says so.
@@ -11,6 +13,7 @@ Another gateway may tell nothing of the kind. Then only what versions count is j
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +24,7 @@ from numpy.typing import NDArray
 from services.judge.evidence.counts import REQUESTS_AT, GatewayTold
 from services.judge.evidence.exposition import MetricSample
 from services.judge.evidence.series import Replica, Role, Rows, Series
-from services.telemetry import GATEWAY_GAVE_UP, GATEWAY_REQUESTS
+from services.telemetry import GATEWAY_FAILED, GATEWAY_REQUESTS
 
 _BACKENDS: dict[str, Role] = {"primary": "champion", "canary": "canary"}
 #: Predictions and labels are posted; of the other routes nobody counts errors.
@@ -39,7 +42,7 @@ def backends(service: str, namespace: str) -> str:
 
 
 def gave_up(page: Iterable[MetricSample], service: str, namespace: str = "") -> dict[Role, float] | None:
-    """The requests that the gateway answered itself, by the side that they were meant for.
+    """The requests that failed at the gateway, its own answers and the backend's, by the side that they were meant for.
 
     None if the page tells nothing of this service. A backend that no request was meant for yet is not on the page.
     """
@@ -50,7 +53,7 @@ def gave_up(page: Iterable[MetricSample], service: str, namespace: str = "") -> 
         if match is None:
             continue
         found = {"champion": 0.0, "canary": 0.0} if found is None else found
-        if sample.labels.get("code") in GATEWAY_GAVE_UP and sample.labels.get("method") == _METHOD:
+        if sample.labels.get("code") in GATEWAY_FAILED and sample.labels.get("method") == _METHOD:
             found[_BACKENDS[match.groups()[-1]]] += sample.value
     return found
 
@@ -74,6 +77,14 @@ class GaveUp:
     def side(self, side: int) -> tuple[Replica, ...]:
         """The pages of the champion's backend (0), or of the canary's (1)."""
         return self.canary if side else self.champion
+
+    def read_until(self) -> float:
+        """The time until which each of the gateway's replicas was read that is still there; infinite without any."""
+        last = [page.times[-1] for page in (*self.champion, *self.canary)]
+        if not last:
+            return math.inf
+        spacing = max(_spacing(page) for page in (*self.champion, *self.canary))
+        return min(at for at in last if at >= max(last) - _MISSED * spacing)
 
     def counts(self, starts: Rows, ends: Rows) -> NDArray[np.bool_]:
         """Which steps are not left out."""
@@ -112,16 +123,20 @@ def without_absent(
 
 def _absences(replica: Replica, began: float, until: float) -> Iterator[tuple[float, float]]:
     """The spans in which a replica may have got requests and answered none: it was not read, or started anew."""
-    times = np.array(replica.times)
+    times, spacing = np.array(replica.times), _spacing(replica)
     if len(times) < 2:
         return
-    spacing = float(np.median(np.diff(times)))
     gone = (np.diff(times) > _MISSED * spacing) | replica.restarts[1:]
     for start, end in zip(times[:-1][gone].tolist(), times[1:][gone].tolist(), strict=True):
         if end >= began:
             yield start, end + spacing
     if until - times[-1] > _MISSED * spacing:
         yield float(times[-1]), float(times[-1]) + _NOTICED_SECONDS
+
+
+def _spacing(replica: Replica) -> float:
+    """The usual number of seconds between two samples; 0 with one sample."""
+    return float(np.median(np.diff(replica.times))) if len(replica.times) > 1 else 0.0
 
 
 def _given_up(page: Replica, began: float, gateway: GaveUp | None = None) -> float:

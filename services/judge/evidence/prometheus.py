@@ -68,10 +68,13 @@ class PrometheusSource:
             read_from = max(series.needed_from(now), followed.read_until - OVERLAP_SECONDS)
             pods = await asyncio.to_thread(self._pods, subject, now, now - read_from)
             gateways = await asyncio.to_thread(self._gateways, subject, now, now - read_from)
+            there = await asyncio.to_thread(self._there, subject, now, now - read_from)
         except SourceError as error:
             series.problems = (str(error),)
             return
         _add_readings(series, pods)
+        for name in series.replicas.keys() & there.keys():
+            series.replicas[name].there_until = there[name]
         for name, at, given_up in gateways:
             series.add_gateway(name, at, given_up)
         followed.read_until, series.problems = now, ()
@@ -98,7 +101,10 @@ class PrometheusSource:
             role = pod_role(pod, subject.service)
             readings = [(at, read_replica(pages[at], subject.service, at)) for at in sorted(pages)]
             if role is not None:
-                found[f"{pod} {instance}"] = role, [(at, reading) for at, reading in readings if reading is not None]
+                found[_name({"pod": pod, "instance": instance})] = (
+                    role,
+                    [(at, reading) for at, reading in readings if reading is not None],
+                )
         return found
 
     def _gateways(self, subject: Subject, now: float, seconds: float) -> list[tuple[str, float, dict[Role, float]]]:
@@ -111,6 +117,12 @@ class PrometheusSource:
             for at, page in sorted(by_time.items())
         )
         return [(name, at, given_up) for name, at, given_up in told if given_up is not None]
+
+    def _there(self, subject: Subject, now: float, seconds: float) -> dict[str, float]:
+        """When Prometheus last tried to read each replica: it tries as long as the pod is there."""
+        place = f',namespace="{subject.namespace}"' if subject.namespace else ""
+        lines = self._matrix(f'up{{pod=~"{subject.service}-.+"{place}}}', now, seconds)
+        return {_name(line["metric"]): float(line["values"][-1][0]) for line in lines}
 
     def _matrix(self, selector: str, now: float, seconds: float) -> list[dict[str, Any]]:
         return read_matrix(self._url, selector, now, seconds, self._timeout)
@@ -125,6 +137,11 @@ def pod_role(pod: str, service: str) -> Role | None:
     if re.fullmatch(f"{name}-primary{ending}", pod):
         return "champion"
     return "canary" if re.fullmatch(name + ending, pod) else None
+
+
+def _name(labels: dict[str, str]) -> str:
+    """The name of a replica: the pod may keep its name and get another address."""
+    return f"{labels.get('pod', '')} {labels.get('instance', '')}"
 
 
 def _namespace_of(labels: dict[str, str]) -> str:

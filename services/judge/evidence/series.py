@@ -35,7 +35,8 @@ class Replica:
     """One replica's samples, in order of time (Unix seconds).
 
     `arrived` are the requests that reached it, by slot of time; of a slot that is missing there it is not known.
-    `seen_whole` means that none had reached it before the first of these slots.
+    `seen_whole` means that none had reached it before the first of these slots. `there_until` is the time until which
+    it is known to be there although it may not have been read: it may get requests then, and nobody knows how many.
     """
 
     role: Role
@@ -44,6 +45,7 @@ class Replica:
     rows: list[Rows] = field(default_factory=list)
     arrived: dict[int, float] = field(default_factory=dict)
     seen_whole: bool = False
+    there_until: float = -math.inf
     _counted_from: float = -math.inf
     _stacked: tuple[Rows, NDArray[np.bool_]] | None = None
 
@@ -107,7 +109,7 @@ class Replica:
 class Series:
     """All samples of one service; the canary's weight is in percent, times are Unix seconds.
 
-    `gateway` holds, for each replica of the gateway and each side, the requests that it answered itself, as errors.
+    `gateway` holds, for each replica of the gateway and each side, the requests that failed there, as errors.
     """
 
     weight_times: list[float] = field(default_factory=list)

@@ -93,24 +93,26 @@ def strata(
             cold = ~is_warm(series, replica, steps.starts, canary_warm_from, timing)
             steps.rows[:, _LATENCY_AT] *= ~cold[:, None]  # what is missing stays missing
             _divide(by_weight, side, weights, steps)
-    gave_up = _gave_up(series, began, beside.gateway)
-    # The gateway alone tells no ratio, so a weight at which no version was read yet is left out.
-    found = (
-        _stratum(weight, *sides, gave_up.get(weight, ([], [])), began, timing, beside)
-        for weight, sides in sorted(by_weight.items())
-    )
+    gave_up = _gave_up(series, beside.gateway)
+    found = (_stratum(weight, *sides, gave_up, began, timing, beside) for weight, sides in sorted(by_weight.items()))
     return tuple(found)
 
 
-def _gave_up(series: Series, began: float, gateway: GaveUp) -> _ByWeight:
-    """What the gateway answered itself."""
-    by_weight: _ByWeight = {}
+@dataclass(frozen=True)
+class _GaveUp:
+    """The requests that failed at the gateway, by side, since before the rollout; and when it was read last."""
+
+    champion: _Steps
+    canary: _Steps
+    read_until: float
+
+
+def _gave_up(series: Series, gateway: GaveUp) -> _GaveUp:
+    sides = []
     for side in (0, 1):
-        for page in gateway.side(side):
-            weights, steps = _increments(series, began, page)
-            weights[~gateway.counts(steps.starts, steps.ends)] = np.nan
-            _divide(by_weight, side, weights, steps)
-    return by_weight
+        steps = [_increments(series, -math.inf, page)[1] for page in gateway.side(side)]
+        sides.append(_together([one.where(gateway.counts(one.starts, one.ends)) for one in steps]))
+    return _GaveUp(sides[0], sides[1], gateway.read_until())
 
 
 def _divide(by_weight: _ByWeight, side: int, weights: Rows, steps: _Steps) -> None:
@@ -130,13 +132,12 @@ def _stratum(
     weight: float,
     champions: list[_Steps],
     canaries: list[_Steps],
-    gave_up: tuple[list[_Steps], list[_Steps]],
+    gave_up: _GaveUp,
     began: float,
     timing: Timing,
     beside: Beside,
 ) -> Stratum:
     """One weight's counts: in all, and since some of its moments, without those that contradict themselves."""
-    champions, canaries = champions + gave_up[0], canaries + gave_up[1]
     champion, canary = _together(champions), _together(canaries)
     starts = np.concatenate([champion.starts, canary.starts])
     # All that follows the deadline is one moment: the bets' probability is divided among so many, and no more.
@@ -145,11 +146,13 @@ def _stratum(
     since = [began + (last - age) * timing.moment_seconds for age in reversed(MOMENT_AGES) if last - age > first]
     begin, read = _both_read(champions)
     nothing = np.zeros(COLUMNS), np.zeros(COLUMNS)
+    slack = _slack(champions), _slack(canaries)
+    lost = _within(gave_up.champion, champion, slack[0]), _within(gave_up.canary, canary, slack[1])
     sums = [
-        (champion.rows.sum(axis=0), canary.rows.sum(axis=0)),
-        _since(champion, canary, begin, read) or nothing,
-        _for_safety(champion, canary, *_both_read(canaries)) or nothing,
-        *(_since(champion, canary, moment, read) for moment in since),
+        (champion.rows.sum(axis=0) + lost[0], canary.rows.sum(axis=0) + lost[1]),
+        _since(champion, canary, begin, read, gave_up, slack[1]) or nothing,
+        _for_safety(champion, canary, *_both_read(canaries), gave_up, slack[0]) or nothing,
+        *(_since(champion, canary, moment, read, gave_up, slack[1]) for moment in since),
     ]  # fmt: skip
     if beside.labels is not None:
         begins = (*[-math.inf] * 3, *since)
@@ -160,7 +163,7 @@ def _stratum(
         weight, *whole, tuple(filter(None, later)),
         labelled=None if beside.labels is None else beside.labels.share(weight),
         arrived=None if beside.arrivals is None else beside.arrivals.get(weight, (0.0, 0.0)),
-        gave_up=(_errors(gave_up[0]), _errors(gave_up[1])),
+        gave_up=(float(lost[0][ERRORS_AT]), float(lost[1][ERRORS_AT])),
         for_harm=None if harm == whole else harm, for_safety=None if safety == whole else safety,
     )  # fmt: skip
 
@@ -176,8 +179,31 @@ def _labelled(
     return pair
 
 
-def _errors(side: list[_Steps]) -> float:
-    return float(sum(steps.rows[:, ERRORS_AT].sum() for steps in side))
+def _within(gateway: _Steps, servers: _Steps, slack: float) -> Rows:
+    """What the gateway gave up while the servers were read, and no more: its pages come at other times than theirs."""
+    if not len(servers.starts):
+        return np.zeros(COLUMNS)
+    inside = gateway.within(servers.starts.min() + slack, servers.ends.max() - slack)
+    return _beyond(gateway.rows[inside, ERRORS_AT].sum(), servers.rows[:, ERRORS_AT].sum())
+
+
+def _around(gateway: _Steps, servers: _Steps, start: float, end: float) -> Rows:
+    """What the gateway gave up between two times; of a page that reaches beyond them, the part that lies between."""
+    part = np.clip(np.minimum(gateway.ends, end) - np.maximum(gateway.starts, start), 0, None)
+    part = part / np.maximum(gateway.ends - gateway.starts, 1e-9)
+    return _beyond((part * gateway.rows[:, ERRORS_AT]).sum(), servers.rows[:, ERRORS_AT].sum())
+
+
+def _beyond(failed: float, counted: float) -> Rows:
+    """The failed requests that the servers did not count, as errors."""
+    row = np.zeros(COLUMNS)
+    row[[REQUESTS_AT, ERRORS_AT]] = max(float(failed) - float(np.nan_to_num(counted)), 0.0)
+    return row
+
+
+def _slack(side: list[_Steps]) -> float:
+    """Replicas of a side are read up to so many seconds apart: at the ends of its time some are missing."""
+    return max(float((steps.ends - steps.starts).max()) for steps in side) if len(side) > 1 else 0.0
 
 
 def _together(side: list[_Steps]) -> _Steps:
@@ -188,13 +214,15 @@ def _together(side: list[_Steps]) -> _Steps:
     return _Steps(starts, ends, np.concatenate([np.zeros((0, COLUMNS)), *(steps.rows for steps in side)]))
 
 
-def _since(champion: _Steps, canary: _Steps, begin: float, champion_read: float) -> tuple[Rows, Rows] | None:
+def _since(
+    champion: _Steps, canary: _Steps, begin: float, champion_read: float, gave_up: _GaveUp, slack: float
+) -> tuple[Rows, Rows] | None:
     """The champion's and the canary's counts since a time; None where nothing can be compared yet.
 
     Replicas are not read at the same time, and a failure that both sides share for a few seconds may fall into the
     canary's part of the time alone: among few requests that looks like harm. So the canary's time ends with the
     champion's last sample, and a step of the champion that reaches beyond the canary's time counts in part, but with
-    all its errors and slow requests.
+    all its errors and slow requests. So it is with what the gateway gave up: of the canary's only what lies within.
     """
     ours = canary.where(canary.within(begin, champion_read))
     if not len(ours.starts):
@@ -209,22 +237,32 @@ def _since(champion: _Steps, canary: _Steps, begin: float, champion_read: float)
         theirs[whole] += np.nan_to_num(cut[bad])  # it may be missing, and hides no other
     # Most requests may be slower than a part of the objective, so these do not add to the requests.
     theirs[SLOWER_AT] = np.minimum(theirs[SLOWER_AT] + cut[SLOWER_AT], theirs[TIMED_AT])
-    return theirs, ours.rows.sum(axis=0)
+    theirs = theirs + _around(
+        gave_up.champion, champion.where((champion.starts < end) & (champion.ends > start)), start, end
+    )
+    return theirs, ours.rows.sum(axis=0) + _within(gave_up.canary, ours, slack)
 
 
-def _for_safety(champion: _Steps, canary: _Steps, begin: float, canary_read: float) -> tuple[Rows, Rows] | None:
+def _for_safety(
+    champion: _Steps, canary: _Steps, begin: float, canary_read: float, gave_up: _GaveUp, slack: float
+) -> tuple[Rows, Rows] | None:
     """The counts of both sides on which safety is judged; None where nothing can be compared yet.
 
     A failure that both sides share may fall into the champion's part of the time alone, and a harmful canary would
     look better than it. So the champion's steps that reach beyond the canary's samples are no worse than the others.
+    Of what the gateway gave up, all counts that may be the canary's, and the time for which it was not read yet is left
+    out.
     """
-    inside = champion.within(begin, canary_read)
-    if not inside.any():
+    canary = canary.where(canary.ends <= gave_up.read_until)
+    inside = champion.within(begin, min(canary_read, gave_up.read_until))
+    if not inside.any() or not len(canary.starts):
         return None
     theirs, border = champion.rows[inside].sum(axis=0), champion.rows[~inside].sum(axis=0)
+    theirs = theirs + _within(gave_up.champion, champion.where(inside), slack)
     for bad, whole in _PARTS:
         border[bad] = np.minimum(border[bad], border[whole] * theirs[bad] / max(theirs[whole], 1.0))
-    return theirs + border, canary.rows.sum(axis=0)
+    ours = canary.rows.sum(axis=0) + _around(gave_up.canary, canary, canary.starts.min(), canary.ends.max())
+    return theirs + border, ours
 
 
 def _both_read(side: list[_Steps]) -> tuple[float, float]:

@@ -149,7 +149,7 @@ class SimulatedNodes:
 class Side:
     """The replicas of one version behind the gateway, which gives each that is ready the same chance.
 
-    `gave_up` is the number of requests that were lost, and that the gateway answered itself.
+    `failed` is the number of requests that were lost, so that the gateway answered them itself, or ended in an error.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class Side:
     ) -> None:
         self.role, self._rng, self._delays, self._nodes = role, rng, delays, nodes
         self._made, self.wanted = 0, replicas
-        self.gave_up = 0
+        self.failed = 0
         self.replicas: list[SimulatedReplica] = []
         self._coming: dict[int, list[tuple[SimulatedReplica, int, Array]]] = {}
         for _ in range(replicas):
@@ -193,7 +193,7 @@ class Side:
         parts = self._rng.multinomial(requests, ready / ready.sum())
         alive = np.array([not replica.dead for replica in self.replicas], dtype=np.int64)
         kept = self._rng.binomial(parts * alive, 1 - lost)
-        self.gave_up += int(parts.sum() - kept.sum())
+        self.failed += int(parts.sum() - kept.sum())
         for place, (replica, number) in enumerate(zip(self.replicas, kept, strict=True)):
             counted = answer(version, np.array([number]), None, self._rng)[0]
             counted[LOSSES_AT] = 0
@@ -201,6 +201,7 @@ class Side:
             if place == broken:
                 counted[ERRORS_AT], counted[SLOW_AT] = number, 0
             replica.takes(now, counted)
+            self.failed += int(counted[ERRORS_AT])
             if self._delays is not None and number:
                 self._plan_labels(replica, now, int(number), version, self._delays)
         for replica, answered, losses in self._coming.pop(now, ()):

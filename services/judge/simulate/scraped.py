@@ -167,7 +167,7 @@ class _Traffic:
             self._series.add_weight(self.now, self.weight)
         if phase == self._gateway_phase and self._case.told:
             sides = (self._champion, self._canary)
-            self._series.add_gateway("gateway", self.now, {side.role: float(side.gave_up) for side in sides})
+            self._series.add_gateway("gateway", self.now, {side.role: float(side.failed) for side in sides})
         for side in (self._champion, self._canary):
             for one in side.replicas:
                 if phase == one.phase and not one.dead and self._rng.random() >= self._case.operations.missed:

@@ -105,6 +105,14 @@ def test_a_weight_rises_only_from_that_which_the_canary_has(
     assert (doubt in capsys.readouterr().out) == (status == 403)
 
 
+def test_a_canary_that_waits_for_promotion_is_promoted() -> None:
+    """Flagger writes 0 into the status of a canary that keeps its traffic while it waits for promotion."""
+    with api_server() as api:
+        api.canary = progressing_canary(0)
+        api.canary["status"]["phase"] = "WaitingPromotion"
+        assert tell(recorded(10, 0, 600), api.url, None, ("/confirm-traffic-increase", ASKED)) == [200]
+
+
 def test_a_canary_that_keeps_its_callers_gets_no_weight(capsys: pytest.CaptureFixture[str]) -> None:
     with api_server() as api:
         api.canary = progressing_canary(10)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,6 +113,19 @@ def test_moments_between_pages_far_apart_are_not_known() -> None:
     assert share(found) == pytest.approx(0.1)
     assert found is not None
     assert sum(found[10.0]) < 100 * 130
+
+
+def test_a_replica_that_serves_and_cannot_be_read_loses_nothing() -> None:
+    """A second canary replica takes half of its side's requests; its last page is of 200, and it is there until 300."""
+    known = steady()
+    half = replace(CANARY, rate=CANARY.rate / 2)
+    known.replicas = {"b": replica(CHAMPION, range(0, 301, 15)), "a": replica(half, range(0, 301, 15))}
+    known.replicas["c"] = replica(half, range(0, 201, 10))
+    gone = counted(known, 300)
+    known.replicas["c"].there_until = 300
+    there = counted(known, 300)
+    assert share(gone) < 0.09
+    assert share(there) == pytest.approx(0.1)
 
 
 def test_a_pause_in_which_nobody_is_read_tells_nothing() -> None:

@@ -31,12 +31,12 @@ def line(service: str, code: int, count: int, method: str = "POST") -> str:
 
 
 def test_refused_cut_off_and_late_answers_are_read_by_side() -> None:
-    """A server's own errors (500, 503), callers who gave up (499) and what was not posted are left out."""
+    """Callers who gave up (499) and what was not posted are left out; a server's own errors are taken off later."""
     page = (
         line(_PRIMARY, 200, 900) + line(_PRIMARY, 502, 1) + line(_CANARY, 502, 4) + line(_CANARY, 504, 3)
         + line(_CANARY, 500, 50) + line(_CANARY, 503, 60) + line(_CANARY, 499, 70) + line(_CANARY, 502, 80, "GET")
     )  # fmt: skip
-    assert gave_up(parse_page(page), "churn", "models") == {"champion": 1, "canary": 7}
+    assert gave_up(parse_page(page), "churn", "models") == {"champion": 1, "canary": 117}
 
 
 def test_a_backend_without_requests_yet_has_given_up_none() -> None:
@@ -97,7 +97,7 @@ def test_what_it_gave_up_of_both_alike_is_no_harm() -> None:
 
 
 def test_errors_of_both_kinds_add_up_and_none_counts_twice() -> None:
-    series = rollout(GivenUp("canary", 1, since=100))
+    series = rollout(GivenUp("canary", 10, since=100))  # 9 of them are the server's own
     series.replicas["canary-0"] = replica(Told("canary", 90, since=100, errors=0.1), _SCRAPES)
     _, seen = judged(series)
     (stratum,) = seen.strata
@@ -152,3 +152,14 @@ def test_a_gateway_that_starts_anew_takes_nothing_back() -> None:
     for at in (at for at in _SCRAPES if at > 200):
         series.add_gateway("traefik", at, {"champion": 0.0, "canary": float(at - 210)})
     assert judged(series)[1].strata[0].gave_up == (0, 290)
+
+
+def test_a_gateway_read_between_the_servers_scrapes_is_fair() -> None:
+    """Its pages come 7 s after theirs; the ratio of both sides is the same, and of 1 % no more is made."""
+    series = rollout()
+    for at in (at + 7 for at in _SCRAPES if at + 7 <= _END):
+        series.add_gateway("traefik", at, {"champion": 0.9 * at, "canary": 0.9 * max(at - 100, 0)})
+    (stratum,) = judged(series)[1].strata
+    theirs, ours = stratum.for_harm or (stratum.champion, stratum.canary)
+    assert 0 < (ours.errors or 0) / (ours.requests or 1) <= 0.9 / 90.9 + 1e-9
+    assert (theirs.errors or 0) / (theirs.requests or 1) == pytest.approx(0.9 / 90.9, rel=0.02)

@@ -48,6 +48,8 @@ class Recorded:
 
     def _asked(self) -> list[dict[str, object]]:
         """The lines of the metrics that the last query names."""
+        if self.queries[-1].startswith("up{"):
+            return self._tried()
         if self.queries[-1].startswith(telemetry.GATEWAY_REQUESTS):
             return self._gateway() if self.has_gateway else []
         names = re.findall(r'__name__=~"([^"]*)"', self.queries[-1])[0].split("|")
@@ -67,6 +69,16 @@ class Recorded:
                     line = lines.setdefault(json.dumps(labels), {"metric": labels, "values": []})
                     line["values"].append([at, str(sample.value)])  # type: ignore[attr-defined]
         return list(lines.values())
+
+    def _tried(self) -> list[dict[str, object]]:
+        """Prometheus goes on trying to read the canary for 50 s after its last page."""
+        values = [[at, "1"] for _, at in self._scrapes()]
+        late = [[values[-1][0] + 10 * more, "0"] for more in range(1, 6)]  # type: ignore[operator]
+        pods = ((CANARY, [*values, *late]), (CHAMPION, values))
+        return [
+            {"metric": {"__name__": "up", "pod": pod, "instance": f"{pod}:3000"}, "values": tried}
+            for pod, tried in pods
+        ]
 
     def _gateway(self) -> list[dict[str, object]]:
         """Traefik answers one request of the canary itself between two scrapes."""
@@ -119,12 +131,24 @@ def test_a_rollout_is_read_from_raw_samples_and_roles_from_pods() -> None:
     assert (stratum.canary.requests, stratum.champion.requests) == (126, 1080)
     assert (stratum.canary.errors, stratum.gave_up, found.gateway) == (6, (0, 6), "told")
     assert found.holdout is not None
-    weights, counts, labels, gateway = prometheus.queries
+    weights, counts, labels, gateway, tried = prometheus.queries
+    assert tried == 'up{pod=~"churn-.+",namespace="models"}[132s]'
     assert gateway.startswith('traefik_service_requests_total{service=~".+-svc-models-churn-(primary|canary)-')
     assert weights == 'flagger_canary_weight{workload="churn"}[1095s]'
     # A minute more than the rollout has lasted.
     assert counts.endswith('service="churn",namespace="models"}[132s]')
     assert labels.endswith('|canario_label_slot_seconds",service="churn",namespace="models"}[132s]')
+
+
+def test_a_pod_that_cannot_be_read_is_known_to_be_there() -> None:
+    async def go(address: str) -> dict[str, float]:
+        source = PrometheusSource(f"http://{address}", lambda: prometheus.now)
+        await source.follow(CHURN, ROLLOUT)
+        return {name.split()[0]: one.there_until for name, one in source.series(CHURN).replicas.items()}
+
+    prometheus = Recorded()
+    with served(prometheus.answer) as address:
+        assert asyncio.run(go(address)) == {CANARY: 1140, CHAMPION: 1090}
 
 
 def test_reading_on_asks_for_little_and_finds_as_much() -> None:
@@ -137,7 +161,7 @@ def test_reading_on_asks_for_little_and_finds_as_much() -> None:
     kept, fresh = read(prometheus, later), read(prometheus)
     assert kept == fresh
     # 60 s later, and 30 s twice.
-    assert prometheus.queries[5].endswith("[90s]")
+    assert prometheus.queries[6].endswith("[90s]")
     assert fresh.strata[0].canary.requests == 252
 
 
@@ -182,7 +206,7 @@ def test_who_is_not_asked_about_is_not_read() -> None:
         prometheus.now = 3000.0
 
     read(prometheus, much_later)
-    assert len(prometheus.queries) == 4
+    assert len(prometheus.queries) == 5
 
 
 @pytest.mark.parametrize(
