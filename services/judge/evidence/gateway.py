@@ -106,8 +106,10 @@ def without_absent(
     """The replica in whose absence the gateway gave up most requests of its side, and the counts without that time.
 
     A replica that dies takes the requests along that it gets until the gateway notices: a bad node is no bad version.
+    Of the champion's side the absences of all are left out together, and of a single one, too: what the gateway gave up
+    while a champion was away makes no canary safe.
     """
-    if len(replicas) < 2:
+    if side and len(replicas) < 2:
         return
     pages = gateway.side(side)
     read_until = max((page.times[-1] for page in pages), default=0.0)
@@ -118,7 +120,8 @@ def without_absent(
     }
     worst = max(lost, key=lambda name: lost[name], default=None)
     if worst is not None and lost[worst] > 0:
-        yield worst, cuts[worst]
+        every = tuple(span for name in cuts for span in spans[name])
+        yield worst, cuts[worst] if side else replace(gateway, left_out=every)
 
 
 def _absences(replica: Replica, began: float, until: float) -> Iterator[tuple[float, float]]:
