@@ -5,6 +5,10 @@ Traefik answers 502 where a backend refuses or closes a connection, 500 where it
 5xx of its page are those of the backend and its own together, and what the backend counts is taken off (`strata`). A
 caller who gives up is a 499, and counts for nobody. Each attempt of a retried request is counted by its own status.
 
+**What its page does not tell:** where no endpoint of a backend is ready, Traefik answers 503 before it chooses a
+backend, and counts it for none (pkg/server/service/service.go: getLoadBalancerServiceHandler). Of a version whose
+replicas are all away again and again only the first moment is seen here.
+
 Traefik names a backend of an HTTPRoute `...-svc-NAMESPACE-BACKEND-INDEX@PROVIDER`
 (pkg/provider/kubernetes/gateway/httproute.go: loadService), and Flagger's are SERVICE-primary and SERVICE-canary.
 
