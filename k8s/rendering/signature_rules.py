@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from components.errors import SigningError
 from components.signing.signers import FILE, Signer, Signers, check_apart, read_signers
 from components.spec.reading.block_yaml import BlockDumper
 from k8s.errors import EnvironmentFileError
-from k8s.rendering.environment_files import read_platform
+from k8s.rendering.environment_files import Platform, read_platform
 from k8s.rendering.environment_registry import EnvironmentRegistry
+from k8s.rendering.values import PullSecret
 
 #: The name of the policy, and of its rules elsewhere in k8s/configs/signatures.
 POLICY: Final = "canario-signatures"
@@ -44,7 +46,6 @@ def signature_rules(root: Path) -> dict[str, str]:
 
 
 def _registry(root: Path, environment: str) -> EnvironmentRegistry:
-
     def read(file: str) -> str | None:
         path = root / file
         return path.read_text(encoding="utf-8") if path.is_file() else None
@@ -61,9 +62,18 @@ def _credentials(root: Path, registry: EnvironmentRegistry) -> dict[str, Any]:
     hosts = {place.partition("/")[0] for place in (registry.images, registry.signatures)}
     providers = ["google"] if any(_GOOGLE.fullmatch(host) for host in hosts) else []
     platform = read_platform(root / "k8s" / "envs" / registry.environment / "platform.yaml")
-    secrets = [one["name"] for one in platform.values.get("imagePullSecrets") or []]
+    secrets = [one.name for one in _pull_secrets(platform)]
     found = {name: values for name, values in (("providers", providers), ("secrets", secrets)) if values}
     return {"credentials": found} if found else {}
+
+
+def _pull_secrets(platform: Platform) -> list[PullSecret]:
+    try:
+        return TypeAdapter(list[PullSecret]).validate_python(platform.values.get("imagePullSecrets", []))
+    except ValidationError as error:
+        raise EnvironmentFileError(
+            f"platform.yaml: values.imagePullSecrets: allowed is [{{name: secret}}]: {error}"
+        ) from error
 
 
 def _text(root: Path, environment: str, signers: Signers) -> str:
