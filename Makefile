@@ -182,7 +182,7 @@ cluster: setup  ## create a local cluster of two nodes with kind and docker
 .PHONY: platform
 platform: export ADMIT ?=
 platform: setup  ## install what the cluster lacks: controllers, judge, MLflow  ## [ENV=] [WITH="flux keda"] [ADMIT=host/folder]
-	@$(if $(filter local,$(ENV)),$(MAKE) platform-images PARTS="judge mlflow stores")
+	@$(if $(filter local,$(ENV)),$(MAKE) platform-images REGISTRY= PARTS="judge mlflow stores")
 	@$(PY) -m k8s.platform --env $(ENV) $(if $(WITH),--with $(WITH)) $${ADMIT:+--admit "$$ADMIT"}
 
 .PHONY: deploy

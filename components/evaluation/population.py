@@ -6,7 +6,7 @@ the strongest first, as long as there are ten rows for each bin.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -26,19 +26,25 @@ _ROWS_A_BIN: Final = 10
 
 
 def fit_population(
-    columns: Mapping[str, NDArray[Any]], champion: Package, features: Iterable[str], ours: Array, theirs: Array
+    columns: Mapping[str, NDArray[Any]],
+    champion: Package,
+    features: Mapping[str, Feature],
+    ours: Array,
+    theirs: Array,
 ) -> Population | None:
     """How the difference of scores, ours minus theirs, depends on the features; None if it shows no dependence.
 
     Args:
         columns: the hold-out's cells by feature, in the champion's types and the table's unit.
-        features: the names of the features that the new version reads; those that the champion reads, too, are used.
+        features: those that the new version reads; the ones that the champion reads with the same type are used, for
+            callers of the new version send no others.
         ours, theirs: the scores of the new version and of the champion on those rows.
     """
     edges = np.arange(len(SCORE_EDGES))
     apart = (score_bin(ours)[:, None] <= edges).astype(np.float64) - (score_bin(theirs)[:, None] <= edges)
     known = champion.contract.features
-    binned = {name: _bin(name, known[name], columns) for name in features if name in known}
+    shared = [name for name, feature in features.items() if name in known and known[name].type == feature.type]
+    binned = {name: _bin(name, known[name], columns) for name in shared}
     kept = _depended_on({name: each for name, each in binned.items() if each is not None}, apart)
     return fitted(champion.digest, kept, apart)
 

@@ -238,10 +238,12 @@ def _check_population(package: Package) -> None:
         return
     if known.champion != package.holdout.champion:
         raise PackageError(f"{package.path / POPULATION}: is about another champion than {HOLDOUT}. Package it again.")
-    for name in known.features:
-        if name not in package.contract.features:
+    for name, counted in known.features.items():
+        feature = package.contract.features.get(name)
+        if feature is None or feature.type != counted.bins.kind:
+            kind = counted.bins.kind
             raise PackageError(
-                f"{package.path / POPULATION}: {name!r} is no feature of the contract. Package it again."
+                f"{package.path / POPULATION}: {name!r} is no {kind} feature of the contract. Package it again."
             )
 
 

@@ -42,7 +42,7 @@ class BinnedFeature:
 
 
 def fitted(champion: str, features: Mapping[str, BinnedFeature], apart: Array) -> Population | None:
-    """The population of some features; None if none is left that has rows in each bin.
+    """The population of some features; None if none is left that has enough rows in each bin.
 
     `apart` says for each row and score edge by how much the champion's score crosses the edge that the new version's
     does not (1, 0 or -1); (rows, edges). Rows without a bin in every feature are left out.
@@ -79,14 +79,18 @@ def fitted(champion: str, features: Mapping[str, BinnedFeature], apart: Array) -
 
 
 def _with_rows_in_each_bin(kept: dict[str, BinnedFeature]) -> tuple[dict[str, BinnedFeature], NDArray[np.intp]]:
-    """The features, and the rows with a bin in each of them; without a feature that has a bin without such a row."""
+    """The features, and the rows with a bin in each of them; without a feature that has a bin with too few of them."""
     while kept:
         rows = np.flatnonzero(np.all([each.places >= 0 for each in kept.values()], axis=0))
-        empty = next((name for name, each in kept.items() if not each.indicators(rows).any(axis=0).all()), None)
-        if empty is None:
+        few = next((name for name, each in kept.items() if _fewest(each, rows) < FEWEST_ROWS), None)
+        if few is None:
             return kept, rows
-        del kept[empty]
+        del kept[few]
     return kept, np.zeros(0, dtype=np.intp)
+
+
+def _fewest(each: BinnedFeature, rows: NDArray[np.intp]) -> float:
+    return float(each.indicators(rows).sum(axis=0).min(initial=np.inf))
 
 
 def _rounded(row: Array) -> tuple[float, ...]:

@@ -89,7 +89,7 @@ def image(images: dict[str, Image], packages: dict[str, str], keys: Keys) -> Ima
 
 
 @pytest.fixture(scope="module")
-def repository(
+def releases(
     champion: None,
     production: Production,
     image: Image,
@@ -159,24 +159,24 @@ def test_the_door_of_production_refuses_stagings_image(there: Kube, image: Image
         there.run("create", "--dry-run=server", "-f", "-", stdin=stagings)
 
 
-def test_without_a_login_nothing_is_promoted(repository: Repository, production: Production, tmp_path: Path) -> None:
+def test_without_a_login_nothing_is_promoted(releases: Repository, production: Production, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    code, said = promote(repository, production.variables | {"DOCKER_CONFIG": str(tmp_path)})
+    code, said = promote(releases, production.variables | {"DOCKER_CONFIG": str(tmp_path)})
     assert (code, "wants a login, and there is none" in said) == (1, True), said
-    assert repository.read(release_file("production", SERVICE)) is None
+    assert releases.read(release_file("production", SERVICE)) is None
 
 
 def test_a_release_is_promoted_with_its_image_and_serves(
-    repository: Repository, production: Production, image: Image, there: Kube, tmp_path: Path
+    releases: Repository, production: Production, image: Image, there: Kube, tmp_path: Path
 ) -> None:
-    code, said = promote(repository, production.variables)
+    code, said = promote(releases, production.variables)
     assert code == 0, said
     assert f"{production.images}/{SERVICE}@{image.digest} is the image of staging with its signatures" in said
     file = release_file("production", SERVICE)
-    release = checked_release(repository.read(file) or "", file, SERVICE)
+    release = checked_release(releases.read(file) or "", file, SERVICE)
     assert release.image == image.model_copy(update={"repository": f"{production.images}/{SERVICE}"})
-    assert promote(repository, production.variables) == (0, "production has version 1 already\n")
-    repository.export(tmp_path)
+    assert promote(releases, production.variables) == (0, "production has version 1 already\n")
+    releases.export(tmp_path)
     spec = ("--spec", str(DEMO / "service.yaml"))
     code, said = run("k8s.deploy", *spec, "--env", "production", "--root", str(tmp_path))
     assert code == 0, said

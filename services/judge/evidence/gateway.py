@@ -5,6 +5,10 @@ Traefik answers 502 where a backend refuses or closes a connection, 500 where it
 5xx of its page are those of the backend and its own together, and what the backend counts is taken off (`strata`). A
 caller who gives up is a 499, and counts for nobody. Each attempt of a retried request is counted by its own status.
 
+**What its page does not tell:** where no endpoint of a backend is ready, Traefik answers 503 before it chooses a
+backend, and counts it for none (pkg/server/service/service.go: getLoadBalancerServiceHandler). Of a version whose
+replicas are all away again and again only the first moment is seen here.
+
 Traefik names a backend of an HTTPRoute `...-svc-NAMESPACE-BACKEND-INDEX@PROVIDER`
 (pkg/provider/kubernetes/gateway/httproute.go: loadService), and Flagger's are SERVICE-primary and SERVICE-canary.
 
@@ -106,8 +110,10 @@ def without_absent(
     """The replica in whose absence the gateway gave up most requests of its side, and the counts without that time.
 
     A replica that dies takes the requests along that it gets until the gateway notices: a bad node is no bad version.
+    Of the champion's side the absences of all are left out together, and of a single one, too: what the gateway gave up
+    while a champion was away makes no canary safe.
     """
-    if len(replicas) < 2:
+    if side and len(replicas) < 2:
         return
     pages = gateway.side(side)
     read_until = max((page.times[-1] for page in pages), default=0.0)
@@ -118,7 +124,8 @@ def without_absent(
     }
     worst = max(lost, key=lambda name: lost[name], default=None)
     if worst is not None and lost[worst] > 0:
-        yield worst, cuts[worst]
+        every = tuple(span for name in cuts for span in spans[name])
+        yield worst, cuts[worst] if side else replace(gateway, left_out=every)
 
 
 def _absences(replica: Replica, began: float, until: float) -> Iterator[tuple[float, float]]:

@@ -28,6 +28,8 @@ Step = TypeVar("Step")
 FALSE_ALARM = 0.01
 #: Rollouts of the short form.
 _SHORT = 20
+#: Rollouts with pairs, in the short form, too: a median of fewer is off by half.
+_PAIRS = 100
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     every = list(
         shown(run_every_request(2 * rollouts, options.seed), "equal canaries, 25 at a time", 2 * rollouts // 25)
     )
-    pairs = pairs_rows(min(max(rollouts // 5, 20), 100), options.seed)
+    pairs = pairs_rows(_PAIRS, options.seed)
     moved = list(shown(run_moved(2 * rollouts, options.seed), "moved callers", len(CASES)))
     made = [*claims(found, fought, played, FALSE_ALARM, families, every), *pairs_claims(pairs), *moved_claims(moved)]
     everything = (found, settings(FALSE_ALARM), fought, played, families, every, made)

@@ -85,6 +85,8 @@ def reference(evidence: Evidence, margin: float | None) -> Reference:
         return Reference(usual, known, usual, f"{other}, {worth}; {kept}")
     if 2 * max(known.unexplained) > margin:
         return Reference(usual, known, usual, f"{other}, which has too few rows to be weighted like them; {kept}")
+    if 2 * np.hypot(known.unexplained, known.sampled).max() > margin:
+        return Reference(usual, known, usual, f"{other}, and too few of their inputs are known yet; {kept}")
     return Reference(_rounded(known, _STEP * margin), known, usual, other)
 
 

@@ -11,10 +11,10 @@ from components.package.model_package import score_bin
 from components.package.population import NumberBins, Population
 from components.spec.contract import SCORE_EDGES
 from components.table.examples import typed_columns
-from tests.components.small_table import small_examples
+from tests.components.small_table import small_examples, small_spec
 from tests.components.trained_small import packaged, small_model, trained
 
-FEATURES = ("größe", "plan", "since", "spend", "senior")
+FEATURES = {name: small_spec().features[name] for name in ("größe", "plan", "since", "spend", "senior")}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,17 @@ def test_a_feature_that_the_champion_does_not_know_is_left_out(tmp_path: Path) -
     champion = packaged(tmp_path / "champion", small_model(c=0.001))
     columns = typed_columns(small_examples(600).frame, champion.contract.features)
     ours, theirs = trained(small_model()).score(columns), trained_package(champion).score(columns)
-    found = fit_population(columns, champion, ("größe", "new"), ours, theirs)
+    found = fit_population(columns, champion, dict.fromkeys(("größe", "new"), FEATURES["größe"]), ours, theirs)
     assert found is not None
     assert list(found.features) == ["größe"]
     assert len(found.shift) == len(SCORE_EDGES)
+
+
+def test_a_feature_whose_type_changes_is_left_out(tmp_path: Path) -> None:
+    """Callers of the new version send values that the champion's bins cannot take."""
+    champion = packaged(tmp_path / "champion", small_model(c=0.001))
+    columns = typed_columns(small_examples(600).frame, champion.contract.features)
+    ours, theirs = trained(small_model()).score(columns), trained_package(champion).score(columns)
+    found = fit_population(columns, champion, {"größe": FEATURES["größe"], "spend": FEATURES["plan"]}, ours, theirs)
+    assert found is not None
+    assert list(found.features) == ["größe"]

@@ -48,7 +48,7 @@ def test_one_about_another_champion_is_refused(tmp_path: Path) -> None:
 
 def test_one_about_a_feature_that_nobody_sends_is_refused(tmp_path: Path) -> None:
     known = population(age=CountedFeature(bins=CENTS, shares=(0.25,) * 4, effects=(NONE,) * 4))
-    with pytest.raises(PackageError, match="'age' is no feature of the contract"):
+    with pytest.raises(PackageError, match="'age' is no number feature of the contract"):
         written(tmp_path / "p", known)
 
 

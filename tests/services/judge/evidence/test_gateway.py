@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -123,11 +123,12 @@ def test_harm_that_was_told_stays_harm_when_it_is_lost() -> None:
     assert finding.state == "harm"
 
 
-def gone(series: Series, name: str, since: float, until: float) -> Series:
-    """A replica of the canary that is not read between two times, and starts anew."""
-    known = replica(Told("canary", 45, since=100), [at for at in _SCRAPES if at <= since])
+def gone(series: Series, name: str, since: float, until: float, told: Told | None = None) -> Series:
+    """A replica, of the canary if none is given, that is not read between two times, and starts anew."""
+    told = told or Told("canary", 45, since=100)
+    known = replica(told, [at for at in _SCRAPES if at <= since])
     for at in (at for at in _SCRAPES if at >= until):
-        known.add(at, Told("canary", 45, since=until).at(at))
+        known.add(at, replace(told, since=until).at(at))
     series.replicas[name] = known
     return series
 
@@ -144,6 +145,18 @@ def test_replicas_that_die_one_after_another_do_decide() -> None:
     series = rollout(GivenUp("canary", 30, 200, 230), GivenUp("canary", 30, 300, 330), canaries=2)
     finding, _ = judged(gone(gone(series, "canary-0", 200, 240), "canary-1", 300, 340))
     assert finding.state == "harm"
+
+
+@pytest.mark.parametrize("champions", [1, 2])
+def test_champions_that_were_away_make_no_canary_safe(champions: int) -> None:
+    """The canary fails 2 of 100 requests, and the gateway 30 a second while the champions start anew in turn."""
+    away = [(200 + 60 * number, 230 + 60 * number) for number in range(champions)]
+    series = rollout(*(GivenUp("champion", 30, since, until) for since, until in away))
+    series.replicas["canary-0"] = replica(Told("canary", 90, since=100, errors=0.02), _SCRAPES)
+    del series.replicas["champion"]
+    for number, (since, until) in enumerate(away):
+        gone(series, f"champion-{number}", since, until + 10, Told("champion", 90 / champions))
+    assert judged(series)[0].state != "safe"
 
 
 def test_a_gateway_that_starts_anew_takes_nothing_back() -> None:

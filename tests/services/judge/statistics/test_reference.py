@@ -55,6 +55,7 @@ def test_callers_who_moved_change_what_scores_are_compared_with() -> None:
         (told(unlike=20), "2.0 % of the canary's inputs are unlike any in the hold-out"),
         (told(far=2.9), "would be worth less than one in 4 of its rows"),
         (told(unexplained=0.026), "has too few rows to be weighted like them"),
+        (told(sampled=0.024), "too few of their inputs are known yet"),
     ],
 )
 def test_else_the_holdout_stays_as_it_is(known: LiveExpectation | None, note: str) -> None:
