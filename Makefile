@@ -171,7 +171,7 @@ publish: setup  ## push and sign the newest images, or VERSION's  ## [SERVICE=] 
 	@$(if $(VERSION),$(MAKE) image)
 	@for part in $(PART); do \
 	  $(PY) -m services.image.publish --record build/images/$$part.json --env $(ENV) $${KEY:+--key "$$KEY"} && \
-	  $(PY) -m k8s.platform.pins --record build/images/$$part.json || exit 1; done
+	  $(PY) -m k8s.platform.pins --env $(ENV) --record build/images/$$part.json || exit 1; done
 
 ##@ A cluster, the one that KUBECONFIG names
 
@@ -277,7 +277,7 @@ tf-apply:  ## apply the saved plan and nothing else  ## ENV=staging STATE=bucket
 .PHONY: tf-handover
 tf-handover: setup  ## pass Terraform's outputs on to k8s/envs and the cluster  ## ENV=staging
 	@$(PY) -m terraform.hand_over --env $(ENV)
-	@$(MAKE) render
+	@$(PY) -m k8s.rendering.render --signers
 
 .PHONY: tf-destroy
 tf-destroy: export STATE ?=

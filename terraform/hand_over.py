@@ -55,7 +55,7 @@ def hand_over(environment: str, root: Path, run: Run) -> None:
     for line in github_commands(found):
         _say(line)
     _say(f"{found.cluster.name} has the namespaces and MLflow's secret; next: make platform ENV={environment}")
-    _say(f"before `make publish`: export REGISTRY={found.repository} {VARIABLE}={found.signatures}")
+    _say(f"before `make publish render`: export REGISTRY={found.repository} {VARIABLE}={found.signatures}")
 
 
 def write_values(file: Path, found: Outputs) -> Path:

@@ -32,6 +32,7 @@ from k8s.platform.waiting import waiting
 from k8s.rendering.alerting import Alerting
 from k8s.rendering.environment_files import read_platform
 from k8s.rendering.render import PLATFORM, platform_images, platform_settings
+from k8s.rendering.signature_rules import check_rules
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CHART = _ROOT / "helm" / PLATFORM
@@ -77,6 +78,7 @@ def _install(args: argparse.Namespace) -> None:
     given = [*_options("--set", args.set), *_options("--set-string", args.set_string)]
     objects = rendered(args.env, given)
     check_reverted(objects, args.env)
+    admission = configs(args.env)
     wanted, plan = tracking(objects), _gateway(args.env)
     _reach()
     require_secret(wanted, PLATFORM)
@@ -84,7 +86,7 @@ def _install(args: argparse.Namespace) -> None:
     check_operator(alerting, alerts_file)
     require_certificate(plan)
     bring_controllers(args.env, [*args.with_controllers, *plan.controllers], _say)
-    with rules(configs(args.env), args.admit) as folder:
+    with rules(admission, args.admit) as folder:
         kubectl.apply("--kustomize", str(folder))
     let_in = f": {args.admit}" if args.admit else ""
     _say(f"namespaces: canario and models, with their limits, and what models lets in{let_in}")
@@ -151,12 +153,14 @@ def configs(environment: str) -> Path:
     """The folder with an environment's overlay of k8s/configs.
 
     Raises:
-        EnvironmentFileError: the overlay is missing, so the admission rules are unknown.
+        EnvironmentFileError: the overlay is missing, so the admission rules are unknown; or its rules about signatures
+            are not those of the environment's signers.
     """
     folder = _ENVIRONMENTS / environment / "configs"
     if not (folder / "kustomization.yaml").is_file():
         known = sorted(found.parents[1].name for found in _ENVIRONMENTS.glob("*/configs/kustomization.yaml"))
         raise EnvironmentFileError(f"{folder} has no kustomization.yaml; environments are: {', '.join(known)}")
+    check_rules(_ROOT, environment)
     return folder
 
 

@@ -17,7 +17,7 @@ from components.releases.release_commit import release_message
 from components.releases.release_file import environment_folder
 from components.spec.reading.loading import load_spec
 from k8s.errors import DeployError
-from k8s.release.pull_request import newest
+from k8s.release.pull_request import check_published, newest
 from k8s.rendering.environment_files import ClusterRelease
 from k8s.rendering.render import repository_changes
 
@@ -28,12 +28,13 @@ def propose(url: str, branch: str, environment: str, release: ClusterRelease, me
     """Pushes a release, with the objects that Flux applies if it follows the environment; safe to repeat.
 
     Raises:
-        DeployError: the release cannot run in the environment.
+        DeployError: the release cannot run in the environment, or demands a digest that the image lacks.
         ComponentError: the service's spec in the repository is wrong.
         GitError: the repository cannot be read or written.
     """
 
     def make(repository: Repository) -> Commit:
+        check_published(release, environment, repository.read)
         return repository.write_all(repository_changes(repository, environment, release), message)
 
     return EnvironmentRepository(url, branch, environment_folder(environment)).commit(make)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from components.releases.release_file import Release
 from components.spec.reading.loading import load_spec
 from k8s.errors import DeployError, EnvironmentFileError
 from k8s.rendering.environment_files import ClusterRelease, built_release
+from k8s.rendering.environment_registry import demands_digests
 from k8s.rendering.render import release_changes
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +76,19 @@ def newest(root: Path, service: str) -> tuple[ClusterRelease, dict[str, Any]]:
     return release, result
 
 
+def check_published(release: ClusterRelease, environment: str, read: Callable[[str], str | None]) -> None:
+    """Refuses an image that the environment would not let in, as it has no digest; `read` gives a file's text, or None.
+
+    Raises:
+        EnvironmentFileError: it has none, and the environment demands one.
+    """
+    if not release.image.digest and demands_digests(environment, read):
+        raise EnvironmentFileError(
+            f"{release.image.repository} is in no registry yet; `make publish SERVICE={release.service} "
+            f"ENV={environment}`"
+        )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status is 1 when there is nothing to release, 2 for a wrong spec."""
     args = _parser().parse_args(arguments)
@@ -92,10 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _request(args: argparse.Namespace) -> PullRequest:
     service = load_spec(args.spec).name
     release, result = newest(args.root, service)
-    if not release.image.digest:
-        raise EnvironmentFileError(
-            f"{release.image.repository} is in no registry yet; `make publish SERVICE={service}`"
-        )
+    check_published(release, args.env, partial(_text, args.root))
     request = pull_request(release, args.env, result, args.reason)
     changes = release_changes(args.root, args.env, release)
     for name, text in (("branch", request.branch), ("title", request.title), ("body.md", request.body)):
@@ -103,6 +115,10 @@ def _request(args: argparse.Namespace) -> PullRequest:
     for file, text in changes.items():
         write_atomically(args.root / file, text)
     return request
+
+
+def _text(root: Path, file: str) -> str | None:
+    return (root / file).read_text(encoding="utf-8") if (root / file).is_file() else None
 
 
 def _result(path: Path) -> dict[str, Any]:

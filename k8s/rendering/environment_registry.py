@@ -23,6 +23,8 @@ REGISTRY: Final = "canario/registry"
 SIGNATURES: Final = "canario/signatures"
 _BASE: Final = "k8s/configs/namespaces.yaml"
 _MODELS: Final = ("Namespace", "models")
+#: The binding of the rule in k8s/configs/admission.yaml that demands a digest.
+_DIGESTS: Final = ("ValidatingAdmissionPolicyBinding", "canario-digests")
 
 
 def annotation_path(annotation: str) -> str:
@@ -77,6 +79,23 @@ class EnvironmentRegistry:
             raise EnvironmentFileError(f"{self.environment}: the annotation {SIGNATURES}: {error}") from error
 
 
+def demands_digests(environment: str, read: Callable[[str], str | None]) -> bool:
+    """Whether an environment's admission refuses an image without a digest; `read` gives a file's text, or None.
+
+    It does unless a patch of the environment says that its binding only warns.
+
+    Raises:
+        EnvironmentFileError: the patches are not understood.
+    """
+    overlay = f"{environment_folder(environment)}/configs/kustomization.yaml"
+    try:
+        changes = _changes(read(overlay) or "", _DIGESTS)
+        actions = [one["value"] for one in changes if one["path"] == "/spec/validationActions"]
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        raise EnvironmentFileError(f"{overlay}: its patches of {_DIGESTS[1]} are not understood: {error}") from error
+    return not actions or "Deny" in actions[-1]
+
+
 def _annotations(text: str) -> dict[str, str]:
     for one in yaml.safe_load_all(text):
         if one and (one["kind"], one["metadata"]["name"]) == _MODELS:
@@ -86,9 +105,14 @@ def _annotations(text: str) -> dict[str, str]:
 
 def _patched(text: str) -> dict[str, str]:
     """The annotations that an overlay's patches set."""
-    patches: list[dict[str, Any]] = (yaml.safe_load(text) or {}).get("patches", [])
-    targets = [(one, one.get("target", {})) for one in patches]
-    of_models = [one for one, target in targets if (target.get("kind"), target.get("name")) == _MODELS]
-    changes = {change["path"]: change.get("value", "") for one in of_models for change in yaml.safe_load(one["patch"])}
+    changes = {change["path"]: change.get("value", "") for change in _changes(text, _MODELS)}
     paths = {annotation: annotation_path(annotation) for annotation in (REGISTRY, SIGNATURES)}
     return {annotation: str(changes[path]) for annotation, path in paths.items() if path in changes}
+
+
+def _changes(text: str, object_: tuple[str, str]) -> list[dict[str, Any]]:
+    """The changes that an overlay's patches make to the object of a kind and name."""
+    patches: list[dict[str, Any]] = (yaml.safe_load(text) or {}).get("patches", [])
+    targets = [(one, one.get("target", {})) for one in patches]
+    of_object = [one for one, target in targets if (target.get("kind"), target.get("name")) == object_]
+    return [change for one in of_object for change in yaml.safe_load(one["patch"])]

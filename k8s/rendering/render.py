@@ -3,6 +3,7 @@
     python -m k8s.rendering.render            writes k8s/envs/<env>/rendered/ for every followed environment,
                                               and k8s/envs/<env>/configs/signers.yaml for each that checks signatures
     python -m k8s.rendering.render --check    lists the files that are out of date
+    python -m k8s.rendering.render --signers  writes who signs, and no more: it needs no helm and no published image
 
 A followed environment is one with a folder `flux`. Its objects are made only from the release, the service's spec, the
 environment's files and the charts of the same tree. With --check but without helm on the PATH, it reports that nothing
@@ -16,7 +17,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import yaml
@@ -205,7 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status is 1 when a file is out of date or cannot be written."""
     args = _parser().parse_args(arguments)
     try:
-        texts = wanted(args.root)
+        texts = signature_rules(args.root) if args.signers else wanted(args.root)
     except ToolError as error:
         if not args.check:
             print(f"not rendered: {error}", file=sys.stderr)
@@ -215,8 +216,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (DeployError, ComponentError) as error:
         print(f"not rendered: {error}", file=sys.stderr)
         return 1
-    stale = differing(args.root, texts)
+    stale = [name for name in differing(args.root, texts) if not args.signers or _is_rules(name)]
     return _checked(stale) if args.check else _written(args.root, texts, stale)
+
+
+def _is_rules(name: str) -> bool:
+    return PurePosixPath(name).match(rules_file("*"))
 
 
 def _checked(stale: Iterable[str]) -> int:
@@ -240,6 +245,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m k8s.rendering.render", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true", help="change nothing")
+    parser.add_argument("--signers", action="store_true", help="only the rules of admission about who signs")
     parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
     return parser
 

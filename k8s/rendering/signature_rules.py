@@ -45,6 +45,21 @@ def signature_rules(root: Path) -> dict[str, str]:
     return {rules_file(name): _text(root, name, signers) for name, signers in checked.items()}
 
 
+def check_rules(root: Path, environment: str) -> None:
+    """Refuses rules that are not what signers.yaml asks for: a cluster would believe others than it says.
+
+    Raises:
+        EnvironmentFileError: they differ, are missing, or an environment does not say who signs.
+    """
+    file = rules_file(environment)
+    there = (root / file).read_text(encoding="utf-8") if (root / file).is_file() else None
+    if there != signature_rules(root).get(file):
+        raise EnvironmentFileError(
+            f"{file} is not what k8s/envs/{environment}/{FILE} asks for, so the cluster would believe other signers; "
+            "run make render, and commit it"
+        )
+
+
 def _registry(root: Path, environment: str) -> EnvironmentRegistry:
     def read(file: str) -> str | None:
         path = root / file

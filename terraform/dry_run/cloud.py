@@ -124,7 +124,10 @@ class EmptyProject:
             "repository": f"{host}/{name}",
             "signatures": f"{host}/{name}-signatures/images",
             "signers": [{"name": "kms-first", "kms": f"gcpkms://projects/{_PROJECT}", "key": _public_key()}],
-            "canario": {"mlflow": {"enabled": True}},
+            "canario": {
+                "judge": {"image": {"repository": f"{host}/{name}/judge"}},
+                "mlflow": {"enabled": True, "image": {"repository": f"{host}/{name}/mlflow"}},
+            },
             "mlflow_secret": {"MLFLOW_BACKEND_STORE_URI": "postgresql://mlflow@10.0.0.5:5432/mlflow?sslmode=require"},
             "database_secret": f"{name}-database",
             "workflows": {},

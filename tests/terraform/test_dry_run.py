@@ -58,7 +58,7 @@ def test_every_command_of_the_readme_would_succeed(tmp_path: Path) -> None:
     assert [step.command for step in walked] == commands((ROOT / "README.md").read_text(encoding="utf-8"))
     assert len(walked) == 10
     told = [call for step in walked for call in step.calls]
-    assert {call["words"][0] for call in told} == {"gcloud", "terraform", "kubectl", "python"}
+    assert {call["words"][0] for call in told} == {"gcloud", "terraform", "kubectl", "helm", "python"}
     assert [call["words"] for call in told if not call["touches"] or not call["needs"]] == []
     assert [call["words"] for call in told if call["words"][0] != "python" and not call["source"]] == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,24 @@ def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
     """An unknown environment is refused, and the message names the known ones."""
     with pytest.raises(EnvironmentFileError, match="environments are: local, production, staging"):
         configs("laptop")
+
+
+def test_rules_that_believe_other_signers_are_not_brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules of admission are brought only if they are what signers.yaml asks for."""
+    folder = tmp_path / "k8s" / "envs" / "staging"
+    shutil.copytree(ROOT / "k8s" / "envs" / "staging", folder)
+    shutil.copytree(ROOT / "k8s" / "configs", tmp_path / "k8s" / "configs")
+    monkeypatch.setattr("k8s.platform.__main__._ROOT", tmp_path)
+    monkeypatch.setattr("k8s.platform.__main__._ENVIRONMENTS", folder.parent)
+    assert configs("staging") == folder / "configs"
+    text = (folder / "signers.yaml").read_text()
+    (folder / "signers.yaml").write_text(text.replace("name: placeholder", "name: kms-first"))
+    with pytest.raises(EnvironmentFileError, match=r"is not what k8s/envs/staging/signers\.yaml asks for.*make render"):
+        configs("staging")
+    (folder / "signers.yaml").write_text(text)
+    (folder / "configs" / "signers.yaml").unlink()
+    with pytest.raises(EnvironmentFileError, match="make render"):
+        configs("staging")
 
 
 @pytest.fixture

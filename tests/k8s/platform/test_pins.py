@@ -25,9 +25,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def published(root: Path, name: str, digest: str) -> int:
+def published(root: Path, name: str, digest: str, environment: str = "staging") -> int:
     record = write_record(root / "images", BuiltImage(name=name, tag="1", package=None, published=digest))
-    return main(["--record", str(record), "--root", str(root)])
+    return main(["--env", environment, "--record", str(record), "--root", str(root)])
 
 
 def test_only_the_registrys_environment_names_the_image(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,6 +52,16 @@ def test_a_registry_names_the_images_that_have_no_name(root: Path) -> None:
     assert pinned == {"mlflow": {"image": {"digest": DIGESTS[0]}}}
 
 
+def test_another_environment_of_the_registry_stays_as_it_is(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Publishing for one environment does not move another one that has the same registry."""
+    for name in ("staging", "production"):
+        (root / f"k8s/envs/{name}/canario.yaml").write_text("registry: host/both\n")
+    assert published(root, "host/both/judge", DIGESTS[0]) == 0
+    assert list(root.glob("k8s/envs/*/images.yaml")) == [root / "k8s/envs/staging/images.yaml"]
+    assert published(root, "host/both/judge", DIGESTS[0], "moon") == 1
+    assert "environments are: local, production, staging" in capsys.readouterr().err
+
+
 def test_a_record_that_is_missing_is_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--record", str(root / "none.json"), "--root", str(root)]) == 1
+    assert main(["--env", "staging", "--record", str(root / "none.json"), "--root", str(root)]) == 1
     assert "none.json is not there" in capsys.readouterr().err

@@ -15,7 +15,13 @@ from k8s.rendering.server_settings import checked_release
 from tests.repo.tree import ROOT
 
 PACKAGE, FILE = "sha256:" + "ab" * 32, release_file("staging", "churn")
-IMAGE = {"name": "registry.local/canario/churn", "tag": "abab", "package": PACKAGE}
+PUBLISHED = "sha256:" + "cd" * 32
+IMAGE = {"name": "registry.local/canario/churn", "tag": "abab", "package": PACKAGE, "published": PUBLISHED}
+WARNS = """
+patches:
+  - target: {kind: ValidatingAdmissionPolicyBinding, name: canario-digests}
+    patch: "[{op: replace, path: /spec/validationActions, value: [Warn, Audit]}]"
+"""
 RESULT = {"status": "ok", "message": "", "digest": PACKAGE, "model_version": "7", "metrics": {"roc_auc": 0.8298}}
 
 
@@ -24,8 +30,8 @@ def repository(tmp_path: Path) -> Repository:
     return Repository.create(tmp_path / "environment.git")
 
 
-def proposed(root: Path, repository: Path, result: dict[str, Any] = RESULT) -> int:
-    for file, document in {"train/churn/result.json": result, "images/churn.json": IMAGE}.items():
+def proposed(root: Path, repository: Path, result: dict[str, Any] = RESULT, image: dict[str, Any] = IMAGE) -> int:
+    for file, document in {"train/churn/result.json": result, "images/churn.json": image}.items():
         (root / "build" / file).parent.mkdir(parents=True, exist_ok=True)
         (root / "build" / file).write_text(json.dumps(document))
     spec = ROOT / "services" / "churn" / "service.yaml"
@@ -37,6 +43,7 @@ def test_the_image_is_in_the_commit(repository: Repository, tmp_path: Path) -> N
     release = checked_release(repository.read(FILE) or "", FILE, "churn")
     assert release.image is not None
     assert (release.image.repository, release.image.tag) == ("registry.local/canario/churn", "abab")
+    assert release.image.digest == PUBLISHED
     assert (release.version, release.package) == ("7", PACKAGE)
     newest = repository.log()[-1]
     assert newest.subject == "churn: release version 7 to staging"
@@ -63,6 +70,19 @@ def test_a_version_without_passed_gates_or_image_is_not_proposed(
     assert proposed(tmp_path, repository.path, RESULT | result) == 1
     assert sentence in capsys.readouterr().err
     assert len(repository.log()) == 1
+
+
+def test_an_image_without_a_digest_only_where_it_may_run(
+    repository: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An image that was pushed nowhere is proposed only where the rule about digests warns."""
+    built = {**IMAGE, "published": ""}
+    assert proposed(tmp_path, repository.path, image=built) == 1
+    said = "churn is in no registry yet; `make publish SERVICE=churn ENV=staging`"
+    assert said in capsys.readouterr().err
+    assert len(repository.log()) == 1
+    repository.write("k8s/envs/staging/configs/kustomization.yaml", WARNS, "only warn")
+    assert proposed(tmp_path, repository.path, image=built) == 0
 
 
 def test_a_repository_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

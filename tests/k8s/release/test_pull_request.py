@@ -48,7 +48,7 @@ def test_it_names_the_digests_and_says_why(tmp_path: Path) -> None:
     [
         ({"status": "refused", "message": "roc_auc is too low"}, {}, "ended with 'roc_auc is too low'"),
         ({"digest": "sha256:" + "00" * 32}, {}, "the image holds sha256:abab"),
-        ({}, {"published": ""}, "is in no registry yet; `make publish SERVICE=churn`"),
+        ({}, {"published": ""}, "is in no registry yet; `make publish SERVICE=churn ENV=staging`"),
         ({}, {"published": "latest"}, "is broken"),
         ({}, None, "is not there; `make image SERVICE=churn` writes it"),
     ],

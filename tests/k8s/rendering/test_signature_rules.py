@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from k8s.errors import EnvironmentFileError
-from k8s.rendering.signature_rules import rules_file, signature_rules
+from k8s.rendering.render import main
+from k8s.rendering.signature_rules import check_rules, rules_file, signature_rules
 from tests.repo.tree import ROOT
 from tests.signing_keys import write_keys
 
@@ -33,6 +34,23 @@ def tree(root: Path, signers: list[dict[str, Any]], patch: str = "") -> Path:
         with (folder / "configs" / "kustomization.yaml").open("a") as file:
             file.write(f"      - {patch}\n")
     return root
+
+
+def test_who_signs_is_written_before_any_image_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --signers the rules are written without helm, and nothing else is touched."""
+    monkeypatch.setenv("PATH", "")
+    root = tree(tmp_path, [{"name": "new", "key": write_keys(tmp_path / "key").public}])
+    other = root / "k8s" / "envs" / "staging" / "rendered" / "gone.yaml"
+    other.parent.mkdir()
+    other.write_text("")
+    assert main(["--signers", "--check", "--root", str(root)]) == 1
+    assert main(["--signers", "--root", str(root)]) == 0
+    assert capsys.readouterr().out == f"{rules_file('staging')} written\n"
+    check_rules(root, "staging")
+    assert other.exists()
+    assert main(["--signers", "--check", "--root", str(root)]) == 0
 
 
 def spec(root: Path) -> dict[str, Any]:
