@@ -35,6 +35,7 @@ from components.image.signature_place import (
 )
 from components.package.signature import encoded
 from components.signing.keys import ALGORITHM, SigningKey, open_key, run_cosign
+from components.signing.workflow_identity import workflow_token
 
 _SIGNATURE: Final = "dev.cosignproject.cosign/signature"
 _SIGNED_TYPE: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
@@ -57,7 +58,7 @@ def sign_image(
         place: the repository of signatures; by default that of `$COSIGN_REPOSITORY`, or the image's own.
 
     Raises:
-        SigningError: the key is unusable, or cosign is not there or failed.
+        SigningError: the key is unusable, there is neither key nor workflow, or cosign is not there or failed.
         ImageRegistryError: the registry refuses.
     """
     if key is None:
@@ -176,7 +177,8 @@ def _add(repository: ImageRepository, tag: str, entry: _Entry) -> None:
 
 
 def _sign_keyless(image: ImageName, materials: bytes | None, place: ImageName | None) -> None:
-    settings = {VARIABLE: place.bare} if place else {}
+    # With a token in this variable cosign asks no person to log in (cosign's pkg/providers/envvar).
+    settings = {"SIGSTORE_ID_TOKEN": workflow_token(), **({VARIABLE: place.bare} if place else {})}
     how = ["--yes", *(["--allow-http-registry"] if is_plain(image.registry) else [])]
     reference = image.at(image.digest)
     run_cosign("sign", *how, reference, settings=settings)

@@ -38,6 +38,7 @@ from components.package.signature import check_signature, signature_file
 from components.signing.keys import SigningKey, open_key, public_text
 from components.signing.sbom import bill_of_materials
 from components.signing.signer import key_signer, sign_package, workflow_signer
+from components.signing.workflow_identity import workflow_token
 
 _MANIFEST_DIGITS = 8
 
@@ -159,6 +160,8 @@ def publish_model_image(
     """
     package, target = read_package(package_folder), ImageName.parse(name)
     pair = open_key(key) if key else None
+    if pair is None:
+        workflow_token()  # Who cannot sign pushes nothing.
     server = read_base(base)
     require_same_server(server, root)
     if base_signer and not is_signed(ImageName.parse(server.name), base_signer):

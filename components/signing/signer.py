@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from id import AmbientCredentialError, detect_credential
 from model_signing import hashing
 from model_signing._signing import sign_ec_key
 from model_signing.signing import Config
@@ -15,9 +14,7 @@ from components.files import write_atomically
 from components.package.model_package import Package
 from components.package.signature import signature_file
 from components.signing.keys import SigningKey, open_key
-
-#: The audience that sigstore requires in a workflow's token.
-_AUDIENCE = "sigstore"
+from components.signing.workflow_identity import workflow_token
 
 
 class _KeySigner(sign_ec_key.Signer):
@@ -45,13 +42,7 @@ def workflow_signer() -> Config:
     Raises:
         SigningError: this machine has no such identity; no browser is opened to ask for one.
     """
-    try:
-        token = detect_credential(_AUDIENCE)
-    except AmbientCredentialError as error:
-        raise SigningError(f"the workflow gives no identity: {error}. Let its job have `id-token: write`") from error
-    if token is None:
-        raise SigningError("no KEY was given, and this is no workflow with an identity; give KEY=private-key.pem")
-    return _config().use_sigstore_signer(identity_token=token)
+    return _config().use_sigstore_signer(identity_token=workflow_token())
 
 
 def sign_package(package: Package, signer: Config) -> Path:

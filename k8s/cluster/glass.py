@@ -64,6 +64,20 @@ def mend_glass(namespace: str) -> str:
     return trace
 
 
+def reached_cluster() -> str:
+    """The context of the kubeconfig and the address of its cluster, which this is about to change.
+
+    Raises:
+        ClusterError: kubectl cannot read its kubeconfig.
+    """
+    config = kubectl.get_json("config", "view")
+    context = config.get("current-context") or ""
+    # Without a context kubectl goes where the pod that it runs in belongs, or nowhere.
+    cluster = {one["name"]: one["context"]["cluster"] for one in config.get("contexts") or []}.get(context, "")
+    servers = {one["name"]: one["cluster"].get("server", "") for one in config.get("clusters") or []}
+    return f"context {context or 'none'}, cluster {cluster or 'unknown'} ({servers.get(cluster) or 'no address'})"
+
+
 def _write(namespace: str, label: str | None, trace: str) -> None:
     patch = {"metadata": {"labels": {_GLASS: label}, "annotations": {_GLASS: trace}}}
     kubectl.kubectl(
@@ -114,6 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("REASON is empty; say why unsigned images have to come in", file=sys.stderr)
         return 1
     try:
+        print(f"about to {'mend' if args.mend else 'break'} the glass of {args.namespace}: {reached_cluster()}")
         trace = mend_glass(args.namespace) if args.mend else break_glass(args.namespace, args.reason)
     except DeployError as error:
         print(error, file=sys.stderr)

@@ -10,6 +10,7 @@ from components.image.image_signature import sign_image
 from components.releases.release_file import Image, environment_folder
 from components.signing.keys import open_key
 from components.signing.signers import FILE, key_among, parse_signers
+from components.signing.workflow_identity import workflow_token
 from k8s.release.errors import PromotionError
 from k8s.rendering.environment_registry import EnvironmentRegistry
 
@@ -33,7 +34,8 @@ class Approval:
             given: the key that a person names; empty for the first signer's own.
 
         Raises:
-            SigningError: the target does not say who signs, or believes another key than the given one.
+            SigningError: the target does not say who signs, or believes another key than the given one; or a workflow
+                signs for it, and none runs.
             PromotionError: the image has no digest by which it could be signed.
         """
         path = f"{environment_folder(target.environment)}/{FILE}"
@@ -46,8 +48,11 @@ class Approval:
                 "`make publish`, and release it by its digest"
             )
         key = key_among(signers, target.environment, given)
+        # It can be used, which is better known before anything is written.
         if key:
-            open_key(key).public_key()  # It can be used, which is better known before anything is written.
+            open_key(key).public_key()
+        else:
+            workflow_token()
         return cls(image, target, key)
 
     def sign(self) -> str:

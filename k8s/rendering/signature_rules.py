@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from components.errors import SigningError
 from components.signing.signers import FILE, Signer, Signers, check_apart, read_signers
 from components.spec.reading.block_yaml import BlockDumper
 from k8s.errors import EnvironmentFileError
+from k8s.rendering.environment_files import Platform, read_platform
 from k8s.rendering.environment_registry import EnvironmentRegistry
+from k8s.rendering.values import PullSecret
 
 #: The name of the policy, and of its rules elsewhere in k8s/configs/signatures.
 POLICY: Final = "canario-signatures"
 _HEAD: Final = f"# Written by `make render` from {FILE}, which says who signs; change that.\n"
+#: Hosts of Artifact Registry, and of Container Registry before it.
+_GOOGLE: Final = re.compile(r"(.+-)?docker\.pkg\.dev|([a-z]+\.)?gcr\.io")
 
 
 def rules_file(environment: str) -> str:
@@ -36,7 +42,7 @@ def signature_rules(root: Path) -> dict[str, str]:
     except SigningError as error:
         raise EnvironmentFileError(str(error)) from error
     checked = {name: signers for name, signers in found.items() if not signers.unchecked}
-    return {rules_file(name): _text(name, signers, _signatures(root, name)) for name, signers in checked.items()}
+    return {rules_file(name): _text(root, name, signers) for name, signers in checked.items()}
 
 
 def check_rules(root: Path, environment: str) -> None:
@@ -54,17 +60,39 @@ def check_rules(root: Path, environment: str) -> None:
         )
 
 
-def _signatures(root: Path, environment: str) -> str:
-    """The repository of an environment's signatures; empty where they are beside their images."""
-
+def _registry(root: Path, environment: str) -> EnvironmentRegistry:
     def read(file: str) -> str | None:
         path = root / file
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
-    return EnvironmentRegistry.read(environment, read).signatures
+    return EnvironmentRegistry.read(environment, read)
 
 
-def _text(environment: str, signers: Signers, signatures: str) -> str:
+def _credentials(root: Path, registry: EnvironmentRegistry) -> dict[str, Any]:
+    """How Kyverno logs in to the registries, as nodes do; without any of it, it asks as nobody does.
+
+    For Google's registries it is the service account of its pods; the keychain of `google` answers for no others
+    (sdk of Kyverno: extensions/imagedataloader/authn.go). A secret has to be in Kyverno's own namespace.
+    """
+    hosts = {place.partition("/")[0] for place in (registry.images, registry.signatures)}
+    providers = ["google"] if any(_GOOGLE.fullmatch(host) for host in hosts) else []
+    platform = read_platform(root / "k8s" / "envs" / registry.environment / "platform.yaml")
+    secrets = [one.name for one in _pull_secrets(platform)]
+    found = {name: values for name, values in (("providers", providers), ("secrets", secrets)) if values}
+    return {"credentials": found} if found else {}
+
+
+def _pull_secrets(platform: Platform) -> list[PullSecret]:
+    try:
+        return TypeAdapter(list[PullSecret]).validate_python(platform.values.get("imagePullSecrets", []))
+    except ValidationError as error:
+        raise EnvironmentFileError(
+            f"platform.yaml: values.imagePullSecrets: allowed is [{{name: secret}}]: {error}"
+        ) from error
+
+
+def _text(root: Path, environment: str, signers: Signers) -> str:
+    registry = _registry(root, environment)
     names = [one.name for one in signers.signers]
     attestors = ", ".join(f'attestors["{name}"]' for name in names)
     reason = f" has no good signature of {' or '.join(names)}, who sign what runs in {environment}"
@@ -73,7 +101,8 @@ def _text(environment: str, signers: Signers, signatures: str) -> str:
         "kind": "ImageValidatingPolicy",
         "metadata": {"name": POLICY},
         "spec": {
-            "attestors": [_attestor(one, signatures) for one in signers.signers],
+            **_credentials(root, registry),
+            "attestors": [_attestor(one, registry.signatures) for one in signers.signers],
             "variables": [
                 {
                     "name": "unsigned",

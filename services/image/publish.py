@@ -25,6 +25,7 @@ from components.image.server import SERVER_IMAGE
 from components.package.papers import materials_file
 from components.signing.keys import open_key, public_text
 from components.signing.signer_options import add_signer_options, chosen_key
+from components.signing.workflow_identity import workflow_token
 from services.image.engine import find_engine
 from services.image.errors import EngineError, ImageError
 from services.image.recipe import NOWHERE
@@ -56,6 +57,8 @@ def publish(record: Path, out: Path, key: str | Path | None) -> str:
     if built.name.startswith(NOWHERE):
         raise ImageError(f"{built.name} names no registry; `make image REGISTRY=host/folder` makes one to publish")
     materials = _materials(out, built.package).read_bytes() if built.package else None
+    if key is None:
+        workflow_token()  # Who cannot sign pushes nothing.
     digest = _push(built, record, out, key)
     reference = f"{built.name}@{digest}"
     sign_image(ImageName.parse(reference), key, materials)

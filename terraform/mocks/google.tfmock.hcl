@@ -54,3 +54,9 @@ mock_resource "google_iam_workload_identity_pool_provider" {
     name = "projects/1/locations/global/workloadIdentityPools/pool/providers/github"
   }
 }
+
+mock_data "google_project" {
+  defaults = {
+    number = "1"
+  }
+}

@@ -128,7 +128,10 @@ def test_every_pod_of_the_platform_gets_what_is_asked_for(tmp_path: Path) -> Non
         ({"podAnnotations": {"prometheus.io/scrape": "false"}}, "podAnnotations: prometheus.io/scrape is the chart's"),
         ({"podLabels": {"app.kubernetes.io/name": "x"}}, "podLabels: app.kubernetes.io/name is the chart's to set"),
         ({"registry": ""}, "registry: is empty, and no public registry has the image of judge; build, push and sign"),
-        ({"registry": "host/folder"}, "judge.image: host/folder/judge has no digest, .* `make publish PART=judge`"),
+        (
+            {"registry": "host/folder"},
+            "judge.image: host/folder/judge has no digest, .*make publish ENV=env PART=judge",
+        ),
         # The tag of images that were never pushed, which no registry has.
         (
             {"judge": {"image": {"repository": "host/folder/judge", "tag": "0.1.0"}}},

@@ -8,7 +8,7 @@ the tag of an image that was built on this machine and never pushed: in a regist
 {{- if not $name }}
 {{- $registry := .root.Values.registry }}
 {{- if not $registry }}
-{{- fail (printf "registry: is empty, and no public registry has the image of %s; build, push and sign it by `make platform-images publish`, and set registry to the host/folder where it is" .part) }}
+{{- fail (printf "registry: is empty, and no public registry has the image of %s; build, push and sign it by `make platform-images publish ENV=env`, and set registry to the host/folder where it is" .part) }}
 {{- end }}
 {{- $name = printf "%s/%s" $registry .part }}
 {{- end }}
@@ -17,6 +17,6 @@ the tag of an image that was built on this machine and never pushed: in a regist
 {{- else if and $image.tag (or $built (ne $image.tag .root.Chart.Version)) }}{{ $name }}:{{ $image.tag }}
 {{- else if $built }}{{ $name }}:{{ .root.Chart.Version }}
 {{- else }}
-{{- fail (printf "%s.image: %s has no digest, and no tag by which a registry has it; `make publish PART=%s` prints its digest, and writes it into the images.yaml of an environment that names this registry" .part $name .part) }}
+{{- fail (printf "%s.image: %s has no digest, and no tag by which a registry has it; `make publish ENV=env PART=%s` prints its digest, and writes it into the images.yaml of an environment that names this registry" .part $name .part) }}
 {{- end }}
 {{- end }}

@@ -125,6 +125,14 @@ resource "google_kms_crypto_key_iam_member" "signs" {
   member        = google_service_account.this[each.key].member
 }
 
+# Cosign asks for the version's algorithm before it signs (cloudkms.cryptoKeyVersions.get), which signerVerifier lacks.
+resource "google_kms_crypto_key_iam_member" "reads_key" {
+  for_each      = local.signs
+  crypto_key_id = var.signing_key
+  role          = "roles/cloudkms.viewer"
+  member        = google_service_account.this[each.key].member
+}
+
 resource "google_storage_bucket_iam_member" "reads_state" {
   for_each = local.reads_state
   bucket   = var.state

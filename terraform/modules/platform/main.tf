@@ -1,6 +1,8 @@
 # Everything that one environment needs of Google Cloud. Environments differ only in the variables.
 locals {
   name = "canario-${var.environment}"
+  # Kyverno's own service account, which needs no annotation so: it looks for the signatures of images.
+  kyverno = "principal://iam.googleapis.com/projects/${data.google_project.this.number}/locations/global/workloadIdentityPools/${module.cluster.workload_pool}/subject/ns/kyverno/sa/kyverno-admission-controller"
   # Environments on GitHub, by the purpose of the account; see .github/workflows/README.md.
   github_environments = {
     training = "training"
@@ -9,6 +11,11 @@ locals {
     plan     = "${var.environment}-plan"
     apply    = "${var.environment}-apply"
   }
+}
+
+# Its number names the cluster's service accounts to IAM.
+data "google_project" "this" {
+  project_id = var.project
 }
 
 module "network" {
@@ -58,6 +65,7 @@ module "registry" {
   project             = var.project
   region              = var.region
   name                = local.name
+  readers             = { kyverno = local.kyverno }
   deletion_protection = var.deletion_protection
 }
 

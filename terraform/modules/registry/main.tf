@@ -53,3 +53,15 @@ resource "google_artifact_registry_repository" "signatures" {
     }
   }
 }
+
+resource "google_artifact_registry_repository_iam_member" "readers" {
+  for_each = { for pair in setproduct(keys(var.readers), ["images", "signatures"]) : join(" ", pair) => pair }
+  project  = var.project
+  location = var.region
+  repository = {
+    images     = google_artifact_registry_repository.this.repository_id
+    signatures = google_artifact_registry_repository.signatures.repository_id
+  }[each.value[1]]
+  role   = "roles/artifactregistry.reader"
+  member = var.readers[each.value[0]]
+}

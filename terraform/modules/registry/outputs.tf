@@ -12,3 +12,8 @@ output "signatures" {
   description = "Name of the repository of the images' signatures."
   value       = "${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.signatures.repository_id}/images"
 }
+
+output "readers" {
+  description = "Who may read images and signatures apart from the nodes, as IAM names them."
+  value       = distinct([for one in google_artifact_registry_repository_iam_member.readers : one.member])
+}

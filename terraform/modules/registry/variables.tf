@@ -38,6 +38,16 @@ variable "clean_up" {
   }
 }
 
+variable "readers" {
+  description = "Who reads images and signatures, as IAM names them, by a name of your own; nodes read with the project's role."
+  type        = map(string)
+  default     = {}
+  validation {
+    condition     = alltrue([for one in values(var.readers) : can(regex("^(serviceAccount|group|user|principal|principalSet):", one))])
+    error_message = "readers must be members of IAM, such as principal://iam.googleapis.com/...; never allUsers."
+  }
+}
+
 variable "deletion_protection" {
   description = "Whether terraform refuses to delete the registry."
   type        = bool

@@ -39,3 +39,11 @@ resource "google_kms_crypto_key_iam_member" "signers" {
   role          = "roles/cloudkms.signerVerifier"
   member        = each.value
 }
+
+# Cosign asks for the version's algorithm before it signs (cloudkms.cryptoKeyVersions.get), which signerVerifier lacks.
+resource "google_kms_crypto_key_iam_member" "readers" {
+  for_each      = var.signers
+  crypto_key_id = google_kms_crypto_key.this.id
+  role          = "roles/cloudkms.viewer"
+  member        = each.value
+}

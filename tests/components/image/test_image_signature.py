@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode
+import os
+from base64 import b64decode, urlsafe_b64encode
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from components.image.image_name import ImageName
 from components.image.image_signature import is_signed, sign_image
 from components.package.signature import encoded
 from tests.components.image.server_images import patient_repository, put_server
+from tests.no_workflow import no_workflow
 from tests.registry import Registry
 from tests.signing_keys import Keys, write_keys
 
@@ -117,17 +119,40 @@ def test_a_key_that_cannot_sign_writes_nothing(there: Registry, image: ImageName
     assert not any(tag.endswith(".sig") for tag in there.kept("models/small").tags)
 
 
-def test_without_a_key_cosign_signs_keyless(image: ImageName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_key_a_person_is_never_asked(
+    there: Registry, image: ImageName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside of a workflow cosign is not called: it would put a person's e-mail address into a public log."""
+    no_workflow(monkeypatch)
+    program = tmp_path / "cosign"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(SigningError, match=r"this is no workflow with an identity.* give ENV=.* or KEY="):
+        sign_image(image, None, MATERIALS)
+    assert not (tmp_path / "asked").exists()
+
+
+def test_a_workflow_without_a_key_signs_keyless(
+    image: ImageName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_workflow(monkeypatch)
+    claims = json.dumps({"aud": "sigstore", "sub": "train", "iat": 0, "exp": 2**33}).encode()
+    token = f"e30.{urlsafe_b64encode(claims).decode().rstrip('=')}.e30"
+    monkeypatch.setenv("GITLAB_CI", "true")
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", token)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SigningError, match="cosign is not on the PATH, and only a key in PEM signs without it"):
         sign_image(image, None)
     program = tmp_path / "cosign"
-    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n[ "$1" = sign ] || {{ echo no >&2; exit 3; }}\n')
+    asks = f'echo "$@" >> {tmp_path}/asked; echo "$SIGSTORE_ID_TOKEN" > {tmp_path}/token'
+    program.write_text(f'#!/bin/sh\n{asks}\n[ "$1" = sign ] || {{ echo no >&2; exit 3; }}\n')
     program.chmod(0o755)
     with pytest.raises(SigningError, match="cosign attest ended with 3: no"):
         sign_image(image, None, MATERIALS)
     asked = (tmp_path / "asked").read_text().splitlines()
     assert asked[0] == f"sign --yes --allow-http-registry {image.at(image.digest)}"
+    assert (tmp_path / "token").read_text() == f"{token}\n"
     assert asked[1].startswith("attest --yes --allow-http-registry --type cyclonedx --predicate ")
 
 

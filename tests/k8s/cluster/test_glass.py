@@ -8,6 +8,15 @@ from typing import Any
 import pytest
 
 from k8s.cluster import glass, kubectl
+from tests.repo.tree import ROOT
+
+#: As `kubectl config view --output json` has it; it writes null for what is not there.
+KUBECONFIG: dict[str, Any] = {
+    "current-context": "staging",
+    "contexts": [{"name": "staging", "context": {"cluster": "eu-2", "user": "ann"}}],
+    "clusters": [{"name": "eu-2", "cluster": {"server": "https://10.0.0.1"}}],
+}
+NO_KUBECONFIG: dict[str, Any] = {"current-context": "", "contexts": None, "clusters": None}
 
 
 class Namespace:
@@ -15,9 +24,12 @@ class Namespace:
 
     def __init__(self) -> None:
         self.metadata: dict[str, Any] = {"name": "models", "labels": {"canario/admission": "models"}}
+        self.kubeconfig: dict[str, Any] = KUBECONFIG
         self.events: list[dict[str, Any]] = []
 
     def get_json(self, *asked: str) -> dict[str, Any]:
+        if asked == ("config", "view"):
+            return self.kubeconfig
         if asked[0] == "auth":
             return {"status": {"userInfo": {"username": "ann"}}}
         return {"metadata": self.metadata}
@@ -68,3 +80,26 @@ def test_no_reason_breaks_nothing(namespace: Namespace, capsys: pytest.CaptureFi
     assert glass.main(["--reason", " "]) == 1
     assert "REASON is empty" in capsys.readouterr().err
     assert glass.broken_glass("models") == ""
+
+
+@pytest.mark.parametrize(
+    ("kubeconfig", "said"),
+    [
+        (KUBECONFIG, "models: context staging, cluster eu-2 (https://10.0.0.1)"),
+        (NO_KUBECONFIG, "models: context none, cluster unknown (no address)"),
+    ],
+)
+def test_the_cluster_is_named_before_it_is_written_to(
+    namespace: Namespace, kubeconfig: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    namespace.kubeconfig = kubeconfig
+    assert glass.main(["--reason", "an outage"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"about to break the glass of {said}"
+    assert second.startswith("models: broken by ann")
+
+
+def test_the_rule_names_the_command_as_it_is() -> None:
+    text = (ROOT / "k8s" / "configs" / "signatures" / "glass.yaml").read_text(encoding="utf-8")
+    assert 'make break-glass REASON="why"' in text
+    assert "break-glass ENV" not in text

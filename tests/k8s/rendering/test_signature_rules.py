@@ -28,6 +28,7 @@ def tree(root: Path, signers: list[dict[str, Any]], patch: str = "") -> Path:
     folder = root / "k8s" / "envs" / "staging"
     shutil.copytree(ROOT / "k8s" / "configs", root / "k8s" / "configs")
     shutil.copytree(ROOT / "k8s" / "envs" / "staging" / "configs", folder / "configs")
+    shutil.copy(ROOT / "k8s" / "envs" / "staging" / "platform.yaml", folder)
     (folder / "signers.yaml").write_text(yaml.safe_dump({"signers": signers}))
     if patch:
         with (folder / "configs" / "kustomization.yaml").open("a") as file:
@@ -74,6 +75,20 @@ def test_a_workflow_is_known_by_its_identity(tmp_path: Path) -> None:
 def test_signatures_are_looked_for_where_they_are(tmp_path: Path) -> None:
     found = spec(tree(tmp_path, [{"name": "one", "key": write_keys(tmp_path / "a").public}], SIGNATURES))
     assert found["attestors"][0]["cosign"]["source"] == {"repository": "registry.local/canario-signatures/images"}
+
+
+def test_kyverno_logs_in_where_nodes_do(tmp_path: Path) -> None:
+    """Without a login it would refuse every image of a registry that wants one."""
+    signer = {"name": "one", "key": write_keys(tmp_path / "a").public}
+    assert "credentials" not in spec(tree(tmp_path / "plain", [signer]))
+    root = tree(tmp_path / "google", [signer], SIGNATURES.replace("registry.local", "us-central1-docker.pkg.dev/p"))
+    assert spec(root)["credentials"] == {"providers": ["google"]}
+    root = tree(tmp_path / "secret", [signer])
+    platform = root / "k8s" / "envs" / "staging" / "platform.yaml"
+    document = yaml.safe_load(platform.read_text())
+    document.setdefault("values", {})["imagePullSecrets"] = [{"name": "registry"}]
+    platform.write_text(yaml.safe_dump(document))
+    assert spec(root)["credentials"] == {"secrets": ["registry"]}
 
 
 def test_two_environments_with_one_signer_are_not_rendered(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from components.errors import SigningError
 from services.image.errors import ImageError
-from services.image.publish import publish
+from services.image.publish import main, publish
+from tests.no_workflow import no_workflow
 from tests.repo.tree import ROOT
 from tests.signing_keys import write_keys
 
@@ -151,3 +152,16 @@ def test_an_unpublishable_image_is_refused_before_any_push(tmp_path: Path, text:
     with pytest.raises(ImageError, match=message):
         publish(path, tmp_path, None)
     assert not (tmp_path / "published").exists()
+
+
+def test_a_person_without_key_and_env_pushes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The environment local checks nothing, so it names no signer; a person's own identity is no signer."""
+    no_workflow(monkeypatch)
+    # Whoever asked this registry would get another error.
+    text = json.dumps(_said(name="127.0.0.1:1/models/judge", package=None, id=PACKAGE))
+    (tmp_path / "judge.json").write_text(text)
+    assert main(["--record", str(tmp_path / "judge.json"), "--out", str(tmp_path)]) == 1
+    assert "give ENV=, an environment whose signer is in a KMS, or KEY=" in capsys.readouterr().err
+    assert (tmp_path / "judge.json").read_text() == text

@@ -13,6 +13,7 @@ from components.package.model_package import Package
 from components.package.signature import check_signature
 from services.image.publish import main as publish
 from services.signing.__main__ import main
+from tests.no_workflow import no_workflow
 from tests.signing_keys import write_keys
 from tests.small_package import FEATURES, write_small_package
 
@@ -25,8 +26,7 @@ def package(tmp_path: Path) -> Package:
 @pytest.fixture(autouse=True)
 def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """No workflow runs this, whoever does."""
-    for name in ("GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "GITLAB_CI", "CIRCLECI", "BUILDKITE"):
-        monkeypatch.delenv(name, raising=False)
+    no_workflow(monkeypatch)
 
 
 def asked(folder: Path, package: Package, *more: str, name: str = "small") -> list[str]:
@@ -76,7 +76,7 @@ def test_without_a_key_nobody_is_asked_for_one_in_a_browser(
     tmp_path: Path, package: Package, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(asked(tmp_path, package)) == 1
-    assert "give KEY=private-key.pem" in capsys.readouterr().err
+    assert "or KEY=private-key.pem" in capsys.readouterr().err
 
 
 def test_a_workflow_without_the_permission_is_told_which(

@@ -102,4 +102,8 @@ run "only_trainings_sign" {
     condition     = keys(google_kms_crypto_key_iam_member.signs) == ["training"]
     error_message = "others may sign, or trainings may not"
   }
+  assert {
+    condition     = [for one in google_kms_crypto_key_iam_member.reads_key : one.role] == ["roles/cloudkms.viewer"]
+    error_message = "cosign cannot ask for the version's algorithm"
+  }
 }

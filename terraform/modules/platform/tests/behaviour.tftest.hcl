@@ -40,6 +40,15 @@ run "what_is_handed_over_is_of_this_environment" {
   }
 }
 
+# https://cloud.google.com/kubernetes-engine/docs/concepts/workload-identity has the form of the name.
+run "kyverno_reads_images_and_their_signatures" {
+  command = plan
+  assert {
+    condition     = toset(module.registry.readers) == toset(["principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/example-project.svc.id.goog/subject/ns/kyverno/sa/kyverno-admission-controller"])
+    error_message = "it is let in by no registry, so it refuses every image"
+  }
+}
+
 run "a_pool_keeps_the_defaults_of_its_module" {
   command = plan
   variables {

@@ -42,6 +42,21 @@ run "old_images_without_a_tag_go_and_the_newest_stay" {
   }
 }
 
+run "who_is_named_reads_images_and_signatures_and_no_more" {
+  command = plan
+  variables {
+    readers = { kyverno = "principal://iam.googleapis.com/x" }
+  }
+  assert {
+    condition     = toset([for one in google_artifact_registry_repository_iam_member.readers : one.repository]) == toset(["canario-staging", "canario-staging-signatures"])
+    error_message = "one of the two cannot be read"
+  }
+  assert {
+    condition     = toset([for one in google_artifact_registry_repository_iam_member.readers : "${one.member} ${one.role}"]) == toset(["principal://iam.googleapis.com/x roles/artifactregistry.reader"])
+    error_message = "others may read, or they may write"
+  }
+}
+
 run "it_is_not_deleted_by_default" {
   command = plan
   assert {

@@ -37,3 +37,11 @@ run "keeping_one_image_is_refused_as_there_is_no_way_back" {
     clean_up = { keep = 1 }
   }
 }
+
+run "the_whole_world_is_no_reader" {
+  command         = plan
+  expect_failures = [var.readers]
+  variables {
+    readers = { all = "allUsers" }
+  }
+}

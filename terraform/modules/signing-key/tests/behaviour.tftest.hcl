@@ -51,6 +51,7 @@ run "nobody_signs_who_is_not_named" {
   }
 }
 
+# signerVerifier alone lacks cloudkms.cryptoKeyVersions.get, by which cosign learns the version's algorithm.
 run "who_is_named_may_sign_and_no_more" {
   command = plan
   variables {
@@ -59,6 +60,10 @@ run "who_is_named_may_sign_and_no_more" {
   assert {
     condition     = google_kms_crypto_key_iam_member.signers["group:releases@example.com"].role == "roles/cloudkms.signerVerifier"
     error_message = "they may do something else"
+  }
+  assert {
+    condition     = google_kms_crypto_key_iam_member.readers["group:releases@example.com"].role == "roles/cloudkms.viewer"
+    error_message = "cosign cannot ask for the version's algorithm"
   }
 }
 
