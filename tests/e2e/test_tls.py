@@ -198,12 +198,12 @@ def test_a_pod_or_a_node_of_the_gateway_may_go_under_load(champion: None, callin
             edge.rolled_out()
             check(callers)
             callers.stop()
-        check(callers)
+        check(callers, look=False)
 
 
-def check(callers: Callers) -> None:
+def check(callers: Callers, *, look: bool = True) -> None:
     """No request was lost, and there were some."""
-    assert callers.look()
+    assert not look or callers.look()
     assert {name: count.failed for name, count in callers.requests.items()} == {"1": 0}, callers.faults
 
 
