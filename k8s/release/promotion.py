@@ -74,11 +74,13 @@ def propose(
     with promotion.repository.fetched() as main:
         source = _needed(main, promotion)
         target = _release(main, promotion.target, promotion.service)
-        _check_proven(source, standing, promotion, first=target is None)
+        _check_answers(source, standing, promotion)
         move = _move(main, promotion, source)
         wanted = _copied(source, target, move)
         if wanted == target:
             return None
+        if target is not None:
+            _check_passed(source, standing, promotion)
         _check_history(main, promotion, wanted)
         changes = repository_changes(main, promotion.target, wanted)
         approval = Approval.of(main, move.wanted, move.target, promotion.key) if move else None
@@ -147,17 +149,22 @@ def _needed(main: Repository, promotion: Promotion) -> Release:
     return release
 
 
-def _check_proven(release: Release, standing: ServiceStatus, promotion: Promotion, *, first: bool) -> None:
-    """Checks that the released version is the one that answers, and that its canary passed."""
+def _check_answers(release: Release, standing: ServiceStatus, promotion: Promotion) -> None:
+    """Checks that the released version is the one that answers."""
     place = f"version {release.version} in {promotion.source}"
     if standing.under_way:
         raise PromotionError(f"{place}: a canary is under way; promote when it has passed")
     if (standing.version, standing.package) != (release.version, release.package):
         is_, asked = f"{standing.version} ({standing.package[:19]})", f"{release.version} ({release.package[:19]})"
         raise PromotionError(f"{place}: version {is_} answers there, and not {asked}; promote what has passed")
-    if not standing.passed and not first:
+
+
+def _check_passed(release: Release, standing: ServiceStatus, promotion: Promotion) -> None:
+    """Checks that its canary passed; only a target's first version needs none."""
+    if not standing.passed:
         raise PromotionError(
-            f"{place}: no canary of it passed (a first version is compared with nobody); release the next one there"
+            f"version {release.version} in {promotion.source}: no canary of it passed (a first version is compared "
+            "with nobody); release the next one there"
         )
 
 

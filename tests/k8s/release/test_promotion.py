@@ -155,6 +155,7 @@ def test_a_first_version_goes_only_where_nothing_runs(tmp_path: Path) -> None:
     assert "it is the first version there" in proposal.commit.message
     merge(place.promotion, proposal.branch, None)
     assert place.runs() == release("1")
+    assert propose(place.promotion, standing("1", passed=False)) is None, "it is there already"
 
 
 def test_nothing_is_promoted_from_where_nothing_is(tmp_path: Path) -> None:
