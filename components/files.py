@@ -10,6 +10,11 @@ from typing import Final
 EPOCH: Final = 315532800
 
 
+def read_if_there(path: Path) -> str | None:
+    """The text of a file; None if there is no such file."""
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
 def write_atomically(path: Path, content: str | bytes) -> Path:
     """Writes a file in one step, so that a reader sees the old content or the new; makes its folder. Returns `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)

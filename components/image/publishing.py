@@ -35,10 +35,10 @@ from components.image.server import (
 from components.package.model_package import Package, read_package
 from components.package.papers import materials_file
 from components.package.signature import check_signature, signature_file
-from components.signing.keys import SigningKey, open_key, public_text
+from components.signing.keys import SigningKey, public_text
 from components.signing.sbom import bill_of_materials
 from components.signing.signer import key_signer, sign_package, workflow_signer
-from components.signing.workflow_identity import workflow_token
+from components.signing.workflow_identity import usable_key
 
 _MANIFEST_DIGITS = 8
 
@@ -159,9 +159,7 @@ def publish_model_image(
         SigningError: the key is unusable, or there is no identity to sign with.
     """
     package, target = read_package(package_folder), ImageName.parse(name)
-    pair = open_key(key) if key else None
-    if pair is None:
-        workflow_token()  # Who cannot sign pushes nothing.
+    pair = usable_key(key or None)
     server = read_base(base)
     require_same_server(server, root)
     if base_signer and not is_signed(ImageName.parse(server.name), base_signer):

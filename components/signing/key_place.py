@@ -7,21 +7,24 @@ from typing import Final
 
 from components.errors import SigningError
 from components.git.command import run_git, words
+from components.signing.keys import is_in_kms
 
 _FREE: Final = 0  # `git check-ignore` found the file ignored.
 _IN_THE_TREE: Final = 1
 _NO_TREE: Final = "not a git repository"
 
 
-def check_key_place(key: Path) -> None:
+def check_key_place(key: str | Path) -> None:
     """Checks that no commit can take a key along: it is outside of every work tree, or Git ignores it.
 
-    A file that Git holds already does not count as ignored.
+    A file that Git holds already does not count as ignored; a key in a KMS is no file. `key` may be empty.
 
     Raises:
         SigningError: a commit can, or Git cannot tell.
     """
-    place = key.resolve()  # A link in the tree would give away no more than its target's name.
+    if not str(key) or is_in_kms(key):
+        return
+    place = Path(key).resolve()  # A link in the tree would give away no more than its target's name.
     if not place.parent.is_dir():
         return  # Whoever reads the key says that it is not there.
     where = ("-C", str(place.parent), "-c", "safe.directory=*")

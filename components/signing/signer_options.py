@@ -7,7 +7,6 @@ from pathlib import Path
 
 from components.code import ROOT
 from components.signing.key_place import check_key_place
-from components.signing.keys import is_in_kms
 from components.signing.signers import key_of
 
 
@@ -24,6 +23,5 @@ def chosen_key(args: argparse.Namespace) -> str | None:
     Raises:
         SigningError: the environment believes another key, or needs to be given one; or a commit could give it away.
     """
-    if args.key and not is_in_kms(args.key):
-        check_key_place(Path(args.key))
+    check_key_place(args.key)
     return key_of(args.environments / args.env, args.key)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from components.errors import SigningError
+from components.files import read_if_there
 from components.signing.keys import KMS_SCHEMES, open_key, public_text
 from components.spec.contract import ClosedModel
 from components.spec.reading.strict_yaml import load_yaml
@@ -99,8 +100,7 @@ def read_signers(environment: Path) -> Signers:
         SigningError: the file is missing or wrong; the message names every fault.
     """
     path = environment / FILE
-    text = path.read_text(encoding="utf-8") if path.is_file() else None
-    return parse_signers(text, str(path))
+    return parse_signers(read_if_there(path), str(path))
 
 
 def parse_signers(text: str | None, path: str) -> Signers:

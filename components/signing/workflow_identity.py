@@ -1,4 +1,4 @@
-"""The identity of the running workflow, by which sigstore's public service signs without a key.
+"""What signs: a key, or the running workflow's identity, for which sigstore's public service signs without one.
 
 Elsewhere cosign would ask a person to log in, and write that person's e-mail address and the image's name into a public
 log, from which nothing is ever removed. So this is asked first.
@@ -6,14 +6,33 @@ log, from which nothing is ever removed. So this is asked first.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from id import AmbientCredentialError, detect_credential
 
 from components.errors import SigningError
+from components.signing.keys import SigningKey, open_key
 
 #: The audience that sigstore requires in a workflow's token.
 _AUDIENCE: Final = "sigstore"
+
+
+def usable_key(key: str | Path | None) -> SigningKey | None:
+    """Opens the key that signs; None where the running workflow does. Who cannot sign pushes nothing, so ask first.
+
+    Args:
+        key: a file, an address in a KMS, or None for the workflow.
+
+    Raises:
+        SigningError: the key cannot be used, or there is neither key nor workflow.
+    """
+    if key is None:
+        workflow_token()
+        return None
+    pair = open_key(key)
+    pair.public_key()  # A KMS may let nobody in.
+    return pair
 
 
 def workflow_token() -> str:

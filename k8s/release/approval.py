@@ -8,9 +8,8 @@ from components.git.repository import Repository
 from components.image.image_name import ImageName
 from components.image.image_signature import sign_image
 from components.releases.release_file import Image, environment_folder
-from components.signing.keys import open_key
 from components.signing.signers import FILE, key_among, parse_signers
-from components.signing.workflow_identity import workflow_token
+from components.signing.workflow_identity import usable_key
 from k8s.release.errors import PromotionError
 from k8s.rendering.environment_registry import EnvironmentRegistry
 
@@ -48,11 +47,7 @@ class Approval:
                 "`make publish`, and release it by its digest"
             )
         key = key_among(signers, target.environment, given)
-        # It can be used, which is better known before anything is written.
-        if key:
-            open_key(key).public_key()
-        else:
-            workflow_token()
+        usable_key(key)
         return cls(image, target, key)
 
     def sign(self) -> str:

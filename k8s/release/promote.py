@@ -16,7 +16,6 @@ from pathlib import Path
 
 from components.errors import ComponentError
 from components.signing.key_place import check_key_place
-from components.signing.keys import is_in_kms
 from k8s.errors import DeployError
 from k8s.release.errors import PromotionError
 from k8s.release.promotion import Promotion, merge, propose, withdraw
@@ -34,8 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _promote(args: argparse.Namespace) -> int:
-    if args.key and not is_in_kms(args.key):
-        check_key_place(Path(args.key))
+    check_key_place(args.key)
     promotion = Promotion(args.repository, args.service, args.source, args.target, args.branch, args.key)
     standing = _standing(args.service, args.record, args.namespace, args.context)
     if standing is None:

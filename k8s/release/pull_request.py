@@ -13,12 +13,11 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from components.errors import ComponentError, SpecError
-from components.files import write_atomically
+from components.files import read_if_there, write_atomically
 from components.releases.release_file import Release
 from components.spec.reading.loading import load_spec
 from k8s.errors import DeployError, EnvironmentFileError
@@ -107,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _request(args: argparse.Namespace) -> PullRequest:
     service = load_spec(args.spec).name
     release, result = newest(args.root, service)
-    check_published(release, args.env, partial(_text, args.root))
+    check_published(release, args.env, lambda file: read_if_there(args.root / file))
     request = pull_request(release, args.env, result, args.reason)
     changes = release_changes(args.root, args.env, release)
     for name, text in (("branch", request.branch), ("title", request.title), ("body.md", request.body)):
@@ -115,10 +114,6 @@ def _request(args: argparse.Namespace) -> PullRequest:
     for file, text in changes.items():
         write_atomically(args.root / file, text)
     return request
-
-
-def _text(root: Path, file: str) -> str | None:
-    return (root / file).read_text(encoding="utf-8") if (root / file).is_file() else None
 
 
 def _result(path: Path) -> dict[str, Any]:

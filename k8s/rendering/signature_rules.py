@@ -10,6 +10,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from components.errors import SigningError
+from components.files import read_if_there
 from components.signing.signers import FILE, Signer, Signers, check_apart, read_signers
 from components.spec.reading.block_yaml import BlockDumper
 from k8s.errors import EnvironmentFileError
@@ -52,8 +53,7 @@ def check_rules(root: Path, environment: str) -> None:
         EnvironmentFileError: they differ, are missing, or an environment does not say who signs.
     """
     file = rules_file(environment)
-    there = (root / file).read_text(encoding="utf-8") if (root / file).is_file() else None
-    if there != signature_rules(root).get(file):
+    if read_if_there(root / file) != signature_rules(root).get(file):
         raise EnvironmentFileError(
             f"{file} is not what k8s/envs/{environment}/{FILE} asks for, so the cluster would believe other signers; "
             "run make render, and commit it"
@@ -61,11 +61,7 @@ def check_rules(root: Path, environment: str) -> None:
 
 
 def _registry(root: Path, environment: str) -> EnvironmentRegistry:
-    def read(file: str) -> str | None:
-        path = root / file
-        return path.read_text(encoding="utf-8") if path.is_file() else None
-
-    return EnvironmentRegistry.read(environment, read)
+    return EnvironmentRegistry.read(environment, lambda file: read_if_there(root / file))
 
 
 def _credentials(root: Path, registry: EnvironmentRegistry) -> dict[str, Any]:
