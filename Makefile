@@ -216,9 +216,9 @@ verify: setup  ## trace an answer of a service back to its data  ## [SERVICE=] [
 ##@ Releases through Git
 
 .PHONY: render
-render: setup  ## rewrite the manifests that Flux applies
+render: setup  ## rewrite the manifests that Flux applies, of ENV or all  ## [ENV=staging]
 	@$(PY) -m k8s.platform.flux
-	@$(PY) -m k8s.rendering.render
+	@$(PY) -m k8s.rendering.render $(if $(filter command,$(origin ENV)),--env $(ENV))
 
 .PHONY: propose
 propose: export REPOSITORY ?= $(shell git remote get-url origin)
@@ -277,7 +277,7 @@ tf-apply:  ## apply the saved plan and nothing else  ## ENV=staging STATE=bucket
 .PHONY: tf-handover
 tf-handover: setup  ## pass Terraform's outputs on to k8s/envs and the cluster  ## ENV=staging
 	@$(PY) -m terraform.hand_over --env $(ENV)
-	@$(PY) -m k8s.rendering.render --signers
+	@$(PY) -m k8s.rendering.render --signers --env $(ENV)
 
 .PHONY: tf-destroy
 tf-destroy: export STATE ?=

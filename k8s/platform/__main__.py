@@ -31,7 +31,7 @@ from k8s.platform.tracking import Tracking, bring_secret, require_secret, store_
 from k8s.platform.waiting import waiting
 from k8s.rendering.alerting import Alerting
 from k8s.rendering.environment_files import read_platform
-from k8s.rendering.render import PLATFORM, platform_images, platform_settings
+from k8s.rendering.platform_values import PLATFORM, platform_images, platform_settings
 from k8s.rendering.signature_rules import check_rules
 
 _ROOT = Path(__file__).resolve().parents[2]

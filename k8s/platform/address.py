@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from components.spec.reading.strict_yaml import load_yaml
 from k8s.errors import EnvironmentFileError
-from k8s.rendering.render import PLATFORM
+from k8s.rendering.platform_values import PLATFORM
 
 #: No host can exist below this domain (RFC 2606), so nobody can put a repository there.
 _NOWHERE: Final = ".invalid"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,14 +14,13 @@ from k8s.cluster.gateway import addresses, obstacles, read_gateway
 from k8s.cluster.kubectl import apply_as, get_json, is_there
 from k8s.errors import ClusterError
 from k8s.platform.certificate import SOON, CertificateError, bring_self_signed, check, fingerprint, read_secret
+from k8s.platform.in_force import wait_until_in_force
+from k8s.platform.issuer import ISSUING, bring_issuer, require_issuer
 from k8s.rendering.environment_files import Platform
 from k8s.rendering.gateway import CERTIFICATE, OURS, OWNER, SERVICE, GatewaySettings, ca_file, gateway_objects, names
 
-#: The controller that issues certificates, which only some environments need.
-ISSUING: Final = "cert-manager"
 _PROGRAMMED_SECONDS: Final = 60.0
 _ISSUED_SECONDS: Final = 180.0
-_LOOK_SECONDS: Final = 1.0
 
 Say = Callable[[str], None]
 
@@ -47,12 +45,17 @@ class GatewayPlan:
 
 
 def require_certificate(plan: GatewayPlan) -> None:
-    """Checks a certificate that a person brings, before anything is installed.
+    """Checks a certificate that a person brings, or where one is to come from, before anything is installed.
 
     Raises:
         CertificateError: it is missing, or callers would refuse it.
+        ClusterError: the issuer is not there, and the environment has no file of it.
     """
-    if plan.platform.has_own_gateway or plan.settings.certificate != "secret":
+    if plan.platform.has_own_gateway:
+        return
+    if plan.settings.issuer:
+        require_issuer(plan.root, plan.environment, plan.settings.issuer)
+    if plan.settings.certificate != "secret":
         return
     try:
         check(read_secret(), plan.platform.domain, datetime.now(UTC))
@@ -81,17 +84,17 @@ def bring_gateway(plan: GatewayPlan, say: Say) -> None:
 
 
 def bring_certificate(plan: GatewayPlan, say: Say) -> None:
-    """Makes or renews a self-signed certificate, and asks whether an issuer is there.
+    """Makes or renews a self-signed certificate, or brings the issuer of one.
 
     Raises:
-        ClusterError: the environment's issuer is missing or not ready.
+        ClusterError: the environment's issuer is missing, or not ready in time.
     """
     if plan.platform.has_own_gateway:
         return
     if plan.settings.certificate == "self-signed":
         bring_self_signed(plan.platform.domain, datetime.now(UTC), say)
     elif plan.settings.issuer:
-        _require_issuer(plan.settings.issuer)
+        bring_issuer(plan.root, plan.environment, plan.settings.issuer, say)
 
 
 def told(plan: GatewayPlan, found: list[str]) -> Iterator[str]:
@@ -124,26 +127,10 @@ def _require_service() -> None:
         )
 
 
-def _require_issuer(name: str) -> None:
-    if not is_there("get", "crd", "clusterissuers.cert-manager.io"):
-        raise ClusterError(f"gateway: issuer/{name} needs {ISSUING}, which this cluster lacks")
-    issuer = get_json("get", "clusterissuers.cert-manager.io", name, "--ignore-not-found")
-    conditions = issuer.get("status", {}).get("conditions", ())
-    ready = next((one for one in conditions if one["type"] == "Ready"), None)
-    if "metadata" not in issuer:
-        raise ClusterError(
-            f"gateway: there is no ClusterIssuer {name}; k8s/controllers/README.md shows one, or choose another "
-            "certificate in the environment's platform.yaml (self-signed, secret)"
-        )
-    if ready is None or ready["status"] != "True":
-        reason = ready.get("message", "") if ready else "it has no status yet"
-        raise ClusterError(f"gateway: ClusterIssuer {name} is not ready: {reason}")
-
-
 def _tell_certificate(plan: GatewayPlan, say: Say) -> None:
     now = datetime.now(UTC)
     if plan.settings.issuer:
-        _wait(_not_issued, _ISSUED_SECONDS, "the certificate", _issuing)
+        wait_until_in_force(_not_issued, _ISSUED_SECONDS, "the certificate", _issuing)
     secret = read_secret()
     until = check(secret, plan.platform.domain, now)
     day = f"{until:%Y-%m-%d}"
@@ -170,17 +157,4 @@ def _issuing() -> str:
 
 
 def _wait_until_programmed() -> None:
-    _wait(lambda: obstacles(read_gateway(OURS.namespace, OURS.name)), _PROGRAMMED_SECONDS, "the gateway", lambda: "")
-
-
-def _wait(look: Callable[[], list[str]], seconds: float, what: str, reason: Callable[[], str]) -> None:
-    """Looks until nothing is in the way.
-
-    Raises:
-        ClusterError: the time is over; says what is in the way.
-    """
-    limit = time.monotonic() + seconds
-    while left := look():
-        if time.monotonic() > limit:
-            raise ClusterError(f"{what} is not in force after {seconds:g} s: {'; '.join([*left, reason()])}")
-        time.sleep(_LOOK_SECONDS)
+    wait_until_in_force(lambda: obstacles(read_gateway(OURS.namespace, OURS.name)), _PROGRAMMED_SECONDS, "the gateway")

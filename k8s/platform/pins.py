@@ -21,7 +21,7 @@ from components.image.record import BuiltImage, read_record
 from components.releases.release_file import environment_folder
 from k8s.errors import DeployError
 from k8s.rendering.environment_files import merged, read_platform
-from k8s.rendering.render import PLATFORM, platform_images
+from k8s.rendering.platform_values import PLATFORM, platform_images
 
 _ROOT = Path(__file__).resolve().parents[2]
 _HEAD = "# The platform's images here; `make publish` writes them.\n"

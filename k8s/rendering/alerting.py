@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final, Literal, Self
 
@@ -68,11 +67,10 @@ class Alerting(ClosedModel):
         by_operator = self.rules == "operator"
         return {"alerts": self.rules, "serviceMonitor": by_operator, "repository": self.repository}
 
-    def platform_options(self) -> list[str]:
-        """Helm's arguments for the chart canario."""
+    def platform_values(self) -> dict[str, Any]:
+        """Values of the chart canario, by their path in it."""
         told = {f"alertmanager.{key}": getattr(self, key) for key in _PASSED}
-        told |= {"monitoring.alerts": self.rules, "monitoring.repository": self.repository}
-        return [part for key, value in told.items() for part in ("--set-json", f"{key}={json.dumps(value)}")]
+        return {**told, "monitoring.alerts": self.rules, "monitoring.repository": self.repository}
 
     def gaps(self, file: str) -> Iterator[str]:
         """A sentence for each way in which nobody would be told; `file` is where the setting stands.

@@ -5,6 +5,8 @@
     python -m k8s.rendering.render --check    lists the files that are out of date
     python -m k8s.rendering.render --signers  writes who signs, and no more: it needs no helm and no published image
 
+With --env one environment only. One that cannot be rendered does not stop the others: it is named, and the exit status
+is 1.
 A followed environment is one with a folder `flux`. Its objects are made only from the release, the service's spec, the
 environment's files and the charts of the same tree. With --check but without helm on the PATH, it reports that nothing
 was checked; with STRICT=1 that is a failure.
@@ -17,7 +19,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -41,12 +43,11 @@ from k8s.rendering.environment_files import (
     values_text,
 )
 from k8s.rendering.gateway import gateway_objects
+from k8s.rendering.platform_values import PLATFORM, platform_differences, platform_images, platform_settings
 from k8s.rendering.server_settings import faked_faults
 from k8s.rendering.signature_rules import rules_file, signature_rules
 
 _ROOT = Path(__file__).resolve().parents[2]
-#: The platform's own chart, its release and its namespace.
-PLATFORM: Final = "canario"
 #: The rendered objects of the gateway; no service has such a name.
 _GATEWAY: Final = "_gateway"
 _HEAD: Final = "# Written by `make render`; change what it is made from.\n"
@@ -120,7 +121,7 @@ def platform_objects(root: Path, environment: str, namespace: str = PLATFORM) ->
     Raises:
         DeployError: no repository is named for reverts, the chart refuses the values, or helm is missing.
     """
-    differences = root / "k8s" / "envs" / environment / f"{PLATFORM}.yaml"
+    differences = platform_differences(root, environment)
     values = load_yaml(differences.read_text(encoding="utf-8")) if differences.is_file() else None
     if not ((values or {}).get("environment") or {}).get("url"):
         raise EnvironmentFileError(
@@ -133,21 +134,6 @@ def platform_objects(root: Path, environment: str, namespace: str = PLATFORM) ->
     return _objects(helm.render(root / "helm" / PLATFORM, PLATFORM, namespace, *options), namespace)
 
 
-def platform_images(folder: Path) -> Path:
-    """The file with the digests of the platform's images in an environment's folder; it may be missing."""
-    return folder / "images.yaml"
-
-
-def platform_settings(root: Path, environment: str) -> list[str]:
-    """Helm's arguments for the values that the file `canario.yaml` of the environment does not set.
-
-    Raises:
-        EnvironmentFileError: its platform.yaml is not there, or wrong.
-    """
-    alerts = read_platform(_platform_file(root, environment)).alerts
-    return [*alerts.platform_options(), "--set", f"environment.path=k8s/envs/{environment}"]
-
-
 def environment_gateway(root: Path, environment: str) -> list[dict[str, Any]]:
     """The objects of an environment's gateway; none where services attach to one of its own.
 
@@ -158,29 +144,30 @@ def environment_gateway(root: Path, environment: str) -> list[dict[str, Any]]:
     return [] if platform.has_own_gateway else gateway_objects(platform.gateway, platform.domain)
 
 
-def wanted(root: Path) -> dict[str, str]:
-    """Every file of rendered objects that a tree should have, path -> text.
+def wanted(root: Path, environment: str) -> dict[str, str]:
+    """Every file that an environment of a tree should have beside those that people write, path -> text.
 
     Raises:
-        DeployError: a release cannot run in its environment, or helm is missing.
+        DeployError: a release cannot run there, it does not say who signs, or helm is missing.
         ComponentError: a release or a spec is wrong.
     """
-    texts = signature_rules(root)
-    for environment in followed(root):
-        texts[rendered_file(environment, PLATFORM)] = platform_objects(root, environment)
-        if gateway := environment_gateway(root, environment):
-            texts[rendered_file(environment, _GATEWAY)] = _text_of(gateway)
-        for service in sorted(path.parent.name for path in root.glob("services/*/service.yaml")):
-            file = root / release_file(environment, service)
-            if file.is_file():
-                release = read_release(file, service)
-                texts[rendered_file(environment, service)] = service_objects(root, environment, release)
+    texts = signature_rules(root, environment)
+    if environment not in followed(root):
+        return texts
+    texts[rendered_file(environment, PLATFORM)] = platform_objects(root, environment)
+    if gateway := environment_gateway(root, environment):
+        texts[rendered_file(environment, _GATEWAY)] = _text_of(gateway)
+    for service in sorted(path.parent.name for path in root.glob("services/*/service.yaml")):
+        file = root / release_file(environment, service)
+        if file.is_file():
+            release = read_release(file, service)
+            texts[rendered_file(environment, service)] = service_objects(root, environment, release)
     return texts
 
 
-def differing(root: Path, texts: dict[str, str]) -> list[str]:
-    """The files of rendered objects that are out of date, missing, or without a release."""
-    written = (*root.glob("k8s/envs/*/rendered/*"), *root.glob(rules_file("*")))
+def differing(root: Path, environment: str, texts: dict[str, str]) -> list[str]:
+    """The files of an environment that are out of date, missing, or without a release."""
+    written = (*root.glob(rendered_file(environment, "*")), *root.glob(rules_file(environment)))
     there = {str(path.relative_to(root)): path for path in written}
     stale = [name for name, text in texts.items() if name not in there or there[name].read_text("utf-8") != text]
     return sorted({*stale, *(there.keys() - texts.keys())})
@@ -205,23 +192,39 @@ def _is_hook(document: dict[str, Any]) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status is 1 when a file is out of date or cannot be written."""
     args = _parser().parse_args(arguments)
+    known = sorted(path.parent.name for path in args.root.glob("k8s/envs/*/platform.yaml"))
+    if args.env and args.env not in known:
+        print(f"not rendered: {args.env} is no environment; environments are: {', '.join(known)}", file=sys.stderr)
+        return 1
     try:
-        texts = signature_rules(args.root) if args.signers else wanted(args.root)
+        # Each is asked, so that one that cannot be rendered does not hide what is wrong with the next.
+        return max([_rendered(args, environment) for environment in ([args.env] if args.env else known)], default=0)
     except ToolError as error:
         if not args.check:
             print(f"not rendered: {error}", file=sys.stderr)
             return 1
         print(f"NOT RUN: whether what Flux applies is in step with the releases: {error}", file=sys.stderr)
         return 1 if os.environ.get("STRICT") else 0
+
+
+def _rendered(args: argparse.Namespace, environment: str) -> int:
+    """Writes or checks the files of one environment; returns the exit status.
+
+    Raises:
+        ToolError: helm is missing.
+    """
+    root = args.root
+    try:
+        texts = signature_rules(root, environment) if args.signers else wanted(root, environment)
+    except ToolError:
+        raise
     except (DeployError, ComponentError) as error:
-        print(f"not rendered: {error}", file=sys.stderr)
+        print(f"{environment} is not rendered: {error}", file=sys.stderr)
         return 1
-    stale = [name for name in differing(args.root, texts) if not args.signers or _is_rules(name)]
-    return _checked(stale) if args.check else _written(args.root, texts, stale)
-
-
-def _is_rules(name: str) -> bool:
-    return PurePosixPath(name).match(rules_file("*"))
+    stale = [
+        name for name in differing(root, environment, texts) if not args.signers or name == rules_file(environment)
+    ]
+    return _checked(stale) if args.check else _written(root, texts, stale)
 
 
 def _checked(stale: Iterable[str]) -> int:
@@ -245,6 +248,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m k8s.rendering.render", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true", help="change nothing")
+    parser.add_argument("--env", default="", help="only this environment; without it, all")
     parser.add_argument("--signers", action="store_true", help="only the rules of admission about who signs")
     parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
     return parser

@@ -30,8 +30,8 @@ def rules_file(environment: str) -> str:
     return f"k8s/envs/{environment}/configs/{FILE}"
 
 
-def signature_rules(root: Path) -> dict[str, str]:
-    """The patches of all environments of a tree that check signatures, path -> text.
+def signature_rules(root: Path, environment: str) -> dict[str, str]:
+    """The patch of an environment, path -> text; nothing where it checks no signatures.
 
     Raises:
         EnvironmentFileError: an environment does not say who signs, or two have the same signer.
@@ -39,11 +39,10 @@ def signature_rules(root: Path) -> dict[str, str]:
     environments = root / "k8s" / "envs"
     try:
         check_apart(environments)
-        found = {path.parent.name: read_signers(path.parent) for path in sorted(environments.glob(f"*/{FILE}"))}
+        signers = read_signers(environments / environment)
     except SigningError as error:
         raise EnvironmentFileError(str(error)) from error
-    checked = {name: signers for name, signers in found.items() if not signers.unchecked}
-    return {rules_file(name): _text(root, name, signers) for name, signers in checked.items()}
+    return {} if signers.unchecked else {rules_file(environment): _text(root, environment, signers)}
 
 
 def check_rules(root: Path, environment: str) -> None:
@@ -53,7 +52,7 @@ def check_rules(root: Path, environment: str) -> None:
         EnvironmentFileError: they differ, are missing, or an environment does not say who signs.
     """
     file = rules_file(environment)
-    if read_if_there(root / file) != signature_rules(root).get(file):
+    if read_if_there(root / file) != signature_rules(root, environment).get(file):
         raise EnvironmentFileError(
             f"{file} is not what k8s/envs/{environment}/{FILE} asks for, so the cluster would believe other signers; "
             "run make render, and commit it"
@@ -91,7 +90,7 @@ def _text(root: Path, environment: str, signers: Signers) -> str:
     registry = _registry(root, environment)
     names = [one.name for one in signers.signers]
     attestors = ", ".join(f'attestors["{name}"]' for name in names)
-    reason = f" has no good signature of {' or '.join(names)}, who sign what runs in {environment}"
+    reason = f" has no valid signature by {' or '.join(names)}; {environment} requires one"
     document = {
         "apiVersion": "policies.kyverno.io/v1",
         "kind": "ImageValidatingPolicy",

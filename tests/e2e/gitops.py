@@ -16,7 +16,8 @@ from components.git.repository import Commit
 from components.releases.release_file import Image
 from k8s.rendering.environment_files import ClusterRelease
 from k8s.rendering.gateway import CLASS, HTTP, OURS, PORTS
-from k8s.rendering.render import PLATFORM, platform_objects, release_changes, rendered_file
+from k8s.rendering.platform_values import PLATFORM
+from k8s.rendering.render import platform_objects, release_changes, rendered_file
 from tests.e2e.git_server import PORT, GitServer
 from tests.e2e.git_source import FLUX, published
 from tests.e2e.kube import Kube

@@ -43,7 +43,7 @@ class SignedDoor:
         """Has these signers believed: names and public keys; the first signs."""
         document = {"signers": [{"name": name, "key": key} for name, key in signers.items()]}
         (self.root / "k8s" / "envs" / _ENVIRONMENT / "signers.yaml").write_text(yaml.safe_dump(document))
-        for file, text in signature_rules(self.root).items():
+        for file, text in signature_rules(self.root, _ENVIRONMENT).items():
             (self.root / file).write_text(text)
         objects = {"apiVersion": "v1", "kind": "List", "items": self.rules()}
         self.kube.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(objects))

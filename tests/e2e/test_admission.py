@@ -135,8 +135,8 @@ BAD = {
         pod(image=f"registry.local/canario-too/churn@{DIGEST}"),
         "image registry.local/canario-too/churn@sha256:0101",
     ),
-    "no receipt": (pod(receipt=None), "the annotation canario/package is missing or no digest"),
-    "a receipt that is none": (pod(receipt="version 3"), "the annotation canario/package is missing or no digest"),
+    "no receipt": (pod(receipt=None), "the annotation canario/package is missing or not a digest"),
+    "a receipt that is none": (pod(receipt="version 3"), "the annotation canario/package is missing or not a digest"),
     "root, because nothing is said": (
         rooted(lambda spec: spec.pop("securityContext")),
         "container server may run as root; set runAsNonRoot to true",

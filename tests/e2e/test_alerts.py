@@ -15,6 +15,7 @@ The rules are those that the charts bring, with a second in place of each minute
 | CandidateIsNotAsked, PredictionLogDrops | series: a candidate that loses copies and a full disk take minutes to make |
 | RolloutOverdue, RolloutWaits, VerdictNotActedOn | series: a rollout that Flagger does not end takes a broken Flagger |
 | RulesNotLoaded | series: a wrong rule would take the others' rules away |
+| CertificateEnds | series: of a certificate that ended long ago |
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ _SERIES: Final = {
     f'flagger_canary_weight{{workload="waits",namespace="{_PLANTED}"}}': 10,
     f'canario_judge_verdict{{service="stuck",namespace="{_PLANTED}",verdict="fail"}}': 1,
     "prometheus_config_last_reload_successful": 0,
+    'traefik_tls_certs_not_after{cn="",serial="1",sans="*.canario.local"}': 1,
 }
 #: The alerts by how they are made to ring; the Watchdog beats elsewhere.
 BY_SERIES: Final = {
@@ -78,6 +80,7 @@ BY_SERIES: Final = {
     "RolloutWaits": "waits",
     "VerdictNotActedOn": "stuck",
     "RulesNotLoaded": None,
+    "CertificateEnds": None,
 }
 BY_A_SERVICE: Final = (
     *("CallersRefused", "ErrorBudgetBurns", "FeedbackLost", "JudgeIsSilent", "LatencyObjectiveMissed"),

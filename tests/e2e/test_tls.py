@@ -15,8 +15,10 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from k8s.cluster.gateway import obstacles, read_gateway
+from k8s.cluster.tunnel import reached
 from k8s.deploy.public_address import PublicAddress, fault_of
 from k8s.platform.certificate import CertificateError, read_secret
 from k8s.platform.gateway import GatewayPlan, bring_gateway, require_certificate
@@ -27,6 +29,7 @@ from tests.e2e import edge
 from tests.e2e.callers import Callers
 from tests.e2e.conftest import HOST, Calling
 from tests.e2e.kube import CONTAINER_SECURITY, Kube, KubeError
+from tests.e2e.loaded_rules import PROMETHEUS
 from tests.e2e.scenario import CALLERS, ROOT
 from tests.load.tally import NOBODY
 
@@ -227,3 +230,21 @@ def test_what_is_served_is_what_the_secret_holds(champion: None) -> None:
     with socket.create_connection(where, 5) as raw, context.wrap_socket(raw, server_hostname=HOST) as spoken:
         served = ssl.DER_cert_to_PEM_cert(spoken.getpeercert(binary_form=True) or b"")
     assert served.strip() == held.pair.certificate.strip()
+
+
+def test_prometheus_knows_when_the_certificate_ends(champion: None) -> None:
+    """By the alert's own question: it is silent now, and would ring if 90 days were too few."""
+    ((_, text),) = Kube("canario").get("configmap", "canario-rules")["data"].items()
+    rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    (asked,) = [rule["expr"] for rule in rules if rule["alert"] == "CertificateEnds"]
+    assert f"*.{LOCAL.domain}".replace("*", r"\*").replace(".", r"\.") in asked
+
+    def answer(question: str) -> list[Any]:
+        with reached(PROMETHEUS) as address:
+            found = httpx.get(f"{address}/api/v1/query", params={"query": question}).raise_for_status().json()
+        return list(found["data"]["result"])
+
+    edge.gateway().wait("each pod tells of it, and none of another", lambda: not answer(asked), 60)
+    sooner = asked.replace("21 * 86400", "90 * 86400")
+    assert sooner != asked
+    assert answer(sooner)

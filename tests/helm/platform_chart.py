@@ -12,15 +12,16 @@ from tests.helm.charts import helm
 from tests.repo.tree import ROOT
 
 CHART = ROOT / "helm" / "canario"
+_USUAL = {"registry": "registry.local/canario", "gateway": {"certificateFor": "*.example.com"}}
 
 
 def template(folder: Path, values: dict[str, Any]) -> str:
     """Every object as one YAML text, with these values; the values are left in the folder.
 
-    Unless they name a registry, the images are such as were built here.
+    Unless they say otherwise, the images are such as were built here, and the gateway has a certificate.
     """
     file = folder / "values.yaml"
-    file.write_text(json.dumps({"registry": "registry.local/canario", **values}), encoding="utf-8")
+    file.write_text(json.dumps({**_USUAL, **values}), encoding="utf-8")
     return helm("template", "canario", str(CHART), "-n", "canario", "-f", str(file))
 
 

@@ -28,6 +28,14 @@ _JUDGE = 'service="churn",exported_namespace="models",namespace="canario",pod="j
 _WEIGHT = 'flagger_canary_weight{workload="churn",exported_namespace="models",namespace="flagger-system"}'
 _LOADED = 'prometheus_config_last_reload_successful{pod="prometheus-a"}'
 _UP = 'up{namespace="canario",pod="judge-a"}'
+#: Of a pod of the gateway: the end of a certificate, as Traefik tells it.
+_ENDS = 'traefik_tls_certs_not_after{pod="traefik-a",cn="",serial="1",sans="*.example.com,example.com"}'
+#: The metrics of cert-manager.
+_ISSUED, _RENEWED = (
+    f'certmanager_certificate_{what}_timestamp_seconds{{name="gateway-tls",exported_namespace="gateway",pod="cert-manager-a"}}'
+    for what in ("expiration", "renewal")
+)
+_WEEKS3, _WEEKS12 = 21 * 86400, 84 * 86400
 #: In each minute so many, for ever (of promtool's notation: from 0 by steps).
 _1000, _200, _10, _0 = "0+1000x2000", "0+200x2000", "0+10x2000", "0x2000"
 
@@ -107,6 +115,32 @@ MODEL_SERVICE: dict[str, list[Case]] = {
     ],
 }  # fmt: skip
 CANARIO: dict[str, list[Case]] = {
+    "CertificateEnds": [
+        # From minute 5 less than three weeks are left, and an hour later it is told.
+        Case({_ENDS: f"{_WEEKS3 + 299}x2000"}, 65, {_ENDS: f"{_WEEKS3 + 20000}x2000"}),
+        # The series of a certificate that was renewed stays; a pod that did not take up the new one is seen.
+        Case(
+            {_ENDS: f"{_WEEKS3}x2000", _ENDS.replace("-a", "-b"): f"{_WEEKS12}x2000"}, 61,
+            {_ENDS: f"{_WEEKS3}x2000", _ENDS.replace('"1"', '"2"'): f"{_WEEKS12}x2000"},
+        ),
+        # Nobody tells: no data is not good news, and neither is another name's certificate.
+        Case({}, 60, {_ENDS: f"{_WEEKS12}x2000"}),
+        Case({_ENDS.replace("example", "other"): f"{_WEEKS12}x2000"}, 60, {_ENDS: f"{_WEEKS12}x2000"}),
+        # Of a day's certificate eight hours are left when it is renewed; when four are, it is told an hour later.
+        Case(
+            {_ENDS: "86400x2000", _ISSUED: "86400x2000", _RENEWED: "57600x2000"}, 1261,
+            {_ENDS: "864000x9000", _ISSUED: "864000x9000", _RENEWED: "576000x9000"},
+        ),
+        Case(
+            {_ENDS: f"{_WEEKS12}x2000", _ISSUED: f"{_WEEKS12 + 1}x2000"}, 60,
+            {_ENDS: f"{_WEEKS12}x2000", _ISSUED: f"{_WEEKS12}x2000"},
+        ),
+        # A scraper that honours labels; and a certificate of another namespace says nothing.
+        Case(
+            {_ENDS: f"{_WEEKS12}x2000", _ISSUED.replace("exported_", ""): f"{_WEEKS12 + 1}x2000"}, 60,
+            {_ENDS: f"{_WEEKS12}x2000", _ISSUED.replace('"gateway"', '"other"'): f"{_WEEKS12 + 1}x2000"},
+        ),
+    ],
     "JudgeDown": [
         Case({_UP: "0x2000"}, 5, {_UP: "0x2000", _UP.replace("judge-a", "judge-b"): "1x2000"}),
         Case({_UP.replace("judge-a", "mlflow-a"): "1x2000"}, 5, {_UP: "1x2000"}),

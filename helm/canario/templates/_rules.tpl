@@ -8,6 +8,7 @@ groups:
     rules:
       {{- range $path, $_ := .Files.Glob "alerts/*.yaml" }}
       {{- $rule := tpl ($.Files.Get $path) $ | fromYaml }}
+      {{- if $rule }}
       {{- $page := printf "runbooks/%s.md" $rule.alert }}
       {{- $where := dict "runbook" (printf "helm/canario/%s in the repository" $page) }}
       {{- with $.Values.monitoring.repository }}
@@ -17,5 +18,6 @@ groups:
       {{- $_ := set $rule "annotations" (merge $rule.annotations $where (dict "description" $meaning)) }}
       {{- $_ := set $rule "labels" (merge $rule.labels (dict "namespace" $.Release.Namespace)) }}
       - {{- toYaml $rule | nindent 8 }}
+      {{- end }}
       {{- end }}
 {{- end }}

@@ -83,7 +83,7 @@ def kustomization(environment: str, message: str, status: str = "False") -> dict
     return {"spec": {"path": f"./k8s/envs/{environment}/rendered"}, "status": {"conditions": conditions}}
 
 
-DENIED = "Deployment/models/churn dry-run failed: admission webhook ... denied the request: no good signature"
+DENIED = "Deployment/models/churn dry-run failed: admission webhook ... denied the request: no valid signature"
 
 
 @pytest.mark.parametrize(
@@ -107,5 +107,5 @@ def test_a_refusal_that_lasts_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("k8s.deploy.flux_sync.look", lambda *_asked: seen(ONE, ONE, "Succeeded"))
     monkeypatch.setattr("k8s.deploy.flux_sync._LOOK_SECONDS", 0.0)
     monkeypatch.setattr("k8s.deploy.flux_sync._REFUSED_SECONDS", 0.05)
-    with pytest.raises(ClusterError, match="no good signature"):
+    with pytest.raises(ClusterError, match="no valid signature"):
         follow(Release(service="churn", version="2", package="sha256:" + "0b" * 32), "s", "models", 60, lambda _: None)

@@ -64,7 +64,7 @@ def test_a_judge_that_said_nothing() -> None:
 
 
 DENIED = (
-    'admission webhook "ivpol" denied the request:\nPolicy canario-signatures failed: image x has no good signature'
+    'admission webhook "ivpol" denied the request:\nPolicy canario-signatures failed: image x has no valid signature'
 )
 
 
@@ -74,7 +74,7 @@ def test_what_the_cluster_refused_is_in_the_report() -> None:
     assert (found.outcome, found.good) == ("refused", False)
     assert found.title == "churn version 2 in staging: the cluster did not take it"
     assert "The cluster said:\n\n    admission webhook" in found.comment()
-    assert "failed: image x has no good signature\n" in found.comment()
+    assert "failed: image x has no valid signature\n" in found.comment()
     assert found.check("rollout", "c" * 40)["conclusion"] == "failure"
 
 

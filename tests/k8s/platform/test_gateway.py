@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from k8s.errors import ClusterError
-from k8s.platform import gateway
+from k8s.errors import ClusterError, EnvironmentFileError
+from k8s.platform import gateway, in_force, issuer
 from k8s.platform.certificate import CertificateError, TlsSecret
 from k8s.platform.gateway import GatewayPlan, bring_certificate, bring_gateway, require_certificate, told
+from k8s.platform.issuer import issuer_file
 from k8s.platform.self_signed import issue, make_authority
 from k8s.rendering.environment_files import Platform
 from k8s.rendering.gateway import names
@@ -35,7 +36,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script = f'case "$1" in apply) {apply} ;; *) {ask} ;; esac'
     program(tmp_path, "kubectl", script.replace("{0}", str(tmp_path)))
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(gateway, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(in_force, "_LOOK_SECONDS", 0.0)
     status = {"conditions": PROGRAMMED, "addresses": [{"type": "IPAddress", "value": "203.0.113.5"}]}
     keep(tmp_path, "service-traefik")
     keep(tmp_path, "gateways-public", metadata={"generation": 3}, status=status)
@@ -132,20 +133,72 @@ def test_the_record_that_dns_needs_is_told(tmp_path: Path, found: list[str], lin
     assert any(line in said for said in told(plan(tmp_path), found))
 
 
-def test_an_issuer_that_is_not_there_is_said(cluster: Path) -> None:
+READY = {"type": "Ready", "status": "True"}
+
+
+def test_an_issuer_that_nobody_brings_stops_it_at_once(cluster: Path) -> None:
+    """Neither the cluster nor the environment has it, so a person learns that before anything is installed."""
     it = plan(cluster, certificate="issuer/bank")
     assert it.controllers == ("cert-manager",)
+    with pytest.raises(ClusterError, match=r"no ClusterIssuer bank; write it to k8s/envs/staging/issuer\.yaml"):
+        require_certificate(it)
+    keep(cluster, "crd-clusterissuers.cert-manager.io")
+    with pytest.raises(ClusterError, match="no ClusterIssuer bank; write it to"):
+        require_certificate(it)
+    keep(cluster, "clusterissuers-bank", metadata={})
+    require_certificate(it)
+    assert not (cluster / "applied").exists()
+
+
+def test_an_issuer_that_is_not_ready_is_said(cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(issuer, "_READY_SECONDS", 0.0)
+    it = plan(cluster, certificate="issuer/bank")
     with pytest.raises(ClusterError, match="issuer/bank needs cert-manager, which this cluster lacks"):
         bring_certificate(it, print)
     keep(cluster, "crd-clusterissuers.cert-manager.io")
-    with pytest.raises(ClusterError, match=r"there is no ClusterIssuer bank; k8s/controllers/README.md shows one"):
-        bring_certificate(it, print)
-    failed = {"type": "Ready", "status": "False", "message": "the CA's key is not there"}
-    keep(cluster, "clusterissuers-bank", metadata={}, status={"conditions": [failed]})
-    with pytest.raises(ClusterError, match="ClusterIssuer bank is not ready: the CA's key is not there"):
-        bring_certificate(it, print)
-    keep(cluster, "clusterissuers-bank", metadata={}, status={"conditions": [failed | {"status": "True"}]})
+    for status, words in (
+        ({}, "cert-manager has not taken it up"),
+        ({"conditions": [READY | {"status": "False", "message": "the CA's key is not there"}]}, "the CA's key is not"),
+    ):
+        keep(cluster, "clusterissuers-bank", metadata={}, status=status)
+        with pytest.raises(ClusterError, match=f"ClusterIssuer bank is not in force after 0 s: {words}"):
+            bring_certificate(it, print)
+    keep(cluster, "clusterissuers-bank", metadata={}, status={"conditions": [READY]})
     bring_certificate(it, print)
+    assert not (cluster / "applied").exists(), "it is somebody else's"
+
+
+def test_the_environments_own_issuer_needs_one_run(cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be applied only when cert-manager is there, so `make platform` does it, and waits until it is ready."""
+    it, said = plan(cluster, certificate="issuer/bank"), list[str]()
+    file = cluster / issuer_file("staging")
+    file.parent.mkdir(parents=True)
+    written = {"apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer", "metadata": {"name": "bank"}}
+    file.write_text(json.dumps({**written, "spec": {"ca": {"secretName": "bank-ca"}}}))
+    require_certificate(it)
+    keep(cluster, "crd-clusterissuers.cert-manager.io")
+    keep(cluster, "clusterissuers-bank", metadata={})
+
+    def ready_after(_: float) -> None:
+        keep(cluster, "clusterissuers-bank", metadata={}, status={"conditions": [READY]})
+
+    monkeypatch.setattr("k8s.platform.in_force.time.sleep", ready_after)
+    bring_certificate(it, said.append)
+    assert said == ["gateway: ClusterIssuer bank is as k8s/envs/staging/issuer.yaml says"]
+    (applied,) = json.loads((cluster / "objects").read_text())["items"]
+    assert applied["spec"] == {"ca": {"secretName": "bank-ca"}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["kind: ClusterIssuer\nmetadata: {name: other}", "kind: Issuer\nmetadata: {name: bank}", "- a", "a: 1\na: 2", ""],
+)
+def test_another_issuer_in_the_file_is_refused(cluster: Path, text: str) -> None:
+    file = cluster / issuer_file("staging")
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    with pytest.raises(EnvironmentFileError, match=r"issuer\.yaml"):
+        require_certificate(plan(cluster, certificate="issuer/bank"))
 
 
 def test_what_the_issuer_does_not_issue_is_said(cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:

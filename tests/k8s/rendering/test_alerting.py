@@ -94,12 +94,12 @@ def test_both_charts_get_what_the_setting_says() -> None:
     assert alerting.service_monitoring() == {
         "alerts": "configmap", "serviceMonitor": False, "repository": "https://git.example/x",
     }  # fmt: skip
-    options = alerting.platform_options()
-    assert options[::2] == ["--set-json"] * (len(options) // 2)
-    assert {'alertmanager.channel="#a,b"', "alertmanager.watchdog=false", 'monitoring.alerts="configmap"'} < {*options}
+    values = alerting.platform_values()
+    assert (values["alertmanager.channel"], values["alertmanager.watchdog"]) == ("#a,b", False)
+    assert values["monitoring.alerts"] == "configmap"
     operated = Alerting(rules="operator")
     assert operated.service_monitoring()["serviceMonitor"] is True
-    assert 'monitoring.alerts="operator"' in operated.platform_options()
+    assert operated.platform_values()["monitoring.alerts"] == "operator"
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("k8s/envs/*/platform.yaml")), ids=lambda path: path.parent.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,11 @@ def test_a_judge_that_could_revert_nothing_is_refused(tree: Path, text: str | No
 
 def test_what_differs_is_missing_or_belongs_to_nothing_is_named(tmp_path: Path) -> None:
     put(tmp_path, {RENDERED: "old", rendered_file("staging", "same"): "same", rendered_file("staging", "gone"): "x"})
-    wanted = {RENDERED: "new", rendered_file("staging", "same"): "same", rendered_file("production", "churn"): "new"}
-    assert differing(tmp_path, wanted) == [
-        rendered_file("production", "churn"),
+    put(tmp_path, {rendered_file("production", "gone"): "x"})
+    wanted = {RENDERED: "new", rendered_file("staging", "same"): "same", rendered_file("staging", "fresh"): "new"}
+    assert differing(tmp_path, "staging", wanted) == [
         RENDERED,
+        rendered_file("staging", "fresh"),
         rendered_file("staging", "gone"),
     ]
 
@@ -135,6 +137,24 @@ def test_it_is_written_once_and_seen_when_it_is_out_of_step(tree: Path, capsys: 
     (tree / release_file("staging", "churn")).unlink()
     assert main(["--root", str(tree)]) == 0
     assert not (tree / RENDERED).exists()
+
+
+@charts
+def test_one_that_cannot_be_rendered_does_not_stop_others(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named, the exit status tells, and what it had stays; one environment can be asked for alone."""
+    put(tree, {rendered_file("production", "gone"): "as it was"})
+    (tree / "k8s" / "envs" / "production" / "canario.yaml").write_text("registry: registry.local/canario\n")
+    assert main(["--root", str(tree)]) == 1
+    said = capsys.readouterr()
+    assert f"{rendered_file('staging', 'canario')} written" in said.out
+    assert re.match(r"production is not rendered: .*environment\.url names no repository", said.err)
+    assert (tree / rendered_file("production", "gone")).read_text() == "as it was"
+    assert main(["--check", "--root", str(tree)]) == 1
+    assert "production is not rendered" in capsys.readouterr().err
+    assert main(["--check", "--env", "staging", "--root", str(tree)]) == 0
+    assert main(["--env", "production", "--root", str(tree)]) == 1
+    assert main(["--env", "laptop", "--root", str(tree)]) == 1
+    assert capsys.readouterr().err.endswith("laptop is no environment; environments are: production, staging\n")
 
 
 @charts

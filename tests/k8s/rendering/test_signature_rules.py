@@ -51,10 +51,13 @@ def test_who_signs_is_written_before_any_image_is_published(
     check_rules(root, "staging")
     assert other.exists()
     assert main(["--signers", "--check", "--root", str(root)]) == 0
+    (root / "k8s" / "envs" / "staging" / "signers.yaml").write_text("unchecked: nobody relies on a test\n")
+    assert main(["--signers", "--env", "staging", "--root", str(root)]) == 0
+    assert not (root / rules_file("staging")).exists(), "nobody is believed by a file that is left behind"
 
 
 def spec(root: Path) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(signature_rules(root)[rules_file("staging")])
+    document: dict[str, Any] = yaml.safe_load(signature_rules(root, "staging")[rules_file("staging")])
     return dict(document["spec"])
 
 
@@ -64,7 +67,7 @@ def test_each_signer_is_one_who_may_attest(tmp_path: Path) -> None:
     assert {one["name"]: one["cosign"]["key"]["data"] for one in found["attestors"]} == keys
     (variable,) = found["variables"]
     assert 'verifyImageSignatures(image, [attestors["kms-2"], attestors["kms-1"]]) < 1' in variable["expression"]
-    assert "has no good signature of kms-2 or kms-1" in found["validations"][0]["messageExpression"]
+    assert "has no valid signature by kms-2 or kms-1" in found["validations"][0]["messageExpression"]
 
 
 def test_a_workflow_is_known_by_its_identity(tmp_path: Path) -> None:
@@ -95,11 +98,12 @@ def test_two_environments_with_one_signer_are_not_rendered(tmp_path: Path) -> No
     root = tree(tmp_path, [{"name": "one", "key": write_keys(tmp_path / "a").public}])
     shutil.copytree(root / "k8s" / "envs" / "staging", root / "k8s" / "envs" / "production")
     with pytest.raises(EnvironmentFileError, match="is the same signer as one of production"):
-        signature_rules(root)
+        signature_rules(root, "staging")
 
 
 def test_an_environment_that_checks_nothing_has_no_rules() -> None:
-    assert sorted(signature_rules(ROOT)) == [rules_file("production"), rules_file("staging")]
+    rules = {name: list(signature_rules(ROOT, name)) for name in ("local", "production", "staging")}
+    assert rules == {"local": [], "production": [rules_file("production")], "staging": [rules_file("staging")]}
 
 
 @pytest.mark.charts
