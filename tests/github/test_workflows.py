@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
+from components.signing.signers import read_signers
 from tests.github.workflows import FOLDER, called, jobs, runs, workflows
 from tests.repo.makefile import MAKEFILE, targets
+from tests.repo.tree import ROOT
 
 ACTION = re.compile(r"^\s*-?\s*(?:- )?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
 SECRET = re.compile(r"\bsecrets\.(\w+)")
 #: The one thing that no target does: whether all jobs of a run succeeded is known to the workflow alone.
 GATE = """jq --exit-status 'length > 0 and all(.result == "success")' <<< "$NEEDS\""""
+
+_ACCOUNTS = (ROOT / "terraform" / "modules" / "github" / "main.tf").read_text(encoding="utf-8")
 
 
 def test_the_six_workflows_are_there() -> None:
@@ -141,6 +146,24 @@ def test_who_publishes_is_known_to_the_registry_before() -> None:
         published = [place for place, asked in enumerate(targets_of_steps) if {"publish", "publish-charts"} & asked]
         assert bool(published) is (name in ("train/train", "release/release")), name
         assert all({"registry-login"} in targets_of_steps[:place] for place in published), name
+
+
+def test_who_publishes_signs_for_an_environment_that_checks() -> None:
+    """An image that is signed for nobody would be let in nowhere, and its tag would be taken."""
+    for name, job in jobs():
+        for run in (run for run in runs(job) if "publish" in called(run)):
+            environment = re.search(r"\bENV=(\S+)", run)
+            assert environment, (name, run)
+            assert read_signers(ROOT / "k8s" / "envs" / environment[1]).signers, (name, run)
+
+
+def test_no_workflow_approves_for_production() -> None:
+    """Promoting signs with production's key, and is a person's act: no account of a workflow may."""
+    assert "promote" not in {target for _, job in jobs() for run in runs(job) for target in called(run)}
+    sizes = json.loads((ROOT / "terraform" / "envs" / "production" / "sizes.json").read_text(encoding="utf-8"))
+    signing = re.search(r"\bsigns += toset\(setintersection\(keys\(var\.environments\), (\[.*?\])", _ACCOUNTS)
+    assert signing
+    assert not {*json.loads(signing[1])} & {*sizes["workflows"]}
 
 
 def test_a_release_is_checked_against_its_tag_before_a_build() -> None:

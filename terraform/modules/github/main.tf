@@ -24,7 +24,7 @@ locals {
   connects        = toset(setintersection(keys(var.environments), ["training"]))
   keeps_artifacts = toset(setintersection(keys(var.environments), ["training"]))
   pushes_images   = toset(setintersection(keys(var.environments), ["training", "release"]))
-  signs           = toset(setintersection(keys(var.environments), ["training"]))
+  signs           = toset(setintersection(keys(var.environments), ["training", "release"]))
   reads_state     = toset(setintersection(keys(var.environments), ["plan"]))
   reads_password  = toset(setintersection(keys(var.environments), ["plan", "apply"]))
 }

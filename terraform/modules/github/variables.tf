@@ -64,6 +64,6 @@ variable "password_secret" {
 }
 
 variable "signing_key" {
-  description = "Id of the key with which trainings sign."
+  description = "Id of the key with which trainings and releases sign."
   type        = string
 }

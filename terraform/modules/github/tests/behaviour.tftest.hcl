@@ -96,14 +96,14 @@ run "its_example_can_be_planned" {
   }
 }
 
-run "only_trainings_sign" {
+run "what_publishes_signs_and_nothing_else" {
   command = plan
   assert {
-    condition     = keys(google_kms_crypto_key_iam_member.signs) == ["training"]
-    error_message = "others may sign, or trainings may not"
+    condition     = keys(google_kms_crypto_key_iam_member.signs) == ["release", "training"]
+    error_message = "others may sign, or whoever publishes may not"
   }
   assert {
-    condition     = [for one in google_kms_crypto_key_iam_member.reads_key : one.role] == ["roles/cloudkms.viewer"]
+    condition     = toset([for one in google_kms_crypto_key_iam_member.reads_key : one.role]) == toset(["roles/cloudkms.viewer"]) && length(google_kms_crypto_key_iam_member.reads_key) == 2
     error_message = "cosign cannot ask for the version's algorithm"
   }
 }
