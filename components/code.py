@@ -43,6 +43,6 @@ def require_code(expected: str, root: Path = ROOT) -> None:
     if found != expected:
         raise CodeError(
             f"the pipeline was made from code {expected}, and the image of this step has code {found}; build and push "
-            "the image from the same tree (make platform-images PARTS=components, make publish PART=components), or "
-            "submit from the tree of the image"
+            "the image from the same tree (make platform-images PARTS=components, make publish ENV=staging "
+            "PART=components), or submit from the tree of the image"
         )

@@ -24,13 +24,15 @@ _NO_STATE: Final = (None, "", "RUNTIME_STATE_UNSPECIFIED")
 #: How long a step may wait until it is said what a person can do.
 STUCK_SECONDS: Final = 300.0
 
+_PULLED: Final = (
+    "publish the image (make publish ENV=staging PART=components) where the cluster can pull it, or name another: "
+    "IMAGE="
+)
 #: What a person can do about a pod that waits, by the first word of the reason.
 _ADVICE: Final = {
     "Unschedulable": "no node takes the pod; add a node, or ask for less: resources.{step}.requests in the spec",
-    "ErrImagePull": "publish the image (make publish PART=components) where the cluster can pull it, or name another: "
-    "IMAGE=",
-    "ImagePullBackOff": "publish the image (make publish PART=components) where the cluster can pull it, or name "
-    "another: IMAGE=",
+    "ErrImagePull": _PULLED,
+    "ImagePullBackOff": _PULLED,
     "CreateContainerConfigError": "make the secret in the namespace of the run, with all keys that it names, or submit "
     "without it",
     "": "kubectl describe pod {pod} says more",

@@ -103,7 +103,8 @@ def require_same_server(base: ServerBase, root: Path = ROOT) -> None:
         has = f"the server {base.server}" if base.server else f"no label {SERVER_LABEL}, so no server that is known"
         raise ModelImageError(
             f"{base.name} has {has}, and {wanted} would answer the golden requests; `make platform-images "
-            f'PARTS={SERVER_IMAGE}` builds the image of that one, and `make publish PART="{SERVER_IMAGE}"` publishes it'
+            f"PARTS={SERVER_IMAGE}` builds the image of that one, and `make publish ENV=staging PART={SERVER_IMAGE}` "
+            "publishes it"
         )
 
 
@@ -164,7 +165,8 @@ def publish_model_image(
     require_same_server(server, root)
     if base_signer and not is_signed(ImageName.parse(server.name), base_signer):
         raise ModelImageError(
-            f'{server.name} is not signed by the key that is wanted; `make publish PART="server"` signs it'
+            f"{server.name} is not signed by the key that is wanted; `make publish ENV=staging PART={SERVER_IMAGE}` "
+            "signs it with the key of that environment"
         )
     say(check_answers(package.path, server_python(root), root))
     repository = open_repository(target)

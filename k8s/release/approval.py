@@ -44,7 +44,7 @@ class Approval:
         if not image.digest:
             raise PromotionError(
                 f"image {image.repository}:{image.tag} has no digest, so it cannot be signed for {target.environment}; "
-                "`make publish`, and release it by its digest"
+                "`make publish` with the ENV where it passed, and release it by its digest"
             )
         key = key_among(signers, target.environment, given)
         usable_key(key)

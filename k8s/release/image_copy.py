@@ -41,7 +41,8 @@ class ImageMove:
         if not image.digest:
             raise PromotionError(
                 f"image {image.repository}:{image.tag} has no digest, so {target.images}, the registry that "
-                f"{target.environment} admits, cannot get the same one; `make publish`, and release it by its digest"
+                f"{target.environment} admits, cannot get the same one; `make publish ENV={source.environment}`, and "
+                "release it by its digest"
             )
         name = image.repository.removeprefix(f"{source.images}/")
         return cls(image, image.model_copy(update={"repository": f"{target.images}/{name}"}), source, target)

@@ -83,8 +83,8 @@ def check_published(release: ClusterRelease, environment: str, read: Callable[[s
     """
     if not release.image.digest and demands_digests(environment, read):
         raise EnvironmentFileError(
-            f"{release.image.repository} is in no registry yet; `make publish SERVICE={release.service} "
-            f"ENV={environment}`"
+            f"{release.image.repository} is in no registry yet; "
+            f"`make publish SERVICE={release.service} ENV={environment}`"
         )
 
 

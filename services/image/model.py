@@ -127,8 +127,8 @@ def base_here(work: ImageWork) -> ServerBase:
     except EngineError as error:
         raise ModelImageError(
             f"the server's image {work.server} is neither in its registry nor in {folder}, and nothing builds it here: "
-            f'{error}. Where there is one, `make platform-images PARTS="{SERVER_IMAGE}" REGISTRY=host/folder` and '
-            f'`make publish PART="{SERVER_IMAGE}"` bring it to a registry; from then on no engine is needed'
+            f"{error}. Where there is one, `make platform-images PARTS={SERVER_IMAGE} REGISTRY=host/folder` and `make "
+            f"publish ENV=staging PART={SERVER_IMAGE}` bring it to a registry; from then on no engine is needed"
         ) from error
     _build_if_missing(engine, work)
     draft = LayoutFolder(folder.with_name(f".{SERVER_IMAGE}"))

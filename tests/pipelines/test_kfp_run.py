@@ -74,7 +74,7 @@ def test_a_pod_that_waits_is_told_with_the_schedulers_words(play: Play) -> None:
     ("words", "advice"),
     [
         (NO_ROOM, "no node takes the pod; add a node, or ask for less: resources.train.requests in the spec"),
-        ("ImagePullBackOff: Back-off pulling image", "publish the image (make publish PART=components)"),
+        ("ImagePullBackOff: Back-off pulling image", "publish the image (make publish ENV=staging PART=components)"),
         ('CreateContainerConfigError: secret "s3" not found', "make the secret in the namespace of the run"),
         ("ContainerCreating", "kubectl describe pod small-training-x7-retry-system-container-impl-"),
     ],

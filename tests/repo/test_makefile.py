@@ -112,6 +112,15 @@ def missing_modules(names: set[str]) -> set[str]:
     return {name for name in names if name not in programs and f"{name}.__main__" not in programs}
 
 
+def test_who_is_told_to_publish_is_told_for_whom() -> None:
+    """Without ENV it would be `local`, for which nobody signs."""
+    commands_of = re.compile(r"make [^`\n]*?\bpublish\b[^`\n]*")
+    told = [(path, found) for path, text in texts() for found in commands_of.findall(text) if path.suffix != ".tf"]
+    loose = [(path, one) for path, one in told if re.search(r"\b(PART|VERSION|SERVICE)=", one) and "ENV=" not in one]
+    assert told
+    assert loose == []
+
+
 def test_every_command_in_a_document_is_in_the_makefile() -> None:
     known = targets(MAKEFILE) | set(re.findall(r"^\.PHONY: (\S+)", MAKEFILE, re.MULTILINE))
     wrong = {}

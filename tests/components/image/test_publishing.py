@@ -256,7 +256,9 @@ def test_a_base_of_another_server_is_refused(there: Registry, package: Package, 
 def test_a_base_that_nobody_trusted_signed_is_refused(there: Registry, package: Package, tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys")
     name, base = f"{there.address}/models/small", server_in(there.address)
-    with pytest.raises(ModelImageError, match=r"is not signed by the key that is wanted; `make publish PART=.server"):
+    with pytest.raises(
+        ModelImageError, match=r"is not signed by the key that is wanted; `make publish ENV=staging PART=server`"
+    ):
         publish_model_image(package.path, base, name, key=keys.private, base_signer=keys.public)
 
 

@@ -79,7 +79,7 @@ def test_the_lock_of_the_steps_is_found_at_its_former_place(checkout: Path) -> N
 
 def test_an_image_with_other_code_than_the_pipeline_is_refused(checkout: Path) -> None:
     require_code(code_digest(checkout), checkout)
-    with pytest.raises(CodeError, match=r"was made from code sha256:0.*make publish PART=components"):
+    with pytest.raises(CodeError, match=r"was made from code sha256:0.*make publish ENV=staging PART=components"):
         require_code("sha256:" + "0" * 64, checkout)
 
 

@@ -38,7 +38,7 @@ def test_nothing_to_build_and_no_engine_are_said(
     said = capsys.readouterr().err
     assert "the server's image registry.local/canario/server:" in said
     assert "no engine that builds images answers here" in said
-    assert 'make publish PART="server"' in said
+    assert "make publish ENV=staging PART=server" in said
     assert main(["--component", "server", "--out", str(tmp_path / "out")]) == 1
     assert "no engine that builds images answers here" in capsys.readouterr().err
     assert main(["--spec", str(tmp_path / "absent.yaml")]) == 1
