@@ -42,13 +42,18 @@ ARRIVED_SECONDS: Final = 2
 ARRIVED_SLOTS: Final = 32
 #: Counter: rows answered with a score; divided by the requests it is the mean batch size.
 ROWS: Final = "canario_rows_total"
-#: Counter by `bin` (index into `components.spec.contract.SCORE_EDGES`): requests by the bins of their scores. Each row
-#: counts 1 / (rows of its request), because rows of one request are seldom independent and the judge weighs
-#: independent answers.
+#: Counter by `bin` (see `components.package.bins`: for two words an index into `SCORE_EDGES`): requests by the bins of
+#: their answers. Each row counts 1 / (rows of its request), because rows of one request are seldom independent and the
+#: judge weighs independent answers.
 SCORES: Final = "canario_scores_total"
+#: Gauge by `bin`: its upper edge, where answers are numbers.
+SCORE_EDGE: Final = "canario_score_edge"
 #: Counter by `bin` (of the answered score) and `label` (`positive`, `negative`): requests whose labels came back.
-#: Each row counts as in `SCORES`.
+#: Of other tasks `label` is `loss`, and `bin` an index into `LABEL_LOSSES`: requests by the loss that the contract
+#: names; a loss between two of them counts in part for each. Each row counts as in `SCORES`.
 LABELS: Final = "canario_labels_total"
+#: Counter, where answers are numbers: labelled rows that were so far off that their loss was cut to 1.
+LABELS_CAPPED: Final = "canario_labels_capped_total"
 #: Gauge by `slot` and `loss` (index into `LABEL_LOSSES`): requests whose labels came back, by the slot in which they
 #: were answered and by their Brier loss, as `components.spec.contract.BRIER_LOSSES` has it for score bin and label.
 #: Each row counts as in `SCORES`. A loss between two of `LABEL_LOSSES` counts in part for each, so the mean is exact.

@@ -91,6 +91,8 @@ class ModelApp:
         self._model, self._decoder, self._counters, self._inputs = model, decoder, counters, inputs
         self._exposition, self._recent, self._feedback = exposition, recent, feedback
         self._log, self._faults, self._mirror = log, faults, mirror
+        # Of two words the bins are all that a label's loss needs.
+        self._keeps_scores = package.contract.task != "binary"
         self._max_body_bytes = package.contract.limits.max_body_bytes
         self._shadow_candidate, self._shadow_first = shadow_candidate, shadow_first
         self._called_at = -math.inf
@@ -225,7 +227,7 @@ class ModelApp:
             return 200, answer, _JSON
         self._called_at = self._clock()
         bins = self._model.bins(scores)
-        self._recent.remember(identifier, bins)
+        self._recent.remember(identifier, scores if self._keeps_scores else bins)
         self._counters.scores(bins)
         self._counters.request(self._clock() - arrived, error=False)
         if self._mirror is not None:

@@ -62,6 +62,7 @@ class LiveInputsPage:
         """Each of `memories` holds `INPUT_BYTES`."""
         self._memories = [memory[:INPUT_BYTES].cast("d") for memory in memories]
         self._expected = None if package.population is None else ExpectedShift(package.population)
+        self._bins = package.contract.counted.names
         self._labels = f'service="{escaped(service)}",version="{version}"'
 
     def text(self) -> str:
@@ -84,6 +85,7 @@ class LiveInputsPage:
             (telemetry.EXPECTED_SHIFT_ERROR, "Its standard error for want of rows.", live.unexplained),
             (telemetry.EXPECTED_SHIFT_SAMPLED, "Its standard error for want of inputs.", live.sampled),
         ):
-            by_bin = {f'{self._labels},bin="{place}"': number for place, number in enumerate(numbers)}
+            named = zip(self._bins, numbers, strict=True)
+            by_bin = {f'{self._labels},bin="{name}"': number for name, number in named}
             lines += family(name, "gauge", text, by_bin)
         return lines

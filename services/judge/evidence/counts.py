@@ -148,11 +148,12 @@ class HoldoutShift:
     """The difference between the canary's and the champion's scores on the same rows of the hold-out.
 
     For each bin, `shift` is the share of scores at or below its edge, canary minus champion, and
-    `shift_error` is the standard error of that difference.
+    `shift_error` is the standard error of that difference. `edges` are those of both versions.
     """
 
     shift: tuple[float, ...]
     shift_error: tuple[float, ...]
+    edges: tuple[float, ...] = SCORE_EDGES
 
 
 @dataclass(frozen=True)

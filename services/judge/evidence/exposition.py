@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
-from components.spec.contract import BRIER_LOSSES
+from components.spec.contract import BRIER_LOSSES, SCORE_EDGES
 from services import telemetry
 from services.judge.evidence.counts import (
     BINS,
@@ -28,6 +28,8 @@ from services.judge.evidence.slots import Row, SlotNumber, Slotted, slotted
 
 _TOTALS = {telemetry.REQUESTS: REQUESTS_AT, telemetry.ERRORS: ERRORS_AT, telemetry.SLOW: SLOW_AT}
 _LABELS = ("negative", "positive")
+#: The label of a loss that a server tells itself, since its task has no score and word to tell it by.
+_LOSS = "loss"
 #: The metrics by bin of what the hold-out lets expect.
 EXPECTED = (telemetry.EXPECTED_SHIFT, telemetry.EXPECTED_SHIFT_ERROR, telemetry.EXPECTED_SHIFT_SAMPLED)
 
@@ -101,10 +103,11 @@ def _counts(samples: list[MetricSample]) -> Counts:
         for numbers, column in ((row, _column(sample)), (labels, _label(sample))):
             if column is not None:
                 numbers[column] = sample.value + (0.0 if np.isnan(numbers[column]) else numbers[column])
-    for part in (row[SCORES_AT], labels):
+    for part in (row[SCORES_AT], row[LOSSES_AT], labels):
         if not np.isnan(part).all():
             part[:] = np.nan_to_num(part)
-    row[LOSSES_AT] = labels @ PARTS
+    if np.isnan(row[LOSSES_AT]).all():
+        row[LOSSES_AT] = labels @ PARTS
     row[TIMED_AT] = row[REQUESTS_AT]
     return Counts.from_vector(row)
 
@@ -115,6 +118,9 @@ def _column(sample: MetricSample) -> int | None:
     if sample.name == telemetry.SCORES:
         score_bin = _bin(sample)
         return None if score_bin is None else SCORES_AT.start + score_bin
+    if sample.name == telemetry.LABELS and sample.labels.get("label") == _LOSS:
+        loss = _bin(sample)
+        return LOSSES_AT.start + loss if loss is not None and loss < LOSSES else None
     return _TOTALS.get(sample.name)
 
 
@@ -165,7 +171,8 @@ def _holdout(samples: list[MetricSample], champion: str | None) -> HoldoutShift 
     if not champion:
         return None
     shift, error = _by_bin(samples, telemetry.HOLDOUT_SHIFT), _by_bin(samples, telemetry.HOLDOUT_SHIFT_ERROR)
-    return HoldoutShift(shift, error) if shift and error else None
+    edges = _by_bin(samples, telemetry.SCORE_EDGE) or SCORE_EDGES
+    return HoldoutShift(shift, error, edges) if shift and error else None
 
 
 def _expectation(samples: list[MetricSample]) -> LiveExpectation | None:
