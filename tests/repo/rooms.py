@@ -26,7 +26,7 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
         "__main__",
     ),
     "k8s": (
-        "errors", "report", "cluster", "rendering", "alerts", "release", "deploy", "platform", "training",
+        "errors", "report", "cluster", "rendering", "alerts", "release", "deploy", "platform", "backup", "training",
         "lineage", "audit", "replay", "twin",
     ),
     "k8s.twin": (
