@@ -17,7 +17,7 @@ from components.digest import Digest, file_digest
 from components.registry.contents import UnreadableRegistryError, read_contents, told
 from components.spec.contract import ClosedModel
 from k8s.backup.stores import Stores
-from k8s.cluster.kubectl import get_json
+from k8s.cluster.kubectl import get_json, is_there
 from k8s.cluster.tunnel import ClusterService, reached
 from k8s.errors import ClusterError, EnvironmentFileError
 from k8s.rendering.yaml_file import read_file
@@ -52,6 +52,10 @@ class Place:
     def mlflow(self) -> ClusterService:
         """MLflow's service."""
         return ClusterService("MLFLOW", self.namespace, "mlflow", 80)
+
+    def has_mlflow(self) -> bool:
+        """Whether MLflow is there at all."""
+        return is_there("-n", self.namespace, "get", "deployment", "mlflow")
 
     @property
     def stores(self) -> Stores:
