@@ -14,9 +14,10 @@ import yaml
 
 from components.errors import GitError
 from components.git.command import git
+from k8s.cluster.helm import CHART
 from k8s.platform.chart import rendered as environment_objects
 from k8s.upgrade.objects import compare
-from tests.helm.charts import CHART, SCENARIOS, Refused, helm, values_file
+from tests.helm.charts import SCENARIOS, Refused, helm, values_file
 from tests.helm.immutable_fields import immovable
 from tests.made_before.versions import COMMIT
 from tests.repo.tree import ROOT
