@@ -13,7 +13,7 @@ import yaml
 from k8s.alerts.prerequisites import check_operator, check_secret
 from k8s.cluster.gateway import read_gateway
 from k8s.cluster.helm import CHART as SERVICE_CHART
-from k8s.cluster.kubectl import apply_dry, get_json, is_there
+from k8s.cluster.kubectl import apply_dry, get_json, is_there, kubectl
 from k8s.cluster.program import run
 from k8s.errors import ClusterError
 from k8s.platform.address import check_followed, check_reverted
@@ -182,17 +182,31 @@ def _gateway_faults(wanted: Installation, asked: UpgradeRequest, running: dict[s
 
 
 def _admission_faults(wanted: Installation) -> Iterator[str]:
-    """A registry that `make platform ADMIT=` let in must not be shut out by an upgrade that does not name it."""
-    if wanted.admitted or wanted.is_followed:
+    """A registry that was let in must not be shut out unsaid, and what runs must be let in when it starts again."""
+    if wanted.is_followed:
         return
     there = get_json("get", "namespace", "models", "--ignore-not-found").get("metadata", {}).get("annotations", {})
     folder = configs(wanted.environment, wanted.root)
-    objects = yaml.safe_load_all(run(["kubectl", "kustomize", str(folder)]))
+    objects = yaml.safe_load_all(kubectl("kustomize", str(folder)))
     ours: dict[str, str] = next((one["metadata"]["annotations"] for one in objects if _is_models(one)), {})
     now, then = there.get(REGISTRY), ours.get(REGISTRY)
-    if now and now != then:
+    if now and now != then and not wanted.admitted:
         place = f"k8s/envs/{wanted.environment}"
         yield f"models lets in images of {now}, and {place} says {then}; say ADMIT={now}, or ADMIT={then}"
+        return
+    admitted = wanted.admitted or then
+    if foreign := sorted(image for image in _running("models") if not image.startswith(f"{admitted}/")):
+        yield (
+            f"models: pods run {', '.join(foreign)}, and only images of {admitted} would be let in, so that none "
+            "of them would start again; release them from there first, or admit their registry"
+        )
+
+
+def _running(namespace: str) -> set[str]:
+    """The images of the pods of a namespace that have not ended."""
+    pods = get_json("-n", namespace, "get", "pods", "--field-selector=status.phase!=Succeeded,status.phase!=Failed")
+    specs = [one["spec"] for one in pods["items"]]
+    return {one["image"] for spec in specs for one in (*spec.get("initContainers", ()), *spec["containers"])}
 
 
 def _is_models(one: dict[str, Any]) -> bool:

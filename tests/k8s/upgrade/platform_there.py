@@ -101,11 +101,12 @@ class PlatformThere:
         self.answer("releases", json.dumps(listed))
         self.answer("states", "".join(f"1 {one['namespace']}/{one['name']} {one['status']}\n" for one in listed))
 
-    def serve(self, phase: str = "Succeeded") -> None:
+    def serve(self, phase: str = "Succeeded", image: str = "registry.local/canario/churn:1") -> None:
         """Keeps a champion of churn's."""
         labels = {"app": "churn-primary", "app.kubernetes.io/instance": "churn"}
         metadata = {"uid": "1", "namespace": "models", "labels": labels}
-        self.objects("pods", {"metadata": metadata, "status": {"containerStatuses": [{"restartCount": 0}]}})
+        status = {"containerStatuses": [{"restartCount": 0}]}
+        self.objects("pods", {"metadata": metadata, "spec": {"containers": [{"image": image}]}, "status": status})
         self.objects("canaries", {"metadata": {"name": "churn", "namespace": "models"}, "status": {"phase": phase}})
 
     def told(self) -> list[str]:

@@ -128,6 +128,19 @@ def test_a_registry_that_was_let_in_is_not_shut_out(
     assert ran(root, "--plan", "--admit", "registry.example.com/team") == 0
 
 
+def test_what_runs_must_be_let_in_when_it_starts_again(
+    there: PlatformThere, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pod that a node loses would otherwise not come back."""
+    there.serve()
+    assert ran(root, "--plan", "--admit", "registry.example.com/team") == 1
+    said = capsys.readouterr().err
+    assert "models: pods run registry.local/canario/churn:1, and only images of registry.example.com/team would" in said
+    there.serve(image="registry.example.com/team/churn:1")
+    assert ran(root, "--plan", "--admit", "registry.example.com/team") == 0
+    assert ran(root, "--plan") == 1
+
+
 def test_a_database_outside_needs_a_backup_that_is_named(
     there: PlatformThere, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
