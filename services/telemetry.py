@@ -52,6 +52,8 @@ SCORE_EDGE: Final = "canario_score_edge"
 #: Of other tasks `label` is `loss`, and `bin` an index into `LABEL_LOSSES`: requests by the loss that the contract
 #: names; a loss between two of them counts in part for each. Each row counts as in `SCORES`.
 LABELS: Final = "canario_labels_total"
+#: Gauge, always 1, by `loss`: the loss of answers that are no probability of one of two words, in words.
+LABEL_LOSS: Final = "canario_label_loss_info"
 #: Counter, where answers are numbers: labelled rows that were so far off that their loss was cut to 1.
 LABELS_CAPPED: Final = "canario_labels_capped_total"
 #: Gauge by `slot` and `loss` (index into `LABEL_LOSSES`): requests whose labels came back, by the slot in which they

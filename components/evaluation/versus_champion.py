@@ -14,15 +14,13 @@ from typing import Final
 from scipy.stats import norm, t
 
 from components.evaluation.result import Comparison, Evaluation, GateResult, Interval
-from components.spec.tasks import COSTS
+from components.spec.tasks import COSTS, IN_UNITS
 
 GATE: Final = "versus_champion"
 #: The share below the interval, and the same above it.
 LEVEL: Final = 0.025
 #: How often an equal model should pass where rows are planned.
 POWER: Final = 0.9
-#: Errors in the target's unit, whose loss is told in parts of the champion's error.
-_IN_UNITS: Final = ("mean_absolute_error", "root_mean_squared_error")
 #: No table has more rows; a limit of 0 takes infinitely many.
 MOST_ROWS: Final = 1e12
 
@@ -36,7 +34,7 @@ def compared_with_champion(evaluation: Evaluation, known: Comparison, metric: st
     if not all(map(math.isfinite, (difference.value, difference.low, difference.high))):
         detail = f"{metric} cannot be compared with the champion's: its difference is not a number"
         return GateResult(gate=GATE, value=None, limit=limit, passed=False, detail=detail)
-    whole, unit = (known.metrics[metric].value, " in parts of its own") if metric in _IN_UNITS else (1.0, "")
+    whole, unit = (known.metrics[metric].value, " in parts of its own") if metric in IN_UNITS else (1.0, "")
     loss = _widened(_loss(difference, metric, whole), _fewest(evaluation))
     passed = loss.high <= max_loss
     measured = (

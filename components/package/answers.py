@@ -193,11 +193,21 @@ class AbsoluteError(ClosedModel):
     name: Literal["absolute error"] = "absolute error"
     scale: float = Field(gt=0, description="The distance, in the target's unit, that counts as 1.")
 
+    @property
+    def words(self) -> str:
+        """The loss as a person reads it."""
+        return f"absolute error / {self.scale:.6g}"
+
 
 class ClassBrier(ClosedModel):
     """The loss of probabilities of classes: half the sum of their squared distances from 0 and 1, from 0 to 1."""
 
     name: Literal["Brier score over classes"] = "Brier score over classes"
+
+    @property
+    def words(self) -> str:
+        """The loss as a person reads it."""
+        return "Brier loss over classes"
 
 
 class Coverage(ClosedModel):

@@ -67,6 +67,9 @@ RULES: Final[Mapping[Task, TaskRules]] = {
 #: All costs: one name means the same in every task.
 COSTS: Final = frozenset[str]().union(*(rules.costs for rules in RULES.values()))
 
+#: Metrics in the target's own unit.
+IN_UNITS: Final = ("mean_absolute_error", "root_mean_squared_error")
+
 
 def measured(metric: str) -> str:
     """The metric that a search's name is about: `neg_brier_score` maximises minus `brier_score`."""

@@ -24,7 +24,7 @@ from components.spec.views import table_bounds
 from components.table.cells import name_rows
 from components.table.examples import Examples
 from components.table.holdout import content_keys
-from components.validation.leakage import single_feature_auc
+from components.validation.leakage import single_feature_leak
 from components.validation.shift import Shift, shift_of
 
 #: A larger share of copies, among rows that need not be alike, shows that the table was joined or appended twice.
@@ -55,7 +55,9 @@ def check_examples(examples: Examples, spec: Spec, reference: Examples | None = 
         DataError: a check failed; one line per violation names the column, the limit and the first rows.
     """
     copies = _copies(examples)
-    alone = {name: single_feature_auc(cells, examples.labels) for name, cells in examples.columns.items()}
+    alone = {
+        name: single_feature_leak(cells, examples.labels, spec.data.task) for name, cells in examples.columns.items()
+    }
     shifts = _shifts(examples, reference, spec) if reference else {}
     violations = [
         *_cell_violations(examples, spec),

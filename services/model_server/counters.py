@@ -191,6 +191,7 @@ class Exposition(Collector):
         yield self._arrived()
         yield from self._families(totals)
         yield from self._gauges()
+        yield from self._loss()
         yield from self._of_numbers(totals)
 
     def _counter(self, name: str, help_text: str, value: float) -> Metric:
@@ -243,6 +244,13 @@ class Exposition(Collector):
         for place, cell in enumerate(self._layout.cells, self._layout.labels):
             labels.add_metric((*self._labels, *cell), totals[place])
         yield from (refused, feedback, scores, labels)
+
+    def _loss(self) -> Iterator[Metric]:
+        loss = self._package.contract.loss
+        if loss is not None:
+            info = GaugeMetricFamily(telemetry.LABEL_LOSS, "The loss.", labels=(*telemetry.VERSION_LABELS, "loss"))
+            info.add_metric((*self._labels, loss.words), 1)
+            yield info
 
     def _of_numbers(self, totals: list[float]) -> Iterator[Metric]:
         """What a judge and people have to know where answers are numbers: the bins' edges, and capped losses."""

@@ -144,16 +144,28 @@ class Stratum:
 
 
 @dataclass(frozen=True)
+class AnswerKind:
+    """What is told of answers that are no probability: the upper edges of their bins, and the name of their loss."""
+
+    edges: tuple[float, ...] = SCORE_EDGES
+    loss: str = "Brier loss"
+
+
+#: Probabilities of one of two words.
+WORDS = AnswerKind()
+
+
+@dataclass(frozen=True)
 class HoldoutShift:
     """The difference between the canary's and the champion's scores on the same rows of the hold-out.
 
     For each bin, `shift` is the share of scores at or below its edge, canary minus champion, and
-    `shift_error` is the standard error of that difference. `edges` are those of both versions.
+    `shift_error` is the standard error of that difference. `answers` says what both versions answer.
     """
 
     shift: tuple[float, ...]
     shift_error: tuple[float, ...]
-    edges: tuple[float, ...] = SCORE_EDGES
+    answers: AnswerKind = WORDS
 
 
 @dataclass(frozen=True)
@@ -194,7 +206,7 @@ class Evidence:
     the champion's and the canary's (0 where it is not known). `remarks` are sentences about what is judged in
     another way than usual, or not yet. `gateway` says whether the gateway tells what it answered itself. `expectation`
     is what the hold-out lets expect of the canary's inputs, where its package tells how the difference of scores
-    depends on them.
+    depends on them. `answers` says what both versions answer.
     """
 
     strata: tuple[Stratum, ...] = ()
@@ -207,6 +219,7 @@ class Evidence:
     remarks: tuple[str, ...] = ()
     gateway: GatewayTold = ""
     expectation: LiveExpectation | None = None
+    answers: AnswerKind = WORDS
 
     def __add__(self, other: Evidence) -> Evidence:
         """The evidence of two groups of replicas, or of two spans of time, in one rollout."""

@@ -20,6 +20,8 @@ from services.judge.evidence.counts import (
     SLOW_AT,
     SLOWER_AT,
     TIMED_AT,
+    WORDS,
+    AnswerKind,
     Counts,
     HoldoutShift,
     LiveExpectation,
@@ -49,6 +51,7 @@ class Reading:
     holdout: HoldoutShift | None = None
     slotted: Slotted | None = None
     expectation: LiveExpectation | None = None
+    answers: AnswerKind = WORDS
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def read_replica(samples: Iterable[MetricSample], service: str, at: float) -> Re
     version = next((sample.labels["version"] for sample in mine if "version" in sample.labels), "")
     return Reading(
         _counts(mine), version, info.get("package", ""), info.get("champion", ""), _holdout(mine, info.get("champion")),
-        _slotted(mine, at), _expectation(mine),
+        _slotted(mine, at), _expectation(mine), _answers(mine),
     )  # fmt: skip
 
 
@@ -171,8 +174,14 @@ def _holdout(samples: list[MetricSample], champion: str | None) -> HoldoutShift 
     if not champion:
         return None
     shift, error = _by_bin(samples, telemetry.HOLDOUT_SHIFT), _by_bin(samples, telemetry.HOLDOUT_SHIFT_ERROR)
-    edges = _by_bin(samples, telemetry.SCORE_EDGE) or SCORE_EDGES
-    return HoldoutShift(shift, error, edges) if shift and error else None
+    return HoldoutShift(shift, error, _answers(samples)) if shift and error else None
+
+
+def _answers(samples: list[MetricSample]) -> AnswerKind:
+    """What the answers are: a page that does not tell has the probability of one of two words."""
+    edges = _by_bin(samples, telemetry.SCORE_EDGE)
+    loss = next((sample.labels.get("loss", "") for sample in samples if sample.name == telemetry.LABEL_LOSS), "")
+    return AnswerKind(edges or SCORE_EDGES, loss or WORDS.loss)
 
 
 def _expectation(samples: list[MetricSample]) -> LiveExpectation | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from components.spec.contract import SCORE_EDGES
 from services.judge.evidence.arrivals import arrivals
-from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, Evidence, HoldoutShift, Outlier
+from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, WORDS, Evidence, HoldoutShift, Outlier
 from services.judge.evidence.expectation import expectation_of
+from services.judge.evidence.exposition import Reading
 from services.judge.evidence.gateway import gateway_counts, told, without_absent
 from services.judge.evidence.labels import LabelledAnswers, labelled_answers
 from services.judge.evidence.outliers import unlike, without
@@ -37,6 +37,7 @@ def evidence_at(series: Series, now: float, stale_seconds: float, timing: Timing
         problems=(*problems, *doubt), replicas=(len(champions), len(canaries)),
         gateway=told(series, now, stale_seconds),
         expectation=None if holdout is None or _same_package(canaries, champions) else expectation_of(canaries),
+        answers=_newest(canaries).answers if canaries else WORDS,
     )  # fmt: skip
     return found if began is None else _counted(found, series, began, named, now, stale_seconds, timing)
 
@@ -112,9 +113,14 @@ def _too_many_labels(side: str, replicas: Iterable[Replica]) -> list[str]:
     ]
 
 
+def _newest(replicas: Sequence[Replica]) -> Reading:
+    """The last reading of any of them."""
+    return max(replicas, key=lambda replica: replica.times[-1]).readings[-1]
+
+
 def _same_package(canaries: Sequence[Replica], champions: Sequence[Replica]) -> bool:
     """Whether the canary is the champion's own package under other settings: its scores must not move."""
-    canary = max(canaries, key=lambda replica: replica.times[-1]).readings[-1]
+    canary = _newest(canaries)
     return bool(canary.package) and canary.package in {replica.readings[-1].package for replica in champions}
 
 
@@ -122,12 +128,13 @@ def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple
     """The canary's shift on the hold-out, and the problems that forbid its use."""
     if not canaries or not champions:
         return None, []
-    canary = max(canaries, key=lambda replica: replica.times[-1]).readings[-1]
+    canary = _newest(canaries)
     live = {replica.readings[-1].package for replica in champions}
     if len(live) > 1:
         return None, [f"the champion's replicas serve different packages: {', '.join(sorted(live))}"]
     if _same_package(canaries, champions):
-        return HoldoutShift((0.0,) * len(SCORE_EDGES), (0.0,) * len(SCORE_EDGES)), []
+        nothing = (0.0,) * len(canary.answers.edges)
+        return HoldoutShift(nothing, nothing, canary.answers), []
     if canary.champion and canary.champion not in live:
         return None, [
             f"the canary was compared on the hold-out with {canary.champion}, but the champion that is live is"

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.judge.evidence.counts import Evidence, HoldoutShift, LiveExpectation
+from services.judge.evidence.counts import AnswerKind, Evidence, HoldoutShift, LiveExpectation
 from services.judge.statistics.signal_result import CallersMoved, SignalResult
 from services.judge.statistics.wording import percent
 
@@ -87,7 +87,7 @@ def reference(evidence: Evidence, margin: float | None) -> Reference:
         return Reference(usual, known, usual, f"{other}, which has too few rows to be weighted like them; {kept}")
     if 2 * np.hypot(known.unexplained, known.sampled).max() > margin:
         return Reference(usual, known, usual, f"{other}, and too few of their inputs are known yet; {kept}")
-    return Reference(_rounded(known, _STEP * margin), known, usual, other)
+    return Reference(_rounded(known, _STEP * margin, usual.answers), known, usual, other)
 
 
 def _have_moved(usual: HoldoutShift, known: LiveExpectation, margin: float) -> bool:
@@ -96,10 +96,10 @@ def _have_moved(usual: HoldoutShift, known: LiveExpectation, margin: float) -> b
     return bool((apart > np.maximum(_NOTABLE * margin, _SURE * np.array(known.sampled))).any())
 
 
-def _rounded(known: LiveExpectation, step: float) -> HoldoutShift:
+def _rounded(known: LiveExpectation, step: float, answers: AnswerKind) -> HoldoutShift:
     errors = np.hypot(known.unexplained, known.sampled)
     shift, error = step * np.round(np.array(known.shift) / step), step * np.ceil(errors / step)
-    return HoldoutShift(tuple(shift.tolist()), tuple(error.tolist()))
+    return HoldoutShift(tuple(shift.tolist()), tuple(error.tolist()), answers)
 
 
 def _distance(known: LiveExpectation) -> float:

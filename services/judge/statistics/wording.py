@@ -60,9 +60,9 @@ def _seen(finding: SignalResult) -> str:
     n_c, n_b = number(finding.canary_observations), number(finding.champion_observations)
     canary, champion = amount(finding, finding.canary), amount(finding, finding.champion)
     if finding.name == "label_loss":
+        loss = finding.loss or "Brier loss"
         return (
-            f"the canary's Brier loss over {n_c} labelled answers is {canary} against {champion}"
-            f" over the champion's {n_b}"
+            f"the canary's {loss} over {n_c} labelled answers is {canary} against {champion} over the champion's {n_b}"
         )
     if finding.name == "score_shift":
         return (
