@@ -46,10 +46,12 @@ new: export NAME ?=
 new: export DATA ?=
 new: export TARGET ?=
 new: export POSITIVE ?=
+new: export TASK ?=
 new: export TRAFFIC ?=
 new: export LABEL_DELAY ?=
-new: setup  ## write a first spec for a table  ## NAME=loans DATA=table.csv TARGET=Default [POSITIVE=Yes] [TRAFFIC=low] [LABEL_DELAY=5m]
+new: setup  ## write a first spec for a table  ## NAME=loans DATA=table.csv TARGET=Default [POSITIVE=Yes] [TASK=regression] [TRAFFIC=low] [LABEL_DELAY=5m]
 	@$(PY) -m components.profile --name "$$NAME" --data "$$DATA" --target "$$TARGET" $${POSITIVE:+--positive "$$POSITIVE"} \
+	  $${TASK:+--task "$$TASK"} \
 	  $${TRAFFIC:+--traffic "$$TRAFFIC"} $${LABEL_DELAY:+--label-delay "$$LABEL_DELAY"}
 
 .PHONY: ui

@@ -17,7 +17,7 @@ from components.evaluation.versus_champion import margin_in_errors
 from components.features.encoding import encode_table, fit_encoding
 from components.profile.roles import sample_rows
 from components.spec.contract import Feature
-from components.spec.tasks import Candidate
+from components.spec.tasks import RULES, Candidate, Task
 from components.table.examples import typed_columns
 
 #: The most rows that the plain model is tried on.
@@ -100,10 +100,10 @@ class BaselineSearch:
     folds: int
 
 
-def search_for(rows: int, width: int) -> BaselineSearch:
+def search_for(rows: int, width: int, task: Task = "binary") -> BaselineSearch:
     """A search that two cores finish within minutes, by the number of encoded cells."""
+    everything = RULES[task].candidates
+    fast = tuple(kind for kind in everything if kind not in ("random_forest", "keras_mlp"))
     if rows * width <= 1_000_000:
-        return BaselineSearch(("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"), 8, 3)
-    if rows * width <= 10_000_000:
-        return BaselineSearch(("logistic_regression", "gradient_boosting"), 4, 3)
-    return BaselineSearch(("logistic_regression", "gradient_boosting"), 2, 2)
+        return BaselineSearch(everything, 8, 3)
+    return BaselineSearch(fast, 4, 3) if rows * width <= 10_000_000 else BaselineSearch(fast, 2, 2)

@@ -2,54 +2,75 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
 from components.errors import DataError
-from components.profile.baseline import measure, search_for
+from components.profile.baseline import Baseline, measure, search_for
 from components.profile.roles import find_roles, sample_rows
-from components.profile.target import find_target
+from components.profile.target import FEWEST_OF_A_CLASS, data_of, find_target
+from components.profile.task_baselines import LossBaseline, measure_classes, measure_numbers
 from components.profile.writing import Draft, LiveTraffic, spec_text
 from components.spec.contract import Feature, Spec
 from components.spec.reading.loading import parse_spec
-from components.spec.values import category_text
-from components.table.cells import category_column
+from components.spec.tasks import Task
 from components.table.examples import Examples, examples_of
 from components.table.holdout import split_examples
+from components.table.target import Labels, labels_of
 from components.validation.checks import check_examples
 
 #: Shares of the rows to hold out, the usual one first; a table with few rows of a class needs more.
 HOLDOUTS = (0.2, 0.3, 0.4)
 #: A version trained on this early share of the table should have enough rows, too.
 EARLY_SHARE = 0.4
-#: With fewer rows of a class nothing can be learned or shown.
-FEWEST_OF_A_CLASS = 20
 #: The most rows that training's checks run on.
 CHECKED_ROWS = 50_000
 
 
-def draft_spec(name: str, uri: str, frame: pd.DataFrame, target: str, positive: str | None, live: LiveTraffic) -> Draft:
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks for: the column to predict, and what they chose of it."""
+
+    target: str
+    positive: str | None = None
+    task: Task | None = None
+
+
+def draft_spec(name: str, uri: str, frame: pd.DataFrame, asked: Asked, live: LiveTraffic) -> Draft:
     """The content of a table's first spec.
 
     Raises:
         DataError: no model can be trained on the table; says why and what to do.
     """
-    found = find_target(frame, target, positive)
-    labels = (category_column(frame[target]) == category_text(found.positive)).astype(np.int8)
+    found = find_target(frame, asked.target, asked.positive, asked.task)
+    data = data_of(found)
+    labels = labels_of(frame, data)
+    if data.task == "binary":
+        _refuse_rare(asked.target, labels)
+    columns = find_roles(frame, asked.target, labels, data.task)
+    features: dict[str, Feature] = {column.name: column.feature for column in columns if column.feature}
+    plain = _MEASURES[data.task](frame, features, labels)
+    search = search_for(len(frame), plain.width, data.task)
+    draft = Draft(name, uri, len(frame), found, columns, HOLDOUTS[0], plain, search, live)
+    return _checked(draft, frame)
+
+
+_MEASURES: dict[Task, Callable[..., Baseline | LossBaseline]] = {
+    "binary": measure,
+    "multiclass": measure_classes,
+    "regression": measure_numbers,
+}
+
+
+def _refuse_rare(target: str, labels: Labels) -> None:
     fewest = min(int(labels.sum()), int(len(labels) - labels.sum()))
     if fewest < FEWEST_OF_A_CLASS:
         raise DataError(
             f"column {target!r}, the target: the rarer word stands in {fewest} rows only; "
             f"at least {FEWEST_OF_A_CLASS} are needed to learn it and to show that it was learned"
         )
-    columns = find_roles(frame, target, labels)
-    features: dict[str, Feature] = {column.name: column.feature for column in columns if column.feature}
-    plain = measure(frame, features, labels)
-    search = search_for(len(frame), plain.width)
-    draft = Draft(name, uri, len(frame), found, columns, HOLDOUTS[0], plain, search, live)
-    return _checked(draft, frame)
 
 
 def _checked(draft: Draft, frame: pd.DataFrame) -> Draft:
