@@ -15,7 +15,7 @@ from typing import cast, get_args
 
 from components.errors import ComponentError, SpecError
 from components.profile.baseline import Baseline
-from components.profile.drafting import Asked, draft_spec
+from components.profile.drafting import ChosenTarget, draft_spec
 from components.profile.placing import place, placed_uri, refuse_taken
 from components.profile.target import ClassColumn, TargetColumn
 from components.profile.writing import Draft, LiveTraffic, spec_text
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         live = live_traffic(options.traffic, options.label_delay)
-        asked = Asked(options.target, options.positive, chosen_task(options.task))
+        asked = ChosenTarget(options.target, options.positive, chosen_task(options.task))
         for line in make_spec(options.name, options.data, asked, options.services, live):
             print(line)
     except ComponentError as error:
@@ -68,7 +68,7 @@ def chosen_task(task: str | None) -> Task | None:
     raise SpecError(f"TASK={task} is no task; allowed are {', '.join(get_args(Task))}")
 
 
-def make_spec(name: str, data: str, asked: Asked, services: Path, live: LiveTraffic) -> list[str]:
+def make_spec(name: str, data: str, asked: ChosenTarget, services: Path, live: LiveTraffic) -> list[str]:
     """Writes the first spec of a table; returns the remarks for a person.
 
     Raises:

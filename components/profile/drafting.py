@@ -30,7 +30,7 @@ CHECKED_ROWS = 50_000
 
 
 @dataclass(frozen=True)
-class Asked:
+class ChosenTarget:
     """What a person asks for: the column to predict, and what they chose of it."""
 
     target: str
@@ -38,7 +38,7 @@ class Asked:
     task: Task | None = None
 
 
-def draft_spec(name: str, uri: str, frame: pd.DataFrame, asked: Asked, live: LiveTraffic) -> Draft:
+def draft_spec(name: str, uri: str, frame: pd.DataFrame, asked: ChosenTarget, live: LiveTraffic) -> Draft:
     """The content of a table's first spec.
 
     Raises:

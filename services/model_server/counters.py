@@ -45,7 +45,7 @@ _LABELS_HELP: Final = "Requests whose labels came back, by score bin and label; 
 
 
 @dataclass(frozen=True)
-class Layout:
+class CounterLayout:
     """What is counted of a contract's answers: names of bins, bins that each row is in, names of the labels' cells."""
 
     bins: tuple[str, ...]
@@ -68,15 +68,15 @@ class Layout:
         return self.plain_bytes + ring_bytes(telemetry.ARRIVED_SLOTS, 1)
 
 
-def layout_of(contract: Contract) -> Layout:
+def layout_of(contract: Contract) -> CounterLayout:
     """What is counted of a contract's answers."""
-    return Layout(contract.counted.names, contract.counted.groups, grader_of(contract).cells)
+    return CounterLayout(contract.counted.names, contract.counted.groups, grader_of(contract).cells)
 
 
 class Counters:
     """This worker's numbers."""
 
-    def __init__(self, memory: memoryview, slow_seconds: float, layout: Layout) -> None:
+    def __init__(self, memory: memoryview, slow_seconds: float, layout: CounterLayout) -> None:
         """`memory` holds the layout's bytes; a request that takes longer than `slow_seconds` is slow."""
         self._values = memory[: layout.plain_bytes].cast("d")
         self._arrivals, self._groups, self._labels = _arrivals(memory, layout), layout.groups, layout.labels
@@ -140,7 +140,7 @@ class Counters:
         self._values[_DROPPED_DISK] += rows
 
 
-def _arrivals(memory: memoryview, layout: Layout) -> Ring:
+def _arrivals(memory: memoryview, layout: CounterLayout) -> Ring:
     return Ring(memory[layout.plain_bytes :], telemetry.ARRIVED_SLOTS, 1)
 
 

@@ -166,7 +166,7 @@ def table_of(text: str) -> pd.DataFrame:
         (nasty().assign(y="1"), "y", "holds one class only: '1' (600 rows)"),
         (nasty(), "gone", "column 'gone', the target, is not in the table; it has 'Kunden-Nr', "),
         (nasty(), "stars", "the target, is missing in "),
-        (nasty().assign(y=np.arange(ROWS) % 3), "y", "holds 3 classes: '0' (200 rows), '1' (200 rows)"),
+        (nasty().assign(y=[f"text {row}" for row in range(ROWS)]), "y", "holds 600 different texts, such as 'text 0'"),
         (nasty().assign(y=np.arange(ROWS) < 19), "y", "the rarer word stands in 19 rows only; at least 20 are needed"),
         (nasty()[["status", "Ausgang?"]], "Ausgang?", "no column is left to learn from ('status': may be a leak"),
         (nasty()[["Ausgang?"]], "Ausgang?", "the target is the only one"),
