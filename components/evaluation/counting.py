@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from components.evaluation.result import Counting
 from components.package.answers import (
-    VALUE_EDGES,
+    ORDERED_EDGES,
     AbsoluteError,
     ClassBins,
     ClassBrier,
@@ -27,7 +27,7 @@ from components.package.answers import (
 )
 from components.package.bins import Bins, ProbabilityBins, QuantileBins, TopBins
 from components.package.model_package import Contract
-from components.spec.contract import Data
+from components.spec.contract import SCORE_EDGES, Data
 from components.spec.values import category_text
 from components.table.target import Labels
 
@@ -37,8 +37,6 @@ LEVEL: Final = 0.9
 _ROWS_A_GROUP, _MOST_GROUPS = 50, 5
 #: The scale of a number's loss: from this part of the hold-out's targets to that one.
 _SCALE: Final = (0.05, 0.95)
-#: Largest probabilities of several classes are at least 1 / classes, and seldom small.
-_TOP: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 Array = NDArray[np.float64]
 
@@ -51,7 +49,7 @@ def counting_of(data: Data, labels: Labels, answers: Outputs, halves: NDArray[np
     if data.task == "binary":
         return None
     if data.task == "multiclass":
-        return Counting(bins=ClassBins(edges=_TOP), loss=ClassBrier())
+        return Counting(bins=ClassBins(edges=SCORE_EDGES[:-1]), loss=ClassBrier())
     numbers = labels.astype(np.float64)
     low, high = np.quantile(numbers, _SCALE)
     scale = float(high - low) or float(numbers.max() - numbers.min())
@@ -93,11 +91,11 @@ def bins_of(data: Data, counting: Counting | None) -> Bins:
 def value_edges(numbers: Array) -> tuple[float, ...]:
     """Edges of bins with about equal numbers of the target's values; where it has few, the widest bins are halved."""
     values = np.unique(numbers)
-    wanted = np.quantile(numbers, np.linspace(0, 1, VALUE_EDGES + 2)[1:-1])
+    wanted = np.quantile(numbers, np.linspace(0, 1, ORDERED_EDGES + 2)[1:-1])
     # Halfway to the next value, so that no answer lies on an edge by the target's own rounding.
     above = np.clip(np.searchsorted(values, wanted, side="right"), 1, len(values) - 1)
     edges = sorted(set(((values[above - 1] + values[above]) / 2).tolist()))
-    while len(edges) < VALUE_EDGES:
+    while len(edges) < ORDERED_EDGES:
         ends = [float(values[0]), *edges, float(values[-1])]
         widest = int(np.argmax(np.diff(ends)))
         edges = sorted({*edges, (ends[widest] + ends[widest + 1]) / 2})

@@ -21,17 +21,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
-from components.spec.contract import ClosedModel
+from components.spec.contract import SCORE_EDGES, ClosedModel
 from components.spec.tasks import FEWEST_CLASSES, MOST_CLASSES, Task
 
 #: The largest difference between two computations of the same answer: of a probability, and of a value in parts of the
 #: target's spread on the hold-out.
 TOLERANCE: Final = 1e-6
 
-#: Upper edges of a value's bins, all but the last, which has no end: as many bins as a probability has.
-VALUE_EDGES: Final = 19
-#: Upper edges of the bins of the largest probability of an answer, all but the last.
-TOP_EDGES: Final = 9
+#: Upper edges of the bins in order, all but the last, which has no end for a value: as many bins in every task.
+ORDERED_EDGES: Final = len(SCORE_EDGES) - 1
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Outputs = NDArray[Any]
@@ -178,13 +176,13 @@ class RisingEdges(ClosedModel):
 class ValueBins(RisingEdges):
     """Bins in which values are counted, by quantiles of the target where a service's first version was trained."""
 
-    edges: Annotated[tuple[float, ...], Field(min_length=VALUE_EDGES, max_length=VALUE_EDGES)]
+    edges: Annotated[tuple[float, ...], Field(min_length=ORDERED_EDGES, max_length=ORDERED_EDGES)]
 
 
 class ClassBins(RisingEdges):
     """Bins in which answers of several classes are counted: by the largest probability, and one for each class."""
 
-    edges: Annotated[tuple[Probability, ...], Field(min_length=TOP_EDGES, max_length=TOP_EDGES)]
+    edges: Annotated[tuple[Probability, ...], Field(min_length=ORDERED_EDGES, max_length=ORDERED_EDGES)]
 
 
 class AbsoluteError(ClosedModel):
