@@ -7,7 +7,7 @@ from pydantic import Field
 from components.digest import Digest
 from components.models.machine import Machine
 from components.models.usage import Usage
-from components.package.answers import AbsoluteError, ClassBins, ClassBrier, PredictionInterval, ValueBins
+from components.package.answers import AnyBins, AnyLoss, PredictionInterval
 from components.package.population import Population
 from components.spec.contract import ClosedModel
 from components.spec.tasks import Task
@@ -28,8 +28,8 @@ class Counting(ClosedModel):
     """
 
     spread: float | None = None
-    bins: ValueBins | ClassBins
-    loss: AbsoluteError | ClassBrier
+    bins: AnyBins
+    loss: AnyLoss
     interval: PredictionInterval | None = None
 
 

@@ -176,13 +176,18 @@ class RisingEdges(ClosedModel):
 class ValueBins(RisingEdges):
     """Bins in which values are counted, by quantiles of the target where a service's first version was trained."""
 
+    kind: Literal["values"] = "values"
     edges: Annotated[tuple[float, ...], Field(min_length=ORDERED_EDGES, max_length=ORDERED_EDGES)]
 
 
 class ClassBins(RisingEdges):
     """Bins in which answers of several classes are counted: by the largest probability, and one for each class."""
 
+    kind: Literal["classes"] = "classes"
     edges: Annotated[tuple[Probability, ...], Field(min_length=ORDERED_EDGES, max_length=ORDERED_EDGES)]
+
+
+AnyBins = Annotated[ValueBins | ClassBins, Field(discriminator="kind")]
 
 
 class AbsoluteError(ClosedModel):
@@ -206,6 +211,9 @@ class ClassBrier(ClosedModel):
     def words(self) -> str:
         """The loss as a person reads it."""
         return "Brier loss over classes"
+
+
+AnyLoss = Annotated[AbsoluteError | ClassBrier, Field(discriminator="name")]
 
 
 class Coverage(ClosedModel):

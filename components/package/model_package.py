@@ -40,6 +40,8 @@ from components.package.answers import (
     AbsoluteError,
     Answer,
     AnyAnswer,
+    AnyBins,
+    AnyLoss,
     AnyTarget,
     ClassAnswer,
     ClassBins,
@@ -92,8 +94,8 @@ class Contract(ClosedModel):
     objectives: Objectives = Objectives()
     threshold: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.5)
     task: Task = Field(default="binary", exclude_if=lambda task: task == "binary")
-    bins: ValueBins | ClassBins | None = Field(default=None, exclude_if=_is_none)
-    loss: AbsoluteError | ClassBrier | None = Field(default=None, exclude_if=_is_none)
+    bins: AnyBins | None = Field(default=None, exclude_if=_is_none)
+    loss: AnyLoss | None = Field(default=None, exclude_if=_is_none)
     interval: PredictionInterval | None = Field(default=None, exclude_if=_is_none)
 
     @model_validator(mode="after")
