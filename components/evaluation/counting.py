@@ -17,18 +17,16 @@ from components.package.answers import (
     AbsoluteError,
     ClassBins,
     ClassBrier,
-    ClassTarget,
     Coverage,
     NumberTarget,
     Outputs,
     PredictionInterval,
-    Target,
     ValueBins,
 )
 from components.package.bins import Bins, ProbabilityBins, QuantileBins, TopBins
 from components.package.model_package import Contract
+from components.spec.compatibility import AnsweredAs
 from components.spec.contract import SCORE_EDGES, Data
-from components.spec.values import category_text
 from components.table.target import Labels
 
 #: The share of rows whose truth an interval should hold.
@@ -69,13 +67,8 @@ def inherited(ours: Counting | None, champion: Contract | None) -> Counting | No
 
 
 def answers_alike(data: Data, champion: Contract) -> bool:
-    """Whether a champion's answers mean the same as those of a new version: the same task, classes or unit."""
-    target = champion.target
-    if champion.task != data.task:
-        return False
-    if isinstance(target, ClassTarget):
-        return target.classes == tuple(map(category_text, data.classes))
-    return isinstance(target, Target) or target.unit == data.unit
+    """Whether a champion's answers can be compared with those of a new version, row by row and class by class."""
+    return champion.answered == AnsweredAs.by(data)
 
 
 def bins_of(data: Data, counting: Counting | None) -> Bins:

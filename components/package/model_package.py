@@ -57,6 +57,7 @@ from components.package.answers import (
 )
 from components.package.bins import Bins, ProbabilityBins, QuantileBins, TopBins
 from components.package.population import PerBin, Population
+from components.spec.compatibility import AnsweredAs
 from components.spec.contract import SCORE_EDGES, ClosedModel, Feature, Limits, Objectives
 from components.spec.tasks import Task
 
@@ -125,6 +126,15 @@ class Contract(ClosedModel):
         if not isinstance(self.target, Target):
             raise TypeError(f"task {self.task} has no positive word")
         return self.target
+
+    @property
+    def answered(self) -> AnsweredAs:
+        """What its callers get."""
+        target = self.target
+        if isinstance(target, NumberTarget):
+            return AnsweredAs(self.task, unit=target.unit)
+        words = target.classes if isinstance(target, ClassTarget) else (target.positive,)
+        return AnsweredAs(self.task, words)
 
     @property
     def tolerance(self) -> float:

@@ -1,4 +1,4 @@
-"""Checks that a model accepts every request that its champion accepts.
+"""Checks that a model accepts every request that its champion accepts, and that its answers mean the same.
 
 Live evidence cannot show this: a refused caller gets a prompt answer without a score to compare.
 """
@@ -6,25 +6,64 @@ Live evidence cannot show this: a refused caller gets a prompt answer without a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from components.errors import GateError
-from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature, Spec
+from components.spec.contract import CategoryFeature, Data, DateFeature, Feature, NumberFeature, Spec
+from components.spec.tasks import Task
 from components.spec.values import category_text, days_since_epoch
 
 
-def refuse_narrower(champion: Mapping[str, Feature], spec: Spec) -> None:
-    """Refuses a spec that accepts less than its champion's features, unless the spec allows that.
+@dataclass(frozen=True)
+class AnsweredAs:
+    """What callers get: `words` are the positive one of two, or all classes; `unit` is a number's."""
+
+    task: Task
+    words: tuple[str, ...] = ()
+    unit: str | None = None
+
+    @staticmethod
+    def by(data: Data) -> AnsweredAs:
+        """What a spec's model answers."""
+        words = data.classes if data.task == "multiclass" else () if data.positive is None else (data.positive,)
+        return AnsweredAs(data.task, tuple(map(category_text, words)), data.unit)
+
+
+def refuse_narrower(champion: Mapping[str, Feature], answered: AnsweredAs, spec: Spec) -> None:
+    """Refuses a spec that accepts less than its champion, or whose answers mean another thing, unless it allows that.
 
     The spec is in the callers' units and bounds, not the table's.
 
     Raises:
-        GateError: lists everything that callers may no longer send.
+        GateError: lists everything that callers may no longer send, and what they get instead of what they got.
     """
-    found = () if spec.gates.breaks_callers else refused(champion, spec.features)
+    if spec.gates.breaks_callers:
+        return
+    way = "mend the spec, or say `breaks_callers: true` in its gates"
+    sentences = (
+        ("callers of the champion would be refused", refused(champion, spec.features)),
+        ("callers of the champion would get other answers", tuple(answered_otherwise(answered, spec.data))),
+    )
+    found = [f"{what}; {way}:\n" + "\n".join(f"- {each}" for each in lines) for what, lines in sentences if lines]
     if found:
-        lines = "\n".join(f"- {sentence}" for sentence in found)
-        way = "mend the spec, or say `breaks_callers: true` in its gates"
-        raise GateError(f"callers of the champion would be refused; {way}:\n{lines}")
+        raise GateError("\n".join(found))
+
+
+def answered_otherwise(champion: AnsweredAs, data: Data) -> Iterator[str]:
+    """A sentence for each thing that a caller of the champion would misread in the answers of a new version."""
+    now = AnsweredAs.by(data)
+    if now.task != champion.task:
+        yield f"the answer is of task {now.task}, and was of task {champion.task}"
+    elif now.task == "binary":
+        if now.words != champion.words:
+            yield f"the probability is that of {now.words[0]!r}, and was that of {champion.words[0]!r}"
+    elif now.unit != champion.unit:
+        yield f"the value is in {now.unit or 'no unit'}, and was in {champion.unit or 'no unit'}"
+    else:
+        yield from (f"{word!r} is a new class" for word in now.words if word not in champion.words)
+        yield from (f"{word!r} is not a class any more" for word in champion.words if word not in now.words)
+        if now.words != champion.words and set(now.words) == set(champion.words):
+            yield "the classes stand in another order, by which versions are compared"
 
 
 def refused(champion: Mapping[str, Feature], candidate: Mapping[str, Feature]) -> tuple[str, ...]:
