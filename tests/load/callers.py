@@ -15,6 +15,7 @@ from components.spec.values import category_text
 from components.table.cells import read_table
 from components.table.examples import examples_of, negative_word
 from components.table.requests import requests_of
+from components.table.wording import reading_of
 
 _LARGEST_BATCH = 20
 
@@ -45,7 +46,7 @@ def load_rows(spec: Spec, table: Path | None) -> Rows:
     Raises:
         DataError: the table does not fit the spec.
     """
-    examples = examples_of(read_table(str(table) if table else spec.data.uri), spec)
+    examples = examples_of(read_table(str(table) if table else spec.data.uri, reading_of(spec)), spec)
     requests = requests_of(examples, spec.features)
     positive, negative = category_text(spec.data.positive), negative_word(examples.frame, spec.data)
     labels = tuple(positive if label else negative for label in examples.labels.tolist())
