@@ -16,7 +16,8 @@ from components.store.content import Kind, Store
 from components.store.packed import unpack_spec
 from components.store.reading import keep_spec
 from components.table.cells import parse_table, read_bytes, table_bytes
-from components.table.examples import answered_rows, negative_word
+from components.table.examples import answered_rows
+from components.table.target import labels_of
 from components.table.wording import reading_of
 
 
@@ -43,13 +44,13 @@ def take_snapshot(uri: str, spec: Spec) -> Snapshot:
     """Reads the table at a path or a file://, s3:// or gs:// URI.
 
     Raises:
-        DataError: the table cannot be read, or its target does not have exactly two values.
+        DataError: the table cannot be read, or its target is not what `data` says.
     """
     source = read_bytes(uri)
     table = parse_table(source, uri, reading_of(spec))
     answered, _ = answered_rows(table.frame, spec.data.target)
     try:
-        negative_word(answered, spec.data)
+        labels_of(answered, spec.data)
     except DataError as error:
         raise DataError(f"{uri}: {error}") from error
     content = table_bytes(table.frame)

@@ -90,5 +90,6 @@ def reading_of(spec: Spec) -> TableReading:
         for name, feature in spec.features.items()
         if isinstance(feature, CategoryFeature)
     }
-    values[spec.data.target] = frozenset({category_text(spec.data.positive)})
+    answers = spec.data.classes if spec.data.positive is None else (spec.data.positive,)
+    values[spec.data.target] = frozenset(map(category_text, answers))
     return TableReading(spec.data.missing_values, values, spec.data.target)
