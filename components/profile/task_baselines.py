@@ -27,6 +27,8 @@ from components.table.examples import typed_columns
 _ROOM: Final = 0.1
 #: And for so much less of what is explained or found.
 _LESS: Final = 0.05
+#: So much more than a guess is nothing.
+_NOTHING: Final = 0.01
 #: Probabilities of a class are kept from 0 by this much in a log loss.
 _FLOOR: Final = 1e-7
 
@@ -42,6 +44,7 @@ class LossBaseline:
         error: standard error of the loss, on half of a hold-out of a fifth of the rows.
         share: what it explains of a number's variance, or finds of the classes, on average.
         width: columns of the encoded table.
+        guess: the share that a guess explains or finds.
         relative: whether a fall below the champion is told in parts of the champion's loss.
     """
 
@@ -50,6 +53,12 @@ class LossBaseline:
     share: float
     width: int
     relative: bool
+    guess: float
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether the columns tell no more of the target than a guess, as far as this model can see."""
+        return self.share - self.guess <= _NOTHING
 
     @property
     def largest_loss_allowed(self) -> float:
@@ -82,7 +91,7 @@ def measure_numbers(frame: pd.DataFrame, features: dict[str, Feature], labels: A
     found = np.zeros(len(answers))
     for train, test in KFold(3, shuffle=True, random_state=0).split(inputs):
         found[test] = Ridge().fit(inputs[train], answers[train]).predict(inputs[test])
-    return _baseline(np.abs(found - answers), float(r2(answers, found)), inputs.shape[1], len(labels), relative=True)
+    return _baseline(np.abs(found - answers), float(r2(answers, found)), inputs.shape[1], len(labels), None)
 
 
 def measure_classes(frame: pd.DataFrame, features: dict[str, Feature], labels: Array) -> LossBaseline:
@@ -96,7 +105,7 @@ def measure_classes(frame: pd.DataFrame, features: dict[str, Feature], labels: A
         found[np.ix_(test, model.classes_.astype(np.intp))] = model.predict_proba(inputs[test])
     losses = -np.log(np.maximum(found[np.arange(len(answers)), answers.astype(np.intp)], _FLOOR))
     share = float(balanced_accuracy(answers, found))
-    return _baseline(losses, share, inputs.shape[1], len(labels), relative=False)
+    return _baseline(losses, share, inputs.shape[1], len(labels), found.shape[1])
 
 
 Measure = Callable[[pd.DataFrame, dict[str, Feature], Array], LossBaseline]
@@ -108,6 +117,9 @@ def _encoded(frame: pd.DataFrame, features: dict[str, Feature], labels: Array) -
     return encode_table(fit_encoding(features, columns), columns), labels[rows]
 
 
-def _baseline(losses: Array, share: float, width: int, rows: int, *, relative: bool) -> LossBaseline:
+def _baseline(losses: Array, share: float, width: int, rows: int, classes: int | None) -> LossBaseline:
+    """The baseline of numbers (`classes` is None), or of so many classes."""
     error = float(losses.std() / math.sqrt(max(rows * ERROR_SHARE, 1.0)))
-    return LossBaseline(float(losses.mean()), error, share, width, relative)
+    return LossBaseline(
+        float(losses.mean()), error, share, width, classes is None, 0.0 if classes is None else 1 / classes
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 import yaml
 
@@ -66,6 +67,7 @@ class Draft:
     baseline: Baseline | LossBaseline
     search: BaselineSearch
     live: LiveTraffic = LiveTraffic(TRAFFIC_SETTINGS["usual"])
+    duplicates: Literal["together", "apart"] = "together"
 
 
 def spec_text(draft: Draft) -> str:
@@ -140,8 +142,12 @@ def _features(columns: list[ColumnProfile]) -> list[str]:
 
 def _feature(feature: Feature) -> str:
     parts = [f"type: {feature.type}", *_bounds(feature)]
-    if feature.missing == "allowed":
+    if feature.optional:
         parts.append("missing: allowed")
+    if isinstance(feature, CategoryFeature):
+        parts += [] if feature.unknown == "refuse" else [f"unknown: {feature.unknown}"]
+    elif feature.outside != "refuse":
+        parts.append(f"outside: {feature.outside}")
     return "{" + ", ".join(parts) + "}"
 
 
@@ -165,6 +171,8 @@ def _split(draft: Draft) -> list[str]:
         if dates
         else []
     )
+    if draft.duplicates == "apart":
+        lines.append("  duplicates: apart  # few different rows, so equal ones are dealt one by one, by their answer")
     return ["split:", f"  holdout: {draft.holdout}", *lines]
 
 
@@ -183,6 +191,8 @@ def _gates(draft: Draft) -> list[str]:
     if isinstance(plain, LossBaseline):
         return _loss_gates(draft, plain)
     weak = "; it hardly beats a guess: are the right columns here?" if plain.roc_auc < 0.6 else ""
+    if plain.tells_nothing:
+        weak = ", which is a guess; the gate is what a guess reaches once in 40 times"
     groups = [c.name for c in draft.columns if isinstance(c.feature, CategoryFeature) and _is_group(c.name)]
     named = ", ".join(scalar(group) for group in groups) or "a_category"
     return [
@@ -199,8 +209,7 @@ def _loss_gates(draft: Draft, plain: LossBaseline) -> list[str]:
     number = isinstance(draft.target, NumberColumn)
     loss, share = ("mean_absolute_error", "r2") if number else ("log_loss", "balanced_accuracy")
     model = "linear" if number else "logistic"
-    guess = 0.1 if number else 1.5 / (len(draft.target.classes) if isinstance(draft.target, ClassColumn) else 1)
-    weak = "; it hardly beats a guess: are the right columns here?" if plain.share < guess else ""
+    weak = "; it hardly beats a guess: are the right columns here?" if plain.tells_nothing else ""
     return [
         "gates:",
         f"  {loss}: {{max: {scalar(plain.largest_loss_allowed)}}}  # a plain {model} regression has {plain.loss:.4g}",
