@@ -123,9 +123,14 @@ CANARY_WEIGHT: Final = "flagger_canary_weight"
 
 #: Traefik's counter by `service` (a backend), `code` and `method`: requests that it passed on, with their status.
 GATEWAY_REQUESTS: Final = "traefik_service_requests_total"
-#: The statuses of failed requests: a backend's own, and those that the gateway answers where a backend did not. It
-#: answers 502 where a connection is refused or cut off, 500 where one that was used before is, 504 where time is up.
-GATEWAY_FAILED: Final = ("500", "502", "503", "504")
+#: Traefik's counter by `service` (all backends of a route together), `router`, `code` and `method`: requests that took
+#: a route, also those that it could pass on to no backend. Only with `metrics.prometheus.addRoutersLabels`.
+GATEWAY_ROUTED: Final = "traefik_router_requests_total"
+#: The status of a failed request that a backend may have answered, or the gateway where a connection that was used
+#: before is closed; and those that it answers where a connection is refused or cut off, where it has nobody to pass a
+#: request on to, and where time is up. No version answers these to what is posted.
+GATEWAY_UNCERTAIN: Final = "500"
+GATEWAY_OWN: Final = ("502", "503", "504")
 
 #: Gauge of the judge by `service`, `namespace` and `verdict`, a word of the judge: 1 for the current one, else 0.
 JUDGE_VERDICT: Final = "canario_judge_verdict"

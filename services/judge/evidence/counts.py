@@ -34,9 +34,9 @@ SLOWER_AT = slice(TIMED_AT + 1, TIMED_AT + 1 + len(SLOWER_TIMES))
 COLUMNS = SLOWER_AT.stop
 
 
-#: Whether the gateway tells which requests it answered itself: "lost" if it did once and does no more, empty where
-#: nobody asked it.
-GatewayTold = Literal["", "told", "silent", "lost"]
+#: Whether the gateway tells which requests it answered itself: "in part" if not those that it could pass on to nobody,
+#: "lost" if one of its replicas did once and does no more, empty where nobody asked it.
+GatewayTold = Literal["", "told", "in part", "silent", "lost"]
 _SINGLE = (REQUESTS_AT, ERRORS_AT, SLOW_AT, TIMED_AT)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from components.spec.contract import SCORE_EDGES
 from services.judge.evidence.arrivals import arrivals
+from services.judge.evidence.beyond import blind_spans
 from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, Evidence, HoldoutShift, Outlier
 from services.judge.evidence.expectation import expectation_of
 from services.judge.evidence.gateway import gateway_counts, told, without_absent
@@ -57,18 +58,20 @@ def _counted(
 
     champions, canaries = (list(named[side].values()) for side in ("champion", "canary"))
     gateway = gateway_counts(series)
+    blind = blind_spans(series, "champion", champions), blind_spans(series, "canary", canaries)
     counted_beside = labelled(champions, canaries)
-    whole = Beside(counted_beside, arrivals(series, began, champions, canaries, now, stale_seconds), gateway)
+    whole = Beside(counted_beside, arrivals(series, began, champions, canaries, now, stale_seconds), gateway, blind)
     outliers = []
     for at, (side, replicas) in enumerate(named.items()):
         for name, present in without_absent(gateway, began, at, replicas):
-            parts = strata(series, began, champions, canaries, timing, Beside(counted_beside, gateway=present))
+            parts = strata(series, began, champions, canaries, timing, replace(whole, arrivals=None, gateway=present))
             outliers.append(Outlier(name, side, "error_ratio", parts))
         counted = {name: counted_since(series, began, one) for name, one in replicas.items()}
         for name, signal in unlike(counted):
             part = counted[name][REQUESTS_AT] / sum(row[REQUESTS_AT] for row in counted.values())
             theirs, ours = ([one for one in each if one is not replicas[name]] for each in (champions, canaries))
-            parts = strata(series, began, theirs, ours, timing, Beside(labelled(theirs, ours), gateway=gateway))
+            beside = Beside(labelled(theirs, ours), gateway=gateway, blind=blind)
+            parts = strata(series, began, theirs, ours, timing, beside)
             outliers.append(Outlier(name, side, signal, tuple(without(one, side, part) for one in parts)))
     return replace(
         found,

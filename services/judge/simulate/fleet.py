@@ -149,7 +149,8 @@ class SimulatedNodes:
 class Side:
     """The replicas of one version behind the gateway, which gives each that is ready the same chance.
 
-    `failed` is the number of requests that were lost, so that the gateway answered them itself, or ended in an error.
+    `answered` are the requests that it answered, `errors` those of them that ended in an error. The gateway answered
+    itself what was `lost`, and what was `stranded` for want of a replica that is ready.
     """
 
     def __init__(
@@ -157,7 +158,7 @@ class Side:
     ) -> None:
         self.role, self._rng, self._delays, self._nodes = role, rng, delays, nodes
         self._made, self.wanted = 0, replicas
-        self.failed = 0
+        self.answered = self.errors = self.lost = self.stranded = 0
         self.replicas: list[SimulatedReplica] = []
         self._coming: dict[int, list[tuple[SimulatedReplica, int, Array]]] = {}
         for _ in range(replicas):
@@ -190,10 +191,11 @@ class Side:
         Returns the number of requests that were answered.
         """
         ready = np.array([replica.ready for replica in self.replicas], dtype=np.float64)
-        parts = self._rng.multinomial(requests, ready / ready.sum())
+        self.stranded += 0 if ready.any() else requests
+        parts = self._rng.multinomial(requests if ready.any() else 0, ready / ready.sum() if ready.any() else ready)
         alive = np.array([not replica.dead for replica in self.replicas], dtype=np.int64)
         kept = self._rng.binomial(parts * alive, 1 - lost)
-        self.failed += int(parts.sum() - kept.sum())
+        self.answered, self.lost = self.answered + int(kept.sum()), self.lost + int(parts.sum() - kept.sum())
         for place, (replica, number) in enumerate(zip(self.replicas, kept, strict=True)):
             counted = answer(version, np.array([number]), None, self._rng)[0]
             counted[LOSSES_AT] = 0
@@ -201,7 +203,7 @@ class Side:
             if place == broken:
                 counted[ERRORS_AT], counted[SLOW_AT] = number, 0
             replica.takes(now, counted)
-            self.failed += int(counted[ERRORS_AT])
+            self.errors += int(counted[ERRORS_AT])
             if self._delays is not None and number:
                 self._plan_labels(replica, now, int(number), version, self._delays)
         for replica, answered, losses in self._coming.pop(now, ()):

@@ -126,6 +126,10 @@ def _given_up() -> Iterator[ScrapedCase]:
     for name, side, lost in cases:
         yield ScrapedCase(name, "error_ratio", 0.0, _USUAL_RATE, _USUAL_SCRAPE, lost=lost, replicas=3,
                           told=True, operations=Operations(killed=side))  # fmt: skip
+    for name, side in (("the canary's replicas end together each minute, for 2 s", "canary"),
+                       ("equal, the champion's replicas end together each minute, for 2 s", "champion")):  # fmt: skip
+        yield ScrapedCase(name, "error_ratio", 0.0, _USUAL_RATE, _USUAL_SCRAPE, replicas=2, told=True,
+                          operations=Operations(crashing=side))  # fmt: skip
 
 
 def _slow_starts() -> Iterator[ScrapedCase]:
