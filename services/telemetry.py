@@ -104,9 +104,16 @@ LATENCY: Final = "canario_request_duration_seconds"
 HOLDOUT_SHIFT: Final = "canario_holdout_shift"
 #: Gauge by `bin`: the standard error of that difference (rows are paired).
 HOLDOUT_SHIFT_ERROR: Final = "canario_holdout_shift_error"
-#: Counters of a version whose package has a population: a sample of the answered requests (also of copies for a
-#: shadow), each with one of its rows. First those with all values in bins of the hold-out, then those with a value
-#: unlike any of the hold-out's.
+#: Gauges of a sample of the answered requests (also of copies for a shadow), each with one of its rows: the requests
+#: that they stand for, and the sum of the squares of how many each of them stands for. Over the process's life.
+INPUTS_COUNTED: Final = "canario_inputs_counted"
+INPUTS_SQUARES: Final = "canario_inputs_squares"
+#: Gauge by `feature` and `wave` (one of `WAVES`): the sum of a wave of each of them, so that the inputs of two versions
+#: can be compared whatever their packages are (`services.model_server.waves`).
+INPUTS_WAVES: Final = "canario_inputs_waves"
+WAVES: Final = ("cos", "sin", "cos4", "sin4")
+#: Counters of a version whose package has a population: of these requests, those with all values in bins of the
+#: hold-out, and those with a value unlike any of the hold-out's.
 INPUTS: Final = "canario_inputs_total"
 INPUTS_UNLIKE: Final = "canario_inputs_unlike_total"
 #: Gauge by `feature`: how far the counted inputs are from the hold-out (chi-square over their number, beyond chance).

@@ -8,11 +8,19 @@ from dataclasses import replace
 from components.spec.contract import SCORE_EDGES
 from services.judge.evidence.arrivals import arrivals
 from services.judge.evidence.beyond import blind_spans
-from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, Evidence, HoldoutShift, Outlier
+from services.judge.evidence.counts import (
+    IN_FLIGHT,
+    REQUESTS_AT,
+    Evidence,
+    HoldoutShift,
+    LiveExpectation,
+    Outlier,
+)
 from services.judge.evidence.expectation import expectation_of
 from services.judge.evidence.gateway import gateway_counts, told, without_absent
 from services.judge.evidence.labels import LabelledAnswers, labelled_answers
 from services.judge.evidence.outliers import unlike, without
+from services.judge.evidence.same_inputs import differing, read_inputs
 from services.judge.evidence.series import Replica, Series
 from services.judge.evidence.strata import Beside, counted_since, strata
 from services.judge.evidence.warming import UNTIMED, Timing
@@ -37,9 +45,22 @@ def evidence_at(series: Series, now: float, stale_seconds: float, timing: Timing
         weight=weight, elapsed_seconds=0.0 if began is None else now - began, holdout=holdout,
         problems=(*problems, *doubt), replicas=(len(champions), len(canaries)),
         gateway=told(series, now, stale_seconds),
-        expectation=None if holdout is None or _same_package(canaries, champions) else expectation_of(canaries),
     )  # fmt: skip
-    return found if began is None else _counted(found, series, began, named, now, stale_seconds, timing)
+    if began is None:
+        return found
+    if holdout is not None and not _same_package(canaries, champions):
+        found = replace(found, expectation=_expected(series, began, champions, canaries))
+    return _counted(found, series, began, named, now, stale_seconds, timing)
+
+
+def _expected(
+    series: Series, began: float, champions: Sequence[Replica], canaries: Sequence[Replica]
+) -> LiveExpectation | None:
+    """What the hold-out lets expect of the canary's inputs, and whether these are the champion's as well."""
+    expected = expectation_of(canaries)
+    if expected is None:
+        return None
+    return replace(expected, differing=differing(read_inputs(series, began, champions, canaries)))
 
 
 def _counted(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from services.judge.evidence.counts import (
 from services.judge.evidence.exposition import PARTS, Reading
 from services.judge.evidence.series import Role
 from services.judge.evidence.slots import REMEMBERED_AT, SlotNumber, slotted
-from services.judge.simulate.callers import Callers
+from services.judge.simulate.callers import Asked, Callers, input_sums
 from services.judge.simulate.rollouts import HOLDOUT
 from services.judge.simulate.world import LABELLED, SimulatedVersion, answer
 from services.judge.statistics.evalue import Array
@@ -55,19 +55,19 @@ class SimulatedReplica:
     callers: Callers | None = None
 
     def __post_init__(self) -> None:
-        self._asked = None if self.callers is None else self.callers.nothing()
+        self._asked = self._nothing()
+
+    def _nothing(self) -> Asked | None:
+        return None if self.callers is None else self.callers.nothing(of_canary=self.role == "canary")
 
     def asked(self, counted: Array) -> None:
         """Gives one second's requests the scores of the callers, if it has any of its own; `counted` is (COLUMNS,)."""
         if self.callers is None or self._asked is None:
             return
         number = int(counted[REQUESTS_AT])
-        if self.role == "champion":
-            counted[SCORES_AT] = self.callers.of_champion(number)
-            return
-        new = self.callers.of_canary(number)
+        new = self.callers.of_champion(number) if self.role == "champion" else self.callers.of_canary(number)
         counted[SCORES_AT] = new.scores
-        self._asked = replace(new, inputs=self._asked.inputs + new.inputs, unlike=self._asked.unlike + new.unlike)
+        self._asked += new
 
     def takes(self, now: int, counted: Array) -> None:
         """Adds the requests of one second; `counted` has the shape (COLUMNS,)."""
@@ -85,7 +85,7 @@ class SimulatedReplica:
         """Forgets all that it counted, as a new process does."""
         self.totals = np.zeros(COLUMNS)
         self.labels, self.arrived = {}, {}
-        self._asked = None if self.callers is None else self.callers.nothing()
+        self._asked = self._nothing()
 
     def reading(self, now: int) -> Reading:
         """Its page."""
@@ -97,12 +97,13 @@ class SimulatedReplica:
             Counts.from_vector(self.totals), self.role, package, champion,
             HOLDOUT if self.callers is None else self.callers.holdout,
             slotted(now, _LABEL_SECONDS, self._labelled(), self._arrived()), self._expectation(),
+            None if self._asked is None else input_sums(self._asked),
         )  # fmt: skip
 
     def _expectation(self) -> LiveExpectation | None:
         if self.callers is None or self._asked is None or self.role == "champion":
             return None
-        return self.callers.expectation(self._asked.inputs, self._asked.unlike)
+        return self.callers.expectation(self._asked)
 
     def _labelled(self) -> Iterator[SlotNumber]:
         for slot, row in self.labels.items():

@@ -13,7 +13,7 @@ from services.judge.exposure import exposure_bound
 from services.judge.simulate.callers import CanaryFault
 from services.judge.simulate.fleet import LabelDelays
 from services.judge.simulate.operations import Operations
-from services.judge.simulate.rollouts import FAILED, PROMOTED
+from services.judge.simulate.rollouts import FAILED, PROMOTED, allowance
 from services.judge.simulate.scraped import ScrapedCase, ScrapedOutcome, play_scraped
 from services.judge.statistics.signals import LOST, SignalName
 
@@ -181,7 +181,7 @@ def _exposed_at_most(case: ScrapedCase, excess: float, begun_at: float) -> float
     rollout = Rollout()
     signal = LOST if case.lost and not case.told else case.signal
     margin = Harm().margins()[signal] or 0.0
-    part = exposure_bound(rollout, signal, margin, excess, begun_at)
+    part = exposure_bound(rollout, signal, margin, excess, begun_at, allowance(signal))
     return part * case.requests_a_second * rollout.deadline_minutes * 60
 
 
