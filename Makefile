@@ -185,6 +185,22 @@ platform: setup  ## install what the cluster lacks: controllers, judge, MLflow  
 	@$(if $(filter local,$(ENV)),$(MAKE) platform-images REGISTRY= PARTS="judge mlflow stores")
 	@$(PY) -m k8s.platform --env $(ENV) $(if $(WITH),--with $(WITH)) $${ADMIT:+--admit "$$ADMIT"}
 
+.PHONY: platform-upgrade
+platform-upgrade: export ADMIT ?=
+platform-upgrade: export BACKUP ?=
+platform-upgrade: setup  ## upgrade what is there, while models go on serving  ## [ENV=] [PLAN=1] [SKIP="traefik"] [BACKUP=id] [REDIRECT=1] [WITH=] [ADMIT=]
+	@$(if $(filter local,$(ENV)),$(MAKE) platform-images REGISTRY= PARTS="judge mlflow stores")
+	@$(PY) -m k8s.upgrade --env $(ENV) $(if $(WITH),--with $(WITH)) $${ADMIT:+--admit "$$ADMIT"} $(if $(SKIP),--skip $(SKIP)) \
+	  $${BACKUP:+--backup "$$BACKUP"} $(if $(REDIRECT),--redirect) $(if $(PLAN),--plan)
+
+.PHONY: backup
+backup: setup  ## save what MLflow keeps in the cluster  ## [ENV=] [OUT=folder]
+	@$(PY) -m k8s.backup --env $(ENV) $(if $(OUT),--out "$(OUT)")
+
+.PHONY: restore
+restore: setup  ## bring a backup back, and compare the registry  ## FROM=build/backup/local/... [ENV=]
+	@$(PY) -m k8s.backup --env $(ENV) --restore "$(FROM)"
+
 .PHONY: deploy
 deploy: setup  ## deploy a service; VERSION releases its newest image first  ## [SERVICE=] [ENV=] [VERSION=n]
 	@$(PY) -m k8s.deploy --spec $(SPEC) --env $(ENV) $(if $(VERSION),--version $(VERSION))

@@ -16,7 +16,7 @@ from components.store.content import Kind, Store
 from components.store.packed import unpack_spec
 from components.store.reading import keep_spec
 from components.table.cells import parse_table, read_bytes, table_bytes
-from components.table.examples import negative_word
+from components.table.target import labels_of
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ def take_snapshot(uri: str, data: Data) -> Snapshot:
     """Reads the table at a path or a file://, s3:// or gs:// URI.
 
     Raises:
-        DataError: the table cannot be read, or its target does not have exactly two values.
+        DataError: the table cannot be read, or its target is not what `data` says.
     """
     source = read_bytes(uri)
     table = parse_table(source, uri)
     try:
-        negative_word(table.frame, data)
+        labels_of(table.frame, data)
     except DataError as error:
         raise DataError(f"{uri}: {error}") from error
     content = table_bytes(table.frame)

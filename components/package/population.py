@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from components.digest import Digest
-from components.spec.contract import SCORE_EDGES, ClosedModel
+from components.spec.contract import ClosedModel
 from components.spec.values import CategoryValue, category_text, cell_days
 
 #: The most bins of all features together; so many numbers each worker of a server keeps.
@@ -31,7 +31,8 @@ MOST_BINS: Final = 256
 #: A bin with fewer rows of the hold-out tells nothing, and might tell of persons.
 FEWEST_ROWS: Final = 5
 
-PerBin = Annotated[tuple[float, ...], Field(min_length=len(SCORE_EDGES), max_length=len(SCORE_EDGES))]
+#: One number for each bin of a contract's answers.
+PerBin = Annotated[tuple[float, ...], Field(min_length=2)]
 Array = NDArray[np.float64]
 
 
@@ -98,7 +99,7 @@ Bins = Annotated[NumberBins | CategoryBins, Field(discriminator="kind")]
 class CountedFeature(ClosedModel):
     """A feature whose live values are counted.
 
-    `shares` are the parts of the hold-out in each bin. `effects` say for each bin, and for each score edge, by how much
+    `shares` are the parts of the hold-out in each bin. `effects` say for each bin, and each bin of answers, by how much
     the difference of the two versions is larger there, apart from what the other features explain.
     """
 
@@ -132,6 +133,13 @@ class Population(ClosedModel):
         bins = sum(feature.bins.number for feature in self.features.values())
         if bins > MOST_BINS:
             raise ValueError(f"features: {bins} bins are too many; at most {MOST_BINS} are counted")
+        return self
+
+    @model_validator(mode="after")
+    def _as_many_bins_of_answers(self) -> Self:
+        effects = (effect for feature in self.features.values() for effect in feature.effects)
+        if {len(row) for row in (self.shift, self.unexplained, self.spread, *effects)} != {len(self.shift)}:
+            raise ValueError("shift, unexplained, spread and effects must have one number for each bin of the answers")
         return self
 
 

@@ -16,7 +16,8 @@ from sklearn.model_selection import StratifiedKFold
 from components.evaluation.versus_champion import margin_in_errors
 from components.features.encoding import encode_table, fit_encoding
 from components.profile.roles import sample_rows
-from components.spec.contract import Candidate, Feature
+from components.spec.contract import Feature
+from components.spec.tasks import Candidate
 from components.table.examples import typed_columns
 
 #: The most rows that the plain model is tried on.

@@ -13,7 +13,7 @@ from components.errors import DataError
 from components.spec.contract import Data
 from components.spec.values import CategoryValue
 from components.table.cells import category_column
-from components.table.examples import negative_word
+from components.table.target import negative_word
 
 #: Words for an affirmative answer, in lower case.
 POSITIVE_WORDS = frozenset(

@@ -6,12 +6,14 @@ and needs only pydantic and numpy, so the serving process can import it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from components.spec.quantities import CoresText, MemoryText, cores, memory_bytes
+from components.spec.tasks import FEWEST_CLASSES, MOST_CLASSES, RULES, Candidate, SearchMetric, Task
 from components.spec.values import CategoryValue, category_text, days_since_epoch
 
 #: Upper edges of the bins in which every version counts its scores, also in the
@@ -83,11 +85,15 @@ class CategoryFeature(ClosedModel):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        texts = [category_text(value) for value in self.values]
-        twice = sorted({text for text in texts if texts.count(text) > 1})
-        if twice:
-            raise ValueError(f"values {', '.join(twice)} stand twice; each value may stand once")
+        _refuse_twice("values", self.values)
         return self
+
+
+def _refuse_twice(key: str, values: tuple[CategoryValue, ...]) -> None:
+    texts = [category_text(value) for value in values]
+    twice = sorted({text for text in texts if texts.count(text) > 1})
+    if twice:
+        raise ValueError(f"{key} {', '.join(twice)} stand twice; each value may stand once")
 
 
 class DateFeature(ClosedModel):
@@ -112,8 +118,28 @@ class Data(ClosedModel):
     """The table: its location and the roles of its columns."""
 
     uri: str = Field(min_length=1, description="CSV or Parquet: a path relative to the spec, or file://, s3://, gs://.")
-    target: str = Field(description="The column that the model predicts; it has two values.")
-    positive: CategoryValue = Field(description="The target's value whose probability the model answers.")
+    # What a spec of two values leaves out is not written either: such a spec, and what is made of it, stays as it was.
+    task: Task = Field(
+        default="binary",
+        description="binary: the target has two values; multiclass: 3 to 100 classes; regression: it is a number.",
+        exclude_if=lambda task: task == "binary",
+    )
+    target: str = Field(description="The column that the model predicts.")
+    positive: CategoryValue | None = Field(
+        default=None,
+        description="binary: the target's value whose probability the model answers.",
+        exclude_if=lambda positive: positive is None,
+    )
+    classes: tuple[CategoryValue, ...] = Field(
+        default=(),
+        description="multiclass: every value of the target.",
+        exclude_if=lambda classes: not classes,
+    )
+    unit: str | None = Field(
+        default=None,
+        description="regression: the unit of the target, and so of the answers.",
+        exclude_if=lambda unit: unit is None,
+    )
     id: str | None = Field(default=None, description="A column that identifies a row; never a feature.")
     ignore: tuple[str, ...] = Field(default=(), description="Columns of the table that are not features.")
     vouched: tuple[str, ...] = Field(
@@ -129,6 +155,23 @@ class Data(ClosedModel):
         for role, column in (("target", self.target), ("id", self.id)):
             if column in self.ignore:
                 raise ValueError(f"{column!r} is the {role} and stands in ignore; remove it from ignore")
+        return self
+
+    @model_validator(mode="after")
+    def _target_of_the_task(self) -> Self:
+        of_task = {"positive": "binary", "classes": "multiclass", "unit": "regression"}
+        given = {"positive": self.positive is not None, "classes": bool(self.classes), "unit": self.unit is not None}
+        for key, task in of_task.items():
+            if given[key] and task != self.task:
+                raise ValueError(f"{key} belongs to task {task}, and the task is {self.task}; remove {key}")
+        if self.task == "binary" and not given["positive"]:
+            raise ValueError("positive is missing; name the target's value whose probability the model answers")
+        if self.task == "multiclass" and not FEWEST_CLASSES <= len(self.classes) <= MOST_CLASSES:
+            raise ValueError(
+                f"classes has {len(self.classes)} values; allowed are {FEWEST_CLASSES} to {MOST_CLASSES} (for two "
+                "leave task out and name the positive one)"
+            )
+        _refuse_twice("classes", self.classes)
         return self
 
 
@@ -164,7 +207,6 @@ class Behaviour(ClosedModel):
     direction: tuple[Direction, ...] = Field(default=(), description="Features that must move scores in one direction.")
 
 
-Candidate = Literal["logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"]
 Strategy = Literal["auto", "none", "mirrored", "multi_worker_mirrored", "tpu", "central_storage"]
 
 #: The most pods that train one network together.
@@ -175,15 +217,17 @@ class Training(ClosedModel):
     """The search for a model: candidates, method and hardware."""
 
     candidates: tuple[Candidate, ...] = Field(
-        default=("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"),
+        default=RULES["binary"].candidates,
         min_length=1,
-        description="Kinds of model to try.",
+        description="Kinds of model to try; by default all that can do the task.",
     )
     search: Literal["grid", "random", "optuna"] = Field(default="random", description="Method of the parameter search.")
     trials: int = Field(default=12, ge=1, description="Parameter sets to try, over all candidates.")
     folds: int = Field(default=3, ge=2, le=20, description="Folds of the cross-validation of each trial.")
-    metric: Literal["roc_auc", "average_precision", "neg_brier_score"] = Field(
-        default="roc_auc", description="The metric that the search maximises."
+    metric: SearchMetric = Field(
+        default=RULES["binary"].search[0],
+        description="The metric that the search maximises; by default roc_auc (binary), neg_log_loss (multiclass),"
+        " neg_mean_absolute_error (regression).",
     )
     seed: int = Field(default=7, ge=0, description="Makes a run repeatable.")
     accelerator: Literal["cpu", "gpu", "tpu"] = Field(default="cpu", description="Hardware of the training step.")
@@ -249,6 +293,11 @@ class MinimumGate(ClosedModel):
     min: float = Field(ge=0, le=1, description="Smallest value that passes.")
 
 
+def _later(description: str) -> Any:
+    """A gate that came after the first specs: what does not name it is written without it, as it was."""
+    return Field(default=None, description=description, exclude_if=lambda gate: gate is None)
+
+
 class VersusChampionGate(ClosedModel):
     """Limits the fall below the champion in the metric of the first gate, at the upper end of its 95 % interval.
 
@@ -258,7 +307,8 @@ class VersusChampionGate(ClosedModel):
     max_loss: float = Field(
         default=0.01,
         ge=0,
-        description="Largest fall, at the upper end of its interval, in the metric of the first gate.",
+        description="Largest fall, at the upper end of its interval, in the metric of the first gate; of an error in"
+        " the target's unit (regression) a part of the champion's.",
     )
 
 
@@ -298,6 +348,21 @@ class Gates(ClosedModel):
     latency_p99_ms: LatencyGate | None = Field(default=None, description="Time to answer one row, in milliseconds.")
     package_mib: SizeGate | None = Field(default=None, description="Size of the package in MiB.")
     behaviour: Behaviour | None = Field(default=None, description="Behavioural checks.")
+    accuracy: MinimumGate | None = _later("multiclass: share of rows whose class is right.")
+    balanced_accuracy: MinimumGate | None = _later("multiclass: mean over the classes of the share that is found.")
+    f1_macro: MinimumGate | None = _later("multiclass: mean over the classes of F1.")
+    log_loss: SizeGate | None = _later("multiclass: mean surprise at the right class, in nats.")
+    r2: MinimumGate | None = _later("regression: part of the target's variance that is explained.")
+    mean_absolute_error: SizeGate | None = _later("regression: in the target's unit.")
+    root_mean_squared_error: SizeGate | None = _later("regression: in the target's unit.")
+    mean_absolute_percentage_error: SizeGate | None = _later(
+        "regression: mean of error / target, where no target is 0; 0.1 is 10 %."
+    )
+
+    def of_metrics(self) -> dict[str, MinimumGate | SizeGate]:
+        """The gates on a metric that are set, by the metric's name."""
+        named = {name: getattr(self, name) for rules in RULES.values() for name in rules.gates}
+        return {name: gate for name, gate in named.items() if gate is not None}
 
 
 class Objectives(ClosedModel):
@@ -498,6 +563,38 @@ class Spec(ClosedModel):
     )
     purpose: str = Field(default="", description="Intended and forbidden uses of the answers.")
     owner: str = Field(default="", description="The team or person responsible for the model; the dossier names it.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_task(cls, given: Any) -> Any:
+        """What `training` leaves out is by the task; this comes first, so that a spec is the same when read again."""
+        if not isinstance(given, Mapping) or not isinstance(given.get("data"), Mapping):
+            return given
+        rules, training = RULES.get(given["data"].get("task", "binary")), given.get("training", {})
+        if rules is None or not isinstance(training, Mapping):
+            return given
+        return {**given, "training": {"candidates": rules.candidates, "metric": rules.search[0], **training}}
+
+    @model_validator(mode="after")
+    def _suits_the_task(self) -> Self:
+        task, rules = self.data.task, RULES[self.data.task]
+        lists = (
+            ("training.candidates", self.training.candidates, rules.candidates),
+            ("training.metric", (self.training.metric,), rules.search),
+            ("gates", self.gates.of_metrics(), rules.gates),
+        )
+        for place, named, allowed in lists:
+            for name in named:
+                if name not in allowed:
+                    raise ValueError(f"{place}: {name} is not for task {task}; allowed: {', '.join(allowed)}")
+        if task != "binary" and self.gates.fairness:
+            raise ValueError(f"gates.fairness: is not built for task {task} yet; remove it")
+        if task != "binary" and self.rollout.strategy in ("shadow", "shadow-then-canary"):
+            raise ValueError(
+                f"rollout.strategy: {self.rollout.strategy} compares probabilities, and is not built for task {task} "
+                "yet; allowed: canary, basic"
+            )
+        return self
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:

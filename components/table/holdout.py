@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 
 from components.errors import DataError
 from components.spec.contract import Spec
+from components.spec.values import category_text
 from components.table.cells import category_column, date_column, name_rows, number_column
 from components.table.examples import Columns, Examples
+from components.table.target import rows_of_each
 
 Keys = NDArray[np.uint64]
 
-#: Each side needs this many rows of each class for any conclusion.
+#: Each side needs this many rows of each class for any conclusion, and this many of a target that is a number.
 FEWEST_OF_A_CLASS = 5
+FEWEST_NUMBERS = 40
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def split_examples(examples: Examples, spec: Spec) -> Sides:
     held = _latest(examples.frame, spec) if spec.split.time else _hashed(row_keys(examples, spec), spec.split.holdout)
     sides = Sides(examples.take(~held), examples.take(held))
     for name, side in (("training part", sides.train), ("hold-out", sides.holdout)):
-        _refuse_poor(name, side, len(examples))
+        _refuse_poor(name, side, spec, len(examples))
     return sides
 
 
@@ -115,11 +118,19 @@ def _mix(keys: Keys) -> Keys:
     return keys ^ (keys >> np.uint64(31))
 
 
-def _refuse_poor(name: str, side: Examples, rows: int) -> None:
-    positives = int(side.labels.sum())
-    fewest = min(positives, len(side) - positives)
-    if fewest < FEWEST_OF_A_CLASS:
-        raise DataError(
-            f"the {name} has {positives} positive and {len(side) - positives} other rows of the table's {rows:,}; "
-            f"each must be at least {FEWEST_OF_A_CLASS}. Bring more rows, or change `split` (or name `data.id`)"
-        )
+def _refuse_poor(name: str, side: Examples, spec: Spec, rows: int) -> None:
+    task = spec.data.task
+    found = rows_of_each(side.labels, task, len(spec.data.classes))
+    needed = FEWEST_NUMBERS if task == "regression" else FEWEST_OF_A_CLASS
+    if found.min() >= needed:
+        return
+    if task == "binary":
+        held = f"{found[1]} positive and {found[0]} other rows"
+    elif task == "regression":
+        held = f"{found[0]} rows"
+    else:
+        held = f"{found.min()} rows of class {category_text(spec.data.classes[int(found.argmin())])!r}"
+    raise DataError(
+        f"the {name} has {held} of the table's {rows:,}; each must be at least {needed}. Bring more rows, or change "
+        "`split` (or name `data.id`)"
+    )

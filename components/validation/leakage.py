@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.evaluation.metrics import roc_auc
-from components.table.examples import Labels
+from components.table.target import Labels
 
 #: With more distinct texts, the rates of a category would predict the answer by chance.
 MOST_CATEGORIES = 200

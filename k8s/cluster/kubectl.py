@@ -76,9 +76,12 @@ def check(namespace: str, strategy: str) -> None:
         raise ClusterError(f"the cluster has no namespace {namespace}; `make platform` makes it")
 
 
-def apply(option: str, what: str) -> None:
-    """Applies, on the server's side, a manifest (`--filename`) or a folder (`--kustomize`)."""
-    kubectl("apply", "--server-side", option, what)
+def apply(option: str, what: str, *, force: bool = False) -> None:
+    """Applies, on the server's side, a manifest (`--filename`) or a folder (`--kustomize`).
+
+    With `force`, fields that another manager set to another value are taken over.
+    """
+    kubectl("apply", "--server-side", *(["--force-conflicts"] if force else []), option, what)
 
 
 def apply_as(owner: str, objects: Sequence[Mapping[str, Any]]) -> None:
@@ -90,6 +93,19 @@ def apply_as(owner: str, objects: Sequence[Mapping[str, Any]]) -> None:
         path = Path(folder) / "objects.json"
         path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}), encoding="utf-8")
         kubectl("apply", "--server-side", "--force-conflicts", f"--field-manager={owner}", "--filename", str(path))
+
+
+def apply_dry(namespace: str, document: Mapping[str, Any]) -> None:
+    """Asks the API server whether it would take an object's next text, without a change.
+
+    Raises:
+        ClusterError: it would not, by its own words.
+    """
+    with tempfile.TemporaryDirectory(prefix="canario-object-") as folder:
+        file = Path(folder, "object.json")
+        file.write_text(json.dumps(document), encoding="utf-8")
+        dry = ("--dry-run=server", "--force-conflicts", "--field-manager=helm")
+        kubectl("--namespace", namespace, "apply", "--server-side", *dry, "--filename", str(file))
 
 
 def create(document: dict[str, Any]) -> None:

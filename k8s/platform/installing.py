@@ -12,7 +12,7 @@ from k8s.cluster.kubectl import kubectl
 from k8s.cluster.program import run
 from k8s.errors import ClusterError
 from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers, told
-from k8s.platform.owners import apply_unowned
+from k8s.platform.owners import HELM, apply_unowned
 
 #: Helm's own wait for a chart's pods, and the extra time for it to fetch the chart and to give up.
 _WAIT_SECONDS: Final = 300
@@ -44,7 +44,7 @@ def bring_controllers(environment: str, asked: Sequence[str], say: Callable[[str
         if wreck.startswith("pending-"):
             raise ClusterError(_pending(controller, wreck))
         say(f"{controller.name}: {told(controller, found)}; is being installed")
-        _bring(controller, local=local)
+        bring_controller(controller, local=local)
     say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
 
 
@@ -68,7 +68,12 @@ def found_in_cluster() -> Found:
     return Found(frozenset(name for name, *_ in rows), frozenset(deployments.split()), releases, bundles)
 
 
-def _bring(controller: Controller, *, local: bool) -> None:
+def bring_controller(controller: Controller, *, local: bool) -> None:
+    """Installs a controller, or brings it to the version and the values that it is to have.
+
+    Raises:
+        ClusterError: others manage a part of it, or it is refused or not ready in time.
+    """
     if local and controller.local_patches:
         _bring_patched(controller)
         return
@@ -86,6 +91,26 @@ def _bring_patched(controller: Controller) -> None:
         wanted = {"resources": controller.manifests, "patches": controller.local_patches}
         (Path(folder) / "kustomization.yaml").write_text(json.dumps(wanted), encoding="utf-8")
         apply_unowned(controller.name, "--kustomize", folder)
+
+
+def bring_definitions(controller: Controller) -> None:
+    """Brings the definitions that are in a controller's chart to its version: Helm only ever installs them.
+
+    Raises:
+        ClusterError: others manage a part of them, or they are refused: no version may go whose objects are stored.
+    """
+    chart = controller.chart
+    if chart is None:
+        return
+    place = ("--repo", chart.repository, "--version", chart.version)
+    text = run(["helm", "show", "crds", chart.name, *place], _SLACK_SECONDS)
+    if not text.strip():
+        return
+    with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
+        file = Path(folder) / "definitions.yaml"
+        file.write_text(text, encoding="utf-8")
+        apply_unowned(controller.name, "--filename", str(file), HELM)
+        kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename", str(file))
 
 
 def _bring_chart(name: str, namespace: str, chart: Chart, *, local: bool) -> None:

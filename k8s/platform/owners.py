@@ -13,20 +13,27 @@ from k8s.errors import ClusterError
 _CONFLICT: Final = re.compile(r"conflicts? with \"([^\"]+)\"")
 
 
-def apply_unowned(name: str, option: str, what: str) -> None:
+#: Who manages definitions that came with a Helm release.
+HELM: Final = frozenset({"helm", "helm-controller"})
+
+
+def apply_unowned(name: str, option: str, what: str, ours: frozenset[str] = frozenset()) -> None:
     """Applies a controller's manifest or folder, unless others manage a part of it: then nothing is changed.
+
+    `ours` are managers whose fields are taken over.
 
     Raises:
         ClusterError: others manage it, or the cluster refuses.
     """
-    if others := _managers(option, what):
+    managers = _managers(option, what)
+    if others := sorted(set(managers) - ours):
         raise ClusterError(
             f"{name}: is not installed, and nothing was changed: the cluster has another version of it, which is "
             f"managed by {', '.join(others)}. Ask there for one that is new enough, which is then taken as it is, or "
             "for none (on GKE `gateway_api_config` with CHANNEL_DISABLED). If that is you: "
             f"`kubectl apply --server-side --force-conflicts {option} {what}`, then again"
         )
-    apply(option, what)
+    apply(option, what, force=bool(managers))
 
 
 def _managers(option: str, what: str) -> list[str]:

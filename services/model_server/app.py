@@ -29,9 +29,10 @@ from services.model_server.faults import FakedError, Faults, LostRequest
 from services.model_server.feedback.handler import FeedbackHandler
 from services.model_server.feedback.recent import RecentAnswers
 from services.model_server.inputs import LiveInputs
-from services.model_server.model import GoldenMismatch, Model, bins_of
+from services.model_server.model import GoldenMismatch, Model
 from services.model_server.prediction_log import LineLog
 from services.model_server.shadow.mirror import DECLINED, Mirror
+from services.model_server.wording import Scores
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -223,7 +224,7 @@ class ModelApp:
             self._counters.shadow_answered()
             return 200, answer, _JSON
         self._called_at = self._clock()
-        bins = bins_of(scores)
+        bins = self._model.bins(scores)
         self._recent.remember(identifier, bins)
         self._counters.scores(bins)
         self._counters.request(self._clock() - arrived, error=False)
@@ -231,7 +232,7 @@ class ModelApp:
             self._mirror.offer(identifier, body, answer, rows)
         return 200, answer, _JSON
 
-    async def _scores(self, rows: list[Any]) -> list[float]:
+    async def _scores(self, rows: list[Any]) -> Scores:
         if not self.ready and not self.draining:
             raise FakedError("not ready")
         faults = self._faults

@@ -98,7 +98,7 @@ class Server:
             ),
             recent=recent,
             feedback=FeedbackHandler(
-                contract.target, recent, slots, counters, self._logs.get("feedback"), self._peers, pairs
+                contract.words, recent, slots, counters, self._logs.get("feedback"), self._peers, pairs
             ),
             log=self._logs.get("predictions"),
             faults=planned_faults(settings, contract, random.Random()),  # noqa: S311 -- no secret

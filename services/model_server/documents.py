@@ -156,7 +156,7 @@ def _predict(package: Package, version: str) -> dict[str, Any]:
         "name": telemetry.REQUEST_ID_HEADER, "in": "header", "schema": {"type": "string", "maxLength": 128},
     }  # fmt: skip
     return {
-        "summary": f"The probability of {contract.target.name} = {contract.target.positive}",
+        "summary": f"The probability of {contract.target.name} = {contract.words.positive}",
         "operationId": "predict",
         "parameters": [identifier],
         "requestBody": {"required": True, "content": _json(_one_or_many("Row", limit), example=golden.request)},
@@ -165,7 +165,7 @@ def _predict(package: Package, version: str) -> dict[str, Any]:
 
 
 def _feedback(package: Package) -> dict[str, Any]:
-    target = package.contract.target
+    target = package.contract.words
     label = {"type": "string", "enum": [target.positive, target.negative]}
     labels = {"oneOf": [label, {"type": "array", "items": label}]}
     message = {
@@ -201,7 +201,7 @@ def _get(summary: str) -> dict[str, Any]:
 
 
 def _answer(package: Package) -> dict[str, Any]:
-    target = package.contract.target
+    target = package.contract.words
     return {
         "type": "object",
         "required": ["probability", "label", "version"],

@@ -48,7 +48,7 @@ class _Load:
     feedback_share: float
     feedback_seconds: float
     #: (when, request id, labels): feedback that is still to come, soonest first.
-    due: list[tuple[float, str, tuple[str, ...]]]
+    due: list[tuple[float, str, tuple[str | float, ...]]]
     ids: Iterator[str]
     #: What every request has.
     headers: dict[str, str]

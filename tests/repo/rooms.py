@@ -26,8 +26,8 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
         "__main__",
     ),
     "k8s": (
-        "errors", "report", "cluster", "rendering", "alerts", "release", "deploy", "platform", "training",
-        "lineage", "audit", "replay", "twin",
+        "errors", "report", "cluster", "rendering", "alerts", "release", "deploy", "platform", "backup", "upgrade",
+        "training", "lineage", "audit", "replay", "twin",
     ),
     "k8s.twin": (
         "errors", "events", "loopback", "ports", "processes", "supervise", "summary", "versions", "webhooks", "gateway",

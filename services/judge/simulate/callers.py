@@ -14,7 +14,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from components.package.model_package import score_bin
+from components.package.bins import score_bin
 from components.package.population import ExpectedShift, NumberBins
 from components.package.population_fit import bin_number, fitted
 from services.judge.evidence.counts import BINS, HoldoutShift, LiveExpectation

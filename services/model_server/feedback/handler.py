@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from components.package.model_package import Target
+from components.package.answers import Target
 from components.spec.values import category_text
 from services import telemetry
 from services.model_server.counters import Counters

@@ -13,7 +13,7 @@ from services.model_server import app as app_module
 from services.model_server import documents
 from services.model_server.model import Model
 from tests.services.model_server.conftest import Caller, StartServer
-from tests.small_package import GOOD, golden_rows, probabilities, small_contract, write_small_package
+from tests.small_package import GOOD, golden_rows, probabilities, small_contract, word_answer, write_small_package
 
 ID = "4bf92f3577b34da6"
 
@@ -40,7 +40,7 @@ def test_a_list_gets_a_list_in_its_order(server: Caller, rows: int) -> None:
 def test_the_label_is_positive_from_the_threshold_on(server: Caller, package: Package) -> None:
     for row in package.golden:
         answer = server.predict(row.request).json()
-        assert answer["label"] == ("Yes" if answer["probability"] >= 0.5 else "No") == row.answer.label
+        assert answer["label"] == ("Yes" if answer["probability"] >= 0.5 else "No") == word_answer(row).label
 
 
 def test_every_answer_names_the_package_and_the_version(serve: StartServer, package: Package) -> None:
@@ -130,7 +130,7 @@ def test_it_is_not_ready_before_the_golden_requests_are_answered(serve: StartSer
 def test_it_is_never_ready_after_a_wrong_golden_answer(serve: StartServer, tmp_path: Path) -> None:
     """The server never gets ready when a golden request is answered wrongly."""
     golden = golden_rows(small_contract())
-    wrong = golden[2].answer.model_copy(update={"probability": golden[2].answer.probability + 2e-6})
+    wrong = golden[2].answer.model_copy(update={"probability": word_answer(golden[2]).probability + 2e-6})
     golden[2] = golden[2].model_copy(update={"answer": wrong})
     server = serve(write_small_package(tmp_path / "wrong", golden=golden).path)
     assert server.get("/readyz").status == 503
@@ -141,7 +141,7 @@ def test_it_is_never_ready_after_a_wrong_golden_answer(serve: StartServer, tmp_p
 
 def test_a_golden_answer_within_the_tolerance_will_do(serve: StartServer, tmp_path: Path) -> None:
     golden = golden_rows(small_contract())
-    near = golden[2].answer.model_copy(update={"probability": golden[2].answer.probability + 5e-7})
+    near = golden[2].answer.model_copy(update={"probability": word_answer(golden[2]).probability + 5e-7})
     golden[2] = golden[2].model_copy(update={"answer": near})
     assert serve(write_small_package(tmp_path / "near", golden=golden).path).get("/readyz").status == 200
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.features.encoding import fit_encoding
-from components.package.model_package import Contract, Target
+from components.package.answers import Target
+from components.package.model_package import Contract
 from components.spec.contract import CategoryFeature, Feature, NumberFeature
 from services.model_server.decoding import RowDecoder
 from services.model_server.errors import Refused
