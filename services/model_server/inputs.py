@@ -4,9 +4,9 @@ The bins tell what live inputs let expect of this version's scores; the waves le
 the same inputs.
 
 Each answered request counts with one of its rows, picked at random, so that a batch costs no more than one row. After
-the first thousand requests ever fewer are counted, in the end one in eight, picked at random, too: each stands for as
-many requests as were passed over, so that none weighs more in a mean than another. They cost a few percent of a
-request's time at most.
+the first thousand requests ever fewer are counted, in the end one in 8 (of the waves one in 32), picked at random, too:
+each stands for as many requests as were passed over, so that none weighs more in a mean than another. They cost about
+one percent of a request's time.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from services.model_server.waves import point_of
 
 #: The most features whose waves are told.
 MOST_FEATURES: Final = 128
-#: A worker's numbers: of the rows with a value unlike any of the hold-out's, of all rows, and of their squares; then
-#: one number for each bin, and one for each wave of each feature.
-_UNLIKE, _COUNTED, _SQUARES, _BINS = 0, 1, 2, 3
+#: A worker's numbers: rows with a value unlike any of the hold-out's; all rows whose bins are counted, and the squares
+#: of how many requests each stands for; the same of those whose waves are. Then each bin, and each feature's waves.
+_UNLIKE, _BINNED, _BINNED_SQUARES, _COUNTED, _SQUARES, _BINS = range(6)
 _WAVES = _BINS + MOST_BINS
 #: So many requests of a worker are counted all; later ones stand for up to so many.
-_ALL_OF, _MOST = 1024, 8.0
+_ALL_OF, _MOST, _MOST_WAVES = 1024, 8.0, 32.0
 #: Bytes of one worker's numbers.
 INPUT_BYTES: Final = 8 * (_WAVES + MOST_FEATURES * len(telemetry.WAVES))
 
@@ -53,16 +53,20 @@ class LiveInputs:
     def count(self, rows: Sequence[Row]) -> None:
         """Counts one of the rows of an answered request, or passes it over."""
         self._seen += 1
-        each = min(max(self._seen / _ALL_OF, 1.0), _MOST)
-        if each > 1 and random.random() * each >= 1:  # noqa: S311 -- no secret
+        passed = max(self._seen / _ALL_OF, 1.0)
+        each, drawn = min(passed, _MOST), random.random()  # noqa: S311 -- no secret
+        if drawn * each >= 1:
             return
         row = rows[0] if len(rows) == 1 else random.choice(rows)  # noqa: S311 -- no secret
+        if drawn * (each_wave := min(passed, _MOST_WAVES)) < 1:
+            self._add_waves(row, each_wave)
+        if self._finders:
+            self._add_bins(row, each)
+
+    def _add_bins(self, row: Row, each: float) -> None:
         values = self._values
-        values[_COUNTED] += each
-        values[_SQUARES] += each * each
-        self._add_waves(row, each)
-        if not self._finders:
-            return
+        values[_BINNED] += each
+        values[_BINNED_SQUARES] += each * each
         found = [find(row[place]) for place, find in self._finders]
         if -1 in found:
             values[_UNLIKE] += each
@@ -72,6 +76,8 @@ class LiveInputs:
 
     def _add_waves(self, row: Row, each: float) -> None:
         values, place = self._values, _WAVES
+        values[_COUNTED] += each
+        values[_SQUARES] += each * each
         for value, point in zip(row, self._points, strict=False):
             once = point(value)
             twice = once * once
@@ -116,7 +122,7 @@ class LiveInputsPage:
         ]  # fmt: skip
 
     def _binned(self, expected: ExpectedShift, numbers: Sequence[float]) -> list[str]:
-        each = numbers[_COUNTED] / numbers[_SQUARES] if numbers[_SQUARES] else 1.0
+        each = numbers[_BINNED] / numbers[_BINNED_SQUARES] if numbers[_BINNED_SQUARES] else 1.0
         live = expected.of(numbers[_BINS:_WAVES], each)
         lines = family(telemetry.INPUTS, "counter", "Requests with a row by the hold-out's bins.",
                        {self._labels: 0.0 if live is None else live.inputs})  # fmt: skip

@@ -134,7 +134,7 @@ def test_no_inputs_yet_leave_it_unknown(package: Package) -> None:
 
 
 def test_thinned_inputs_are_held_against_fewer(package: Path) -> None:
-    """Of a champion's later requests one in eight is counted and stands for eight: no excess of certainty."""
+    """Of a champion's later requests one in about eleven is counted and stands for eleven: no excess of certainty."""
     champion, canary = Server(package, "champion"), Server(package, "canary")  # type: ignore[arg-type]
     champion.asked(requests(9000, 1), 100)
     canary.asked([], 100)
@@ -144,6 +144,6 @@ def test_thinned_inputs_are_held_against_fewer(package: Path) -> None:
     assert newest is not None
     assert older is not None
     number, squares = newest.number - older.number, newest.squares - older.squares
-    assert number == pytest.approx(4000, rel=0.15)
-    assert number**2 / squares == pytest.approx(500, rel=0.15)
+    assert number == pytest.approx(4000, rel=0.2)
+    assert number**2 / squares == pytest.approx(375, rel=0.2)
     assert compared(champion, canary) == ()
