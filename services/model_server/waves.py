@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from components.spec.contract import CategoryFeature, DateFeature, NumberFeature
-from components.spec.values import category_text, cell_days
+from components.spec.values import CategoryValue, category_text, cell_days
 
 #: Where a value that is left out lies; far from that of any common number.
 _GAP: Final = cmath.rect(1, 2.5)
@@ -28,7 +28,8 @@ def point_of(feature: NumberFeature | CategoryFeature | DateFeature) -> Callable
     if isinstance(feature, CategoryFeature):
         if {bool, int} <= {type(value) for value in feature.values}:  # true and 1 are one key to Python
             return _category
-        return {None: _GAP, **{value: _category(value) for value in feature.values}}.__getitem__
+        points: dict[CategoryValue | None, complex] = {value: _category(value) for value in feature.values}
+        return (points | {None: _GAP}).__getitem__
     return _date if isinstance(feature, DateFeature) else _number
 
 

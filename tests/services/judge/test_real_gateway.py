@@ -29,8 +29,9 @@ from services.judge.evidence.prometheus import PrometheusSource
 from services.judge.findings import findings_of
 from services.judge.webhook import Subject
 from tests.patience import patient, patient_deadline
-from tests.services.judge.pages import replica_page, serving
+from tests.services.judge.pages import replica_page
 from tests.services.judge.prometheus_server import Server
+from tests.serving import serving
 
 pytestmark = pytest.mark.charts
 
