@@ -30,7 +30,7 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
         "training", "lineage", "audit", "replay", "twin",
     ),
     "k8s.twin": (
-        "errors", "events", "loopback", "ports", "processes", "supervise", "summary", "versions", "webhooks", "gateway",
+        "errors", "events", "loopback", "ports", "free_port", "processes", "supervise", "summary", "versions", "webhooks", "gateway",
         "scraped", "rollout", "serving", "sync", "twin", "serve", "report", "demo",
     ),
 }  # fmt: skip
