@@ -25,22 +25,42 @@ def apply_unowned(name: str, option: str, what: str, ours: frozenset[str] = froz
     Raises:
         ClusterError: others manage it, or the cluster refuses.
     """
-    managers = _managers(option, what)
-    if others := sorted(set(managers) - ours):
-        raise ClusterError(
-            f"{name}: is not installed, and nothing was changed: the cluster has another version of it, which is "
-            f"managed by {', '.join(others)}. Ask there for one that is new enough, which is then taken as it is, or "
-            "for none (on GKE `gateway_api_config` with CHANNEL_DISABLED). If that is you: "
-            f"`kubectl apply --server-side --force-conflicts {option} {what}`, then again"
-        )
+    # Any other refusal may be due to what the apply itself makes first, such as a namespace; it says the rest.
+    managers = _managers(_refusal(option, what))
+    if others := sorted(managers - ours):
+        raise ClusterError(_managed(name, others, f"{option} {what}"))
     apply(option, what, force=bool(managers))
 
 
-def _managers(option: str, what: str) -> list[str]:
-    """Who else manages what would be applied; asked without a change, because an apply would do a part of it."""
+def obstacle(name: str, option: str, what: str, ours: frozenset[str] = frozenset()) -> str:
+    """Why what is there cannot be brought to a manifest or folder, in a sentence; empty if it can."""
+    refusal = _refusal(option, what)
+    managers = _managers(refusal)
+    if others := sorted(managers - ours):
+        return _managed(name, others, f"{option} {what}")
+    if managers:
+        refusal = _refusal("--force-conflicts", option, what)
+    return f"{name}: the API server refuses its next version: {refusal}" if refusal else ""
+
+
+def _managed(name: str, others: list[str], words: str) -> str:
+    return (
+        f"{name}: is not installed, and nothing was changed: the cluster has another version of it, which is "
+        f"managed by {', '.join(others)}. Ask there for one that is new enough, which is then taken as it is, or "
+        "for none (on GKE `gateway_api_config` with CHANNEL_DISABLED). If that is you: "
+        f"`kubectl apply --server-side --force-conflicts {words}`, then again"
+    )
+
+
+def _refusal(*words: str) -> str:
+    """What the API server would say against it, or nothing; only asked, because an apply would do a part of it."""
     try:
-        kubectl("apply", "--server-side", "--dry-run=server", option, what)
+        kubectl("apply", "--server-side", "--dry-run=server", *words)
     except ClusterError as error:
-        # Any other refusal may be due to what the apply itself makes first, such as a namespace; it says the rest.
-        return sorted(set(_CONFLICT.findall(str(error))))
-    return []
+        return str(error)
+    return ""
+
+
+def _managers(refusal: str) -> set[str]:
+    """Who else manages what would be applied."""
+    return set(_CONFLICT.findall(refusal))

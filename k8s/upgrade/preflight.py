@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,11 +21,12 @@ from k8s.platform.chart import CHART, configs, rendered
 from k8s.platform.controllers import Controller, read_controllers, version_key
 from k8s.platform.gateway import require_certificate
 from k8s.platform.install import Installation
+from k8s.platform.installing import obstacles_to
 from k8s.platform.tracking import Tracking, require_secret, stored, tracking
 from k8s.rendering.environment_registry import REGISTRY
 from k8s.rendering.gateway import OURS
 from k8s.rendering.render import PLATFORM
-from k8s.upgrade.controllers import ControllerPlan, Names, plan_controllers, refusals
+from k8s.upgrade.controllers import UPGRADE, ControllerPlan, Names, plan_controllers, refusals
 from k8s.upgrade.inventory import HelmRelease, Inventory, read_inventory
 from k8s.upgrade.objects import ObjectChanges, compare
 from k8s.upgrade.serving import ServingPods, phases, rollouts_under_way, serving
@@ -106,6 +107,7 @@ def examine(wanted: Installation, asked: UpgradeRequest) -> UpgradePlan:
     faults = [
         *rollouts_under_way(),
         *refusals(plans, there),
+        *_definition_faults(plans, local=wanted.environment == "local"),
         *_release_faults(release, there),
         *_gateway_faults(wanted, asked, running),
         *_admission_faults(wanted),
@@ -147,6 +149,12 @@ def _check_environment(wanted: Installation, objects: list[dict[str, Any]]) -> N
     check_operator(plan.platform.alerts, wanted.platform_file)
     check_secret(plan.platform.alerts, PLATFORM)
     require_certificate(plan)
+
+
+def _definition_faults(plans: Iterable[ControllerPlan], *, local: bool) -> Iterator[str]:
+    for plan in plans:
+        if plan.action == UPGRADE:
+            yield from obstacles_to(plan.controller, local=local)
 
 
 def _values(controller: Controller) -> dict[str, Any]:

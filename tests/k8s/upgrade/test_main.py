@@ -100,6 +100,20 @@ def test_every_reason_is_told_at_once(there: PlatformThere, root: Path, capsys: 
     assert there.told() == []
 
 
+def test_definitions_that_would_be_refused_end_it_first(
+    there: PlatformThere, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The words are those of a real API server."""
+    there.versions["flagger"] = "1.43.0"
+    there.releases("0.1.0")
+    there.answer("definitions", "kind: CustomResourceDefinition\n")
+    there.answer("refusal", "status.storedVersions[0]: Invalid value: v1alpha3: missing from spec.versions\n")
+    assert ran(root) == 1
+    said = capsys.readouterr().err
+    assert "- flagger: the API server refuses its next version: status.storedVersions[0]: Invalid value" in said
+    assert there.told() == []
+
+
 def test_callers_in_plain_http_are_not_sent_away_by_surprise(
     there: PlatformThere, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
