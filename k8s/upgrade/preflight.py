@@ -55,10 +55,11 @@ class UpgradeRequest:
 
 @dataclass(frozen=True)
 class UpgradePlan:
-    """What is there, and what becomes of it."""
+    """What is there, and what becomes of it; `good` is the last revision of the chart that came to its end, if any."""
 
     inventory: Inventory
     release: HelmRelease
+    good: str
     controllers: tuple[ControllerPlan, ...]
     changes: ObjectChanges
     tracking: Tracking
@@ -76,8 +77,10 @@ class UpgradePlan:
         yield f"kubernetes: {self.inventory.kubernetes}"
         for one in self.controllers:
             yield f"{one.controller.name}: {one.says}"
-        yield f"chart {PLATFORM}: {self.release.version} ({self.release.state}) becomes {chart_version(CHART)}"
-        yield from (f"  {line}" for line in self.changes.lines() or ())
+        here, there = chart_version(CHART), self.release
+        same = (there.version, there.state) == (here, "deployed") and self.changes.is_empty
+        yield f"chart {PLATFORM}: {there.version} ({there.state}){', as it should be' if same else f' becomes {here}'}"
+        yield from (f"  {line}" for line in self.changes.lines())
         for place, pods in self.serving.items():
             yield f"{place}: {len(pods.restarts)} pods serve, and are not touched"
         yield from (f"note: {line}" for line in self.notes)
@@ -124,7 +127,7 @@ def examine(wanted: Installation, asked: UpgradeRequest) -> UpgradePlan:
     if faults:
         raise ClusterError("\n".join(["nothing was changed:", *(f"- {fault}" for fault in faults)]))
     notes = tuple(_notes(there))
-    return UpgradePlan(there, release, tuple(plans), changes, needed, running, phases(), notes)
+    return UpgradePlan(there, release, _good(release), tuple(plans), changes, needed, running, phases(), notes)
 
 
 def with_flux(wanted: Installation) -> Installation:
@@ -163,6 +166,17 @@ def _values(controller: Controller) -> dict[str, Any]:
         run(["helm", "get", "values", controller.name, *place, "--output", "json"])
     )
     return found or {}
+
+
+def _good(release: HelmRelease) -> str:
+    """The revision to which one would go back; a release that broke off is not one."""
+    if release.state == "deployed":
+        return release.revision
+    if not release.revision:
+        return ""
+    history = json.loads(run(["helm", "history", PLATFORM, "--namespace", release.namespace, "--output", "json"]))
+    ended = [one["revision"] for one in history if one["status"] in ("deployed", "superseded")]
+    return str(max(ended, default=""))
 
 
 def _release_faults(release: HelmRelease, there: Inventory) -> Iterator[str]:

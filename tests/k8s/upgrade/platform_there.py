@@ -143,6 +143,7 @@ case "$1 $2" in
   'list '*) cat {here}/releases ;;
   'get values') cat {here}/values-$3 ;;
   'get manifest') cat {here}/manifest ;;
+  'history '*) cat {here}/history ;;
   'template '*) cat {here}/template ;;
   'show crds') [ ! -f {here}/definitions ] || cat {here}/definitions ;;
 esac"""

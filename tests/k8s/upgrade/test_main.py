@@ -66,7 +66,7 @@ def test_definitions_then_controllers_then_the_chart(
     words = [" ".join(line.split()[:4]) for line in steps]
     assert words == [
         "kubectl -n gateway annotate",
-        "kubectl apply --server-side --filename",
+        "kubectl apply --server-side --field-manager=helm",
         "helm upgrade --install traefik",
         "helm upgrade --install flagger",
         "kubectl apply --server-side --kustomize",
@@ -85,6 +85,19 @@ def test_a_second_time_only_what_is_safe_to_repeat_is_done(there: PlatformThere,
     there.answer("manifest", there.read("template"))
     assert ran(root) == 0
     assert not [line for line in there.told() if "traefik" in line or "annotate" in line]
+
+
+def test_after_one_that_broke_off_the_way_back_is_known(
+    there: PlatformThere, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there.releases(current(), canario="failed")
+    there.answer("manifest", there.read("template"))
+    history = [{"revision": 3, "status": "superseded"}, {"revision": 4, "status": "failed"}]
+    there.answer("history", json.dumps(history))
+    assert ran(root) == 0
+    said = capsys.readouterr().out
+    assert f"chart canario: {current()} (failed) becomes {current()}" in said
+    assert "to go back: `helm rollback canario 3 --namespace canario`" in said
 
 
 def test_every_reason_is_told_at_once(there: PlatformThere, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
