@@ -114,7 +114,7 @@ def _never(_body: bytes) -> Any:
 
 def _field(attribute: str, feature: Feature) -> Any:
     kind = _type_of(feature)
-    return (attribute, kind | None, None) if feature.missing == "allowed" else (attribute, kind)
+    return (attribute, kind | None, None) if feature.optional else (attribute, kind)
 
 
 def _type_of(feature: Feature) -> Any:

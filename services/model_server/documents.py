@@ -218,7 +218,7 @@ def _row(package: Package) -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
-        "required": [name for name, feature in features.items() if feature.missing != "allowed"],
+        "required": [name for name, feature in features.items() if not feature.optional],
         "properties": {name: _field(feature) for name, feature in features.items()},
         "example": package.golden[0].request,
     }
@@ -226,7 +226,7 @@ def _row(package: Package) -> dict[str, Any]:
 
 def _field(feature: Feature) -> dict[str, Any]:
     described = {"description": allowed_text(feature)}
-    nullable = feature.missing == "allowed"
+    nullable = feature.optional
     if isinstance(feature, NumberFeature):
         kind = ["number", "null"] if nullable else "number"
         return {**described, "type": kind, "minimum": feature.min, "maximum": feature.max}

@@ -57,10 +57,8 @@ class Examiner:
             return [_problem(place, None, row, "is not an object", f"an object with {self._fields}")]
         problems = []
         for name, check in self._checks.items():
-            if name in row:
-                problem = check(row[name])
-            else:
-                problem = None if self._features[name].missing == "allowed" else "is missing"
+            absent = None if self._features[name].optional else "is missing"
+            problem = check(row[name]) if name in row else absent
             if problem:
                 problems.append(_problem(place, name, row.get(name), problem, self._allowed[name]))
         unknown = [name for name in row if name not in self._checks][:MAX_LISTED]
@@ -98,7 +96,7 @@ def _short(text: str) -> str:
 def allowed_text(feature: Feature) -> str:
     """A sentence about the values that a feature allows."""
     text = _allowed(feature)
-    return f"{text}; null or left out if it is not known" if feature.missing == "allowed" else text
+    return f"{text}; null or left out if it is not known" if feature.optional else text
 
 
 def _allowed(feature: Feature) -> str:
@@ -121,7 +119,7 @@ def _check(feature: Feature) -> Callable[[Any], str | None]:
 
     def check(value: Any) -> str | None:
         if value is None:
-            return None if feature.missing == "allowed" else "is null"
+            return None if feature.optional else "is null"
         return check_value(value)
 
     return check
