@@ -70,6 +70,13 @@ class NumberBins(ClosedModel):
         return find
 
 
+class _Places(dict[Any, int]):
+    """The bin of each listed value; -1 for any other, where a contract takes others."""
+
+    def __missing__(self, value: Any) -> int:
+        return -1
+
+
 class CategoryBins(ClosedModel):
     """One bin for each value, spelled as `category_text` does; with `missing` one more for a value that is left out."""
 
@@ -90,7 +97,7 @@ class CategoryBins(ClosedModel):
         if {bool, int} <= {type(value) for value in known}:  # true and 1 are one key to Python
             return lambda value: gap if value is None else places.get(category_text(value), -1)
         table: dict[Any, int] = {value: places.get(category_text(value), -1) for value in known}
-        return ({None: gap} | table).__getitem__
+        return _Places({None: gap} | table).__getitem__
 
 
 Bins = Annotated[NumberBins | CategoryBins, Field(discriminator="kind")]

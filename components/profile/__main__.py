@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from components.errors import ComponentError, SpecError
@@ -19,6 +20,10 @@ from components.profile.writing import Draft, LiveTraffic, spec_text
 from components.spec.quantities import seconds
 from components.spec.traffic_settings import TRAFFIC_SETTINGS
 from components.table.cells import parse_table, read_bytes
+from components.table.wording import TableReading
+
+#: So long nothing is told of what goes on.
+_QUIET_SECONDS = 2.0
 
 
 def main(arguments: list[str]) -> int:
@@ -57,12 +62,30 @@ def make_spec(name: str, data: str, target: str, positive: str | None, services:
     """
     home = services / name
     refuse_taken(services, name)
-    table = parse_table(read_bytes(data), data)
+    table = parse_table(read_bytes(data), data, TableReading(target=target))
     uri, copied = placed_uri(data, home)
-    draft = draft_spec(name, uri, table.frame, target, positive, live)
+    rows, width = table.frame.shape
+    print(f"read {rows:,} rows of {width:,} columns", flush=True)
+    progress = _Progress()
+    draft = draft_spec(name, uri, table.frame, target, positive, live, progress)
     place(home, spec_text(draft), copied)
     told = [f"note: {note}" for note in table.notes]
-    return [f"read {len(table.frame):,} rows of {len(table.frame.columns)} columns", *told, *_summary(draft, home)]
+    if draft.rows < rows:
+        told.append(f"note: {rows - draft.rows:,} rows have no target, and are left out")
+    return [*told, *_summary(draft, home)]
+
+
+class _Progress:
+    """Tells on the error stream what a long look is at; a short one says nothing."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._last >= _QUIET_SECONDS:
+            print(text, file=sys.stderr, flush=True)
+            self._last = now
 
 
 def _summary(draft: Draft, home: Path) -> list[str]:
@@ -74,8 +97,11 @@ def _summary(draft: Draft, home: Path) -> list[str]:
         f"target {target.name!r}: positive is {target.positive!r} ({target.reason}), {share}",
         f"features: {counts}",
         *_left_out(draft),
+        *_to_look_at(draft),
         *_not_judged(draft),
+        *_few_kinds(draft),
         f"a plain logistic regression reaches AUC {plain.roc_auc:.3f}; the gate is {plain.smallest_auc}",
+        *_nothing_told(draft),
         f"wrote {home / 'service.yaml'}: look at its TODOs, then run `make demo SERVICE={draft.name}`",
     ]
 
@@ -84,6 +110,23 @@ def _not_judged(draft: Draft) -> list[str]:
     if draft.live.labels_in_time:
         return []
     return ["labels that come back are not judged (label_loss: null); a remark in the spec says why"]
+
+
+def _few_kinds(draft: Draft) -> list[str]:
+    if draft.duplicates == "together":
+        return []
+    return ["few different rows: equal ones are dealt to training part and hold-out one by one (split.duplicates)"]
+
+
+def _nothing_told(draft: Draft) -> list[str]:
+    if not draft.baseline.tells_nothing:
+        return []
+    return [f"the columns tell this model nothing of {draft.target.name!r}: it guesses. Are the right columns here?"]
+
+
+def _to_look_at(draft: Draft) -> list[str]:
+    told = [column for column in draft.columns if column.feature and column.telling]
+    return ["features, please look at them:"] * bool(told) + [f"  {c.name!r}: {c.remark}" for c in told]
 
 
 def _left_out(draft: Draft) -> list[str]:

@@ -47,8 +47,18 @@ class Baseline:
 
     @property
     def smallest_auc(self) -> float:
-        """A gate that a sound model passes even with half the rows: two errors and 0.02 below the mean."""
-        return max(0.0, math.floor(100 * (self.roc_auc - 2 * self.error - 0.02)) / 100)
+        """A gate that a sound model passes even with half the rows: two errors and 0.02 below the mean.
+
+        It is never so low that a model which knows nothing would pass more often than once in 40 times.
+        """
+        sound = math.floor(100 * (self.roc_auc - 2 * self.error - 0.02)) / 100
+        return max(sound, math.ceil(100 * (0.5 + 2 * self.error / math.sqrt(2))) / 100)
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether the columns tell no more of the target than a guess, as far as this model can see."""
+        whole = self.error * math.sqrt(ERROR_SHARE)
+        return self.roc_auc - 2 * whole <= 0.5
 
     def shown_loss(self, holdout: float) -> float:
         """The smallest loss that a hold-out of this share of the rows can rule out, nine times in ten, of an equal one.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,8 +18,8 @@ from components.spec.contract import Feature, Spec
 from components.spec.reading.loading import parse_spec
 from components.spec.values import category_text
 from components.table.cells import category_column
-from components.table.examples import Examples, examples_of
-from components.table.holdout import split_examples
+from components.table.examples import Examples, answered_rows, examples_of
+from components.table.holdout import content_keys, split_examples
 from components.validation.checks import check_examples
 
 #: Shares of the rows to hold out, the usual one first; a table with few rows of a class needs more.
@@ -26,16 +28,37 @@ HOLDOUTS = (0.2, 0.3, 0.4)
 EARLY_SHARE = 0.4
 #: With fewer rows of a class nothing can be learned or shown.
 FEWEST_OF_A_CLASS = 20
+#: With so many rows to each different one, or one kind with so large a share of all, equal rows are dealt one by one.
+ROWS_OF_A_KIND = 10
+MOST_OF_A_KIND = 0.05
 #: The most rows that training's checks run on.
 CHECKED_ROWS = 50_000
 
 
-def draft_spec(name: str, uri: str, frame: pd.DataFrame, target: str, positive: str | None, live: LiveTraffic) -> Draft:
+def draft_spec(
+    name: str,
+    uri: str,
+    frame: pd.DataFrame,
+    target: str,
+    positive: str | None,
+    live: LiveTraffic,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Draft:
     """The content of a table's first spec.
+
+    Args:
+        name: the service's.
+        uri: the value of `data.uri`.
+        frame: the table; rows without a target are left out.
+        target: the column to predict.
+        positive: the word that a person chose, if any.
+        live: what is known of callers.
+        progress: told in words what is being done, for a person who waits.
 
     Raises:
         DataError: no model can be trained on the table; says why and what to do.
     """
+    frame, _ = answered_rows(frame, target)
     found = find_target(frame, target, positive)
     labels = (category_column(frame[target]) == category_text(found.positive)).astype(np.int8)
     fewest = min(int(labels.sum()), int(len(labels) - labels.sum()))
@@ -44,11 +67,13 @@ def draft_spec(name: str, uri: str, frame: pd.DataFrame, target: str, positive: 
             f"column {target!r}, the target: the rarer word stands in {fewest} rows only; "
             f"at least {FEWEST_OF_A_CLASS} are needed to learn it and to show that it was learned"
         )
-    columns = find_roles(frame, target, labels)
+    columns = find_roles(frame, target, labels, progress)
     features: dict[str, Feature] = {column.name: column.feature for column in columns if column.feature}
+    progress(f"trying a plain model on {len(features):,} features")
     plain = measure(frame, features, labels)
     search = search_for(len(frame), plain.width)
     draft = Draft(name, uri, len(frame), found, columns, HOLDOUTS[0], plain, search, live)
+    progress("checking the table as training will")
     return _checked(draft, frame)
 
 
@@ -59,8 +84,10 @@ def _checked(draft: Draft, frame: pd.DataFrame) -> Draft:
         DataError: a check fails, or no hold-out has enough rows.
     """
     rows = sample_rows(len(frame), CHECKED_ROWS)
-    examples = examples_of(frame.iloc[rows].reset_index(drop=True), _spec(draft))
-    check_examples(examples, _spec(draft))
+    spec = _spec(draft)
+    examples = examples_of(frame.iloc[rows].reset_index(drop=True), spec)
+    check_examples(examples, spec)
+    draft = replace(draft, duplicates=_duplicates(examples, spec))
     early = examples.take(sample_rows(len(examples), int(len(examples) * EARLY_SHARE)))
     trials = [replace(draft, holdout=holdout) for holdout in HOLDOUTS]
     for part in (early, examples):
@@ -69,6 +96,15 @@ def _checked(draft: Draft, frame: pd.DataFrame) -> Draft:
                 return trial
     split_examples(examples, _spec(trials[-1]))  # raises the error that says what is wrong
     return trials[-1]
+
+
+def _duplicates(examples: Examples, spec: Spec) -> Literal["together", "apart"]:
+    """Whether rows with equal features are dealt one by one, since there are few different ones or some are many."""
+    if spec.data.id:
+        return "together"
+    kinds, counts = np.unique(content_keys(examples.columns), return_counts=True)
+    few = len(kinds) * ROWS_OF_A_KIND <= len(examples) or counts.max() > MOST_OF_A_KIND * len(examples)
+    return "apart" if few else "together"
 
 
 def _splits(examples: Examples, spec: Spec) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,24 +16,36 @@ from components.validation.leakage import single_feature_auc
 
 #: From this area under the curve on, a single column predicts the target suspiciously well.
 SUSPICIOUS_AUC = 0.995
+#: From this area on, a column is named, and stays a feature.
+TELLING_AUC = 0.95
 #: The most rows that the search for leaks uses.
 SAMPLE_ROWS = 100_000
 
 
-def find_roles(frame: pd.DataFrame, target: str, labels: np.ndarray) -> list[ColumnProfile]:
+def find_roles(
+    frame: pd.DataFrame, target: str, labels: np.ndarray, progress: Callable[[str], None] = lambda _: None
+) -> list[ColumnProfile]:
     """The profile of every column but the target, in the table's order.
 
     Args:
         frame: the table, as `components.table.cells` reads it.
         target: the column to predict.
         labels: 1 where the target is positive, else 0; [rows].
+        progress: told in words what is being done.
 
     Raises:
         DataError: no column is left to learn from.
     """
-    columns = _one_identifier([look_at(frame[name]) for name in frame.columns if name != target])
+    names = [name for name in frame.columns if name != target]
+    looked = []
+    for number, name in enumerate(names, start=1):
+        looked.append(look_at(frame[name]))
+        progress(f"looked at {number:,} of {len(names):,} columns")
     rows = sample_rows(len(frame), SAMPLE_ROWS)
-    columns = [_without_leak(column, frame, rows, labels) for column in columns]
+    columns = []
+    for number, column in enumerate(_one_identifier(looked), start=1):
+        columns.append(_without_leak(column, frame, rows, labels))
+        progress(f"looked for leaks in {number:,} of {len(names):,} columns")
     if not any(column.feature for column in columns):
         reasons = "; ".join(f"{column.name!r}: {column.remark}" for column in columns[:5])
         raise DataError(f"no column is left to learn from ({reasons or 'the target is the only one'})")
@@ -56,8 +69,11 @@ def _without_leak(column: ColumnProfile, frame: pd.DataFrame, rows: np.ndarray, 
     if column.feature is None:
         return column
     auc = _alone(column.name, column.feature, frame.iloc[rows], labels[rows])
-    if auc < SUSPICIOUS_AUC:
+    if auc < TELLING_AUC:
         return column
+    if auc < SUSPICIOUS_AUC:
+        told = f"alone it tells the target nearly always (AUC {auc:.3f}); is it known when a prediction is asked for?"
+        return replace(column, remark="; ".join(filter(None, [told, column.remark])), telling=True)
     remark = (
         f"may be a leak: alone it tells the target (AUC {auc:.4f}); is it known when a prediction is asked for? "
         "Then make it a feature and name it in data.vouched"

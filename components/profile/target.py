@@ -20,6 +20,9 @@ POSITIVE_WORDS = frozenset(
     {"1", "yes", "y", "true", "t", "positive", "pos", "bad", "default", "churned", "fraud", "left"}
 )
 
+#: Beside any other number, 1 is a code of which nobody knows what it says.
+OTHERS_OF_ONE = frozenset({"0", "-1"})
+
 _WHOLE = re.compile(r"0|-?[1-9]\d*")
 
 
@@ -73,9 +76,12 @@ def _given(positive: str, name: str, words: Counter[str]) -> tuple[str, str]:
 
 def _guessed(words: Counter[str]) -> tuple[str, str]:
     known = [word for word in words if word.lower() in POSITIVE_WORDS]
-    if len(known) == 1:
+    others = [word for word in words if word not in known]
+    if len(known) == 1 and (known[0] != "1" or OTHERS_OF_ONE.issuperset(others)):
         return known[0], "guessed from the word"
     rarer = min(sorted(words), key=lambda word: words[word], default="")
+    if known:
+        return rarer, "unsure: it is the rarer word; POSITIVE= names the other one"
     return rarer, "guessed: it is the rarer word"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 import yaml
 
@@ -65,6 +66,7 @@ class Draft:
     baseline: Baseline
     search: BaselineSearch
     live: LiveTraffic = LiveTraffic(TRAFFIC_SETTINGS["usual"])
+    duplicates: Literal["together", "apart"] = "together"
 
 
 def spec_text(draft: Draft) -> str:
@@ -121,8 +123,12 @@ def _features(columns: list[ColumnProfile]) -> list[str]:
 
 def _feature(feature: Feature) -> str:
     parts = [f"type: {feature.type}", *_bounds(feature)]
-    if feature.missing == "allowed":
+    if feature.optional:
         parts.append("missing: allowed")
+    if isinstance(feature, CategoryFeature):
+        parts += [] if feature.unknown == "refuse" else [f"unknown: {feature.unknown}"]
+    elif feature.outside != "refuse":
+        parts.append(f"outside: {feature.outside}")
     return "{" + ", ".join(parts) + "}"
 
 
@@ -146,6 +152,8 @@ def _split(draft: Draft) -> list[str]:
         if dates
         else []
     )
+    if draft.duplicates == "apart":
+        lines.append("  duplicates: apart  # few different rows, so equal ones are dealt one by one, by their answer")
     return ["split:", f"  holdout: {draft.holdout}", *lines]
 
 
@@ -162,6 +170,8 @@ def _training(search: BaselineSearch) -> list[str]:
 def _gates(draft: Draft) -> list[str]:
     plain = draft.baseline
     weak = "; it hardly beats a guess: are the right columns here?" if plain.roc_auc < 0.6 else ""
+    if plain.tells_nothing:
+        weak = ", which is a guess; the gate is what a guess reaches once in 40 times"
     groups = [c.name for c in draft.columns if isinstance(c.feature, CategoryFeature) and _is_group(c.name)]
     named = ", ".join(scalar(group) for group in groups) or "a_category"
     return [

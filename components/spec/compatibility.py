@@ -37,10 +37,10 @@ def _refused(name: str, champion: Mapping[str, Feature], candidate: Mapping[str,
     if after is None:
         yield f"{name} is not a field any more"
     elif before is None:
-        if after.missing == "refused":
+        if not after.optional:
             yield f"{name} is a new field that must be sent"
     else:
-        if before.missing == "allowed" and after.missing == "refused":
+        if before.optional and not after.optional:
             yield f"{name} must be sent, and could be left out"
         yield from _narrower(name, before, after)
 
@@ -51,20 +51,40 @@ def _narrower(name: str, before: Feature, after: Feature) -> Iterator[str]:
     elif isinstance(before, NumberFeature) and isinstance(after, NumberFeature):
         yield from _other_numbers(name, before, after)
     elif isinstance(before, DateFeature) and isinstance(after, DateFeature):
-        early = days_since_epoch(before.min) < days_since_epoch(after.min)
-        if early or days_since_epoch(before.max) > days_since_epoch(after.max):
-            yield f"{name} {_range(after.min, after.max, before.min, before.max)}"
+        yield from _other_days(name, before, after)
     elif isinstance(before, CategoryFeature) and isinstance(after, CategoryFeature):
-        allowed = {category_text(value) for value in after.values}
-        gone = [text for text in map(category_text, before.values) if text not in allowed]
-        if gone:
-            yield f"{name} may not be {', '.join(map(repr, gone))} any more"
+        yield from _other_values(name, before, after)
+
+
+def _other_days(name: str, before: DateFeature, after: DateFeature) -> Iterator[str]:
+    if after.outside == "clip":
+        return
+    early = days_since_epoch(before.min) < days_since_epoch(after.min)
+    if before.outside == "clip":
+        yield f"{name} must be from {after.min} to {after.max}, and could be any day"
+    elif early or days_since_epoch(before.max) > days_since_epoch(after.max):
+        yield f"{name} {_range(after.min, after.max, before.min, before.max)}"
+
+
+def _other_values(name: str, before: CategoryFeature, after: CategoryFeature) -> Iterator[str]:
+    if after.unknown == "other":
+        return
+    allowed = {category_text(value) for value in after.values}
+    gone = [text for text in map(category_text, before.values) if text not in allowed]
+    if before.unknown == "other":
+        yield f"{name} must be one of its values, and could be any other"
+    elif gone:
+        yield f"{name} may not be {', '.join(map(repr, gone))} any more"
 
 
 def _other_numbers(name: str, before: NumberFeature, after: NumberFeature) -> Iterator[str]:
     if before.unit and after.unit and before.unit != after.unit:
         yield f"{name} is in {after.unit}, and was in {before.unit}"
-    if before.min < after.min or before.max > after.max:
+    if after.outside == "clip":
+        return
+    if before.outside == "clip":
+        yield f"{name} must be from {after.min:g} to {after.max:g}, and could be any number"
+    elif before.min < after.min or before.max > after.max:
         yield f"{name} {_range(f'{after.min:g}', f'{after.max:g}', f'{before.min:g}', f'{before.max:g}')}"
 
 

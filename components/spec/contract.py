@@ -37,7 +37,23 @@ NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 
 Ratio = Annotated[float, Field(gt=0, lt=1)]
 
-Missing = Annotated[Literal["refused", "allowed"], Field(description="allowed: callers may omit it or send null.")]
+#: A larger share of copies, among rows that need not be alike, shows that the table was joined or appended twice.
+USUAL_DUPLICATE_RATIO = 0.5
+
+Missing = Annotated[
+    Literal["refused", "allowed", "impute", "indicator"],
+    Field(
+        description="Whether callers may omit it or send null. allowed, indicator: the model sees the usual value, and "
+        "that it is missing; impute: it sees the usual value alone."
+    ),
+]
+Outside = Annotated[
+    Literal["refuse", "clip"],
+    Field(
+        description="What becomes of a value that is not from min to max; clip: the nearer bound stands for it.",
+        exclude_if=lambda outside: outside == "refuse",
+    ),
+]
 
 
 def _no_timestamp(value: object) -> object:
@@ -57,7 +73,23 @@ class ClosedModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class NumberFeature(ClosedModel):
+class MissingFeature(ClosedModel):
+    """A feature that may have gaps."""
+
+    @property
+    def optional(self) -> bool:
+        """Whether callers may omit it, and a table may have gaps."""
+        missing: str = getattr(self, "missing", "refused")
+        return missing != "refused"
+
+    @property
+    def has_indicator(self) -> bool:
+        """Whether the model sees that it is missing."""
+        missing: str = getattr(self, "missing", "refused")
+        return missing in ("allowed", "indicator")
+
+
+class NumberFeature(MissingFeature):
     """A number; `min` and `max` are inclusive, in the callers' unit."""
 
     type: Literal["number"] = Field(description="A number.")
@@ -65,6 +97,7 @@ class NumberFeature(ClosedModel):
     min: float = Field(description="Smallest value that a caller may send.")
     max: float = Field(description="Largest value that a caller may send.")
     missing: Missing = "refused"
+    outside: Outside = "refuse"
     factor: float = Field(default=1.0, description="A request's value times factor is the table's value.")
 
     @model_validator(mode="after")
@@ -76,12 +109,17 @@ class NumberFeature(ClosedModel):
         return self
 
 
-class CategoryFeature(ClosedModel):
+class CategoryFeature(MissingFeature):
     """One of a closed list of values."""
 
     type: Literal["category"] = Field(description="One of a closed list of values.")
     values: tuple[CategoryValue, ...] = Field(min_length=1, description="Every value that a caller may send.")
     missing: Missing = "refused"
+    unknown: Literal["refuse", "other"] = Field(
+        default="refuse",
+        description="What becomes of a value that is not listed; other: all of them are one more category.",
+        exclude_if=lambda unknown: unknown == "refuse",
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -96,13 +134,14 @@ def _refuse_twice(key: str, values: tuple[CategoryValue, ...]) -> None:
         raise ValueError(f"{key} {', '.join(twice)} stand twice; each value may stand once")
 
 
-class DateFeature(ClosedModel):
+class DateFeature(MissingFeature):
     """An ISO 8601 day or time; the model sees days since 1970-01-01 UTC."""
 
     type: Literal["date"] = Field(description="An ISO 8601 day or time.")
     min: Moment = Field(description="First day or time that a caller may send.")
     max: Moment = Field(description="Last day or time that a caller may send; a day means its first moment.")
     missing: Missing = "refused"
+    outside: Outside = "refuse"
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -147,6 +186,18 @@ class Data(ClosedModel):
         description="Features that predict the answer almost alone but, as a person confirms, do not leak it.",
     )
     source: str | None = Field(default=None, description="Where the table comes from, for people.")
+    missing_values: tuple[str, ...] | None = Field(
+        default=None,
+        description="Words that stand for a gap, beside the empty cell; left out: the usual ones.",
+        exclude_if=lambda words: words is None,
+    )
+    max_duplicate_ratio: float = Field(
+        default=USUAL_DUPLICATE_RATIO,
+        gt=0,
+        le=1,
+        description="Largest share of rows that may copy another one, beyond those that chance makes alike.",
+        exclude_if=lambda ratio: ratio == USUAL_DUPLICATE_RATIO,
+    )
 
     @model_validator(mode="after")
     def _one_role(self) -> Self:
@@ -181,11 +232,19 @@ class Split(ClosedModel):
     holdout: Ratio = Field(default=0.2, description="Share of the rows that no search ever sees.")
     group: str | None = Field(default=None, description="Rows with equal values in this column stay on one side.")
     time: str | None = Field(default=None, description="The latest rows by this column are the hold-out.")
+    duplicates: Literal["together", "apart"] = Field(
+        default="together",
+        description="together: rows with equal features stay on one side; apart: each is dealt for itself, by its "
+        "answer, as suits a table with few different rows.",
+        exclude_if=lambda duplicates: duplicates == "together",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.group and self.time:
             raise ValueError("split by group or by time, not by both; remove one")
+        if self.duplicates == "apart" and (self.group or self.time):
+            raise ValueError("duplicates apart deals single rows, and group or time keeps rows together; remove one")
         return self
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -25,11 +26,15 @@ class Examples:
         frame: the table's own columns, as `components.table.cells` reads them.
         columns: the features: text or None, float64 or NaN, datetime64[us] or NaT.
         labels: the target; 1 for the positive answer and 0 for the other, a class's place, or a number.
+        unanswered: the rows of the table that have no target, and were left out.
+        places: the row of the table that each of these rows is, from 0; None: they are the same.
     """
 
     frame: pd.DataFrame
     columns: Columns
     labels: Labels
+    unanswered: int = 0
+    places: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,7 +53,19 @@ def examples_of(frame: pd.DataFrame, spec: Spec) -> Examples:
     Raises:
         DataError: a column is missing or contradicts the spec.
     """
-    return Examples(frame, typed_columns(frame, spec.features), labels_of(frame, spec.data))
+    answered, places = answered_rows(frame, spec.data.target)
+    columns, labels = typed_columns(answered, spec.features), labels_of(answered, spec.data)
+    return Examples(answered, columns, labels, len(frame) - len(answered), places)
+
+
+def answered_rows(frame: pd.DataFrame, target: str) -> tuple[pd.DataFrame, NDArray[np.intp] | None]:
+    """The rows that have a target, from which alone a model can learn, and their places; None if all rows have one."""
+    if target not in frame.columns:
+        return frame, None
+    answered = frame[target].notna().to_numpy()
+    if answered.all() or not answered.any():
+        return frame, None
+    return frame.loc[answered].reset_index(drop=True), np.flatnonzero(answered)
 
 
 def typed_columns(frame: pd.DataFrame, features: Mapping[str, Feature]) -> Columns:

@@ -22,6 +22,11 @@ from components.table.target import rows_of_each
 
 Keys = NDArray[np.uint64]
 
+#: 2 to the power of 64 over the golden ratio.
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+#: A hold-out may have from two thirds to three halves of its share of the rows, or what chance does to few rows.
+_LARGEST_FACTOR = 1.5
+_DEVIATIONS = 4.0
 #: Each side needs this many rows of each class for any conclusion, and this many of a target that is a number.
 FEWEST_OF_A_CLASS = 5
 FEWEST_NUMBERS = 40
@@ -41,11 +46,30 @@ def split_examples(examples: Examples, spec: Spec) -> Sides:
     Raises:
         DataError: a column of the split is missing or has gaps, or a side has too few rows of a class.
     """
-    held = _latest(examples.frame, spec) if spec.split.time else _hashed(row_keys(examples, spec), spec.split.holdout)
+    held = _latest(examples.frame, spec) if spec.split.time else _dealt(examples, spec)
     sides = Sides(examples.take(~held), examples.take(held))
     for name, side in (("training part", sides.train), ("hold-out", sides.holdout)):
         _refuse_poor(name, side, spec, len(examples))
+    _refuse_far_off(len(sides.holdout), len(examples), spec)
     return sides
+
+
+def _dealt(examples: Examples, spec: Spec) -> NDArray[np.bool_]:
+    keys = row_keys(examples, spec)
+    if spec.split.duplicates == "apart" and spec.data.id is None:
+        keys = _apart(content_keys({**examples.columns, "": examples.labels.astype(np.float64)}))
+    return _hashed(keys, spec.split.holdout)
+
+
+def _apart(keys: Keys) -> Keys:
+    """A key for each row, evenly spread among equal ones: so each kind of row has its share on both sides.
+
+    The rows with one key follow each other by the golden ratio, which keeps any number of them evenly spread (the
+    additive recurrence of Roberts, The unreasonable effectiveness of quasirandom sequences, 2018). A later row of the
+    table moves none before it.
+    """
+    earlier = pd.Series(keys).groupby(keys, sort=False).cumcount().to_numpy().astype(np.uint64)
+    return _mix(keys) + earlier * _GOLDEN
 
 
 def _hashed(keys: Keys, share: float) -> NDArray[np.bool_]:
@@ -133,4 +157,23 @@ def _refuse_poor(name: str, side: Examples, spec: Spec, rows: int) -> None:
     raise DataError(
         f"the {name} has {held} of the table's {rows:,}; each must be at least {needed}. Bring more rows, or change "
         "`split` (or name `data.id`)"
+    )
+
+
+def _refuse_far_off(held: int, rows: int, spec: Spec) -> None:
+    """Refuses a hold-out that is far from its share, since some rows that stay together are too many."""
+    share = spec.split.holdout
+    chance = _DEVIATIONS * (share * (1 - share) / rows) ** 0.5
+    low, high = min(share / _LARGEST_FACTOR, share - chance), max(share * _LARGEST_FACTOR, share + chance)
+    if low <= held / rows <= high:
+        return
+    split, together = spec.split, "rows with equal features stay together, and some are many"
+    if split.group or split.time:
+        together = f"rows with one {split.group or split.time} stay together, and some are many"
+    remedy = (
+        "" if split.group or split.time or spec.data.id else "; write `duplicates: apart` in split to deal each alone"
+    )
+    raise DataError(
+        f"the hold-out would have {held:,} of the table's {rows:,} rows ({held / rows:.0%}), and {share:.0%} are asked "
+        f"for: {together}{remedy}"
     )

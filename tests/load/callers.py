@@ -16,6 +16,7 @@ from components.table.cells import read_table
 from components.table.examples import Examples, examples_of
 from components.table.requests import requests_of
 from components.table.target import negative_word, positive_word
+from components.table.wording import reading_of
 
 _LARGEST_BATCH = 20
 
@@ -46,7 +47,7 @@ def load_rows(spec: Spec, table: Path | None) -> Rows:
     Raises:
         DataError: the table does not fit the spec.
     """
-    examples = examples_of(read_table(str(table) if table else spec.data.uri), spec)
+    examples = examples_of(read_table(str(table) if table else spec.data.uri, reading_of(spec)), spec)
     requests = requests_of(examples, spec.features)
     labels = truths(examples, spec)
     bodies = tuple(json.dumps(row, ensure_ascii=False).encode() for row in requests)

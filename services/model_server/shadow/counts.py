@@ -48,7 +48,7 @@ class Slices:
         self._places: list[tuple[int, dict[tuple[type, object], int]]] = []
         features = list(contract.features)
         for name, feature in _chosen(contract, names).items():
-            values = [*feature.values, *((None,) if feature.missing == "allowed" else ())]
+            values = [*feature.values, *((None,) if feature.optional else ())]
             first = len(self.labels)
             # The key includes the type, because True equals 1.
             known = {(type(value), value): first + place for place, value in enumerate(values)}

@@ -19,7 +19,7 @@ def frame_of(*words: str) -> pd.DataFrame:
     [
         (("0", "1", "1"), 1, 0, "guessed from the word"),
         (("1.0", "0.0", "1.0"), 1, 0, "guessed from the word"),
-        (("1.0", "2.0", "1.0"), 1, 2, "guessed from the word"),
+        (("1.0", "2.0", "1.0"), 2, 1, "unsure: it is the rarer word; POSITIVE= names the other one"),
         (("-1", "1"), 1, -1, "guessed from the word"),
         (("Yes", "No", "Yes"), "Yes", "No", "guessed from the word"),
         (("True", "False"), True, False, "guessed from the word"),

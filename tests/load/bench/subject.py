@@ -30,6 +30,7 @@ from components.spec.values import category_text
 from components.table.cells import read_table
 from components.table.examples import examples_of
 from components.table.requests import requests_of
+from components.table.wording import reading_of
 from tests.load.bench.errors import BenchError
 
 MODELS: Final = ("logistic_regression", "random_forest")
@@ -59,7 +60,7 @@ def prepare(model: str, folder: Path, spec: Spec) -> Subject:
         BenchError: the service has what no peer takes as it is, or too few rows.
     """
     features = _peers_features(spec)
-    examples = examples_of(read_table(spec.data.uri), spec.model_copy(update={"features": features}))
+    examples = examples_of(read_table(spec.data.uri, reading_of(spec)), spec.model_copy(update={"features": features}))
     requests = requests_of(examples, features)
     frame = pd.DataFrame(requests)
     whole = frame.dropna(subset=[name for name, feature in features.items() if isinstance(feature, CategoryFeature)])
