@@ -76,12 +76,9 @@ def check(namespace: str, strategy: str) -> None:
         raise ClusterError(f"the cluster has no namespace {namespace}; `make platform` makes it")
 
 
-def apply(option: str, what: str, *, force: bool = False) -> None:
-    """Applies, on the server's side, a manifest (`--filename`) or a folder (`--kustomize`).
-
-    With `force`, fields that another manager set to another value are taken over.
-    """
-    kubectl("apply", "--server-side", *(["--force-conflicts"] if force else []), option, what)
+def apply(option: str, what: str) -> None:
+    """Applies, on the server's side, a manifest (`--filename`) or a folder (`--kustomize`)."""
+    kubectl("apply", "--server-side", option, what)
 
 
 def apply_as(owner: str, objects: Sequence[Mapping[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,11 +21,12 @@ from k8s.platform.chart import CHART, configs, rendered
 from k8s.platform.controllers import Controller, read_controllers, version_key
 from k8s.platform.gateway import require_certificate
 from k8s.platform.install import Installation
+from k8s.platform.installing import obstacles_to
 from k8s.platform.tracking import Tracking, require_secret, stored, tracking
 from k8s.rendering.environment_registry import REGISTRY
 from k8s.rendering.gateway import OURS
 from k8s.rendering.render import PLATFORM
-from k8s.upgrade.controllers import ControllerPlan, Names, plan_controllers, refusals
+from k8s.upgrade.controllers import UPGRADE, ControllerPlan, Names, plan_controllers, refusals
 from k8s.upgrade.inventory import HelmRelease, Inventory, read_inventory
 from k8s.upgrade.objects import ObjectChanges, compare
 from k8s.upgrade.serving import ServingPods, phases, rollouts_under_way, serving
@@ -54,10 +55,11 @@ class UpgradeRequest:
 
 @dataclass(frozen=True)
 class UpgradePlan:
-    """What is there, and what becomes of it."""
+    """What is there, and what becomes of it; `good` is the last revision of the chart that came to its end, if any."""
 
     inventory: Inventory
     release: HelmRelease
+    good: str
     controllers: tuple[ControllerPlan, ...]
     changes: ObjectChanges
     tracking: Tracking
@@ -75,8 +77,10 @@ class UpgradePlan:
         yield f"kubernetes: {self.inventory.kubernetes}"
         for one in self.controllers:
             yield f"{one.controller.name}: {one.says}"
-        yield f"chart {PLATFORM}: {self.release.version} ({self.release.state}) becomes {chart_version(CHART)}"
-        yield from (f"  {line}" for line in self.changes.lines() or ())
+        here, there = chart_version(CHART), self.release
+        same = (there.version, there.state) == (here, "deployed") and self.changes.is_empty
+        yield f"chart {PLATFORM}: {there.version} ({there.state}){', as it should be' if same else f' becomes {here}'}"
+        yield from (f"  {line}" for line in self.changes.lines())
         for place, pods in self.serving.items():
             yield f"{place}: {len(pods.restarts)} pods serve, and are not touched"
         yield from (f"note: {line}" for line in self.notes)
@@ -106,6 +110,7 @@ def examine(wanted: Installation, asked: UpgradeRequest) -> UpgradePlan:
     faults = [
         *rollouts_under_way(),
         *refusals(plans, there),
+        *_definition_faults(plans, local=wanted.environment == "local"),
         *_release_faults(release, there),
         *_gateway_faults(wanted, asked, running),
         *_admission_faults(wanted),
@@ -122,7 +127,7 @@ def examine(wanted: Installation, asked: UpgradeRequest) -> UpgradePlan:
     if faults:
         raise ClusterError("\n".join(["nothing was changed:", *(f"- {fault}" for fault in faults)]))
     notes = tuple(_notes(there))
-    return UpgradePlan(there, release, tuple(plans), changes, needed, running, phases(), notes)
+    return UpgradePlan(there, release, _good(release), tuple(plans), changes, needed, running, phases(), notes)
 
 
 def with_flux(wanted: Installation) -> Installation:
@@ -149,12 +154,29 @@ def _check_environment(wanted: Installation, objects: list[dict[str, Any]]) -> N
     require_certificate(plan)
 
 
+def _definition_faults(plans: Iterable[ControllerPlan], *, local: bool) -> Iterator[str]:
+    for plan in plans:
+        if plan.action == UPGRADE:
+            yield from obstacles_to(plan.controller, local=local)
+
+
 def _values(controller: Controller) -> dict[str, Any]:
     place = ["--namespace", str(controller.namespace)]
     found: dict[str, Any] | None = json.loads(
         run(["helm", "get", "values", controller.name, *place, "--output", "json"])
     )
     return found or {}
+
+
+def _good(release: HelmRelease) -> str:
+    """The revision to which one would go back; a release that broke off is not one."""
+    if release.state == "deployed":
+        return release.revision
+    if not release.revision:
+        return ""
+    history = json.loads(run(["helm", "history", PLATFORM, "--namespace", release.namespace, "--output", "json"]))
+    ended = [one["revision"] for one in history if one["status"] in ("deployed", "superseded")]
+    return str(max(ended, default=""))
 
 
 def _release_faults(release: HelmRelease, there: Inventory) -> Iterator[str]:

@@ -42,8 +42,8 @@ def upgrade(wanted: Installation, asked: UpgradeRequest, plan: UpgradePlan, say:
             bring_controller(one.controller, local=wanted.environment == "local")
     warnings = list(install(wanted, say))
     _check(place, plan, registry, say)
-    if plan.release.revision:
-        say(f"to go back: `helm rollback {PLATFORM} {plan.release.revision} --namespace {PLATFORM}`")
+    if plan.good and (not plan.changes.is_empty or plan.release.revision != plan.good):
+        say(f"to go back: {_back(plan)}")
     return iter(warnings)
 
 
@@ -92,9 +92,13 @@ def _check(place: Place, plan: UpgradePlan, registry: dict[str, Any] | None, say
     if registry is not None:
         faults += [f"registry: {line}" for line in differences(registry, read_registry(place))]
     if faults:
-        back = f"`helm rollback {PLATFORM} {plan.release.revision} --namespace {PLATFORM}` goes back"
-        raise ClusterError("\n".join(["the upgrade ended, and not all is as it was:", *faults, back]))
+        back = [f"{_back(plan)} goes back"] if plan.good else []
+        raise ClusterError("\n".join(["the upgrade ended, and not all is as it was:", *faults, *back]))
     say(f"serving: {', '.join(plan.serving) or 'nothing'}: the same pods, and each answers its example")
     if registry is not None:
         say(f"registry: {told(registry)}, as before")
     say(f"chart {PLATFORM}: {chart_version(CHART)}")
+
+
+def _back(plan: UpgradePlan) -> str:
+    return f"`helm rollback {PLATFORM} {plan.good} --namespace {PLATFORM}`"

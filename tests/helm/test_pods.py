@@ -166,6 +166,6 @@ def test_images_come_from_the_registry_that_is_named(tmp_path: Path) -> None:
     assert images == {
         "judge": f"host/folder/judge@{OTHER_DIGEST}",
         "mlflow": "host/folder/mlflow:1.2",
-        "object-store": "registry.local/own/stores:0.1.0",
-        "postgresql": "registry.local/own/stores:0.1.0",
+        "object-store": f"registry.local/own/stores:{VERSION}",
+        "postgresql": f"registry.local/own/stores:{VERSION}",
     }

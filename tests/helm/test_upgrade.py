@@ -17,6 +17,7 @@ from components.git.command import git
 from k8s.cluster.helm import CHART
 from k8s.platform.chart import rendered as environment_objects
 from k8s.upgrade.objects import compare
+from services.judge.webhook import payload_of
 from tests.helm.charts import SCENARIOS, Refused, helm, values_file
 from tests.helm.immutable_fields import immovable
 from tests.made_before.versions import COMMIT
@@ -96,6 +97,19 @@ def test_nothing_immutable_of_a_service_changes(before: Path, tmp_path: Path, sc
     changes = compare(old, new, "models")
     assert changes.deleted == ()
     assert changes.created == ("ConfigMap/churn-rules",)
+
+
+def test_the_judge_understands_what_the_earlier_canary_asks(before: Path, tmp_path: Path) -> None:
+    """The judge is upgraded before any service, so it answers the Canaries of the earlier chart."""
+    values = ["--values", str(values_file(tmp_path, {}))]
+    objects = template("churn", before / "helm" / "model-service", "models", *values)
+    (canary,) = [one for one in objects if one["kind"] == "Canary"]
+    webhooks = canary["spec"]["analysis"]["webhooks"]
+    assert len(webhooks) == 7
+    for webhook in webhooks:
+        payload = payload_of({"name": "churn", "namespace": "models", "metadata": webhook["metadata"]})
+        assert payload.metadata.rollout is not None
+        assert (payload.metadata.rollout.strategy, payload.metadata.version) == ("canary", "1")
 
 
 @pytest.mark.parametrize(

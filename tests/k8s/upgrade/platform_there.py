@@ -118,6 +118,7 @@ class PlatformThere:
         here = self._folder
         return f"""printf "kubectl %s\\n" "$*" >> {here}/told
 case "$*" in
+  *dry-run=server*) [ ! -f {here}/refusal ] || {{ cat {here}/refusal >&2; exit 1; }} ;;
   version*) echo '{{"serverVersion": {{"gitVersion": "v1.35.1"}}}}' ;;
   'kustomize '*) cat {here}/rules ;;
   *'get crds '*) cat {here}/crds ;;
@@ -142,6 +143,7 @@ case "$1 $2" in
   'list '*) cat {here}/releases ;;
   'get values') cat {here}/values-$3 ;;
   'get manifest') cat {here}/manifest ;;
+  'history '*) cat {here}/history ;;
   'template '*) cat {here}/template ;;
   'show crds') [ ! -f {here}/definitions ] || cat {here}/definitions ;;
 esac"""

@@ -66,7 +66,7 @@ def test_definitions_then_controllers_then_the_chart(
     words = [" ".join(line.split()[:4]) for line in steps]
     assert words == [
         "kubectl -n gateway annotate",
-        "kubectl apply --server-side --filename",
+        "kubectl apply --server-side --field-manager=helm",
         "helm upgrade --install traefik",
         "helm upgrade --install flagger",
         "kubectl apply --server-side --kustomize",
@@ -87,6 +87,19 @@ def test_a_second_time_only_what_is_safe_to_repeat_is_done(there: PlatformThere,
     assert not [line for line in there.told() if "traefik" in line or "annotate" in line]
 
 
+def test_after_one_that_broke_off_the_way_back_is_known(
+    there: PlatformThere, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there.releases(current(), canario="failed")
+    there.answer("manifest", there.read("template"))
+    history = [{"revision": 3, "status": "superseded"}, {"revision": 4, "status": "failed"}]
+    there.answer("history", json.dumps(history))
+    assert ran(root) == 0
+    said = capsys.readouterr().out
+    assert f"chart canario: {current()} (failed) becomes {current()}" in said
+    assert "to go back: `helm rollback canario 3 --namespace canario`" in said
+
+
 def test_every_reason_is_told_at_once(there: PlatformThere, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     there.serve("Progressing")
     there.versions["traefik"] = "99.0.0"
@@ -97,6 +110,20 @@ def test_every_reason_is_told_at_once(there: PlatformThere, root: Path, capsys: 
     assert [line.partition(":")[0] for line in said[1:]] == ["- models/churn", "- traefik", "- canario", "- canario"]
     assert "its release is pending-upgrade" in said[3]
     assert f"its chart is 99.0.0, newer than {current()} of this tree" in said[4]
+    assert there.told() == []
+
+
+def test_definitions_that_would_be_refused_end_it_first(
+    there: PlatformThere, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The words are those of a real API server."""
+    there.versions["flagger"] = "1.43.0"
+    there.releases("0.1.0")
+    there.answer("definitions", "kind: CustomResourceDefinition\n")
+    there.answer("refusal", "status.storedVersions[0]: Invalid value: v1alpha3: missing from spec.versions\n")
+    assert ran(root) == 1
+    said = capsys.readouterr().err
+    assert "- flagger: the API server refuses its next version: status.storedVersions[0]: Invalid value" in said
     assert there.told() == []
 
 
