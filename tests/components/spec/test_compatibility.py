@@ -96,7 +96,7 @@ def test_the_other_of_two_words_is_another_answer() -> None:
     assert list(answered_otherwise(AnsweredAs.by(data), other)) == [said]
 
 
-def test_a_version_with_another_unit_is_refused_unless_the_spec_breaks_callers() -> None:
+def test_another_unit_is_refused_unless_the_spec_allows_it() -> None:
     spec = small_spec(data=NUMBER, training={})
     champion = AnsweredAs.by(Data.model_validate({**NUMBER, "unit": "EUR"}))
     with pytest.raises(GateError, match=r"would get other answers; .*\n- the value is in USD, and was in EUR"):
