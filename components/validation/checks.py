@@ -167,12 +167,12 @@ def _copy_violations(examples: Examples, spec: Spec, copies: float) -> list[str]
     if copies <= most or _combinations(spec.features.values()) < 10 * len(examples):
         return []
     chance = copies_by_chance(examples)
-    if copies <= chance + most * (1 - chance):
+    if copies <= chance + most:
         return []
     again = np.flatnonzero(pd.Series(content_keys(_with_answers(examples))).duplicated())
     allowed = f"at most {most:.0%} may be"
     if chance >= 0.01:
-        allowed = f"{chance:.0%} are expected of such columns, and at most {most:.0%} of the others may be"
+        allowed = f"{chance:.0%} are expected of such columns, and at most {most:.0%} more may be"
     return [
         f"{copies:.0%} of the rows are copies of another row, {allowed} "
         f"({_rows(examples, again)}); was the table joined or appended twice? If not, raise data.max_duplicate_ratio"

@@ -158,6 +158,7 @@ def _predict(package: Package, version: str) -> dict[str, Any]:
     return {
         "summary": f"The probability of {contract.target.name} = {contract.words.positive}",
         "operationId": "predict",
+        "description": "Of a key that stands twice in a row, the last value counts. The body may be gzipped.",
         "parameters": [identifier],
         "requestBody": {"required": True, "content": _json(_one_or_many("Row", limit), example=golden.request)},
         "responses": {"200": good, **_refusals(400, 413, 422)},
@@ -229,7 +230,10 @@ def _field(feature: Feature) -> dict[str, Any]:
     nullable = feature.optional
     if isinstance(feature, NumberFeature):
         kind = ["number", "null"] if nullable else "number"
-        return {**described, "type": kind, "minimum": feature.min, "maximum": feature.max}
+        bounds = {} if feature.outside == "clip" else {"minimum": feature.min, "maximum": feature.max}
+        return {**described, "type": kind, **bounds}
+    if isinstance(feature, CategoryFeature) and feature.unknown == "other":
+        return {**described, "type": ["string", "integer", "boolean", *(["null"] if nullable else [])]}
     if isinstance(feature, CategoryFeature):
         return {**described, "enum": [*feature.values, *([None] if nullable else [])]}
     return {**described, "type": ["string", "null"] if nullable else "string", "format": "date"}

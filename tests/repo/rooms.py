@@ -30,8 +30,8 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
         "training", "lineage", "audit", "replay", "twin",
     ),
     "k8s.twin": (
-        "errors", "events", "loopback", "ports", "processes", "supervise", "summary", "versions", "webhooks", "gateway",
-        "scraped", "rollout", "serving", "sync", "twin", "serve", "report", "demo",
+        "errors", "events", "loopback", "ports", "free_port", "processes", "supervise", "summary", "versions",
+        "webhooks", "gateway", "scraped", "rollout", "serving", "sync", "twin", "serve", "report", "demo",
     ),
 }  # fmt: skip
 #: What a service may use of the storeys below, where not all; the innermost limit counts. The judge's image leaves its

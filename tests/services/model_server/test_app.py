@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gzip
 import json
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,9 +104,10 @@ def test_a_body_too_large_is_refused(server: Caller, pieces: list[bytes]) -> Non
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404), ("GET", "/predict/", 404), ("POST", "/nowhere", 404), ("GET", "/predict", 405),
-        ("GET", "/feedback", 405), ("DELETE", "/schema", 405), ("PUT", "/predict", 404), ("GET", "/docs/passwd", 404),
+        ("GET", "/nowhere/", 404), ("GET", "/predict/", 405), ("POST", "/nowhere", 404), ("GET", "/predict", 405),
+        ("GET", "/feedback", 405), ("DELETE", "/schema", 405), ("PUT", "/predict", 405), ("GET", "/docs/passwd", 404),
         ("GET", "/docs/../app.py", 404), ("POST", "/readyz", 405),
+        ("PATCH", "/predict", 405), ("DELETE", "/feedback", 405),
     ],
 )  # fmt: skip
 def test_a_wrong_route_says_which_there_are(server: Caller, method: str, path: str, status: int) -> None:
@@ -112,6 +115,40 @@ def test_a_wrong_route_says_which_there_are(server: Caller, method: str, path: s
     assert reply is not None
     assert reply.status == status
     assert "POST /predict" in reply.json()["error"]
+
+
+@pytest.mark.parametrize(("path", "allow"), [("/predict", "POST"), ("/feedback", "POST"), ("/schema", "GET, HEAD")])
+def test_a_wrong_method_is_told_the_right_ones(server: Caller, path: str, allow: str) -> None:
+    reply = server.call("PUT", path)
+    assert reply is not None
+    assert (reply.status, reply.headers["allow"]) == (405, allow)
+    asked = server.call("OPTIONS", path)
+    assert asked is not None
+    assert (asked.status, asked.headers["allow"]) == (405, allow)
+    assert "CORS" in asked.json()["error"]
+
+
+def test_a_slash_after_a_route_and_the_root_are_understood(server: Caller) -> None:
+    reply = server.call("POST", "/predict/", [json.dumps(GOOD).encode()])
+    assert reply is not None
+    assert reply.status == 200
+    assert server.get("/").body == server.get("/docs").body
+
+
+def test_a_packed_body_is_read_within_the_limits(server: Caller) -> None:
+    body, gzipped = json.dumps(GOOD).encode(), {"content_encoding": "gzip"}
+    assert server.post("/predict", body=gzip.compress(body), **gzipped).status == 200
+    assert server.post("/predict", body=zlib.compress(body), content_encoding="deflate").status == 200
+    assert server.post("/predict", body=body, content_encoding="identity").status == 200
+    for packed, headers, status, said in (
+        (body, gzipped, 400, "the body is not gzip, as its Content-Encoding says"),
+        (gzip.compress(body)[:-9], gzipped, 400, "breaks off"),
+        (gzip.compress(b" " * 10_000_000), gzipped, 413, "unpacks to more than the 65536 bytes allowed"),
+        (body, {"content_encoding": "br"}, 415, "'br' is not read here; allowed are gzip and deflate"),
+    ):
+        reply = server.post("/predict", body=packed, **headers)
+        assert reply.status == status
+        assert said in reply.json()["error"]
 
 
 def test_alive_and_ready(server: Caller) -> None:
