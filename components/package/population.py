@@ -177,8 +177,11 @@ class ExpectedShift:
         ends = np.cumsum([feature.bins.number for feature in features]).tolist()
         self._parts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
-    def of(self, counts: Sequence[float]) -> LiveShift | None:
-        """What is expected of inputs with these counts by bin, feature after feature; None without any input."""
+    def of(self, counts: Sequence[float], each: float = 1.0) -> LiveShift | None:
+        """What is expected of inputs with these counts by bin, feature after feature; None without any input.
+
+        Where some stand for several, a counted one is worth `each` in (0, 1] independent inputs (Kish 1965).
+        """
         told = np.array(counts[: len(self._shares)])
         inputs = float(told[self._parts[0]].sum())
         if inputs <= 0:
@@ -186,16 +189,16 @@ class ExpectedShift:
         beyond = told / inputs - self._shares
         shift = np.array(self._population.shift) + beyond @ self._effects
         distance = {
-            name: self._distance(beyond, part, inputs)
+            name: self._distance(beyond, part, inputs * each)
             for name, part in zip(self._population.features, self._parts, strict=True)
         }
         worth = math.sqrt(1 + sum(distance.values()))
         unexplained = np.array(self._population.unexplained) * worth
-        sampled = np.array(self._population.spread) * worth / math.sqrt(inputs)
+        sampled = np.array(self._population.spread) * worth / math.sqrt(inputs * each)
         return LiveShift(inputs, tuple(shift.tolist()), tuple(unexplained.tolist()), tuple(sampled.tolist()), distance)
 
     def _distance(self, beyond: Array, part: slice, inputs: float) -> float:
-        """Pearson's chi-square over the inputs, less what chance alone gives in so many of them."""
+        """Pearson's chi-square over the inputs, less what chance alone gives in so many independent ones."""
         shares = self._shares[part]
         chance = (len(shares) - 1) * (1 / inputs + 1 / self._population.rows)
         return max(0.0, float((beyond[part] ** 2 / shares).sum()) - chance)

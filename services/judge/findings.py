@@ -111,13 +111,16 @@ def _decides_alone(
 def _with_gateway(finding: SignalResult, evidence: Evidence) -> SignalResult:
     """The result of errors with what the gateway tells; nothing is safe if it told that once and does no more."""
     if evidence.gateway == "lost" and finding.state in ("safe", "open"):
-        lost = "error_ratio cannot be judged: the gateway does not tell any more which requests it answered itself"
+        lost = (
+            "error_ratio cannot be judged: the gateway, or one of its replicas, does not tell any more which requests"
+            " it answered itself"
+        )
         return replace(finding, state="no data", reason=lost)
     champion, canary = (sum(stratum.gave_up[side] for stratum in evidence.strata) for side in (0, 1))
     return replace(
         finding,
         reason=finding.reason + gateway_words(evidence.gateway, canary, champion),
-        gave_up=(canary, champion) if evidence.gateway == "told" else None,
+        gave_up=(canary, champion) if evidence.gateway in ("told", "in part") else None,
     )
 
 

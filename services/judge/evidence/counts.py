@@ -34,9 +34,9 @@ SLOWER_AT = slice(TIMED_AT + 1, TIMED_AT + 1 + len(SLOWER_TIMES))
 COLUMNS = SLOWER_AT.stop
 
 
-#: Whether the gateway tells which requests it answered itself: "lost" if it did once and does no more, empty where
-#: nobody asked it.
-GatewayTold = Literal["", "told", "silent", "lost"]
+#: Whether the gateway tells which requests it answered itself: "in part" if not those that it could pass on to nobody,
+#: "lost" if one of its replicas did once and does no more, empty where nobody asked it.
+GatewayTold = Literal["", "told", "in part", "silent", "lost"]
 _SINGLE = (REQUESTS_AT, ERRORS_AT, SLOW_AT, TIMED_AT)
 
 
@@ -162,7 +162,9 @@ class LiveExpectation:
     `inputs` are those within the hold-out's bins, `unlike` those with a value unlike any of its. `shift` is as in
     `HoldoutShift`; `unexplained` is its standard error for want of rows in the hold-out, `sampled` that for want of
     inputs. `distance` is how far the inputs are from the hold-out in each feature; the sum plus 1 is how many times
-    fewer rows the hold-out is worth.
+    fewer rows the hold-out is worth. Without any input like the hold-out's there is no `shift`. `differing` are the
+    features in which the inputs that the canary read differ from those that the champion read meanwhile, the worst
+    first; None where that is not known.
     """
 
     inputs: float
@@ -171,6 +173,7 @@ class LiveExpectation:
     unexplained: tuple[float, ...]
     sampled: tuple[float, ...]
     distance: tuple[tuple[str, float], ...]
+    differing: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True)

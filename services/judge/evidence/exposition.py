@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,11 +33,24 @@ EXPECTED = (telemetry.EXPECTED_SHIFT, telemetry.EXPECTED_SHIFT_ERROR, telemetry.
 
 
 @dataclass(frozen=True)
+class InputSums:
+    """What a replica's inputs are like, since it started, as sums over a sample of them.
+
+    They stand for `number` requests; `squares` is the sum of the squares of how many each of them stands for. `waves`
+    has one sum for each of `WAVES`, by feature.
+    """
+
+    number: float
+    squares: float
+    waves: Mapping[str, Row]
+
+
+@dataclass(frozen=True)
 class Reading:
     """One replica at one moment. `champion` is the package compared with on its hold-out, or empty.
 
-    `expectation` is what its hold-out lets expect of its inputs so far, if it tells. `slotted` is what the replica
-    tells by slots of time; None if its page was not read for that.
+    `expectation` is what its hold-out lets expect of its inputs so far, and `inputs` is what they are like, if it
+    tells. `slotted` is what the replica tells by slots of time; None if its page was not read for that.
     """
 
     counts: Counts
@@ -47,6 +60,7 @@ class Reading:
     holdout: HoldoutShift | None = None
     slotted: Slotted | None = None
     expectation: LiveExpectation | None = None
+    inputs: InputSums | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +94,7 @@ def read_replica(samples: Iterable[MetricSample], service: str, at: float) -> Re
     version = next((sample.labels["version"] for sample in mine if "version" in sample.labels), "")
     return Reading(
         _counts(mine), version, info.get("package", ""), info.get("champion", ""), _holdout(mine, info.get("champion")),
-        _slotted(mine, at), _expectation(mine),
+        _slotted(mine, at), _expectation(mine), _inputs(mine),
     )  # fmt: skip
 
 
@@ -173,12 +187,28 @@ def _expectation(samples: list[MetricSample]) -> LiveExpectation | None:
     named = (telemetry.INPUTS, telemetry.INPUTS_UNLIKE)
     totals = {sample.name: sample.value for sample in samples if sample.name in named}
     shift, unexplained, sampled = (_by_bin(samples, name) for name in EXPECTED)
+    if len(totals) == 2 and not totals[telemetry.INPUTS] and totals[telemetry.INPUTS_UNLIKE]:
+        return LiveExpectation(0.0, totals[telemetry.INPUTS_UNLIKE], (), (), (), ())
     if len(totals) < 2 or not (shift and unexplained and sampled):
         return None
     by_feature = (sample for sample in samples if sample.name == telemetry.INPUTS_DISTANCE)
     far = sorted((sample.labels.get("feature", ""), sample.value) for sample in by_feature)
     inputs, unlike = totals[telemetry.INPUTS], totals[telemetry.INPUTS_UNLIKE]
     return LiveExpectation(inputs, unlike, shift, unexplained, sampled, tuple(far))
+
+
+def _inputs(samples: list[MetricSample]) -> InputSums | None:
+    """What the replica's inputs are like; None if it does not tell."""
+    named = (telemetry.INPUTS_COUNTED, telemetry.INPUTS_SQUARES)
+    totals = {sample.name: sample.value for sample in samples if sample.name in named}
+    if len(totals) < 2:
+        return None
+    waves: dict[str, Row] = {}
+    for sample in samples:
+        if sample.name == telemetry.INPUTS_WAVES and sample.labels.get("wave") in telemetry.WAVES:
+            row = waves.setdefault(sample.labels.get("feature", ""), np.zeros(len(telemetry.WAVES)))
+            row[telemetry.WAVES.index(sample.labels["wave"])] = sample.value
+    return InputSums(totals[telemetry.INPUTS_COUNTED], totals[telemetry.INPUTS_SQUARES], waves)
 
 
 def _by_bin(samples: list[MetricSample], name: str) -> tuple[float, ...]:

@@ -7,11 +7,20 @@ from dataclasses import replace
 
 from components.spec.contract import SCORE_EDGES
 from services.judge.evidence.arrivals import arrivals
-from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, Evidence, HoldoutShift, Outlier
+from services.judge.evidence.beyond import blind_spans
+from services.judge.evidence.counts import (
+    IN_FLIGHT,
+    REQUESTS_AT,
+    Evidence,
+    HoldoutShift,
+    LiveExpectation,
+    Outlier,
+)
 from services.judge.evidence.expectation import expectation_of
 from services.judge.evidence.gateway import gateway_counts, told, without_absent
 from services.judge.evidence.labels import LabelledAnswers, labelled_answers
 from services.judge.evidence.outliers import unlike, without
+from services.judge.evidence.same_inputs import differing, read_inputs
 from services.judge.evidence.series import Replica, Series
 from services.judge.evidence.strata import Beside, counted_since, strata
 from services.judge.evidence.warming import UNTIMED, Timing
@@ -36,9 +45,22 @@ def evidence_at(series: Series, now: float, stale_seconds: float, timing: Timing
         weight=weight, elapsed_seconds=0.0 if began is None else now - began, holdout=holdout,
         problems=(*problems, *doubt), replicas=(len(champions), len(canaries)),
         gateway=told(series, now, stale_seconds),
-        expectation=None if holdout is None or _same_package(canaries, champions) else expectation_of(canaries),
     )  # fmt: skip
-    return found if began is None else _counted(found, series, began, named, now, stale_seconds, timing)
+    if began is None:
+        return found
+    if holdout is not None and not _same_package(canaries, champions):
+        found = replace(found, expectation=_expected(series, began, champions, canaries))
+    return _counted(found, series, began, named, now, stale_seconds, timing)
+
+
+def _expected(
+    series: Series, began: float, champions: Sequence[Replica], canaries: Sequence[Replica]
+) -> LiveExpectation | None:
+    """What the hold-out lets expect of the canary's inputs, and whether these are the champion's as well."""
+    expected = expectation_of(canaries)
+    if expected is None:
+        return None
+    return replace(expected, differing=differing(read_inputs(series, began, champions, canaries)))
 
 
 def _counted(
@@ -57,18 +79,20 @@ def _counted(
 
     champions, canaries = (list(named[side].values()) for side in ("champion", "canary"))
     gateway = gateway_counts(series)
+    blind = blind_spans(series, "champion", champions), blind_spans(series, "canary", canaries)
     counted_beside = labelled(champions, canaries)
-    whole = Beside(counted_beside, arrivals(series, began, champions, canaries, now, stale_seconds), gateway)
+    whole = Beside(counted_beside, arrivals(series, began, champions, canaries, now, stale_seconds), gateway, blind)
     outliers = []
     for at, (side, replicas) in enumerate(named.items()):
         for name, present in without_absent(gateway, began, at, replicas):
-            parts = strata(series, began, champions, canaries, timing, Beside(counted_beside, gateway=present))
+            parts = strata(series, began, champions, canaries, timing, replace(whole, arrivals=None, gateway=present))
             outliers.append(Outlier(name, side, "error_ratio", parts))
         counted = {name: counted_since(series, began, one) for name, one in replicas.items()}
         for name, signal in unlike(counted):
             part = counted[name][REQUESTS_AT] / sum(row[REQUESTS_AT] for row in counted.values())
             theirs, ours = ([one for one in each if one is not replicas[name]] for each in (champions, canaries))
-            parts = strata(series, began, theirs, ours, timing, Beside(labelled(theirs, ours), gateway=gateway))
+            beside = Beside(labelled(theirs, ours), gateway=gateway, blind=blind)
+            parts = strata(series, began, theirs, ours, timing, beside)
             outliers.append(Outlier(name, side, signal, tuple(without(one, side, part) for one in parts)))
     return replace(
         found,
