@@ -185,5 +185,6 @@ def tune(spec: str, store: str, code: str, train: str) -> str:
     with running(code):
         parsed = kept_spec(store, spec)
         found = search(kept_examples(store, train, parsed, Kind.OBJECT), parsed)
-        print(f"best of {len(found.trials)} trials: {found.best.candidate}, {found.metric} {found.best.mean:.4f}")
+        trials = f"{len(found.trials)} trial{'s' * (len(found.trials) != 1)}"
+        print(f"best of {trials}: {found.best.candidate}, {found.metric} {found.best.mean:.4f}")
         return keep_document(store, found)

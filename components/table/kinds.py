@@ -112,7 +112,8 @@ def _of_words(words: pa.Array, trimmed: pa.Array, places: pa.Array) -> Canonical
         return CanonicalColumn(truth.take(places).to_pandas().astype("boolean"), note)
     if all_match(words, _MOMENT):
         return CanonicalColumn(words.take(places).to_pandas().astype("str"), note)
-    plain, style_note = plain_numbers(words)
+    # Most columns are plain, and a wide table is read in the time of this look.
+    plain, style_note = (words, "") if all_match(words, NUMBER) else plain_numbers(words)
     numbers = None if _are_codes(words) else _exact_numbers(plain)
     return None if numbers is None else _of_floats(numbers.take(places), "; ".join(filter(None, [note, style_note])))
 

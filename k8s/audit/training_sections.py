@@ -126,7 +126,7 @@ def _search(known: Records) -> Statement:
     receipt, tried = known.package.receipt, len(known.run["trials"])
     kind = CANDIDATES.get(receipt.candidate, receipt.candidate)
     with_ = ", ".join(f"{name} {value}" for name, value in receipt.parameters.items())
-    text = f"{kind}{f' with {with_}' if with_ else ''} was the best of {count(tried)} trials."
+    text = f"{kind}{f' with {with_}' if with_ else ''} was the best of {count(tried)} trial{'s' * (tried != 1)}."
     return said(text, _RECEIPT, records.RUN)
 
 

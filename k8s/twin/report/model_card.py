@@ -110,7 +110,9 @@ def facts(card: Card) -> list[Fact]:
         found.append(Fact(percent(interval.coverage.value), told))
     if card.search and card.search.trials:
         trials = card.search.trials
-        found.append(Fact(f"{len(trials)} trials", f"in {len(trials[0].scores)}-fold cross-validation"))
+        found.append(
+            Fact(f"{len(trials)} trial{'s' * (len(trials) != 1)}", f"in {len(trials[0].scores)}-fold cross-validation")
+        )
     if card.speed:
         found.append(Fact(f"{card.speed.p99_ms:.2g} ms", "for one row, in 99 of 100 cases"))
     if card.package_mib is not None:

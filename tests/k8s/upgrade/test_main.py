@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from k8s.upgrade.__main__ import main
+from tests.k8s.followed import write_tree
 from tests.k8s.upgrade.platform_there import CHARTS, PlatformThere, current, judge, tree
 
 
@@ -201,3 +202,33 @@ def test_each_chart_is_looked_at(there: PlatformThere, root: Path) -> None:
     assert ran(root) == 0
     brought = [line.split()[3] for line in there.told() if line.startswith("helm upgrade")]
     assert brought == [*CHARTS, "canario"]
+
+
+def test_what_flux_brings_from_git_is_left_to_git(
+    there: PlatformThere, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Definitions and Flux itself are brought; charts come with a merge, before which the Gateway is kept."""
+    root = write_tree(tmp_path / "followed")
+    for file in ("k8s/flux/source.yaml", "k8s/envs/staging/canario.yaml"):
+        text = (root / file).read_text().replace("git.example.invalid/team/canario", "git.example.com/ours")
+        (root / file).write_text(text)
+    there.serve()
+    there.releases("0.1.0")
+    there.gateway("Same", **{"meta.helm.sh/release-name": "traefik"})
+    places = [{"metadata": {"name": name, "namespace": str(one.namespace)}} for name, one in CHARTS.items()]
+    there.objects("in-git", *places)
+    there.answer("values-traefik", "{}")
+    crds = (
+        f"{there.read('crds')}kustomizations.kustomize.toolkit.fluxcd.io\nimagevalidatingpolicies.policies.kyverno.io\n"
+    )
+    there.answer("crds", crds)
+    there.deployments(**{"kyverno-admission-controller": "1.19.1"})
+    assert main(["--env", "staging", "--root", str(root)]) == 0
+    said = capsys.readouterr().out
+    assert "traefik: 42.3.0; comes from Git, as a HelmRelease" in said
+    assert "flagger: 1.44.0; comes from Git, as a HelmRelease" in said
+    assert "flux: follows k8s/envs/staging in Git" in said
+    steps = there.told()
+    assert not [line for line in steps if line.startswith("helm upgrade")]
+    assert "helm.sh/resource-policy=keep" in steps[0]
+    assert steps[-1].endswith(f"--kustomize {root}/k8s/envs/staging/flux")
