@@ -26,7 +26,9 @@ _ALL_HASHES: Final = 2.0**32
 def point_of(feature: NumberFeature | CategoryFeature | DateFeature) -> Callable[[Any], complex]:
     """A function from a request's value to its point: numbers by their inverse hyperbolic sine, so by size and sign."""
     if isinstance(feature, CategoryFeature):
-        if {bool, int} <= {type(value) for value in feature.values}:  # true and 1 are one key to Python
+        if feature.unknown == "other" or {bool, int} <= {
+            type(value) for value in feature.values
+        }:  # true and 1 are one key to Python
             return _category
         points: dict[CategoryValue | None, complex] = {value: _category(value) for value in feature.values}
         return (points | {None: _GAP}).__getitem__
