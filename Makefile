@@ -46,18 +46,22 @@ new: export NAME ?=
 new: export DATA ?=
 new: export TARGET ?=
 new: export POSITIVE ?=
+new: export TASK ?=
 new: export TRAFFIC ?=
 new: export LABEL_DELAY ?=
-new: setup  ## write a first spec for a table  ## NAME=loans DATA=table.csv TARGET=Default [POSITIVE=Yes] [TRAFFIC=low] [LABEL_DELAY=5m]
+new: setup  ## write a first spec for a table  ## NAME=loans DATA=table.csv TARGET=Default [POSITIVE=Yes] [TASK=regression] [TRAFFIC=low] [LABEL_DELAY=5m]
 	@$(PY) -m components.profile --name "$$NAME" --data "$$DATA" --target "$$TARGET" $${POSITIVE:+--positive "$$POSITIVE"} \
+	  $${TASK:+--task "$$TASK"} \
 	  $${TRAFFIC:+--traffic "$$TRAFFIC"} $${LABEL_DELAY:+--label-delay "$$LABEL_DELAY"}
 
 .PHONY: ui
 ui: RUNS ?= $(shell ls -t build/mlflow/mlflow.db build/demo/mlflow/mlflow.db 2>/dev/null | head -1)
-ui: setup  ## open MLflow on the newest runs of train or demo  ## [RUNS=path/to/mlflow.db]
+ui: export PORT ?=
+ui: setup  ## open MLflow on the newest runs of train or demo  ## [RUNS=path/to/mlflow.db] [PORT=5000]
 	@test -f "$(RUNS)" || { echo "there are no runs to show$(RUNS:%= in %): make train or make demo makes some" >&2; exit 2; }
-	@echo "the runs in $(RUNS):"
-	@MLFLOW_DISABLE_TELEMETRY=true $(PY) -m mlflow ui --backend-store-uri sqlite:///$(RUNS) --host 127.0.0.1
+	@port=$$($(PY) -m k8s.twin.free_port --name "make ui" --usual 5000 $${PORT:+--port "$$PORT"}); \
+	echo "the runs in $(RUNS), at http://127.0.0.1:$$port"; \
+	MLFLOW_DISABLE_TELEMETRY=true $(PY) -m mlflow ui --backend-store-uri sqlite:///$(RUNS) --host 127.0.0.1 --port $$port
 
 ##@ One model on this machine
 
@@ -76,8 +80,10 @@ fetch: setup  ## bring a version here, wherever it was trained  ## VERSION=n [SE
 	  $${MLFLOW:+--mlflow "$$MLFLOW"} $${STORE:+--store "$$STORE"}
 
 .PHONY: serve
-serve: setup  ## serve the newest package behind the gateway  ## [SERVICE=]
-	@$(PY) -m k8s.twin.supervise -- $(PY) -m k8s.twin.serve --spec $(SPEC)
+serve: export PORT ?=
+serve: setup  ## serve the newest package behind the gateway  ## [SERVICE=] [PORT=8080]
+	@port=$$($(PY) -m k8s.twin.free_port --name "make serve" --usual 8080 $${PORT:+--port "$$PORT"}); \
+	$(PY) -m k8s.twin.supervise -- $(PY) -m k8s.twin.serve --spec $(SPEC) --port $$port
 
 .PHONY: load
 load: export URL ?=
@@ -95,16 +101,21 @@ plan: setup  ## tell what a rollout will need: requests, time, exposure  ## RATE
 	@$(PY) -m services.judge.plan --spec $(SPEC) --rate "$$RATE" $${LABELLED:+--labelled "$$LABELLED"} \
 	  $${LABEL_DELAY:+--label-delay "$$LABEL_DELAY"} $${COUNTERS:+--counters "$$COUNTERS"} $${TRAFFIC:+--traffic "$$TRAFFIC"}
 
+NEEDS_VERSION = test -n "$(VERSION)" || { \
+  echo "make $@: name the version, as in \`make $@ SERVICE=$(SERVICE) VERSION=1\`; \`make ui\` lists them" >&2; exit 2; }
+
 .PHONY: replay
 replay: RECORDS ?= build
 replay: export MLFLOW ?=
 replay: setup  ## rebuild a version from its receipt, without a network  ## VERSION=n [SERVICE=] [RECORDS=build/demo] [MLFLOW=uri]
+	@$(NEEDS_VERSION)
 	@$(PY) -m k8s.replay --service $(SERVICE) --version "$(VERSION)" --build $(RECORDS) $${MLFLOW:+--mlflow "$$MLFLOW"}
 
 .PHONY: audit
 audit: RECORDS ?= build
 audit: export MLFLOW ?=
 audit: setup  ## write a version's dossier, or check it  ## VERSION=n [SERVICE=] [RECORDS=build/demo] [MLFLOW=uri] [CHECK=1]
+	@$(NEEDS_VERSION)
 	@$(PY) -m k8s.audit --service $(SERVICE) --version "$(VERSION)" --build $(RECORDS) \
 	  $${MLFLOW:+--mlflow "$$MLFLOW"} $(if $(CHECK),--check)
 
@@ -184,6 +195,22 @@ platform: export ADMIT ?=
 platform: setup  ## install what the cluster lacks: controllers, judge, MLflow  ## [ENV=] [WITH="flux keda"] [ADMIT=host/folder]
 	@$(if $(filter local,$(ENV)),$(MAKE) platform-images REGISTRY= PARTS="judge mlflow stores")
 	@$(PY) -m k8s.platform --env $(ENV) $(if $(WITH),--with $(WITH)) $${ADMIT:+--admit "$$ADMIT"}
+
+.PHONY: platform-upgrade
+platform-upgrade: export ADMIT ?=
+platform-upgrade: export BACKUP ?=
+platform-upgrade: setup  ## upgrade what is there, while models go on serving  ## [ENV=] [PLAN=1] [SKIP="traefik"] [BACKUP=id] [REDIRECT=1] [WITH=] [ADMIT=]
+	@$(if $(filter local,$(ENV)),$(MAKE) platform-images REGISTRY= PARTS="judge mlflow stores")
+	@$(PY) -m k8s.upgrade --env $(ENV) $(if $(WITH),--with $(WITH)) $${ADMIT:+--admit "$$ADMIT"} $(if $(SKIP),--skip $(SKIP)) \
+	  $${BACKUP:+--backup "$$BACKUP"} $(if $(REDIRECT),--redirect) $(if $(PLAN),--plan)
+
+.PHONY: backup
+backup: setup  ## save what MLflow keeps in the cluster  ## [ENV=] [OUT=folder]
+	@$(PY) -m k8s.backup --env $(ENV) $(if $(OUT),--out "$(OUT)")
+
+.PHONY: restore
+restore: setup  ## bring a backup back, and compare the registry  ## FROM=build/backup/local/... [ENV=]
+	@$(PY) -m k8s.backup --env $(ENV) --restore "$(FROM)"
 
 .PHONY: deploy
 deploy: setup  ## deploy a service; VERSION releases its newest image first  ## [SERVICE=] [ENV=] [VERSION=n]

@@ -23,7 +23,7 @@ def _broken_gate(found: Evaluation, known: Package | None, spec: Spec) -> GateEr
     try:
         refuse_violations(found)
         if known:
-            refuse_narrower(known.contract.features, spec)
+            refuse_narrower(known.contract.features, known.contract.answered, spec)
     except GateError as error:
         return error
     return None

@@ -9,14 +9,16 @@ from components.models.meter import metered
 from components.registry.model_registry import champion
 from components.registry.package_store import keep_registered
 from components.registry.provenance import run_name
-from components.spec.contract import Data
+from components.spec.contract import Spec
 from components.spec.views import learning_view, table_view
 from components.step import running, step
 from components.store.content import Kind, Store
 from components.store.packed import unpack_spec
 from components.store.reading import keep_spec
 from components.table.cells import parse_table, read_bytes, table_bytes
-from components.table.examples import negative_word
+from components.table.examples import answered_rows
+from components.table.target import labels_of
+from components.table.wording import reading_of
 
 
 @dataclass(frozen=True)
@@ -38,20 +40,26 @@ class Snapshot:
     notes: tuple[str, ...]
 
 
-def take_snapshot(uri: str, data: Data) -> Snapshot:
+def take_snapshot(uri: str, spec: Spec) -> Snapshot:
     """Reads the table at a path or a file://, s3:// or gs:// URI.
 
     Raises:
-        DataError: the table cannot be read, or its target does not have exactly two values.
+        DataError: the table cannot be read, or its target is not what `data` says.
     """
     source = read_bytes(uri)
-    table = parse_table(source, uri)
+    table = parse_table(source, uri, reading_of(spec))
+    answered, _ = answered_rows(table.frame, spec.data.target)
     try:
-        negative_word(table.frame, data)
+        labels_of(answered, spec.data)
     except DataError as error:
         raise DataError(f"{uri}: {error}") from error
     content = table_bytes(table.frame)
-    return Snapshot(content, sha256(content), sha256(source), len(table.frame), table.notes)
+    notes = (*table.notes, *_left_out(len(table.frame), len(answered)))
+    return Snapshot(content, sha256(content), sha256(source), len(table.frame), notes)
+
+
+def _left_out(rows: int, answered: int) -> list[str]:
+    return [f"{rows - answered:,} of {rows:,} rows have no target, and are left out"] if answered < rows else []
 
 
 @step
@@ -75,7 +83,7 @@ def ingest(spec: str, data: str, run: str, mlflow: str, store: str, code: str) -
         with metered() as meter:
             keep = Store(store)
             whole = unpack_spec(spec, store)
-            taken = take_snapshot(data, whole.data)
+            taken = take_snapshot(data, whole)
             snapshot = keep.put(Kind.SNAPSHOT, taken.content)
             told, seen, learned = (keep_spec(keep, view) for view in (whole, table_view(whole), learning_view(whole)))
             name = run or run_name(whole, code, snapshot)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from components.evaluation.metrics import search_score
+from components.evaluation.task_metrics import search_score
 from components.models.candidates import fit_candidate
 from components.models.devices import claim_devices
 from components.models.folds import Fold, make_folds, thin
@@ -19,7 +19,8 @@ from components.models.meter import Meter, metered
 from components.models.spaces import SPACES, Parameters, combinations
 from components.models.strategy import search_strategy
 from components.models.trials import Search, Trial
-from components.spec.contract import Candidate, Spec
+from components.spec.contract import Spec
+from components.spec.tasks import Candidate
 from components.step import running, step
 from components.store.content import Kind
 from components.store.reading import keep_document, kept_examples, kept_spec
@@ -131,8 +132,9 @@ def _try(point: Point, folds: Sequence[Fold], spec: Spec) -> Trial:
 
 def _score(kind: Candidate, parameters: Parameters, fold: Fold, spec: Spec) -> float:
     strategy = search_strategy(spec.training) if kind == "keras_mlp" else "none"
-    fitted = fit_candidate(kind, parameters, fold.fit, fold.fit_labels, spec.training.seed, strategy)
-    return search_score(spec.training.metric, fold.check_labels, fitted.positive(fold.check))
+    task = spec.data.task
+    fitted = fit_candidate(kind, task, parameters, fold.fit, fold.fit_labels, spec.training.seed, strategy)
+    return search_score(task, spec.training.metric, fold.check_labels, fitted.predict(fold.check))
 
 
 def _run_lanes(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float, meter: Meter) -> list[Trial]:
@@ -183,5 +185,6 @@ def tune(spec: str, store: str, code: str, train: str) -> str:
     with running(code):
         parsed = kept_spec(store, spec)
         found = search(kept_examples(store, train, parsed, Kind.OBJECT), parsed)
-        print(f"best of {len(found.trials)} trials: {found.best.candidate}, {found.metric} {found.best.mean:.4f}")
+        trials = f"{len(found.trials)} trial{'s' * (len(found.trials) != 1)}"
+        print(f"best of {trials}: {found.best.candidate}, {found.metric} {found.best.mean:.4f}")
         return keep_document(store, found)

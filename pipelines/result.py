@@ -114,9 +114,11 @@ def _evaluation(store: Store, outputs: Mapping[str, Mapping[str, Any]]) -> dict[
     gated = json.loads(outputs["gate"]["Output"]) if "gate" in outputs else {}
     search = _read(store, outputs["tune"]["Output"])
     trials = [{**trial, "mean": sum(trial["scores"]) / len(trial["scores"])} for trial in search["trials"]]
-    importance = _read(store, measured["importance"])["features"]
+    explained = _read(store, measured["importance"])
+    importance = explained["features"]
+    by = {"importance_metric": explained["metric"]} if "metric" in explained else {}
     usage = in_order({**early, **gated, **whole["usage"]})
-    return {**whole, "usage": usage, "search": {**search, "trials": trials}, "importance": importance}
+    return {**whole, "usage": usage, "search": {**search, "trials": trials}, "importance": importance, **by}
 
 
 def _read(store: Store, digest: str) -> dict[str, Any]:

@@ -42,13 +42,20 @@ ARRIVED_SECONDS: Final = 2
 ARRIVED_SLOTS: Final = 32
 #: Counter: rows answered with a score; divided by the requests it is the mean batch size.
 ROWS: Final = "canario_rows_total"
-#: Counter by `bin` (index into `components.spec.contract.SCORE_EDGES`): requests by the bins of their scores. Each row
-#: counts 1 / (rows of its request), because rows of one request are seldom independent and the judge weighs
-#: independent answers.
+#: Counter by `bin` (see `components.package.bins`: for two words an index into `SCORE_EDGES`): requests by the bins of
+#: their answers. Each row counts 1 / (rows of its request), because rows of one request are seldom independent and the
+#: judge weighs independent answers.
 SCORES: Final = "canario_scores_total"
+#: Gauge by `bin`: its upper edge, where answers are numbers.
+SCORE_EDGE: Final = "canario_score_edge"
 #: Counter by `bin` (of the answered score) and `label` (`positive`, `negative`): requests whose labels came back.
-#: Each row counts as in `SCORES`.
+#: Of other tasks `label` is `loss`, and `bin` an index into `LABEL_LOSSES`: requests by the loss that the contract
+#: names; a loss between two of them counts in part for each. Each row counts as in `SCORES`.
 LABELS: Final = "canario_labels_total"
+#: Gauge, always 1, by `loss`: the loss of answers that are no probability of one of two words, in words.
+LABEL_LOSS: Final = "canario_label_loss_info"
+#: Counter, where answers are numbers: labelled rows that were so far off that their loss was cut to 1.
+LABELS_CAPPED: Final = "canario_labels_capped_total"
 #: Gauge by `slot` and `loss` (index into `LABEL_LOSSES`): requests whose labels came back, by the slot in which they
 #: were answered and by their Brier loss, as `components.spec.contract.BRIER_LOSSES` has it for score bin and label.
 #: Each row counts as in `SCORES`. A loss between two of `LABEL_LOSSES` counts in part for each, so the mean is exact.
@@ -104,9 +111,16 @@ LATENCY: Final = "canario_request_duration_seconds"
 HOLDOUT_SHIFT: Final = "canario_holdout_shift"
 #: Gauge by `bin`: the standard error of that difference (rows are paired).
 HOLDOUT_SHIFT_ERROR: Final = "canario_holdout_shift_error"
-#: Counters of a version whose package has a population: a sample of the answered requests (also of copies for a
-#: shadow), each with one of its rows. First those with all values in bins of the hold-out, then those with a value
-#: unlike any of the hold-out's.
+#: Gauges of a sample of the answered requests (also of copies for a shadow), each with one of its rows: the requests
+#: that they stand for, and the sum of the squares of how many each of them stands for. Over the process's life.
+INPUTS_COUNTED: Final = "canario_inputs_counted"
+INPUTS_SQUARES: Final = "canario_inputs_squares"
+#: Gauge by `feature` and `wave` (one of `WAVES`): the sum of a wave of each of them, so that the inputs of two versions
+#: can be compared whatever their packages are (`services.model_server.waves`).
+INPUTS_WAVES: Final = "canario_inputs_waves"
+WAVES: Final = ("cos", "sin", "cos4", "sin4")
+#: Counters of a version whose package has a population: of these requests, those with all values in bins of the
+#: hold-out, and those with a value unlike any of the hold-out's.
 INPUTS: Final = "canario_inputs_total"
 INPUTS_UNLIKE: Final = "canario_inputs_unlike_total"
 #: Gauge by `feature`: how far the counted inputs are from the hold-out (chi-square over their number, beyond chance).
@@ -123,9 +137,14 @@ CANARY_WEIGHT: Final = "flagger_canary_weight"
 
 #: Traefik's counter by `service` (a backend), `code` and `method`: requests that it passed on, with their status.
 GATEWAY_REQUESTS: Final = "traefik_service_requests_total"
-#: The statuses of failed requests: a backend's own, and those that the gateway answers where a backend did not. It
-#: answers 502 where a connection is refused or cut off, 500 where one that was used before is, 504 where time is up.
-GATEWAY_FAILED: Final = ("500", "502", "503", "504")
+#: Traefik's counter by `service` (all backends of a route together), `router`, `code` and `method`: requests that took
+#: a route, also those that it could pass on to no backend. Only with `metrics.prometheus.addRoutersLabels`.
+GATEWAY_ROUTED: Final = "traefik_router_requests_total"
+#: The status of a failed request that a backend may have answered, or the gateway where a connection that was used
+#: before is closed; and those that it answers where a connection is refused or cut off, where it has nobody to pass a
+#: request on to, and where time is up. No version answers these to what is posted.
+GATEWAY_UNCERTAIN: Final = "500"
+GATEWAY_OWN: Final = ("502", "503", "504")
 
 #: Gauge of the judge by `service`, `namespace` and `verdict`, a word of the judge: 1 for the current one, else 0.
 JUDGE_VERDICT: Final = "canario_judge_verdict"

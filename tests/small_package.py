@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from components.features.encoding import Encoding, RequestValue, encode_rows, fit_encoding
+from components.package.answers import OUTPUTS, Answer, Target
+from components.package.bins import score_bin
 from components.package.model_package import (
     INPUT_NAME,
-    OUTPUT_NAME,
-    Answer,
     Contract,
     Golden,
     Holdout,
     Package,
     Receipt,
-    Target,
-    score_bin,
     write_package,
 )
 from components.spec.contract import CategoryFeature, DateFeature, Feature, Limits, NumberFeature, Objectives
+
+OUTPUT = OUTPUTS["binary"].name
 
 FEATURES: dict[str, Feature] = {
     "tenure": NumberFeature(type="number", unit="months", min=0, max=120),
@@ -70,11 +70,11 @@ def logistic_graph(encoding: Encoding) -> bytes:
             helper.make_node("MatMul", [INPUT_NAME, "weights"], ["product"]),
             helper.make_node("Add", ["product", "bias"], ["logit"]),
             helper.make_node("Sigmoid", ["logit"], ["column"]),
-            helper.make_node("Squeeze", ["column", "axis"], [OUTPUT_NAME]),
+            helper.make_node("Squeeze", ["column", "axis"], [OUTPUT]),
         ],
         "logistic",
         [helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, ["N", encoding.width])],
-        [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N"])],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["N"])],
         [
             numpy_helper.from_array(column, "weights"),
             numpy_helper.from_array(np.array([0.1], np.float32), "bias"),
@@ -109,6 +109,12 @@ def small_contract(
     )
 
 
+def word_answer(row: Golden) -> Answer:
+    """A golden request's answer, which is one of two words."""
+    assert isinstance(row.answer, Answer)
+    return row.answer
+
+
 def golden_rows(contract: Contract) -> list[Golden]:
     rows = [
         {**GOOD, "tenure": tenure, "contract": kind} for tenure in (0, 40, 120) for kind in ("One year", "Two year")
@@ -130,7 +136,7 @@ def write_small_package(
 ) -> Package:
     contract = contract or small_contract()
     golden = golden or golden_rows(contract)
-    bins = np.bincount(score_bin([row.answer.probability for row in golden]), minlength=20)
+    bins = np.bincount(score_bin([word_answer(row).probability for row in golden]), minlength=20)
     return write_package(
         folder,
         model=logistic_graph(contract.encoding),

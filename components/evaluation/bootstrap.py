@@ -10,17 +10,20 @@ from numpy.typing import NDArray
 
 from components.evaluation.metrics import METRICS, Floats, Metric
 from components.evaluation.result import Interval
+from components.spec.tasks import Task
 
 #: Limits on the number of samples, and on samples times rows for a large hold-out.
 MOST_SAMPLES, FEWEST_SAMPLES, MOST_CELLS = 500, 100, 20_000_000
 
 
-def resample(labels: NDArray[Any], seed: int) -> Floats:
-    """Weights [samples, rows]: how often each row was drawn. Samples that lose a class are drawn again."""
+def resample(labels: NDArray[Any], seed: int, task: Task = "binary") -> Floats:
+    """Weights [samples, rows]: how often each row was drawn. Samples that lose one of two classes are drawn again."""
     rows = len(labels)
     samples = int(np.clip(MOST_CELLS // rows, FEWEST_SAMPLES, MOST_SAMPLES))
     generator = np.random.default_rng(seed)
     weights: Floats = generator.multinomial(rows, np.full(rows, 1 / rows), size=samples).astype(np.float64)
+    if task != "binary":
+        return weights
     for sample in np.flatnonzero(~_both_classes(weights, labels)):
         while not _both_classes(weights[sample : sample + 1], labels)[0]:
             weights[sample] = generator.multinomial(rows, np.full(rows, 1 / rows))

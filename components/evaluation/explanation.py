@@ -7,20 +7,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from components.evaluation.metrics import roc_auc
 from components.evaluation.result import Evaluation, Interval
+from components.evaluation.task_metrics import metrics_of
 from components.features.encoding import Encoding, encode_table
 from components.models.trained import Trained
 from components.spec.contract import ClosedModel, Spec
+from components.spec.tasks import COSTS, Task
 from components.table.examples import Examples
 
 #: The most hold-out rows that are permuted, and how often each feature is permuted.
 MOST_ROWS, ROUNDS = 4000, 5
 
 
+#: The metric by which importance is measured; what it loses is counted, so that larger is more important.
+MEASURES: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "mean_absolute_error"}
+
+
 class Importance(ClosedModel):
-    """The loss of ROC AUC when a feature's cells are shuffled among the rows; the interval spans the rounds."""
+    """The loss of the metric when a feature's cells are shuffled among the rows; the interval spans the rounds."""
 
     feature: str
     loss: Interval
@@ -31,6 +37,7 @@ class Explanation(ClosedModel):
 
     rows: int
     features: tuple[Importance, ...]
+    metric: str = Field(default=MEASURES["binary"], exclude_if=lambda metric: metric == MEASURES["binary"])
 
 
 def explain_model(model: Trained, holdout: Examples, spec: Spec) -> Explanation:
@@ -38,13 +45,17 @@ def explain_model(model: Trained, holdout: Examples, spec: Spec) -> Explanation:
     generator = np.random.default_rng(spec.training.seed)
     rows = holdout.take(np.sort(generator.permutation(len(holdout))[:MOST_ROWS]))
     encoded = encode_table(model.encoding, rows.columns)
-    whole = roc_auc(rows.labels, model.probabilities(encoded))
+    task = spec.data.task
+    metric, cost = metrics_of(task, rows.labels)[MEASURES[task]], MEASURES[task] in COSTS
+    whole = metric(rows.labels, model.predict(encoded))
     losses = []
     for name, places in _encoded_places(model.encoding).items():
         shuffled = [_shuffled(encoded, places, generator.permutation(len(rows))) for _ in range(ROUNDS)]
-        lost = [whole - roc_auc(rows.labels, model.probabilities(each)) for each in shuffled]
+        found = [metric(rows.labels, model.predict(each)) for each in shuffled]
+        lost = [each - whole if cost else whole - each for each in found]
         losses.append(_importance(name, lost))
-    return Explanation(rows=len(rows), features=tuple(sorted(losses, key=lambda found: -found.loss.value)))
+    ranked = tuple(sorted(losses, key=lambda found: -found.loss.value))
+    return Explanation(rows=len(rows), features=ranked, metric=MEASURES[task])
 
 
 def _encoded_places(encoding: Encoding) -> dict[str, slice]:
@@ -70,11 +81,11 @@ def _importance(name: str, losses: list[float]) -> Importance:
 def draw_figures(explanation: Explanation, evaluation: Evaluation, folder: Path) -> list[Path]:
     """Writes the figures as PNG files; the same numbers give the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    drawings = {
-        "importance": _draw_importance(explanation),
-        "calibration": _draw_calibration(evaluation),
-        "roc": _draw_roc(evaluation),
-    }
+    drawings = {"importance": _draw_importance(explanation), "calibration": _draw_calibration(evaluation)}
+    if evaluation.roc:
+        drawings["roc"] = _draw_roc(evaluation)
+    if evaluation.confusion:
+        drawings["confusion"] = _draw_confusion(evaluation)
     return [_save(figure, folder / f"{name}.png") for name, figure in drawings.items()]
 
 
@@ -95,17 +106,38 @@ def _draw_importance(explanation: Explanation, most: int = 20) -> Any:
     # Matplotlib would read dollar signs as formulas.
     names = [found.feature.replace("$", r"\$") for found in shown]
     axes.barh(names, [loss.value for loss in losses], xerr=spread, color="#4c72b0", ecolor="#555555")
-    axes.set_xlabel(f"ROC AUC lost when the feature is shuffled ({explanation.rows:,} hold-out rows)")
+    lost = {"roc_auc": "ROC AUC lost", "log_loss": "log loss added", "mean_absolute_error": "absolute error added"}
+    axes.set_xlabel(f"{lost[explanation.metric]} when the feature is shuffled ({explanation.rows:,} hold-out rows)")
     return figure
 
 
 def _draw_calibration(evaluation: Evaluation) -> Any:
     figure, axes = _figure(5, 4)
-    axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1)
-    bins = evaluation.calibration
+    bins, number = evaluation.calibration, evaluation.task == "regression"
+    ends = [0.0, 1.0]
+    if number:
+        ends = [edge([value for b in bins for value in (b.predicted, b.observed)]) for edge in (min, max)]
+    axes.plot(ends, ends, color="#bbbbbb", linewidth=1)
     axes.plot([b.predicted for b in bins], [b.observed for b in bins], marker="o", color="#4c72b0")
-    axes.set_xlabel("predicted probability")
-    axes.set_ylabel("observed share")
+    axes.set_xlabel("predicted" if number else "predicted probability")
+    axes.set_ylabel("observed mean" if number else "observed share")
+    return figure
+
+
+def _draw_confusion(evaluation: Evaluation) -> Any:
+    """Each row is a class, and shows how its rows were named, in parts of them."""
+    counts = np.array([rows for _, rows in evaluation.confusion], dtype=np.float64)
+    names = [name.replace("$", r"\$") for name, _ in evaluation.confusion]
+    size = 1.5 + 0.4 * len(names)
+    figure, axes = _figure(size + 1, size)
+    axes.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+    for (row, column), number in np.ndenumerate(counts):
+        if number:
+            axes.text(column, row, f"{number:.0f}", ha="center", va="center", fontsize=7)
+    axes.set_xticks(range(len(names)), names, rotation=90)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("named")
+    axes.set_ylabel("right")
     return figure
 
 

@@ -5,7 +5,11 @@ from collections.abc import Callable
 from components.errors import GateError
 from components.evaluation.result import Evaluation, GateResult
 from components.evaluation.versus_champion import compared_with_champion
-from components.spec.contract import Spec
+from components.spec.contract import MinimumGate, SizeGate, Spec
+from components.spec.tasks import measured
+
+#: Metrics with a gate that say too little of how good a model is, or cannot always be measured.
+_NOT_COMPARED = ("calibration_error", "mean_absolute_percentage_error")
 
 
 def check_gates(evaluation: Evaluation, spec: Spec) -> tuple[GateResult, ...]:
@@ -17,28 +21,39 @@ def check_gates(evaluation: Evaluation, spec: Spec) -> tuple[GateResult, ...]:
 
 
 def _minima(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
-    gates = {"roc_auc": spec.gates.roc_auc, "average_precision": spec.gates.average_precision}
+    found = [
+        (name, _measured(evaluation, name), gate)
+        for name, gate in spec.gates.of_metrics().items()
+        if isinstance(gate, MinimumGate)
+    ]
     return [
         GateResult(
-            gate=name,
-            value=evaluation.metrics[name].value,
-            limit=f"at least {gate.min:g}",
-            passed=evaluation.metrics[name].value >= gate.min,
+            gate=name, value=value, limit=f"at least {gate.min:g}", passed=value is not None and value >= gate.min
         )
-        for name, gate in gates.items()
-        if gate
+        for name, value, gate in found
     ]
+
+
+def _measured(evaluation: Evaluation, metric: str) -> float | None:
+    known = evaluation.metrics.get(metric)
+    return known.value if known else None
 
 
 def _maxima(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
     gates = spec.gates
     found = [
-        ("calibration_error", evaluation.metrics["calibration_error"].value, gates.calibration_error),
+        *(
+            (name, _measured(evaluation, name), gate)
+            for name, gate in gates.of_metrics().items()
+            if isinstance(gate, SizeGate)
+        ),
         ("latency_p99_ms", evaluation.speed.p99_ms, gates.latency_p99_ms),
         ("package_mib", evaluation.package_mib, gates.package_mib),
     ]
     return [
-        GateResult(gate=name, value=value, limit=f"at most {gate.max:g}", passed=value <= gate.max)
+        GateResult(
+            gate=name, value=value, limit=f"at most {gate.max:g}", passed=value is not None and value <= gate.max
+        )
         for name, value, gate in found
         if gate
     ]
@@ -46,11 +61,8 @@ def _maxima(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
 
 def first_metric(spec: Spec) -> str:
     """The metric for the comparison with the champion: the first that has a gate, else the search's."""
-    if spec.gates.roc_auc:
-        return "roc_auc"
-    if spec.gates.average_precision:
-        return "average_precision"
-    return {"neg_brier_score": "brier_score"}.get(spec.training.metric, spec.training.metric)
+    named = (name for name in spec.gates.of_metrics() if name not in _NOT_COMPARED)
+    return next(named, measured(spec.training.metric))
 
 
 def _versus_champion(evaluation: Evaluation, spec: Spec) -> list[GateResult]:

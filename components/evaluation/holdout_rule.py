@@ -66,6 +66,8 @@ def holdout_rule_of(recorded: Mapping[str, Any]) -> HoldoutRule:
     rule = next((f"{role} {column!r}" for role, column in named if column), "")
     # The hash of a row names the features, ignores their order and reads each by its type; compare the same here.
     features = {} if rule else {name: feature.type for name, feature in found.features.items()}
+    if not rule and split.duplicates == "apart":
+        rule = "split.duplicates 'apart'"
     return HoldoutRule(rule, features, split.holdout)
 
 

@@ -23,7 +23,7 @@ def roc_auc(labels: NDArray[Any], scores: NDArray[Any], weights: None = None) ->
 def roc_auc(labels: NDArray[Any], scores: NDArray[Any], weights: Floats) -> Floats: ...
 def roc_auc(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> float | Floats:
     """Area under the ROC curve: how often a positive scores above a negative; a tie counts half."""
-    positives, negatives = _by_score(labels, scores, _weights(labels, weights))
+    positives, negatives = _by_score(labels, scores, weights_of(labels, weights))
     below = np.cumsum(negatives, axis=1) - negatives / 2
     return _result((positives * below).sum(axis=1) / (positives.sum(axis=1) * negatives.sum(axis=1)), weights)
 
@@ -34,7 +34,7 @@ def average_precision(labels: NDArray[Any], scores: NDArray[Any], weights: None 
 def average_precision(labels: NDArray[Any], scores: NDArray[Any], weights: Floats) -> Floats: ...
 def average_precision(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> float | Floats:
     """Precision averaged over the steps of recall, without interpolation, as scikit-learn defines it."""
-    positives, negatives = (side[:, ::-1] for side in _by_score(labels, scores, _weights(labels, weights)))
+    positives, negatives = (side[:, ::-1] for side in _by_score(labels, scores, weights_of(labels, weights)))
     found = np.cumsum(positives, axis=1)
     named = found + np.cumsum(negatives, axis=1)
     precision = np.divide(found, named, out=np.zeros_like(found), where=named > 0)
@@ -43,25 +43,25 @@ def average_precision(labels: NDArray[Any], scores: NDArray[Any], weights: Float
 
 def brier(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> Any:
     """Mean squared difference between probability and answer."""
-    return _mean((scores - labels) ** 2, labels, weights)
+    return weighted_mean((scores - labels) ** 2, labels, weights)
 
 
 def log_loss(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> Any:
     """Mean surprise at the answer, in nats; probabilities keep 1e-7 from 0 and 1, about the precision of float32."""
     sure = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
-    return _mean(-np.where(labels == 1, np.log(sure), np.log1p(-sure)), labels, weights)
+    return weighted_mean(-np.where(labels == 1, np.log(sure), np.log1p(-sure)), labels, weights)
 
 
 def accuracy(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> Any:
     """Share of rows on the right side of 0.5."""
-    return _mean((scores >= 0.5) == (labels == 1), labels, weights)
+    return weighted_mean((scores >= 0.5) == (labels == 1), labels, weights)
 
 
 def calibration_error(labels: NDArray[Any], scores: NDArray[Any], weights: Floats | None = None) -> Any:
     """Mean difference between predicted and observed share, over ten bins with equal numbers of rows."""
     order, starts = calibration_bins(scores)
-    gaps = (_weights(labels, weights) * (labels - scores.astype(np.float64)))[:, order]
-    total = _weights(labels, weights).sum(axis=1)
+    gaps = (weights_of(labels, weights) * (labels - scores.astype(np.float64)))[:, order]
+    total = weights_of(labels, weights).sum(axis=1)
     return _result(np.abs(np.add.reduceat(gaps, starts, axis=1)).sum(axis=1) / total, weights)
 
 
@@ -73,7 +73,7 @@ def calibration_bins(scores: NDArray[Any], bins: int = 10) -> tuple[NDArray[np.i
     return order, np.unique(np.searchsorted(ranked, ranked[wanted], side="left"))
 
 
-#: Every reported metric; the spec calls minus the Brier score `neg_brier_score`.
+#: Every reported metric of task binary; the spec calls minus the Brier score `neg_brier_score`.
 METRICS: dict[str, Metric] = {
     "roc_auc": roc_auc,
     "average_precision": average_precision,
@@ -82,11 +82,6 @@ METRICS: dict[str, Metric] = {
     "accuracy": accuracy,
     "calibration_error": calibration_error,
 }
-
-
-def search_score(metric: str, labels: NDArray[Any], scores: NDArray[Any]) -> float:
-    """The number that a search maximises."""
-    return -float(brier(labels, scores)) if metric == "neg_brier_score" else float(METRICS[metric](labels, scores))
 
 
 def _by_score(labels: NDArray[Any], scores: NDArray[Any], weights: Floats) -> tuple[Floats, Floats]:
@@ -102,12 +97,14 @@ def _by_score(labels: NDArray[Any], scores: NDArray[Any], weights: Floats) -> tu
     )
 
 
-def _weights(labels: NDArray[Any], weights: Floats | None) -> Floats:
+def weights_of(labels: NDArray[Any], weights: Floats | None) -> Floats:
+    """The weights, [samples, n]; one sample with 1 for each row where there are none."""
     return np.ones((1, len(labels))) if weights is None else weights
 
 
-def _mean(values: NDArray[Any], labels: NDArray[Any], weights: Floats | None) -> Any:
-    each = _weights(labels, weights)
+def weighted_mean(values: NDArray[Any], labels: NDArray[Any], weights: Floats | None) -> Any:
+    """The mean over the rows; one for each sample where there are weights."""
+    each = weights_of(labels, weights)
     return _result(each @ values.astype(np.float64) / each.sum(axis=1), weights)
 
 

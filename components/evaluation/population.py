@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from components.features.encoding import numbers
-from components.package.model_package import Package, score_bin
+from components.package.model_package import Package
 from components.package.population import FEWEST_ROWS, MOST_BINS, Array, CategoryBins, Population
 from components.package.population_fit import BinnedFeature, bin_number, fitted
-from components.spec.contract import SCORE_EDGES, CategoryFeature, Feature, NumberFeature
+from components.spec.contract import CategoryFeature, Feature, NumberFeature
 from components.spec.values import category_text, cell_text, is_missing
 
 #: A feature is kept if a dependence as strong as its own comes by chance in at most this part of samples.
@@ -29,8 +29,7 @@ def fit_population(
     columns: Mapping[str, NDArray[Any]],
     champion: Package,
     features: Mapping[str, Feature],
-    ours: Array,
-    theirs: Array,
+    apart: Array,
 ) -> Population | None:
     """How the difference of scores, ours minus theirs, depends on the features; None if it shows no dependence.
 
@@ -38,10 +37,8 @@ def fit_population(
         columns: the hold-out's cells by feature, in the champion's types and the table's unit.
         features: those that the new version reads; the ones that the champion reads with the same type are used, for
             callers of the new version send no others.
-        ours, theirs: the scores of the new version and of the champion on those rows.
+        apart: for each row and bin what the new version is compared by, minus the champion's; (rows, bins).
     """
-    edges = np.arange(len(SCORE_EDGES))
-    apart = (score_bin(ours)[:, None] <= edges).astype(np.float64) - (score_bin(theirs)[:, None] <= edges)
     known = champion.contract.features
     shared = [name for name, feature in features.items() if name in known and known[name].type == feature.type]
     binned = {name: _bin(name, known[name], columns) for name in shared}

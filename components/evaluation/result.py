@@ -7,8 +7,10 @@ from pydantic import Field
 from components.digest import Digest
 from components.models.machine import Machine
 from components.models.usage import Usage
+from components.package.answers import AnyBins, AnyLoss, PredictionInterval
 from components.package.population import Population
 from components.spec.contract import ClosedModel
+from components.spec.tasks import Task
 
 
 class Interval(ClosedModel):
@@ -19,10 +21,22 @@ class Interval(ClosedModel):
     high: float
 
 
+class Counting(ClosedModel):
+    """How answers and losses are counted, in tasks other than binary; it goes into the contract.
+
+    `spread` is the standard deviation of a number on the hold-out. A version counts like its champion.
+    """
+
+    spread: float | None = None
+    bins: AnyBins
+    loss: AnyLoss
+    interval: PredictionInterval | None = None
+
+
 class Comparison(ClosedModel):
     """This model minus the champion, on the same hold-out rows and the same bootstrap samples.
 
-    A positive difference is better for `roc_auc`, `average_precision` and `accuracy`, a negative one for the others.
+    A negative difference is better for what `components.spec.tasks.COSTS` names, a positive one for the others.
     `doubt` is a sentence on why the numbers may favour the champion; empty if they do not. `population` says how the
     shift of scores depends on who calls; None if it does not, and in older records.
     """
@@ -37,7 +51,10 @@ class Comparison(ClosedModel):
 
 
 class CalibrationBin(ClosedModel):
-    """Rows with neighbouring scores: their mean prediction and their observed share of positives."""
+    """Rows with neighbouring answers: their mean prediction and what was observed, both means.
+
+    A prediction is the probability of the positive word or of the most likely class, or a value.
+    """
 
     predicted: float
     observed: float
@@ -101,11 +118,13 @@ class Evaluation(ClosedModel):
     """`evaluation.json`; `machine` is the one that fitted the model, None if `train` did not fit it.
 
     `usage` is what the steps up to the gate used, by name; the search has its own, and older records have none.
+    `positives` and `roc` are those of task binary, `confusion` of task multiclass: for each right class how its rows
+    were named.
     """
 
     candidate: str
     rows: int
-    positives: int
+    positives: int | None = Field(default=None, exclude_if=lambda positives: positives is None)
     metrics: dict[str, Interval]
     champion: Comparison | None
     calibration: tuple[CalibrationBin, ...]
@@ -119,6 +138,9 @@ class Evaluation(ClosedModel):
     gates: tuple[GateResult, ...] = ()
     machine: Machine | None = None
     usage: dict[str, Usage] = Field(default_factory=dict)
+    task: Task = Field(default="binary", exclude_if=lambda task: task == "binary")
+    counting: Counting | None = Field(default=None, exclude_if=lambda counting: counting is None)
+    confusion: tuple[tuple[str, tuple[int, ...]], ...] = Field(default=(), exclude_if=lambda classes: not classes)
 
     @property
     def passed(self) -> bool:

@@ -8,11 +8,13 @@ few rows; Student's t of the smaller class widens it (Hesterberg, The American S
 from __future__ import annotations
 
 import math
+import sys
 from typing import Final
 
 from scipy.stats import norm, t
 
 from components.evaluation.result import Comparison, Evaluation, GateResult, Interval
+from components.spec.tasks import COSTS, IN_UNITS
 
 GATE: Final = "versus_champion"
 #: The share below the interval, and the same above it.
@@ -32,10 +34,12 @@ def compared_with_champion(evaluation: Evaluation, known: Comparison, metric: st
     if not all(map(math.isfinite, (difference.value, difference.low, difference.high))):
         detail = f"{metric} cannot be compared with the champion's: its difference is not a number"
         return GateResult(gate=GATE, value=None, limit=limit, passed=False, detail=detail)
-    smaller_class = min(evaluation.positives, evaluation.rows - evaluation.positives)
-    loss = _widened(_loss(difference, metric), smaller_class)
+    whole, unit = (known.metrics[metric].value, " in parts of its own") if metric in IN_UNITS else (1.0, "")
+    loss = _widened(_loss(difference, metric, whole), _fewest(evaluation))
     passed = loss.high <= max_loss
-    measured = f"loss of {metric} against the champion: {loss.value:.4f}, 95 % from {loss.low:.4f} to {loss.high:.4f}"
+    measured = (
+        f"loss of {metric} against the champion{unit}: {loss.value:.4f}, 95 % from {loss.low:.4f} to {loss.high:.4f}"
+    )
     why = "" if passed else f"; {_refusal(loss, max_loss, evaluation.rows)}"
     return GateResult(gate=GATE, value=loss.high, limit=limit, passed=passed, detail=measured + why)
 
@@ -61,9 +65,19 @@ def rounded_up(number: float) -> int:
     return math.ceil(number / step) * step
 
 
-def _loss(difference: Interval, metric: str) -> Interval:
-    if metric == "brier_score":
-        return difference
+def _fewest(evaluation: Evaluation) -> int:
+    """The rows that decide how sure a difference is: of two classes those of the smaller one."""
+    if evaluation.positives is None:
+        return evaluation.rows
+    return min(evaluation.positives, evaluation.rows - evaluation.positives)
+
+
+def _loss(difference: Interval, metric: str, whole: float) -> Interval:
+    """The loss, in parts of `whole`."""
+    if metric in COSTS:
+        ends = (difference.value, difference.low, difference.high)
+        value, low, high = ends if whole == 1 else (end / max(whole, sys.float_info.min) for end in ends)
+        return Interval(value=value, low=low, high=high)
     # Zero is taken from zero, so that no loss is not written as -0.
     return Interval(value=0 - difference.value, low=0 - difference.high, high=0 - difference.low)
 

@@ -8,9 +8,13 @@ random forests by 0.125.
 For each feature, in the spec's order:
 
 - number, date: the value in the table's unit (dates are days since 1970-01-01
-  UTC), the training median where it is missing, then `(x - mean) / std`;
-- category: one column a value, 1 for the value that is given;
-- and, where `missing: allowed`, one more column that is 1 when it is missing.
+  UTC), the nearer bound where it is outside and `outside: clip`, the training
+  median where it is missing, then `(x - mean) / std`;
+- category: one column a value, 1 for the value that is given, and one for all
+  others where `unknown: other`; the most frequent one where it is missing and
+  `missing: impute`;
+- and, where `missing: allowed` or `indicator`, one more column that is 1 when it
+  is missing.
 
 `factor` turns what callers send into the table's unit, so only rows of a
 request are multiplied by it.
@@ -20,7 +24,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
@@ -38,6 +43,7 @@ from components.spec.values import (
     is_missing,
     moments_to_days,
 )
+from components.spec.views import table_bounds
 
 #: A table: column name to its cells; a missing cell is None or NaN (NaT in a datetime64 array).
 Table = Mapping[str, Sequence[Any] | NDArray[Any]]
@@ -52,7 +58,7 @@ _BATCH_ROWS = 16
 
 
 class Scaled(ClosedModel):
-    """A number or a date; `fill`, `mean` and `std` are in the table's unit (days for a date)."""
+    """A number or a date; `fill`, `mean`, `std` and the bounds of `clip` are in the table's unit (days for a date)."""
 
     kind: Literal["number", "date"]
     factor: float
@@ -60,14 +66,30 @@ class Scaled(ClosedModel):
     mean: float
     std: float = Field(gt=0)
     indicator: bool
+    clip: tuple[float, float] | None = Field(default=None, exclude_if=lambda clip: clip is None)
 
 
 class OneHot(ClosedModel):
-    """A category; the encoded columns stand in the order of `values`."""
+    """A category; the encoded columns stand in the order of `values`, and last that of `other`, any value not listed.
+
+    `fill` stands for a missing value; None: no column is 1.
+    """
 
     kind: Literal["category"]
     values: Annotated[tuple[CategoryValue, ...], Field(min_length=1)]
     indicator: bool
+    other: bool = Field(default=False, exclude_if=lambda other: not other)
+    fill: CategoryValue | None = Field(default=None, exclude_if=lambda fill: fill is None)
+
+    @property
+    def size(self) -> int:
+        """Columns without the one for missing values."""
+        return len(self.values) + self.other
+
+    @property
+    def filled(self) -> int:
+        """The place of `fill` among the columns, -1 if there is none."""
+        return -1 if self.fill is None else [*map(category_text, self.values)].index(category_text(self.fill))
 
 
 class Encoding(ClosedModel):
@@ -81,6 +103,7 @@ class Encoding(ClosedModel):
         names: list[str] = []
         for name, rule in self.features.items():
             names += [name] if isinstance(rule, Scaled) else [f"{name}={category_text(v)}" for v in rule.values]
+            names += [f"{name} is another"] if isinstance(rule, OneHot) and rule.other else []
             names += [f"{name} is missing"] if rule.indicator else []
         return tuple(names)
 
@@ -100,19 +123,47 @@ def fit_encoding(features: Mapping[str, Feature], table: Table) -> Encoding:
 
 
 def _fit(name: str, feature: Feature, table: Table) -> Scaled | OneHot:
-    indicator = feature.missing == "allowed"
+    indicator = feature.has_indicator
     if isinstance(feature, CategoryFeature):
-        return OneHot(kind="category", values=feature.values, indicator=indicator)
-    cells = numbers(feature, name, table)
+        usual = _usual(name, feature, table) if feature.missing == "impute" else None
+        other = feature.unknown == "other"
+        return OneHot(kind="category", values=feature.values, indicator=indicator, other=other, fill=usual)
+    clip = table_bounds(feature) if feature.outside == "clip" else None
+    cells = _clipped(numbers(feature, name, table), clip)
     known = cells[~np.isnan(cells)]
     fill = float(np.median(known)) if known.size else 0.0
     filled = np.where(np.isnan(cells), fill, cells)
-    mean, std = (float(filled.mean()), float(filled.std())) if filled.size else (0.0, 0.0)
+    mean, std = _scale(name, filled)
     # A constant column has no scale, but rounding leaves a tiny deviation.
     if std <= 1e-12 * max(1.0, abs(mean)):
         std = 1.0
     factor = feature.factor if isinstance(feature, NumberFeature) else 1.0
-    return Scaled(kind=feature.type, factor=factor, fill=fill, mean=mean, std=std, indicator=indicator)
+    return Scaled(kind=feature.type, factor=factor, fill=fill, mean=mean, std=std, indicator=indicator, clip=clip)
+
+
+def _scale(name: str, cells: NDArray[np.float64]) -> tuple[float, float]:
+    if not cells.size:
+        return 0.0, 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = float(cells.mean()), float(cells.std())
+    if not (math.isfinite(mean) and math.isfinite(std)):
+        row = int(np.argmax(np.abs(cells)))
+        raise DataError(
+            f"column {name!r}, row {row + 1}: {cells[row]:g} is too large to compute with; leave such cells empty, or "
+            "name them in data.missing_values"
+        )
+    return mean, std
+
+
+def _usual(name: str, feature: CategoryFeature, table: Table) -> CategoryValue:
+    """The listed value that stands in most rows, the first of equal ones."""
+    texts = [cell_text(cell) for cell in _column(name, table).tolist() if not is_missing(cell)]
+    counts = Counter(texts)
+    return max(feature.values, key=lambda value: counts[category_text(value)])
+
+
+def _clipped(cells: NDArray[np.float64], clip: tuple[float, float] | None) -> NDArray[np.float64]:
+    return cells if clip is None else np.clip(cells, *clip)
 
 
 def numbers(feature: NumberFeature | DateFeature | Scaled, name: str, table: Table) -> NDArray[np.float64]:
@@ -163,26 +214,30 @@ def encode_table(encoding: Encoding, table: Table) -> NDArray[np.float32]:
 
 def _encode_column(name: str, rule: Scaled | OneHot, table: Table) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     if isinstance(rule, Scaled):
-        cells = numbers(rule, name, table)
+        cells = _clipped(numbers(rule, name, table), rule.clip)
         missing = np.isnan(cells)
         scaled = (np.where(missing, rule.fill, cells) - rule.mean) / rule.std
         return np.clip(scaled, -_FLOAT32_MAX, _FLOAT32_MAX)[:, None], missing
     places = _places(name, rule, table)
-    one_hot = np.zeros((len(places), len(rule.values)))
+    missing = places < 0
+    places = np.where(missing, rule.filled, places)
+    one_hot = np.zeros((len(places), rule.size))
     known = np.flatnonzero(places >= 0)
     one_hot[known, places[known]] = 1.0
-    return one_hot, places < 0
+    return one_hot, missing
 
 
 def _places(name: str, rule: OneHot, table: Table) -> NDArray[np.intp]:
     """Index into `values` of each cell, -1 where it is missing."""
     index = {category_text(value): place for place, value in enumerate(rule.values)}
+    other = len(index) if rule.other else None
     places = []
     for row, cell in enumerate(_column(name, table).tolist()):
         text = None if is_missing(cell) else cell_text(cell)
-        if text is not None and text not in index:
+        place = -1 if text is None else index.get(text, other)
+        if place is None:
             raise DataError(f"column {name!r}, row {row}: {text!r} is unknown; allowed: {', '.join(index)}")
-        places.append(-1 if text is None else index[text])
+        places.append(place)
     return np.array(places, dtype=np.intp)
 
 
@@ -251,25 +306,44 @@ def _number_block(rule: Scaled, values: Sequence[float | None]) -> NDArray[np.fl
 
 
 def _category_part(rule: OneHot) -> Callable[[Any], bytes]:
-    size = len(rule.values) + rule.indicator
-    table: dict[CategoryValue | None, bytes] = {
-        value: np.eye(1, size, place, dtype=np.float32).tobytes() for place, value in enumerate(rule.values)
-    }
-    gap = np.zeros(size, dtype=np.float32)
-    gap[len(rule.values) :] = 1.0
+    columns = _columns_of(rule)
+    table = _Columns(zip(rule.values, columns, strict=False), columns[-1] if rule.other else None)
+    gap = np.zeros(rule.size + rule.indicator, dtype=np.float32)
+    gap[[rule.filled] if rule.filled >= 0 else []] = 1.0
+    gap[rule.size :] = 1.0
     table[None] = gap.tobytes()
     if {bool, int} <= {type(value) for value in rule.values}:
         return _mixed_part(rule, table[None])
     return table.__getitem__
 
 
+class _Columns(dict[Any, bytes]):
+    """The columns of each value; those of `other` for any that is not listed.
+
+    Raises:
+        KeyError: a value is not listed, and there is no `other`.
+    """
+
+    def __init__(self, listed: Iterable[tuple[Any, bytes]], other: bytes | None) -> None:
+        super().__init__(listed)
+        self._other = other
+
+    def __missing__(self, value: Any) -> bytes:
+        if self._other is None:
+            raise KeyError(value)
+        return self._other
+
+
+def _columns_of(rule: OneHot) -> list[bytes]:
+    """The columns of each listed value, and last of another one if the rule has such a column."""
+    size = rule.size + rule.indicator
+    return [np.eye(1, size, place, dtype=np.float32).tobytes() for place in range(rule.size)]
+
+
 def _mixed_part(rule: OneHot, gap: bytes) -> Callable[[Any], bytes]:
     """Looks values up by text, since `true` and 1 are one key to Python and may both be values."""
-    size = len(rule.values) + rule.indicator
-    table = {
-        category_text(value): np.eye(1, size, place, dtype=np.float32).tobytes()
-        for place, value in enumerate(rule.values)
-    }
+    columns = _columns_of(rule)
+    table = _Columns(zip(map(category_text, rule.values), columns, strict=False), columns[-1] if rule.other else None)
     return lambda value: gap if value is None else table[category_text(value)]
 
 

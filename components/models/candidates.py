@@ -13,21 +13,23 @@ from numpy.typing import NDArray
 
 from components.models.checkpoints import Checkpoints
 from components.models.spaces import Matrix, Parameters
-from components.spec.contract import Candidate, Strategy
+from components.spec.contract import Strategy
+from components.spec.tasks import Candidate, Task
 
 
 class Fitted(Protocol):
     """A fitted model."""
 
-    def positive(self, encoded: Matrix) -> NDArray[np.float64]:
-        """Encoded rows [n, width] -> probability of the positive class, float64 [n]."""
+    def predict(self, encoded: Matrix) -> NDArray[np.float64]:
+        """Encoded rows [n, width] -> outputs as `components.package.answers` has them by task, in float64."""
 
     def onnx(self, width: int) -> bytes:
-        """The ONNX graph from `input` float32 [N, width] to `probability` float32 [N]."""
+        """The ONNX graph from `input` float32 [N, width] to those outputs."""
 
 
 def fit_candidate(
     kind: Candidate,
+    task: Task,
     parameters: Parameters,
     encoded: Matrix,
     labels: NDArray[Any],
@@ -39,7 +41,7 @@ def fit_candidate(
     if kind == "keras_mlp":
         from components.models.keras_mlp import fit_mlp
 
-        return fit_mlp(parameters, encoded, labels, seed, strategy, checkpoints)
+        return fit_mlp(task, parameters, encoded, labels, seed, strategy, checkpoints)
     from components.models.sklearn_models import fit_sklearn
 
-    return fit_sklearn(kind, parameters, encoded, labels, seed)
+    return fit_sklearn(kind, task, parameters, encoded, labels, seed)

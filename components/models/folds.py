@@ -14,6 +14,10 @@ from components.features.encoding import encode_table, fit_encoding
 from components.spec.contract import Spec
 from components.table.examples import Examples
 from components.table.holdout import Keys, moments, row_keys
+from components.table.target import rows_of_each, strata
+
+#: A target that is a number is dealt evenly by this many quantiles for each fold.
+_STRATA_A_FOLD = 4
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,10 @@ def make_folds(examples: Examples, spec: Spec) -> list[Fold]:
     parts = _parts(examples, spec)
     folds = [_fold(examples, spec, fit, check) for fit, check in _sides(parts, spec)]
     for number, fold in enumerate(folds, start=1):
-        if min(_fewest(fold.fit_labels), _fewest(fold.check_labels)) < 1:
+        if min(_fewest(fold.fit_labels, spec), _fewest(fold.check_labels, spec)) < 1:
+            lack = "rows of one class only" if spec.data.task == "binary" else "no rows of some class"
             raise DataError(
-                f"fold {number} of {spec.training.folds} has rows of one class only; bring more rows or set "
-                "training.folds lower"
+                f"fold {number} of {spec.training.folds} has {lack}; bring more rows or set training.folds lower"
             )
     return folds
 
@@ -52,17 +56,19 @@ def _parts(examples: Examples, spec: Spec) -> NDArray[np.intp]:
         order = moments(examples.frame, spec.split.time).argsort(kind="stable").argsort(kind="stable")
         places: NDArray[np.intp] = order * (spec.training.folds + 1) // len(examples)
         return places
-    return stratified_parts(row_keys(examples, spec), examples.labels, spec.training.folds, spec.training.seed)
+    labels = strata(examples.labels, spec.data.task, spec.training.folds * _STRATA_A_FOLD)
+    return stratified_parts(row_keys(examples, spec), labels, spec.training.folds, spec.training.seed)
 
 
 def stratified_parts(keys: Keys, labels: NDArray[Any], parts: int, seed: int) -> NDArray[np.intp]:
-    """Deals distinct keys evenly to parts, separately for keys with a positive row and the others."""
+    """Deals distinct keys evenly to parts, separately for each label; a key has the largest label of its rows."""
     distinct, places = np.unique(keys, return_inverse=True)
-    positive = np.bincount(places, weights=labels) > 0
+    largest = np.zeros(len(distinct), dtype=np.intp)
+    np.maximum.at(largest, places, labels.astype(np.intp))
     shuffled = np.random.default_rng(seed).permutation(len(distinct))
     dealt = np.empty(len(distinct), dtype=np.intp)
-    for side in (positive, ~positive):
-        members = shuffled[side[shuffled]]
+    for label in np.unique(largest):
+        members = shuffled[(largest == label)[shuffled]]
         dealt[members] = np.arange(len(members)) % parts
     return dealt[places]
 
@@ -82,8 +88,9 @@ def _fold(examples: Examples, spec: Spec, fit: NDArray[np.bool_], check: NDArray
     )
 
 
-def _fewest(labels: NDArray[Any]) -> int:
-    return int(min(labels.sum(), len(labels) - labels.sum()))
+def _fewest(labels: NDArray[Any], spec: Spec) -> int:
+    """The number of rows of the rarest class; of task regression of all rows."""
+    return int(rows_of_each(labels, spec.data.task, len(spec.data.classes)).min())
 
 
 def thin(examples: Examples, keys: Keys, most: int) -> Examples:

@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from components.models.checkpoints import Checkpoint, Checkpoints
-from components.models.graphs import finished
+from components.models.graphs import Layer, finished, number_graph
 from components.models.spaces import Matrix, Parameters
 from components.models.strategy import open_strategy
-from components.package.model_package import INPUT_NAME, OUTPUT_NAME
+from components.package.answers import OUTPUTS
+from components.package.model_package import INPUT_NAME
 from components.spec.contract import Strategy
+from components.spec.tasks import Task
 
 keras = tf.keras
 
@@ -36,14 +38,15 @@ SMALLEST_BATCH, LARGEST_BATCH = 32, 4096
 
 @dataclass(frozen=True)
 class KerasModel:
-    """A fitted network."""
+    """A fitted network of task binary or multiclass."""
 
     network: Any
+    task: Task
 
-    def positive(self, encoded: Matrix) -> NDArray[np.float64]:
-        """Encoded rows [n, width] -> probability of the positive class, float64 [n]."""
-        probabilities = self.network.predict(encoded, batch_size=LARGEST_BATCH, verbose=0)
-        return np.asarray(probabilities, dtype=np.float64)[:, 0]
+    def predict(self, encoded: Matrix) -> NDArray[np.float64]:
+        """Encoded rows [n, width] -> probability of the positive class [n], or of each class [n, classes], float64."""
+        found = np.asarray(self.network.predict(encoded, batch_size=LARGEST_BATCH, verbose=0), dtype=np.float64)
+        return found[:, 0] if self.task == "binary" else found
 
     def onnx(self, width: int) -> bytes:
         """The ONNX graph that Keras exports, with the package's names and shapes."""
@@ -51,17 +54,43 @@ class KerasModel:
             warnings.simplefilter("ignore")
             path = Path(folder, "network.onnx")
             self.network.export(str(path), format="onnx", verbose=False)
-            return _renamed(onnx.load(path), width)
+            return _renamed(onnx.load(path), width, self.task)
+
+
+@dataclass(frozen=True)
+class KerasNumberModel:
+    """A fitted network of task regression, which learned the target's distance from its mean in deviations.
+
+    It answers in float64: a number needs more digits than the float32 that it was trained in.
+    """
+
+    layers: tuple[Layer, ...]
+    mean: float
+    deviation: float
+
+    def predict(self, encoded: Matrix) -> NDArray[np.float64]:
+        """Encoded rows [n, width] -> values in the target's unit, float64 [n]."""
+        values = encoded.astype(np.float64)
+        for layer in self.layers[:-1]:
+            values = np.maximum(values @ layer.weights + layer.biases, 0.0)
+        last = self.layers[-1]
+        found: NDArray[np.float64] = (values @ last.weights + last.biases)[:, 0] * self.deviation + self.mean
+        return found
+
+    def onnx(self, width: int) -> bytes:
+        """The ONNX graph, with float64 arithmetic."""
+        return number_graph(self.layers, width, self.deviation, self.mean)
 
 
 def fit_mlp(
+    task: Task,
     parameters: Parameters,
     encoded: Matrix,
     labels: NDArray[Any],
     seed: int,
     strategy: Strategy,
     checkpoints: Checkpoints | None = None,
-) -> KerasModel:
+) -> KerasModel | KerasNumberModel:
     """Fits a network to encoded rows; the same arguments give the same network on the same device.
 
     With checkpoints it goes on from the last one, to the same network as without a break.
@@ -72,18 +101,49 @@ def fit_mlp(
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     distribution = open_strategy(strategy)
+    head = _Head.of(task, labels)
     with distribution.scope():
-        network = _network(parameters, encoded.shape[1])
+        network = _network(parameters, encoded.shape[1], head)
         optimizer = keras.optimizers.Adam(parameters["learning_rate"])
         optimizer.build(network.trainable_variables)
-    rows = _Rows(encoded, labels.astype(np.float32), seed)
+    rows = _Rows(encoded, head.learned(labels), seed, head.loss)
     _train(network, optimizer, distribution, rows, checkpoints)
+    if task == "regression":
+        weights = [np.asarray(part, dtype=np.float64) for part in network.get_weights()]
+        layers = tuple(Layer(*pair) for pair in zip(weights[::2], weights[1::2], strict=True))
+        return KerasNumberModel(layers, head.mean, head.deviation)
     # A network under a strategy answers in pieces, one per replica; a plain network with its weights answers at once.
-    plain = _network(parameters, encoded.shape[1])
+    plain = _network(parameters, encoded.shape[1], head)
     plain.set_weights(network.get_weights())
     # Keras exports only a network that has been called.
     plain(encoded[:1])
-    return KerasModel(plain)
+    return KerasModel(plain, task)
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The last layer of a network by task: its units and activation, its loss, and the scale of what it learns."""
+
+    units: int
+    activation: str
+    loss: Callable[[Any, Any], Any]
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    @staticmethod
+    def of(task: Task, labels: NDArray[Any]) -> _Head:
+        if task == "binary":
+            return _Head(1, "sigmoid", lambda answers, found: keras.losses.binary_crossentropy(answers[:, None], found))
+        if task == "multiclass":
+            return _Head(int(labels.max()) + 1, "softmax", keras.losses.sparse_categorical_crossentropy)
+        # Huber's loss, so that a few far answers do not decide everything.
+        return _Head(
+            1, "linear", lambda answers, found: keras.losses.huber(answers[:, None], found),
+            float(labels.mean()), float(labels.std()),
+        )  # fmt: skip
+
+    def learned(self, labels: NDArray[Any]) -> NDArray[np.float32]:
+        return ((labels - self.mean) / self.deviation).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -93,6 +153,7 @@ class _Rows:
     encoded: Matrix
     labels: NDArray[np.float32]
     seed: int
+    loss: Callable[[Any, Any], Any]
 
     @property
     def batch(self) -> int:
@@ -121,7 +182,7 @@ def _train(network: Any, optimizer: Any, distribution: Any, rows: _Rows, checkpo
     epoch = _restored(state, distribution, checkpoints) if checkpoints else 0
     ends = [number * rows.steps // EPOCHS for number in range(EPOCHS + 1)]
     shares = iter(distribution.experimental_distribute_dataset(rows.batches(ends[epoch])))
-    step = _step(network, optimizer, rows.batch)
+    step = _step(network, optimizer, rows)
 
     @tf.function  # type: ignore[untyped-decorator]
     def run(count: Any) -> None:
@@ -151,43 +212,47 @@ def _restored(state: list[Any], distribution: Any, checkpoints: Checkpoints) -> 
     return ours
 
 
-def _step(network: Any, optimizer: Any, batch: int) -> Callable[[Any, Any], None]:
-    """Makes the step function of a replica, for its share of a batch of `batch` rows."""
+def _step(network: Any, optimizer: Any, rows: _Rows) -> Callable[[Any, Any], None]:
+    """Makes the step function of a replica, for its share of a batch of rows."""
 
     def step(inputs: Any, answers: Any) -> None:
         with tf.GradientTape() as tape:
-            losses = keras.losses.binary_crossentropy(answers[:, None], network(inputs, training=True))
-            loss = tf.nn.compute_average_loss(losses, global_batch_size=batch)
+            losses = rows.loss(answers, network(inputs, training=True))
+            loss = tf.nn.compute_average_loss(losses, global_batch_size=rows.batch)
         variables = network.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
     return step
 
 
-def _network(parameters: Parameters, width: int) -> Any:
+def _network(parameters: Parameters, width: int, head: _Head) -> Any:
     layers = [keras.Input((width,))]
     for units in parameters["units"]:
         layers += [keras.layers.Dense(units, activation="relu"), keras.layers.Dropout(parameters["dropout"])]
-    return keras.Sequential([*layers, keras.layers.Dense(1, activation="sigmoid")])
+    return keras.Sequential([*layers, keras.layers.Dense(head.units, activation=head.activation)])
 
 
-def _renamed(model: onnx.ModelProto, width: int) -> bytes:
-    """The exported graph, changed to return [N] for [N, width]; Keras returns [N, 1]."""
+def _renamed(model: onnx.ModelProto, width: int, task: Task) -> bytes:
+    """The exported graph, changed to return [N] for [N, width] in task binary; Keras returns [N, 1]."""
     graph = model.graph
-    given, answered = graph.input[0].name, graph.output[0].name
+    given, answered, output = graph.input[0].name, graph.output[0].name, OUTPUTS[task].name
+    shape = ["N"] if task == "binary" else ["N", graph.output[0].type.tensor_type.shape.dim[1].dim_value]
     graph.node.insert(0, helper.make_node("Identity", [INPUT_NAME], [given]))
-    graph.initializer.append(numpy_helper.from_array(np.array([1]), "canario_axis"))
-    graph.node.append(helper.make_node("Squeeze", [answered, "canario_axis"], [OUTPUT_NAME]))
+    if task == "binary":
+        graph.initializer.append(numpy_helper.from_array(np.array([1]), "canario_axis"))
+        graph.node.append(helper.make_node("Squeeze", [answered, "canario_axis"], [output]))
+    else:
+        graph.node.append(helper.make_node("Identity", [answered], [output]))
     graph.input[0].CopyFrom(helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, ["N", width]))
-    graph.output[0].CopyFrom(helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N"]))
-    _rename_everything(graph)
+    graph.output[0].CopyFrom(helper.make_tensor_value_info(output, TensorProto.FLOAT, shape))
+    _rename_everything(graph, output)
     return finished(model)
 
 
-def _rename_everything(graph: Any) -> None:
+def _rename_everything(graph: Any, output: str) -> None:
     """Names tensors by place of use, so that equal models have equal bytes; Keras numbers them over a whole process."""
     graph.name, graph.doc_string = "canario", ""
-    names = {INPUT_NAME: INPUT_NAME, OUTPUT_NAME: OUTPUT_NAME, "": ""}
+    names = {INPUT_NAME: INPUT_NAME, output: output, "": ""}
     for place, node in enumerate(graph.node):
         node.name = f"{place}-{node.op_type}"
         node.input[:] = [names.setdefault(name, f"constant-{place}-{i}") for i, name in enumerate(node.input)]

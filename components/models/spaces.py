@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.spec.contract import Candidate
+from components.spec.tasks import Candidate
 
 Parameters = Mapping[str, Any]
 Matrix = NDArray[np.float32]
@@ -18,6 +18,7 @@ Matrix = NDArray[np.float32]
 #: stays small for any number of rows.
 SPACES: dict[Candidate, dict[str, tuple[Any, ...]]] = {
     "logistic_regression": {"C": (1.0, 0.1, 0.01, 10.0)},
+    "linear_regression": {"alpha": (1.0, 0.1, 10.0, 100.0)},
     "random_forest": {
         "min_samples_leaf": (10, 3, 30),
         "max_features": ("sqrt", 0.3),

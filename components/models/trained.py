@@ -13,8 +13,10 @@ from components.digest import Digest
 from components.features.encoding import Encoding, encode_table
 from components.models.machine import Machine
 from components.models.usage import Usage
-from components.package.model_package import INPUT_NAME, MODEL, OUTPUT_NAME, Package, open_graph
-from components.spec.contract import Candidate, ClosedModel
+from components.package.answers import OUTPUTS, Outputs
+from components.package.model_package import INPUT_NAME, MODEL, Package, open_graph
+from components.spec.contract import ClosedModel
+from components.spec.tasks import Candidate, Task
 from components.store.content import Store
 from components.store.files import keep_files, kept_files
 
@@ -26,7 +28,8 @@ class Fit(ClosedModel):
     """The record of a model's training.
 
     Attributes:
-        parity: largest difference between the graph and the fitted model over the training rows.
+        parity: largest difference between the graph and the fitted model over the training rows; of a value in parts
+            of the target's spread.
         machine: the machine that fitted it; of several workers the first's.
         lock: digest of the lock file of the image or environment that fitted it; None in older records.
         usage: what the step used; None in older records.
@@ -52,11 +55,11 @@ class Trained:
     """A model that can score rows."""
 
     encoding: Encoding
-    probabilities: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    predict: Callable[[NDArray[np.float32]], Outputs]
 
     def score(self, columns: Mapping[str, Any]) -> NDArray[np.float64]:
-        """Columns in the table's unit -> probability of the positive class, float64 [rows]."""
-        return self.probabilities(encode_table(self.encoding, columns)).astype(np.float64)
+        """Columns in the table's unit -> outputs as float64: probability or value [rows], probabilities [rows, k]."""
+        return self.predict(encode_table(self.encoding, columns)).astype(np.float64)
 
 
 def keep_model(store: Store, model: bytes, fit: Fit) -> str:
@@ -76,11 +79,11 @@ def kept_model(store: Store, digest: str) -> tuple[bytes, Fit]:
 
 def trained_package(package: Package) -> Trained:
     """The model in a package."""
-    return Trained(package.contract.encoding, open_graph(package).probabilities)
+    return Trained(package.contract.encoding, open_graph(package).predict)
 
 
-def graph_runner(model: bytes) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """A graph's function: float32 [N, width] -> float32 [N], on one thread."""
+def graph_runner(model: bytes, task: Task = "binary") -> Callable[[NDArray[np.float32]], Outputs]:
+    """A graph's function, float32 [N, width] -> the task's outputs, on one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -88,8 +91,10 @@ def graph_runner(model: bytes) -> Callable[[NDArray[np.float32]], NDArray[np.flo
     options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-    def run(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
-        probabilities: NDArray[np.float32] = session.run([OUTPUT_NAME], {INPUT_NAME: encoded})[0]
-        return probabilities
+    name = OUTPUTS[task].name
+
+    def run(encoded: NDArray[np.float32]) -> Outputs:
+        outputs: Outputs = session.run([name], {INPUT_NAME: encoded})[0]
+        return outputs
 
     return run

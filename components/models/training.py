@@ -16,8 +16,9 @@ from components.models.meter import Meter, metered
 from components.models.strategy import training_strategy
 from components.models.trained import Fit, graph_runner
 from components.models.trials import Trial
-from components.package.model_package import TOLERANCE
-from components.spec.contract import Candidate, Spec, Strategy
+from components.package.answers import TOLERANCE, furthest
+from components.spec.contract import Spec, Strategy
+from components.spec.tasks import Candidate
 from components.table.examples import Examples
 
 
@@ -51,10 +52,12 @@ def _train(examples: Examples, spec: Spec, trial: Trial, meter: Meter, checkpoin
     strategy = _strategy(trial.candidate, spec)
     devices = claim_devices(spec.training) if trial.candidate == "keras_mlp" else ()
     meter.computes_on(devices)
+    task = spec.data.task
     given = (trial.parameters, encoded, examples.labels, spec.training.seed, strategy, checkpoints)
-    fitted = fit_candidate(trial.candidate, *given)
+    fitted = fit_candidate(trial.candidate, task, *given)
     model = fitted.onnx(encoding.width)
-    parity = float(np.abs(graph_runner(model)(encoded) - fitted.positive(encoded)).max())
+    spread = float(np.std(examples.labels)) if task == "regression" else 1.0
+    parity = furthest(graph_runner(model, task)(encoded), fitted.predict(encoded)) / spread
     if not parity <= TOLERANCE:
         raise PackageError(
             f"{trial.candidate}: its graph is up to {parity:.1e} off the fitted model, at most {TOLERANCE:.0e} is "

@@ -6,7 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from components.models.usage import Usage
-from components.spec.contract import Candidate, ClosedModel
+from components.spec.contract import ClosedModel
+from components.spec.tasks import Candidate
 
 
 class Trial(ClosedModel):

@@ -2,8 +2,8 @@
 
 A package is a folder of exactly five files, or of six:
 
-- `model.onnx`: one input `input`, float32 [N, width of the encoding], one output `probability`, float32 [N]:
-  the probability of the positive class. Shapes are exact: not [N, 1], not [N, 2]; N is dynamic.
+- `model.onnx`: one input `input`, float32 [N, width of the encoding], one output by the task (see `answers`): for two
+  words `probability`, float32 [N]. Shapes are exact: not [N, 1], not [N, 2]; N is dynamic.
 - `contract.json`: the values that callers may send, and their encoding.
 - `golden.jsonl`: requests with their answers, one per line, in the callers' unit.
 - `holdout.json`: this version's scores on the hold-out, compared with the champion of that time.
@@ -19,21 +19,47 @@ import hashlib
 import json
 import shutil
 import tempfile
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from components.digest import Digest
 from components.errors import PackageError
 from components.features.encoding import Encoding, RequestValue
+from components.package.answers import (
+    ANSWERS,
+    OUTPUTS,
+    TARGETS,
+    TOLERANCE,
+    AbsoluteError,
+    Answer,
+    AnyAnswer,
+    AnyBins,
+    AnyLoss,
+    AnyTarget,
+    ClassAnswer,
+    ClassBins,
+    ClassBrier,
+    ClassTarget,
+    GraphOutput,
+    NumberAnswer,
+    NumberTarget,
+    Outputs,
+    PredictionInterval,
+    Target,
+    ValueBins,
+)
+from components.package.bins import Bins, ProbabilityBins, QuantileBins, TopBins
 from components.package.population import PerBin, Population
+from components.spec.compatibility import AnsweredAs
 from components.spec.contract import SCORE_EDGES, ClosedModel, Feature, Limits, Objectives
+from components.spec.tasks import Task
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -49,38 +75,29 @@ FILES: Final = (MODEL, CONTRACT, GOLDEN, HOLDOUT, RECEIPT)
 OPTIONAL: Final = (POPULATION,)
 
 INPUT_NAME: Final = "input"
-OUTPUT_NAME: Final = "probability"
-
-#: The largest difference between two computations of the same probability.
-TOLERANCE: Final = 1e-6
-
-#: Upper edges of the score bins for comparisons, with a tolerance: converters differ
-#: in the last digits, and a forest's scores lie exactly on edges such as 0.1.
-BIN_EDGES: Final = tuple(edge + TOLERANCE for edge in SCORE_EDGES)
-
-Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-class Target(ClosedModel):
-    """The answer's name and its two words, as `label` spells them."""
-
-    name: str
-    positive: str
-    negative: str
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class Contract(ClosedModel):
     """`contract.json`: everything that the server must know about a model."""
 
-    schema_version: Literal[1] = 1
+    # Schema 1 is that of two words; with anything newer in it a contract is written as schema 2.
+    schema_version: Literal[1, 2] = 1
     name: str
     description: str = ""
     features: Annotated[dict[str, Feature], Field(min_length=1)]
     encoding: Encoding
-    target: Target
+    target: AnyTarget
     limits: Limits = Limits()
     objectives: Objectives = Objectives()
-    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    threshold: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.5)
+    task: Task = Field(default="binary", exclude_if=lambda task: task == "binary")
+    bins: AnyBins | None = Field(default=None, exclude_if=_is_none)
+    loss: AnyLoss | None = Field(default=None, exclude_if=_is_none)
+    interval: PredictionInterval | None = Field(default=None, exclude_if=_is_none)
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
@@ -88,29 +105,81 @@ class Contract(ClosedModel):
             raise ValueError("encoding: its features or their order are not those of the contract")
         return self
 
+    @model_validator(mode="after")
+    def _suits_the_task(self) -> Self:
+        if self.schema_version != (1 if self.task == "binary" else 2):
+            raise ValueError(f"schema_version: {self.schema_version} is not that of task {self.task}")
+        kinds: dict[Task, tuple[type, ...]] = {
+            "binary": (type(None), type(None), type(None)),
+            "multiclass": (ClassBins, ClassBrier, type(None)),
+            "regression": (ValueBins, AbsoluteError, PredictionInterval),
+        }
+        named = ("target", "bins", "loss", "interval")
+        for name, kind in zip(named, (TARGETS[self.task], *kinds[self.task]), strict=True):
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"{name}: is not that of task {self.task}")
+        return self
+
+    @property
+    def words(self) -> Target:
+        """The target of task binary, with its two words."""
+        if not isinstance(self.target, Target):
+            raise TypeError(f"task {self.task} has no positive word")
+        return self.target
+
+    @property
+    def answered(self) -> AnsweredAs:
+        """What its callers get."""
+        target = self.target
+        if isinstance(target, NumberTarget):
+            return AnsweredAs(self.task, unit=target.unit)
+        words = target.classes if isinstance(target, ClassTarget) else (target.positive,)
+        return AnsweredAs(self.task, words)
+
+    @property
+    def tolerance(self) -> float:
+        """The largest difference between two computations of the same answer: the only place that says it."""
+        return self.target.tolerance if isinstance(self.target, NumberTarget) else TOLERANCE
+
+    @cached_property
+    def counted(self) -> Bins:
+        """The bins in which its answers are counted."""
+        if isinstance(self.bins, ValueBins):
+            return QuantileBins(self.bins.edges, self.tolerance)
+        if isinstance(self.bins, ClassBins) and isinstance(self.target, ClassTarget):
+            return TopBins(self.bins.edges, len(self.target.classes))
+        return ProbabilityBins()
+
     def label(self, probability: float) -> str:
         """The word for a probability; a probability equal to the threshold is positive."""
-        return self.target.positive if probability >= self.threshold else self.target.negative
+        return self.words.positive if probability >= self.threshold else self.words.negative
 
-
-class Answer(ClosedModel):
-    """The model's answer to one row."""
-
-    probability: Probability
-    label: str
+    def answers(self, outputs: Outputs) -> list[AnyAnswer]:
+        """The answers to rows for which the graph said this."""
+        target = self.target
+        if isinstance(target, NumberTarget):
+            return [NumberAnswer(value=value) for value in outputs.tolist()]
+        if isinstance(target, ClassTarget):
+            return [
+                ClassAnswer(
+                    probabilities=dict(zip(target.classes, row, strict=True)), label=target.classes[int(np.argmax(row))]
+                )
+                for row in outputs.tolist()
+            ]
+        return [Answer(probability=answer, label=self.label(answer)) for answer in outputs.tolist()]
 
 
 class Golden(ClosedModel):
-    """A request and its required answer, within `TOLERANCE`."""
+    """A request and its required answer, within the contract's tolerance."""
 
     request: dict[str, RequestValue]
-    answer: Answer
+    answer: AnyAnswer
 
 
 class Holdout(ClosedModel):
-    """`holdout.json`: the hold-out's scores by bin of `SCORE_EDGES`, compared with the champion's.
+    """`holdout.json`: the hold-out's answers by the contract's bins, compared with the champion's.
 
-    `shift` is the share of scores at or below the bin's edge, this version's
+    `shift` is the share of answers at or below the bin's edge, or with the bin's class, this version's
     minus the champion's on the same rows; `shift_error` is its standard error
     (rows are paired). Without a champion both are zero and unused.
     """
@@ -120,6 +189,12 @@ class Holdout(ClosedModel):
     shift: PerBin = (0.0,) * len(SCORE_EDGES)
     shift_error: PerBin = (0.0,) * len(SCORE_EDGES)
     scores: PerBin
+
+    @model_validator(mode="after")
+    def _as_many_bins(self) -> Self:
+        if not len(self.shift) == len(self.shift_error) == len(self.scores):
+            raise ValueError("shift, shift_error and scores must have one number for each bin")
+        return self
 
 
 class Receipt(ClosedModel):
@@ -228,8 +303,25 @@ def read_package(path: Path) -> Package:
         receipt=receipt,
         population=_parse(Population, contents[POPULATION], path / POPULATION) if POPULATION in contents else None,
     )
+    _check_answers(package)
     _check_population(package)
     return package
+
+
+def _check_answers(package: Package) -> None:
+    contract = package.contract
+    bins = len(contract.counted.names)
+    for name, numbers in (
+        (HOLDOUT, package.holdout.scores),
+        (POPULATION, package.population and package.population.shift),
+    ):
+        if numbers and len(numbers) != bins:
+            raise PackageError(
+                f"{package.path / name}: has {len(numbers)} bins, and the contract has {bins}. Package it again."
+            )
+    for line, row in enumerate(package.golden, 1):
+        if not isinstance(row.answer, ANSWERS[contract.task]):
+            raise PackageError(f"{package.path / GOLDEN}: line {line} is not an answer of task {contract.task}")
 
 
 def _check_population(package: Package) -> None:
@@ -297,16 +389,6 @@ def _parse(model: type[_Model], content: bytes, path: Path) -> _Model:
         raise PackageError(f"{path}: {place}: {fault['msg']}. Package the model again.") from error
 
 
-def score_bin(probabilities: ArrayLike) -> NDArray[np.intp]:
-    """For each score, the index into `SCORE_EDGES` of the first edge not below it, within `TOLERANCE`."""
-    return np.searchsorted(BIN_EDGES, np.minimum(np.asarray(probabilities, dtype=np.float64), 1.0), side="left")
-
-
-def bin_of(probability: float) -> int:
-    """A faster `score_bin` for one score."""
-    return bisect_left(BIN_EDGES, probability)
-
-
 def open_graph(package: Package) -> Graph:
     """The package's graph on one thread, with onnxruntime's telemetry off.
 
@@ -326,11 +408,13 @@ def open_graph(package: Package) -> Graph:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common base class
         raise PackageError(f"{path}: onnxruntime cannot load it: {error}") from error
-    _check_interface(path, session, package.contract.encoding.width)
-    return Graph(session)
+    output = OUTPUTS[package.contract.task]
+    _check_interface(path, session, package.contract, output)
+    return Graph(session, output.name)
 
 
-def _check_interface(path: Path, session: InferenceSession, width: int) -> None:
+def _check_interface(path: Path, session: InferenceSession, contract: Contract, output: GraphOutput) -> None:
+    width = contract.encoding.width
     found = [
         [(end.name, end.type, end.shape) for end in ends] for ends in (session.get_inputs(), session.get_outputs())
     ]
@@ -338,22 +422,23 @@ def _check_interface(path: Path, session: InferenceSession, width: int) -> None:
     matches = (
         [(name, kind, len(shape), shape[-1]) for name, kind, shape in inputs]
         == [(INPUT_NAME, "tensor(float)", 2, width)]
-        and [(name, kind, len(shape)) for name, kind, shape in outputs] == [(OUTPUT_NAME, "tensor(float)", 1)]
+        and [(name, kind, len(shape)) for name, kind, shape in outputs]
+        == [(output.name, output.type, output.dimensions)]
         and not isinstance(inputs[0][2][0], int)
     )
     if not matches:
-        expected = f"{INPUT_NAME} float32 [N, {width}] to {OUTPUT_NAME} float32 [N]"
+        expected = f"{INPUT_NAME} float32 [N, {width}] to {output.text}"
         raise PackageError(f"{path}: maps {inputs} to {outputs}; expected {expected}. Export it again.")
 
 
 class Graph:
-    """A loaded graph: encoded rows to probabilities."""
+    """A loaded graph: encoded rows to outputs (see `answers`)."""
 
-    def __init__(self, session: InferenceSession) -> None:
-        self._run = session.run
+    def __init__(self, session: InferenceSession, output: str) -> None:
+        self._run, self._names = session.run, [output]
 
-    def probabilities(self, encoded: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 [N, width] -> probability of the positive class, float32 [N]."""
-        outputs: list[Any] = self._run([OUTPUT_NAME], {INPUT_NAME: encoded})
-        probabilities: NDArray[np.float32] = outputs[0]
-        return probabilities
+    def predict(self, encoded: NDArray[np.float32]) -> Outputs:
+        """float32 [N, width] -> outputs, [N] or [N, classes]."""
+        outputs: list[Any] = self._run(self._names, {INPUT_NAME: encoded})
+        found: Outputs = outputs[0]
+        return found

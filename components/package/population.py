@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from components.digest import Digest
-from components.spec.contract import SCORE_EDGES, ClosedModel
+from components.spec.contract import ClosedModel
 from components.spec.values import CategoryValue, category_text, cell_days
 
 #: The most bins of all features together; so many numbers each worker of a server keeps.
@@ -31,7 +31,8 @@ MOST_BINS: Final = 256
 #: A bin with fewer rows of the hold-out tells nothing, and might tell of persons.
 FEWEST_ROWS: Final = 5
 
-PerBin = Annotated[tuple[float, ...], Field(min_length=len(SCORE_EDGES), max_length=len(SCORE_EDGES))]
+#: One number for each bin of a contract's answers.
+PerBin = Annotated[tuple[float, ...], Field(min_length=2)]
 Array = NDArray[np.float64]
 
 
@@ -69,6 +70,13 @@ class NumberBins(ClosedModel):
         return find
 
 
+class _Places(dict[Any, int]):
+    """The bin of each listed value; -1 for any other, where a contract takes others."""
+
+    def __missing__(self, value: Any) -> int:
+        return -1
+
+
 class CategoryBins(ClosedModel):
     """One bin for each value, spelled as `category_text` does; with `missing` one more for a value that is left out."""
 
@@ -89,7 +97,7 @@ class CategoryBins(ClosedModel):
         if {bool, int} <= {type(value) for value in known}:  # true and 1 are one key to Python
             return lambda value: gap if value is None else places.get(category_text(value), -1)
         table: dict[Any, int] = {value: places.get(category_text(value), -1) for value in known}
-        return ({None: gap} | table).__getitem__
+        return _Places({None: gap} | table).__getitem__
 
 
 Bins = Annotated[NumberBins | CategoryBins, Field(discriminator="kind")]
@@ -98,7 +106,7 @@ Bins = Annotated[NumberBins | CategoryBins, Field(discriminator="kind")]
 class CountedFeature(ClosedModel):
     """A feature whose live values are counted.
 
-    `shares` are the parts of the hold-out in each bin. `effects` say for each bin, and for each score edge, by how much
+    `shares` are the parts of the hold-out in each bin. `effects` say for each bin, and each bin of answers, by how much
     the difference of the two versions is larger there, apart from what the other features explain.
     """
 
@@ -134,6 +142,13 @@ class Population(ClosedModel):
             raise ValueError(f"features: {bins} bins are too many; at most {MOST_BINS} are counted")
         return self
 
+    @model_validator(mode="after")
+    def _as_many_bins_of_answers(self) -> Self:
+        effects = (effect for feature in self.features.values() for effect in feature.effects)
+        if {len(row) for row in (self.shift, self.unexplained, self.spread, *effects)} != {len(self.shift)}:
+            raise ValueError("shift, unexplained, spread and effects must have one number for each bin of the answers")
+        return self
+
 
 @dataclass(frozen=True)
 class LiveShift:
@@ -162,8 +177,11 @@ class ExpectedShift:
         ends = np.cumsum([feature.bins.number for feature in features]).tolist()
         self._parts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
-    def of(self, counts: Sequence[float]) -> LiveShift | None:
-        """What is expected of inputs with these counts by bin, feature after feature; None without any input."""
+    def of(self, counts: Sequence[float], each: float = 1.0) -> LiveShift | None:
+        """What is expected of inputs with these counts by bin, feature after feature; None without any input.
+
+        Where some stand for several, a counted one is worth `each` in (0, 1] independent inputs (Kish 1965).
+        """
         told = np.array(counts[: len(self._shares)])
         inputs = float(told[self._parts[0]].sum())
         if inputs <= 0:
@@ -171,16 +189,16 @@ class ExpectedShift:
         beyond = told / inputs - self._shares
         shift = np.array(self._population.shift) + beyond @ self._effects
         distance = {
-            name: self._distance(beyond, part, inputs)
+            name: self._distance(beyond, part, inputs * each)
             for name, part in zip(self._population.features, self._parts, strict=True)
         }
         worth = math.sqrt(1 + sum(distance.values()))
         unexplained = np.array(self._population.unexplained) * worth
-        sampled = np.array(self._population.spread) * worth / math.sqrt(inputs)
+        sampled = np.array(self._population.spread) * worth / math.sqrt(inputs * each)
         return LiveShift(inputs, tuple(shift.tolist()), tuple(unexplained.tolist()), tuple(sampled.tolist()), distance)
 
     def _distance(self, beyond: Array, part: slice, inputs: float) -> float:
-        """Pearson's chi-square over the inputs, less what chance alone gives in so many of them."""
+        """Pearson's chi-square over the inputs, less what chance alone gives in so many independent ones."""
         shares = self._shares[part]
         chance = (len(shares) - 1) * (1 / inputs + 1 / self._population.rows)
         return max(0.0, float((beyond[part] ** 2 / shares).sum()) - chance)

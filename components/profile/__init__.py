@@ -1,4 +1,4 @@
-"""Inspects any table with a binary target and writes a first spec for it (`make new`).
+"""Inspects any table and writes a first spec for it (`make new`).
 
 Imports any other room of components; nothing imports it.
 """

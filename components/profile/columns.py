@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from components.errors import DataError
@@ -21,23 +22,40 @@ from components.spec.contract import CategoryFeature, DateFeature, Feature, Miss
 from components.spec.values import CategoryValue
 from components.table.cells import FloatArray, category_column, date_column
 
-#: A text column with more distinct values is not a closed list.
+#: A text column with more distinct values is a closed list only if each of them has many rows,
 MOST_CATEGORIES = 50
+#: this many on average, and there are at most so many, since each is a column to the model.
+ROWS_A_VALUE = 20
+MOST_LISTED = 500
 #: Up to this many distinct whole numbers count as codes.
 MOST_CODES = 6
 #: Categories must recur this often on average; otherwise the next table would bring new ones.
 FEWEST_REPEATS = 4
 #: Requests come later than the table; the spec allows dates this many days after the table's last.
 DAYS_AHEAD = 730
+#: A day this far from the middle one is a word for "never" or a slip, if at most this share of the rows has such days.
+FAR_DAYS = 100 * 365.25
+MOST_FAR = 0.05
+#: Squares of larger numbers leave a float64.
+LARGEST_NUMBER = 1e150
 
 # Names of columns that identify a row; the first pattern applies even if a value recurs in many rows.
 _KEY_NAME = re.compile(r"(^|[^a-z])(id|ids|key|uuid|guid|code)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE)
 _ROW_NAME = re.compile(r"(^|[^a-z])(index|idx|no|nr|number)$|^(row|record)", re.IGNORECASE)
 _POSTAL = re.compile(r"zip|postal|post_?code|\bplz\b", re.IGNORECASE)
+_DATE_NAME = re.compile(r"date|time|stamp|epoch|(^|[^a-z])(at|on|ts|day)$|(?-i:[a-z]At$)", re.IGNORECASE)
+_UNITS = r"%|°[CF]?|[kKmc]?m[²³]?|k?g|mg|lbs?|oz|kWh?|[kMGT]i?B|ms|s|min|h|hrs?|days?|years?|yrs?|[kKMB]|bps|[$€£¥]"
+_MEASURE = rf"[<>~≈]?\s*[$€£¥]?\s*[+-]?\d[\d.,' ]*\s?({_UNITS})?(/({_UNITS}))?"
 _OTHER_DATES = (
     "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%y", "%m/%d/%y",
     "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y",
     "%d-%b-%y", "%Y.%m.%d", "%Y%m%d",
+    "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p",
+    "%d/%m/%Y %I:%M:%S %p", "%d-%m-%Y %H:%M", "%d-%m-%Y %H:%M:%S", "%d.%m.%y", "%d-%m-%y", "%Y/%m/%d %H:%M",
+    "%Y/%m/%d %H:%M:%S", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%SZ", "%b %d %Y", "%B %d %Y", "%b %Y", "%B %Y",
+    "%a, %d %b %Y %H:%M:%S %Z", "%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %Z %Y",
+    "%b %d, %Y %H:%M", "%b %d, %Y %I:%M %p", "%b %d, %Y %I:%M:%S %p", "%d %b %Y %H:%M", "%d-%b-%Y %H:%M:%S",
+    "%d-%b-%y %I.%M.%S.%f %p", "%Y-%m", "%m/%Y", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d-%H.%M.%S.%f", "%Y年%m月%d日",
 )  # fmt: skip
 
 
@@ -50,12 +68,14 @@ class ColumnProfile:
         role: a feature, the identifier of a row, or ignored.
         feature: the values that a caller may send; None unless the column is a feature.
         remark: the reason, or something for a person to check; may be empty.
+        telling: whether the remark on a feature is worth a line on the screen.
     """
 
     name: str
     role: Literal["feature", "id", "ignore"]
     feature: Feature | None = None
     remark: str = ""
+    telling: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +109,7 @@ def look_at(cells: pd.Series) -> ColumnProfile:
     """Classifies one column; the cells are as `components.table.cells` reads them."""
     known = cells.dropna()
     facts = _Facts(str(cells.name), cells, known, int(known.nunique()))
-    for rule in (_constant, *_rules(cells)):
+    for rule in (_constant, _mark, *_rules(cells)):
         found = rule(facts)
         if found:
             return found
@@ -100,14 +120,25 @@ def _rules(cells: pd.Series) -> tuple[_Rule, ...]:
     if pd.api.types.is_bool_dtype(cells.dtype):
         return (_boolean,)
     if pd.api.types.is_float_dtype(cells.dtype):
-        return _numeric_key, _postal_code, _repeating_key, _date_in_digits, _codes, _number
-    return _iso_date, _other_date, _text_key, _words, _free_text
+        return _numeric_key, _postal_code, _repeating_key, _date_in_digits, _moment_in_digits, _codes, _number
+    return _iso_date, _other_date, _measure, _text_key, _words, _free_text
 
 
 def _constant(facts: _Facts) -> ColumnProfile | None:
-    if facts.distinct > 1:
+    if facts.distinct > 1 or (facts.distinct and len(facts.known) < len(facts.cells)):
         return None
     return facts.ignored(f"it never differs ({_short(facts.known.iloc[0])})" if len(facts.known) else "it is empty")
+
+
+def _mark(facts: _Facts) -> ColumnProfile | None:
+    """One value that some rows have: a box that was ticked."""
+    if facts.distinct != 1 or pd.api.types.is_bool_dtype(facts.cells.dtype):
+        return None
+    if pd.api.types.is_float_dtype(facts.cells.dtype) and not _is_whole(facts.known):
+        return None
+    value = facts.known.iloc[0]
+    only = int(value) if isinstance(value, float) else str(category_column(facts.known)[0])
+    return facts.category([only], "one value or none: that it is missing is what tells")
 
 
 def _boolean(facts: _Facts) -> ColumnProfile | None:
@@ -149,6 +180,21 @@ def _date_in_digits(facts: _Facts) -> ColumnProfile | None:
     return _other_date(_Facts(facts.name, facts.cells, facts.known.astype("int64").astype("str"), facts.distinct))
 
 
+def _moment_in_digits(facts: _Facts) -> ColumnProfile | None:
+    """Seconds, milli- or microseconds since 1970, or days of a spreadsheet, in a column whose name says so."""
+    if not _DATE_NAME.search(facts.name) or not _is_whole(facts.known):
+        return None
+    low, high = float(facts.known.min()), float(facts.known.max())
+    kinds = {"seconds since 1970": 1.0, "milliseconds since 1970": 1e3, "microseconds since 1970": 1e6}
+    found = [kind for kind, unit in kinds.items() if 3e8 * unit <= low and high <= 4e9 * unit]
+    found += ["days since 1900, as spreadsheets count"] if low >= 20_000 and high <= 60_000 else []
+    if not found:
+        return None
+    return facts.ignored(
+        f"looks like {found[0]}, such as {low:.0f}; write it as 2024-03-31T12:00:00Z (ISO 8601) to use it"
+    )
+
+
 def _codes(facts: _Facts) -> ColumnProfile | None:
     few = facts.distinct == 2 or (facts.distinct <= MOST_CODES and _recurs(facts))
     if not few or not _is_whole(facts.known):
@@ -158,6 +204,13 @@ def _codes(facts: _Facts) -> ColumnProfile | None:
 
 
 def _number(facts: _Facts) -> ColumnProfile | None:
+    largest = facts.known.abs().max()
+    if largest > LARGEST_NUMBER:
+        row = int(facts.cells.abs().argmax()) + 1
+        return facts.ignored(
+            f"{facts.cells.iloc[row - 1]:g} (row {row}) is too large to compute with; leave such cells empty, or name "
+            "them in data.missing_values, to use it"
+        )
     low, high = wider(float(facts.known.min()), float(facts.known.max()))
     return ColumnProfile(facts.name, "feature", NumberFeature(type="number", min=low, max=high, missing=facts.missing))
 
@@ -180,11 +233,27 @@ def _iso_date(facts: _Facts) -> ColumnProfile | None:
         days = date_column(facts.known)
     except DataError:
         return None
+    far = np.abs(days - np.median(days)) > FAR_DAYS
+    if 0 < far.mean() <= MOST_FAR:
+        return _with_far_days(facts, days, far)
     first, last = _wider_days(days)
     feature = DateFeature(type="date", min=first, max=last, missing=facts.missing)
     return ColumnProfile(
         facts.name, "feature", feature, "later days than max are refused; is the day known when it is asked?"
     )
+
+
+def _with_far_days(facts: _Facts, days: FloatArray, far: npt.NDArray[np.bool_]) -> ColumnProfile:
+    """Dates of which few are so far from all others that they stand for something else."""
+    first, last = _wider_days(days[~far])
+    feature = DateFeature(type="date", min=first, max=last, missing=facts.missing, outside="clip")
+    cells = facts.known[far].drop_duplicates().head(3)
+    row = int(np.flatnonzero(facts.cells.notna())[far][0]) + 1
+    remark = (
+        f"{int(far.sum()):,} days are far from all others ({', '.join(map(_short, cells))}, first row {row}) "
+        "and are read as the nearer bound; do they stand for a gap? Then name them in data.missing_values"
+    )
+    return ColumnProfile(facts.name, "feature", feature, remark, telling=True)
 
 
 def _wider_days(days: FloatArray) -> tuple[date, date]:
@@ -222,6 +291,19 @@ def _is_date(cell: str, spelling: str) -> bool:
     return True
 
 
+def _measure(facts: _Facts) -> ColumnProfile | None:
+    """Numbers with signs that are not known, or not the same in each cell."""
+    distinct = facts.known.drop_duplicates()
+    if facts.distinct <= MOST_CODES or distinct.str.fullmatch(_MEASURE).mean() < 0.9:
+        return None
+    odd = distinct[~_looks_numeric(distinct)]
+    if odd.empty or _looks_numeric(distinct).mean() > 0.5:
+        return None
+    return facts.ignored(
+        f"looks like numbers with signs, such as {_short(odd.iloc[0])}; write the numbers alone to use it"
+    )
+
+
 def _text_key(facts: _Facts) -> ColumnProfile | None:
     if not facts.is_key:
         return None
@@ -231,15 +313,24 @@ def _text_key(facts: _Facts) -> ColumnProfile | None:
 
 
 def _words(facts: _Facts) -> ColumnProfile | None:
-    if facts.distinct != 2 and (facts.distinct > MOST_CATEGORIES or not _recurs(facts)):
+    if facts.distinct != 2 and not _is_list(facts):
         return None
+    words = set(facts.known.unique())
     texts = {text for text in category_column(facts.known) if text is not None}
-    return facts.category(sorted(texts))
+    # 1.10 and 1.1 are one number and two codes.
+    return facts.category(sorted(texts if len(texts) == len(words) else words))
+
+
+def _is_list(facts: _Facts) -> bool:
+    """Whether the values are a closed list: few that recur, or more of which each has many rows."""
+    if facts.distinct <= MOST_CATEGORIES:
+        return _recurs(facts)
+    return facts.distinct <= MOST_LISTED and facts.distinct * ROWS_A_VALUE <= len(facts.known)
 
 
 def _free_text(facts: _Facts) -> ColumnProfile | None:
     many = f"{facts.distinct:,} different texts, such as {_short(facts.known.iloc[0])}"
-    if _numeric_share(facts.known) > 0.5:
+    if _numeric_share(facts.known) > 0.5 and not facts.known.str.fullmatch(r"\d+").all():
         odd = facts.known[~_looks_numeric(facts.known)].iloc[0]
         return facts.ignored(f"mostly numbers, but not {_short(odd)}; mend those cells to use it")
     return facts.ignored(f"{many}; group them to use it")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 import yaml
 
 from components.evaluation.versus_champion import rounded_up
 from components.profile.baseline import USUAL_LOSS, Baseline, BaselineSearch
 from components.profile.columns import ColumnProfile
-from components.profile.target import TargetColumn
+from components.profile.target import AnyTarget, ClassColumn, NumberColumn, TargetColumn
+from components.profile.task_baselines import LossBaseline
 from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature, Rollout
 from components.spec.quantities import time_text
 from components.spec.traffic_settings import (
@@ -59,12 +61,13 @@ class Draft:
     name: str
     uri: str
     rows: int
-    target: TargetColumn
+    target: AnyTarget
     columns: list[ColumnProfile]
     holdout: float
-    baseline: Baseline
+    baseline: Baseline | LossBaseline
     search: BaselineSearch
     live: LiveTraffic = LiveTraffic(TRAFFIC_SETTINGS["usual"])
+    duplicates: Literal["together", "apart"] = "together"
 
 
 def spec_text(draft: Draft) -> str:
@@ -84,7 +87,7 @@ def spec_text(draft: Draft) -> str:
 
 
 def _head(draft: Draft) -> list[str]:
-    question = f"Is {draft.target.name} {draft.target.positive}?"
+    question = _question(draft.target)
     return [
         "# yaml-language-server: $schema=../service.schema.json",
         f"# A first spec, written from {draft.rows:,} rows. Look at each TODO and each line with a remark.",
@@ -95,15 +98,33 @@ def _head(draft: Draft) -> list[str]:
     ]
 
 
-def _data(draft: Draft) -> list[str]:
-    target, identifier = draft.target, next((c for c in draft.columns if c.role == "id"), None)
+def _question(target: AnyTarget) -> str:
+    if isinstance(target, TargetColumn):
+        return f"Is {target.name} {target.positive}?"
+    return f"Which {target.name} is it?" if isinstance(target, ClassColumn) else f"How much is {target.name}?"
+
+
+def _target(draft: Draft) -> list[str]:
+    target = draft.target
+    name = f"  target: {scalar(target.name)}"
+    if isinstance(target, ClassColumn):
+        rare = min(zip(target.rows, map(scalar, target.classes), strict=True))
+        seen = f"{target.reason}; the rarest, {rare[1]}, is {rare[0] / draft.rows:.1%} of the rows"
+        classes = ", ".join(map(scalar, target.classes))
+        return [f"  task: multiclass  # {_comment(seen)}", name, f"  classes: [{classes}]"]
+    if isinstance(target, NumberColumn):
+        seen = f"{target.reason}, from {scalar(target.low)} to {scalar(target.high)}"
+        return [f"  task: regression  # {_comment(seen)}", name, "  unit: null  # TODO the unit of the target"]
     share = f"{target.positives / draft.rows:.1%} of the rows; {target.reason}"
-    lines = [
-        "data:",
-        f"  uri: {scalar(draft.uri)}",
-        f"  target: {scalar(target.name)}",
+    return [
+        name,
         f"  positive: {scalar(target.positive)}  # {share}; the other word is {_comment(scalar(target.negative))}",
     ]
+
+
+def _data(draft: Draft) -> list[str]:
+    identifier = next((c for c in draft.columns if c.role == "id"), None)
+    lines = ["data:", f"  uri: {scalar(draft.uri)}", *_target(draft)]
     if identifier:
         lines.append(f"  id: {scalar(identifier.name)}  # {_comment(identifier.remark)}")
     ignored = [column for column in draft.columns if column.role == "ignore"]
@@ -121,8 +142,12 @@ def _features(columns: list[ColumnProfile]) -> list[str]:
 
 def _feature(feature: Feature) -> str:
     parts = [f"type: {feature.type}", *_bounds(feature)]
-    if feature.missing == "allowed":
+    if feature.optional:
         parts.append("missing: allowed")
+    if isinstance(feature, CategoryFeature):
+        parts += [] if feature.unknown == "refuse" else [f"unknown: {feature.unknown}"]
+    elif feature.outside != "refuse":
+        parts.append(f"outside: {feature.outside}")
     return "{" + ", ".join(parts) + "}"
 
 
@@ -146,6 +171,8 @@ def _split(draft: Draft) -> list[str]:
         if dates
         else []
     )
+    if draft.duplicates == "apart":
+        lines.append("  duplicates: apart  # few different rows, so equal ones are dealt one by one, by their answer")
     return ["split:", f"  holdout: {draft.holdout}", *lines]
 
 
@@ -161,7 +188,11 @@ def _training(search: BaselineSearch) -> list[str]:
 
 def _gates(draft: Draft) -> list[str]:
     plain = draft.baseline
+    if isinstance(plain, LossBaseline):
+        return _loss_gates(draft, plain)
     weak = "; it hardly beats a guess: are the right columns here?" if plain.roc_auc < 0.6 else ""
+    if plain.tells_nothing:
+        weak = ", which is a guess; the gate is what a guess reaches once in 40 times"
     groups = [c.name for c in draft.columns if isinstance(c.feature, CategoryFeature) and _is_group(c.name)]
     named = ", ".join(scalar(group) for group in groups) or "a_category"
     return [
@@ -169,6 +200,21 @@ def _gates(draft: Draft) -> list[str]:
         f"  roc_auc: {{min: {plain.smallest_auc}}}  # a plain logistic regression reaches {plain.roc_auc:.3f}{weak}",
         f"  versus_champion: {{max_loss: {plain.largest_loss(draft.holdout)}}}{_shown(draft)}",
         f"  # fairness: {{by: [{named}], max_equal_opportunity_gap: 0.15}}  # TODO whom must it treat alike?",
+        "  latency_p99_ms: {max: 20}",
+        "  package_mib: {max: 50}",
+    ]
+
+
+def _loss_gates(draft: Draft, plain: LossBaseline) -> list[str]:
+    number = isinstance(draft.target, NumberColumn)
+    loss, share = ("mean_absolute_error", "r2") if number else ("log_loss", "balanced_accuracy")
+    model = "linear" if number else "logistic"
+    weak = "; it hardly beats a guess: are the right columns here?" if plain.tells_nothing else ""
+    return [
+        "gates:",
+        f"  {loss}: {{max: {scalar(plain.largest_loss_allowed)}}}  # a plain {model} regression has {plain.loss:.4g}",
+        f"  {share}: {{min: {plain.smallest_share}}}  # and {plain.share:.3f}{weak}",
+        f"  versus_champion: {{max_loss: {plain.largest_loss(draft.holdout)}}}{_shown(draft)}",
         "  latency_p99_ms: {max: 20}",
         "  package_mib: {max: 50}",
     ]

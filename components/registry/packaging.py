@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,26 +12,18 @@ from components.errors import PackageError
 from components.evaluation.result import Evaluation
 from components.features.encoding import Encoding, Scaled, encode_rows
 from components.models.trained import Fit, Trained, graph_runner
-from components.package.model_package import (
-    TOLERANCE,
-    Answer,
-    Contract,
-    Golden,
-    Holdout,
-    Package,
-    Receipt,
-    Target,
-    write_package,
-)
-from components.spec.contract import SCORE_EDGES, NumberFeature, Spec
+from components.package.answers import AnyTarget, ClassTarget, NumberTarget, Target, furthest
+from components.package.model_package import Contract, Golden, Holdout, Package, Receipt, write_package
+from components.spec.contract import NumberFeature, Spec
 from components.spec.values import category_text
 from components.spec.views import recorded_spec
-from components.table.examples import Examples, negative_word
+from components.table.examples import Examples
 from components.table.requests import requests_of
+from components.table.target import negative_word, positive_word
 
 GOLDEN_ROWS = 50
 
-#: Metrics of the receipt: those that every rebuild reproduces to the last digit.
+#: Metrics of the receipt of task binary: those that every rebuild reproduces to the last digit. Other tasks: all.
 RECEIPT_METRICS = ("roc_auc", "average_precision", "brier_score", "log_loss", "accuracy", "calibration_error")
 
 
@@ -58,24 +51,40 @@ def package_model(
         description=spec.description,
         features=spec.features,
         encoding=encoding,
-        target=Target(
-            name=spec.data.target,
-            positive=category_text(spec.data.positive),
-            negative=negative_word(holdout.frame, spec.data),
-        ),
+        target=_target(spec, evaluation, holdout),
         limits=spec.limits,
         objectives=spec.objectives,
+        **_counted(evaluation),
     )
-    golden = golden_rows(Trained(encoding, graph_runner(model)), contract, holdout)
+    golden = golden_rows(Trained(encoding, graph_runner(model, contract.task)), contract, holdout)
     return write_package(
         folder,
         model=model,
         contract=contract,
         golden=golden,
         holdout=_holdout(evaluation),
-        receipt=_receipt(spec, fit, evaluation, origin),
+        receipt=_receipt(spec, fit, evaluation, origin, contract.tolerance),
         population=evaluation.champion.population if evaluation.champion else None,
     )
+
+
+def _target(spec: Spec, evaluation: Evaluation, holdout: Examples) -> AnyTarget:
+    data = spec.data
+    if data.task == "multiclass":
+        return ClassTarget(name=data.target, classes=tuple(map(category_text, data.classes)))
+    if data.task == "regression":
+        spread = evaluation.counting.spread if evaluation.counting else None
+        return NumberTarget(name=data.target, unit=data.unit, spread=spread or 0.0)
+    return Target(name=data.target, positive=positive_word(data), negative=negative_word(holdout.frame, data))
+
+
+def _counted(evaluation: Evaluation) -> dict[str, Any]:
+    """What the contract of a task other than binary has more."""
+    counting = evaluation.counting
+    if counting is None:
+        return {}
+    more = {"bins": counting.bins, "loss": counting.loss, "interval": counting.interval}
+    return {"schema_version": 2, "task": evaluation.task, **more}
 
 
 def caller_encoding(encoding: Encoding, spec: Spec) -> Encoding:
@@ -93,20 +102,20 @@ def golden_rows(model: Trained, contract: Contract, holdout: Examples) -> list[G
     """Requests from the hold-out with their answers: first rows with gaps, then an even spread of the others.
 
     Raises:
-        PackageError: an answer to a request differs from the answer to its row by more than `TOLERANCE`.
+        PackageError: an answer to a request differs from the answer to its row by more than the contract's tolerance.
     """
     chosen = holdout.take(_spread(holdout))
     requests = requests_of(chosen, contract.features)
-    answers = model.probabilities(encode_rows(contract.encoding, requests)).astype(np.float64)
-    apart = float(np.abs(answers - model.score(chosen.columns)).max())
-    if apart > TOLERANCE:
+    outputs = model.predict(encode_rows(contract.encoding, requests)).astype(np.float64)
+    apart = furthest(outputs, model.score(chosen.columns))
+    if not apart <= contract.tolerance:
         raise PackageError(
-            f"a request is answered {apart:.1e} off its row of the table, at most {TOLERANCE:.0e} is allowed; "
+            f"a request is answered {apart:.1e} off its row of the table, at most {contract.tolerance:.0e} is allowed; "
             "this is a fault of the encoding"
         )
     return [
-        Golden(request=request, answer=Answer(probability=answer, label=contract.label(answer)))
-        for request, answer in zip(requests, answers.tolist(), strict=True)
+        Golden(request=request, answer=answer)
+        for request, answer in zip(requests, contract.answers(outputs), strict=True)
     ]
 
 
@@ -122,7 +131,7 @@ def _spread(holdout: Examples) -> NDArray[np.intp]:
 
 def _holdout(evaluation: Evaluation) -> Holdout:
     champion = evaluation.champion
-    nothing = (0.0,) * len(SCORE_EDGES)
+    nothing = (0.0,) * len(evaluation.scores)
     return Holdout(
         rows=evaluation.rows,
         champion=champion.package if champion else None,
@@ -132,7 +141,8 @@ def _holdout(evaluation: Evaluation) -> Holdout:
     )
 
 
-def _receipt(spec: Spec, fit: Fit, evaluation: Evaluation, origin: Origin) -> Receipt:
+def _receipt(spec: Spec, fit: Fit, evaluation: Evaluation, origin: Origin, tolerance: float) -> Receipt:
+    names = RECEIPT_METRICS if evaluation.task == "binary" else tuple(evaluation.metrics)
     return Receipt(
         name=spec.name,
         data=origin.snapshot,
@@ -141,7 +151,8 @@ def _receipt(spec: Spec, fit: Fit, evaluation: Evaluation, origin: Origin) -> Re
         spec=recorded_spec(spec),
         candidate=fit.candidate,
         parameters=fit.parameters,
-        metrics={name: evaluation.metrics[name].value for name in RECEIPT_METRICS},
+        metrics={name: evaluation.metrics[name].value for name in names},
+        tolerance=tolerance,
         champion=evaluation.champion.package if evaluation.champion else None,
         run=origin.run,
     )

@@ -1,4 +1,4 @@
-"""Checks that a model accepts every request that its champion accepts.
+"""Checks that a model accepts every request that its champion accepts, and that its answers mean the same.
 
 Live evidence cannot show this: a refused caller gets a prompt answer without a score to compare.
 """
@@ -6,25 +6,64 @@ Live evidence cannot show this: a refused caller gets a prompt answer without a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from components.errors import GateError
-from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature, Spec
+from components.spec.contract import CategoryFeature, Data, DateFeature, Feature, NumberFeature, Spec
+from components.spec.tasks import Task
 from components.spec.values import category_text, days_since_epoch
 
 
-def refuse_narrower(champion: Mapping[str, Feature], spec: Spec) -> None:
-    """Refuses a spec that accepts less than its champion's features, unless the spec allows that.
+@dataclass(frozen=True)
+class AnsweredAs:
+    """What callers get: `words` are the positive one of two, or all classes; `unit` is a number's."""
+
+    task: Task
+    words: tuple[str, ...] = ()
+    unit: str | None = None
+
+    @staticmethod
+    def by(data: Data) -> AnsweredAs:
+        """What a spec's model answers."""
+        words = data.classes if data.task == "multiclass" else () if data.positive is None else (data.positive,)
+        return AnsweredAs(data.task, tuple(map(category_text, words)), data.unit)
+
+
+def refuse_narrower(champion: Mapping[str, Feature], answered: AnsweredAs, spec: Spec) -> None:
+    """Refuses a spec that accepts less than its champion, or whose answers mean another thing, unless it allows that.
 
     The spec is in the callers' units and bounds, not the table's.
 
     Raises:
-        GateError: lists everything that callers may no longer send.
+        GateError: lists everything that callers may no longer send, and what they get instead of what they got.
     """
-    found = () if spec.gates.breaks_callers else refused(champion, spec.features)
+    if spec.gates.breaks_callers:
+        return
+    way = "mend the spec, or say `breaks_callers: true` in its gates"
+    sentences = (
+        ("callers of the champion would be refused", refused(champion, spec.features)),
+        ("callers of the champion would get other answers", tuple(answered_otherwise(answered, spec.data))),
+    )
+    found = [f"{what}; {way}:\n" + "\n".join(f"- {each}" for each in lines) for what, lines in sentences if lines]
     if found:
-        lines = "\n".join(f"- {sentence}" for sentence in found)
-        way = "mend the spec, or say `breaks_callers: true` in its gates"
-        raise GateError(f"callers of the champion would be refused; {way}:\n{lines}")
+        raise GateError("\n".join(found))
+
+
+def answered_otherwise(champion: AnsweredAs, data: Data) -> Iterator[str]:
+    """A sentence for each thing that a caller of the champion would misread in the answers of a new version."""
+    now = AnsweredAs.by(data)
+    if now.task != champion.task:
+        yield f"the answer is of task {now.task}, and was of task {champion.task}"
+    elif now.task == "binary":
+        if now.words != champion.words:
+            yield f"the probability is that of {now.words[0]!r}, and was that of {champion.words[0]!r}"
+    elif now.unit != champion.unit:
+        yield f"the value is in {now.unit or 'no unit'}, and was in {champion.unit or 'no unit'}"
+    else:
+        yield from (f"{word!r} is a new class" for word in now.words if word not in champion.words)
+        yield from (f"{word!r} is not a class any more" for word in champion.words if word not in now.words)
+        if now.words != champion.words and set(now.words) == set(champion.words):
+            yield "the classes stand in another order, by which versions are compared"
 
 
 def refused(champion: Mapping[str, Feature], candidate: Mapping[str, Feature]) -> tuple[str, ...]:
@@ -37,10 +76,10 @@ def _refused(name: str, champion: Mapping[str, Feature], candidate: Mapping[str,
     if after is None:
         yield f"{name} is not a field any more"
     elif before is None:
-        if after.missing == "refused":
+        if not after.optional:
             yield f"{name} is a new field that must be sent"
     else:
-        if before.missing == "allowed" and after.missing == "refused":
+        if before.optional and not after.optional:
             yield f"{name} must be sent, and could be left out"
         yield from _narrower(name, before, after)
 
@@ -51,20 +90,40 @@ def _narrower(name: str, before: Feature, after: Feature) -> Iterator[str]:
     elif isinstance(before, NumberFeature) and isinstance(after, NumberFeature):
         yield from _other_numbers(name, before, after)
     elif isinstance(before, DateFeature) and isinstance(after, DateFeature):
-        early = days_since_epoch(before.min) < days_since_epoch(after.min)
-        if early or days_since_epoch(before.max) > days_since_epoch(after.max):
-            yield f"{name} {_range(after.min, after.max, before.min, before.max)}"
+        yield from _other_days(name, before, after)
     elif isinstance(before, CategoryFeature) and isinstance(after, CategoryFeature):
-        allowed = {category_text(value) for value in after.values}
-        gone = [text for text in map(category_text, before.values) if text not in allowed]
-        if gone:
-            yield f"{name} may not be {', '.join(map(repr, gone))} any more"
+        yield from _other_values(name, before, after)
+
+
+def _other_days(name: str, before: DateFeature, after: DateFeature) -> Iterator[str]:
+    if after.outside == "clip":
+        return
+    early = days_since_epoch(before.min) < days_since_epoch(after.min)
+    if before.outside == "clip":
+        yield f"{name} must be from {after.min} to {after.max}, and could be any day"
+    elif early or days_since_epoch(before.max) > days_since_epoch(after.max):
+        yield f"{name} {_range(after.min, after.max, before.min, before.max)}"
+
+
+def _other_values(name: str, before: CategoryFeature, after: CategoryFeature) -> Iterator[str]:
+    if after.unknown == "other":
+        return
+    allowed = {category_text(value) for value in after.values}
+    gone = [text for text in map(category_text, before.values) if text not in allowed]
+    if before.unknown == "other":
+        yield f"{name} must be one of its values, and could be any other"
+    elif gone:
+        yield f"{name} may not be {', '.join(map(repr, gone))} any more"
 
 
 def _other_numbers(name: str, before: NumberFeature, after: NumberFeature) -> Iterator[str]:
     if before.unit and after.unit and before.unit != after.unit:
         yield f"{name} is in {after.unit}, and was in {before.unit}"
-    if before.min < after.min or before.max > after.max:
+    if after.outside == "clip":
+        return
+    if before.outside == "clip":
+        yield f"{name} must be from {after.min:g} to {after.max:g}, and could be any number"
+    elif before.min < after.min or before.max > after.max:
         yield f"{name} {_range(f'{after.min:g}', f'{after.max:g}', f'{before.min:g}', f'{before.max:g}')}"
 
 

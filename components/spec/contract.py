@@ -6,12 +6,14 @@ and needs only pydantic and numpy, so the serving process can import it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from components.spec.quantities import CoresText, MemoryText, cores, memory_bytes
+from components.spec.tasks import FEWEST_CLASSES, MOST_CLASSES, RULES, Candidate, SearchMetric, Task
 from components.spec.values import CategoryValue, category_text, days_since_epoch
 
 #: Upper edges of the bins in which every version counts its scores, also in the
@@ -35,7 +37,23 @@ NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 
 Ratio = Annotated[float, Field(gt=0, lt=1)]
 
-Missing = Annotated[Literal["refused", "allowed"], Field(description="allowed: callers may omit it or send null.")]
+#: A larger share of copies, among rows that need not be alike, shows that the table was joined or appended twice.
+USUAL_DUPLICATE_RATIO = 0.5
+
+Missing = Annotated[
+    Literal["refused", "allowed", "impute", "indicator"],
+    Field(
+        description="Whether callers may omit it or send null. allowed, indicator: the model sees the usual value, and "
+        "that it is missing; impute: it sees the usual value alone."
+    ),
+]
+Outside = Annotated[
+    Literal["refuse", "clip"],
+    Field(
+        description="What becomes of a value that is not from min to max; clip: the nearer bound stands for it.",
+        exclude_if=lambda outside: outside == "refuse",
+    ),
+]
 
 
 def _no_timestamp(value: object) -> object:
@@ -55,7 +73,23 @@ class ClosedModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class NumberFeature(ClosedModel):
+class MissingFeature(ClosedModel):
+    """A feature that may have gaps."""
+
+    @property
+    def optional(self) -> bool:
+        """Whether callers may omit it, and a table may have gaps."""
+        missing: str = getattr(self, "missing", "refused")
+        return missing != "refused"
+
+    @property
+    def has_indicator(self) -> bool:
+        """Whether the model sees that it is missing."""
+        missing: str = getattr(self, "missing", "refused")
+        return missing in ("allowed", "indicator")
+
+
+class NumberFeature(MissingFeature):
     """A number; `min` and `max` are inclusive, in the callers' unit."""
 
     type: Literal["number"] = Field(description="A number.")
@@ -63,6 +97,7 @@ class NumberFeature(ClosedModel):
     min: float = Field(description="Smallest value that a caller may send.")
     max: float = Field(description="Largest value that a caller may send.")
     missing: Missing = "refused"
+    outside: Outside = "refuse"
     factor: float = Field(default=1.0, description="A request's value times factor is the table's value.")
 
     @model_validator(mode="after")
@@ -74,29 +109,39 @@ class NumberFeature(ClosedModel):
         return self
 
 
-class CategoryFeature(ClosedModel):
+class CategoryFeature(MissingFeature):
     """One of a closed list of values."""
 
     type: Literal["category"] = Field(description="One of a closed list of values.")
     values: tuple[CategoryValue, ...] = Field(min_length=1, description="Every value that a caller may send.")
     missing: Missing = "refused"
+    unknown: Literal["refuse", "other"] = Field(
+        default="refuse",
+        description="What becomes of a value that is not listed; other: all of them are one more category.",
+        exclude_if=lambda unknown: unknown == "refuse",
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        texts = [category_text(value) for value in self.values]
-        twice = sorted({text for text in texts if texts.count(text) > 1})
-        if twice:
-            raise ValueError(f"values {', '.join(twice)} stand twice; each value may stand once")
+        _refuse_twice("values", self.values)
         return self
 
 
-class DateFeature(ClosedModel):
+def _refuse_twice(key: str, values: tuple[CategoryValue, ...]) -> None:
+    texts = [category_text(value) for value in values]
+    twice = sorted({text for text in texts if texts.count(text) > 1})
+    if twice:
+        raise ValueError(f"{key} {', '.join(twice)} stand twice; each value may stand once")
+
+
+class DateFeature(MissingFeature):
     """An ISO 8601 day or time; the model sees days since 1970-01-01 UTC."""
 
     type: Literal["date"] = Field(description="An ISO 8601 day or time.")
     min: Moment = Field(description="First day or time that a caller may send.")
     max: Moment = Field(description="Last day or time that a caller may send; a day means its first moment.")
     missing: Missing = "refused"
+    outside: Outside = "refuse"
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -112,8 +157,28 @@ class Data(ClosedModel):
     """The table: its location and the roles of its columns."""
 
     uri: str = Field(min_length=1, description="CSV or Parquet: a path relative to the spec, or file://, s3://, gs://.")
-    target: str = Field(description="The column that the model predicts; it has two values.")
-    positive: CategoryValue = Field(description="The target's value whose probability the model answers.")
+    # What a spec of two values leaves out is not written either: such a spec, and what is made of it, stays as it was.
+    task: Task = Field(
+        default="binary",
+        description="binary: the target has two values; multiclass: 3 to 100 classes; regression: it is a number.",
+        exclude_if=lambda task: task == "binary",
+    )
+    target: str = Field(description="The column that the model predicts.")
+    positive: CategoryValue | None = Field(
+        default=None,
+        description="binary: the target's value whose probability the model answers.",
+        exclude_if=lambda positive: positive is None,
+    )
+    classes: tuple[CategoryValue, ...] = Field(
+        default=(),
+        description="multiclass: every value of the target.",
+        exclude_if=lambda classes: not classes,
+    )
+    unit: str | None = Field(
+        default=None,
+        description="regression: the unit of the target, and so of the answers.",
+        exclude_if=lambda unit: unit is None,
+    )
     id: str | None = Field(default=None, description="A column that identifies a row; never a feature.")
     ignore: tuple[str, ...] = Field(default=(), description="Columns of the table that are not features.")
     vouched: tuple[str, ...] = Field(
@@ -121,6 +186,18 @@ class Data(ClosedModel):
         description="Features that predict the answer almost alone but, as a person confirms, do not leak it.",
     )
     source: str | None = Field(default=None, description="Where the table comes from, for people.")
+    missing_values: tuple[str, ...] | None = Field(
+        default=None,
+        description="Words that stand for a gap, beside the empty cell; left out: the usual ones.",
+        exclude_if=lambda words: words is None,
+    )
+    max_duplicate_ratio: float = Field(
+        default=USUAL_DUPLICATE_RATIO,
+        gt=0,
+        le=1,
+        description="Largest share of rows that may copy another one, beyond those that chance makes alike.",
+        exclude_if=lambda ratio: ratio == USUAL_DUPLICATE_RATIO,
+    )
 
     @model_validator(mode="after")
     def _one_role(self) -> Self:
@@ -131,6 +208,23 @@ class Data(ClosedModel):
                 raise ValueError(f"{column!r} is the {role} and stands in ignore; remove it from ignore")
         return self
 
+    @model_validator(mode="after")
+    def _target_of_the_task(self) -> Self:
+        of_task = {"positive": "binary", "classes": "multiclass", "unit": "regression"}
+        given = {"positive": self.positive is not None, "classes": bool(self.classes), "unit": self.unit is not None}
+        for key, task in of_task.items():
+            if given[key] and task != self.task:
+                raise ValueError(f"{key} belongs to task {task}, and the task is {self.task}; remove {key}")
+        if self.task == "binary" and not given["positive"]:
+            raise ValueError("positive is missing; name the target's value whose probability the model answers")
+        if self.task == "multiclass" and not FEWEST_CLASSES <= len(self.classes) <= MOST_CLASSES:
+            raise ValueError(
+                f"classes has {len(self.classes)} values; allowed are {FEWEST_CLASSES} to {MOST_CLASSES} (for two "
+                "leave task out and name the positive one)"
+            )
+        _refuse_twice("classes", self.classes)
+        return self
+
 
 class Split(ClosedModel):
     """The rule that cuts off the hold-out; a row's side depends on that row alone."""
@@ -138,11 +232,19 @@ class Split(ClosedModel):
     holdout: Ratio = Field(default=0.2, description="Share of the rows that no search ever sees.")
     group: str | None = Field(default=None, description="Rows with equal values in this column stay on one side.")
     time: str | None = Field(default=None, description="The latest rows by this column are the hold-out.")
+    duplicates: Literal["together", "apart"] = Field(
+        default="together",
+        description="together: rows with equal features stay on one side; apart: each is dealt for itself, by its "
+        "answer, as suits a table with few different rows.",
+        exclude_if=lambda duplicates: duplicates == "together",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.group and self.time:
             raise ValueError("split by group or by time, not by both; remove one")
+        if self.duplicates == "apart" and (self.group or self.time):
+            raise ValueError("duplicates apart deals single rows, and group or time keeps rows together; remove one")
         return self
 
 
@@ -164,7 +266,6 @@ class Behaviour(ClosedModel):
     direction: tuple[Direction, ...] = Field(default=(), description="Features that must move scores in one direction.")
 
 
-Candidate = Literal["logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"]
 Strategy = Literal["auto", "none", "mirrored", "multi_worker_mirrored", "tpu", "central_storage"]
 
 #: The most pods that train one network together.
@@ -175,15 +276,17 @@ class Training(ClosedModel):
     """The search for a model: candidates, method and hardware."""
 
     candidates: tuple[Candidate, ...] = Field(
-        default=("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"),
+        default=RULES["binary"].candidates,
         min_length=1,
-        description="Kinds of model to try.",
+        description="Kinds of model to try; by default all that can do the task.",
     )
     search: Literal["grid", "random", "optuna"] = Field(default="random", description="Method of the parameter search.")
     trials: int = Field(default=12, ge=1, description="Parameter sets to try, over all candidates.")
     folds: int = Field(default=3, ge=2, le=20, description="Folds of the cross-validation of each trial.")
-    metric: Literal["roc_auc", "average_precision", "neg_brier_score"] = Field(
-        default="roc_auc", description="The metric that the search maximises."
+    metric: SearchMetric = Field(
+        default=RULES["binary"].search[0],
+        description="The metric that the search maximises; by default roc_auc (binary), neg_log_loss (multiclass),"
+        " neg_mean_absolute_error (regression).",
     )
     seed: int = Field(default=7, ge=0, description="Makes a run repeatable.")
     accelerator: Literal["cpu", "gpu", "tpu"] = Field(default="cpu", description="Hardware of the training step.")
@@ -249,6 +352,11 @@ class MinimumGate(ClosedModel):
     min: float = Field(ge=0, le=1, description="Smallest value that passes.")
 
 
+def _later(description: str) -> Any:
+    """A gate that came after the first specs: what does not name it is written without it, as it was."""
+    return Field(default=None, description=description, exclude_if=lambda gate: gate is None)
+
+
 class VersusChampionGate(ClosedModel):
     """Limits the fall below the champion in the metric of the first gate, at the upper end of its 95 % interval.
 
@@ -258,7 +366,8 @@ class VersusChampionGate(ClosedModel):
     max_loss: float = Field(
         default=0.01,
         ge=0,
-        description="Largest fall, at the upper end of its interval, in the metric of the first gate.",
+        description="Largest fall, at the upper end of its interval, in the metric of the first gate; of an error in"
+        " the target's unit (regression) a part of the champion's.",
     )
 
 
@@ -298,6 +407,21 @@ class Gates(ClosedModel):
     latency_p99_ms: LatencyGate | None = Field(default=None, description="Time to answer one row, in milliseconds.")
     package_mib: SizeGate | None = Field(default=None, description="Size of the package in MiB.")
     behaviour: Behaviour | None = Field(default=None, description="Behavioural checks.")
+    accuracy: MinimumGate | None = _later("multiclass: share of rows whose class is right.")
+    balanced_accuracy: MinimumGate | None = _later("multiclass: mean over the classes of the share that is found.")
+    f1_macro: MinimumGate | None = _later("multiclass: mean over the classes of F1.")
+    log_loss: SizeGate | None = _later("multiclass: mean surprise at the right class, in nats.")
+    r2: MinimumGate | None = _later("regression: part of the target's variance that is explained.")
+    mean_absolute_error: SizeGate | None = _later("regression: in the target's unit.")
+    root_mean_squared_error: SizeGate | None = _later("regression: in the target's unit.")
+    mean_absolute_percentage_error: SizeGate | None = _later(
+        "regression: mean of error / target, where no target is 0; 0.1 is 10 %."
+    )
+
+    def of_metrics(self) -> dict[str, MinimumGate | SizeGate]:
+        """The gates on a metric that are set, by the metric's name."""
+        named = {name: getattr(self, name) for rules in RULES.values() for name in rules.gates}
+        return {name: gate for name, gate in named.items() if gate is not None}
 
 
 class Objectives(ClosedModel):
@@ -498,6 +622,38 @@ class Spec(ClosedModel):
     )
     purpose: str = Field(default="", description="Intended and forbidden uses of the answers.")
     owner: str = Field(default="", description="The team or person responsible for the model; the dossier names it.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_task(cls, given: Any) -> Any:
+        """What `training` leaves out is by the task; this comes first, so that a spec is the same when read again."""
+        if not isinstance(given, Mapping) or not isinstance(given.get("data"), Mapping):
+            return given
+        rules, training = RULES.get(given["data"].get("task", "binary")), given.get("training", {})
+        if rules is None or not isinstance(training, Mapping):
+            return given
+        return {**given, "training": {"candidates": rules.candidates, "metric": rules.search[0], **training}}
+
+    @model_validator(mode="after")
+    def _suits_the_task(self) -> Self:
+        task, rules = self.data.task, RULES[self.data.task]
+        lists = (
+            ("training.candidates", self.training.candidates, rules.candidates),
+            ("training.metric", (self.training.metric,), rules.search),
+            ("gates", self.gates.of_metrics(), rules.gates),
+        )
+        for place, named, allowed in lists:
+            for name in named:
+                if name not in allowed:
+                    raise ValueError(f"{place}: {name} is not for task {task}; allowed: {', '.join(allowed)}")
+        if task != "binary" and self.gates.fairness:
+            raise ValueError(f"gates.fairness: is not built for task {task} yet; remove it")
+        if task != "binary" and self.rollout.strategy in ("shadow", "shadow-then-canary"):
+            raise ValueError(
+                f"rollout.strategy: {self.rollout.strategy} compares probabilities, and is not built for task {task} "
+                "yet; allowed: canary, basic"
+            )
+        return self
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:

@@ -52,8 +52,8 @@ def learning_view(spec: Spec) -> Spec:
 
 
 def _without_range(feature: Feature) -> Feature:
-    if not isinstance(feature, NumberFeature):
-        return feature
+    if not isinstance(feature, NumberFeature) or feature.outside == "clip":
+        return feature  # a bound that stands for larger values is something that the model learns
     return feature.model_copy(update={"min": -sys.float_info.max, "max": sys.float_info.max})
 
 

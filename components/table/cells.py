@@ -24,13 +24,14 @@ import pyarrow.parquet
 
 from components.errors import DataError
 from components.spec.contract import CategoryFeature, DateFeature, Feature
-from components.spec.values import SECONDS_A_DAY, cell_text
+from components.spec.values import SECONDS_A_DAY, category_text, cell_text
 from components.table.files import arrow_table
-from components.table.kinds import BOOLEAN, LARGEST_EXACT, NUMBER, canonical
+from components.table.kinds import BOOLEAN, CODE, LARGEST_EXACT, canonical
+from components.table.wording import NUMBER, USUAL_READING, TableReading
 
 # Marks a Parquet file whose text was already read by these rules, and stays text.
 _READ_MARK = b"canario.read"
-_ISO_TIME = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?"
+_ISO_TIME = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?( ?Z| ?UTC| ?GMT| ?[+-]\d{2}(:?\d{2})?)?)?"
 
 TextArray = npt.NDArray[np.object_]
 FloatArray = npt.NDArray[np.float64]
@@ -44,17 +45,17 @@ class Table:
     notes: tuple[str, ...]
 
 
-def read_table(uri: str) -> pd.DataFrame:
+def read_table(uri: str, reading: TableReading = USUAL_READING) -> pd.DataFrame:
     """The table at a path or URI (file://, s3://, gs://), its columns of the three kinds.
 
     Raises:
         DataError: the table cannot be opened or read, or its header is unusable.
     """
-    return parse_table(read_bytes(uri), uri).frame
+    return parse_table(read_bytes(uri), uri, reading).frame
 
 
 def read_bytes(uri: str) -> bytes:
-    """The bytes of a file, unpacked when its name ends in .gz or the like.
+    """The bytes of a file as they are, packed or not.
 
     Raises:
         DataError: the file cannot be opened.
@@ -62,26 +63,31 @@ def read_bytes(uri: str) -> bytes:
     if not uri:
         raise DataError("no table is named; give a CSV or Parquet file, by path or URI")
     try:
-        with fsspec.open(uri, "rb", compression="infer") as file:
+        with fsspec.open(uri, "rb") as file:
             return bytes(file.read())
     except Exception as error:  # each kind of store raises errors of its own
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{uri}: cannot be read: {reason}. Name a CSV or Parquet file, by path or URI.") from error
 
 
-def parse_table(content: bytes, name: str) -> Table:
+def parse_table(content: bytes, name: str, reading: TableReading = USUAL_READING) -> Table:
     """The table in the bytes of a CSV or Parquet file; `name` says in messages where they came from.
+
+    `reading` says which words are gaps; it has no say in a table that was read before, and written by `table_bytes`.
 
     Raises:
         DataError: the bytes are not such a table, or its header is unusable.
     """
-    raw = arrow_table(content, name)
+    raw, notes = arrow_table(content, name)
     read_before = _READ_MARK in (raw.schema.metadata or {})
-    columns = [canonical(column, read_before=read_before) for column in raw.columns]
+    columns = [
+        canonical(column, reading.of(name), read_before=read_before)
+        for name, column in zip(raw.column_names, raw.columns, strict=True)
+    ]
     frame = pd.DataFrame({i: column.values for i, column in enumerate(columns)}, index=range(raw.num_rows))
     frame.columns = pd.Index(raw.column_names, dtype=object)
-    notes = tuple(f"{name}: {column.note}" for name, column in zip(frame.columns, columns, strict=True) if column.note)
-    return Table(frame, notes)
+    told = (f"{name}: {column.note}" for name, column in zip(frame.columns, columns, strict=True) if column.note)
+    return Table(frame, (*notes, *told))
 
 
 def table_bytes(frame: pd.DataFrame) -> bytes:
@@ -108,15 +114,18 @@ def feature_columns(frame: pd.DataFrame, features: Mapping[str, Feature]) -> dic
 
 def _feature_column(cells: pd.Series, feature: Feature) -> TextArray | FloatArray:
     if isinstance(feature, CategoryFeature):
-        return category_column(cells)
+        return category_column(cells, frozenset(map(category_text, feature.values)))
     return date_column(cells) if isinstance(feature, DateFeature) else number_column(cells)
 
 
-def category_column(cells: pd.Series) -> TextArray:
-    """Each cell's `category_text`, None where missing. A whole number has no ".0": 1.0 is "1"."""
+def category_column(cells: pd.Series, values: frozenset[str] = frozenset()) -> TextArray:
+    """Each cell's `category_text`, None where missing. A whole number has no ".0": 1.0 is "1".
+
+    A cell that is one of `values`, letter by letter, stays as it is.
+    """
     codes, distinct = pd.factorize(cells)
-    texts = np.array([*(_raw_text(cell) for cell in distinct), None], dtype=object)
-    return texts[codes]
+    texts = [cell if isinstance(cell, str) and cell in values else _raw_text(cell) for cell in distinct]
+    return np.array([*texts, None], dtype=object)[codes]
 
 
 def number_column(cells: pd.Series) -> FloatArray:
@@ -138,7 +147,7 @@ def date_column(cells: pd.Series) -> FloatArray:
     Raises:
         DataError: some cells are not ISO 8601 days or times; names the rows.
     """
-    texts = cells.astype("str")
+    texts = cells.astype("str").str.replace(r" ?(UTC|GMT)$", "Z", regex=True).str.replace(r" (?=[Z+-])", "", regex=True)
     times = pd.to_datetime(
         texts.where(texts.str.fullmatch(_ISO_TIME, na=False)), format="ISO8601", utc=True, errors="coerce"
     )
@@ -173,5 +182,10 @@ def _raw_text(cell: object) -> str:
     text = str(cell)
     if re.match(BOOLEAN, text):
         return text.lower()
-    exact = re.match(NUMBER, text) and math.isfinite(float(text)) and abs(float(text)) <= LARGEST_EXACT
+    exact = (
+        re.match(NUMBER, text)
+        and not re.match(CODE, text)
+        and math.isfinite(float(text))
+        and abs(float(text)) <= LARGEST_EXACT
+    )
     return cell_text(float(text)) if exact else text

@@ -15,13 +15,21 @@ from numpy.typing import NDArray
 
 from components.errors import DataError
 from components.spec.contract import Spec
+from components.spec.values import category_text
 from components.table.cells import category_column, date_column, name_rows, number_column
 from components.table.examples import Columns, Examples
+from components.table.target import rows_of_each
 
 Keys = NDArray[np.uint64]
 
-#: Each side needs this many rows of each class for any conclusion.
+#: 2 to the power of 64 over the golden ratio.
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+#: A hold-out may have from two thirds to three halves of its share of the rows, or what chance does to few rows.
+_LARGEST_FACTOR = 1.5
+_DEVIATIONS = 4.0
+#: Each side needs this many rows of each class for any conclusion, and this many of a target that is a number.
 FEWEST_OF_A_CLASS = 5
+FEWEST_NUMBERS = 40
 
 
 @dataclass(frozen=True)
@@ -38,11 +46,30 @@ def split_examples(examples: Examples, spec: Spec) -> Sides:
     Raises:
         DataError: a column of the split is missing or has gaps, or a side has too few rows of a class.
     """
-    held = _latest(examples.frame, spec) if spec.split.time else _hashed(row_keys(examples, spec), spec.split.holdout)
+    held = _latest(examples.frame, spec) if spec.split.time else _dealt(examples, spec)
     sides = Sides(examples.take(~held), examples.take(held))
     for name, side in (("training part", sides.train), ("hold-out", sides.holdout)):
-        _refuse_poor(name, side, len(examples))
+        _refuse_poor(name, side, spec, len(examples))
+    _refuse_far_off(len(sides.holdout), len(examples), spec)
     return sides
+
+
+def _dealt(examples: Examples, spec: Spec) -> NDArray[np.bool_]:
+    keys = row_keys(examples, spec)
+    if spec.split.duplicates == "apart" and spec.data.id is None:
+        keys = _apart(content_keys({**examples.columns, "": examples.labels.astype(np.float64)}))
+    return _hashed(keys, spec.split.holdout)
+
+
+def _apart(keys: Keys) -> Keys:
+    """A key for each row, evenly spread among equal ones: so each kind of row has its share on both sides.
+
+    The rows with one key follow each other by the golden ratio, which keeps any number of them evenly spread (the
+    additive recurrence of Roberts, The unreasonable effectiveness of quasirandom sequences, 2018). A later row of the
+    table moves none before it.
+    """
+    earlier = pd.Series(keys).groupby(keys, sort=False).cumcount().to_numpy().astype(np.uint64)
+    return _mix(keys) + earlier * _GOLDEN
 
 
 def _hashed(keys: Keys, share: float) -> NDArray[np.bool_]:
@@ -115,11 +142,38 @@ def _mix(keys: Keys) -> Keys:
     return keys ^ (keys >> np.uint64(31))
 
 
-def _refuse_poor(name: str, side: Examples, rows: int) -> None:
-    positives = int(side.labels.sum())
-    fewest = min(positives, len(side) - positives)
-    if fewest < FEWEST_OF_A_CLASS:
-        raise DataError(
-            f"the {name} has {positives} positive and {len(side) - positives} other rows of the table's {rows:,}; "
-            f"each must be at least {FEWEST_OF_A_CLASS}. Bring more rows, or change `split` (or name `data.id`)"
-        )
+def _refuse_poor(name: str, side: Examples, spec: Spec, rows: int) -> None:
+    task = spec.data.task
+    found = rows_of_each(side.labels, task, len(spec.data.classes))
+    needed = FEWEST_NUMBERS if task == "regression" else FEWEST_OF_A_CLASS
+    if found.min() >= needed:
+        return
+    if task == "binary":
+        held = f"{found[1]} positive and {found[0]} other rows"
+    elif task == "regression":
+        held = f"{found[0]} rows"
+    else:
+        held = f"{found.min()} rows of class {category_text(spec.data.classes[int(found.argmin())])!r}"
+    raise DataError(
+        f"the {name} has {held} of the table's {rows:,}; each must be at least {needed}. Bring more rows, or change "
+        "`split` (or name `data.id`)"
+    )
+
+
+def _refuse_far_off(held: int, rows: int, spec: Spec) -> None:
+    """Refuses a hold-out that is far from its share, since some rows that stay together are too many."""
+    share = spec.split.holdout
+    chance = _DEVIATIONS * (share * (1 - share) / rows) ** 0.5
+    low, high = min(share / _LARGEST_FACTOR, share - chance), max(share * _LARGEST_FACTOR, share + chance)
+    if low <= held / rows <= high:
+        return
+    split, together = spec.split, "rows with equal features stay together, and some are many"
+    if split.group or split.time:
+        together = f"rows with one {split.group or split.time} stay together, and some are many"
+    remedy = (
+        "" if split.group or split.time or spec.data.id else "; write `duplicates: apart` in split to deal each alone"
+    )
+    raise DataError(
+        f"the hold-out would have {held:,} of the table's {rows:,} rows ({held / rows:.0%}), and {share:.0%} are asked "
+        f"for: {together}{remedy}"
+    )

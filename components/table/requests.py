@@ -29,7 +29,7 @@ def _values(cells: list[Any], feature: Feature) -> list[RequestValue]:
 
 def _value(cell: Any, feature: Feature, known: Mapping[str, Any]) -> RequestValue:
     if isinstance(feature, CategoryFeature):
-        value: RequestValue = known[cell]
+        value: RequestValue = known.get(cell, cell)
         return value
     return _number(cell, feature) if isinstance(feature, NumberFeature) else _moment(cell, feature)
 

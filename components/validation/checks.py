@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from numpy.typing import NDArray
 
 from components.errors import DataError
 from components.features.encoding import numbers
@@ -22,15 +23,16 @@ from components.spec.contract import CategoryFeature, DateFeature, Feature, Spec
 from components.spec.values import category_text
 from components.spec.views import table_bounds
 from components.table.cells import name_rows
-from components.table.examples import Examples
+from components.table.examples import Columns, Examples
 from components.table.holdout import content_keys
-from components.validation.leakage import single_feature_auc
+from components.validation.adapted import adapted_notes
+from components.validation.leakage import single_feature_leak
 from components.validation.shift import Shift, shift_of
 
-#: A larger share of copies, among rows that need not be alike, shows that the table was joined or appended twice.
-MOST_COPIES = 0.5
 #: From this area under the curve on, a single feature counts as a leak, unless a person vouches for it.
 LEAK_AUC = 0.999
+#: From this area on, one is told of.
+TELLING_AUC = 0.95
 #: Population stability index: a shift above the first is a note, above the second the table is refused.
 #: 0.25 is credit scoring's "major shift" (Siddiqi, Credit Risk Scorecards, 2006), which retraining may well cure.
 NOTABLE_SHIFT = 0.25
@@ -54,21 +56,33 @@ def check_examples(examples: Examples, spec: Spec, reference: Examples | None = 
     Raises:
         DataError: a check failed; one line per violation names the column, the limit and the first rows.
     """
-    copies = _copies(examples)
-    alone = {name: single_feature_auc(cells, examples.labels) for name, cells in examples.columns.items()}
+    copies = _copies(_with_answers(examples))
+    labels, task = examples.labels, spec.data.task
+    alone = {name: single_feature_leak(cells, labels, task) for name, cells in examples.columns.items()}
     shifts = _shifts(examples, reference, spec) if reference else {}
     violations = [
         *_cell_violations(examples, spec),
         *_copy_violations(examples, spec, copies),
         *_leak_violations(alone, spec),
-        *_shift_violations(shifts),
+        *_shift_violations(examples, shifts),
     ]
     if violations:
         raise DataError(
-            f"the table was refused, {len(violations)} breaches:\n" + "\n".join(f"- {each}" for each in violations)
+            f"the table was refused, {len(violations)} breach{'es' if len(violations) > 1 else ''}:\n"
+            + "\n".join(f"- {each}" for each in violations)
         )
-    notes = [shift.sentence for shift in shifts.values() if shift.index > NOTABLE_SHIFT]
+    notes = [
+        *_unanswered_notes(examples),
+        *adapted_notes(examples, spec),
+        *_leak_notes(alone, spec),
+        *(shift.sentence for shift in shifts.values() if shift.index > NOTABLE_SHIFT),
+    ]
     return Findings(len(examples), copies, alone, {name: s.index for name, s in shifts.items()}, tuple(notes))
+
+
+def _unanswered_notes(examples: Examples) -> list[str]:
+    rows = len(examples) + examples.unanswered
+    return [f"{examples.unanswered:,} of {rows:,} rows have no target, and are left out"] if examples.unanswered else []
 
 
 # --- cells -----------------------------------------------------------------------------
@@ -80,16 +94,22 @@ def schema_of(spec: Spec) -> pa.DataFrameSchema:
 
 
 def _column(feature: Feature) -> pa.Column:
+    kind = object if isinstance(feature, CategoryFeature) else float
+    return pa.Column(kind, _check(feature), nullable=feature.optional)
+
+
+def _check(feature: Feature) -> pa.Check | None:
+    """What a cell must be; None where any cell is right, since the spec says what becomes of others."""
     if isinstance(feature, CategoryFeature):
         texts = [category_text(value) for value in feature.values]
-        check = pa.Check.isin(texts, error=f"is none of {', '.join(texts)}")
-        return pa.Column(object, check, nullable=feature.missing == "allowed")
+        return None if feature.unknown == "other" else pa.Check.isin(texts, error=f"is none of {', '.join(texts)}")
+    if feature.outside == "clip":
+        return None
     low, high = table_bounds(feature)
     shown = (feature.min, feature.max) if isinstance(feature, DateFeature) else (f"{low:g}", f"{high:g}")
     # Rounding by the factor must not make the bound itself invalid.
     room = 1e-9 * max(abs(low), abs(high))
-    check = pa.Check.in_range(low - room, high + room, error=f"is not from {shown[0]} to {shown[1]}")
-    return pa.Column(float, check, nullable=feature.missing == "allowed")
+    return pa.Check.in_range(low - room, high + room, error=f"is not from {shown[0]} to {shown[1]}")
 
 
 def _cell_violations(examples: Examples, spec: Spec) -> list[str]:
@@ -108,32 +128,55 @@ def _cells(examples: Examples, name: str, feature: Feature) -> "pd.Series[Any]":
     return pd.Series(numbers(feature, name, examples.columns), dtype=np.float64)
 
 
+def _rows(examples: Examples, positions: NDArray[np.integer]) -> str:
+    """Rows by their numbers in the table, also where rows without a target were left out."""
+    return name_rows(positions if examples.places is None else examples.places[positions])
+
+
 def _cell_violation(column: str, check: str, cases: pd.DataFrame, examples: Examples) -> str:
     positions = np.unique(cases["index"].astype(int))
     if check == "not_nullable":
-        return f"column {column!r} is missing in {len(positions):,} rows ({name_rows(positions)}); allow it or fill it"
+        rows = _rows(examples, positions)
+        return f"column {column!r} is missing in {len(positions):,} rows ({rows}); allow it or fill it"
     value = examples.frame[column].iloc[positions[0]]
     value = value.item() if isinstance(value, np.generic) else value
     shown = int(value) if isinstance(value, float) and value.is_integer() else value
-    return f"column {column!r}: {shown!r} {check} ({name_rows(positions)})"
+    return f"column {column!r}: {shown!r} {check} ({_rows(examples, positions)})"
 
 
 # --- copies ----------------------------------------------------------------------------
 
 
-def _copies(examples: Examples) -> float:
-    """The share of rows that repeat an earlier row, including its answer."""
-    keys = content_keys({**examples.columns, "": examples.labels.astype(np.float64)})
+def _copies(columns: Columns) -> float:
+    """The share of rows that repeat an earlier row."""
+    keys = content_keys(columns)
     return 1 - len(np.unique(keys)) / len(keys)
 
 
+def _with_answers(examples: Examples) -> Columns:
+    return {**examples.columns, "": examples.labels.astype(np.float64)}
+
+
+def copies_by_chance(examples: Examples) -> float:
+    """The share of copies among rows whose every cell is drawn from its column alone: coarse columns repeat rows."""
+    random = np.random.default_rng(0)
+    return _copies({name: random.permutation(cells) for name, cells in _with_answers(examples).items()})
+
+
 def _copy_violations(examples: Examples, spec: Spec, copies: float) -> list[str]:
-    if copies <= MOST_COPIES or _combinations(spec.features.values()) < 10 * len(examples):
+    most = spec.data.max_duplicate_ratio
+    if copies <= most or _combinations(spec.features.values()) < 10 * len(examples):
         return []
-    keys = content_keys({**examples.columns, "": examples.labels.astype(np.float64)})
-    again = np.flatnonzero(pd.Series(keys).duplicated())
+    chance = copies_by_chance(examples)
+    if copies <= chance + most:
+        return []
+    again = np.flatnonzero(pd.Series(content_keys(_with_answers(examples))).duplicated())
+    allowed = f"at most {most:.0%} may be"
+    if chance >= 0.01:
+        allowed = f"{chance:.0%} are expected of such columns, and at most {most:.0%} more may be"
     return [
-        f"{copies:.0%} of the rows are copies of another row, at most {MOST_COPIES:.0%} may be ({name_rows(again)})"
+        f"{copies:.0%} of the rows are copies of another row, {allowed} "
+        f"({_rows(examples, again)}); was the table joined or appended twice? If not, raise data.max_duplicate_ratio"
     ]
 
 
@@ -157,15 +200,24 @@ def _leak_violations(alone: dict[str, float], spec: Spec) -> list[str]:
     ]
 
 
+def _leak_notes(alone: dict[str, float], spec: Spec) -> list[str]:
+    return [
+        f"column {name!r} alone tells the answer nearly always (AUC {auc:.3f}); is it known when a prediction is asked "
+        "for? If a person says so, list it in data.vouched"
+        for name, auc in alone.items()
+        if TELLING_AUC <= auc < LEAK_AUC and name not in spec.data.vouched
+    ]
+
+
 def _shifts(examples: Examples, reference: Examples, spec: Spec) -> dict[str, Shift]:
     return {
         name: shift_of(name, feature, reference.columns, examples.columns) for name, feature in spec.features.items()
     }
 
 
-def _shift_violations(shifts: dict[str, Shift]) -> list[str]:
+def _shift_violations(examples: Examples, shifts: dict[str, Shift]) -> list[str]:
     return [
-        f"{shift.sentence}, at most {MOST_SHIFT:g} may be; first {name_rows(shift.rows)}"
+        f"{shift.sentence}, at most {MOST_SHIFT:g} may be; first {_rows(examples, shift.rows)}"
         for shift in shifts.values()
         if shift.judged and shift.index > MOST_SHIFT + shift.noise
     ]

@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.evaluation.metrics import roc_auc
-from components.table.examples import Labels
+from components.spec.tasks import Task
+from components.table.target import Labels
 
 #: With more distinct texts, the rates of a category would predict the answer by chance.
 MOST_CATEGORIES = 200
@@ -22,6 +23,21 @@ def single_feature_auc(cells: NDArray[Any], labels: Labels) -> float:
     missing = pd.isna(cells)
     scores = _rates(cells, labels) if cells.dtype == object else _ranks(cells, missing)
     return max(_either_way(labels, scores), _either_way(labels, missing.astype(np.float64)))
+
+
+def single_feature_leak(cells: NDArray[Any], labels: Labels, task: Task) -> float:
+    """How well a feature alone tells the target, 0.5 to 1, as an area under the ROC curve.
+
+    A number is told by whether it is above its median; a class is by the mean over the classes of being it or another.
+    """
+    if task == "binary":
+        return single_feature_auc(cells, labels)
+    if task == "regression":
+        above = (labels > np.median(labels)).astype(np.int8)
+        return single_feature_auc(cells, above) if 0 < above.sum() < len(above) else 0.5
+    classes, rows = np.unique(labels, return_counts=True)
+    areas = [single_feature_auc(cells, (labels == place).astype(np.int8)) for place in classes]
+    return float(np.average(areas, weights=rows)) if len(classes) > 1 else 0.5
 
 
 def _either_way(labels: Labels, scores: NDArray[np.float64]) -> float:

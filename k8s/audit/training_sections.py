@@ -33,7 +33,7 @@ def purpose(known: Records) -> Section:
             owner or unrecorded("the spec named no owner when it was trained."),
             said(
                 f"From {len(contract.features)} features it gives the probability that {target.name} is "
-                f"{target.positive}, and calls it so from {contract.threshold:g} on.",
+                f"{contract.words.positive}, and calls it so from {contract.threshold:g} on.",
                 _CONTRACT,
             ),
         ),
@@ -60,7 +60,7 @@ def data(known: Records) -> Section:
             _validation(known),
             said(
                 f"{count(known.evaluation.rows)} rows were held out of the search and the training; "
-                f"{count(known.evaluation.positives)} of them are positive.",
+                f"{count(known.evaluation.positives or 0)} of them are positive.",
                 records.EVALUATION,
             ),
         ),
@@ -126,7 +126,7 @@ def _search(known: Records) -> Statement:
     receipt, tried = known.package.receipt, len(known.run["trials"])
     kind = CANDIDATES.get(receipt.candidate, receipt.candidate)
     with_ = ", ".join(f"{name} {value}" for name, value in receipt.parameters.items())
-    text = f"{kind}{f' with {with_}' if with_ else ''} was the best of {count(tried)} trials."
+    text = f"{kind}{f' with {with_}' if with_ else ''} was the best of {count(tried)} trial{'s' * (tried != 1)}."
     return said(text, _RECEIPT, records.RUN)
 
 

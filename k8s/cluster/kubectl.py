@@ -92,6 +92,19 @@ def apply_as(owner: str, objects: Sequence[Mapping[str, Any]]) -> None:
         kubectl("apply", "--server-side", "--force-conflicts", f"--field-manager={owner}", "--filename", str(path))
 
 
+def apply_dry(namespace: str, document: Mapping[str, Any]) -> None:
+    """Asks the API server whether it would take an object's next text, without a change.
+
+    Raises:
+        ClusterError: it would not, by its own words.
+    """
+    with tempfile.TemporaryDirectory(prefix="canario-object-") as folder:
+        file = Path(folder, "object.json")
+        file.write_text(json.dumps(document), encoding="utf-8")
+        dry = ("--dry-run=server", "--force-conflicts", "--field-manager=helm")
+        kubectl("--namespace", namespace, "apply", "--server-side", *dry, "--filename", str(file))
+
+
 def create(document: dict[str, Any]) -> None:
     """Creates an object, whose name the API server may make up."""
     with tempfile.TemporaryDirectory(prefix="canario-object-") as folder:

@@ -16,6 +16,7 @@ from k8s.rendering.yaml_file import read_file
 
 FILE = Path(__file__).resolve().parents[1] / "controllers" / "controllers.yaml"
 _DEPLOYED: Final = "deployed"
+_RELEASE: Final = r"^\d+\.\d+\.\d+$"
 
 
 class Chart(ClosedModel):
@@ -23,7 +24,7 @@ class Chart(ClosedModel):
 
     repository: str = Field(pattern="^https://")
     name: str
-    version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="Pinned; never a range.")
+    version: str = Field(pattern=_RELEASE, description="Pinned; never a range.")
     values: dict[str, Any] = Field(default_factory=dict)
     local_values: dict[str, Any] = Field(
         default_factory=dict, description="Override the values, only on a local cluster (ENV=local)."
@@ -35,7 +36,7 @@ class FoundBy(ClosedModel):
 
     crd: str | None = None
     bundle: str | None = Field(
-        default=None, pattern=r"^\d+\.\d+\.\d+$", description="The least version of the Gateway API's bundle."
+        default=None, pattern=_RELEASE, description="The least version of the Gateway API's bundle."
     )
     deployment: str | None = None
 
@@ -55,6 +56,12 @@ class Controller(ClosedModel):
     needed: bool
     local: bool = Field(default=True, description="Whether a local cluster (ENV=local) needs it, too.")
     found_by: FoundBy
+    oldest: str | None = Field(
+        default=None, pattern=_RELEASE, description="The oldest version from which an upgrade leads here in one step."
+    )
+    kubernetes: str | None = Field(
+        default=None, pattern=_RELEASE, description="The least version of Kubernetes for which it is made."
+    )
     namespace: str | None = Field(default=None, description="Namespace of a chart; created if missing.")
     manifests: tuple[str, ...] = ()
     local_patches: tuple[dict[str, Any], ...] = Field(
@@ -72,6 +79,14 @@ class Controller(ClosedModel):
         if self.local_patches and not self.manifests:
             raise ValueError("local_patches are of manifests; a chart has local_values")
         return self
+
+    @property
+    def version(self) -> str:
+        """The version that is installed: the chart's, or that in the address of the manifests."""
+        if self.chart:
+            return self.chart.version
+        (found,) = set(re.findall(r"\d+\.\d+\.\d+", " ".join((*self.manifests, *self.kustomizations))))
+        return str(found)
 
 
 class _Controllers(ClosedModel):
@@ -131,7 +146,7 @@ def is_there(controller: Controller, found: Found) -> bool:
     return (
         not found.wreck(controller)
         and (by.crd is None or by.crd in found.crds)
-        and (by.bundle is None or _version(found.bundles.get(by.crd or "", "")) >= _version(by.bundle))
+        and (by.bundle is None or version_key(found.bundles.get(by.crd or "", "")) >= version_key(by.bundle))
         and (by.deployment is None or _runs(by.deployment, found))
     )
 
@@ -149,7 +164,7 @@ def told(controller: Controller, found: Found) -> str:
     return f"{', '.join(older)} is there{without}, and {by.bundle} or later is needed"
 
 
-def _version(text: str) -> tuple[int, ...]:
+def version_key(text: str) -> tuple[int, ...]:
     """A version such as v1.6.3 to compare; what names none is older than any."""
     return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
 

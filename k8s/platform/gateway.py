@@ -102,6 +102,8 @@ def told(plan: GatewayPlan, found: list[str]) -> Iterator[str]:
     settings, anyone = plan.settings, names(plan.platform.domain)[0]
     if not settings.has_tls:
         yield "gateway: WARNING: plain HTTP (certificate: none); whoever is on the way reads and changes what is sent"
+    elif settings.serves_http:
+        yield "gateway: WARNING: callers in plain HTTP are served, too (http: served); whoever is on the way reads them"
     place = settings.address or next(iter(found), None)
     yield f"gateway: {settings.url(anyone)}, {f'at {place}' if place else 'which has no address yet'}"
     if settings.address is None and place:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from k8s.cluster.kubectl import kubectl
 from k8s.cluster.program import run
 from k8s.errors import ClusterError
 from k8s.platform.controllers import Chart, Controller, Found, missing, read_controllers, told
-from k8s.platform.owners import apply_unowned
+from k8s.platform.owners import HELM, apply_unowned, obstacle
 
 #: Helm's own wait for a chart's pods, and the extra time for it to fetch the chart and to give up.
 _WAIT_SECONDS: Final = 300
@@ -44,7 +45,7 @@ def bring_controllers(environment: str, asked: Sequence[str], say: Callable[[str
         if wreck.startswith("pending-"):
             raise ClusterError(_pending(controller, wreck))
         say(f"{controller.name}: {told(controller, found)}; is being installed")
-        _bring(controller, local=local)
+        bring_controller(controller, local=local)
     say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
 
 
@@ -68,24 +69,73 @@ def found_in_cluster() -> Found:
     return Found(frozenset(name for name, *_ in rows), frozenset(deployments.split()), releases, bundles)
 
 
-def _bring(controller: Controller, *, local: bool) -> None:
-    if local and controller.local_patches:
-        _bring_patched(controller)
-        return
-    for manifest in controller.manifests:
-        apply_unowned(controller.name, "--filename", manifest)
-    for folder in controller.kustomizations:
-        apply_unowned(controller.name, "--kustomize", folder)
+def bring_controller(controller: Controller, *, local: bool) -> None:
+    """Installs a controller, or brings it to the version and the values that it is to have.
+
+    Raises:
+        ClusterError: others manage a part of it, or it is refused or not ready in time.
+    """
     if controller.chart is not None and controller.namespace is not None:
         _bring_chart(controller.name, controller.namespace, controller.chart, local=local)
+        return
+    with _manifests(controller, local=local) as manifests:
+        for option, what in manifests:
+            apply_unowned(controller.name, option, what)
 
 
-def _bring_patched(controller: Controller) -> None:
-    """Applies manifests together with their patches, so that no object ever exists unpatched."""
+def bring_definitions(controller: Controller) -> None:
+    """Brings the definitions that are in a controller's chart to its version: Helm only ever installs them.
+
+    Raises:
+        ClusterError: others manage a part of them, or they are refused.
+    """
+    if controller.chart is None:
+        return
+    with _definitions(controller.chart) as file:
+        if file:
+            apply_unowned(controller.name, "--filename", file, HELM)
+            kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename", file)
+
+
+def obstacles_to(controller: Controller, *, local: bool) -> list[str]:
+    """Why the API server would not take the next definitions of a controller that is there; asked without a change.
+
+    One reason is a version of an API that goes, while objects are still stored in it.
+
+    Raises:
+        ClusterError: the definitions are not reached.
+    """
+    if controller.chart:
+        with _definitions(controller.chart) as file:
+            return [said for said in [obstacle(controller.name, "--filename", file, HELM) if file else ""] if said]
+    with _manifests(controller, local=local) as manifests:
+        return [said for option, what in manifests if (said := obstacle(controller.name, option, what))]
+
+
+@contextmanager
+def _manifests(controller: Controller, *, local: bool) -> Iterator[list[tuple[str, str]]]:
+    """Options and places for kubectl; manifests together with their patches, so that no object exists unpatched."""
+    if not (local and controller.local_patches):
+        yield [
+            *(("--filename", manifest) for manifest in controller.manifests),
+            *(("--kustomize", folder) for folder in controller.kustomizations),
+        ]
+        return
     with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
         wanted = {"resources": controller.manifests, "patches": controller.local_patches}
         (Path(folder) / "kustomization.yaml").write_text(json.dumps(wanted), encoding="utf-8")
-        apply_unowned(controller.name, "--kustomize", folder)
+        yield [("--kustomize", folder)]
+
+
+@contextmanager
+def _definitions(chart: Chart) -> Iterator[str]:
+    """The file of a chart's definitions; empty if it has none of its own."""
+    place = ("--repo", chart.repository, "--version", chart.version)
+    text = run(["helm", "show", "crds", chart.name, *place], _SLACK_SECONDS)
+    with tempfile.TemporaryDirectory(prefix="canario-platform-") as folder:
+        file = Path(folder) / "definitions.yaml"
+        file.write_text(text, encoding="utf-8")
+        yield str(file) if text.strip() else ""
 
 
 def _bring_chart(name: str, namespace: str, chart: Chart, *, local: bool) -> None:

@@ -107,3 +107,21 @@ def new_size(storage_classes: Mapping[str, Any]) -> str:
     """The size that a new store claims; "" if the cluster has no default StorageClass to provide it."""
     annotations = (one["metadata"].get("annotations", {}) for one in storage_classes["items"])
     return _SIZE if any(one.get(_DEFAULT_CLASS) == "true" for one in annotations) else ""
+
+
+def stored(wanted: Tracking, namespace: str, say: Callable[[str], None]) -> list[str]:
+    """The settings of the chart's own stores, key=value; says where what they hold is kept."""
+    if not wanted.stores:
+        return []
+    size = store_size(namespace)
+    say(
+        f"stores: each claims {size}"
+        if size
+        else "stores: this cluster has no default StorageClass, so what they hold goes when their pods go"
+    )
+    return [f"stores.size={size}"]
+
+
+def parts(wanted: Tracking) -> str:
+    """The parts of the platform's own chart, in words."""
+    return ", ".join(["the judge", *(["MLflow"] if wanted.secret else []), *(["its stores"] if wanted.stores else [])])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -49,6 +49,10 @@ class GatewaySettings(ClosedModel):
         description="`issuer/NAME`: by cert-manager's ClusterIssuer of that name. `self-signed`: `make platform` makes "
         "one. `secret`: you put one into the Secret gateway-tls. `none`: plain HTTP.",
     )
+    http: Literal["redirected", "served"] = Field(
+        default="redirected",
+        description="Beside HTTPS, callers in plain HTTP are sent to HTTPS, or served while they still move.",
+    )
     source_ranges: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
         default=("0.0.0.0/0",), min_length=1, description="Networks (CIDR) whose callers the load balancer lets in."
     )
@@ -69,9 +73,16 @@ class GatewaySettings(ClosedModel):
         return self.certificate.removeprefix(_ISSUER) if self.certificate.startswith(_ISSUER) else None
 
     @property
+    def serves_http(self) -> bool:
+        """Whether callers in plain HTTP are served."""
+        return not self.has_tls or self.http == "served"
+
+    @property
     def listener(self) -> str:
-        """The listener to which services attach their routes."""
-        return HTTPS if self.has_tls else HTTP
+        """The listener to which services attach their routes; empty for both."""
+        if not self.has_tls:
+            return HTTP
+        return "" if self.serves_http else HTTPS
 
     @property
     def is_open(self) -> bool:
@@ -101,7 +112,7 @@ def ca_file(root: Path, environment: str) -> Path:
 
 def gateway_objects(settings: GatewaySettings, domain: str) -> list[dict[str, Any]]:
     """The Gateway with its listeners, the redirect of plain HTTP, and who may reach the load balancer."""
-    redirect = [_redirect(settings, domain)] if settings.has_tls else []
+    redirect = [] if settings.serves_http else [_redirect(settings, domain)]
     return [_gateway(settings, domain), *redirect, _service(settings, domain)]
 
 
@@ -114,8 +125,8 @@ def _gateway(settings: GatewaySettings, domain: str) -> dict[str, Any]:
 
 
 def _listeners(settings: GatewaySettings, domain: str) -> Iterator[dict[str, Any]]:
-    # With HTTPS, the listener for plain HTTP takes only the redirect: no service is served there by mistake.
-    plain = "Same" if settings.has_tls else "All"
+    # The listener for plain HTTP takes only the redirect, unless services are to be served there.
+    plain = "All" if settings.serves_http else "Same"
     yield _listener(HTTP, "HTTP", plain)
     if settings.has_tls:
         reference = {"group": "", "kind": "Secret", "name": CERTIFICATE}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from components.features.encoding import encode_rows
 from components.models.machine import Machine
+from components.package.answers import furthest, outputs_of
 from components.package.model_package import RECEIPT, Package, Receipt, open_graph
 
 Verdict = Literal["equal", "within tolerance", "refused"]
@@ -63,9 +62,9 @@ class RebuildComparison:
 def answers(recorded: Package, asked: Package) -> Answers:
     """Sends a package's golden requests to a model and compares the answers with the recorded ones."""
     requests = [row.request for row in recorded.golden]
-    wanted = np.array([row.answer.probability for row in recorded.golden])
-    given = open_graph(asked).probabilities(encode_rows(asked.contract.encoding, requests)).astype(np.float64)
-    return Answers(len(requests), float(np.abs(given - wanted).max()), recorded.receipt.tolerance)
+    wanted = outputs_of([row.answer for row in recorded.golden])
+    given = open_graph(asked).predict(encode_rows(asked.contract.encoding, requests))
+    return Answers(len(requests), furthest(given, wanted), recorded.receipt.tolerance)
 
 
 def compare(kept: Package, rebuilt: Package, there: Machine | None, here: Machine | None) -> RebuildComparison:

@@ -28,6 +28,7 @@ SIGNALS = {
 
 CANDIDATES = {
     "logistic_regression": "Logistic regression",
+    "linear_regression": "Linear regression",
     "random_forest": "Random forest",
     "gradient_boosting": "Gradient boosting",
     "keras_mlp": "Neural network (Keras)",
@@ -41,6 +42,16 @@ METRICS = {
     "log_loss": "log loss",
     "accuracy": "accuracy",
     "calibration_error": "calibration error",
+    "neg_log_loss": "negative log loss",
+    "balanced_accuracy": "balanced accuracy",
+    "precision_macro": "precision, mean of the classes",
+    "f1_macro": "F1, mean of the classes",
+    "mean_absolute_error": "mean absolute error",
+    "neg_mean_absolute_error": "negative mean absolute error",
+    "root_mean_squared_error": "root mean squared error",
+    "neg_root_mean_squared_error": "negative root mean squared error",
+    "r2": "R\N{SUPERSCRIPT TWO}",
+    "mean_absolute_percentage_error": "mean absolute error in parts of the truth",
 }
 
 GATES = {

@@ -18,6 +18,7 @@ from k8s.twin import loopback
 from k8s.twin.errors import GatewayError
 from k8s.twin.processes import DeathNotice, Process, Program
 from services import telemetry
+from services.judge.evidence.gateway_page import TWIN_ROUTE
 
 _GENERATION_PATH = "/.gateway/generation"
 _GENERATION_HEADER = "x-gateway-generation"
@@ -132,6 +133,7 @@ class Gateway:
             f"--entrypoints.metrics.address={self.metrics_address}",
             "--metrics.prometheus=true",
             "--metrics.prometheus.entrypoint=metrics",
+            "--metrics.prometheus.addrouterslabels=true",
             "--ping.manualrouting=true",
             "--api=false",
             "--global.checknewversion=false",
@@ -152,11 +154,12 @@ class Gateway:
 def routes(weights: Mapping[str, int], generation: int, service: str) -> dict[str, Any]:
     """Traefik's dynamic configuration: one weighted service, and a probe that reports the generation.
 
-    Backends are named as the Gateway API's provider ends their names in a cluster, so that what is counted under these
-    names is read in one way. The champion's URL is the first of `weights`.
+    Its services are named as the Gateway API's provider names them in a cluster, but for the route's own name, so that
+    what is counted under these names is read in one way. The champion's URL is the first of `weights`.
     """
+    route = f"{TWIN_ROUTE}-{service}"
     places = enumerate(zip(weights, _SIDES, strict=False))  # there may be no canary
-    sides = {url: f"split-svc-{service}-{side}-{at}" for at, (url, side) in places}
+    sides = {url: f"{route}-svc-{service}-{side}-{at}" for at, (url, side) in places}
     weights = {url: weight for url, weight in weights.items() if weight > 0}
     probe = {
         "rule": f"Path(`{_GENERATION_PATH}`)",
@@ -169,10 +172,12 @@ def routes(weights: Mapping[str, int], generation: int, service: str) -> dict[st
     if not weights:
         return found
     services: dict[str, Any] = {sides[url]: _server(url) for url in weights}
-    services["split"] = {"weighted": {"services": [{"name": sides[url], "weight": w} for url, w in weights.items()]}}
+    services[f"{route}-wrr"] = {
+        "weighted": {"services": [{"name": sides[url], "weight": w} for url, w in weights.items()]}
+    }
     # As in a cluster, callers do not reach the path for copies: what they ask there would not count as a request.
     rule = f"PathPrefix(`/`) && !Path(`{telemetry.SHADOW_PATH}`)"
-    found["routers"]["all"] = {"rule": rule, "priority": 1, "service": "split"}
+    found["routers"]["all"] = {"rule": rule, "priority": 1, "service": f"{route}-wrr"}
     found["services"] = services
     found["serversTransports"] = {"versions": {"forwardingTimeouts": {"idleConnTimeout": f"{_IDLE_SECONDS:g}s"}}}
     return found

@@ -61,8 +61,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def _serve(spec_path: Path, spec: Spec, package: Package, home: Path, port: int | None, stop: threading.Event) -> None:
     repository = Repository.create(home / "environment.git")
     release = Release(service=spec.name, version="1", package=package.digest)
+    print(
+        f"starting {spec.name} ({package.digest[:19]}...): gateway, server, judge; this takes up to a minute",
+        flush=True,
+    )
     with Twin(spec_path, home, repository, {package.digest: package.path}.get, port=port) as twin:
         twin.deploy(release, f"Serve {spec.name}")
+        print("the server is started and its golden requests are replayed", flush=True)
         ended = None
         while ended is None and not stop.is_set():
             ended = twin.wait_for_end(release.version, 0.2)

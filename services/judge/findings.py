@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from components.spec.contract import SCORE_EDGES, Rollout
-from services.judge.evidence.counts import Evidence, Outlier, Stratum
+from components.spec.contract import Rollout
+from services.judge.evidence.counts import WORDS, Evidence, Outlier, Stratum
 from services.judge.lost_finding import lost_finding
 from services.judge.statistics.assess import (
     ALONE,
@@ -73,7 +73,9 @@ def _finding(
     elif signal.name == "slow_ratio":
         finding = replace(finding, note=made_before(sides_without(evidence.strata)))
     elif finding.edge is not None:
-        finding = compared.told(finding, SCORE_EDGES.index(finding.edge))
+        finding = compared.told(finding, signal.edges.index(finding.edge))
+    if signal.name == "label_loss" and evidence.answers != WORDS:
+        finding = replace(finding, loss=evidence.answers.loss)
     finding = replace(finding, reason=sentence(finding))
     hint = _enough(signal, strata, unsure, rollout.false_alarm) if late and state == "open" else None
     finding = _with_gateway(finding, evidence) if signal.name == "error_ratio" else finding
@@ -111,13 +113,16 @@ def _decides_alone(
 def _with_gateway(finding: SignalResult, evidence: Evidence) -> SignalResult:
     """The result of errors with what the gateway tells; nothing is safe if it told that once and does no more."""
     if evidence.gateway == "lost" and finding.state in ("safe", "open"):
-        lost = "error_ratio cannot be judged: the gateway does not tell any more which requests it answered itself"
+        lost = (
+            "error_ratio cannot be judged: the gateway, or one of its replicas, does not tell any more which requests"
+            " it answered itself"
+        )
         return replace(finding, state="no data", reason=lost)
     champion, canary = (sum(stratum.gave_up[side] for stratum in evidence.strata) for side in (0, 1))
     return replace(
         finding,
         reason=finding.reason + gateway_words(evidence.gateway, canary, champion),
-        gave_up=(canary, champion) if evidence.gateway == "told" else None,
+        gave_up=(canary, champion) if evidence.gateway in ("told", "in part") else None,
     )
 
 
@@ -206,5 +211,5 @@ def _measured(signal: Signal, strata: Sequence[Arms], state: State, allowed: flo
         canary=float(canary[at]), champion=float(champion[at]), excess=float(beyond[at]), lower=lower, upper=upper,
         e_harm=clipped(signal.log_harm(strata, signal.margin)[0]), e_harm_needed=1 / signal.false_alarm,
         e_safe=clipped(signal.log_safe(strata, allowed)[0]), e_safe_needed=1 / false_alarm,
-        edge=SCORE_EDGES[at] if signal.two_sided else None,
+        edge=signal.edges[at] if signal.two_sided else None,
     )  # fmt: skip

@@ -29,9 +29,11 @@ from services.model_server.faults import FakedError, Faults, LostRequest
 from services.model_server.feedback.handler import FeedbackHandler
 from services.model_server.feedback.recent import RecentAnswers
 from services.model_server.inputs import LiveInputs
-from services.model_server.model import GoldenMismatch, Model, bins_of
+from services.model_server.model import GoldenMismatch, Model
+from services.model_server.packed_body import unpacked
 from services.model_server.prediction_log import LineLog
 from services.model_server.shadow.mirror import DECLINED, Mirror
+from services.model_server.wording import Scores
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -90,6 +92,8 @@ class ModelApp:
         self._model, self._decoder, self._counters, self._inputs = model, decoder, counters, inputs
         self._exposition, self._recent, self._feedback = exposition, recent, feedback
         self._log, self._faults, self._mirror = log, faults, mirror
+        # Of two words the bins are all that a label's loss needs.
+        self._keeps_scores = package.contract.task != "binary"
         self._max_body_bytes = package.contract.limits.max_body_bytes
         self._shadow_candidate, self._shadow_first = shadow_candidate, shadow_first
         self._called_at = -math.inf
@@ -145,6 +149,7 @@ class ModelApp:
         path: str = scope["path"]
         arrived = self._arrival_clock.arrived_at()
         request_id, shadow, forwarded = self._identify(scope)
+        allow = ""
         routed = not (shadow or forwarded or path in self._gets or path == telemetry.SHADOW_PATH)
         try:
             if routed and self._faults is not None:
@@ -154,6 +159,7 @@ class ModelApp:
             self._counters.refused(refused.reason)
             document = {**refused.document(), "request_id": request_id.decode()}
             answer = refused.status, _encode(document), _JSON
+            allow = refused.allow
         except (Disconnected, LostRequest):
             return
         except Exception as error:  # noqa: BLE001 -- an escaping exception would leave the caller without an answer
@@ -162,17 +168,17 @@ class ModelApp:
         if routed:
             now = self._wall()
             self._counters.arrived(now - (self._clock() - arrived), now)
-        await self._send(send, request_id, answer)
+        await self._send(send, request_id, answer, allow)
 
     async def _answer(
         self, scope: Scope, receive: Receive, request_id: bytes, arrived: float, *, shadow: bool
     ) -> Answer:
         path: str = scope["path"]
-        if path == "/predict" and scope["method"] == "POST":
-            return await self._predict(receive, request_id, arrived, shadow=shadow)
+        if path in ("/predict", "/predict/") and scope["method"] == "POST":
+            return await self._predict(scope, receive, request_id, arrived, shadow=shadow)
         if path == telemetry.SHADOW_PATH and scope["method"] == "POST" and self._shadow_first:
-            return await self._copy(receive, request_id, arrived)
-        return await self._other(scope, receive, path)
+            return await self._copy(scope, receive, request_id, arrived)
+        return await self._other(scope, receive, path[:-1] if path in _WITH_SLASH else path)
 
     def _identify(self, scope: Scope) -> tuple[bytes, bool, bool]:
         """The caller's request id, or a generated one; whether the request is a copy for the shadow, or a peer's.
@@ -187,22 +193,27 @@ class ModelApp:
                 shadow = self._shadow_candidate
             elif name == _FORWARDED:
                 forwarded = True
+            elif name == b"content-encoding":
+                scope["content-encoding"] = value
         if not request_id:
             request_id = next(self._ids)
         return request_id, shadow, forwarded
 
-    async def _copy(self, receive: Receive, request_id: bytes, arrived: float) -> Answer:
+    async def _copy(self, scope: Scope, receive: Receive, request_id: bytes, arrived: float) -> Answer:
         """Answers a copy, unless callers are answered now: a copy's work would slow them, and their evidence counts."""
         if self._clock() - self._called_at < _CALLED_SECONDS:
             return DECLINED, b'{"error":"callers are answered here; this version takes no copies"}', _JSON
-        return await self._predict(receive, request_id, arrived, shadow=True)
+        return await self._predict(scope, receive, request_id, arrived, shadow=True)
 
-    async def _predict(self, receive: Receive, request_id: bytes, arrived: float, *, shadow: bool) -> Answer:
+    async def _predict(
+        self, scope: Scope, receive: Receive, request_id: bytes, arrived: float, *, shadow: bool
+    ) -> Answer:
         message = await receive()
         body: bytes = message.get("body", b"")
         if message.get("more_body") or message["type"] == "http.disconnect" or len(body) > self._max_body_bytes:
             body = await self._long_body(message, receive)
             arrived = self._clock()  # the caller's time to send does not count as latency
+        body = self._plain(scope, body)
         rows, single = self._decoder.decode(body)
         try:
             scores = await self._scores(rows)
@@ -223,15 +234,20 @@ class ModelApp:
             self._counters.shadow_answered()
             return 200, answer, _JSON
         self._called_at = self._clock()
-        bins = bins_of(scores)
-        self._recent.remember(identifier, bins)
+        bins = self._model.bins(scores)
+        self._recent.remember(identifier, scores if self._keeps_scores else bins)
         self._counters.scores(bins)
         self._counters.request(self._clock() - arrived, error=False)
         if self._mirror is not None:
             self._mirror.offer(identifier, body, answer, rows)
         return 200, answer, _JSON
 
-    async def _scores(self, rows: list[Any]) -> list[float]:
+    def _plain(self, scope: Scope, body: bytes) -> bytes:
+        """The body without the packing that its headers tell of."""
+        encoding = scope.get("content-encoding")
+        return unpacked(body, encoding, self._max_body_bytes) if encoding else body
+
+    async def _scores(self, rows: list[Any]) -> Scores:
         if not self.ready and not self.draining:
             raise FakedError("not ready")
         faults = self._faults
@@ -283,11 +299,9 @@ class ModelApp:
             forwarded = any(name == _FORWARDED for name, _ in scope["headers"])
             status, document = await self._feedback.receive(body, forwarded=forwarded)
             return status, _encode(document), _JSON
-        if method not in ("GET", "HEAD"):
-            known = path in self._gets or path in self._static or path.startswith("/docs")
-            raise Refused(405 if known else 404, "route", _ROUTES)
-        if path in ("/predict", "/feedback"):
-            raise Refused(405, "route", _ROUTES)
+        allowed = self._allowed_methods(path)
+        if allowed and method not in allowed.split(", "):
+            raise Refused(405, "route", _NO_CORS if method == "OPTIONS" else _ROUTES, allow=allowed)
         if path in self._gets:
             return self._gets[path]()
         if path in self._static:
@@ -297,7 +311,13 @@ class ModelApp:
             return 200, await asyncio.to_thread(documents.swagger_file, name), documents.SWAGGER_FILES[name].encode()
         raise Refused(404, "route", _ROUTES)
 
-    async def _send(self, send: Send, request_id: bytes, answer: Answer) -> None:
+    def _allowed_methods(self, path: str) -> str:
+        """The methods of a route, as the header Allow has them; "" for no route."""
+        if path in ("/predict", "/feedback"):
+            return "POST"
+        return "GET, HEAD" if path in self._gets or path in self._static or path.startswith("/docs") else ""
+
+    async def _send(self, send: Send, request_id: bytes, answer: Answer, allow: str) -> None:
         status, body, content_type = answer
         headers = [
             (b"content-type", content_type),
@@ -305,6 +325,8 @@ class ModelApp:
             (_REQUEST_ID, request_id),
             *self._identity,
         ]
+        if allow:
+            headers.append((b"allow", allow.encode()))
         # 408 and 413 may leave a part of the body unread.
         if self.draining or status in (408, 413):
             headers.append((b"connection", b"close"))
@@ -323,8 +345,16 @@ def _unguessable_ids() -> Iterator[bytes]:
             yield block[start : start + 2 * _ID_BYTES]
 
 
+#: Routes that are meant although a slash follows.
+_WITH_SLASH: Final = frozenset({"/predict/", "/feedback/", "/schema/"})
 _ROUTES: Final = (
     "there are POST /predict, POST /feedback, and GET /schema, /healthz, /readyz, /metrics, /openapi.json, /docs"
+)
+
+
+_NO_CORS: Final = (
+    "this server answers no questions of browsers about other origins (CORS); let the gateway do that, or call it from "
+    "a server"
 )
 
 
@@ -332,6 +362,7 @@ def _static_answers(package: Package, service: str, version: str) -> dict[str, A
     return {
         "/schema": (200, _encode(documents.schema(package, service, version)), _JSON),
         "/openapi.json": (200, _encode(documents.openapi(package, service, version)), _JSON),
+        "/": (200, documents.docs_page(service).encode(), b"text/html; charset=utf-8"),
         "/docs": (200, documents.docs_page(service).encode(), b"text/html; charset=utf-8"),
     }
 

@@ -15,14 +15,18 @@ from types import FrameType
 from components.package.model_package import Contract
 from services import telemetry
 from services.model_server.app import Application, ModelApp, Receive, Scope, Send
-from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
+from services.model_server.counters import Counters, Exposition, layout_of
 from services.model_server.decoding import RowDecoder
+from services.model_server.errors import SettingsError
 from services.model_server.events import log_event
 from services.model_server.faults import planned_faults
+from services.model_server.feedback.grading import grader_of
 from services.model_server.feedback.handler import FeedbackHandler
+from services.model_server.feedback.kept_rows import kind_of
 from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots, LabelSlotsPage
 from services.model_server.feedback.peers import Peers
 from services.model_server.feedback.recent import RecentAnswers, recent_bytes
+from services.model_server.feedback.truth import truth_of
 from services.model_server.inputs import INPUT_BYTES, LiveInputs, LiveInputsPage
 from services.model_server.model import Model
 from services.model_server.prediction_log import LineLog
@@ -40,18 +44,24 @@ def slot_bytes(settings: Settings, contract: Contract) -> int:
     """Bytes of one worker's shared memory: counters, label slots, inputs, recent answers, its candidate's counts.
 
     Raises:
-        SettingsError: a slice is not a category feature.
+        SettingsError: a slice is not a category feature, or the task has no shadow.
     """
+    if settings.shadow_url and contract.task != "binary":
+        raise SettingsError(
+            f"CANARIO_SHADOW_URL: the shadow compares probabilities; task {contract.task} has no shadow yet"
+        )
     seen = PAIRED_BYTES + shadow_bytes(Slices(contract, settings.shadow_slices)) if settings.shadow_url else 0
-    return slot_size(_shadow_offset(settings) + seen)
+    return slot_size(_Offsets(settings, contract).shadow + seen)
 
 
-_INPUT_OFFSET = COUNTER_BYTES + LABEL_SLOTS_BYTES
-_RECENT_OFFSET = _INPUT_OFFSET + INPUT_BYTES
+class _Offsets:
+    """Where each part of a worker's shared memory begins; the counters come first."""
 
-
-def _shadow_offset(settings: Settings) -> int:
-    return _RECENT_OFFSET + recent_bytes(settings.recent_requests)
+    def __init__(self, settings: Settings, contract: Contract) -> None:
+        self.label_slots = layout_of(contract).bytes
+        self.inputs = self.label_slots + LABEL_SLOTS_BYTES
+        self.recent = self.inputs + INPUT_BYTES
+        self.shadow = self.recent + recent_bytes(settings.recent_requests, kind_of(contract))
 
 
 class Server:
@@ -74,16 +84,18 @@ class Server:
         contract = package.contract
         service = settings.service or contract.name
         shared = join(environment, slot_bytes(settings, contract))
-        counters = Counters(shared.slots[shared.own], contract.objectives.latency_p99_ms / 1000)
-        slots = LabelSlots(shared, COUNTER_BYTES, settings.label_slot_seconds, wall)
-        recent = RecentAnswers(shared, _RECENT_OFFSET, settings.recent_requests, slots)
+        offsets = _Offsets(settings, contract)
+        slow_seconds = contract.objectives.latency_p99_ms / 1000
+        counters = Counters(shared.slots[shared.own], slow_seconds, layout_of(contract))
+        slots = LabelSlots(shared, offsets.label_slots, settings.label_slot_seconds, wall)
+        recent = RecentAnswers(shared, offsets.recent, settings.recent_requests, slots, kind_of(contract))
         self._settings = settings
         self._peers = Peers(settings.peers)
         self._logs = _open_logs(settings, counters)
         self._mirror: Mirror | None
-        pairs, self._mirror, seen = _shadow(settings, contract, shared, service, recent)
+        pairs, self._mirror, seen = _shadow(settings, contract, shared, service, recent, offsets.shadow)
         labels = LabelSlotsPage(slots, service, settings.version)
-        memories = [slot[_INPUT_OFFSET:] for slot in shared.slots]
+        memories = [slot[offsets.inputs :] for slot in shared.slots]
         inputs = LiveInputsPage(memories, package, service, settings.version)
         self.app = ModelApp(
             package=package,
@@ -98,7 +110,14 @@ class Server:
             ),
             recent=recent,
             feedback=FeedbackHandler(
-                contract.target, recent, slots, counters, self._logs.get("feedback"), self._peers, pairs
+                truth_of(contract),
+                grader_of(contract),
+                recent,
+                slots,
+                counters,
+                self._logs.get("feedback"),
+                self._peers,
+                pairs,
             ),
             log=self._logs.get("predictions"),
             faults=planned_faults(settings, contract, random.Random()),  # noqa: S311 -- no secret
@@ -168,12 +187,12 @@ class Server:
 
 
 def _shadow(
-    settings: Settings, contract: Contract, shared: SharedMemory, service: str, recent: RecentAnswers
+    settings: Settings, contract: Contract, shared: SharedMemory, service: str, recent: RecentAnswers, offset: int
 ) -> tuple[LabelledPairs, Mirror, ShadowExposition] | tuple[None, None, None]:
     """The pairing of labels, the mirror and the metrics of both, or nothing without a candidate."""
     if not settings.shadow_url:
         return None, None, None
-    slices, offset = Slices(contract, settings.shadow_slices), _shadow_offset(settings)
+    slices = Slices(contract, settings.shadow_slices)
     memories = [slot[offset + PAIRED_BYTES :] for slot in shared.slots]
     latest_label = (telemetry.LABEL_SLOTS - 1) * settings.label_slot_seconds
     pairs = LabelledPairs(shared, offset, memories, recent, latest_label, settings.shadow_mature_seconds)

@@ -19,9 +19,10 @@ import tempfile
 import time
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from components.package.model_package import TOLERANCE, Package, read_package
+from components.package.answers import furthest, outputs_in
+from components.package.model_package import Package, read_package
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _LOCK: Final = Path(__file__).with_name("requirements.txt")
@@ -118,11 +119,17 @@ def _wait_ready(server: subprocess.Popen[bytes], port: int) -> list[str]:
 def _golden_mismatches(package: Package, port: int) -> list[str]:
     for line, golden in enumerate(package.golden, 1):
         status, body = _ask(port, "POST", "/predict", json.dumps(golden.request))
-        expected = golden.answer.probability
-        answered = json.loads(body).get("probability") if status == 200 else None
-        if answered is None or abs(answered - expected) > TOLERANCE:
-            return [f"golden request {line} is answered {status} {body}, expected {expected:.7g}"]
+        expected = golden.answer.model_dump()
+        if status != 200 or not _agree(expected, json.loads(body), package.contract.tolerance):
+            return [f"golden request {line} is answered {status} {body}, expected {json.dumps(expected)}"]
     return []
+
+
+def _agree(expected: dict[str, Any], answered: dict[str, Any], tolerance: float) -> bool:
+    try:
+        return furthest(outputs_in(expected), outputs_in(answered)) <= tolerance
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _ask(port: int, method: str, path: str, body: str | None = None) -> tuple[int, str]:

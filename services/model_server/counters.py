@@ -9,16 +9,18 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from components.package.model_package import Package
-from components.spec.contract import SCORE_EDGES
+from components.package.answers import AbsoluteError
+from components.package.model_package import Contract, Package
 from services import telemetry
 from services.model_server.errors import REASONS, Reason
+from services.model_server.feedback.grading import grader_of
 from services.model_server.rings import Ring, ring_bytes, ring_sums
 
 #: Upper bounds of the latency histogram, in seconds.
@@ -26,33 +28,58 @@ LATENCY_BUCKETS: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, float("inf"),
 )  # fmt: skip
 
-_BINS: Final = len(SCORE_EDGES)
 # The place of each number in a slot. The two reasons to drop a row of the log
 # have a number each, because two threads count them.
 _REQUESTS, _ERRORS, _SLOW, _LATENCY_SUM, _DROPPED_FULL, _DROPPED_DISK, _SHADOWED, _ROWS = range(8)
 _FEEDBACK: Final = _ROWS + 1
 _REFUSED: Final = _FEEDBACK + len(telemetry.FEEDBACK_MATCHED)
-_SCORES: Final = _REFUSED + len(REASONS)
-_LABELS: Final = _SCORES + _BINS
-_LATENCY: Final = _LABELS + 2 * _BINS
+_LATENCY: Final = _REFUSED + len(REASONS)
 # Requests by the number of `SLOWER_TIMES` that they exceed.
 _SLOWER: Final = _LATENCY + len(LATENCY_BUCKETS)
-_SIZE: Final = _SLOWER + 1 + len(telemetry.SLOWER_TIMES)
+_CAPPED: Final = _SLOWER + 1 + len(telemetry.SLOWER_TIMES)
+# What follows depends on the contract: answers by bin, then labels by cell.
+_SCORES: Final = _CAPPED + 1
 
 _SCORES_HELP: Final = "Requests by the bins of their scores; each row of a request counts 1 / its rows."
 _LABELS_HELP: Final = "Requests whose labels came back, by score bin and label; each row counts 1 / its request's rows."
-_PLAIN_BYTES: Final = 8 * _SIZE
-#: Bytes of one worker's numbers: the plain ones, and the arrivals by slots of time.
-COUNTER_BYTES: Final = _PLAIN_BYTES + ring_bytes(telemetry.ARRIVED_SLOTS, 1)
+
+
+@dataclass(frozen=True)
+class CounterLayout:
+    """What is counted of a contract's answers: names of bins, bins that each row is in, names of the labels' cells."""
+
+    bins: tuple[str, ...]
+    groups: int
+    cells: tuple[tuple[str, str], ...]
+
+    @property
+    def labels(self) -> int:
+        """The place of the first cell of labels."""
+        return _SCORES + len(self.bins)
+
+    @property
+    def plain_bytes(self) -> int:
+        """Bytes of one worker's numbers without the arrivals."""
+        return 8 * (self.labels + len(self.cells))
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of one worker's numbers: the plain ones, and the arrivals by slots of time."""
+        return self.plain_bytes + ring_bytes(telemetry.ARRIVED_SLOTS, 1)
+
+
+def layout_of(contract: Contract) -> CounterLayout:
+    """What is counted of a contract's answers."""
+    return CounterLayout(contract.counted.names, contract.counted.groups, grader_of(contract).cells)
 
 
 class Counters:
     """This worker's numbers."""
 
-    def __init__(self, memory: memoryview, slow_seconds: float) -> None:
-        """`memory` holds `COUNTER_BYTES`; a request that takes longer than `slow_seconds` is slow."""
-        self._values = memory[:_PLAIN_BYTES].cast("d")
-        self._arrivals = _arrivals(memory)
+    def __init__(self, memory: memoryview, slow_seconds: float, layout: CounterLayout) -> None:
+        """`memory` holds the layout's bytes; a request that takes longer than `slow_seconds` is slow."""
+        self._values = memory[: layout.plain_bytes].cast("d")
+        self._arrivals, self._groups, self._labels = _arrivals(memory, layout), layout.groups, layout.labels
         self._slow_seconds = slow_seconds
         self._slower_seconds = tuple(float(times) * slow_seconds for times in telemetry.SLOWER_TIMES)
 
@@ -74,18 +101,23 @@ class Counters:
         self._arrivals.add(turn, int(now // telemetry.ARRIVED_SECONDS), 0, 1)
 
     def scores(self, bins: Sequence[int]) -> None:
-        """Counts the score bins of one answer; all its rows together count one."""
+        """Counts the bins of one answer; all its rows together count one in each group of bins."""
         values = self._values
-        values[_ROWS] += len(bins)
-        weight = 1 / len(bins)
+        rows = len(bins) / self._groups
+        values[_ROWS] += rows
+        weight = 1 / rows
         for place in bins:
             values[_SCORES + place] += weight
 
-    def labels(self, bins: Sequence[int], positives: Sequence[bool]) -> None:
-        """Counts the labels of one answer's rows by their score bins; all its rows together count one."""
-        values = self._values
-        for place, positive in zip(bins, positives, strict=True):
-            values[_LABELS + 2 * place + positive] += 1 / len(bins)
+    def labels(self, cells: Sequence[tuple[int, float]], rows: int) -> None:
+        """Counts the labels of one answer's rows by their cells; all its rows together count one."""
+        values, first = self._values, self._labels
+        for place, part in cells:
+            values[first + place] += part / rows
+
+    def capped(self, rows: int) -> None:
+        """Counts labelled rows whose loss was cut to 1."""
+        self._values[_CAPPED] += rows
 
     def shadow_answered(self) -> None:
         """Counts an answered copy of another version's request."""
@@ -108,8 +140,8 @@ class Counters:
         self._values[_DROPPED_DISK] += rows
 
 
-def _arrivals(memory: memoryview) -> Ring:
-    return Ring(memory[_PLAIN_BYTES:], telemetry.ARRIVED_SLOTS, 1)
+def _arrivals(memory: memoryview, layout: CounterLayout) -> Ring:
+    return Ring(memory[layout.plain_bytes :], telemetry.ARRIVED_SLOTS, 1)
 
 
 class Exposition(Collector):
@@ -129,8 +161,9 @@ class Exposition(Collector):
 
         `more` gives the text of further metrics, and `wall` unix seconds.
         """
-        self._memories = [memory[:_PLAIN_BYTES].cast("d") for memory in memories]
-        self._arrivals = [_arrivals(memory) for memory in memories]
+        self._layout = layout_of(package.contract)
+        self._memories = [memory[: self._layout.plain_bytes].cast("d") for memory in memories]
+        self._arrivals = [_arrivals(memory, self._layout) for memory in memories]
         self._more, self._wall = more, wall
         self._package = package
         self._labels = (service, version)
@@ -158,6 +191,8 @@ class Exposition(Collector):
         yield self._arrived()
         yield from self._families(totals)
         yield from self._gauges()
+        yield from self._loss()
+        yield from self._of_numbers(totals)
 
     def _counter(self, name: str, help_text: str, value: float) -> Metric:
         family = CounterMetricFamily(name, help_text, labels=telemetry.VERSION_LABELS)
@@ -181,7 +216,7 @@ class Exposition(Collector):
             telemetry.SLOWER, "Requests slower than so many times the objective.", labels=labels
         )
         for place, times in enumerate(telemetry.SLOWER_TIMES, _SLOWER + 1):
-            family.add_metric((*self._labels, times), sum(totals[place:_SIZE]))
+            family.add_metric((*self._labels, times), sum(totals[place:_CAPPED]))
         return family
 
     def _arrived(self) -> Metric:
@@ -204,11 +239,31 @@ class Exposition(Collector):
             feedback.add_metric((*self._labels, matched), totals[_FEEDBACK + place])
         scores = CounterMetricFamily(telemetry.SCORES, _SCORES_HELP, labels=(*names, "bin"))
         labels = CounterMetricFamily(telemetry.LABELS, _LABELS_HELP, labels=(*names, "bin", "label"))
-        for place in range(_BINS):
-            scores.add_metric((*self._labels, str(place)), totals[_SCORES + place])
-            for positive, label in enumerate(("negative", "positive")):
-                labels.add_metric((*self._labels, str(place), label), totals[_LABELS + 2 * place + positive])
+        for place, name in enumerate(self._layout.bins, _SCORES):
+            scores.add_metric((*self._labels, name), totals[place])
+        for place, cell in enumerate(self._layout.cells, self._layout.labels):
+            labels.add_metric((*self._labels, *cell), totals[place])
         yield from (refused, feedback, scores, labels)
+
+    def _loss(self) -> Iterator[Metric]:
+        loss = self._package.contract.loss
+        if loss is not None:
+            info = GaugeMetricFamily(telemetry.LABEL_LOSS, "The loss.", labels=(*telemetry.VERSION_LABELS, "loss"))
+            info.add_metric((*self._labels, loss.words), 1)
+            yield info
+
+    def _of_numbers(self, totals: list[float]) -> Iterator[Metric]:
+        """What a judge and people have to know where answers are numbers: the bins' edges, and capped losses."""
+        contract = self._package.contract
+        if not isinstance(contract.loss, AbsoluteError):
+            return
+        edges = GaugeMetricFamily(
+            telemetry.SCORE_EDGE, "Upper edge of a bin.", labels=(*telemetry.VERSION_LABELS, "bin")
+        )
+        for name, edge in zip(self._layout.bins, contract.counted.edges, strict=True):
+            edges.add_metric((*self._labels, name), edge)
+        yield edges
+        yield self._counter(telemetry.LABELS_CAPPED, "Labelled rows whose loss was cut to 1.", totals[_CAPPED])
 
     def _gauges(self) -> Iterator[Metric]:
         names, holdout = telemetry.VERSION_LABELS, self._package.holdout
@@ -217,7 +272,7 @@ class Exposition(Collector):
         yield info
         shift = GaugeMetricFamily(telemetry.HOLDOUT_SHIFT, "Shift of scores on the hold-out.", labels=(*names, "bin"))
         error = GaugeMetricFamily(telemetry.HOLDOUT_SHIFT_ERROR, "Its standard error.", labels=(*names, "bin"))
-        for place in range(_BINS):
-            shift.add_metric((*self._labels, str(place)), holdout.shift[place])
-            error.add_metric((*self._labels, str(place)), holdout.shift_error[place])
+        for place, name in enumerate(self._layout.bins):
+            shift.add_metric((*self._labels, name), holdout.shift[place])
+            error.add_metric((*self._labels, name), holdout.shift_error[place])
         yield from (shift, error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Final, Literal, Union
 
 import msgspec
 
@@ -22,10 +22,29 @@ from services.model_server.problems import Examiner
 Row = tuple[Any, ...]
 
 
+#: Keys around rows in the bodies that other model servers take.
+_DIALECTS: Final = {
+    "instances": "the way of TensorFlow Serving and KServe's first protocol",
+    "inputs": "the way of MLflow and KServe's second protocol",
+    "dataframe_split": "the way of MLflow",
+    "dataframe_records": "the way of MLflow",
+    "data": "the way of Seldon and Azure ML",
+    "input_data": "the way of Azure ML and watsonx",
+    "columns": "the way of pandas' split",
+    "rows": "the way of other servers",
+    "signature_name": "the way of TensorFlow Serving",
+}
+
+
 class RowDecoder:
     """Decodes the bodies of predict requests for one contract."""
 
     def __init__(self, contract: Contract) -> None:
+        self._names = frozenset(contract.features)
+        first = ", ".join(list(contract.features)[:3])
+        self._example = (
+            f"the field{'s' if len(self._names) > 1 else ''} {first}{' ...' if len(self._names) > 3 else ''}"
+        )
         self._limit = contract.limits.max_batch_rows
         self._examiner = Examiner(contract)
         self._typed = _typed_decoder(contract)
@@ -63,12 +82,26 @@ class RowDecoder:
 
     def _examine(self, body: bytes) -> tuple[list[Row], bool]:
         document = json_document(body)
+        self._refuse_dialect(document)
         rows = document if isinstance(document, list) else [document]
         if not rows:
             raise Refused(422, "empty_batch", f"the list is empty; send 1 to {self._limit} rows")
         if len(rows) > self._limit:
             raise Refused(422, "batch_too_long", f"{len(rows)} rows are too many; send 1 to {self._limit} rows")
         return self._examiner.rows(rows), not isinstance(document, list)
+
+    def _refuse_dialect(self, document: Any) -> None:
+        """Says in one sentence that the body is meant for another server, rather than that each field is missing."""
+        if not isinstance(document, dict) or not document or self._names & document.keys():
+            return
+        found = sorted(document.keys() & _DIALECTS.keys())
+        if found:
+            raise Refused(
+                422,
+                "wrong_values",
+                f"{found[0]!r} is {_DIALECTS[found[0]]}; send a row as one object with {self._example}, or a list of "
+                "rows",
+            )
 
 
 def json_document(body: bytes) -> Any:
@@ -114,7 +147,7 @@ def _never(_body: bytes) -> Any:
 
 def _field(attribute: str, feature: Feature) -> Any:
     kind = _type_of(feature)
-    return (attribute, kind | None, None) if feature.missing == "allowed" else (attribute, kind)
+    return (attribute, kind | None, None) if feature.optional else (attribute, kind)
 
 
 def _type_of(feature: Feature) -> Any:

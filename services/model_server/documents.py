@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import html
+import json
 from importlib import resources
 from typing import Any, Final
 
-from components.package.model_package import Package
+from components.package.answers import ClassTarget, NumberTarget, outputs_of
+from components.package.model_package import Contract, Package
 from components.spec.contract import CategoryFeature, Feature, NumberFeature
 from services import telemetry
 from services.model_server.feedback.handler import MAX_MESSAGES
+from services.model_server.feedback.truth import truth_of
 from services.model_server.problems import allowed_text
+from services.model_server.wording import wording_of
 
 #: Files of the Swagger UI that comes with BentoML, so that `/docs` needs no network.
 SWAGGER_FILES: Final = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
@@ -53,7 +57,8 @@ def schema(package: Package, service: str, version: str) -> dict[str, Any]:
             for name, feature in contract.features.items()
         ],
         "target": contract.target.model_dump(),
-        "threshold": contract.threshold,
+        **({"threshold": contract.threshold} if contract.task == "binary" else {"task": contract.task}),
+        **({"interval": contract.interval.model_dump()} if contract.interval else {}),
         "limits": contract.limits.model_dump(),
         "objectives": contract.objectives.model_dump(),
         "example": package.golden[0].request,
@@ -138,7 +143,7 @@ def _refusals(*statuses: int) -> dict[str, Any]:
 def _predict(package: Package, version: str) -> dict[str, Any]:
     contract, golden = package.contract, package.golden[0]
     limit = contract.limits.max_batch_rows
-    answer = {**golden.answer.model_dump(), "version": version}
+    answer = _example(package, version)
     headers = {
         name: {"description": text, "schema": {"type": "string"}}
         for name, text in (
@@ -156,8 +161,9 @@ def _predict(package: Package, version: str) -> dict[str, Any]:
         "name": telemetry.REQUEST_ID_HEADER, "in": "header", "schema": {"type": "string", "maxLength": 128},
     }  # fmt: skip
     return {
-        "summary": f"The probability of {contract.target.name} = {contract.target.positive}",
+        "summary": _question(contract),
         "operationId": "predict",
+        "description": "Of a key that stands twice in a row, the last value counts. The body may be gzipped.",
         "parameters": [identifier],
         "requestBody": {"required": True, "content": _json(_one_or_many("Row", limit), example=golden.request)},
         "responses": {"200": good, **_refusals(400, 413, 422)},
@@ -165,19 +171,20 @@ def _predict(package: Package, version: str) -> dict[str, Any]:
 
 
 def _feedback(package: Package) -> dict[str, Any]:
-    target = package.contract.target
-    label = {"type": "string", "enum": [target.positive, target.negative]}
+    truth = truth_of(package.contract)
+    label = truth.schema()
     labels = {"oneOf": [label, {"type": "array", "items": label}]}
     message = {
         "type": "object",
-        "required": ["request_id", "label"],
-        "properties": {"request_id": {"type": "string"}, "label": labels},
+        "required": ["request_id", truth.field],
+        "properties": {"request_id": {"type": "string"}, truth.field: labels},
     }
     body = {"oneOf": [message, {"type": "array", "items": message, "minItems": 1, "maxItems": MAX_MESSAGES}]}
     outcomes = _json(_one_or_many("Outcome", MAX_MESSAGES))
-    example = {"request_id": "0f3a9c51d2e84b77a1c06e5d93b8f42a", "label": target.positive}
+    true = label["enum"][0] if "enum" in label else outputs_of([package.golden[0].answer]).item(0)
+    example = {"request_id": "0f3a9c51d2e84b77a1c06e5d93b8f42a", truth.field: true}
     return {
-        "summary": "The true label of an earlier request's rows",
+        "summary": f"The true {truth.field} of an earlier request's rows",
         "operationId": "feedback",
         "requestBody": {"required": True, "content": _json(body, example=example)},
         "responses": {
@@ -200,16 +207,64 @@ def _get(summary: str) -> dict[str, Any]:
     return {"summary": summary, "responses": {"200": {"description": summary}}}
 
 
+def _question(contract: Contract) -> str:
+    target = contract.target
+    if isinstance(target, NumberTarget):
+        return f"{target.name}{f' in {target.unit}' if target.unit else ''}, with an interval"
+    if isinstance(target, ClassTarget):
+        return f"The probability of each class of {target.name}"
+    return f"The probability of {target.name} = {target.positive}"
+
+
+def _example(package: Package, version: str) -> dict[str, Any]:
+    """The first golden request's answer; a number with its interval, as the server words it."""
+    contract, golden = package.contract, package.golden[0].answer
+    if contract.task != "regression":
+        return {**golden.model_dump(), "version": version}
+    worded = wording_of(contract, version)
+    answer: dict[str, Any] = json.loads(worded.answer(worded.scores(outputs_of([golden])), single=True))
+    return answer
+
+
 def _answer(package: Package) -> dict[str, Any]:
-    target = package.contract.target
+    fields = _answer_fields(package.contract)
     return {
         "type": "object",
-        "required": ["probability", "label", "version"],
-        "properties": {
-            "probability": {"type": "number", "minimum": 0, "maximum": 1},
-            "label": {"type": "string", "enum": [target.positive, target.negative]},
-            "version": {"type": "string"},
-        },
+        "required": [*fields, "version"],
+        "properties": {**fields, "version": {"type": "string"}},
+    }
+
+
+def _answer_fields(contract: Contract) -> dict[str, Any]:
+    target, probability = contract.target, {"type": "number", "minimum": 0, "maximum": 1}
+    if isinstance(target, NumberTarget):
+        return {"value": {"type": "number", "description": _unit(target)}, "interval": _interval(contract, target)}
+    if isinstance(target, ClassTarget):
+        each = {
+            "type": "object",
+            "required": list(target.classes),
+            "properties": dict.fromkeys(target.classes, probability),
+        }
+        return {"probabilities": each, "label": {"type": "string", "enum": list(target.classes)}}
+    return {"probability": probability, "label": {"type": "string", "enum": [target.positive, target.negative]}}
+
+
+def _unit(target: NumberTarget) -> str:
+    return f"{target.name} in {target.unit}" if target.unit else target.name
+
+
+def _interval(contract: Contract, target: NumberTarget) -> dict[str, Any]:
+    known = contract.interval
+    held = (
+        f"; it held {known.coverage.value:.1%} of {known.coverage.rows:,} rows that it was not made from"
+        if known
+        else ""
+    )
+    return {
+        "type": "object",
+        "description": f"Holds the true {target.name} in a share `level` of rows{held}.",
+        "required": ["low", "high", "level"],
+        "properties": {name: {"type": "number"} for name in ("low", "high", "level")},
     }
 
 
@@ -218,7 +273,7 @@ def _row(package: Package) -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
-        "required": [name for name, feature in features.items() if feature.missing != "allowed"],
+        "required": [name for name, feature in features.items() if not feature.optional],
         "properties": {name: _field(feature) for name, feature in features.items()},
         "example": package.golden[0].request,
     }
@@ -226,10 +281,13 @@ def _row(package: Package) -> dict[str, Any]:
 
 def _field(feature: Feature) -> dict[str, Any]:
     described = {"description": allowed_text(feature)}
-    nullable = feature.missing == "allowed"
+    nullable = feature.optional
     if isinstance(feature, NumberFeature):
         kind = ["number", "null"] if nullable else "number"
-        return {**described, "type": kind, "minimum": feature.min, "maximum": feature.max}
+        bounds = {} if feature.outside == "clip" else {"minimum": feature.min, "maximum": feature.max}
+        return {**described, "type": kind, **bounds}
+    if isinstance(feature, CategoryFeature) and feature.unknown == "other":
+        return {**described, "type": ["string", "integer", "boolean", *(["null"] if nullable else [])]}
     if isinstance(feature, CategoryFeature):
         return {**described, "enum": [*feature.values, *([None] if nullable else [])]}
     return {**described, "type": ["string", "null"] if nullable else "string", "format": "date"}

@@ -33,12 +33,13 @@ class LabelsError(ServerError):
 
 
 class Refused(ServerError):  # noqa: N818 -- an answer, not an accident
-    """A request that gets a 4xx; `details` are added to the message in the answer."""
+    """A request that gets a 4xx; `details` are added to the message in the answer, `allow` is its header Allow."""
 
-    def __init__(self, status: int, reason: Reason, message: str, **details: Any) -> None:
+    def __init__(self, status: int, reason: Reason, message: str, *, allow: str = "", **details: Any) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.allow = allow
         self.details = details
 
     def document(self) -> dict[str, Any]:

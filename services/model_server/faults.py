@@ -121,8 +121,10 @@ def planned_faults(settings: Settings, contract: Contract, source: random.Random
     """The faults that the settings ask for, or None.
 
     Raises:
-        SettingsError: the contract does not have the planned slice.
+        SettingsError: the contract does not have the planned slice, or its answers have no opposite.
     """
+    if settings.fault_slice and contract.task != "binary":
+        raise SettingsError(f"CANARIO_FAULT_SLICE: an answer of task {contract.task} has no opposite label")
     ratios = (
         *(settings.fault_error_ratio, settings.fault_lost_ratio),
         *(settings.fault_slow_ratio, settings.fault_stale_ratio),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.features.encoding import RowEncoder
-from components.package.model_package import TOLERANCE, Package, bin_of, open_graph, score_bin
+from components.package.answers import outputs_of
+from components.package.model_package import Package, open_graph
 from services.model_server.decoding import Row
-from services.model_server.errors import ModelError
+from services.model_server.wording import Scores, wording_of
 
-#: From this many scores on, numpy is faster than a loop.
-_TOGETHER_ROWS = 16
 #: About how many rows `Model.seconds_a_row` times.
 _TIMED_ROWS = 256
 
@@ -31,7 +29,12 @@ class GoldenMismatch:
 
 
 class Model:
-    """One package's graph, with the encoding before it and the wording of answers after it."""
+    """One package's graph, with the encoding before it and the wording of answers after it.
+
+    Attributes:
+        bins: a function from a request's scores to the bins that they are counted in.
+        answer: a function from a request's scores to its answer as JSON.
+    """
 
     def __init__(self, package: Package, version: str) -> None:
         """Raises PackageError when the graph cannot be loaded."""
@@ -39,47 +42,37 @@ class Model:
         self._package = package
         self._encoder = RowEncoder(contract.encoding)
         self._graph = open_graph(package)
-        self._threshold = contract.threshold
-        self._positive = f',"label":{json.dumps(contract.target.positive)},"version":{json.dumps(version)}}}'
-        self._negative = f',"label":{json.dumps(contract.target.negative)},"version":{json.dumps(version)}}}'
+        wording = wording_of(contract, version)
+        self._worded, self.answer, self.bins = wording.scores, wording.answer, contract.counted.listed
 
     def encode(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """Encodes rows in the contract's order: float32 [rows, width]."""
         return self._encoder.encode(rows)
 
-    def scores(self, encoded: NDArray[np.float32]) -> list[float]:
-        """Probabilities of the positive class, one for each encoded row.
+    def scores(self, encoded: NDArray[np.float32]) -> Scores:
+        """The scores of encoded rows, one for each.
 
         Raises:
-            ModelError: a score is not a probability.
+            ModelError: a score is no answer of the contract's task.
         """
-        scores: list[float] = self._graph.probabilities(encoded).tolist()
-        for score in scores:
-            # Not `score < 0 or ...`: NaN must fail as well.
-            if not 0 <= score <= 1 + TOLERANCE:
-                raise ModelError("the graph's output is no probability")
-        return scores
-
-    def answer(self, scores: Sequence[float], *, single: bool) -> str:
-        """The answer as JSON, with seven digits of each float32 score."""
-        threshold, positive, negative = self._threshold, self._positive, self._negative
-        if single:
-            (score,) = scores
-            return f'{{"probability":{score:.7g}{positive if score >= threshold else negative}'
-        parts = [f'{{"probability":{score:.7g}{positive if score >= threshold else negative}' for score in scores]
-        return f"[{','.join(parts)}]"
+        return self._worded(self._graph.predict(encoded))
 
     def golden_mismatches(self) -> list[GoldenMismatch]:
         """The golden requests with wrong answers, asked one by one and then all as one batch."""
         rows = self._golden_rows()
         together = self.scores(self.encode(rows))
         alone = [self.scores(self.encode([row]))[0] for row in rows]
-        expected = [row.answer.probability for row in self._package.golden]
+        expected = outputs_of([row.answer for row in self._package.golden]).reshape(len(rows), -1)
+        return [mismatch for answers in (alone, together) for mismatch in self._mismatches(expected, answers)]
+
+    def _mismatches(self, expected: NDArray[np.float64], answers: Scores) -> list[GoldenMismatch]:
+        given = np.array(answers, dtype=np.float64).reshape(expected.shape)
+        apart = np.abs(given - expected)
+        worst = apart.argmax(axis=1)
         return [
-            GoldenMismatch(line=line, expected=right, answered=answered)
-            for answers in (alone, together)
-            for line, (right, answered) in enumerate(zip(expected, answers, strict=True), 1)
-            if abs(right - answered) > TOLERANCE
+            GoldenMismatch(line=row + 1, expected=float(expected[row, at]), answered=float(given[row, at]))
+            for row, at in enumerate(worst.tolist())
+            if not apart[row, at] <= self._package.contract.tolerance
         ]
 
     def seconds_a_row(self) -> float:
@@ -87,17 +80,9 @@ class Model:
         golden = self.encode(self._golden_rows())
         encoded = np.tile(golden, (_TIMED_ROWS // len(golden) + 1, 1))
         start = time.perf_counter()
-        self._graph.probabilities(encoded)
+        self._graph.predict(encoded)
         return (time.perf_counter() - start) / len(encoded)
 
     def _golden_rows(self) -> list[Row]:
         names = self._encoder.names
         return [tuple(row.request.get(name) for name in names) for row in self._package.golden]
-
-
-def bins_of(scores: Sequence[float]) -> list[int]:
-    """The bin of each score; scores slightly above 1 (float32 sums) count as 1."""
-    if len(scores) >= _TOGETHER_ROWS:
-        bins: list[int] = score_bin(scores).tolist()
-        return bins
-    return [bin_of(min(score, 1.0)) for score in scores]

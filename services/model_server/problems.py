@@ -12,6 +12,7 @@ from typing import Any
 from components.package.model_package import Contract
 from components.spec.contract import DateFeature, Feature, NumberFeature
 from components.spec.values import cell_days, days_since_epoch
+from services.model_server.adapting import adapter, as_whole, whole_values
 from services.model_server.errors import Refused
 
 Problem = dict[str, Any]
@@ -32,11 +33,12 @@ class Examiner:
     def __init__(self, contract: Contract) -> None:
         self._features = contract.features
         self._checks = {name: _check(feature) for name, feature in contract.features.items()}
+        self._adapters = tuple((name, adapter(feature)) for name, feature in contract.features.items())
         self._allowed = {name: allowed_text(feature) for name, feature in contract.features.items()}
         self._fields = f"the fields {_listed(list(contract.features))}"
 
     def rows(self, rows: list[Any]) -> list[tuple[Any, ...]]:
-        """The values of each row in the contract's order.
+        """The values of each row in the contract's order, as the model reads them.
 
         Raises:
             Refused: a row is wrong; each wrong row is named.
@@ -50,17 +52,15 @@ class Examiner:
         if problems:
             message = f"{wrong} of {len(rows)} rows are wrong" if len(rows) > 1 else "the row is wrong"
             raise Refused(422, "wrong_values", message, problems=problems)
-        return [tuple(row.get(name) for name in self._features) for row in rows]
+        return [tuple(adapt(row.get(name)) for name, adapt in self._adapters) for row in rows]
 
     def _row(self, place: int, row: Any, *, guess: bool) -> list[Problem]:
         if not isinstance(row, dict):
             return [_problem(place, None, row, "is not an object", f"an object with {self._fields}")]
         problems = []
         for name, check in self._checks.items():
-            if name in row:
-                problem = check(row[name])
-            else:
-                problem = None if self._features[name].missing == "allowed" else "is missing"
+            absent = None if self._features[name].optional else "is missing"
+            problem = check(row[name]) if name in row else absent
             if problem:
                 problems.append(_problem(place, name, row.get(name), problem, self._allowed[name]))
         unknown = [name for name in row if name not in self._checks][:MAX_LISTED]
@@ -98,16 +98,24 @@ def _short(text: str) -> str:
 def allowed_text(feature: Feature) -> str:
     """A sentence about the values that a feature allows."""
     text = _allowed(feature)
-    return f"{text}; null or left out if it is not known" if feature.missing == "allowed" else text
+    return f"{text}; null or left out if it is not known" if feature.optional else text
 
 
 def _allowed(feature: Feature) -> str:
     if isinstance(feature, NumberFeature):
         unit = f" ({feature.unit})" if feature.unit else ""
-        return f"a number from {feature.min:g} to {feature.max:g}{unit}"
+        return f"a number from {feature.min:g} to {feature.max:g}{unit}{_clipped(feature.outside)}"
     if isinstance(feature, DateFeature):
-        return f"an ISO 8601 date from {feature.min.isoformat()} to {feature.max.isoformat()}"
+        bounds = f"from {feature.min.isoformat()} to {feature.max.isoformat()}"
+        return f"an ISO 8601 date {bounds}{_clipped(feature.outside)}"
+    if feature.unknown == "other":
+        listed = _listed([json.dumps(value, ensure_ascii=False) for value in feature.values])
+        return f"text, a whole number or a boolean; known are {listed}, any other counts as another"
     return f"one of {_listed([json.dumps(value, ensure_ascii=False) for value in feature.values])}"
+
+
+def _clipped(outside: str) -> str:
+    return "; beyond a bound, the bound stands for it" if outside == "clip" else ""
 
 
 def _listed(names: list[str]) -> str:
@@ -121,7 +129,7 @@ def _check(feature: Feature) -> Callable[[Any], str | None]:
 
     def check(value: Any) -> str | None:
         if value is None:
-            return None if feature.missing == "allowed" else "is null"
+            return None if feature.optional else "is null"
         return check_value(value)
 
     return check
@@ -132,7 +140,11 @@ def _value_check(feature: Feature) -> Callable[[Any], str | None]:
         return partial(_number_problem, feature)
     if isinstance(feature, DateFeature):
         return partial(_date_problem, feature)
-    return partial(_category_problem, frozenset((type(value), value) for value in feature.values))
+    if feature.unknown == "other":
+        return partial(_other_problem, whole_values(feature))
+    return partial(
+        _category_problem, frozenset((type(value), value) for value in feature.values), whole_values(feature)
+    )
 
 
 def _number_problem(feature: NumberFeature, value: Any) -> str | None:
@@ -144,12 +156,19 @@ def _number_problem(feature: NumberFeature, value: Any) -> str | None:
         number = math.inf if value > 0 else -math.inf
     if math.isnan(number):
         return "is not a number"
+    if feature.outside == "clip":
+        return None if math.isfinite(number) else "is not finite"
     if number < feature.min:
         return f"is below {feature.min:g}"
     return f"is above {feature.max:g}" if number > feature.max else None
 
 
-def _category_problem(known: frozenset[tuple[type, Any]], value: Any) -> str | None:
+def _other_problem(whole: frozenset[int | str], value: Any) -> str | None:
+    return None if isinstance(as_whole(whole, value), str | int) else f"is {_kind(value)}, not a category"
+
+
+def _category_problem(known: frozenset[tuple[type, Any]], whole: frozenset[int | str], value: Any) -> str | None:
+    value = as_whole(whole, value)
     if not isinstance(value, str | int):
         return f"is {_kind(value)}, not a category"
     return None if (type(value), value) in known else f"is {_kind(value)} that is no category"
@@ -162,6 +181,8 @@ def _date_problem(feature: DateFeature, value: Any) -> str | None:
         days = cell_days(value)
     except (ValueError, OverflowError):
         return "is not an ISO 8601 date"
+    if feature.outside == "clip":
+        return None
     if days < days_since_epoch(feature.min):
         return f"is before {feature.min.isoformat()}"
     return f"is after {feature.max.isoformat()}" if days > days_since_epoch(feature.max) else None

@@ -12,6 +12,7 @@ from components.errors import DataError
 from components.evaluate import TIMED_ROUNDS, score_shift, time_rows
 from components.evaluation.metrics import roc_auc
 from components.models.trained import Trained
+from components.package.bins import ProbabilityBins, compared
 from components.spec.contract import SCORE_EDGES
 from components.table.examples import Examples
 from tests.components.small_table import small_spec
@@ -82,7 +83,9 @@ def test_a_champion_of_a_missing_column_cannot_be_compared(tmp_path: Path) -> No
 
 
 def test_a_shift_of_scores_by_hand() -> None:
-    shift, error = score_shift(np.array([0.3, 0.3, 0.9, 0.9]), np.array([0.1, 0.3, 0.9, 0.9]))
+    bins = ProbabilityBins()
+    ours, theirs = (np.array(scores) for scores in ((0.3, 0.3, 0.9, 0.9), (0.1, 0.3, 0.9, 0.9)))
+    shift, error = score_shift(compared(bins, ours) - compared(bins, theirs))
     at = {edge: place for place, edge in enumerate(SCORE_EDGES)}
     # One of four rows moved from 0.1 to 0.3: at edges from 0.1 to below 0.3 a quarter fewer lie below.
     assert [shift[at[edge]] for edge in (0.05, 0.1, 0.2, 0.3, 1.0)] == [0, -0.25, -0.25, 0, 0]
@@ -100,13 +103,13 @@ class Disturbed:
     asked: int = 0
     now: float = 0.0
 
-    def probabilities(self, encoded: NDArray[Any]) -> NDArray[Any]:
+    def predict(self, encoded: NDArray[Any]) -> NDArray[Any]:
         turn, row = divmod(self.asked, self.rows)
         self.asked += 1
         if (row + turn) % TIMED_ROUNDS == 0 or row == self.slow_row:
             self.now += 0.02
         self.now += 0.001
-        return self.model.probabilities(encoded)
+        return self.model.predict(encoded)
 
 
 @pytest.mark.parametrize(("slow_row", "slow"), [(None, False), (3, True)])

@@ -11,14 +11,14 @@ from components.ingest import take_snapshot
 from components.table.cells import table_bytes
 from tests.components.small_table import csv_of, read_back, small_frame, small_spec
 
-DATA = small_spec().data
+SPEC = small_spec()
 
 
 def test_a_snapshot_names_the_bytes_read_and_the_bytes_kept(tmp_path: Path) -> None:
     """A snapshot names the bytes that were read and the bytes that were kept."""
     source = tmp_path / "t.csv"
     source.write_bytes(csv_of(small_frame(60)))
-    taken = take_snapshot(str(source), DATA)
+    taken = take_snapshot(str(source), SPEC)
     assert taken.rows == 60
     assert taken.source_digest == "sha256:" + hashlib.sha256(source.read_bytes()).hexdigest()
     assert "sha256:" + hashlib.sha256(taken.content).hexdigest() == taken.digest
@@ -36,7 +36,7 @@ def test_every_place_and_format_of_one_table_gives_one_snapshot(tmp_path: Path) 
         str(tmp_path / "t.parquet"),
         "memory://tables/t.csv",
     ]
-    assert len({take_snapshot(uri, DATA).digest for uri in uris}) == 1
+    assert len({take_snapshot(uri, SPEC).digest for uri in uris}) == 1
 
 
 def test_one_changed_cell_is_another_snapshot(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_one_changed_cell_is_another_snapshot(tmp_path: Path) -> None:
     for spend in (1.0, 1.01):
         frame.loc[7, "spend"] = spend
         (tmp_path / "t.csv").write_bytes(csv_of(frame))
-        digests.append(take_snapshot(str(tmp_path / "t.csv"), DATA).digest)
+        digests.append(take_snapshot(str(tmp_path / "t.csv"), SPEC).digest)
     assert digests[0] != digests[1]
 
 
@@ -70,10 +70,10 @@ def test_a_table_that_teaches_nothing_is_refused_with_its_name(tmp_path: Path, c
     path = tmp_path / "t.csv"
     path.write_bytes(content)
     with pytest.raises(DataError, match=says) as caught:
-        take_snapshot(str(path), DATA)
+        take_snapshot(str(path), SPEC)
     assert str(path) in str(caught.value)
 
 
 def test_a_table_that_is_not_there_is_named() -> None:
     with pytest.raises(DataError, match=r"/nowhere/t\.csv: cannot be read"):
-        take_snapshot("/nowhere/t.csv", DATA)
+        take_snapshot("/nowhere/t.csv", SPEC)

@@ -7,7 +7,7 @@ import pytest
 
 from components import tune
 from components.models.spaces import SPACES, combinations
-from components.spec.contract import Candidate
+from components.spec.tasks import Candidate
 from components.tune import plan, search
 from tests.components.small_table import small_examples, small_spec
 from tests.patience import patient

@@ -91,8 +91,9 @@ def _patch(deployment: dict[str, Any]) -> str:
 
 
 def _arguments(values: dict[str, Any]) -> list[str]:
-    """The arguments that Traefik's chart makes of the transport of each port."""
-    return [
+    """The arguments that Traefik's chart makes of the transport of each port, and of what is counted."""
+    counted = [f"--metrics.{key}={str(value).lower()}" for key, value in _flat(values["metrics"])]
+    return counted + [
         f"--entryPoints.{name}.transport.{key}={value}"
         for name in PORTS
         for key, value in _flat(values["ports"][name]["transport"])

@@ -12,7 +12,7 @@ import yaml
 
 from k8s.errors import ClusterError
 from k8s.platform.installing import found_in_cluster
-from k8s.platform.owners import apply_unowned
+from k8s.platform.owners import HELM, apply_unowned, obstacle
 from tests.e2e.kube import Kube
 
 pytestmark = pytest.mark.e2e
@@ -67,3 +67,24 @@ def test_a_set_of_our_own_is_brought_to_the_newer_version(group: str, tmp_path: 
     for version in ("v1.2.1", "v1.6.3"):
         apply_unowned("doors", "--filename", written(tmp_path, definition(group, "doors", version, "v1")))
         assert found_in_cluster().bundles[f"doors.{group}"] == version
+
+
+def test_what_a_helm_release_brought_is_taken_over(group: str, tmp_path: Path) -> None:
+    """Helm installs a chart's definitions and never upgrades them; where the release is ours, so are they."""
+    older = written(tmp_path, definition(group, "doors", "v1.2.1", "v1"))
+    KUBE.run("apply", "--server-side", "--field-manager=helm", "--filename", older)
+    newer = written(tmp_path, definition(group, "doors", "v1.6.3", "v1"))
+    assert "managed by helm." in obstacle("doors", "--filename", newer)
+    assert obstacle("doors", "--filename", newer, HELM) == ""
+    assert found_in_cluster().bundles[f"doors.{group}"] == "v1.2.1", "it was only asked"
+    apply_unowned("doors", "--filename", newer, HELM)
+    assert found_in_cluster().bundles[f"doors.{group}"] == "v1.6.3"
+
+
+def test_a_version_in_which_objects_are_stored_does_not_go(group: str, tmp_path: Path) -> None:
+    apply_unowned("doors", "--filename", written(tmp_path, definition(group, "doors", "v1.2.1", "v1beta1")))
+    next_one = written(tmp_path, definition(group, "doors", "v1.6.3", "v1"))
+    said = obstacle("doors", "--filename", next_one)
+    assert said.startswith("doors: the API server refuses its next version: ")
+    assert "v1beta1 was previously a storage version" in said
+    assert obstacle("doors", "--filename", written(tmp_path, definition(group, "doors", "v1.2.1", "v1beta1"))) == ""

@@ -23,6 +23,7 @@ from components.spec.reading.loading import load_spec
 from components.table.cells import read_table, table_bytes
 from components.table.examples import examples_of
 from components.table.holdout import Sides, split_examples
+from components.table.wording import reading_of
 from k8s.training.rights import rights
 from tests.e2e.kube import CONTAINER_SECURITY, Kube
 from tests.e2e.scenario import ROOT, build_image
@@ -212,7 +213,9 @@ def made_ground(kube: Kube, image: str, stores: str) -> Ground:
     spec = load_spec(_SERVICE)
     training = {"candidates": ["keras_mlp"], "workers": 2, "timeout_minutes": 15}
     asked = Spec.model_validate(spec.model_dump() | {"training": spec.training.model_dump() | training})
-    ground = Ground(kube, image, split_examples(examples_of(read_table(spec.data.uri), spec), spec), asked)
+    ground = Ground(
+        kube, image, split_examples(examples_of(read_table(spec.data.uri, reading_of(spec)), spec), spec), asked
+    )
     ground.config("inputs", PARAMETERS)
     ground.config("wrong", {**PARAMETERS, "dropout": 7.0})
     kube.run("wait", "pod/store", "--for=condition=Ready", "--timeout=300s")

@@ -15,6 +15,8 @@ from k8s.cluster.helm import CHART
 from k8s.rendering.environment_files import ClusterRelease, Platform, chart_values, merged
 from tests.helm.schemas import FOLDER
 
+#: The version of both charts.
+VERSION = str(yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))["version"])
 DIGEST = "sha256:" + "01" * 32
 OTHER_DIGEST = "sha256:" + "23" * 32
 RELEASE: dict[str, Any] = {

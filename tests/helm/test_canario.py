@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from k8s.errors import EnvironmentFileError
-from k8s.platform.__main__ import images, platform_command, rendered
+from k8s.platform.chart import images, platform_command, rendered
 from k8s.platform.tracking import Tracking, local_secret, tracking
 from services.image.program import PROGRAMS
 from services.judge.__main__ import main as judge_main

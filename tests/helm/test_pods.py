@@ -10,7 +10,7 @@ import yaml
 
 from services.model_server.settings import PREFIX, Settings, read_settings
 from tests.helm import platform_chart
-from tests.helm.charts import OTHER_DIGEST, SHADOW, Refused, invalid, rendered, rendered_text
+from tests.helm.charts import OTHER_DIGEST, SHADOW, VERSION, Refused, invalid, rendered, rendered_text
 
 pytestmark = pytest.mark.charts
 
@@ -134,7 +134,7 @@ def test_every_pod_of_the_platform_gets_what_is_asked_for(tmp_path: Path) -> Non
         ),
         # The tag of images that were never pushed, which no registry has.
         (
-            {"judge": {"image": {"repository": "host/folder/judge", "tag": "0.1.0"}}},
+            {"judge": {"image": {"repository": "host/folder/judge", "tag": VERSION}}},
             "judge.image: host/folder/judge has no digest, and no tag by which a registry has it",
         ),
         (
@@ -166,6 +166,6 @@ def test_images_come_from_the_registry_that_is_named(tmp_path: Path) -> None:
     assert images == {
         "judge": f"host/folder/judge@{OTHER_DIGEST}",
         "mlflow": "host/folder/mlflow:1.2",
-        "object-store": "registry.local/own/stores:0.1.0",
-        "postgresql": "registry.local/own/stores:0.1.0",
+        "object-store": f"registry.local/own/stores:{VERSION}",
+        "postgresql": f"registry.local/own/stores:{VERSION}",
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helm.charts import VERSION
 from tests.programs import program
 from tests.registry import Registry, registry
 from tests.repo.tree import ROOT
@@ -55,7 +56,7 @@ def test_charts_are_published_again_and_again(tree: Path, there: Registry) -> No
     assert len((tree / "build/published/checksums.txt").read_text().splitlines()) == len(CHARTS)
     assert pushed[0] == pushed[1]
     for chart in CHARTS:
-        with tarfile.open(tree / f"build/published/{chart}-0.1.0.tgz") as package:
+        with tarfile.open(tree / f"build/published/{chart}-{VERSION}.tgz") as package:
             packed = set(package.getnames())
         # All of it: its README, and the runbooks that its alerts name.
         files = [path for path in (tree / "helm" / chart).rglob("*") if path.is_file()]
@@ -68,4 +69,4 @@ def test_another_chart_under_the_same_version_is_refused(tree: Path, there: Regi
     (tree / "helm/canario/values.yaml").write_text("{}\n")
     done = published(tree, there)
     assert done.returncode == 1
-    assert "canario 0.1.0 with other files; raise version in helm/canario/Chart.yaml" in done.stderr
+    assert f"canario {VERSION} with other files; raise version in helm/canario/Chart.yaml" in done.stderr

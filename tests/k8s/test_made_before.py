@@ -286,7 +286,7 @@ def test_an_old_champion_is_compared_with(made: MadeBefore, tmp_path: Path) -> N
     old = named_package(known.version, store, known.package, tmp_path / "champion")
     assert old is not None
     spec = load_spec(SPEC)
-    refuse_narrower(old.contract.features, spec)
+    refuse_narrower(old.contract.features, old.contract.answered, spec)
     table = parse_table(store.get(Kind.SNAPSHOT, known.snapshot), "snapshot").frame
     holdout = split_examples(examples_of(table, spec), spec).holdout
     new = made.package("2")

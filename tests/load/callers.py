@@ -13,8 +13,10 @@ from typing import Any, Literal
 from components.spec.contract import Feature, NumberFeature, Spec
 from components.spec.values import category_text
 from components.table.cells import read_table
-from components.table.examples import examples_of, negative_word
+from components.table.examples import Examples, examples_of
 from components.table.requests import requests_of
+from components.table.target import negative_word, positive_word
+from components.table.wording import reading_of
 
 _LARGEST_BATCH = 20
 
@@ -27,7 +29,7 @@ class Request:
 
     kind: Kind
     body: bytes
-    labels: tuple[str, ...]
+    labels: tuple[str | float, ...]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Rows:
     """The table as callers have it: each row's JSON, and its true label."""
 
     bodies: tuple[bytes, ...]
-    labels: tuple[str, ...]
+    labels: tuple[str | float, ...]
     wrong: tuple[bytes, ...]
 
 
@@ -45,12 +47,22 @@ def load_rows(spec: Spec, table: Path | None) -> Rows:
     Raises:
         DataError: the table does not fit the spec.
     """
-    examples = examples_of(read_table(str(table) if table else spec.data.uri), spec)
+    examples = examples_of(read_table(str(table) if table else spec.data.uri, reading_of(spec)), spec)
     requests = requests_of(examples, spec.features)
-    positive, negative = category_text(spec.data.positive), negative_word(examples.frame, spec.data)
-    labels = tuple(positive if label else negative for label in examples.labels.tolist())
+    labels = truths(examples, spec)
     bodies = tuple(json.dumps(row, ensure_ascii=False).encode() for row in requests)
     return Rows(bodies, labels, tuple(wrong_bodies(requests[0], spec.features)))
+
+
+def truths(examples: Examples, spec: Spec) -> tuple[str | float, ...]:
+    """What feedback says of each row: a word, or a number."""
+    labels: list[float] = examples.labels.tolist()
+    if spec.data.task == "regression":
+        return tuple(labels)
+    if spec.data.task == "multiclass":
+        return tuple(category_text(spec.data.classes[int(place)]) for place in labels)
+    positive, negative = positive_word(spec.data), negative_word(examples.frame, spec.data)
+    return tuple(positive if label else negative for label in labels)
 
 
 def wrong_bodies(row: dict[str, Any], features: dict[str, Feature]) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ from locust import FastHttpUser, constant_pacing, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
+from components.package.answers import outputs_in
 from components.spec.reading.loading import load_spec
 from services import telemetry
 from tests.load.callers import Request, load_rows, requests_from
@@ -48,7 +49,7 @@ class _Load:
     feedback_share: float
     feedback_seconds: float
     #: (when, request id, labels): feedback that is still to come, soonest first.
-    due: list[tuple[float, str, tuple[str, ...]]]
+    due: list[tuple[float, str, tuple[str | float, ...]]]
     ids: Iterator[str]
     #: What every request has.
     headers: dict[str, str]
@@ -99,7 +100,8 @@ def _trust(authority: Path | None, cafile: str | None = None) -> ssl.SSLContext:
 
 def _begin(environment: Environment, **_: object) -> None:
     options: Any = environment.parsed_options
-    load.tally = Tally(options.out, options.warm_up_seconds)
+    answers = "value" if load_spec(options.spec).data.task == "regression" else "probability"
+    load.tally = Tally(options.out, options.warm_up_seconds, answers)
     load.writer = gevent.spawn(_write_every_second)
 
 
@@ -150,11 +152,11 @@ class Caller(FastHttpUser):
         body: Any = request.body  # bytes are sent as they are; the annotation there knows only text
         with self.client.post("/predict", data=body, headers=headers, catch_response=True) as answer:
             milliseconds = (time.perf_counter() - began) * 1000
-            probabilities, fault = _read(request, answer.status_code, answer.content)
+            answers, fault = _read(request, answer.status_code, answer.content)
             answer.failure(fault) if fault else answer.success()
         version = (answer.headers or {}).get(telemetry.VERSION_HEADER)
-        load.tally.count(version, request.kind, milliseconds, fault, probabilities)
-        if probabilities and load.chance.random() < load.feedback_share:
+        load.tally.count(version, request.kind, milliseconds, fault, answers)
+        if answers and load.chance.random() < load.feedback_share:
             heapq.heappush(load.due, (time.monotonic() + load.feedback_seconds, identifier, request.labels))
 
 
@@ -171,7 +173,8 @@ class Teacher(FastHttpUser):
         messages: list[dict[str, Any]] = []
         while load.due and load.due[0][0] <= time.monotonic() and len(messages) < _FEEDBACK_MESSAGES:
             _, identifier, labels = heapq.heappop(load.due)
-            messages.append({"request_id": identifier, "label": labels[0] if len(labels) == 1 else list(labels)})
+            field = "label" if isinstance(labels[0], str) else "value"
+            messages.append({"request_id": identifier, field: labels[0] if len(labels) == 1 else list(labels)})
         if not messages:
             return
         began = time.perf_counter()
@@ -184,7 +187,10 @@ class Teacher(FastHttpUser):
 
 
 def _read(request: Request, status: int, content: bytes | None) -> tuple[tuple[float, ...], str]:
-    """The probabilities that were answered, and what is wrong with the answer, empty for nothing."""
+    """What was answered to each row, and what is wrong with the answer, empty for nothing.
+
+    That is a probability, a number, or the largest probability of a class.
+    """
     if request.kind == "wrong":
         return (), "" if 400 <= status < 500 else _fault(status, content)
     if status != 200:
@@ -192,11 +198,15 @@ def _read(request: Request, status: int, content: bytes | None) -> tuple[tuple[f
     try:
         document = json.loads(content or b"")
         rows = document if request.kind == "batch" else [document]
-        probabilities = tuple(float(row["probability"]) for row in rows)
-        shaped = all(isinstance(row["label"], str) for row in rows) and all(0 <= p <= 1 for p in probabilities)
+        outputs = [outputs_in(row) for row in rows]
+        number = "value" in rows[0]
+        shaped = number or (
+            all(isinstance(row["label"], str) for row in rows) and all(0 <= p <= 1 for row in outputs for p in row)
+        )
+        answers = tuple(float(max(row)) for row in outputs)
     except (ValueError, TypeError, KeyError):
         return (), _fault(status, content)
-    return (probabilities, "") if shaped and len(rows) == len(request.labels) else ((), _fault(status, content))
+    return (answers, "") if shaped and len(rows) == len(request.labels) else ((), _fault(status, content))
 
 
 def _fault(status: int, content: bytes | None) -> str:

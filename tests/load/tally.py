@@ -25,14 +25,18 @@ class _Second:
     requests: int = 0
     failed: int = 0
     latencies_ms: list[float] = field(default_factory=list)
-    probabilities: list[float] = field(default_factory=list)
+    answers: list[float] = field(default_factory=list)
 
 
 class Tally:
     """`totals.json` is replaced every second, `seconds.jsonl` grows by one line a second."""
 
-    def __init__(self, folder: Path, warm_up_seconds: float = 0) -> None:
-        """What the first `warm_up_seconds` brought is counted and shown, and left out of what is `measured`."""
+    def __init__(self, folder: Path, warm_up_seconds: float = 0, answers: str = "probability") -> None:
+        """What the first `warm_up_seconds` brought is counted and shown, and left out of what is `measured`.
+
+        `answers` says what answers are: their mean in a second is written as `mean_<answers>`.
+        """
+        self._answers = answers
         folder.mkdir(parents=True, exist_ok=True)
         self._totals, self._series = folder / "totals.json", folder / "seconds.jsonl"
         self._began = self._written = time.time()
@@ -52,7 +56,7 @@ class Tally:
         kind: str,
         latency_ms: float,
         fault: str = "",
-        probabilities: tuple[float, ...] = (),
+        answers: tuple[float, ...] = (),
     ) -> None:
         """One request that was answered, or not; `fault` says what was wrong with it, empty for nothing."""
         name = version or NOBODY
@@ -72,7 +76,7 @@ class Tally:
         if kind == "feedback":
             return
         now.latencies_ms.append(latency_ms)
-        now.probabilities.extend(probabilities)
+        now.answers.extend(answers)
         if warm:
             self._latencies_ms.append(latency_ms)
 
@@ -83,7 +87,7 @@ class Tally:
         line = {
             "at": round(now, 3),
             "seconds": round(now - self._written, 3),
-            "versions": {name: _summary(one) for name, one in sorted(second.items())},
+            "versions": {name: _summary(one, self._answers) for name, one in sorted(second.items())},
         }
         self._written = now
         with self._series.open("a", encoding="utf-8") as file:
@@ -105,13 +109,13 @@ class Tally:
         }
 
 
-def _summary(second: _Second) -> dict[str, Any]:
-    mean = sum(second.probabilities) / len(second.probabilities) if second.probabilities else None
+def _summary(second: _Second, answers: str) -> dict[str, Any]:
+    mean = sum(second.answers) / len(second.answers) if second.answers else None
     return {
         "requests": second.requests,
         "failed": second.failed,
         **_percentiles(second.latencies_ms, (50, 99)),
-        "mean_probability": None if mean is None else round(mean, 4),
+        f"mean_{answers}": None if mean is None else round(mean, 4),
     }
 
 

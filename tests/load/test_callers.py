@@ -11,7 +11,8 @@ import pytest
 
 from components.errors import DataError
 from components.features.encoding import fit_encoding
-from components.package.model_package import Contract, Target
+from components.package.answers import Target
+from components.package.model_package import Contract
 from components.spec.contract import Feature, NumberFeature, Spec
 from components.spec.reading.loading import load_spec, parse_spec
 from services.model_server.decoding import RowDecoder

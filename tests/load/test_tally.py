@@ -17,8 +17,8 @@ def _totals(folder: Path) -> dict[str, Any]:
 
 def test_requests_are_counted_by_the_version_that_answered(tmp_path: Path) -> None:
     tally = Tally(tmp_path)
-    tally.count("1", "single", 4.0, probabilities=(0.25,))
-    tally.count("1", "batch", 8.0, probabilities=(0.5, 0.75))
+    tally.count("1", "single", 4.0, answers=(0.25,))
+    tally.count("1", "batch", 8.0, answers=(0.5, 0.75))
     tally.count("2", "single", 2.0, "500 broken\n")
     tally.count(None, "single", 1.0, "no answer")
     tally.count("1", "feedback", 100.0)

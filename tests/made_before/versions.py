@@ -88,7 +88,7 @@ def made_before(factory: pytest.TempPathFactory, root: Path) -> MadeBefore:
     result.parent.mkdir(parents=True)
     result.write_text(_here((RECORDS / "2" / "result.json").read_text(encoding="utf-8"), root), encoding="utf-8")
     empty_store(factory, made.build / "mlflow" / "mlflow.db")
-    _register(made)
+    register_before(made.mlflow, root, (made.build / "mlflow" / "artifacts" / "small").as_uri())
     return made
 
 
@@ -101,14 +101,19 @@ def _here(text: str, root: Path) -> str:
     return text.replace("{home}", str(root))
 
 
-def _register(made: MadeBefore) -> None:
-    """As `components/register.py` and `components/tracking.py` of that commit did, with MLflow's own client."""
-    client = connect(made.mlflow)
-    place = (made.build / "mlflow" / "artifacts" / "small").as_uri()
+def register_before(uri: str, root: Path, place: str | None = None) -> None:
+    """As `components/register.py` and `components/tracking.py` of that commit did, with MLflow's own client.
+
+    Args:
+        uri: an MLflow that knows none of it yet.
+        root: the folder in which that commit is said to have worked.
+        place: where artifacts are kept; None for the server's own.
+    """
+    client = connect(uri)
     experiment = client.create_experiment("small", place)
     client.create_registered_model("small")
     for version in VERSIONS:
-        document = json.loads(_here(json.dumps(told(version)), made.root))
+        document = json.loads(_here(json.dumps(told(version)), root))
         run = _run(client, experiment, document["run"], parent=None)
         for trial in document["trials"]:
             _run(client, experiment, trial, parent=run)

@@ -28,6 +28,7 @@ from pipelines.local import main
 from tests.components.small_table import csv_of, small_examples, small_frame, small_spec
 from tests.git_repository import git
 from tests.patience import patient
+from tests.small_package import word_answer
 
 STEPS = ["ingest", "validate", "split", "tune", "train", "evaluate", "gate"]
 STEPS += ["register", "image", "release"]
@@ -99,8 +100,8 @@ def _is_packaged(result: dict[str, Any]) -> None:
     assert (package.receipt.run, package.receipt.data) == (result["run"], result["snapshot"]["digest"])
     assert package.receipt.metrics == result["metrics"]
     requests = [row.request for row in package.golden]
-    answers = open_graph(package).probabilities(encode_rows(package.contract.encoding, requests))
-    assert np.abs(answers - [row.answer.probability for row in package.golden]).max() < 1e-6
+    answers = open_graph(package).predict(encode_rows(package.contract.encoding, requests))
+    assert np.abs(answers - [word_answer(row).probability for row in package.golden]).max() < 1e-6
 
 
 def _is_reported(place: Workplace, result: dict[str, Any]) -> None:

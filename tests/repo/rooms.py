@@ -26,12 +26,12 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
         "__main__",
     ),
     "k8s": (
-        "errors", "report", "cluster", "rendering", "alerts", "release", "deploy", "platform", "training",
-        "lineage", "audit", "replay", "twin",
+        "errors", "report", "cluster", "rendering", "alerts", "release", "deploy", "platform", "backup", "upgrade",
+        "training", "lineage", "audit", "replay", "twin",
     ),
     "k8s.twin": (
-        "errors", "events", "loopback", "ports", "processes", "supervise", "summary", "versions", "webhooks", "gateway",
-        "scraped", "rollout", "serving", "sync", "twin", "serve", "report", "demo",
+        "errors", "events", "loopback", "ports", "free_port", "processes", "supervise", "summary", "versions",
+        "webhooks", "gateway", "scraped", "rollout", "serving", "sync", "twin", "serve", "report", "demo",
     ),
 }  # fmt: skip
 #: What a service may use of the storeys below, where not all; the innermost limit counts. The judge's image leaves its

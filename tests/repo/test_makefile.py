@@ -176,15 +176,15 @@ def test_the_help_has_headings_and_columns_that_fit(command: str, makefile: str)
 
 def test_variables_that_do_not_fit_go_on_below_each_other(tmp_path: Path) -> None:
     """Variables that do not fit go on below each other, and a value stays whole."""
-    words = 'STORE=s3://... DATA=s3://... [EVIDENCE="--record f"] [KEY=f]'
-    (tmp_path / "Makefile").write_text(f"##@ A\nfifteen-letters: b  ## {'x' * LONGEST}  ## {words}\n")
+    words = 'STORE=s3://... DATA=s3://... [EVIDENCE="--record"] [KEY=f]'
+    (tmp_path / "Makefile").write_text(f"##@ A\nsixteenth-letter: b  ## {'x' * LONGEST}  ## {words}\n")
     done = subprocess.run(
         ["awk", "-f", ROOT / ".ci" / "help", tmp_path / "Makefile"], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[2:] == [
         "A",
-        f"  fifteen-letters {'x' * LONGEST} STORE=s3://... DATA=s3://...",
-        " " * 79 + '[EVIDENCE="--record f"] [KEY=f]',
+        f"  sixteenth-letter {'x' * LONGEST} STORE=s3://... DATA=s3://...",
+        " " * 80 + '[EVIDENCE="--record"] [KEY=f]',
     ]
 
 

@@ -8,7 +8,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from components.package.model_package import TOLERANCE
+from components.package.answers import furthest, outputs_in
+from components.package.model_package import Contract
 from services.telemetry import RECEIPT_HEADER
 
 
@@ -43,8 +44,8 @@ if served != os.environ["PACKAGE"]:
     # While a canary is on trial the Service answers with the champion, whose answers are its own.
     print(f"{served} serves; its answers are not compared with those of {os.environ['PACKAGE']}")
     sys.exit(0)
+tolerance = Contract.model_validate_json(Path("package/contract.json").read_text()).tolerance
 for row, answer in zip(rows, answers, strict=True):
-    expected, answered = row["answer"]["probability"], answer["probability"]
-    if abs(expected - answered) > TOLERANCE:
-        sys.exit(f"{row['request']} is answered {answered}, expected {expected}")
+    if not furthest(outputs_in(row["answer"]), outputs_in(answer)) <= tolerance:
+        sys.exit(f"{row['request']} is answered {answer}, expected {row['answer']}")
 print(f"{len(rows)} golden requests are answered right by {served}")

@@ -12,6 +12,7 @@ import yaml
 from components.errors import SpecError
 from components.spec.contract import NumberFeature, Spec
 from components.table.cells import read_table, table_bytes
+from components.table.wording import reading_of
 from k8s.twin.demo.sensitivity import MONEY
 from k8s.twin.demo.traffic import RATE
 from k8s.twin.summary import Ending
@@ -91,7 +92,7 @@ def _searched_with(spec: Spec, seed: int) -> Spec:
 
 
 def _shuffle_labels(spec: Spec, path: Path) -> Path:
-    table = read_table(spec.data.uri)
+    table = read_table(spec.data.uri, reading_of(spec))
     shuffled = np.random.default_rng(spec.training.seed).permutation(len(table))
     table[spec.data.target] = table[spec.data.target].to_numpy()[shuffled]
     path.write_bytes(table_bytes(table))

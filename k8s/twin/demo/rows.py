@@ -12,10 +12,11 @@ from components.spec.contract import Spec
 from components.table.cells import table_bytes
 from components.table.examples import Examples
 from components.table.holdout import moments, split_examples
+from components.table.target import Labels
 
 #: The first version trains on the first of these shares of the table that is enough to train on.
 EARLY_SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)
-#: If the early part's share of positives is further off than this, the table is not sorted by time.
+#: If the early part's share of a class, or mean in deviations, is further off than this, the table's order is not time.
 _MOST_OFF = 0.1
 
 
@@ -40,9 +41,20 @@ def early_rows(examples: Examples, spec: Spec, share: float) -> NDArray[np.intp]
     count = int(len(examples) * share)
     if spec.split.time:
         return np.sort(np.argsort(moments(examples.frame, spec.split.time), kind="stable")[:count])
-    if abs(examples.labels[:count].mean() - examples.labels.mean()) <= _MOST_OFF:
+    if _off(examples.labels, count, spec) <= _MOST_OFF:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).permutation(len(examples))[:count])
+
+
+def _off(labels: Labels, count: int, spec: Spec) -> float:
+    """How unlike the rest the first rows are: the most that a class's share is off, or the mean in deviations."""
+    if spec.data.task == "regression":
+        return float(abs(labels[:count].mean() - labels.mean()) / labels.std())
+    shares = [
+        np.bincount(part.astype(np.intp), minlength=int(labels.max()) + 1) / len(part)
+        for part in (labels[:count], labels)
+    ]
+    return float(np.abs(shares[0] - shares[1]).max())
 
 
 def write_rows(examples: Examples, path: Path) -> Path:

@@ -21,10 +21,10 @@ def most_moving_number(package: Package, spec: Spec, examples: Examples) -> str 
     numbers = [name for name, feature in spec.features.items() if isinstance(feature, NumberFeature)]
     money = [name for name in numbers if getattr(spec.features[name], "unit", None) in MONEY]
     encoding, graph = package.contract.encoding, open_graph(package)
-    before = graph.probabilities(encode_table(encoding, examples.columns))
+    before = graph.predict(encode_table(encoding, examples.columns))
 
     def moved(name: str) -> float:
         misread = {**examples.columns, name: examples.columns[name] * 100}
-        return float(np.abs(graph.probabilities(encode_table(encoding, misread)) - before).mean())
+        return float(np.abs(graph.predict(encode_table(encoding, misread)) - before).mean())
 
     return max(money or numbers, key=moved, default=None)

@@ -17,6 +17,7 @@ from components.store.content import Kind, Store
 from components.table.cells import read_table
 from components.table.examples import Examples, examples_of
 from components.table.holdout import split_examples
+from components.table.wording import reading_of
 from k8s.twin.demo.faults import Fault, third_version, write_spec
 from k8s.twin.demo.recorder import VerdictRecorder
 from k8s.twin.demo.rows import early_examples, write_rows
@@ -98,7 +99,7 @@ class Demo:
             self._twin.judge_url, self._spec.name, self._home / "record" / "verdicts.jsonl", lambda: self._done.canary
         )
         try:
-            examples = examples_of(read_table(self._spec.data.uri), self._spec)
+            examples = examples_of(read_table(self._spec.data.uri, reading_of(self._spec)), self._spec)
             with self._twin, recorder:
                 self._first(examples)
                 with Traffic(self._twin.url, self._spec_path, self._live_rows(examples), self._home) as traffic:

@@ -134,7 +134,7 @@ def _draw(seen: list[Sight], label: str, colour: str) -> Markup:
     low, high = _range(seen)
     x = Axis(0, max(seen[-1][0], 1), _LEFT, _WIDTH - _RIGHT)
     panel = Panel(drawing, x, Axis(low, high, _HEIGHT - _BOTTOM, _TOP))
-    scale, unit = (1, "Brier loss") if last.name == "label_loss" else (100, "percentage points")
+    scale, unit = (1, last.loss_name) if last.name == "label_loss" else (100, "percentage points")
     drawing.text(0, 10, f"canary {_compared(last)} by, {unit}", css="tick")
     drawing.box(x.start, panel.y(high), x.end, panel.y(last.margin), "harm")
     panel.y_axis(lambda value: number(value * scale), about=4)

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from pydantic import Field
 
-from components.evaluation.result import CalibrationBin, Comparison, Fairness, GateResult, Interval, Speed
+from components.evaluation.result import CalibrationBin, Comparison, Counting, Fairness, GateResult, Interval, Speed
 from components.models.usage import Usage, in_order
+from components.spec.tasks import COSTS, IN_UNITS, Task, measured
 from k8s.report.svg import Axis, Drawing, Panel
 from k8s.report.words import CANDIDATES, METRICS, colour_of, count, listed, named, number, percent, points
 from k8s.report.words import usage as usage_words
 from k8s.twin.report.record import Loose
 from k8s.twin.report.rows import Mark, Ruler, TableRow, draw_rows
 
-#: Metrics for which lower is better.
-_COSTS = ("brier_score", "log_loss", "calibration_error")
 _MOST_FEATURES = 10
 _GREY = "#8a929c"
 
@@ -54,7 +53,8 @@ class Card(Loose):
 
     candidate: str
     rows: int
-    positives: int
+    positives: int | None = None
+    task: Task = "binary"
     metrics: dict[str, Interval]
     champion: Comparison | None = None
     calibration: tuple[CalibrationBin, ...] = ()
@@ -64,6 +64,9 @@ class Card(Loose):
     gates: tuple[GateResult, ...] = ()
     search: SearchSummary | None = None
     importance: tuple[ImportanceBar, ...] = ()
+    importance_metric: str = "roc_auc"
+    counting: Counting | None = None
+    confusion: tuple[tuple[str, tuple[int, ...]], ...] = ()
     usage: dict[str, Usage] = Field(default_factory=dict)
 
 
@@ -98,16 +101,27 @@ def facts(card: Card) -> list[Fact]:
     """The facts that fit in a word or a number."""
     found = [
         Fact(CANDIDATES.get(card.candidate, card.candidate), "is the kind of model"),
-        Fact(f"{count(card.rows)} rows", f"were held out, {count(card.positives)} of them positive"),
+        Fact(f"{count(card.rows)} rows", _held_out(card)),
     ]
+    if card.counting and card.counting.interval:
+        interval = card.counting.interval
+        held = f"{percent(interval.coverage.low)} to {percent(interval.coverage.high)}"
+        told = f"of truths lie in the interval that should hold {percent(interval.level)} ({held} with 95 % confidence)"
+        found.append(Fact(percent(interval.coverage.value), told))
     if card.search and card.search.trials:
         trials = card.search.trials
-        found.append(Fact(f"{len(trials)} trials", f"in {len(trials[0].scores)}-fold cross-validation"))
+        found.append(
+            Fact(f"{len(trials)} trial{'s' * (len(trials) != 1)}", f"in {len(trials[0].scores)}-fold cross-validation")
+        )
     if card.speed:
         found.append(Fact(f"{card.speed.p99_ms:.2g} ms", "for one row, in 99 of 100 cases"))
     if card.package_mib is not None:
         found.append(Fact(f"{card.package_mib:.2g} MiB", "is the size of the model file"))
     return found
+
+
+def _held_out(card: Card) -> str:
+    return "were held out" + ("" if card.positives is None else f", {count(card.positives)} of them positive")
 
 
 def usages(card: Card) -> list[StepUsage]:
@@ -125,8 +139,9 @@ def plots(card: Card, version: str, champion: str) -> list[Plot]:
     return [
         *([_search(card.search, colour)] if card.search and card.search.trials else []),
         _comparison(card, card.champion, version, champion) if card.champion else _metrics(card, version),
-        *([_calibration(card.calibration, colour)] if card.calibration else []),
-        *([_importance(card.importance, colour)] if card.importance else []),
+        *([_calibrated(card, colour)] if card.calibration else []),
+        *([_confusion(card.confusion, colour)] if card.confusion else []),
+        *([_importance(card, colour)] if card.importance else []),
         *(_fairness(found, colour, card) for found in card.fairness if found.groups),
     ]
 
@@ -139,7 +154,7 @@ def _search(search: SearchSummary, colour: str) -> Plot:
     rows = [
         TableRow(
             CANDIDATES.get(kind, kind),
-            f"best {max(values):.3f}",
+            f"best {_shown(search.metric, max(values))}",
             (
                 *(Mark(value, _GREY, hollow=True) for value in values),
                 *([Mark(best.mean, colour)] if kind == best.candidate else []),
@@ -152,7 +167,9 @@ def _search(search: SearchSummary, colour: str) -> Plot:
     )
     won = CANDIDATES.get(best.candidate, best.candidate)
     title = (
-        f"{won} won the search with {best.mean:.3f}" if len(means) > 1 else f"The best trial reached {best.mean:.3f}"
+        f"{won} won the search with {_shown(search.metric, best.mean)}"
+        if len(means) > 1
+        else f"The best trial reached {_shown(search.metric, best.mean)}"
     )
     return Plot(title, draw_rows(title, rows, ruler), "A ring is a trial, the dot is the one that was taken.")
 
@@ -160,21 +177,30 @@ def _search(search: SearchSummary, colour: str) -> Plot:
 def _metrics(card: Card, version: str) -> Plot:
     colour, title = colour_of(version), f"What {named(version).lower()} shows on the hold-out"
     rows = [
-        TableRow(_row_name(name), f"{measured.value:.3f}", (Mark(measured.value, colour, measured.low, measured.high),))
-        for name, measured in card.metrics.items()
+        TableRow(_row_name(name), _shown(name, found.value), (_scaled(found, name, card, colour),))
+        for name, found in card.metrics.items()
     ]
-    return Plot(title, draw_rows(title, rows, Ruler(0, 1, number, "value")), _BOOTSTRAP)
+    unit = "value" if card.task != "regression" else "value; of an error, in parts of the target's deviation"
+    return Plot(title, draw_rows(title, rows, Ruler(0, 1, number, unit)), _BOOTSTRAP)
+
+
+def _scaled(found: Interval, name: str, card: Card, colour: str) -> Mark:
+    """A metric on the scale from 0 to 1; an error in the target's unit in parts of its standard deviation."""
+    spread = card.counting.spread if card.counting and name in IN_UNITS else None
+    ends = (found.value, found.low, found.high)
+    value, low, high = (min(max(end / (spread or 1.0), 0.0), 1.0) for end in ends)
+    return Mark(value, colour, low, high)
 
 
 def _comparison(card: Card, compared: Comparison, version: str, champion: str) -> Plot:
     """Plots the differences with their intervals, signed so that better is to the right."""
-    rows, signs = [], {name: -1 if name in _COSTS else 1 for name in compared.difference}
+    rows, signs = [], {name: -1 if name in COSTS else 1 for name in compared.difference}
     for name, difference in compared.difference.items():
-        low, high = sorted((signs[name] * difference.low, signs[name] * difference.high))
-        note = f"{card.metrics[name].value:.3f}, before {compared.metrics[name].value:.3f}"
-        rows.append(
-            TableRow(_row_name(name), note, (Mark(signs[name] * difference.value, colour_of(version), low, high),))
-        )
+        spread = (card.counting.spread if card.counting and name in IN_UNITS else None) or 1.0
+        low, high = sorted((signs[name] * difference.low / spread, signs[name] * difference.high / spread))
+        note = f"{_shown(name, card.metrics[name].value)}, before {_shown(name, compared.metrics[name].value)}"
+        value = signs[name] * difference.value / spread
+        rows.append(TableRow(_row_name(name), note, (Mark(value, colour_of(version), low, high),)))
     marks = {name: row.marks[0] for name, row in zip(compared.difference, rows, strict=True)}
     better = [_metric_name(name) for name, mark in marks.items() if mark.low is not None and mark.low > 0]
     worse = [_metric_name(name) for name, mark in marks.items() if mark.high is not None and mark.high < 0]
@@ -182,11 +208,13 @@ def _comparison(card: Card, compared: Comparison, version: str, champion: str) -
     before = f"version {champion}" if champion else "the champion"
     ruler = _ruler([*ends, 0.0], f"worse \N{LEFTWARDS ARROW} 0 is {before} \N{RIGHTWARDS ARROW} better", zero=0.0)
     title = _compared(better, worse, version, before)
-    return Plot(title, draw_rows(title, rows, ruler), _BOOTSTRAP + _DIRECTION)
+    direction = _NUMBER_DIRECTION if card.task == "regression" else _DIRECTION
+    return Plot(title, draw_rows(title, rows, ruler), _BOOTSTRAP + direction)
 
 
 _BOOTSTRAP = "A line is the middle 95 % of bootstrap samples of the hold-out."
 _DIRECTION = " To the right is better, also for Brier score, log loss and calibration error, which should be small."
+_NUMBER_DIRECTION = " To the right is better. Errors, which should be small, are in parts of the target's deviation."
 
 
 def _compared(better: list[str], worse: list[str], version: str, before: str) -> str:
@@ -197,6 +225,48 @@ def _compared(better: list[str], worse: list[str], version: str, before: str) ->
     if worse:
         return f"{named(version)} is clearly worse than {before} in {listed(worse)}"
     return f"On the hold-out, {named(version).lower()} and {before} can hardly be told apart"
+
+
+def _calibrated(card: Card, colour: str) -> Plot:
+    return _number_calibration(card, colour) if card.task == "regression" else _calibration(card.calibration, colour)
+
+
+def _number_calibration(card: Card, colour: str) -> Plot:
+    """What was predicted beside what came true, in the target's unit."""
+    bins = card.calibration
+    ends = [value for part in bins for value in (part.predicted, part.observed)]
+    low, high = min(ends), max(ends)
+    spare = 0.05 * (high - low) or 1.0
+    title = "What it predicts beside what came true"
+    drawing = Drawing(342, 268, title)
+    panel = Panel(drawing, Axis(low - spare, high + spare, 60, 324), Axis(low - spare, high + spare, 224, 24))
+    drawing.text(0, 11, "came true", css="tick")
+    ticks = panel.x.ticks(4)
+    panel.y_axis(number, ticks=ticks)
+    panel.x_axis(number, ticks, "predicted")
+    panel.line([(low, low), (high, high)], "", "guide")
+    panel.line([(part.predicted, part.observed) for part in bins], colour)
+    for part in bins:
+        drawing.dot(panel.x(part.predicted), panel.y(part.observed), colour, radius=3.5)
+    each = count(sum(part.rows for part in bins) / len(bins))
+    return Plot(title, drawing.markup(), f"Each dot is about {each} hold-out rows with neighbouring predictions.")
+
+
+def _confusion(classes: Sequence[tuple[str, tuple[int, ...]]], colour: str) -> Plot:
+    """The share of each class's rows that is named right, and what the others are most often taken for."""
+    names = [name for name, _ in classes]
+    rows = []
+    for place, (name, called) in enumerate(classes):
+        others = [(taken, names[at]) for at, taken in enumerate(called) if at != place and taken]
+        most = max(others, default=(0, ""))
+        note = f"{count(called[place])} of {count(sum(called))}" + (
+            f", {count(most[0])} as {most[1]}" if most[0] else ""
+        )
+        rows.append(TableRow(name, note, (Mark(called[place] / max(sum(called), 1), colour),)))
+    shares = [called[place] / max(sum(called), 1) for place, (_, called) in enumerate(classes)]
+    worst = names[shares.index(min(shares))]
+    title = f"Of each class it finds at least {percent(min(shares))}; least of {worst}"
+    return Plot(title, draw_rows(title, rows, Ruler(0, 1, percent, "of the class's rows are found")))
 
 
 def _calibration(bins: Sequence[CalibrationBin], colour: str) -> Plot:
@@ -217,19 +287,22 @@ def _calibration(bins: Sequence[CalibrationBin], colour: str) -> Plot:
     )
 
 
-def _importance(features: Sequence[ImportanceBar], colour: str) -> Plot:
+def _importance(card: Card, colour: str) -> Plot:
+    features = card.importance
     ranked = sorted(features, key=lambda found: -found.loss.value)[:_MOST_FEATURES]
     rows = [
         TableRow(
-            found.feature, f"{found.loss.value:.3f}", (Mark(found.loss.value, colour, found.loss.low, found.loss.high),)
+            found.feature,
+            _shown(card.importance_metric, found.loss.value),
+            (Mark(found.loss.value, colour, found.loss.low, found.loss.high),),
         )
         for found in ranked
     ]
     ends = [end for found in ranked for end in (found.loss.low, found.loss.high)]
     title = f"It leans most on {listed([found.feature for found in ranked[:2]])}"
-    plot = draw_rows(
-        title, rows, _ruler([*ends, 0.0], "ROC AUC lost when the feature is shuffled", zero=0.0), bars=True
-    )
+    metric = _row_name(card.importance_metric)
+    lost = f"{metric} {'added' if card.importance_metric in COSTS else 'lost'} when the feature is shuffled"
+    plot = draw_rows(title, rows, _ruler([*ends, 0.0], lost, zero=0.0), bars=True)
     left_out = len(features) - len(ranked)
     return Plot(title, plot, f"{left_out} features that matter less are left out." if left_out else "")
 
@@ -258,6 +331,11 @@ def _ruler(values: Sequence[float], unit: str, zero: float | None = None) -> Rul
     low, high = min(values), max(values)
     spare = (high - low) * 0.08 or abs(high) * 0.1 or 0.1
     return Ruler(low if low == zero else low - spare, high + spare, number, unit, zero)
+
+
+def _shown(metric: str, value: float) -> str:
+    """A metric's value with the digits that tell it apart; an error in the target's unit with three."""
+    return number(value) if measured(metric) in IN_UNITS else f"{value:.3f}"
 
 
 def _metric_name(name: str) -> str:

@@ -65,6 +65,12 @@ class SignalLine(Loose):
     upper: Known = None
     edge: float | None = None
     times: str | None = None
+    loss: str | None = None
+
+    @property
+    def loss_name(self) -> str:
+        """The loss of answers whose truth came back."""
+        return self.loss or "Brier loss"
 
 
 class Judged(Loose):
@@ -91,6 +97,12 @@ class Answered(Loose):
     failed: int = 0
     p99_ms: float | None = None
     mean_probability: float | None = None
+    mean_value: float | None = None
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of what was answered, whatever that is."""
+        return self.mean_probability if self.mean_value is None else self.mean_value
 
 
 class Second(Loose):

@@ -243,7 +243,7 @@ def _shown_safe(looks: Sequence[Look]) -> str:
     known = []
     for finding in looks[-1].verdict.signals:
         if finding.upper is not None:
-            unit = " in Brier loss" if finding.name == "label_loss" else ""
+            unit = f" in {finding.loss_name}" if finding.name == "label_loss" else ""
             heading = SIGNALS.get(finding.name, (finding.name,))[0].lower()
             known.append(f"{heading} {amount(finding.name, finding.upper)}{unit}")
     return (

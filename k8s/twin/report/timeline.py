@@ -42,7 +42,8 @@ class Sample:
     rate: float
     failed_rate: float
     p99_ms: float | None
-    probability: float | None
+    mean: float | None
+    number: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,15 +128,16 @@ def _merge(seconds: Sequence[Second]) -> Second:
 
 
 def _sum(parts: Sequence[Answered]) -> Answered:
-    scored = [part for part in parts if part.mean_probability is not None and part.requests]
+    scored = [part for part in parts if part.mean is not None and part.requests]
     total = sum(part.requests for part in scored)
+    mean = sum((part.mean or 0) * part.requests for part in scored) / total if total else None
+    number = any(part.mean_value is not None for part in parts)
     return Answered(
         requests=sum(part.requests for part in parts),
         failed=sum(part.failed for part in parts),
         p99_ms=max((part.p99_ms for part in parts if part.p99_ms is not None), default=None),
-        mean_probability=sum((part.mean_probability or 0) * part.requests for part in scored) / total
-        if total
-        else None,
+        mean_probability=None if number else mean,
+        mean_value=mean if number else None,
     )
 
 
@@ -144,7 +146,7 @@ def samples_of(seconds: Sequence[Second]) -> list[Sample]:
     return [
         Sample(
             second.at - second.seconds, second.at, version, one.requests / max(second.seconds, 0.1),
-            one.failed / max(second.seconds, 0.1), one.p99_ms, one.mean_probability,
+            one.failed / max(second.seconds, 0.1), one.p99_ms, one.mean, one.mean_value is not None,
         )
         for second in seconds
         for version, one in second.versions.items()
@@ -194,8 +196,10 @@ def _measured(scene: Scene) -> list[tuple[str, Callable[[Panel, Scene], None], A
         low = min(math.floor(math.log10(min(times))), high - 1)
         promise = "; dashed: promise" if scene.limit_ms else ""
         rows.append((f"99 of 100 answers within, ms{promise}", _slowest, Axis(low, high, 0, 0)))
-    scores = [sample.probability for sample in scene.samples if sample.probability is not None]
-    if scores:
+    scores = [sample.mean for sample in scene.samples if sample.mean is not None]
+    if scores and any(sample.number for sample in scene.samples):
+        rows.append(("mean answer", _scores, Axis(min(0, min(scores) * 1.15), max(0, max(scores) * 1.15) or 1, 0, 0)))
+    elif scores:
         rows.append(("mean probability answered", _scores, Axis(0, min(1, max(scores) * 1.15), 0, 0)))
     return rows
 
@@ -272,7 +276,7 @@ def _slowest(panel: Panel, scene: Scene) -> None:
 
 
 def _scores(panel: Panel, scene: Scene) -> None:
-    _lines(panel, scene, lambda sample: sample.probability)
+    _lines(panel, scene, lambda sample: sample.mean)
 
 
 def _lines(panel: Panel, scene: Scene, value_of: Callable[[Sample], float | None]) -> None:

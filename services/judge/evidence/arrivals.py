@@ -3,7 +3,7 @@
 Requests that a version loses are counted nowhere: its process was killed, or the gateway gave it up. They are missing
 from its share of the traffic. A share can be told only from moments at which every replica's requests are known;
 a replica that is gone, or was started anew, takes its last ones along, and those moments are left out for both sides.
-So are those in which a replica is there and cannot be read.
+So are those in which a replica is there and cannot be read, or never could.
 """
 
 from __future__ import annotations
@@ -14,15 +14,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from services.judge.evidence.gateway import ROUTED_SECONDS
 from services.judge.evidence.series import Replica, Rows, Series
 from services.telemetry import ARRIVED_SECONDS
 
 #: A request is counted when it is answered, and for the time at which it arrived.
 _ANSWERED_SECONDS = 2.0
-#: A gateway follows its weight this late: Traefik takes a new route within 2 s of reading it.
-_ROUTED_SECONDS = 5.0
-#: A replica that was missing in so many scrapes gets no requests any more.
-_MISSED = 3
 
 #: By weight in percent: the requests that reached the champion, and those that reached the canary.
 Arrivals = dict[float, tuple[float, float]]
@@ -46,10 +43,12 @@ def arrivals(
     slots = np.arange(first, max(last, first))
     starts: Rows = slots.astype(np.float64) * ARRIVED_SECONDS
     weights = series.weights_throughout(starts, starts + ARRIVED_SECONDS)
-    weights[series.since_change(starts) < _ROUTED_SECONDS] = np.nan
+    weights[series.since_change(starts) < ROUTED_SECONDS] = np.nan
     counted = [np.sum([np.zeros(len(slots)), *(_counted(one, slots, gone) for one in side)], axis=0)
                for side in (champions, canaries)]  # fmt: skip
     known = ~np.isnan(weights) & ~np.isnan(counted[0]) & ~np.isnan(counted[1])
+    for unread in series.unread.values():
+        known &= (starts >= unread.until) | (starts + ARRIVED_SECONDS <= unread.since)
     return {
         weight: (float(counted[0][here].sum()), float(counted[1][here].sum()))
         for weight in np.unique(weights[known]).tolist()
@@ -69,11 +68,6 @@ def _counted(replica: Replica, slots: NDArray[np.int64], gone: float) -> Rows:
     numbers[known[here] - slots[:1]] = counts[here]
     until = replica.times[-1]
     numbers[(slots + 1) * ARRIVED_SECONDS > until - _ANSWERED_SECONDS] = np.nan
-    since_gone = max(until + min(gone, _MISSED * _spacing(replica)), replica.there_until)
+    since_gone = max(until + min(gone, replica.away_seconds), replica.there_until)
     numbers[slots * ARRIVED_SECONDS > since_gone] = 0.0
     return numbers
-
-
-def _spacing(replica: Replica) -> float:
-    """Seconds between the last two samples of a replica; infinite with one sample."""
-    return replica.times[-1] - replica.times[-2] if len(replica.times) > 1 else math.inf

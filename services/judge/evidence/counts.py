@@ -34,9 +34,9 @@ SLOWER_AT = slice(TIMED_AT + 1, TIMED_AT + 1 + len(SLOWER_TIMES))
 COLUMNS = SLOWER_AT.stop
 
 
-#: Whether the gateway tells which requests it answered itself: "lost" if it did once and does no more, empty where
-#: nobody asked it.
-GatewayTold = Literal["", "told", "silent", "lost"]
+#: Whether the gateway tells which requests it answered itself: "in part" if not those that it could pass on to nobody,
+#: "lost" if one of its replicas did once and does no more, empty where nobody asked it.
+GatewayTold = Literal["", "told", "in part", "silent", "lost"]
 _SINGLE = (REQUESTS_AT, ERRORS_AT, SLOW_AT, TIMED_AT)
 
 
@@ -144,15 +144,28 @@ class Stratum:
 
 
 @dataclass(frozen=True)
+class AnswerKind:
+    """What is told of answers that are no probability: the upper edges of their bins, and the name of their loss."""
+
+    edges: tuple[float, ...] = SCORE_EDGES
+    loss: str = "Brier loss"
+
+
+#: Probabilities of one of two words.
+WORDS = AnswerKind()
+
+
+@dataclass(frozen=True)
 class HoldoutShift:
     """The difference between the canary's and the champion's scores on the same rows of the hold-out.
 
     For each bin, `shift` is the share of scores at or below its edge, canary minus champion, and
-    `shift_error` is the standard error of that difference.
+    `shift_error` is the standard error of that difference. `answers` says what both versions answer.
     """
 
     shift: tuple[float, ...]
     shift_error: tuple[float, ...]
+    answers: AnswerKind = WORDS
 
 
 @dataclass(frozen=True)
@@ -162,7 +175,9 @@ class LiveExpectation:
     `inputs` are those within the hold-out's bins, `unlike` those with a value unlike any of its. `shift` is as in
     `HoldoutShift`; `unexplained` is its standard error for want of rows in the hold-out, `sampled` that for want of
     inputs. `distance` is how far the inputs are from the hold-out in each feature; the sum plus 1 is how many times
-    fewer rows the hold-out is worth.
+    fewer rows the hold-out is worth. Without any input like the hold-out's there is no `shift`. `differing` are the
+    features in which the inputs that the canary read differ from those that the champion read meanwhile, the worst
+    first; None where that is not known.
     """
 
     inputs: float
@@ -171,6 +186,7 @@ class LiveExpectation:
     unexplained: tuple[float, ...]
     sampled: tuple[float, ...]
     distance: tuple[tuple[str, float], ...]
+    differing: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True)
@@ -193,7 +209,7 @@ class Evidence:
     the champion's and the canary's (0 where it is not known). `remarks` are sentences about what is judged in
     another way than usual, or not yet. `gateway` says whether the gateway tells what it answered itself. `expectation`
     is what the hold-out lets expect of the canary's inputs, where its package tells how the difference of scores
-    depends on them.
+    depends on them. `answers` says what both versions answer.
     """
 
     strata: tuple[Stratum, ...] = ()
@@ -206,6 +222,7 @@ class Evidence:
     remarks: tuple[str, ...] = ()
     gateway: GatewayTold = ""
     expectation: LiveExpectation | None = None
+    answers: AnswerKind = WORDS
 
     def __add__(self, other: Evidence) -> Evidence:
         """The evidence of two groups of replicas, or of two spans of time, in one rollout."""

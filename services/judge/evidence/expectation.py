@@ -1,7 +1,8 @@
 """What the hold-out lets expect of all replicas of the canary together, renewed now and then.
 
-With each input the expectation changes a little. A bet is one process only against one reference, so the judge takes
-another only when the inputs have grown by half: in a rollout of a hundred thousand inputs that is twenty times.
+With each input the expectation changes a little. What it may be off is bounded for all references of a rollout together
+(`statistics.reference`), so the judge takes another only when the inputs have grown by half: in a rollout of a hundred
+thousand inputs that is twenty times, and never more often than `MOST_RENEWALS`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from services.judge.evidence.series import Replica
 #: So few inputs tell nothing.
 FEWEST_INPUTS = 30
 _GROWTH = 1.5
+#: After so many, with about three hundred million inputs, the reference stays.
+MOST_RENEWALS = 40
 
 
 def expectation_of(replicas: Sequence[Replica]) -> LiveExpectation | None:
@@ -31,7 +34,8 @@ def expectation_of(replicas: Sequence[Replica]) -> LiveExpectation | None:
     total = _all({place: known for _, place, known in told})
     if total < FEWEST_INPUTS:
         return None
-    step = FEWEST_INPUTS * _GROWTH ** math.floor(math.log(total / FEWEST_INPUTS, _GROWTH) + 1e-9)
+    renewals = min(math.floor(math.log(total / FEWEST_INPUTS, _GROWTH) + 1e-9), MOST_RENEWALS - 1)
+    step = FEWEST_INPUTS * _GROWTH**renewals
     latest: dict[int, LiveExpectation] = {}
     for _, place, known in told:
         latest[place] = known
@@ -46,6 +50,10 @@ def _all(latest: dict[int, LiveExpectation]) -> float:
 
 def _merged(parts: Sequence[LiveExpectation]) -> LiveExpectation:
     """The expectation of all inputs: their means are independent, the hold-out's rows are the same."""
+    unlike = sum(part.unlike for part in parts)
+    parts = [part for part in parts if part.inputs]
+    if not parts:
+        return LiveExpectation(0.0, unlike, (), (), (), ())
     inputs = np.array([part.inputs for part in parts])
     shares = inputs / max(inputs.sum(), 1.0)
     sampled = np.sqrt(((shares[:, None] * np.array([part.sampled for part in parts])) ** 2).sum(axis=0))
@@ -53,7 +61,7 @@ def _merged(parts: Sequence[LiveExpectation]) -> LiveExpectation:
     far = shares @ np.array([[dict(part.distance).get(name, 0.0) for name in names] for part in parts])
     return LiveExpectation(
         float(inputs.sum()),
-        sum(part.unlike for part in parts),
+        unlike,
         tuple((shares @ np.array([part.shift for part in parts])).tolist()),
         tuple((shares @ np.array([part.unexplained for part in parts])).tolist()),
         tuple(sampled.tolist()),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
-from components.spec.contract import BRIER_LOSSES
+from components.spec.contract import BRIER_LOSSES, SCORE_EDGES
 from services import telemetry
 from services.judge.evidence.counts import (
     BINS,
@@ -20,6 +20,8 @@ from services.judge.evidence.counts import (
     SLOW_AT,
     SLOWER_AT,
     TIMED_AT,
+    WORDS,
+    AnswerKind,
     Counts,
     HoldoutShift,
     LiveExpectation,
@@ -28,16 +30,31 @@ from services.judge.evidence.slots import Row, SlotNumber, Slotted, slotted
 
 _TOTALS = {telemetry.REQUESTS: REQUESTS_AT, telemetry.ERRORS: ERRORS_AT, telemetry.SLOW: SLOW_AT}
 _LABELS = ("negative", "positive")
+#: The label of a loss that a server tells itself, since its task has no score and word to tell it by.
+_LOSS = "loss"
 #: The metrics by bin of what the hold-out lets expect.
 EXPECTED = (telemetry.EXPECTED_SHIFT, telemetry.EXPECTED_SHIFT_ERROR, telemetry.EXPECTED_SHIFT_SAMPLED)
+
+
+@dataclass(frozen=True)
+class InputSums:
+    """What a replica's inputs are like, since it started, as sums over a sample of them.
+
+    They stand for `number` requests; `squares` is the sum of the squares of how many each of them stands for. `waves`
+    has one sum for each of `WAVES`, by feature.
+    """
+
+    number: float
+    squares: float
+    waves: Mapping[str, Row]
 
 
 @dataclass(frozen=True)
 class Reading:
     """One replica at one moment. `champion` is the package compared with on its hold-out, or empty.
 
-    `expectation` is what its hold-out lets expect of its inputs so far, if it tells. `slotted` is what the replica
-    tells by slots of time; None if its page was not read for that.
+    `expectation` is what its hold-out lets expect of its inputs so far, and `inputs` is what they are like, if it
+    tells. `slotted` is what the replica tells by slots of time; None if its page was not read for that.
     """
 
     counts: Counts
@@ -47,6 +64,8 @@ class Reading:
     holdout: HoldoutShift | None = None
     slotted: Slotted | None = None
     expectation: LiveExpectation | None = None
+    inputs: InputSums | None = None
+    answers: AnswerKind = WORDS
 
 
 @dataclass(frozen=True)
@@ -80,7 +99,7 @@ def read_replica(samples: Iterable[MetricSample], service: str, at: float) -> Re
     version = next((sample.labels["version"] for sample in mine if "version" in sample.labels), "")
     return Reading(
         _counts(mine), version, info.get("package", ""), info.get("champion", ""), _holdout(mine, info.get("champion")),
-        _slotted(mine, at), _expectation(mine),
+        _slotted(mine, at), _expectation(mine), _inputs(mine), _answers(mine),
     )  # fmt: skip
 
 
@@ -101,10 +120,11 @@ def _counts(samples: list[MetricSample]) -> Counts:
         for numbers, column in ((row, _column(sample)), (labels, _label(sample))):
             if column is not None:
                 numbers[column] = sample.value + (0.0 if np.isnan(numbers[column]) else numbers[column])
-    for part in (row[SCORES_AT], labels):
+    for part in (row[SCORES_AT], row[LOSSES_AT], labels):
         if not np.isnan(part).all():
             part[:] = np.nan_to_num(part)
-    row[LOSSES_AT] = labels @ PARTS
+    if np.isnan(row[LOSSES_AT]).all():
+        row[LOSSES_AT] = labels @ PARTS
     row[TIMED_AT] = row[REQUESTS_AT]
     return Counts.from_vector(row)
 
@@ -115,6 +135,9 @@ def _column(sample: MetricSample) -> int | None:
     if sample.name == telemetry.SCORES:
         score_bin = _bin(sample)
         return None if score_bin is None else SCORES_AT.start + score_bin
+    if sample.name == telemetry.LABELS and sample.labels.get("label") == _LOSS:
+        loss = _bin(sample)
+        return LOSSES_AT.start + loss if loss is not None and loss < LOSSES else None
     return _TOTALS.get(sample.name)
 
 
@@ -165,7 +188,14 @@ def _holdout(samples: list[MetricSample], champion: str | None) -> HoldoutShift 
     if not champion:
         return None
     shift, error = _by_bin(samples, telemetry.HOLDOUT_SHIFT), _by_bin(samples, telemetry.HOLDOUT_SHIFT_ERROR)
-    return HoldoutShift(shift, error) if shift and error else None
+    return HoldoutShift(shift, error, _answers(samples)) if shift and error else None
+
+
+def _answers(samples: list[MetricSample]) -> AnswerKind:
+    """What the answers are: a page that does not tell has the probability of one of two words."""
+    edges = _by_bin(samples, telemetry.SCORE_EDGE)
+    loss = next((sample.labels.get("loss", "") for sample in samples if sample.name == telemetry.LABEL_LOSS), "")
+    return AnswerKind(edges or SCORE_EDGES, loss or WORDS.loss)
 
 
 def _expectation(samples: list[MetricSample]) -> LiveExpectation | None:
@@ -173,12 +203,28 @@ def _expectation(samples: list[MetricSample]) -> LiveExpectation | None:
     named = (telemetry.INPUTS, telemetry.INPUTS_UNLIKE)
     totals = {sample.name: sample.value for sample in samples if sample.name in named}
     shift, unexplained, sampled = (_by_bin(samples, name) for name in EXPECTED)
+    if len(totals) == 2 and not totals[telemetry.INPUTS] and totals[telemetry.INPUTS_UNLIKE]:
+        return LiveExpectation(0.0, totals[telemetry.INPUTS_UNLIKE], (), (), (), ())
     if len(totals) < 2 or not (shift and unexplained and sampled):
         return None
     by_feature = (sample for sample in samples if sample.name == telemetry.INPUTS_DISTANCE)
     far = sorted((sample.labels.get("feature", ""), sample.value) for sample in by_feature)
     inputs, unlike = totals[telemetry.INPUTS], totals[telemetry.INPUTS_UNLIKE]
     return LiveExpectation(inputs, unlike, shift, unexplained, sampled, tuple(far))
+
+
+def _inputs(samples: list[MetricSample]) -> InputSums | None:
+    """What the replica's inputs are like; None if it does not tell."""
+    named = (telemetry.INPUTS_COUNTED, telemetry.INPUTS_SQUARES)
+    totals = {sample.name: sample.value for sample in samples if sample.name in named}
+    if len(totals) < 2:
+        return None
+    waves: dict[str, Row] = {}
+    for sample in samples:
+        if sample.name == telemetry.INPUTS_WAVES and sample.labels.get("wave") in telemetry.WAVES:
+            row = waves.setdefault(sample.labels.get("feature", ""), np.zeros(len(telemetry.WAVES)))
+            row[telemetry.WAVES.index(sample.labels["wave"])] = sample.value
+    return InputSums(totals[telemetry.INPUTS_COUNTED], totals[telemetry.INPUTS_SQUARES], waves)
 
 
 def _by_bin(samples: list[MetricSample], name: str) -> tuple[float, ...]:

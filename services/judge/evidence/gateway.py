@@ -1,16 +1,9 @@
-"""Reads from the gateway's counters which requests it had to answer in a version's stead, and takes them as errors.
+"""Follows what the gateway had to answer in a version's stead, and takes it as errors of that version.
 
-Traefik answers 502 where a backend refuses or closes a connection, 500 where it closes one that was used before, and
-504 where it does not answer in time (pkg/proxy/httputil/proxy.go: ComputeStatusCode, v3.7; seen on a cluster). So the
-5xx of its page are those of the backend and its own together, and what the backend counts is taken off (`strata`). A
-caller who gives up is a 499, and counts for nobody. Each attempt of a retried request is counted by its own status.
-
-**What its page does not tell:** where no endpoint of a backend is ready, Traefik answers 503 before it chooses a
-backend, and counts it for none (pkg/server/service/service.go: getLoadBalancerServiceHandler). Of a version whose
-replicas are all away again and again only the first moment is seen here.
-
-Traefik names a backend of an HTTPRoute `...-svc-NAMESPACE-BACKEND-INDEX@PROVIDER`
-(pkg/provider/kubernetes/gateway/httproute.go: loadService), and Flagger's are SERVICE-primary and SERVICE-canary.
+A 502, 503 or 504 is the gateway's own, for no version answers one. A 500 may be a version's: then the version counts
+it, and what it counts is taken off (`beyond`). Requests that the gateway could pass on to nobody are counted for the
+route alone. Its weighted round robin takes turns and goes on to choose a side without endpoints, so each side is short
+of just those that were meant for it.
 
 Another gateway may tell nothing of the kind. Then only what versions count is judged, and the evidence says so.
 """
@@ -18,90 +11,113 @@ Another gateway may tell nothing of the kind. Then only what versions count is j
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from services.judge.evidence.counts import REQUESTS_AT, GatewayTold
-from services.judge.evidence.exposition import MetricSample
-from services.judge.evidence.series import Replica, Role, Rows, Series
-from services.telemetry import GATEWAY_FAILED, GATEWAY_REQUESTS
+from services.judge.evidence.counts import GatewayTold
+from services.judge.evidence.gateway_page import OWN_AT, PASSED_AT, ROUTE_FAILED_AT, UNCERTAIN_AT
+from services.judge.evidence.series import GatewayReplica, Replica, Rows, Series
+from services.judge.evidence.steps import Span, Steps, together
 
-_BACKENDS: dict[str, Role] = {"primary": "champion", "canary": "canary"}
-#: Predictions and labels are posted; of the other routes nobody counts errors.
-_METHOD = "POST"
-#: A replica that was not read for so many times its usual spacing was away in between.
-_MISSED = 2.5
+#: Columns of a side's steps: requests that were meant for it, of these those that ended in a 500, which a version may
+#: have answered, and those that the gateway answered itself.
+MEANT_AT, MAYBE_AT, FAILED_AT = 0, 1, 2
+COLUMNS = 3
 #: A gateway sends requests to a replica that is gone for up to so long: a node that fails is noticed after 40 s.
 _NOTICED_SECONDS = 60.0
-
-
-def backends(service: str, namespace: str) -> str:
-    """A pattern of the gateway's names for both backends of a service; with no namespace, of any."""
-    place = f"{namespace}-" if namespace else "(.+-)?"
-    return f".+-svc-{place}{service}-(primary|canary)-[0-9]+@.+"
-
-
-def gave_up(page: Iterable[MetricSample], service: str, namespace: str = "") -> dict[Role, float] | None:
-    """The requests that failed at the gateway, its own answers and the backend's, by the side that they were meant for.
-
-    None if the page tells nothing of this service. A backend that no request was meant for yet is not on the page.
-    """
-    pattern = re.compile(backends(service, namespace))
-    found: dict[Role, float] | None = None
-    for sample in page:
-        match = pattern.fullmatch(sample.labels.get("service", "")) if sample.name == GATEWAY_REQUESTS else None
-        if match is None:
-            continue
-        found = {"champion": 0.0, "canary": 0.0} if found is None else found
-        if sample.labels.get("code") in GATEWAY_FAILED and sample.labels.get("method") == _METHOD:
-            found[_BACKENDS[match.groups()[-1]]] += sample.value
-    return found
+#: A gateway follows its weight this late: Traefik takes a new route within 2 s of reading it.
+ROUTED_SECONDS = 5.0
 
 
 def told(series: Series, now: float, stale_seconds: float) -> GatewayTold:
-    """Whether the gateway tells what it answered itself; "lost" if it did and was not read for `stale_seconds`."""
+    """Whether the gateway tells what it answered itself; "lost" if any of its replicas was not read for so long."""
     if not series.gateway:
         return "silent"
     newest = max(page.times[-1] for page in series.gateway.values())
-    return "lost" if now - newest > stale_seconds else "told"
+    unread = any(now - one.since > stale_seconds >= now - one.until for one in series.gateway_there.values())
+    if unread or now - newest > stale_seconds:
+        return "lost"
+    by_route = [not np.isnan(page.rows[-1][ROUTE_FAILED_AT]) for page in series.gateway.values()]
+    return "told" if all(by_route) else "in part"
 
 
 @dataclass(frozen=True)
 class GaveUp:
-    """The gateway's counts for each side, and the spans of time (start, end) that are left out of them."""
+    """The gateway's steps for each side, champion first, and the time until which all its replicas were read."""
 
-    champion: tuple[Replica, ...] = ()
-    canary: tuple[Replica, ...] = ()
-    left_out: tuple[tuple[float, float], ...] = ()
+    sides: tuple[Steps, Steps]
+    read_until: float = math.inf
 
-    def side(self, side: int) -> tuple[Replica, ...]:
-        """The pages of the champion's backend (0), or of the canary's (1)."""
-        return self.canary if side else self.champion
+    def without(self, spans: Sequence[Span]) -> GaveUp:
+        """The same counts without the steps that reach into a span of time."""
+        champion, canary = (steps.where(steps.part_of(spans) == 0) for steps in self.sides)
+        return replace(self, sides=(champion, canary))
 
-    def read_until(self) -> float:
-        """The time until which each of the gateway's replicas was read that is still there; infinite without any."""
-        last = [page.times[-1] for page in (*self.champion, *self.canary)]
-        if not last:
-            return math.inf
-        spacing = max(_spacing(page) for page in (*self.champion, *self.canary))
-        return min(at for at in last if at >= max(last) - _MISSED * spacing)
+    def failed(self, side: int, began: float) -> float:
+        """The failed requests of the champion (0) or the canary (1) since a time, whoever answered them."""
+        steps = self.sides[side]
+        return float(steps.rows[steps.starts >= began][:, [MAYBE_AT, FAILED_AT]].sum())
 
-    def counts(self, starts: Rows, ends: Rows) -> NDArray[np.bool_]:
-        """Which steps are not left out."""
-        inside = [(starts < end) & (ends > start) for start, end in self.left_out]
-        kept: NDArray[np.bool_] = ~np.any([np.zeros(len(starts), dtype=bool), *inside], axis=0)
-        return kept
+
+#: Nothing was told.
+NOTHING_TOLD = GaveUp((together([], COLUMNS), together([], COLUMNS)))
 
 
 def gateway_counts(series: Series) -> GaveUp:
     """All that the gateway's replicas told."""
-    pages = series.gateway.values()
-    champion, canary = (tuple(page for page in pages if page.role == role) for role in ("champion", "canary"))
-    return GaveUp(champion, canary)
+    pages = list(series.gateway.values())
+    steps = [_steps(series, page) for page in pages]
+    champion, canary = (together([one[side] for one in steps], COLUMNS) for side in (0, 1))
+    return GaveUp((champion, canary), _read_until(pages))
+
+
+def _read_until(pages: Sequence[GatewayReplica]) -> float:
+    """The time until which each of the gateway's replicas was read that is still there; infinite without any."""
+    if not pages:
+        return math.inf
+    newest = max(page.times[-1] for page in pages)
+    away = max((page.away_seconds for page in pages if len(page.times) > 1), default=0.0)
+    return min(page.times[-1] for page in pages if page.times[-1] >= newest - away)
+
+
+def _steps(series: Series, page: GatewayReplica) -> tuple[Steps, Steps]:
+    """What one replica of the gateway counted for champion and canary."""
+    times, counted = np.array(page.times), page.increases
+    stranded = _stranded(series, times, counted)
+    champion, canary = (
+        Steps(
+            times[:-1],
+            times[1:],
+            np.stack(
+                [
+                    counted[:, PASSED_AT[side]] + nowhere,
+                    counted[:, UNCERTAIN_AT[side]],
+                    counted[:, OWN_AT[side]] + nowhere,
+                ],
+                axis=1,
+            ),
+        )
+        for side, nowhere in enumerate(stranded)
+    )
+    return champion, canary
+
+
+def _stranded(series: Series, times: Rows, counted: Rows) -> tuple[Rows, Rows]:
+    """The failed requests that were passed on to nobody, by the side that they were meant for, in each step.
+
+    A page is no snapshot: requests that end while it is written may be on it for the route or for a backend alone. So
+    none counts before all later pages agree. While the weight is not known they count for nobody.
+    """
+    beyond = counted[:, ROUTE_FAILED_AT] - counted[:, [*UNCERTAIN_AT, *OWN_AT]].sum(axis=1)
+    sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(beyond))])
+    stranded = np.diff(np.minimum.accumulate(sums[::-1])[::-1])
+    weights = series.weights_throughout(times[:-1], times[1:]) / 100
+    weights[series.since_change(times[:-1]) < ROUTED_SECONDS] = np.nan
+    passed = counted[:, list(PASSED_AT)]
+    canary = np.clip(weights * (passed.sum(axis=1) + stranded) - passed[:, 1], 0, stranded)
+    return np.nan_to_num(stranded - canary), np.nan_to_num(canary)
 
 
 def without_absent(
@@ -110,47 +126,38 @@ def without_absent(
     """The replica in whose absence the gateway gave up most requests of its side, and the counts without that time.
 
     A replica that dies takes the requests along that it gets until the gateway notices: a bad node is no bad version.
-    Of the champion's side the absences of all are left out together, and of a single one, too: what the gateway gave up
-    while a champion was away makes no canary safe.
+    Replicas that are away together are not one bad node. Of the champion's side the absences of all are left out
+    together, and of a single one, too: what the gateway gave up while a champion was away makes no canary safe.
     """
     if side and len(replicas) < 2:
         return
-    pages = gateway.side(side)
-    read_until = max((page.times[-1] for page in pages), default=0.0)
-    spans = {name: tuple(_absences(one, began, read_until)) for name, one in replicas.items()}
-    cuts = {name: replace(gateway, left_out=spans[name]) for name in replicas if spans[name]}
-    lost = {
-        name: sum(_given_up(page, began) - _given_up(page, began, cut) for page in pages) for name, cut in cuts.items()
-    }
+    read_until = float(gateway.sides[side].ends.max(initial=0.0))
+    spans = {name: list(_absences(one, began, read_until)) for name, one in replicas.items()}
+    if side:
+        spans = {name: [span for span in mine if not _all_away(span, name, spans)] for name, mine in spans.items()}
+    cuts = {name: gateway.without(spans[name]) for name in replicas if spans[name]}
+    whole = gateway.failed(side, began)
+    lost = {name: whole - cut.failed(side, began) for name, cut in cuts.items()}
     worst = max(lost, key=lambda name: lost[name], default=None)
     if worst is not None and lost[worst] > 0:
-        every = tuple(span for name in cuts for span in spans[name])
-        yield worst, cuts[worst] if side else replace(gateway, left_out=every)
+        every = [span for name in cuts for span in spans[name]]
+        yield worst, cuts[worst] if side else gateway.without(every)
 
 
-def _absences(replica: Replica, began: float, until: float) -> Iterator[tuple[float, float]]:
+def _all_away(span: Span, name: str, spans: Mapping[str, Sequence[Span]]) -> bool:
+    """Whether all other replicas were away as well at some time within a span."""
+    others = [theirs for other, theirs in spans.items() if other != name]
+    return all(any(start < span[1] and end > span[0] for start, end in theirs) for theirs in others)
+
+
+def _absences(replica: Replica, began: float, until: float) -> Iterator[Span]:
     """The spans in which a replica may have got requests and answered none: it was not read, or started anew."""
-    times, spacing = np.array(replica.times), _spacing(replica)
+    times = np.array(replica.times)
     if len(times) < 2:
         return
-    gone = (np.diff(times) > _MISSED * spacing) | replica.restarts[1:]
+    gone, usual = replica.was_away() | replica.restarts[1:], float(np.median(np.diff(times)))
     for start, end in zip(times[:-1][gone].tolist(), times[1:][gone].tolist(), strict=True):
         if end >= began:
-            yield start, end + spacing
-    if until - times[-1] > _MISSED * spacing:
+            yield start, end + usual
+    if until - times[-1] >= replica.away_seconds:
         yield float(times[-1]), float(times[-1]) + _NOTICED_SECONDS
-
-
-def _spacing(replica: Replica) -> float:
-    """The usual number of seconds between two samples; 0 with one sample."""
-    return float(np.median(np.diff(replica.times))) if len(replica.times) > 1 else 0.0
-
-
-def _given_up(page: Replica, began: float, gateway: GaveUp | None = None) -> float:
-    """The requests of a page since the rollout began, without those that are left out."""
-    times, counted = np.array(page.times), page.table[:, REQUESTS_AT]
-    steps = np.where(page.restarts[1:], counted[1:], np.diff(counted))
-    kept = times[:-1] >= began
-    if gateway is not None:
-        kept &= gateway.counts(times[:-1], times[1:])
-    return float(steps[kept].sum())

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from components.spec.contract import SCORE_EDGES
 from services.judge.evidence.arrivals import arrivals
-from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, Evidence, HoldoutShift, Outlier
+from services.judge.evidence.beyond import blind_spans
+from services.judge.evidence.counts import (
+    IN_FLIGHT,
+    REQUESTS_AT,
+    WORDS,
+    Evidence,
+    HoldoutShift,
+    LiveExpectation,
+    Outlier,
+)
 from services.judge.evidence.expectation import expectation_of
+from services.judge.evidence.exposition import Reading
 from services.judge.evidence.gateway import gateway_counts, told, without_absent
 from services.judge.evidence.labels import LabelledAnswers, labelled_answers
 from services.judge.evidence.outliers import unlike, without
+from services.judge.evidence.same_inputs import differing, read_inputs
 from services.judge.evidence.series import Replica, Series
 from services.judge.evidence.strata import Beside, counted_since, strata
 from services.judge.evidence.warming import UNTIMED, Timing
@@ -36,9 +46,23 @@ def evidence_at(series: Series, now: float, stale_seconds: float, timing: Timing
         weight=weight, elapsed_seconds=0.0 if began is None else now - began, holdout=holdout,
         problems=(*problems, *doubt), replicas=(len(champions), len(canaries)),
         gateway=told(series, now, stale_seconds),
-        expectation=None if holdout is None or _same_package(canaries, champions) else expectation_of(canaries),
+        answers=_newest(canaries).answers if canaries else WORDS,
     )  # fmt: skip
-    return found if began is None else _counted(found, series, began, named, now, stale_seconds, timing)
+    if began is None:
+        return found
+    if holdout is not None and not _same_package(canaries, champions):
+        found = replace(found, expectation=_expected(series, began, champions, canaries))
+    return _counted(found, series, began, named, now, stale_seconds, timing)
+
+
+def _expected(
+    series: Series, began: float, champions: Sequence[Replica], canaries: Sequence[Replica]
+) -> LiveExpectation | None:
+    """What the hold-out lets expect of the canary's inputs, and whether these are the champion's as well."""
+    expected = expectation_of(canaries)
+    if expected is None:
+        return None
+    return replace(expected, differing=differing(read_inputs(series, began, champions, canaries)))
 
 
 def _counted(
@@ -57,18 +81,20 @@ def _counted(
 
     champions, canaries = (list(named[side].values()) for side in ("champion", "canary"))
     gateway = gateway_counts(series)
+    blind = blind_spans(series, "champion", champions), blind_spans(series, "canary", canaries)
     counted_beside = labelled(champions, canaries)
-    whole = Beside(counted_beside, arrivals(series, began, champions, canaries, now, stale_seconds), gateway)
+    whole = Beside(counted_beside, arrivals(series, began, champions, canaries, now, stale_seconds), gateway, blind)
     outliers = []
     for at, (side, replicas) in enumerate(named.items()):
         for name, present in without_absent(gateway, began, at, replicas):
-            parts = strata(series, began, champions, canaries, timing, Beside(counted_beside, gateway=present))
+            parts = strata(series, began, champions, canaries, timing, replace(whole, arrivals=None, gateway=present))
             outliers.append(Outlier(name, side, "error_ratio", parts))
         counted = {name: counted_since(series, began, one) for name, one in replicas.items()}
         for name, signal in unlike(counted):
             part = counted[name][REQUESTS_AT] / sum(row[REQUESTS_AT] for row in counted.values())
             theirs, ours = ([one for one in each if one is not replicas[name]] for each in (champions, canaries))
-            parts = strata(series, began, theirs, ours, timing, Beside(labelled(theirs, ours), gateway=gateway))
+            beside = Beside(labelled(theirs, ours), gateway=gateway, blind=blind)
+            parts = strata(series, began, theirs, ours, timing, beside)
             outliers.append(Outlier(name, side, signal, tuple(without(one, side, part) for one in parts)))
     return replace(
         found,
@@ -112,9 +138,14 @@ def _too_many_labels(side: str, replicas: Iterable[Replica]) -> list[str]:
     ]
 
 
+def _newest(replicas: Sequence[Replica]) -> Reading:
+    """The last reading of any of them."""
+    return max(replicas, key=lambda replica: replica.times[-1]).readings[-1]
+
+
 def _same_package(canaries: Sequence[Replica], champions: Sequence[Replica]) -> bool:
     """Whether the canary is the champion's own package under other settings: its scores must not move."""
-    canary = max(canaries, key=lambda replica: replica.times[-1]).readings[-1]
+    canary = _newest(canaries)
     return bool(canary.package) and canary.package in {replica.readings[-1].package for replica in champions}
 
 
@@ -122,12 +153,13 @@ def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple
     """The canary's shift on the hold-out, and the problems that forbid its use."""
     if not canaries or not champions:
         return None, []
-    canary = max(canaries, key=lambda replica: replica.times[-1]).readings[-1]
+    canary = _newest(canaries)
     live = {replica.readings[-1].package for replica in champions}
     if len(live) > 1:
         return None, [f"the champion's replicas serve different packages: {', '.join(sorted(live))}"]
     if _same_package(canaries, champions):
-        return HoldoutShift((0.0,) * len(SCORE_EDGES), (0.0,) * len(SCORE_EDGES)), []
+        nothing = (0.0,) * len(canary.answers.edges)
+        return HoldoutShift(nothing, nothing, canary.answers), []
     if canary.champion and canary.champion not in live:
         return None, [
             f"the canary was compared on the hold-out with {canary.champion}, but the champion that is live is"

@@ -12,22 +12,30 @@ from services import telemetry
 from services.judge.errors import SourceError
 from services.judge.evidence.exposition import EXPECTED, MetricSample, Reading, read_replica
 from services.judge.evidence.following import OVERLAP_SECONDS, Followed, Following
-from services.judge.evidence.gateway import backends, gave_up
+from services.judge.evidence.gateway_page import backends, page_row, routes
 from services.judge.evidence.matrix import read_matrix
-from services.judge.evidence.series import Replica, Role, Series
+from services.judge.evidence.series import Replica, Role, Rows, Series
 from services.judge.webhook import Subject
 
 _METRICS = (
     telemetry.REQUESTS, telemetry.ERRORS, telemetry.SLOW, telemetry.SLOWER, telemetry.SCORES, telemetry.LABELS,
     telemetry.MODEL_INFO, telemetry.HOLDOUT_SHIFT, telemetry.HOLDOUT_SHIFT_ERROR, telemetry.ARRIVED,
     telemetry.INPUTS, telemetry.INPUTS_UNLIKE, telemetry.INPUTS_DISTANCE, *EXPECTED,
+    telemetry.INPUTS_COUNTED, telemetry.INPUTS_SQUARES, telemetry.INPUTS_WAVES,
 )  # fmt: skip
 #: What is read from the last pages alone: they hold the labels of all answers since the rollout began.
 _RECENT_METRICS = (telemetry.LABELLED, telemetry.REMEMBERED, telemetry.LABEL_SLOT_SECONDS)
 _RECENT_SECONDS = 180.0
 #: The alphabet of Kubernetes' generated names, without vowels (k8s.io/apimachinery/pkg/util/rand).
 _MADE_UP = "[bcdfghjklmnpqrstvwxz2456789]"
+#: The endings of the names of pods that a Deployment made, or a DaemonSet.
+_ENDING = f"(-{_MADE_UP}+)?-{_MADE_UP}{{5}}"
+#: How Prometheus tells that it could read a target: its `up` is 1, else 0.
+_READ = 1.0
 
+#: The pages of one replica of the gateway, and the tries to read a replica (1 or 0), with their times.
+_Pages = list[tuple[float, Rows]]
+_Tries = list[tuple[float, float]]
 #: One pod: its role, and its readings with their times.
 _Pod = tuple[Role, list[tuple[float, Reading]]]
 
@@ -68,15 +76,15 @@ class PrometheusSource:
             read_from = max(series.needed_from(now), followed.read_until - OVERLAP_SECONDS)
             pods = await asyncio.to_thread(self._pods, subject, now, now - read_from)
             gateways = await asyncio.to_thread(self._gateways, subject, now, now - read_from)
-            there = await asyncio.to_thread(self._there, subject, now, now - read_from)
+            like = {_pods_like(labels) for labels, _ in gateways}
+            doors = await asyncio.to_thread(self._tried, like, now, now - read_from)
+            there = await asyncio.to_thread(self._tried, [_pods_of(subject)], now, now - read_from)
         except SourceError as error:
             series.problems = (str(error),)
             return
         _add_readings(series, pods)
-        for name in series.replicas.keys() & there.keys():
-            series.replicas[name].there_until = there[name]
-        for name, at, given_up in gateways:
-            series.add_gateway(name, at, given_up)
+        _add_there(series, subject.service, there)
+        _add_gateways(series, gateways, doors)
         followed.read_until, series.problems = now, ()
         series.forget_before(series.needed_from(now))
 
@@ -107,22 +115,23 @@ class PrometheusSource:
                 )
         return found
 
-    def _gateways(self, subject: Subject, now: float, seconds: float) -> list[tuple[str, float, dict[Role, float]]]:
-        """What each replica of the gateway had answered itself: its name, the time, and the number by side."""
-        selector = f'{telemetry.GATEWAY_REQUESTS}{{service=~"{backends(*subject)}"}}'
-        pages = _by_replica(self._matrix(selector, now, seconds))
-        told = (
-            (f"{pod} {instance}", at, gave_up(page, *subject))
-            for (pod, instance), by_time in pages.items()
-            for at, page in sorted(by_time.items())
-        )
-        return [(name, at, given_up) for name, at, given_up in told if given_up is not None]
+    def _gateways(self, subject: Subject, now: float, seconds: float) -> list[tuple[dict[str, str], _Pages]]:
+        """What each replica of the gateway told of the service, with its labels."""
+        names = f"{telemetry.GATEWAY_REQUESTS}|{telemetry.GATEWAY_ROUTED}"
+        selector = f'{{__name__=~"{names}",service=~"{backends(*subject)}|{routes(*subject)}"}}'
+        lines = self._matrix(selector, now, seconds)
+        labels = {_name(line["metric"]): line["metric"] for line in lines}
+        found = []
+        for (pod, instance), by_time in _by_replica(lines).items():
+            rows = [(at, page_row(page, *subject)) for at, page in sorted(by_time.items())]
+            told = [(at, row) for at, row in rows if row is not None]
+            found.append((labels[_name({"pod": pod, "instance": instance})], told))
+        return found
 
-    def _there(self, subject: Subject, now: float, seconds: float) -> dict[str, float]:
-        """When Prometheus last tried to read each replica: it tries as long as the pod is there."""
-        place = f',namespace="{subject.namespace}"' if subject.namespace else ""
-        lines = self._matrix(f'up{{pod=~"{subject.service}-.+"{place}}}', now, seconds)
-        return {_name(line["metric"]): float(line["values"][-1][0]) for line in lines}
+    def _tried(self, selectors: Iterable[str], now: float, seconds: float) -> list[tuple[dict[str, str], _Tries]]:
+        """When Prometheus tried to read each replica, and whether it could: it tries as long as the pod is there."""
+        lines = [line for selector in selectors for line in self._matrix(f"up{{{selector}}}", now, seconds)]
+        return [(line["metric"], [(float(at), float(up)) for at, up in line["values"]]) for line in lines]
 
     def _matrix(self, selector: str, now: float, seconds: float) -> list[dict[str, Any]]:
         return read_matrix(self._url, selector, now, seconds, self._timeout)
@@ -137,6 +146,19 @@ def pod_role(pod: str, service: str) -> Role | None:
     if re.fullmatch(f"{name}-primary{ending}", pod):
         return "champion"
     return "canary" if re.fullmatch(name + ending, pod) else None
+
+
+def _pods_of(subject: Subject) -> str:
+    """A selector of all pods of a service."""
+    place = f',namespace="{subject.namespace}"' if subject.namespace else ""
+    return f'pod=~"{subject.service}-.+"{place}'
+
+
+def _pods_like(labels: dict[str, str]) -> str:
+    """A selector of the pods that were made alike: those of the same Deployment."""
+    pod, place = labels.get("pod", ""), labels.get("namespace", "")
+    made = re.fullmatch(f"(.+?){_ENDING}", pod)
+    return f'pod=~"{made[1]}{_ENDING}",namespace="{place}"' if made else f'instance="{labels.get("instance", "")}"'
 
 
 def _name(labels: dict[str, str]) -> str:
@@ -168,3 +190,23 @@ def _add_readings(series: Series, pods: dict[str, _Pod]) -> None:
                 replica.add(at, reading)
         if not replica.times:
             del series.replicas[name]
+
+
+def _add_there(series: Series, service: str, there: list[tuple[dict[str, str], _Tries]]) -> None:
+    """Adds which replicas are there, whether or not they can be read."""
+    for labels, tries in there:
+        role = pod_role(labels.get("pod", ""), service)
+        if role is not None:
+            series.there(_name(labels), role, tries[0][0], tries[-1][0])
+
+
+def _add_gateways(
+    series: Series, gateways: list[tuple[dict[str, str], _Pages]], doors: list[tuple[dict[str, str], _Tries]]
+) -> None:
+    """Adds what the gateway's replicas told, and which of them are there."""
+    for labels, pages in gateways:
+        for at, row in pages:
+            series.add_gateway(_name(labels), at, row)
+    for labels, tries in doors:
+        for at, up in tries:
+            series.gateway_is_there(_name(labels), at, read=up == _READ)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, Counts
+from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT
 from services.judge.evidence.exposition import Reading
 from services.judge.evidence.slots import Slotted
 from services.telemetry import ARRIVED_SECONDS
@@ -28,15 +28,75 @@ Rows = NDArray[np.float64]
 _SLOTTED_SECONDS = 200.0
 #: Samples are kept from this long before a rollout until this long after it.
 _BEFORE_SECONDS, _KEPT_SECONDS = 60.0, 600.0
+#: What was missing in so many scrapes was away: a single one may fail.
+_MISSED = 3
+
+
+class Sampled:
+    """Samples in order of time (Unix seconds): at each of `times` a row of counters in `rows`."""
+
+    times: list[float]
+    rows: list[Rows]
+    #: The time until which it is known to be there, although it may not have been read.
+    there_until: float
+    _stacked: tuple[Rows, NDArray[np.bool_]] | None
+
+    @property
+    def table(self) -> Rows:
+        """The counters of all samples; (samples, counters)."""
+        return self._stack()[0]
+
+    @property
+    def restarts(self) -> NDArray[np.bool_]:
+        """Whether the counters began anew between each sample and the one before it; (samples,), the first False."""
+        return self._stack()[1]
+
+    @property
+    def increases(self) -> Rows:
+        """What was counted between neighbouring samples; (samples - 1, counters). A new process counts from zero."""
+        return np.where(self.restarts[1:, None], self.table[1:], np.diff(self.table, axis=0))
+
+    @property
+    def away_seconds(self) -> float:
+        """After so many seconds without a sample it was away: `_MISSED` times the usual time between two samples.
+
+        Infinite with one sample.
+        """
+        return _MISSED * float(np.median(np.diff(self.times))) if len(self.times) > 1 else math.inf
+
+    def was_away(self) -> NDArray[np.bool_]:
+        """Whether it was away between each sample and the one before it; (samples - 1,)."""
+        late = np.diff(self.times) / max(self.away_seconds / _MISSED, 1e-9)
+        away: NDArray[np.bool_] = np.round(late) >= _MISSED  # no scrape is quite on time
+        return away
+
+    def _stack(self) -> tuple[Rows, NDArray[np.bool_]]:
+        if self._stacked is None:
+            table = np.stack(self.rows)
+            restarts = np.concatenate([[False], (table[1:] < table[:-1]).any(axis=1)])
+            self._stacked = table, restarts
+        return self._stacked
+
+    def _append(self, at: float, row: Rows) -> None:
+        self.times.append(at)
+        self.rows.append(row)
+        self._stacked = None
+
+    def _forget(self, at: float) -> int:
+        """Drops samples before a time, except the last one, from which counting starts; says how many."""
+        keep = max(bisect_left(self.times, at) - 1, 0)
+        del self.times[:keep], self.rows[:keep]
+        self._stacked = None if keep else self._stacked
+        return keep
 
 
 @dataclass
-class Replica:
-    """One replica's samples, in order of time (Unix seconds).
+class Replica(Sampled):
+    """One replica's samples: a `Counts.vector` for each.
 
     `arrived` are the requests that reached it, by slot of time; of a slot that is missing there it is not known.
-    `seen_whole` means that none had reached it before the first of these slots. `there_until` is the time until which
-    it is known to be there although it may not have been read: it may get requests then, and nobody knows how many.
+    `seen_whole` means that none had reached it before the first of these slots. While it is there and not read it may
+    get requests, and nobody knows how many.
     """
 
     role: Role
@@ -49,29 +109,10 @@ class Replica:
     _counted_from: float = -math.inf
     _stacked: tuple[Rows, NDArray[np.bool_]] | None = None
 
-    @property
-    def table(self) -> Rows:
-        """The counts of all samples; (samples, COLUMNS)."""
-        return self._stack()[0]
-
-    @property
-    def restarts(self) -> NDArray[np.bool_]:
-        """Whether the counters began anew between each sample and the one before it; (samples,), the first False."""
-        return self._stack()[1]
-
-    def _stack(self) -> tuple[Rows, NDArray[np.bool_]]:
-        if self._stacked is None:
-            table = np.stack(self.rows)
-            restarts = np.concatenate([[False], (table[1:] < table[:-1]).any(axis=1)])
-            self._stacked = table, restarts
-        return self._stacked
-
     def add(self, at: float, reading: Reading) -> None:
         """Adds the reading of a time."""
-        self.times.append(at)
+        self._append(at, reading.counts.vector())
         self.readings.append(reading)
-        self.rows.append(reading.counts.vector())
-        self._stacked = None
         if reading.slotted is not None:
             self._take_arrivals(at, reading.slotted)
         self._forget_slots(at)
@@ -91,9 +132,7 @@ class Replica:
 
     def forget_before(self, at: float) -> None:
         """Drops what was sampled, or over, before a time, except the last sample, from which counting starts."""
-        keep = max(bisect_left(self.times, at) - 1, 0)
-        del self.times[:keep], self.readings[:keep], self.rows[:keep]
-        self._stacked = None if keep else self._stacked
+        del self.readings[: self._forget(at)]
         for slot in [slot for slot in self.arrived if (slot + 1) * ARRIVED_SECONDS < at]:
             del self.arrived[slot]
 
@@ -106,17 +145,56 @@ class Replica:
 
 
 @dataclass
+class GatewayReplica(Sampled):
+    """The samples of one replica of the gateway, as `gateway_page` reads them."""
+
+    times: list[float] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    there_until: float = -math.inf
+    _stacked: tuple[Rows, NDArray[np.bool_]] | None = None
+
+    def add(self, at: float, row: Rows) -> None:
+        """Adds the page of a time; a time that is known is ignored."""
+        if not self.times or at > self.times[-1]:
+            self._append(at, row)
+
+    @property
+    def increases(self) -> Rows:
+        """What was counted between neighbouring samples; it forgets the counters of a backend that it knows no more."""
+        return np.where(self.table[1:] < self.table[:-1], self.table[1:], np.diff(self.table, axis=0))
+
+    def forget_before(self, at: float) -> None:
+        """Drops samples before a time, except the last one, from which counting starts."""
+        self._forget(at)
+
+
+@dataclass
+class Unread:
+    """Something that is there and cannot be read, from one time to another (Unix seconds).
+
+    `role` is that of a version's replica; None for one of the gateway.
+    """
+
+    role: Role | None
+    since: float
+    until: float
+
+
+@dataclass
 class Series:
     """All samples of one service; the canary's weight is in percent, times are Unix seconds.
 
-    `gateway` holds, for each replica of the gateway and each side, the requests that failed there, as errors.
+    `gateway` holds the gateway's replicas by name; in `gateway_there` each has been unread since it was read last, or,
+    if it never was, since it is there. `unread` are the versions' replicas that could never be read.
     """
 
     weight_times: list[float] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     replicas: dict[str, Replica] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
-    gateway: dict[str, Replica] = field(default_factory=dict)
+    gateway: dict[str, GatewayReplica] = field(default_factory=dict)
+    gateway_there: dict[str, Unread] = field(default_factory=dict)
+    unread: dict[str, Unread] = field(default_factory=dict)
 
     def add_weight(self, at: float, weight: float) -> None:
         """Adds the weight of a time; a time that is not later than the last is ignored."""
@@ -124,12 +202,22 @@ class Series:
             self.weight_times.append(at)
             self.weights.append(weight)
 
-    def add_gateway(self, name: str, at: float, gave_up: Mapping[Role, float]) -> None:
-        """Adds what a replica of the gateway had answered itself until a time; a time that is known is ignored."""
-        for role, number in gave_up.items():
-            page = self.gateway.setdefault(f"{name} {role}", Replica(role))
-            if not page.times or at > page.times[-1]:
-                page.add(at, Reading(Counts(number, number, timed=0.0)))
+    def add_gateway(self, name: str, at: float, page: Rows) -> None:
+        """Adds what a replica of the gateway told at a time."""
+        self.gateway.setdefault(name, GatewayReplica()).add(at, page)
+
+    def there(self, name: str, role: Role, since: float, until: float) -> None:
+        """Remembers that a replica is there, whether or not it can be read."""
+        if name in self.replicas:
+            self.replicas[name].there_until = until
+            self.unread.pop(name, None)
+        else:
+            self.unread.setdefault(name, Unread(role, since, until)).until = until
+
+    def gateway_is_there(self, name: str, at: float, *, read: bool) -> None:
+        """Remembers that a replica of the gateway is there at a time, and whether it could be read."""
+        known = self.gateway_there.setdefault(name, Unread(None, at, at))
+        known.since, known.until = max(known.since, at) if read else known.since, max(known.until, at)
 
     def began(self) -> float | None:
         """The time at which the canary first got traffic in this rollout; None while it has none."""
@@ -170,7 +258,7 @@ class Series:
         return last
 
     def _up_to(self, keep: int) -> Series:
-        return Series(self.weight_times[:keep], self.weights[:keep], self.replicas, self.problems, self.gateway)
+        return replace(self, weight_times=self.weight_times[:keep], weights=self.weights[:keep])
 
     def weights_throughout(self, starts: Rows, ends: Rows) -> Rows:
         """The weight of each span from start to end, if every reading from before its start to after its end has it.
@@ -221,8 +309,14 @@ class Series:
         """Drops samples before a time, except the last one, from which counting starts."""
         keep = max(bisect_left(self.weight_times, at) - 1, 0)
         del self.weight_times[:keep], self.weights[:keep]
-        for kept in (self.replicas, self.gateway):
-            for name, replica in list(kept.items()):
-                replica.forget_before(at)
-                if replica.times and replica.times[-1] < at:
-                    del kept[name]
+        for name, replica in list(self.replicas.items()):
+            replica.forget_before(at)
+            if replica.times and replica.times[-1] < at:
+                del self.replicas[name]
+        for name, page in list(self.gateway.items()):
+            page.forget_before(at)
+            if page.times[-1] < at:
+                del self.gateway[name]
+        for unread in (self.unread, self.gateway_there):
+            for name in [name for name, one in unread.items() if one.until < at]:
+                del unread[name]

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from components.spec.contract import Rollout
 from services.judge.errors import SourceError
 from services.judge.evidence.exposition import MetricSample, parse_page, read_replica, read_weight
-from services.judge.evidence.gateway import gave_up
+from services.judge.evidence.gateway_page import page_row
 from services.judge.evidence.series import Replica, Role, Series
 from services.judge.webhook import Subject
 
@@ -141,17 +141,20 @@ class FileDiscoverySource:
 
     def _replica(self, service: str, at: float, target: DiscoveredTarget, page: list[MetricSample]) -> None:
         """Adds what a target tells: a version's replica, or the gateway."""
-        role = _role(target.role)
-        if target.role == GATEWAY_ROLE and (given_up := gave_up(page, service)) is not None:
-            self._series[service].add_gateway(target.address, at, given_up)
-        reading = read_replica(page, service, at) if role and target.service == service else None
-        if reading is None or role is None:
+        role, series = _role(target.role), self._series[service]
+        if target.role == GATEWAY_ROLE:
+            series.gateway_is_there(target.address, at, read=bool(page))
+            if (row := page_row(page, service)) is not None:
+                series.add_gateway(target.address, at, row)
+        if role is None or target.service != service:
             return
-        replicas = self._series[service].replicas
-        known = replicas.get(target.address)
-        if known is None or known.role != role or known.readings[-1].version != reading.version:
-            replicas[target.address] = known = Replica(role)
-        known.add(at, reading)
+        reading = read_replica(page, service, at)
+        if reading is not None:
+            known = series.replicas.get(target.address)
+            if known is None or known.role != role or known.readings[-1].version != reading.version:
+                series.replicas[target.address] = known = Replica(role)
+            known.add(at, reading)
+        series.there(target.address, role, at, at)
 
 
 def _role(text: str) -> Role | None:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.judge.evidence.arrivals import Arrivals
+from services.judge.evidence.beyond import around, within, without_blind
 from services.judge.evidence.counts import (
     COLUMNS,
     ERRORS_AT,
@@ -33,9 +33,10 @@ from services.judge.evidence.counts import (
     Counts,
     Stratum,
 )
-from services.judge.evidence.gateway import GaveUp
+from services.judge.evidence.gateway import NOTHING_TOLD, GaveUp
 from services.judge.evidence.labels import LabelledAnswers
 from services.judge.evidence.series import Replica, Rows, Series
+from services.judge.evidence.steps import Span, Steps, together
 from services.judge.evidence.warming import Timing, is_warm, warm_from
 
 #: What is not judged while a version warms up.
@@ -46,34 +47,21 @@ _BAD = ((ERRORS_AT, REQUESTS_AT), (SLOW_AT, TIMED_AT))
 _PARTS = (*_BAD, *((slower, TIMED_AT) for slower in _SLOWER))
 
 
-@dataclass(frozen=True)
-class _Steps:
-    """One replica's counts between neighbouring samples: from `starts` to `ends`, one row of `rows` for each."""
-
-    starts: Rows
-    ends: Rows
-    rows: Rows
-
-    def where(self, chosen: NDArray[np.bool_]) -> _Steps:
-        """The chosen steps."""
-        return _Steps(self.starts[chosen], self.ends[chosen], self.rows[chosen])
-
-    def within(self, start: float, end: float) -> NDArray[np.bool_]:
-        """Which steps lie wholly between two times."""
-        return (self.starts >= start) & (self.ends <= end)
-
-
 #: By weight in percent: the steps of the champion's replicas, and of the canary's.
-_ByWeight = dict[float, tuple[list[_Steps], list[_Steps]]]
+_ByWeight = dict[float, tuple[list[Steps], list[Steps]]]
 
 
 @dataclass(frozen=True)
 class Beside:
-    """What is counted beside the replicas' samples: None where the servers do not tell it."""
+    """What is counted beside the replicas' samples: None where the servers do not tell it.
+
+    `blind` are the spans in which not all replicas are known, of champion and canary.
+    """
 
     labels: LabelledAnswers | None = None
     arrivals: Arrivals | None = None
-    gateway: GaveUp = field(default_factory=GaveUp)
+    gateway: GaveUp = NOTHING_TOLD
+    blind: tuple[Sequence[Span], Sequence[Span]] = ((), ())
 
 
 def strata(
@@ -93,29 +81,11 @@ def strata(
             cold = ~is_warm(series, replica, steps.starts, canary_warm_from, timing)
             steps.rows[:, _LATENCY_AT] *= ~cold[:, None]  # what is missing stays missing
             _divide(by_weight, side, weights, steps)
-    gave_up = _gave_up(series, beside.gateway)
-    found = (_stratum(weight, *sides, gave_up, began, timing, beside) for weight, sides in sorted(by_weight.items()))
+    found = (_stratum(weight, *sides, began, timing, beside) for weight, sides in sorted(by_weight.items()))
     return tuple(found)
 
 
-@dataclass(frozen=True)
-class _GaveUp:
-    """The requests that failed at the gateway, by side, since before the rollout; and when it was read last."""
-
-    champion: _Steps
-    canary: _Steps
-    read_until: float
-
-
-def _gave_up(series: Series, gateway: GaveUp) -> _GaveUp:
-    sides = []
-    for side in (0, 1):
-        steps = [_increments(series, -math.inf, page)[1] for page in gateway.side(side)]
-        sides.append(_together([one.where(gateway.counts(one.starts, one.ends)) for one in steps]))
-    return _GaveUp(sides[0], sides[1], gateway.read_until())
-
-
-def _divide(by_weight: _ByWeight, side: int, weights: Rows, steps: _Steps) -> None:
+def _divide(by_weight: _ByWeight, side: int, weights: Rows, steps: Steps) -> None:
     """Adds a replica's steps to its side by the weight that was set; a weight of NaN leaves a step out."""
     for weight in np.unique(weights[~np.isnan(weights)]).tolist():
         by_weight.setdefault(weight, ([], []))[side].append(steps.where(weights == weight))
@@ -130,15 +100,14 @@ def counted_since(series: Series, began: float, replica: Replica) -> Rows:
 
 def _stratum(
     weight: float,
-    champions: list[_Steps],
-    canaries: list[_Steps],
-    gave_up: _GaveUp,
+    champions: list[Steps],
+    canaries: list[Steps],
     began: float,
     timing: Timing,
     beside: Beside,
 ) -> Stratum:
     """One weight's counts: in all, and since some of its moments, without those that contradict themselves."""
-    champion, canary = _together(champions), _together(canaries)
+    champion, canary = together(champions, COLUMNS), together(canaries, COLUMNS)
     starts = np.concatenate([champion.starts, canary.starts])
     # All that follows the deadline is one moment: the bets' probability is divided among so many, and no more.
     moments = np.minimum(np.floor((starts - began) / timing.moment_seconds), MOMENTS - 1)
@@ -147,12 +116,17 @@ def _stratum(
     begin, read = _both_read(champions)
     nothing = np.zeros(COLUMNS), np.zeros(COLUMNS)
     slack = _slack(champions), _slack(canaries)
-    lost = _within(gave_up.champion, champion, slack[0]), _within(gave_up.canary, canary, slack[1])
+    lost, ours_lost = (
+        within(gateway, side, late, blind)
+        for gateway, side, late, blind in zip(
+            beside.gateway.sides, (champion, canary), slack, beside.blind, strict=True
+        )
+    )
     sums = [
-        (champion.rows.sum(axis=0) + lost[0], canary.rows.sum(axis=0) + lost[1]),
-        _since(champion, canary, begin, read, gave_up, slack[1]) or nothing,
-        _for_safety(champion, canary, *_both_read(canaries), gave_up, slack[0]) or nothing,
-        *(_since(champion, canary, moment, read, gave_up, slack[1]) for moment in since),
+        (champion.rows.sum(axis=0) + lost, canary.rows.sum(axis=0) + ours_lost),
+        _since(champion, canary, begin, read, beside, slack[1]) or nothing,
+        _for_safety(champion, canary, *_both_read(canaries), beside, slack[0]) or nothing,
+        *(_since(champion, canary, moment, read, beside, slack[1]) for moment in since),
     ]  # fmt: skip
     if beside.labels is not None:
         begins = (*[-math.inf] * 3, *since)
@@ -163,7 +137,7 @@ def _stratum(
         weight, *whole, tuple(filter(None, later)),
         labelled=None if beside.labels is None else beside.labels.share(weight),
         arrived=None if beside.arrivals is None else beside.arrivals.get(weight, (0.0, 0.0)),
-        gave_up=(float(lost[0][ERRORS_AT]), float(lost[1][ERRORS_AT])),
+        gave_up=(float(lost[ERRORS_AT]), float(ours_lost[ERRORS_AT])),
         for_harm=None if harm == whole else harm, for_safety=None if safety == whole else safety,
     )  # fmt: skip
 
@@ -179,43 +153,13 @@ def _labelled(
     return pair
 
 
-def _within(gateway: _Steps, servers: _Steps, slack: float) -> Rows:
-    """What the gateway gave up while the servers were read, and no more: its pages come at other times than theirs."""
-    if not len(servers.starts):
-        return np.zeros(COLUMNS)
-    inside = gateway.within(servers.starts.min() + slack, servers.ends.max() - slack)
-    return _beyond(gateway.rows[inside, ERRORS_AT].sum(), servers.rows[:, ERRORS_AT].sum())
-
-
-def _around(gateway: _Steps, servers: _Steps, start: float, end: float) -> Rows:
-    """What the gateway gave up between two times; of a page that reaches beyond them, the part that lies between."""
-    part = np.clip(np.minimum(gateway.ends, end) - np.maximum(gateway.starts, start), 0, None)
-    part = part / np.maximum(gateway.ends - gateway.starts, 1e-9)
-    return _beyond((part * gateway.rows[:, ERRORS_AT]).sum(), servers.rows[:, ERRORS_AT].sum())
-
-
-def _beyond(failed: float, counted: float) -> Rows:
-    """The failed requests that the servers did not count, as errors."""
-    row = np.zeros(COLUMNS)
-    row[[REQUESTS_AT, ERRORS_AT]] = max(float(failed) - float(np.nan_to_num(counted)), 0.0)
-    return row
-
-
-def _slack(side: list[_Steps]) -> float:
+def _slack(side: list[Steps]) -> float:
     """Replicas of a side are read up to so many seconds apart: at the ends of its time some are missing."""
     return max(float((steps.ends - steps.starts).max()) for steps in side) if len(side) > 1 else 0.0
 
 
-def _together(side: list[_Steps]) -> _Steps:
-    """The steps of all replicas of a side."""
-    starts, ends = (
-        np.concatenate([np.zeros(0), *times]) for times in ([s.starts for s in side], [s.ends for s in side])
-    )
-    return _Steps(starts, ends, np.concatenate([np.zeros((0, COLUMNS)), *(steps.rows for steps in side)]))
-
-
 def _since(
-    champion: _Steps, canary: _Steps, begin: float, champion_read: float, gave_up: _GaveUp, slack: float
+    champion: Steps, canary: Steps, begin: float, champion_read: float, beside: Beside, slack: float
 ) -> tuple[Rows, Rows] | None:
     """The champion's and the canary's counts since a time; None where nothing can be compared yet.
 
@@ -228,8 +172,7 @@ def _since(
     if not len(ours.starts):
         return None
     start, end = ours.starts.min(), ours.ends.max()
-    part = np.clip(np.minimum(champion.ends, end) - np.maximum(champion.starts, start), 0, None)
-    part = (part / np.maximum(champion.ends - champion.starts, 1e-9))[:, None]
+    part = champion.part(start, end)[:, None]
     theirs: Rows = (part * champion.rows).sum(axis=0)
     cut = ((part > 0) * (1 - part) * champion.rows).sum(axis=0)
     for bad, whole in _BAD:
@@ -237,35 +180,37 @@ def _since(
         theirs[whole] += np.nan_to_num(cut[bad])  # it may be missing, and hides no other
     # Most requests may be slower than a part of the objective, so these do not add to the requests.
     theirs[SLOWER_AT] = np.minimum(theirs[SLOWER_AT] + cut[SLOWER_AT], theirs[TIMED_AT])
-    theirs = theirs + _around(
-        gave_up.champion, champion.where((champion.starts < end) & (champion.ends > start)), start, end
-    )
-    return theirs, ours.rows.sum(axis=0) + _within(gave_up.canary, ours, slack)
+    shared = champion.where((champion.starts < end) & (champion.ends > start))
+    (their_gateway, our_gateway), (their_blind, our_blind) = beside.gateway.sides, beside.blind
+    theirs = theirs + around(their_gateway, shared, start, end, their_blind)
+    return theirs, ours.rows.sum(axis=0) + within(our_gateway, ours, slack, our_blind)
 
 
 def _for_safety(
-    champion: _Steps, canary: _Steps, begin: float, canary_read: float, gave_up: _GaveUp, slack: float
+    champion: Steps, canary: Steps, begin: float, canary_read: float, beside: Beside, slack: float
 ) -> tuple[Rows, Rows] | None:
     """The counts of both sides on which safety is judged; None where nothing can be compared yet.
 
     A failure that both sides share may fall into the champion's part of the time alone, and a harmful canary would
     look better than it. So the champion's steps that reach beyond the canary's samples are no worse than the others.
-    Of what the gateway gave up, all counts that may be the canary's, and the time for which it was not read yet is left
-    out.
+    Of what the gateway gave up, all counts that may be the canary's, and nothing of the champion's blind moments; the
+    time for which it was not read yet is left out.
     """
-    canary = canary.where(canary.ends <= gave_up.read_until)
-    inside = champion.within(begin, min(canary_read, gave_up.read_until))
+    gateway = beside.gateway
+    canary = canary.where(canary.ends <= gateway.read_until)
+    inside = champion.within(begin, min(canary_read, gateway.read_until))
     if not inside.any() or not len(canary.starts):
         return None
     theirs, border = champion.rows[inside].sum(axis=0), champion.rows[~inside].sum(axis=0)
-    theirs = theirs + _within(gave_up.champion, champion.where(inside), slack)
+    known = without_blind(gateway.sides[0], beside.blind[0])
+    theirs = theirs + within(known, champion.where(inside), slack, ())
     for bad, whole in _PARTS:
         border[bad] = np.minimum(border[bad], border[whole] * theirs[bad] / max(theirs[whole], 1.0))
-    ours = canary.rows.sum(axis=0) + _around(gave_up.canary, canary, canary.starts.min(), canary.ends.max())
+    ours = canary.rows.sum(axis=0) + around(gateway.sides[1], canary, canary.starts.min(), canary.ends.max())
     return theirs + border, ours
 
 
-def _both_read(side: list[_Steps]) -> tuple[float, float]:
+def _both_read(side: list[Steps]) -> tuple[float, float]:
     """The time in which each replica was read of those that were there at its beginning, or at its end."""
     oldest = min((steps.starts[0] for steps in side), default=math.inf)
     newest = max((steps.ends[-1] for steps in side), default=-math.inf)
@@ -279,12 +224,12 @@ def _contradictory(counts: Counts) -> bool:
     return bool(counts.contradictions(""))
 
 
-def _increments(series: Series, began: float, replica: Replica) -> tuple[Rows, _Steps]:
+def _increments(series: Series, began: float, replica: Replica) -> tuple[Rows, Steps]:
     """For each step between two samples, the weight that was set all that time (or NaN), and the replica's counts."""
-    times, rows = np.array(replica.times), replica.table
+    times = np.array(replica.times)
     weights = series.weights_throughout(times[:-1], times[1:])
     weights[times[:-1] < began] = np.nan
-    return weights, _Steps(times[:-1], times[1:], np.where(replica.restarts[1:, None], rows[1:], rows[1:] - rows[:-1]))
+    return weights, Steps(times[:-1], times[1:], replica.increases)
 
 
 def _settle(row: Rows) -> Counts:

@@ -125,7 +125,8 @@ class Planner:
         """The bound of the exposure, in requests of all callers until the deadline."""
         if question.signal is None or not question.times:
             return 0.0
-        part = exposure_bound(self.rollout, question.signal.name, question.signal.margin, question.excess)
+        signal = question.signal
+        part = exposure_bound(self.rollout, signal.name, signal.margin, question.excess, allowance=signal.allowance)
         return part * self.traffic.rate * self.deadline_seconds
 
     def is_in_time(self, question: Question, part: float) -> bool:

@@ -47,6 +47,10 @@ class PlannedSignal(Protocol):
         """Its margin in the spec."""
 
     @property
+    def allowance(self) -> float:
+        """What is added to its margin, for as much the comparison may be off."""
+
+    @property
     def is_dear(self) -> bool:
         """Whether a look at it takes long to compute."""
 
@@ -85,6 +89,11 @@ class ComparedMeans:
         return self.signal.margin
 
     @property
+    def allowance(self) -> float:
+        """Two standard errors of what scores are compared with; else 0."""
+        return max(self.signal.allowances)
+
+    @property
     def is_dear(self) -> bool:
         """Whether it compares many means: those of the scores."""
         return len(self.signal.centres) > _MANY_MEANS
@@ -119,6 +128,7 @@ class CountedShares:
     level: float
     false_alarm: float
     name: str = LOST
+    allowance: float = 0.0
     is_dear: bool = False
     compared: SignalName | None = None
 

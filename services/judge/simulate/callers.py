@@ -14,43 +14,60 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from components.package.model_package import score_bin
+from components.package.bins import score_bin
 from components.package.population import ExpectedShift, NumberBins
 from components.package.population_fit import bin_number, fitted
 from services.judge.evidence.counts import BINS, HoldoutShift, LiveExpectation
+from services.judge.evidence.exposition import InputSums
 from services.judge.statistics.evalue import Array
+from services.telemetry import WAVES
 
-#: What is wrong with the canary: nothing, it reads the third feature in hundredths, or its scores are shifted.
-CanaryFault = Literal["", "wrong unit", "shifted"]
+#: What is wrong with the canary: nothing, its model takes the third feature in hundredths, its scores are shifted, or
+#: its server reads the third feature higher than callers sent it.
+CanaryFault = Literal["", "wrong unit", "shifted", "misread"]
 
 _HOLDOUT_ROWS: Final = 1366
 #: The logarithm of the odds without any feature, and what each feature adds.
 _INTERCEPT, _SLOPES = -1.2, (1.1, 0.7, 0.9)
+FEATURES: Final = tuple(f"feature {place}" for place in range(len(_SLOPES)))
 #: Without the third feature odds are nearer to even: by the logistic function's likeness to the normal one.
 _SHRUNK: Final = 1 / np.sqrt(1 + np.pi / 8 * _SLOPES[2] ** 2)
 #: So many live callers are made once, and picked from again and again.
 _POOL: Final = 200_000
 #: A shifted canary gives this part of the lower half of its answers the highest scores: more than twice the margin.
 _SHIFTED: Final = 0.3
+#: How much higher a server that misreads a feature reads it, in deviations.
+_MISREAD: Final = 0.8
 _NO_DIGEST: Final = "sha256:" + "0" * 64
 
 
 @dataclass(frozen=True)
 class LiveCallers:
-    """Live callers: their features (callers, 3), and the bins of the canary's and the champion's scores."""
+    """Live callers: their features as the canary reads them (callers, 3), and the bins of both versions' scores.
+
+    `waves` and `champion_waves` hold a row for each as both versions' servers count them (callers, 2 + 3 * WAVES).
+    """
 
     features: Array
+    waves: Array
+    champion_waves: Array
     canary: NDArray[np.intp]
     champion: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What some requests add to the canary's counters: scores by bin, inputs by bin, and inputs unlike the hold-out."""
+    """What some requests add to a version's counters: scores and inputs by bin, inputs unlike the hold-out, waves."""
 
     scores: Array
     inputs: Array
     unlike: float
+    waves: Array
+
+    def __add__(self, other: Asked) -> Asked:
+        return Asked(
+            self.scores + other.scores, self.inputs + other.inputs, self.unlike + other.unlike, self.waves + other.waves
+        )
 
 
 class Callers:
@@ -64,17 +81,18 @@ class Callers:
         apart = canary.astype(np.float64) - champion
         shift, error = apart.mean(axis=0), apart.std(axis=0) / np.sqrt(_HOLDOUT_ROWS)
         self.holdout = HoldoutShift(tuple(shift.tolist()), tuple(error.tolist()))
-        binned = {f"feature {place}": bin_number("number", 1.0, rows[:, place]) for place in range(len(_SLOPES))}
+        binned = {name: bin_number("number", 1.0, rows[:, place]) for place, name in enumerate(FEATURES)}
         population = fitted(_NO_DIGEST, {name: each for name, each in binned.items() if each is not None}, apart)
         if population is None:
             raise ArithmeticError("a hold-out of normal features has rows in every bin")
         self._expected = ExpectedShift(population)
         self._bins = [each.bins for each in population.features.values() if isinstance(each.bins, NumberBins)]
-        self._champion = np.bincount(self._pool.champion, minlength=BINS) / _POOL
 
-    def of_champion(self, requests: int) -> Array:
-        """The champion's scores by bin for some requests."""
-        return self._rng.multinomial(requests, self._champion).astype(np.float64)
+    def of_champion(self, requests: int) -> Asked:
+        """What some requests add to the champion's counters; its package tells no bins of inputs."""
+        chosen = self._rng.integers(_POOL, size=requests)
+        scores = np.bincount(self._pool.champion[chosen], minlength=BINS).astype(np.float64)
+        return Asked(scores, np.zeros(0), 0.0, self._pool.champion_waves[chosen].sum(axis=0))
 
     def of_canary(self, requests: int) -> Asked:
         """What some requests add to the canary's counters."""
@@ -87,19 +105,27 @@ class Callers:
             first += bins.number
         inputs = np.bincount(np.concatenate([each[like] for each in places]), minlength=first)
         scores = np.bincount(self._pool.canary[chosen], minlength=BINS)
-        return Asked(scores.astype(np.float64), inputs.astype(np.float64), float((~like).sum()))
+        waves = self._pool.waves[chosen].sum(axis=0)
+        return Asked(scores.astype(np.float64), inputs.astype(np.float64), float((~like).sum()), waves)
 
-    def nothing(self) -> Asked:
-        """The counters of a canary that has answered nothing."""
-        return Asked(np.zeros(BINS), np.zeros(sum(bins.number for bins in self._bins)), 0.0)
+    def nothing(self, *, of_canary: bool = True) -> Asked:
+        """The counters of a version that has answered nothing."""
+        bins = sum(bins.number for bins in self._bins) if of_canary else 0
+        return Asked(np.zeros(BINS), np.zeros(bins), 0.0, np.zeros(self._pool.waves.shape[1]))
 
-    def expectation(self, inputs: Array, unlike: float) -> LiveExpectation | None:
-        """What a server tells of these inputs."""
-        live = self._expected.of(inputs.tolist())
+    def expectation(self, asked: Asked) -> LiveExpectation | None:
+        """What the canary's server tells of its inputs."""
+        live = self._expected.of(asked.inputs.tolist())
         if live is None:
             return None
         far = tuple(sorted(live.distance.items()))
-        return LiveExpectation(live.inputs, unlike, live.shift, live.unexplained, live.sampled, far)
+        return LiveExpectation(live.inputs, asked.unlike, live.shift, live.unexplained, live.sampled, far)
+
+
+def input_sums(asked: Asked) -> InputSums:
+    """What a server tells its inputs are like."""
+    number, squares = asked.waves[:2].tolist()
+    return InputSums(number, squares, dict(zip(FEATURES, asked.waves[2:].reshape(-1, len(WAVES)), strict=True)))
 
 
 @lru_cache(maxsize=8)
@@ -109,12 +135,23 @@ def pool(moved: float, fault: CanaryFault) -> LiveCallers:
     features = rng.normal(size=(_POOL, len(_SLOPES)))
     features[:, 2] += moved
     canary, champion = _scores(features)
+    sent = features
+    if fault == "misread":
+        features = features + np.array([0, 0, _MISREAD])
+        canary = _scores(features)[0]
     if fault == "wrong unit":
         canary = _scores(features * (1, 1, 100))[0]
     if fault == "shifted":
         hit = (canary < np.median(canary)) & (rng.random(_POOL) < _SHIFTED)
         canary = np.where(hit, 1 - canary, canary)
-    return LiveCallers(features, score_bin(canary), score_bin(champion))
+    return LiveCallers(features, _waves(features), _waves(sent), score_bin(canary), score_bin(champion))
+
+
+def _waves(features: Array) -> Array:
+    """Each caller's part of what a server tells of its inputs (`services.model_server.waves`)."""
+    once = np.exp(1j * np.arcsinh(features))
+    parts = np.stack([once.real, once.imag, (once**4).real, (once**4).imag], axis=-1)
+    return np.concatenate([np.ones((len(features), 2)), parts.reshape(len(features), -1)], axis=1)
 
 
 def _scores(features: Array) -> tuple[Array, Array]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from services.judge.evidence.counts import (
 from services.judge.evidence.exposition import PARTS, Reading
 from services.judge.evidence.series import Role
 from services.judge.evidence.slots import REMEMBERED_AT, SlotNumber, slotted
-from services.judge.simulate.callers import Callers
+from services.judge.simulate.callers import Asked, Callers, input_sums
 from services.judge.simulate.rollouts import HOLDOUT
 from services.judge.simulate.world import LABELLED, SimulatedVersion, answer
 from services.judge.statistics.evalue import Array
@@ -55,19 +55,19 @@ class SimulatedReplica:
     callers: Callers | None = None
 
     def __post_init__(self) -> None:
-        self._asked = None if self.callers is None else self.callers.nothing()
+        self._asked = self._nothing()
+
+    def _nothing(self) -> Asked | None:
+        return None if self.callers is None else self.callers.nothing(of_canary=self.role == "canary")
 
     def asked(self, counted: Array) -> None:
         """Gives one second's requests the scores of the callers, if it has any of its own; `counted` is (COLUMNS,)."""
         if self.callers is None or self._asked is None:
             return
         number = int(counted[REQUESTS_AT])
-        if self.role == "champion":
-            counted[SCORES_AT] = self.callers.of_champion(number)
-            return
-        new = self.callers.of_canary(number)
+        new = self.callers.of_champion(number) if self.role == "champion" else self.callers.of_canary(number)
         counted[SCORES_AT] = new.scores
-        self._asked = replace(new, inputs=self._asked.inputs + new.inputs, unlike=self._asked.unlike + new.unlike)
+        self._asked += new
 
     def takes(self, now: int, counted: Array) -> None:
         """Adds the requests of one second; `counted` has the shape (COLUMNS,)."""
@@ -85,7 +85,7 @@ class SimulatedReplica:
         """Forgets all that it counted, as a new process does."""
         self.totals = np.zeros(COLUMNS)
         self.labels, self.arrived = {}, {}
-        self._asked = None if self.callers is None else self.callers.nothing()
+        self._asked = self._nothing()
 
     def reading(self, now: int) -> Reading:
         """Its page."""
@@ -97,12 +97,13 @@ class SimulatedReplica:
             Counts.from_vector(self.totals), self.role, package, champion,
             HOLDOUT if self.callers is None else self.callers.holdout,
             slotted(now, _LABEL_SECONDS, self._labelled(), self._arrived()), self._expectation(),
+            None if self._asked is None else input_sums(self._asked),
         )  # fmt: skip
 
     def _expectation(self) -> LiveExpectation | None:
         if self.callers is None or self._asked is None or self.role == "champion":
             return None
-        return self.callers.expectation(self._asked.inputs, self._asked.unlike)
+        return self.callers.expectation(self._asked)
 
     def _labelled(self) -> Iterator[SlotNumber]:
         for slot, row in self.labels.items():
@@ -149,7 +150,8 @@ class SimulatedNodes:
 class Side:
     """The replicas of one version behind the gateway, which gives each that is ready the same chance.
 
-    `failed` is the number of requests that were lost, so that the gateway answered them itself, or ended in an error.
+    `answered` are the requests that it answered, `errors` those of them that ended in an error. The gateway answered
+    itself what was `lost`, and what was `stranded` for want of a replica that is ready.
     """
 
     def __init__(
@@ -157,7 +159,7 @@ class Side:
     ) -> None:
         self.role, self._rng, self._delays, self._nodes = role, rng, delays, nodes
         self._made, self.wanted = 0, replicas
-        self.failed = 0
+        self.answered = self.errors = self.lost = self.stranded = 0
         self.replicas: list[SimulatedReplica] = []
         self._coming: dict[int, list[tuple[SimulatedReplica, int, Array]]] = {}
         for _ in range(replicas):
@@ -190,10 +192,11 @@ class Side:
         Returns the number of requests that were answered.
         """
         ready = np.array([replica.ready for replica in self.replicas], dtype=np.float64)
-        parts = self._rng.multinomial(requests, ready / ready.sum())
+        self.stranded += 0 if ready.any() else requests
+        parts = self._rng.multinomial(requests if ready.any() else 0, ready / ready.sum() if ready.any() else ready)
         alive = np.array([not replica.dead for replica in self.replicas], dtype=np.int64)
         kept = self._rng.binomial(parts * alive, 1 - lost)
-        self.failed += int(parts.sum() - kept.sum())
+        self.answered, self.lost = self.answered + int(kept.sum()), self.lost + int(parts.sum() - kept.sum())
         for place, (replica, number) in enumerate(zip(self.replicas, kept, strict=True)):
             counted = answer(version, np.array([number]), None, self._rng)[0]
             counted[LOSSES_AT] = 0
@@ -201,7 +204,7 @@ class Side:
             if place == broken:
                 counted[ERRORS_AT], counted[SLOW_AT] = number, 0
             replica.takes(now, counted)
-            self.failed += int(counted[ERRORS_AT])
+            self.errors += int(counted[ERRORS_AT])
             if self._delays is not None and number:
                 self._plan_labels(replica, now, int(number), version, self._delays)
         for replica, answered, losses in self._coming.pop(now, ()):

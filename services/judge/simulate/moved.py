@@ -15,8 +15,9 @@ from components.spec.contract import Harm, Rollout
 from services.judge.evidence.counts import COLUMNS, REQUESTS_AT, SCORES_AT, Counts, Evidence
 from services.judge.evidence.expectation import expectation_of
 from services.judge.evidence.exposition import Reading
+from services.judge.evidence.same_inputs import ReadInputs, differing
 from services.judge.evidence.series import Replica
-from services.judge.simulate.callers import Callers, CanaryFault
+from services.judge.simulate.callers import FEATURES, Callers, CanaryFault
 from services.judge.simulate.claims import Claim
 from services.judge.simulate.processes import pool
 from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING
@@ -53,7 +54,7 @@ class MovedCase:
 
         By that one, moved callers alone would fail a shifted canary, which is no measure.
         """
-        return self.fault == "wrong unit" or bool(self.fault and not self.moved)
+        return self.fault == "wrong unit" or (self.fault == "shifted" and not self.moved)
 
 
 CASES = (
@@ -61,6 +62,7 @@ CASES = (
     MovedCase("a better canary, callers moved by half a deviation", 0.5, ""),
     MovedCase("a wrong unit, callers of the hold-out", 0.0, "wrong unit", 30),
     MovedCase("a wrong unit, callers moved by half a deviation", 0.5, "wrong unit", 30),
+    MovedCase("its server misreads a feature by 0.8 deviations, callers of the hold-out", 0.0, "misread"),
     MovedCase("shifted by more than twice the margin, callers of the hold-out", 0.0, "shifted"),
     MovedCase("shifted by more than twice the margin, callers moved by half a deviation", 0.5, "shifted"),
 )
@@ -160,39 +162,39 @@ def _counted(ends: Sequence[MovedEnd]) -> tuple[int, int, float]:
 
 @dataclass
 class _Counted:
-    """The counts of one rollout: by weight (champion, canary), and what the canary's server told at each look."""
+    """The counts of one rollout by weight (champion, canary); and what the canary's server told at each look."""
 
     strata: dict[float, tuple[Array, Array]]
+    inputs: dict[float, tuple[Array, Array]]
     replica: Replica
 
 
 def _play(case: MovedCase, seed: int, *, told: bool) -> MovedEnd:
     rng = np.random.default_rng(seed)
     callers = Callers(case.moved, case.fault, rng)
-    counted, weight, requests, so_far = (
-        _Counted({}, Replica("canary")),
-        next_weight(0.0, _ROLLOUT),
-        0,
-        callers.nothing(),
-    )
+    counted, so_far = _Counted({}, {}, Replica("canary")), callers.nothing()
+    weight, requests = next_weight(0.0, _ROLLOUT), 0
     for look in range(case.looks):
         to_canary = int(rng.binomial(case.requests_a_look, weight / 100))
         asked = callers.of_canary(to_canary)
         theirs = callers.of_champion(case.requests_a_look - to_canary)
-        before = counted.strata.get(weight, (np.zeros(COLUMNS), np.zeros(COLUMNS)))
-        counted.strata[weight] = (before[0] + _row(theirs), before[1] + _row(asked.scores))
+        _add(counted.strata, weight, _row(theirs.scores), _row(asked.scores))
+        _add(counted.inputs, weight, theirs.waves, asked.waves)
         requests += to_canary
-        so_far = replace(so_far, inputs=so_far.inputs + asked.inputs, unlike=so_far.unlike + asked.unlike)
+        so_far += asked
         if told:
             counted.replica.times.append(float(look))
-            counted.replica.readings.append(
-                Reading(Counts(), expectation=callers.expectation(so_far.inputs, so_far.unlike))
-            )
+            counted.replica.readings.append(Reading(Counts(), expectation=callers.expectation(so_far)))
         fate = _look(counted, callers, weight)
         if fate != WAITING and (fate == FAILED or next_weight(weight, _ROLLOUT) >= 100):
             return MovedEnd(fate, requests)
         weight = next_weight(weight, _ROLLOUT) if fate == PROMOTED else weight
     return MovedEnd(WAITING, requests)
+
+
+def _add(sums: dict[float, tuple[Array, Array]], weight: float, theirs: Array, ours: Array) -> None:
+    before = sums.get(weight, (np.zeros_like(theirs), np.zeros_like(ours)))
+    sums[weight] = before[0] + theirs, before[1] + ours
 
 
 def _row(scores: Array) -> Array:
@@ -214,7 +216,10 @@ def _look(counted: _Counted, callers: Callers, weight: float) -> int:
 
 def _signal(counted: _Counted, callers: Callers) -> Signal:
     """The signal of scores against what the judge compares them with."""
-    evidence = Evidence(holdout=callers.holdout, expectation=expectation_of([counted.replica]))
+    expected = expectation_of([counted.replica])
+    if expected is not None:
+        expected = replace(expected, differing=differing(ReadInputs(FEATURES, counted.inputs)))
+    evidence = Evidence(holdout=callers.holdout, expectation=expected)
     compared = reference(evidence, Harm().score_shift)
     signals = judged_signals(_ROLLOUT.harm, _ROLLOUT.false_alarm, compared.holdout)
     return next(signal for signal in signals if signal.name == "score_shift")

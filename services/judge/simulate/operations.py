@@ -17,6 +17,8 @@ _BURST_SECONDS, _BURST = 3, 5.0
 _FAILS_SECONDS = 5
 #: A replica's node fails at this second, and the replica is dead for so long.
 _DIES_AT, _DEAD_SECONDS = 150, 20
+#: Of so many seconds, a side has no replica for the first ones.
+_CRASHES_EVERY, _CRASH_SECONDS = 60, 2
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Operations:
     have one to three times their replicas as the load swings. One replica of the canary is not ready for
     `unready` seconds from the second 100 on. With `bursts`, callers come in bursts. At the second `fails_at` something
     fails that both sides need, and everybody gets errors for five seconds. The first replica of the side `killed` dies
-    once, and the gateway goes on to send it requests until it is back.
+    once, and the gateway goes on to send it requests until it is back. All replicas of the side `crashing` end together
+    each minute, and for two seconds none of them is ready.
     """
 
     clocks: float = 0.0
@@ -39,6 +42,7 @@ class Operations:
     bursts: bool = False
     fails_at: int = 0
     killed: str = ""
+    crashing: str = ""
 
     def load(self, now: int) -> float:
         """The traffic of this second, as a multiple of its mean."""
@@ -61,6 +65,8 @@ class Operations:
         for side in (champion, canary):
             if side.role == self.killed:
                 _kill(now, side.replicas[0])
+            if side.role == self.crashing:
+                _crash(now, side)
         if self.unready and len(canary.replicas) > 1:
             canary.replicas[0].ready = not 100 <= now < 100 + self.unready
 
@@ -70,3 +76,11 @@ def _kill(now: int, replica: SimulatedReplica) -> None:
     replica.dead = 0 <= now - _DIES_AT < _DEAD_SECONDS
     if replica.dead:
         replica.starts_anew()
+
+
+def _crash(now: int, side: Side) -> None:
+    gone = now % _CRASHES_EVERY < _CRASH_SECONDS
+    for replica in side.replicas:
+        replica.ready, replica.dead = not gone, gone
+        if gone:
+            replica.starts_anew()

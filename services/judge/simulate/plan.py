@@ -11,7 +11,7 @@ import numpy as np
 from components.spec.contract import Harm, Rollout
 from services.judge.exposure import largest_share
 from services.judge.simulate.processes import pool
-from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, SimulatedOutcome, play
+from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING, Case, SimulatedOutcome, allowance, play
 from services.judge.simulate.worlds import WorldRow, play_world, worlds
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import SignalName
@@ -142,7 +142,7 @@ def _beyond(outcome: SimulatedOutcome) -> int:
         return 0
     margin = Harm().margins()[case.signal] or 0.0
     rollout = Rollout(step_weight=case.step_weight, max_weight=case.max_weight)
-    share = largest_share(rollout, case.signal, margin, case.excess * margin)
+    share = largest_share(rollout, case.signal, margin, case.excess * margin, allowance=allowance(case.signal))
     return int(np.sum(outcome.largest_weight > 100 * share + 1e-9))
 
 

@@ -18,6 +18,7 @@ from services.judge.verdict import ramp
 
 #: The hold-out's result: the two versions score alike, within this standard error.
 HOLDOUT = HoldoutShift((0.0,) * BINS, (0.003,) * BINS)
+
 WAITING, PROMOTED, FAILED = 0, 1, 2
 
 
@@ -78,6 +79,11 @@ class _State:
     canary_requests: Array
     harmed_requests: Array
     look: NDArray[np.int64]
+
+
+def allowance(signal: str) -> float:
+    """What is added to a signal's margin for what this hold-out may be off."""
+    return 2 * max(HOLDOUT.shift_error) if signal == "score_shift" else 0.0
 
 
 def play(case: Case, rollouts: int, seed: int, false_alarm: float = 0.01) -> SimulatedOutcome:

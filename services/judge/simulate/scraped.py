@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 
 from components.spec.contract import Harm, Rollout
+from services.judge.evidence.gateway_page import OWN_AT, PAGE_COLUMNS, PASSED_AT, ROUTE_FAILED_AT, UNCERTAIN_AT
 from services.judge.evidence.series import Replica, Series
 from services.judge.judge import Judge
 from services.judge.server import build_app
@@ -23,6 +24,7 @@ from services.judge.simulate.fleet import LabelDelays, Side, SimulatedNodes
 from services.judge.simulate.operations import Operations
 from services.judge.simulate.rollouts import FAILED, PROMOTED, WAITING
 from services.judge.simulate.world import SimulatedVersion, champion, harmed, with_slower
+from services.judge.statistics.evalue import Array
 from services.judge.statistics.latency import OBJECTIVE
 from services.judge.statistics.signals import SignalName
 from services.judge.verdict import next_weight
@@ -71,7 +73,7 @@ class ScrapedCase:
     @property
     def harmful(self) -> bool:
         """Whether the canary may not be promoted."""
-        return self.excess > 0 or self.lost > 0 or bool(self.fault)
+        return self.excess > 0 or self.lost > 0 or bool(self.fault) or self.operations.crashing == "canary"
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class _Traffic:
         self._weight_phase, self._gateway_phase = (int(rng.integers(case.scrape_seconds)) for _ in range(2))
         self._series, self._cold, self._raised_at = Series(), case.cold, 0
         self._outage_at = int(rng.integers(60, 240))
+        self._turn = 0.0
         self.weight, self.now, self.harmed_requests, self.begun_at = 0.0, 0, 0, 0.0
 
     async def follow(self, subject: Subject, rollout: Rollout) -> None:
@@ -124,7 +127,7 @@ class _Traffic:
         operations = self._case.operations
         operations.before(self.now, self._champion, self._canary)
         requests = int(self._rng.poisson(self._case.requests_a_second * operations.load(self.now)))
-        to_canary = int(self._rng.binomial(requests, self.weight / 100))
+        to_canary = self._to_canary(requests)
         harmful = self._case.harmful and self.weight > self._case.above and self.now > self._case.after_seconds
         if harmful and not self.harmed_requests and (self._case.above or self._case.after_seconds):
             self.begun_at = self.weight
@@ -141,6 +144,13 @@ class _Traffic:
         self._cold = max(self._cold - answered, 0)
         self._replace()
         self._scrape(self.now % self._case.scrape_seconds)
+
+    def _to_canary(self, requests: int) -> int:
+        """The canary's part of some requests: by chance, or in turns as by the gateway that tells what it answered."""
+        if not self._case.told:
+            return int(self._rng.binomial(requests, self.weight / 100))
+        whole, self._turn = divmod(self._turn + requests * self.weight / 100, 1)
+        return int(whole)
 
     def _warming(self, version: SimulatedVersion) -> SimulatedVersion:
         """The version as it is while its processes are new, or too few for the traffic that it has just got."""
@@ -166,13 +176,22 @@ class _Traffic:
         if phase == self._weight_phase:
             self._series.add_weight(self.now, self.weight)
         if phase == self._gateway_phase and self._case.told:
-            sides = (self._champion, self._canary)
-            self._series.add_gateway("gateway", self.now, {side.role: float(side.failed) for side in sides})
+            self._series.add_gateway("gateway", self.now, _page(self._champion, self._canary))
         for side in (self._champion, self._canary):
             for one in side.replicas:
                 if phase == one.phase and not one.dead and self._rng.random() >= self._case.operations.missed:
                     known = self._series.replicas.setdefault(one.name, Replica(one.role))
                     known.add(self.now, one.reading(self.now))
+
+
+def _page(champion: Side, canary: Side) -> Array:
+    """The gateway's page."""
+    row = np.zeros(PAGE_COLUMNS)
+    for side, one in enumerate((champion, canary)):
+        row[PASSED_AT[side]] = one.answered + one.lost
+        row[UNCERTAIN_AT[side]], row[OWN_AT[side]] = one.errors, one.lost
+        row[ROUTE_FAILED_AT] += one.errors + one.lost + one.stranded
+    return row
 
 
 def play_scraped(case: ScrapedCase, seed: int, rollout: Rollout | None = None) -> ScrapedOutcome:

@@ -13,7 +13,7 @@ from services.judge.exposure import exposure_bound
 from services.judge.simulate.callers import CanaryFault
 from services.judge.simulate.fleet import LabelDelays
 from services.judge.simulate.operations import Operations
-from services.judge.simulate.rollouts import FAILED, PROMOTED
+from services.judge.simulate.rollouts import FAILED, PROMOTED, allowance
 from services.judge.simulate.scraped import ScrapedCase, ScrapedOutcome, play_scraped
 from services.judge.statistics.signals import LOST, SignalName
 
@@ -126,6 +126,10 @@ def _given_up() -> Iterator[ScrapedCase]:
     for name, side, lost in cases:
         yield ScrapedCase(name, "error_ratio", 0.0, _USUAL_RATE, _USUAL_SCRAPE, lost=lost, replicas=3,
                           told=True, operations=Operations(killed=side))  # fmt: skip
+    for name, side in (("the canary's replicas end together each minute, for 2 s", "canary"),
+                       ("equal, the champion's replicas end together each minute, for 2 s", "champion")):  # fmt: skip
+        yield ScrapedCase(name, "error_ratio", 0.0, _USUAL_RATE, _USUAL_SCRAPE, replicas=2, told=True,
+                          operations=Operations(crashing=side))  # fmt: skip
 
 
 def _slow_starts() -> Iterator[ScrapedCase]:
@@ -177,7 +181,7 @@ def _exposed_at_most(case: ScrapedCase, excess: float, begun_at: float) -> float
     rollout = Rollout()
     signal = LOST if case.lost and not case.told else case.signal
     margin = Harm().margins()[signal] or 0.0
-    part = exposure_bound(rollout, signal, margin, excess, begun_at)
+    part = exposure_bound(rollout, signal, margin, excess, begun_at, allowance(signal))
     return part * case.requests_a_second * rollout.deadline_minutes * 60
 
 

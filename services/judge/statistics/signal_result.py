@@ -59,7 +59,8 @@ class SignalResult:
     `times` is the threshold of latency that decides, as a multiple of the objective: margin, allowed, means, excess
     and bounds are its own. `latency` has the shares at all thresholds. `note` is a sentence for the reason.
     `gave_up` are the canary's and the champion's errors that the gateway answered itself; None where it tells nothing.
-    `moved` is set where the canary's callers are not those of its hold-out.
+    `moved` is set where the canary's callers are not those of its hold-out. `loss` names the loss of labels where it is
+    not the Brier loss of a probability.
     """
 
     name: str
@@ -90,6 +91,7 @@ class SignalResult:
     note: str = ""
     gave_up: tuple[float, float] | None = None
     moved: CallersMoved | None = None
+    loss: str | None = None
 
 
 _LARGEST_LOG: Final = 300.0

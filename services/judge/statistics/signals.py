@@ -55,7 +55,7 @@ class Signal:
 
     `values` are the possible values of an observation. `centres` are the harmless differences, one
     for each mean of the signal; `allowances` are added to the margin. `two_sided` means that a
-    decrease is harm as well as an increase.
+    decrease is harm as well as an increase. `edges` are those of the bins, one for each mean.
     """
 
     name: SignalName
@@ -67,6 +67,7 @@ class Signal:
     centres: tuple[float, ...] = (0.0,)
     allowances: tuple[float, ...] = (0.0,)
     two_sided: bool = False
+    edges: tuple[float, ...] = ()
 
     def select(self, table: Array) -> Array:
         """Selects the signal's observations: (rollouts, COLUMNS) -> (rollouts, means, values)."""
@@ -214,7 +215,15 @@ def _signal(name: SignalName, margin: float, false_alarm: float, holdout: Holdou
         centres, errors = holdout.shift[:-1], holdout.shift_error[:-1]
         allowances = tuple(2 * error for error in errors)
         return Signal(
-            name, margin, false_alarm, (0.0, 1.0), _SHARE_BASES, centres=centres, allowances=allowances, two_sided=True
+            name,
+            margin,
+            false_alarm,
+            (0.0, 1.0),
+            _SHARE_BASES,
+            centres=centres,
+            allowances=allowances,
+            two_sided=True,
+            edges=holdout.answers.edges[:-1],
         )
     return _ratio(name, margin, false_alarm)
 

@@ -24,11 +24,12 @@ def gateway_words(gateway: GatewayTold, canary: float, champion: float) -> str:
     """A clause on the requests that the gateway answered itself; empty where there is none to tell."""
     if gateway == "silent":
         return "; the gateway does not tell which requests it answered itself"
+    unsaid = "; it does not tell which it had no replica for" if gateway == "in part" else ""
     if not canary and not champion:
-        return ""
+        return unsaid.replace("; it", "; the gateway")
     return (
         f"; the gateway answered {number(canary)} of the canary's requests and {number(champion)} of the champion's"
-        " itself, because they were refused, cut off or not answered in time"
+        f" itself, because they were refused, cut off, not answered in time or had no replica to go to{unsaid}"
     )
 
 
@@ -60,9 +61,9 @@ def _seen(finding: SignalResult) -> str:
     n_c, n_b = number(finding.canary_observations), number(finding.champion_observations)
     canary, champion = amount(finding, finding.canary), amount(finding, finding.champion)
     if finding.name == "label_loss":
+        loss = finding.loss or "Brier loss"
         return (
-            f"the canary's Brier loss over {n_c} labelled answers is {canary} against {champion}"
-            f" over the champion's {n_b}"
+            f"the canary's {loss} over {n_c} labelled answers is {canary} against {champion} over the champion's {n_b}"
         )
     if finding.name == "score_shift":
         return (

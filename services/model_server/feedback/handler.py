@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from components.package.model_package import Target
-from components.spec.values import category_text
 from services import telemetry
 from services.model_server.counters import Counters
 from services.model_server.decoding import json_document
 from services.model_server.errors import LabelsError, Refused
+from services.model_server.feedback.grading import Grader
 from services.model_server.feedback.label_slots import LabelSlots
 from services.model_server.feedback.peers import UNKNOWN, LabelOutcome, Peers
 from services.model_server.feedback.recent import RecentAnswers
+from services.model_server.feedback.truth import Truth
 from services.model_server.prediction_log import LineLog
 from services.model_server.problems import quote
 
@@ -31,15 +31,16 @@ MAX_MESSAGES: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Labels for the rows of one request, as texts; `many` is true if they came as a list."""
+    """Labels for the rows of one request, words or numbers; `many` is true if they came as a list, under `field`."""
 
     request_id: str
-    labels: tuple[str, ...]
+    labels: tuple[Any, ...]
     many: bool
+    field: str = "label"
 
     def document(self) -> dict[str, Any]:
         """The message as JSON values, as sent to `/feedback`."""
-        return {"request_id": self.request_id, "label": list(self.labels) if self.many else self.labels[0]}
+        return {"request_id": self.request_id, self.field: list(self.labels) if self.many else self.labels[0]}
 
 
 class Pairing(Protocol):
@@ -54,7 +55,8 @@ class FeedbackHandler:
 
     def __init__(
         self,
-        target: Target,
+        truth: Truth,
+        grader: Grader,
         recent: RecentAnswers,
         slots: LabelSlots,
         counters: Counters,
@@ -62,7 +64,7 @@ class FeedbackHandler:
         peers: Peers,
         pairs: Pairing | None = None,
     ) -> None:
-        self._words = {target.negative: False, target.positive: True}
+        self._truth, self._grader = truth, grader
         self._recent, self._slots, self._counters, self._log = recent, slots, counters, log
         self._peers, self._pairs = peers, pairs
 
@@ -89,22 +91,24 @@ class FeedbackHandler:
 
     def _take(self, message: Message) -> LabelOutcome:
         """Counts a message's labels if its request was answered here; each row is counted once."""
-        if not self._words.keys() >= set(message.labels):
+        labels = [self._truth.label(label) for label in message.labels]
+        if any(label is None for label in labels):
             return UNKNOWN
-        positives = [self._words[label] for label in message.labels]
         try:
-            answer = self._recent.label(message.request_id, positives)
+            answer = self._recent.label(message.request_id, labels)
         except LabelsError as error:
-            self._counters.feedback(len(positives), "conflict")
+            self._counters.feedback(len(labels), "conflict")
             return LabelOutcome(matched=False, problem=str(error))
         if answer is None:
             return UNKNOWN
-        if answer.bins:
-            self._counters.labels(answer.bins, positives)
-            self._slots.labelled(answer.turn, answer.bins, positives)
+        if answer.answers:
+            graded = self._grader.grade(answer.answers, labels)
+            self._counters.labels(graded.cells, len(labels))
+            self._counters.capped(graded.capped)
+            self._slots.labelled(answer.turn, graded.parts)
             if self._pairs is not None:
-                self._pairs.labelled(message.request_id, answer.bins, positives)
-        self._counters.feedback(len(positives), "true")
+                self._pairs.labelled(message.request_id, answer.answers, labels)
+        self._counters.feedback(len(labels), "true")
         return LabelOutcome(matched=True)
 
     async def _beyond(self, messages: list[Message], outcomes: list[LabelOutcome]) -> list[LabelOutcome]:
@@ -126,9 +130,9 @@ class FeedbackHandler:
             raise Refused(422, "feedback", f"{len(parts)} messages; send 1 to {MAX_MESSAGES}")
         messages, problems = [], []
         for row, part in enumerate(parts):
-            found = _message(part)
+            found = self._message(part)
             if isinstance(found, Message) and not forwarded:
-                found = self._checked(found, part["label"])
+                found = self._checked(found, part[self._truth.field])
             if isinstance(found, Message):
                 messages.append(found)
             else:
@@ -138,34 +142,33 @@ class FeedbackHandler:
         return messages
 
     def _checked(self, message: Message, label: Any) -> Message | dict[str, Any]:
-        """The message, or the problem with its `label` under this version's contract and the answer given here."""
-        for value, text in zip(label if message.many else [label], message.labels, strict=True):
-            if text not in self._words:
-                return _problem("label", value, "is no label", f"one of {', '.join(self._words)}")
+        """The message, or the problem with its labels under this version's contract and the answer given here."""
+        field = self._truth.field
+        for value, written in zip(label if message.many else [label], message.labels, strict=True):
+            if self._truth.label(written) is None:
+                return _problem(field, value, f"is no {field}", self._truth.allowed)
         rows, count = self._recent.count(message.request_id), len(message.labels)
         if rows is not None and rows != count:
-            return _problem("label", label, f"has {count} labels", f"{rows}, one for each row of the request")
+            return _problem(field, label, f"has {count} labels", f"{rows}, one for each row of the request")
         return message
+
+    def _message(self, part: Any) -> Message | dict[str, Any]:
+        """The message, or the problem with its form."""
+        field = self._truth.field
+        if not isinstance(part, dict) or set(part) != {"request_id", field}:
+            return _problem(None, part, "is not an object with just these two fields", self._truth.form)
+        request_id, label = part["request_id"], part[field]
+        if not isinstance(request_id, str) or not 1 <= len(request_id) <= 128 or not request_id.isascii():
+            return _problem(
+                "request_id", request_id, "is no request id", f"the answer's header {telemetry.REQUEST_ID_HEADER}"
+            )
+        written = tuple(map(self._truth.written, label if isinstance(label, list) else [label]))
+        return Message(request_id, written, isinstance(label, list), field)
 
     def _keep(self, message: Message, outcome: LabelOutcome) -> None:
         if self._log is not None:
             line = {"time": round(time.time(), 6), **message.document(), **outcome.document()}
             self._log.put(json.dumps(line).encode() + b"\n", len(message.labels))
-
-
-def _message(part: Any) -> Message | dict[str, Any]:
-    """The message, or the problem with its form."""
-    expected = '{"request_id": text, "label": text or a list of texts}'
-    if not isinstance(part, dict) or set(part) != {"request_id", "label"}:
-        return _problem(None, part, "is not an object with just these two fields", expected)
-    request_id, label = part["request_id"], part["label"]
-    if not isinstance(request_id, str) or not 1 <= len(request_id) <= 128 or not request_id.isascii():
-        return _problem(
-            "request_id", request_id, "is no request id", f"the answer's header {telemetry.REQUEST_ID_HEADER}"
-        )
-    labels = label if isinstance(label, list) else [label]
-    texts = tuple(category_text(value) if isinstance(value, str | int) else "" for value in labels)
-    return Message(request_id, texts, many=isinstance(label, list))
 
 
 def _status(outcomes: Sequence[LabelOutcome]) -> int:

@@ -7,12 +7,11 @@ share of traffic that a version had when it answered.
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from components.spec.contract import BRIER_LOSSES
 from services import telemetry
+from services.model_server.feedback.grading import Part
 from services.model_server.metrics_text import escaped, family
 from services.model_server.rings import Ring, ring_bytes, ring_sums
 from services.model_server.shared import SharedMemory
@@ -22,17 +21,6 @@ ANSWERS, ROWS, _LOSSES = range(3)
 _CELLS: Final = _LOSSES + len(telemetry.LABEL_LOSSES)
 #: Bytes of one worker's numbers; the first number says whether any feedback has matched.
 LABEL_SLOTS_BYTES: Final = 8 + ring_bytes(telemetry.LABEL_SLOTS, _CELLS)
-
-
-def _split(loss: float) -> tuple[int, float]:
-    """The index of the last of `LABEL_LOSSES` that is not above the loss, and the part that counts for the next one."""
-    losses = telemetry.LABEL_LOSSES
-    low = min(bisect_right(losses, loss), len(losses) - 1) - 1
-    return low, (loss - losses[low]) / (losses[low + 1] - losses[low])
-
-
-#: By score bin and label, as `BRIER_LOSSES`.
-_PARTS: Final = tuple(_split(loss) for loss in BRIER_LOSSES)
 
 
 class LabelSlots:
@@ -56,13 +44,12 @@ class LabelSlots:
         """Notes that an answer was found for feedback; before that, nothing is told of what is remembered."""
         self._own[0] = 1
 
-    def labelled(self, turn: int, bins: Sequence[int], positives: Sequence[bool]) -> None:
-        """Counts the labels of an answer that was given in slot `turn`; all its rows together count one."""
+    def labelled(self, turn: int, parts: Sequence[Part]) -> None:
+        """Counts the losses of an answer that was given in slot `turn`; all its rows together count one."""
         counts = [0.0] * len(telemetry.LABEL_LOSSES)
-        for place, positive in zip(bins, positives, strict=True):
-            low, upper = _PARTS[2 * place + positive]
-            counts[low] += (1 - upper) / len(bins)
-            counts[low + 1] += upper / len(bins)
+        for low, upper in parts:
+            counts[low] += (1 - upper) / len(parts)
+            counts[low + 1] += upper / len(parts)
         newest = self.turn()
         for loss, count in enumerate(counts):
             self.ring.add(turn, newest, _LOSSES + loss, count)

@@ -1,6 +1,6 @@
-"""The score bins of recent requests, in memory of a fixed size that every worker can read.
+"""The answers to recent requests, in memory of a fixed size that every worker can read.
 
-A ring holds the score bins of answered rows; a table with four-way buckets says
+A ring holds what is kept of answered rows (`kept_rows`); a table with four-way buckets says
 where in the ring a request's rows begin. The entries are not Python objects, so load
 neither grows the memory nor burdens the garbage collector.
 
@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from services.model_server.errors import LabelsError
+from services.model_server.feedback.kept_rows import WORD_ROWS, RowKind
 from services.model_server.feedback.label_slots import ANSWERS, ROWS, LabelSlots
 from services.model_server.shared import SharedMemory
 from services.telemetry import LABEL_SLOTS
@@ -24,23 +25,19 @@ _WAYS: Final = 4
 _ROWS_PER_REQUEST: Final = 4
 #: The fewest answers that each slot of time has room for.
 _FEWEST_A_SLOT: Final = 16
-# A row's byte in the ring: its bin, whether its label came back, and whether that label is positive.
-_BIN: Final = 0x3F
-_POSITIVE: Final = 0x40
-_LABELLED: Final = 0x80
 
 
 class LabelledAnswer(NamedTuple):
-    """The slot of time in which an answer was given, and its rows' bins: none if it was labelled before."""
+    """The slot of time in which an answer was given, and what was kept of its rows: none if it was labelled before."""
 
     turn: int
-    bins: list[int]
+    answers: list[Any]
 
 
-def recent_bytes(requests: int) -> int:
+def recent_bytes(requests: int, kind: RowKind = WORD_ROWS) -> int:
     """Bytes of memory for at least this many requests."""
     capacity = _capacity(requests)
-    return capacity * (8 + 8 + 4 + _ROWS_PER_REQUEST)
+    return capacity * (8 + 8 + 4 + _ROWS_PER_REQUEST * kind.bytes_a_row)
 
 
 def _capacity(requests: int) -> int:
@@ -55,7 +52,7 @@ def request_key(request_id: str) -> int:
 class _Table:
     """One worker's answers."""
 
-    def __init__(self, memory: memoryview, capacity: int) -> None:
+    def __init__(self, memory: memoryview, capacity: int, kind: RowKind) -> None:
         places, counts, ring = 8 * capacity, 16 * capacity, 20 * capacity
         self.ring_size = capacity * _ROWS_PER_REQUEST
         #: The most answers, and the most rows, of one slot of time.
@@ -65,7 +62,7 @@ class _Table:
         # rows. A row's place in the ring is its number modulo the ring's size, so each slot has its own part.
         self.places = memory[places:counts].cast("Q")
         self.counts = memory[counts:ring].cast("I")
-        self.ring = memory[ring : ring + self.ring_size]
+        self.rows = kind.open(memory[ring : ring + kind.bytes_a_row * self.ring_size], self.ring_size)
 
     def remembered(self, turn: int) -> range:
         """The numbers of the rows that are remembered in slot `turn`."""
@@ -97,15 +94,20 @@ class _Table:
 class RecentAnswers:
     """Remembers this worker's answers and finds those of all workers."""
 
-    def __init__(self, shared: SharedMemory, offset: int, requests: int, slots: LabelSlots) -> None:
+    def __init__(
+        self, shared: SharedMemory, offset: int, requests: int, slots: LabelSlots, kind: RowKind = WORD_ROWS
+    ) -> None:
         capacity = _capacity(requests)
-        self._tables = tuple(_Table(slot[offset:], capacity) for slot in shared.slots)
+        self._tables = tuple(_Table(slot[offset:], capacity, kind) for slot in shared.slots)
         self._own = self._tables[shared.own]
         self._shared, self._slots = shared, slots
 
-    def remember(self, request_id: str, bins: Sequence[int]) -> None:
-        """Stores the bins of one answer while there is room. A repeated id replaces the earlier answer in any case."""
-        table, key, turn, count = self._own, request_key(request_id), self._slots.turn(), len(bins)
+    def remember(self, request_id: str, answers: Sequence[Any]) -> None:
+        """Stores one answer's rows while there is room. A repeated id replaces the earlier answer in any case.
+
+        `answers` are what `kept_rows` keeps: score bins of two words, values, or rows of probabilities.
+        """
+        table, key, turn, count = self._own, request_key(request_id), self._slots.turn(), len(answers)
         entry = table.entry_for(key, turn)
         if entry is None:
             return
@@ -116,11 +118,7 @@ class RecentAnswers:
         first = self._room(turn, count)
         if first is None:
             return
-        place = first % table.ring_size
-        if count == 1:
-            table.ring[place] = bins[0]
-        else:
-            table.ring[place : place + count] = bytes(bins)
+        table.rows.put(first % table.ring_size, answers)
         table.places[entry] = first
         table.counts[entry] = count
         table.keys[entry] = key
@@ -144,7 +142,7 @@ class RecentAnswers:
         """Corrects the count of remembered answers for one that can now never be labelled."""
         table = self._own
         first = table.places[entry]
-        if first in table.remembered(turn) and not table.ring[first % table.ring_size] & _LABELLED:
+        if first in table.remembered(turn) and not table.rows.is_labelled(first % table.ring_size):
             self._slots.ring.add(first // table.rows_a_slot, turn, ANSWERS, -1)
 
     def count(self, request_id: str) -> int | None:
@@ -152,36 +150,34 @@ class RecentAnswers:
         entry = self._find(request_key(request_id))
         return None if entry is None else entry[2]
 
-    def label(self, request_id: str, positives: Sequence[bool]) -> LabelledAnswer | None:
+    def label(self, request_id: str, labels: Sequence[Any]) -> LabelledAnswer | None:
         """Labels an answer's rows; None if the answer is unknown.
 
         Raises:
             LabelsError: the answer has another number of rows, or a row already has another label.
         """
-        marks = [_LABELLED | (_POSITIVE if positive else 0) for positive in positives]
         with self._shared.changing():
             entry = self._find(request_key(request_id))
             if entry is None:
                 return None
             table, first, count = entry
-            if count != len(marks):
-                raise LabelsError(f"has {len(marks)} labels; the answer has {count}, one for each row of the request")
+            if count != len(labels):
+                raise LabelsError(f"has {len(labels)} labels; the answer has {count}, one for each row of the request")
             turn = first // table.rows_a_slot
             places = [row % table.ring_size for row in range(first, first + count)]
             self._slots.matched()
             # All rows of an answer are labelled together, so the first row tells.
-            if table.ring[places[0]] & _LABELLED:
-                before = [table.ring[place] & ~_BIN for place in places]
-                if before != marks:
-                    row = [earlier == mark for earlier, mark in zip(before, marks, strict=True)].index(False)
-                    raise LabelsError(f"row {row} had another label before; the first one counts")
+            if table.rows.is_labelled(places[0]):
+                same = [table.rows.label(place) == label for place, label in zip(places, labels, strict=True)]
+                if not all(same):
+                    raise LabelsError(f"row {same.index(False)} had another label before; the first one counts")
                 return LabelledAnswer(turn, [])
-            bins = [table.ring[place] & _BIN for place in places]
-            for place, mark in zip(places, marks, strict=True):
-                table.ring[place] |= mark
-        return LabelledAnswer(turn, bins)
+            answers = [table.rows.answer(place) for place in places]
+            for place, label in zip(places, labels, strict=True):
+                table.rows.set_label(place, label)
+        return LabelledAnswer(turn, answers)
 
-    def labels(self, request_id: str) -> list[bool] | None:
+    def labels(self, request_id: str) -> list[Any] | None:
         """The labels of an answer's rows; None if it has none yet, or is unknown.
 
         The caller holds `SharedMemory.changing`, so that no label comes meanwhile.
@@ -190,8 +186,8 @@ class RecentAnswers:
         if entry is None:
             return None
         table, first, count = entry
-        marks = [table.ring[row % table.ring_size] for row in range(first, first + count)]
-        return [bool(mark & _POSITIVE) for mark in marks] if marks[0] & _LABELLED else None
+        places = [row % table.ring_size for row in range(first, first + count)]
+        return [table.rows.label(place) for place in places] if table.rows.is_labelled(places[0]) else None
 
     def _find(self, key: int) -> tuple[_Table, int, int] | None:
         turn = self._slots.turn()

@@ -35,6 +35,10 @@ _LABELLED: Final = _CROSSED + len(telemetry.BELOW) * _EDGES
 _SLICES: Final = _LABELLED + len(telemetry.SHADOW_DIFFERENCES)
 
 
+#: The slice of all values that a contract takes and does not list.
+ANOTHER: Final = "another value"
+
+
 class Slices:
     """One slice for each value of each chosen category feature; the slice of missing values has an empty text."""
 
@@ -45,19 +49,20 @@ class Slices:
             SettingsError: a name is not a category feature.
         """
         self.labels: list[tuple[str, str]] = []
-        self._places: list[tuple[int, dict[tuple[type, object], int]]] = []
+        self._places: list[tuple[int, dict[tuple[type, object], int], int]] = []
         features = list(contract.features)
         for name, feature in _chosen(contract, names).items():
-            values = [*feature.values, *((None,) if feature.missing == "allowed" else ())]
+            values = [*feature.values, *((None,) if feature.optional else ())]
             first = len(self.labels)
             # The key includes the type, because True equals 1.
             known = {(type(value), value): first + place for place, value in enumerate(values)}
-            self._places.append((features.index(name), known))
+            self._places.append((features.index(name), known, first + len(values)))
             self.labels += [(name, "" if value is None else category_text(value)) for value in values]
+            self.labels += [(name, ANOTHER)] if feature.unknown == "other" else []
 
     def of(self, row: Row) -> list[int]:
         """The indices into `labels` of a row's slices."""
-        return [known[type(row[place]), row[place]] for place, known in self._places]
+        return [known.get((type(row[place]), row[place]), another) for place, known, another in self._places]
 
 
 def _chosen(contract: Contract, names: Sequence[str]) -> dict[str, CategoryFeature]:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from components.package.model_package import bin_of
+from components.package.bins import bin_of
 from services.model_server.decoding import Row
 from services.model_server.events import log_event
 from services.model_server.feedback.recent import request_key

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from components.evaluation.metrics import METRICS, calibration_bins, calibration_error, roc_auc, search_score
+from components.evaluation.metrics import METRICS, calibration_bins, calibration_error, roc_auc
+from components.evaluation.task_metrics import search_score
 
 Rows = tuple[NDArray[np.int8], NDArray[np.float64]]
 
@@ -67,5 +68,5 @@ def test_equal_scores_share_a_calibration_bin() -> None:
 
 def test_a_search_wants_the_brier_score_small() -> None:
     labels, scores = np.array([0, 1]), np.array([0.2, 0.9])
-    assert search_score("neg_brier_score", labels, scores) == pytest.approx(-(0.04 + 0.01) / 2)
-    assert search_score("roc_auc", labels, scores) == roc_auc(labels, scores) == 1.0
+    assert search_score("binary", "neg_brier_score", labels, scores) == pytest.approx(-(0.04 + 0.01) / 2)
+    assert search_score("binary", "roc_auc", labels, scores) == roc_auc(labels, scores) == 1.0

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from components.evaluation.population import fit_population
 from components.models.trained import trained_package
-from components.package.model_package import score_bin
+from components.package.bins import ProbabilityBins, compared
 from components.package.population import NumberBins, Population
 from components.spec.contract import SCORE_EDGES
 from components.table.examples import typed_columns
@@ -17,6 +18,11 @@ from tests.components.trained_small import packaged, small_model, trained
 FEATURES = {name: small_spec().features[name] for name in ("größe", "plan", "since", "spend", "senior")}
 
 
+def apart_of(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What two versions' scores are compared by, row by row."""
+    return compared(ProbabilityBins(), ours) - compared(ProbabilityBins(), theirs)
+
+
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Population:
     folder: Path = tmp_path_factory.mktemp("packages")
@@ -24,10 +30,9 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Population:
     holdout = small_examples(3000)
     columns = typed_columns(holdout.frame, champion.contract.features)
     ours, theirs = trained(small_model()).score(columns), trained_package(champion).score(columns)
-    found = fit_population(columns, champion, FEATURES, ours, theirs)
+    found = fit_population(columns, champion, FEATURES, apart_of(ours, theirs))
     assert found is not None
-    apart = (score_bin(ours)[:, None] <= np.arange(20)).mean(0) - (score_bin(theirs)[:, None] <= np.arange(20)).mean(0)
-    assert found.shift == pytest.approx(apart, abs=0.01)
+    assert found.shift == pytest.approx(apart_of(ours, theirs).mean(0), abs=0.01)
     return found
 
 
@@ -51,7 +56,7 @@ def test_equal_versions_depend_on_nothing(tmp_path: Path) -> None:
     champion = packaged(tmp_path / "champion", small_model())
     columns = typed_columns(small_examples(600).frame, champion.contract.features)
     scores = trained(small_model()).score(columns)
-    assert fit_population(columns, champion, FEATURES, scores, scores) is None
+    assert fit_population(columns, champion, FEATURES, apart_of(scores, scores)) is None
 
 
 def test_a_feature_that_the_champion_does_not_know_is_left_out(tmp_path: Path) -> None:
@@ -59,7 +64,9 @@ def test_a_feature_that_the_champion_does_not_know_is_left_out(tmp_path: Path) -
     champion = packaged(tmp_path / "champion", small_model(c=0.001))
     columns = typed_columns(small_examples(600).frame, champion.contract.features)
     ours, theirs = trained(small_model()).score(columns), trained_package(champion).score(columns)
-    found = fit_population(columns, champion, dict.fromkeys(("größe", "new"), FEATURES["größe"]), ours, theirs)
+    found = fit_population(
+        columns, champion, dict.fromkeys(("größe", "new"), FEATURES["größe"]), apart_of(ours, theirs)
+    )
     assert found is not None
     assert list(found.features) == ["größe"]
     assert len(found.shift) == len(SCORE_EDGES)
@@ -70,6 +77,8 @@ def test_a_feature_whose_type_changes_is_left_out(tmp_path: Path) -> None:
     champion = packaged(tmp_path / "champion", small_model(c=0.001))
     columns = typed_columns(small_examples(600).frame, champion.contract.features)
     ours, theirs = trained(small_model()).score(columns), trained_package(champion).score(columns)
-    found = fit_population(columns, champion, {"größe": FEATURES["größe"], "spend": FEATURES["plan"]}, ours, theirs)
+    found = fit_population(
+        columns, champion, {"größe": FEATURES["größe"], "spend": FEATURES["plan"]}, apart_of(ours, theirs)
+    )
     assert found is not None
     assert list(found.features) == ["größe"]

@@ -23,12 +23,13 @@ from components.image.place import read_documents, write_image
 from components.image.publishing import model_image, publish_model_image, push_model_image
 from components.image.repository import open_repository
 from components.image.server import server_digest, server_tag, short
+from components.package.answers import Answer
 from components.package.model_package import Package, read_package, write_package
 from components.package.signature import check_signature
 from tests.components.image.server_images import LAYERS, base_in, patient_repository, put_server, server_in
 from tests.registry import Registry, registry
 from tests.signing_keys import write_keys
-from tests.small_package import golden_rows, logistic_graph, small_contract, write_small_package
+from tests.small_package import golden_rows, logistic_graph, small_contract, word_answer, write_small_package
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def another(folder: Path, *, wrong: bool = False) -> Package:
     contract = small_contract()
     golden = golden_rows(contract)[:3]
     if wrong:
-        answer = golden[0].answer.model_copy(update={"probability": 1 - golden[0].answer.probability})
+        answer = Answer(probability=1 - word_answer(golden[0]).probability, label=word_answer(golden[0]).label)
         golden[0] = golden[0].model_copy(update={"answer": answer})
     small = write_small_package(folder.with_name(f"{folder.name}-model"))
     return write_package(

@@ -21,7 +21,7 @@ from components.jobs.together import train_together
 from components.jobs.train_worker import ADDRESSES, LOST, index_of, tf_config
 from components.models.trained import kept_model
 from components.models.trials import Search, Trial
-from components.spec.contract import Candidate
+from components.spec.tasks import Candidate
 from components.store.content import Kind, Store
 from components.store.reading import keep_document, keep_spec
 from components.table.cells import table_bytes

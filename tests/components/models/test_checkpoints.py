@@ -65,7 +65,7 @@ def test_a_network_that_goes_on_is_the_one_without_a_break(tmp_path: Path) -> No
 
     def fitted(checkpoints: Checkpoints | None) -> bytes:
         parameters = {"units": (4,), "learning_rate": 0.01, "dropout": 0.2}
-        return fit_mlp(parameters, rows, rows[:, 0] > 0, 1, "none", checkpoints).onnx(3)
+        return fit_mlp("binary", parameters, rows, rows[:, 0] > 0, 1, "none", checkpoints).onnx(3)
 
     store = Store(str(tmp_path))
     with pytest.raises(_EndedError):

@@ -56,8 +56,8 @@ FIT = """
 import numpy as np
 from components.models.keras_mlp import fit_mlp
 rows = np.random.default_rng(0).normal(size=(256, 3)).astype(np.float32)
-model = fit_mlp({"units": (4,), "learning_rate": 0.01, "dropout": 0.0}, rows, rows[:, 0] > 0, 1, "STRATEGY")
-print("mean", float(model.positive(rows).mean()))
+model = fit_mlp("binary", {"units": (4,), "learning_rate": 0.01, "dropout": 0.0}, rows, rows[:, 0] > 0, 1, "STRATEGY")
+print("mean", float(model.predict(rows).mean()))
 """
 
 

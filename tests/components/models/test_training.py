@@ -20,7 +20,7 @@ from components.models.spaces import BOOSTING_ROUNDS, TREES, combinations
 from components.models.trained import Fit, Trained, graph_runner
 from components.models.training import TrainedModel, train_candidate
 from components.models.trials import Trial
-from components.spec.contract import Candidate
+from components.spec.tasks import Candidate
 from components.table.examples import Examples
 from components.table.holdout import split_examples
 from tests.components.small_table import small_examples, small_spec
@@ -105,6 +105,8 @@ def test_a_network_has_parity_and_repeats_itself() -> None:
     assert (made.fit.strategy, made.fit.candidate) == ("none", "keras_mlp")
     assert made.model == train_candidate(SIDES.train, SPEC, trial("keras_mlp", parameters)).model
     trained = Trained(made.fit.encoding, graph_runner(made.model))
-    fitted = fit_mlp(parameters, encode_table(made.fit.encoding, SIDES.train.columns), SIDES.train.labels, 3, "none")
-    expected = fitted.positive(encode_table(made.fit.encoding, SIDES.holdout.columns))
+    fitted = fit_mlp(
+        "binary", parameters, encode_table(made.fit.encoding, SIDES.train.columns), SIDES.train.labels, 3, "none"
+    )
+    expected = fitted.predict(encode_table(made.fit.encoding, SIDES.holdout.columns))
     assert np.abs(trained.score(SIDES.holdout.columns) - expected).max() < 1e-6

@@ -12,19 +12,11 @@ from hypothesis import strategies as st
 
 from components.errors import PackageError
 from components.features.encoding import encode_rows
-from components.package.model_package import (
-    FILES,
-    TOLERANCE,
-    Contract,
-    bin_of,
-    open_graph,
-    package_digest,
-    read_package,
-    score_bin,
-    write_package,
-)
+from components.package.answers import TOLERANCE
+from components.package.bins import bin_of, score_bin
+from components.package.model_package import FILES, Contract, open_graph, package_digest, read_package, write_package
 from components.spec.contract import SCORE_EDGES
-from tests.small_package import golden_rows, logistic_graph, small_contract, write_small_package
+from tests.small_package import golden_rows, logistic_graph, small_contract, word_answer, write_small_package
 
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
@@ -114,8 +106,8 @@ def test_a_contract_is_refused_with_anothers_encoding() -> None:
 def test_the_graph_gives_the_golden_answers(tmp_path: Path) -> None:
     package = write_small_package(tmp_path / "package")
     encoded = encode_rows(package.contract.encoding, [row.request for row in package.golden])
-    expected = [row.answer.probability for row in package.golden]
-    np.testing.assert_allclose(open_graph(package).probabilities(encoded), expected, atol=TOLERANCE)
+    expected = [word_answer(row).probability for row in package.golden]
+    np.testing.assert_allclose(open_graph(package).predict(encoded), expected, atol=TOLERANCE)
 
 
 def write_with_model(folder: Path, model: bytes) -> None:

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from components.features.encoding import encode_rows
-from components.package.model_package import TOLERANCE, open_graph
+from components.package.answers import TOLERANCE
+from components.package.model_package import open_graph
 from components.spec.contract import Rollout, Scale, Spec
 from components.spec.views import learning_view, table_view
 from components.table.requests import requests_of
 from tests.components.small_table import DOCUMENT, small_spec
 from tests.components.trained_small import ORIGIN, packaged, small_model, small_sides, trained
+from tests.small_package import word_answer
 
 SPEC = small_spec()
 
@@ -20,7 +22,7 @@ def test_every_row_of_the_hold_out_is_answered_as_in_training(tmp_path: Path) ->
     package = packaged(tmp_path / "p", small_model())
     holdout = small_sides().holdout
     requests = requests_of(holdout, package.contract.features)
-    answers = open_graph(package).probabilities(encode_rows(package.contract.encoding, requests))
+    answers = open_graph(package).predict(encode_rows(package.contract.encoding, requests))
     assert np.abs(answers - trained(small_model()).score(holdout.columns)).max() < TOLERANCE
     assert sum(request["größe"] is None or request["plan"] is None for request in requests) > 5
 
@@ -46,7 +48,7 @@ def test_a_request_never_steps_over_a_bound() -> None:
 def test_golden_rows_have_gaps_and_both_labels(tmp_path: Path) -> None:
     golden = packaged(tmp_path / "p", small_model()).golden
     assert len(golden) == 50
-    assert {row.answer.label for row in golden} == {"yes", "no"}
+    assert {word_answer(row).label for row in golden} == {"yes", "no"}
     assert 10 <= sum(None in row.request.values() for row in golden) <= 40
 
 
@@ -84,7 +86,9 @@ def test_another_unit_for_callers_makes_another_package(tmp_path: Path) -> None:
     # The same customer, in cents and in dollars.
     cents, usd = first.golden[0].request["spend"], second.golden[0].request["spend"]
     assert cents == pytest.approx(100 * float(usd or 0))
-    assert first.golden[0].answer.probability == pytest.approx(second.golden[0].answer.probability, abs=1e-6)
+    assert word_answer(first.golden[0]).probability == pytest.approx(
+        word_answer(second.golden[0]).probability, abs=1e-6
+    )
 
 
 def test_a_receipt_keeps_what_the_package_can_be_made_again_from(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from components.errors import GateError
-from components.spec.compatibility import refuse_narrower, refused
-from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature
+from components.spec.compatibility import AnsweredAs, answered_otherwise, refuse_narrower, refused
+from components.spec.contract import CategoryFeature, Data, DateFeature, Feature, Gates, NumberFeature
 from tests.components.small_table import small_spec
 
 AGE = NumberFeature(type="number", min=0, max=120, missing="allowed")
@@ -59,7 +59,46 @@ def test_whoever_takes_less_is_told_what(candidate: dict[str, Feature], sentence
 def test_a_spec_that_takes_less_is_refused_unless_it_says_so() -> None:
     spec = small_spec()
     wider = {name: changed(feature, missing="allowed") for name, feature in spec.features.items()}
-    refuse_narrower(spec.features, spec)
+    answered = AnsweredAs.by(spec.data)
+    refuse_narrower(spec.features, answered, spec)
     with pytest.raises(GateError, match=r"say `breaks_callers: true` in its gates:\n- .* must be sent, and could be"):
-        refuse_narrower(wider, spec)
-    refuse_narrower(wider, small_spec(gates={"breaks_callers": True}))
+        refuse_narrower(wider, answered, spec)
+    refuse_narrower(wider, answered, small_spec(gates={"breaks_callers": True}))
+
+
+NUMBER = {"uri": "t.csv", "task": "regression", "target": "left", "unit": "USD"}
+CLASSES = {"uri": "t.csv", "task": "multiclass", "target": "left", "classes": ["a", "b", 3]}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (NUMBER, NUMBER, []),
+        (CLASSES, CLASSES, []),
+        (NUMBER, {**NUMBER, "unit": "EUR"}, ["the value is in EUR, and was in USD"]),
+        (NUMBER, {**NUMBER, "unit": None}, ["the value is in no unit, and was in USD"]),
+        (NUMBER, CLASSES, ["the answer is of task multiclass, and was of task regression"]),
+        (CLASSES, {**CLASSES, "classes": ["a", "b", 3, "c"]}, ["'c' is a new class"]),
+        (CLASSES, {**CLASSES, "classes": ["a", "b", "c"]}, ["'c' is a new class", "'3' is not a class any more"]),
+        (CLASSES, {**CLASSES, "classes": ["b", "a", 3]}, ["the classes stand in another order, by which "]),
+    ],
+)
+def test_another_answer_is_told_as_breaking(before: dict[str, Any], now: dict[str, Any], said: list[str]) -> None:
+    found = list(answered_otherwise(AnsweredAs.by(Data.model_validate(before)), Data.model_validate(now)))
+    assert len(found) == len(said)
+    assert all(sentence.startswith(start) for sentence, start in zip(found, said, strict=True))
+
+
+def test_the_other_of_two_words_is_another_answer() -> None:
+    data = small_spec().data
+    other = data.model_copy(update={"positive": "no"})
+    said = "the probability is that of 'no', and was that of 'yes'"
+    assert list(answered_otherwise(AnsweredAs.by(data), other)) == [said]
+
+
+def test_another_unit_is_refused_unless_the_spec_allows_it() -> None:
+    spec = small_spec(data=NUMBER, training={})
+    champion = AnsweredAs.by(Data.model_validate({**NUMBER, "unit": "EUR"}))
+    with pytest.raises(GateError, match=r"would get other answers; .*\n- the value is in USD, and was in EUR"):
+        refuse_narrower(spec.features, champion, spec)
+    refuse_narrower(spec.features, champion, spec.model_copy(update={"gates": Gates(breaks_callers=True)}))

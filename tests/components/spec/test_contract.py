@@ -81,7 +81,7 @@ def test_a_number_feature_takes_any_ordered_range(one: float, other: float) -> N
         ({"min": 0, "max": 1, "factor": 0}, "factor 0 would erase the feature"),
         ({"min": 0, "max": float("inf")}, "finite number"),
         ({"min": float("nan"), "max": 1}, "finite number"),
-        ({"min": 0, "max": 1, "missing": "yes"}, "'refused' or 'allowed'"),
+        ({"min": 0, "max": 1, "missing": "yes"}, "'refused', 'allowed', 'impute' or 'indicator'"),
         ({"min": 0}, "Field required"),
     ],
 )

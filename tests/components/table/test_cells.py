@@ -27,7 +27,9 @@ from components.table.cells import (
     read_table,
     table_bytes,
 )
-from components.table.kinds import MISSING_MARKERS
+from components.table.wording import MISSING_MARKERS
+
+LARGEST = float(np.finfo(np.float64).max)
 
 
 def frame_of(text: str) -> pd.DataFrame:
@@ -101,7 +103,7 @@ def test_packed_file_is_read(tmp_path: Path) -> None:
         (b"", "empty"),
         (b"a,b,a,b\n1,2,3,4\n", r"columns \['a', 'b'\] stand twice"),
         (b"a, a\n1,2\n", r"columns \['a'\] stand twice"),
-        (b"a,b\n1,2,3\n", "Expected 2 columns, got 3"),
+        (b"a,b\n1,2,3\n", r"the header has 2 cells, and row 1 has 3 \('1,2,3'\)"),
         (b"a,b\n\xff,1\n", r"UTF-8"),
         (b"a,b\n" + b"x,1\n" * 200 + b"\xff,1\n", r"UTF-8"),
         (b"PK\x03\x04\x00\x00", "not a CSV"),
@@ -224,7 +226,7 @@ def test_a_part_of_a_table_reads_back_as_itself(cells: list[str], data: st.DataO
     assert content == table_bytes(part.copy())
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False).filter(lambda x: abs(x) < LARGEST), min_size=1))
 def test_numbers_are_read_to_the_last_bit(numbers: list[float]) -> None:
     frame = frame_of("a,b\n" + "".join(f"{number!r},x\n" for number in numbers))
     assert number_column(frame["a"]).tolist() == numbers

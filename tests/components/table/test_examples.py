@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from components.errors import DataError
-from components.table.examples import examples_of, labels_of
+from components.table.examples import examples_of
+from components.table.target import labels_of
 from tests.components.small_table import read_back, small_examples, small_frame, small_spec
 
 DATA = small_spec().data

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.errors import DataError
+from components.spec.contract import Split
 from components.table.examples import Examples
 from components.table.holdout import content_keys, row_keys, split_examples
 from tests.components.small_table import small_examples, small_spec
@@ -97,3 +98,41 @@ def test_rows_that_are_all_alike_cannot_be_split() -> None:
     alike = {"größe": 1.0, "plan": "pro", "since": "2020-01-01", "spend": 1.0, "senior": 0.0}
     with pytest.raises(DataError, match=r"name `data\.id`"):
         split_examples(small_examples(200, SPEC, **alike), SPEC)
+
+
+def coarse(rows: int, seed: int = 0) -> Examples:
+    """Rows of which few are different, one kind of them in half of the rows."""
+    random = np.random.default_rng(seed)
+    plan, senior = random.choice(["basic", "plus", "pro"], rows, p=[0.6, 0.3, 0.1]), random.integers(0, 2, rows)
+    left = np.where(random.random(rows) < 0.2 + 0.3 * senior, "yes", "no")
+    return small_examples(rows, COARSE, plan=plan, senior=senior, left=left)
+
+
+COARSE = small_spec(
+    features={name: small_spec().model_dump(mode="json")["features"][name] for name in ("plan", "senior")},
+    split={"duplicates": "apart"},
+)
+
+
+def test_duplicates_apart_have_their_share_of_each_kind() -> None:
+    examples = coarse(600)
+    sides = split_examples(examples, COARSE)
+    for answer in (0, 1):
+        for plan in ("basic", "plus", "pro"):
+            in_all, held = (
+                int(((side.columns["plan"] == plan) & (side.labels == answer)).sum())
+                for side in (examples, sides.holdout)
+            )
+            assert abs(held - in_all / 5) <= 2
+
+
+def test_duplicates_apart_stay_on_their_side_as_the_table_grows() -> None:
+    early, whole = (split_examples(coarse(600).take(np.arange(rows)), COARSE) for rows in (400, 600))
+    assert set(notes(early.holdout)) <= set(notes(whole.holdout))
+    assert set(notes(early.train)) <= set(notes(whole.train))
+
+
+def test_a_hold_out_that_is_far_off_its_share_is_refused() -> None:
+    together = COARSE.model_copy(update={"split": Split(holdout=0.3)})
+    with pytest.raises(DataError, match=r"of the table's 600 rows \(\d+%\), and 30% are asked .* `duplicates: apart`"):
+        split_examples(coarse(600), together)

@@ -54,7 +54,7 @@ def make(factory: pytest.TempPathFactory, home: Path, code: str = "c" * 40, lock
     """Version 1 of `small`: released to staging by Ann, merged to production by Bob, and reverted there."""
     build = home / "build"
     (home / "small.csv").write_bytes(csv_of(small_frame(600)))
-    snapshot = take_snapshot(str(home / "small.csv"), SPEC.data)
+    snapshot = take_snapshot(str(home / "small.csv"), SPEC)
     store = Store(str(build / "store"))
     uri = store.uri(Kind.SNAPSHOT, store.put(Kind.SNAPSHOT, snapshot.content))
     evaluation = _evaluated()

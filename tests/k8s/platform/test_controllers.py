@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from k8s.errors import EnvironmentFileError
-from k8s.platform.controllers import Found, missing, read_controllers
+from k8s.platform.controllers import Found, missing, read_controllers, version_key
 
 NEEDED = ["gateway-api", "traefik", "metrics-server", "prometheus", "flagger", "kyverno"]
 EVERYTHING = Found(
@@ -106,3 +106,14 @@ def test_a_wrong_file_is_said(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(EnvironmentFileError) as caught:
         read_controllers(tmp_path / "controllers.yaml")
     assert words in str(caught.value)
+
+
+def test_each_controller_names_one_version() -> None:
+    found = {controller.name: controller.version for controller in read_controllers()}
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in found.values())
+    assert (found["gateway-api"], found["traefik"]) == ("1.6.3", "42.3.0")
+
+
+def test_an_upgrade_starts_at_an_older_version_than_it_ends() -> None:
+    for controller in read_controllers():
+        assert version_key(controller.oldest or "0") < version_key(controller.version), controller.name

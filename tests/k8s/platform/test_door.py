@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from k8s.platform.__main__ import configs, main
+from k8s.platform.__main__ import main
+from k8s.platform.chart import configs
 from k8s.platform.door import rules
 
 

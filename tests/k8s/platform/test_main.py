@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from k8s.errors import EnvironmentFileError
-from k8s.platform.__main__ import configs, main
+from k8s.platform.__main__ import main
+from k8s.platform.chart import configs
 from tests.k8s.followed import write_tree
 from tests.repo.tree import ROOT
 
@@ -55,22 +56,20 @@ def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
         configs("laptop")
 
 
-def test_rules_that_believe_other_signers_are_not_brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_that_believe_other_signers_are_not_brought(tmp_path: Path) -> None:
     """The rules of admission are brought only if they are what signers.yaml asks for."""
     folder = tmp_path / "k8s" / "envs" / "staging"
     shutil.copytree(ROOT / "k8s" / "envs" / "staging", folder)
     shutil.copytree(ROOT / "k8s" / "configs", tmp_path / "k8s" / "configs")
-    monkeypatch.setattr("k8s.platform.__main__._ROOT", tmp_path)
-    monkeypatch.setattr("k8s.platform.__main__._ENVIRONMENTS", folder.parent)
-    assert configs("staging") == folder / "configs"
+    assert configs("staging", tmp_path) == folder / "configs"
     text = (folder / "signers.yaml").read_text()
     (folder / "signers.yaml").write_text(text.replace("name: placeholder", "name: kms-first"))
     with pytest.raises(EnvironmentFileError, match=r"is not what k8s/envs/staging/signers\.yaml asks for.*make render"):
-        configs("staging")
+        configs("staging", tmp_path)
     (folder / "signers.yaml").write_text(text)
     (folder / "configs" / "signers.yaml").unlink()
     with pytest.raises(EnvironmentFileError, match="make render"):
-        configs("staging")
+        configs("staging", tmp_path)
 
 
 @pytest.fixture
@@ -89,21 +88,19 @@ def asked_of_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def own_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_repository(tmp_path: Path) -> Path:
     """The tree with the address of somebody's own repository in place of the placeholder."""
     root = write_tree(tmp_path / "tree")
     for file in ("k8s/flux/source.yaml", "k8s/envs/staging/canario.yaml"):
         text = (root / file).read_text()
         (root / file).write_text(text.replace(PLACEHOLDER, "https://git.example.com/ours"))
-    monkeypatch.setattr("k8s.platform.__main__._ROOT", root)
-    monkeypatch.setattr("k8s.platform.__main__._ENVIRONMENTS", root / "k8s" / "envs")
     return root
 
 
 def test_with_flux_the_rest_comes_from_git(
     own_repository: Path, asked_of_kubectl: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--env", "staging", "--with", "flux"]) == 0
+    assert main(["--env", "staging", "--with", "flux", "--root", str(own_repository)]) == 0
     applied = [line for line in asked_of_kubectl.read_text().splitlines() if line.startswith("apply")]
     # The private keys of the authority and of its certificate are in no repository.
     assert [line for line in applied if line.endswith("/objects.json")] == applied[:2]
@@ -119,7 +116,7 @@ def test_flux_is_refused_while_its_repository_is_a_placeholder(
 ) -> None:
     """Flux is not brought while the repository that it would follow is a placeholder."""
     (own_repository / file).write_text((ROOT / file).read_text())
-    assert main(["--env", "staging", "--with", "flux"]) == 1
+    assert main(["--env", "staging", "--with", "flux", "--root", str(own_repository)]) == 1
     assert f"{PLACEHOLDER} is no repository but a placeholder" in (said := capsys.readouterr().err)
     assert "write the address of yours into k8s/flux/source.yaml and into k8s/envs/staging/canario.yaml" in said
     assert not asked_of_kubectl.exists(), "nothing was begun"

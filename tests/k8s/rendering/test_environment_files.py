@@ -86,7 +86,12 @@ def test_other_values_are_put_in_mapping_by_mapping() -> None:
 
 @pytest.mark.parametrize(
     ("gateway", "listener"),
-    [({}, "websecure"), ({"certificate": "none"}, "web"), ({"certificate": "secret"}, "websecure")],
+    [
+        ({}, "websecure"),
+        ({"certificate": "none"}, "web"),
+        ({"certificate": "secret"}, "websecure"),
+        ({"http": "served"}, ""),
+    ],
 )
 def test_a_service_attaches_to_one_listener(gateway: dict[str, str], listener: str) -> None:
     platform = Platform.model_validate({"domain": "example.com", "gateway": gateway})

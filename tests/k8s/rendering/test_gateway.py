@@ -58,6 +58,18 @@ def test_without_a_certificate_services_are_at_plain_http() -> None:
     assert GatewaySettings(certificate="none", http_port=8080).url("a.b") == "http://a.b:8080"
 
 
+def test_plain_http_is_served_beside_https_while_callers_move() -> None:
+    settings = GatewaySettings(http="served")
+    found = listeners(objects(http="served"))
+    assert {name: one["allowedRoutes"]["namespaces"]["from"] for name, one in found.items()} == {
+        "web": "All",
+        "websecure": "All",
+    }
+    assert "HTTPRoute" not in objects(http="served"), "nobody is redirected"
+    assert (settings.listener, settings.serves_http, settings.has_tls) == ("", True, True)
+    assert (GatewaySettings().listener, GatewaySettings().serves_http) == ("websecure", False)
+
+
 @pytest.mark.parametrize(("certificate", "issuer"), [("issuer/bank-ca", "bank-ca"), ("secret", None)])
 def test_only_an_issuer_is_told_to_issue(certificate: str, issuer: str | None) -> None:
     annotations = objects(certificate=certificate)["Gateway"]["metadata"]["annotations"]

@@ -11,11 +11,13 @@ from onnx import numpy_helper
 
 from components.models.machine import this_machine
 from components.models.training import TrainedModel
-from components.package.model_package import Answer, Package, write_package
+from components.package.answers import Answer
+from components.package.model_package import Package, write_package
 from components.registry.packaging import package_model
 from k8s.replay.comparison import answers, compare
 from tests.components.small_table import small_spec
 from tests.components.trained_small import ORIGIN, evaluated, packaged, small_model, small_sides
+from tests.small_package import word_answer
 
 HERE = this_machine()
 THERE = HERE.model_copy(update={"threads": HERE.threads + 6, "processor": "another"})
@@ -97,7 +99,7 @@ def test_another_input_is_no_cause_that_excuses(kept: Package, tmp_path: Path) -
 def test_a_changed_golden_answer_is_seen_on_the_kept_model(kept: Package, tmp_path: Path) -> None:
     """A golden answer that was changed is seen on the kept model, even when every digest was written anew."""
     first = kept.golden[0]
-    moved = Answer(probability=abs(first.answer.probability - 0.001), label=first.answer.label)
+    moved = Answer(probability=abs(word_answer(first).probability - 0.001), label=word_answer(first).label)
     golden = [first.model_copy(update={"answer": moved}), *kept.golden[1:]]
     forged = write_package(
         tmp_path / "forged",

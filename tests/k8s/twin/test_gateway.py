@@ -9,18 +9,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import ANY
 
+import numpy as np
 import psutil
 import pytest
 
+from k8s.twin import gateway as twin_gateway
 from k8s.twin.errors import GatewayError
 from k8s.twin.gateway import Gateway, routes
 from k8s.twin.ports import Ports
 from k8s.twin.processes import Process
 from services.judge.evidence.exposition import parse_page
-from services.judge.evidence.gateway import gave_up
-from services.judge.evidence.series import Role
+from services.judge.evidence.gateway_page import OWN_AT, PAGE_COLUMNS, ROUTE_FAILED_AT, page_row
+from services.judge.evidence.series import Rows
 from services.judge.evidence.sources import fetch
 from tests.k8s.twin.tiny import Traffic, ask, tiny_program, traffic, wait_for
 from tests.patience import patient
@@ -42,9 +45,11 @@ class Split:
         finally:
             connection.close()
 
-    def given_up(self) -> dict[Role, float]:
+    def told(self) -> Rows:
+        """What the gateway's page tells of both versions."""
         page = parse_page(fetch(f"http://{self.gateway.metrics_address}/metrics", patient(5)))
-        return gave_up(page, "tiny") or {"champion": 0.0, "canary": 0.0}
+        row = page_row(page, "tiny")
+        return np.zeros(PAGE_COLUMNS) if row is None else row
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +144,30 @@ def test_it_tells_which_requests_it_answered_itself(split: Split) -> None:
     """The champion answers; the canary's address refuses. The page is the real Traefik's, as in a cluster."""
     with Ports() as ports:
         split.gateway.set_weights({split.one: 50, f"http://127.0.0.1:{ports.take()}": 50})
-        before = split.given_up()
+        before = split.told()
         split.asked(20)
-        after = split.given_up()
-    assert {role: after[role] - before[role] for role in after} == {"champion": 0, "canary": 10}
+        more = split.told() - before
+    assert more[list(OWN_AT)].tolist() == [0, 10]
+    assert more[ROUTE_FAILED_AT] == 10
+
+
+def test_what_it_could_pass_on_to_nobody_is_counted_by_route(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The canary has no endpoint, as where none of its pods is ready: its turn comes all the same, and is a 503."""
+    split.gateway.set_weights({split.one: 50, split.two: 50})
+    split.asked(20)
+    before, made = split.told(), twin_gateway.routes
+
+    def without_endpoint(*given: Any) -> dict[str, Any]:
+        found = made(*given)
+        found["services"]["twin-tiny-svc-tiny-canary-1"]["loadBalancer"]["servers"] = []
+        return found
+
+    monkeypatch.setattr(twin_gateway, "routes", without_endpoint)
+    split.gateway.set_weights({split.one: 70, split.two: 30})
+    answers = split.asked(20)
+    more = split.told() - before
+    assert answers["1"] == 14
+    assert more.tolist() == [14, 0, 0, 0, 0, 0, 6]
 
 
 def test_without_a_version_there_is_only_the_probe() -> None:

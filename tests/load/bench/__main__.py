@@ -24,7 +24,7 @@ from typing import Any, Final
 import numpy as np
 
 from components.errors import ComponentError
-from components.package.model_package import TOLERANCE
+from components.package.answers import TOLERANCE
 from components.spec.reading.loading import load_spec
 from tests.load.bench import report
 from tests.load.bench.contestants import CEILING, CONTESTANTS, CORE, US, Contestant, us

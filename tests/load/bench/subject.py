@@ -22,22 +22,15 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from components.features.encoding import fit_encoding
 from components.models.sklearn_models import SklearnModel
-from components.package.model_package import (
-    INPUT_NAME,
-    Answer,
-    Contract,
-    Golden,
-    Holdout,
-    Receipt,
-    Target,
-    score_bin,
-    write_package,
-)
+from components.package.answers import Answer, Target
+from components.package.bins import score_bin
+from components.package.model_package import INPUT_NAME, Contract, Golden, Holdout, Receipt, write_package
 from components.spec.contract import CategoryFeature, DateFeature, Feature, Spec
 from components.spec.values import category_text
 from components.table.cells import read_table
 from components.table.examples import examples_of
 from components.table.requests import requests_of
+from components.table.wording import reading_of
 from tests.load.bench.errors import BenchError
 
 MODELS: Final = ("logistic_regression", "random_forest")
@@ -67,7 +60,7 @@ def prepare(model: str, folder: Path, spec: Spec) -> Subject:
         BenchError: the service has what no peer takes as it is, or too few rows.
     """
     features = _peers_features(spec)
-    examples = examples_of(read_table(spec.data.uri), spec.model_copy(update={"features": features}))
+    examples = examples_of(read_table(spec.data.uri, reading_of(spec)), spec.model_copy(update={"features": features}))
     requests = requests_of(examples, features)
     frame = pd.DataFrame(requests)
     whole = frame.dropna(subset=[name for name, feature in features.items() if isinstance(feature, CategoryFeature)])
@@ -175,7 +168,7 @@ def _write_package(
         encoding=fit_encoding(features, {name: frame[name].to_numpy() for name in features}),
         target=Target(name="target", positive="1", negative="0"),
     )
-    graph = SklearnModel(pipeline.named_steps["classifier"]).onnx(contract.encoding.width)
+    graph = SklearnModel(pipeline.named_steps["classifier"], "binary").onnx(contract.encoding.width)
     graph = _ordered(graph, [contract.encoding.columns.index(name) for name in _transformed(features)])
     golden = [
         Golden(request=row, answer=Answer(probability=score, label=contract.label(score)))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from components.features.encoding import encode_rows
-from components.package.model_package import TOLERANCE, open_graph, read_package
+from components.package.answers import TOLERANCE
+from components.package.model_package import open_graph, read_package
 from components.spec.contract import Spec
 from tests.components.small_table import csv_of, small_frame, small_spec
 from tests.load.bench.errors import BenchError
@@ -30,7 +31,7 @@ def test_our_package_answers_as_scikit_learn(model: str, tmp_path: Path) -> None
     """Our package answers as scikit-learn does, whatever unit and gaps the table has."""
     subject = prepare(model, tmp_path / model, _spec(tmp_path, "since"))
     package = read_package(subject.package)
-    answers = open_graph(package).probabilities(encode_rows(package.contract.encoding, subject.rows))
+    answers = open_graph(package).predict(encode_rows(package.contract.encoding, subject.rows))
     assert len(subject.rows) >= 100
     assert np.abs(answers - subject.expected).max() <= TOLERANCE
 

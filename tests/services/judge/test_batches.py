@@ -17,7 +17,8 @@ from services.judge.simulate.world import SimulatedVersion, champion, harmed
 from services.judge.statistics.assess import is_harm, stack_arms
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import Signal, judged_signals
-from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
+from services.model_server.counters import Counters, Exposition, layout_of
+from services.model_server.feedback.grading import WordGrader
 from tests.services.judge.builders import HOLDOUT
 from tests.small_package import write_small_package
 
@@ -109,12 +110,14 @@ def test_a_harmful_version_is_found_among_the_same_requests(name: str, excess: f
 
 
 def test_the_model_server_counts_as_this_simulation_does(tmp_path: Path) -> None:
-    memory = memoryview(bytearray(COUNTER_BYTES))
-    counters = Counters(memory, slow_seconds=1)
+    package = write_small_package(tmp_path / "package")
+    layout = layout_of(package.contract)
+    memory = memoryview(bytearray(layout.bytes))
+    counters = Counters(memory, 1, layout)
     for bins, positives in (([3], [True]), ([3] * 400 + [7] * 100, [False] * 500)):
         counters.scores(bins)
-        counters.labels(bins, positives)
-    page = Exposition([memory], write_small_package(tmp_path / "package"), "churn", "1").text().decode()
+        counters.labels(WordGrader().grade(bins, positives).cells, len(bins))
+    page = Exposition([memory], package, "churn", "1").text().decode()
     reading = read_replica(parse_page(page), "churn", 0)
     assert reading is not None
     single, batch = np.zeros((1, 2 * BINS)), np.zeros((1, 2 * BINS))

@@ -11,7 +11,7 @@ from services.judge.exposure import exposure_bound, largest_share
 from services.judge.plan.judging import planned_signals
 from services.judge.plan.playing import AssumedTraffic, Worse, play
 from services.judge.simulate.plan import summarise
-from services.judge.simulate.rollouts import Case
+from services.judge.simulate.rollouts import Case, allowance
 from services.judge.simulate.rollouts import play as play_counts
 from services.judge.simulate.world import champion
 
@@ -40,6 +40,19 @@ def test_harm_that_begins_later_stays_at_its_weight() -> None:
 def test_lost_requests_are_bounded_by_what_their_share_can_tell() -> None:
     """A canary that loses 20 % may have half of the traffic: a tenth of all requests."""
     assert exposure_bound(BY_TENS, "lost_ratio", 0.02, 0.2) == pytest.approx(0.1)
+
+
+def test_what_a_hold_out_may_be_off_is_allowed_at_each_weight() -> None:
+    """The margin is 5 %, and 0.6 % is added to it: 10 % x (50.6 - 0.6) is within, and at half of that 20 % is."""
+    assert largest_share(BY_TENS, "score_shift", 0.05, 0.2506, allowance=0.006) == 0.2
+    assert largest_share(BY_TENS, "score_shift", 0.05, 0.2506) == 0.1
+    assert exposure_bound(BY_TENS, "score_shift", 0.05, 0.1005, allowance=0.006) == pytest.approx(0.5 * 0.1005)
+
+
+def test_the_allowance_is_that_of_the_judged_signal() -> None:
+    (signal,) = (one for one in planned_signals(Rollout()) if one.name == "score_shift")
+    assert allowance("score_shift") == signal.allowance == 0.006
+    assert {one.allowance for one in planned_signals(Rollout()) if one.name != "score_shift"} == {0.0}
 
 
 @pytest.mark.parametrize("excess", [3.0, 6.0])

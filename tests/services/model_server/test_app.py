@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gzip
 import json
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from services.model_server import app as app_module
 from services.model_server import documents
 from services.model_server.model import Model
 from tests.services.model_server.conftest import Caller, StartServer
-from tests.small_package import GOOD, golden_rows, probabilities, small_contract, write_small_package
+from tests.small_package import GOOD, golden_rows, probabilities, small_contract, word_answer, write_small_package
 
 ID = "4bf92f3577b34da6"
 
@@ -40,7 +42,7 @@ def test_a_list_gets_a_list_in_its_order(server: Caller, rows: int) -> None:
 def test_the_label_is_positive_from_the_threshold_on(server: Caller, package: Package) -> None:
     for row in package.golden:
         answer = server.predict(row.request).json()
-        assert answer["label"] == ("Yes" if answer["probability"] >= 0.5 else "No") == row.answer.label
+        assert answer["label"] == ("Yes" if answer["probability"] >= 0.5 else "No") == word_answer(row).label
 
 
 def test_every_answer_names_the_package_and_the_version(serve: StartServer, package: Package) -> None:
@@ -102,9 +104,10 @@ def test_a_body_too_large_is_refused(server: Caller, pieces: list[bytes]) -> Non
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404), ("GET", "/predict/", 404), ("POST", "/nowhere", 404), ("GET", "/predict", 405),
-        ("GET", "/feedback", 405), ("DELETE", "/schema", 405), ("PUT", "/predict", 404), ("GET", "/docs/passwd", 404),
+        ("GET", "/nowhere/", 404), ("GET", "/predict/", 405), ("POST", "/nowhere", 404), ("GET", "/predict", 405),
+        ("GET", "/feedback", 405), ("DELETE", "/schema", 405), ("PUT", "/predict", 405), ("GET", "/docs/passwd", 404),
         ("GET", "/docs/../app.py", 404), ("POST", "/readyz", 405),
+        ("PATCH", "/predict", 405), ("DELETE", "/feedback", 405),
     ],
 )  # fmt: skip
 def test_a_wrong_route_says_which_there_are(server: Caller, method: str, path: str, status: int) -> None:
@@ -112,6 +115,40 @@ def test_a_wrong_route_says_which_there_are(server: Caller, method: str, path: s
     assert reply is not None
     assert reply.status == status
     assert "POST /predict" in reply.json()["error"]
+
+
+@pytest.mark.parametrize(("path", "allow"), [("/predict", "POST"), ("/feedback", "POST"), ("/schema", "GET, HEAD")])
+def test_a_wrong_method_is_told_the_right_ones(server: Caller, path: str, allow: str) -> None:
+    reply = server.call("PUT", path)
+    assert reply is not None
+    assert (reply.status, reply.headers["allow"]) == (405, allow)
+    asked = server.call("OPTIONS", path)
+    assert asked is not None
+    assert (asked.status, asked.headers["allow"]) == (405, allow)
+    assert "CORS" in asked.json()["error"]
+
+
+def test_a_slash_after_a_route_and_the_root_are_understood(server: Caller) -> None:
+    reply = server.call("POST", "/predict/", [json.dumps(GOOD).encode()])
+    assert reply is not None
+    assert reply.status == 200
+    assert server.get("/").body == server.get("/docs").body
+
+
+def test_a_packed_body_is_read_within_the_limits(server: Caller) -> None:
+    body, gzipped = json.dumps(GOOD).encode(), {"content_encoding": "gzip"}
+    assert server.post("/predict", body=gzip.compress(body), **gzipped).status == 200
+    assert server.post("/predict", body=zlib.compress(body), content_encoding="deflate").status == 200
+    assert server.post("/predict", body=body, content_encoding="identity").status == 200
+    for packed, headers, status, said in (
+        (body, gzipped, 400, "the body is not gzip, as its Content-Encoding says"),
+        (gzip.compress(body)[:-9], gzipped, 400, "breaks off"),
+        (gzip.compress(b" " * 10_000_000), gzipped, 413, "unpacks to more than the 65536 bytes allowed"),
+        (body, {"content_encoding": "br"}, 415, "'br' is not read here; allowed are gzip and deflate"),
+    ):
+        reply = server.post("/predict", body=packed, **headers)
+        assert reply.status == status
+        assert said in reply.json()["error"]
 
 
 def test_alive_and_ready(server: Caller) -> None:
@@ -130,7 +167,7 @@ def test_it_is_not_ready_before_the_golden_requests_are_answered(serve: StartSer
 def test_it_is_never_ready_after_a_wrong_golden_answer(serve: StartServer, tmp_path: Path) -> None:
     """The server never gets ready when a golden request is answered wrongly."""
     golden = golden_rows(small_contract())
-    wrong = golden[2].answer.model_copy(update={"probability": golden[2].answer.probability + 2e-6})
+    wrong = golden[2].answer.model_copy(update={"probability": word_answer(golden[2]).probability + 2e-6})
     golden[2] = golden[2].model_copy(update={"answer": wrong})
     server = serve(write_small_package(tmp_path / "wrong", golden=golden).path)
     assert server.get("/readyz").status == 503
@@ -141,7 +178,7 @@ def test_it_is_never_ready_after_a_wrong_golden_answer(serve: StartServer, tmp_p
 
 def test_a_golden_answer_within_the_tolerance_will_do(serve: StartServer, tmp_path: Path) -> None:
     golden = golden_rows(small_contract())
-    near = golden[2].answer.model_copy(update={"probability": golden[2].answer.probability + 5e-7})
+    near = golden[2].answer.model_copy(update={"probability": word_answer(golden[2]).probability + 5e-7})
     golden[2] = golden[2].model_copy(update={"answer": near})
     assert serve(write_small_package(tmp_path / "near", golden=golden).path).get("/readyz").status == 200
 

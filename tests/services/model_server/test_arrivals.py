@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from components.package.model_package import Package
-from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
+from services.model_server.counters import Counters, Exposition, layout_of
 from services.telemetry import ARRIVED_SECONDS, ARRIVED_SLOTS, SLOWER_TIMES
 from tests.services.model_server.conftest import Caller, StartServer
 from tests.small_package import GOOD
@@ -119,8 +119,9 @@ def test_only_a_candidate_leaves_copies_out_of_the_arrivals(timed: Caller, times
 
 
 def test_requests_are_counted_by_several_latencies(package: Package) -> None:
-    memories = [memoryview(bytearray(COUNTER_BYTES)) for _ in range(2)]
-    counters = [Counters(memory, slow_seconds=0.04) for memory in memories]
+    layout = layout_of(package.contract)
+    memories = [memoryview(bytearray(layout.bytes)) for _ in range(2)]
+    counters = [Counters(memory, 0.04, layout) for memory in memories]
     for seconds in (0.005, 0.01, 0.015, 0.03, 0.05, 0.08, 0.1, 0.5):
         counters[int(seconds * 1000) % 2].request(seconds, error=False)
     page = Exposition(memories, package, "small", "1").text().decode().splitlines()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.features.encoding import fit_encoding
-from components.package.model_package import Contract, Target
-from components.spec.contract import CategoryFeature, Feature, NumberFeature
+from components.package.answers import Target
+from components.package.model_package import Contract
+from components.spec.contract import CategoryFeature, DateFeature, Feature, NumberFeature
 from services.model_server.decoding import RowDecoder
 from services.model_server.errors import Refused
 from services.model_server.problems import MAX_GUESSES, Examiner
@@ -68,8 +70,9 @@ KINDS = 'one of "Month-to-month", "One year", "Two year"'
         ({"contract": 1}, ("contract", 1, "is a whole number that is no category", KINDS)),
         ({"contract": "x" * 90}, ("contract", "x" * 80 + "…", "is text that is no category", KINDS)),
         ({"senior": True}, ("senior", True, "is a boolean that is no category", "one of 0, 1")),
-        ({"senior": 1.0}, ("senior", 1.0, "is a number, not a category", "one of 0, 1")),
-        ({"senior": "1"}, ("senior", "1", "is text that is no category", "one of 0, 1")),
+        ({"senior": 1.5}, ("senior", 1.5, "is a number, not a category", "one of 0, 1")),
+        ({"senior": 2.0}, ("senior", 2.0, "is a number, not a category", "one of 0, 1")),
+        ({"senior": "2"}, ("senior", "2", "is text that is no category", "one of 0, 1")),
     ],
 )
 def test_a_wrong_value_is_named(change: dict[str, Any], expected: tuple[Any, ...]) -> None:
@@ -229,3 +232,77 @@ def test_the_fast_and_the_slow_way_agree(row: dict[str, Any]) -> None:
         fast = refused.details["problems"]
     # NaN differs from itself, so texts are compared.
     assert repr(fast).replace(".0,", ",") == repr(slow).replace(".0,", ",")
+
+
+def contract_of(features: dict[str, Feature]) -> Contract:
+    """A contract of these features, fitted on a gap or an unlisted value."""
+    encoding = fit_encoding(features, {name: [None] for name in features})
+    return Contract(name="s", features=features, encoding=encoding, target=Target(name="t", positive="1", negative="0"))
+
+
+@pytest.mark.parametrize("value", [1.0, "1.0", "1", "+1", "1."])
+def test_a_whole_number_category_has_many_spellings(value: Any) -> None:
+    """Clients whose column has gaps send 1 as 1.0."""
+    rows, _ = DECODER.decode(json.dumps({**GOOD, "senior": value}).encode())
+    assert rows == [tuple({**GOOD, "senior": 1}.values())]
+    assert [type(cell) for cell in rows[0]] == [type(cell) for cell in {**GOOD, "senior": 1}.values()]
+
+
+def test_a_text_that_is_listed_is_not_read_as_a_number() -> None:
+    decoder = RowDecoder(contract_of({"kind": CategoryFeature(type="category", values=(1, "1.0", "2"))}))
+    assert decoder.decode(b'{"kind": "1.0"}')[0] == [("1.0",)]
+    assert decoder.decode(b'{"kind": 1.0}')[0] == [(1,)]
+    assert decoder.decode(b'{"kind": "2"}')[0] == [("2",)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"instances": [GOOD]},
+        {"inputs": [{"name": "x", "data": [1]}]},
+        {"dataframe_split": {"columns": [], "data": []}},
+        {"dataframe_records": [GOOD]},
+        {"columns": ["tenure"], "index": [0], "data": [[1]]},
+    ],
+)
+def test_a_body_for_another_server_gets_one_sentence(body: Any) -> None:
+    refused = refusal(body)
+    assert (refused.status, refused.reason, refused.details) == (422, "wrong_values", {})
+    assert "send a row as one object with the fields " in str(refused)
+
+
+OPEN: dict[str, Feature] = {
+    "plan": CategoryFeature(type="category", values=("basic", 7), unknown="other"),
+    "size": NumberFeature(type="number", min=0, max=10, outside="clip"),
+    "since": DateFeature(type="date", min=date(2020, 1, 1), max=date(2025, 1, 1), outside="clip", missing="impute"),
+}
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ({"plan": "basic", "size": 3, "since": "2024-01-31"}, ("basic", 3, "2024-01-31")),
+        ({"plan": "gold", "size": -1e9, "since": "1900-01-01"}, ("gold", 0, "2020-01-01")),
+        ({"plan": True, "size": 11, "since": "9999-12-31"}, (True, 10, "2025-01-01")),
+        ({"plan": 7.0, "size": 10, "since": None}, (7, 10, None)),
+    ],
+)
+def test_an_open_contract_takes_other_values(sent: dict[str, Any], read: tuple[Any, ...]) -> None:
+    decoder = RowDecoder(contract_of(OPEN))
+    assert decoder.decode(json.dumps(sent).encode()) == ([read], True)
+    assert decoder.decode(json.dumps([sent] * 3).encode()) == ([read] * 3, False)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"plan": [1], "size": 1, "since": None},
+        {"plan": 1.5, "size": 1, "since": None},
+        {"plan": None, "size": 1, "since": None},
+        {"plan": "a", "size": "1", "since": None},
+        {"plan": "a", "size": float("inf"), "since": None},
+        {"plan": "a", "size": 1, "since": "never"},
+    ],
+)
+def test_an_open_contract_refuses_what_is_no_value(sent: dict[str, Any]) -> None:
+    assert len(refusal(sent, RowDecoder(contract_of(OPEN))).details["problems"]) == 1

@@ -7,9 +7,10 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from components.package.bins import ProbabilityBins
 from components.package.model_package import Package, write_package
 from services.model_server.errors import ModelError
-from services.model_server.model import Model, bins_of
+from services.model_server.model import Model
 from tests.services.model_server.conftest import StartServer
 from tests.small_package import GOOD, logistic_graph, small_contract, write_small_package
 
@@ -64,5 +65,5 @@ def test_an_answer_has_seven_digits(package: Package) -> None:
 
 @pytest.mark.parametrize("rows", [1, 15, 16, 100])
 def test_bins_are_the_same_in_a_batch(rows: int) -> None:
-    scores = np.linspace(0, 1.0000001, rows).tolist()
-    assert bins_of(scores) == [bins_of([score])[0] for score in scores]
+    bins, scores = ProbabilityBins(), np.linspace(0, 1.0000001, rows).tolist()
+    assert bins.listed(scores) == [bins.listed([score])[0] for score in scores]

@@ -79,3 +79,29 @@ def test_replicas_are_weighed_by_their_inputs() -> None:
     assert found.unexplained[3] == pytest.approx(0.01)
     assert found.sampled[3] == pytest.approx((0.01**2 + 0.015**2) ** 0.5)
     assert dict(found.distance) == pytest.approx({"plan": 2.5, "age": 0})
+
+
+def test_inputs_unlike_the_holdout_alone_are_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """They let expect nothing, which is not the same as no inputs."""
+    package = written(tmp_path_factory.mktemp("packages") / "p", population())
+    memory = memoryview(bytearray(INPUT_BYTES))
+    for _ in range(40):
+        LiveInputs(memory, package).count([tuple({**GOOD, "contract": "Two year"}.values())])
+    page = replica_page(4) + LiveInputsPage([memory], package, "churn", "1").text()
+    reading = read_replica(parse_page(page), "churn", 0.0)
+    assert reading is not None
+    assert reading.expectation == LiveExpectation(0, 40, (), (), (), ())
+    one = Replica("canary")
+    one.add(1.0, reading)
+    assert expectation_of([one]) == LiveExpectation(0, 40, (), (), (), ())
+    both = expectation_of([one, replica((1, told(60, 0.3)))])
+    assert both is not None
+    assert (both.inputs, both.unlike) == (60, 40)
+    assert both.shift[3] == pytest.approx(0.3)
+
+
+def test_it_is_renewed_so_often_and_no_more() -> None:
+    many = 30 * 1.5**60
+    found = expectation_of([replica((1, told(40)), (2, told(1e9, 0.2)), (3, told(many, 0.3)))])
+    assert found is not None
+    assert found.shift[0] == 0.2

@@ -10,7 +10,8 @@ from components.spec.contract import BRIER_LOSSES
 from services import telemetry
 from services.judge.evidence.counts import BINS
 from services.judge.evidence.exposition import parse_page, read_replica, read_weight
-from services.model_server.counters import COUNTER_BYTES, Counters, Exposition
+from services.model_server.counters import Counters, Exposition, layout_of
+from services.model_server.feedback.grading import WordGrader
 from services.telemetry import LABEL_LOSSES
 from tests.services.judge.pages import replica_page, weight_page
 from tests.small_package import write_small_package
@@ -36,12 +37,13 @@ def test_the_model_servers_own_page_is_read(tmp_path: Path) -> None:
         rows=9, champion="sha256:" + "0" * 64, shift=(0.01,) * BINS, shift_error=(0.002,) * BINS, scores=(1,) * BINS
     )
     package = write_small_package(tmp_path / "package", holdout=holdout)
-    memory = memoryview(bytearray(COUNTER_BYTES))
-    counters = Counters(memory, slow_seconds=0.05)
+    layout = layout_of(package.contract)
+    memory = memoryview(bytearray(layout.bytes))
+    counters = Counters(memory, 0.05, layout)
     counters.request(0.01, error=False)
     counters.request(0.09, error=True)
     counters.scores([3])
-    counters.labels([3], [True])
+    counters.labels(WordGrader().grade([3], [True]).cells, 1)
     page = Exposition([memory], package, "churn", "7").text().decode()
     reading = read_replica(parse_page(page), "churn", 0)
     assert reading is not None

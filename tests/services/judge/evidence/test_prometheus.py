@@ -25,6 +25,8 @@ from tests.services.judge.pages import replica_page, served
 
 CHURN = Subject("churn", "models")
 ROLLOUT = Rollout(deadline_minutes=60)
+UNREAD = "churn-7d9f4-z9z9z"
+GATEWAYS = ("traefik-7d9f4-x2x2x", "traefik-7d9f4-z9z9z")
 CANARY, CHAMPION, SHADOW = "churn-7d9f4-x2x2x", "churn-primary-5f6d7-b4b4b", "churn-shadow-5f6d7-b4b4b"
 
 
@@ -49,8 +51,8 @@ class Recorded:
     def _asked(self) -> list[dict[str, object]]:
         """The lines of the metrics that the last query names."""
         if self.queries[-1].startswith("up{"):
-            return self._tried()
-        if self.queries[-1].startswith(telemetry.GATEWAY_REQUESTS):
+            return self._tried_gateways() if "traefik" in self.queries[-1] else self._tried()
+        if telemetry.GATEWAY_REQUESTS in self.queries[-1]:
             return self._gateway() if self.has_gateway else []
         names = re.findall(r'__name__=~"([^"]*)"', self.queries[-1])[0].split("|")
         return [line for line in self._counts() if line["metric"]["__name__"] in names]  # type: ignore[index]
@@ -74,10 +76,20 @@ class Recorded:
         """Prometheus goes on trying to read the canary for 50 s after its last page."""
         values = [[at, "1"] for _, at in self._scrapes()]
         late = [[values[-1][0] + 10 * more, "0"] for more in range(1, 6)]  # type: ignore[operator]
-        pods = ((CANARY, [*values, *late]), (CHAMPION, values))
+        pods = ((CANARY, [*values, *late]), (CHAMPION, values), (UNREAD, [[at, "0"] for at, _ in values]))
         return [
             {"metric": {"__name__": "up", "pod": pod, "instance": f"{pod}:3000"}, "values": tried}
             for pod, tried in pods
+        ]
+
+    def _tried_gateways(self) -> list[dict[str, object]]:
+        """There are two gateways, of which the second cannot be read from the sixth scrape on."""
+        return [
+            {
+                "metric": {"__name__": "up", "pod": pod, "instance": f"{pod}:9100"},
+                "values": [[at, "1" if pod == GATEWAYS[0] or scrape < 5 else "0"] for scrape, at in self._scrapes()],
+            }
+            for pod in GATEWAYS
         ]
 
     def _gateway(self) -> list[dict[str, object]]:
@@ -88,8 +100,10 @@ class Recorded:
         return [
             {
                 "metric": {
-                    "__name__": telemetry.GATEWAY_REQUESTS, "pod": "traefik-1", "instance": "10.0.0.1:9100",
-                    "service": f"httproute-models-churn-0-1f-svc-models-churn-{name}@kubernetesgateway",
+                    "__name__": telemetry.GATEWAY_REQUESTS, "pod": GATEWAYS[0], "instance": f"{GATEWAYS[0]}:9100",
+                    "namespace": "gateway",
+                    "service": f"httproute-models-churn-gw-gateway-public-ep-web-0-{20 * '1'}-svc-models-churn-{name}"
+                    "@kubernetesgateway",
                     "code": code, "method": "POST",
                 },
                 "values": values,
@@ -129,11 +143,15 @@ def test_a_rollout_is_read_from_raw_samples_and_roles_from_pods() -> None:
     (stratum,) = found.strata
     # The first scrape after the weight rose, at 1030, to the last before its last reading, at 1090.
     assert (stratum.canary.requests, stratum.champion.requests) == (126, 1080)
-    assert (stratum.canary.errors, stratum.gave_up, found.gateway) == (6, (0, 6), "told")
+    assert (stratum.canary.errors, stratum.gave_up, found.gateway) == (6, (0, 6), "in part")
     assert found.holdout is not None
-    weights, counts, labels, gateway, tried = prometheus.queries
+    weights, counts, labels, gateway, gateways_tried, tried = prometheus.queries
+    pods = "traefik(-[bcdfghjklmnpqrstvwxz2456789]+)?-[bcdfghjklmnpqrstvwxz2456789]{5}"
+    assert gateways_tried == f'up{{pod=~"{pods}",namespace="gateway"}}[132s]'
     assert tried == 'up{pod=~"churn-.+",namespace="models"}[132s]'
-    assert gateway.startswith('traefik_service_requests_total{service=~".+-svc-models-churn-(primary|canary)-')
+    assert gateway.startswith(
+        '{__name__=~"traefik_service_requests_total|traefik_router_requests_total",service=~"httproute-models-churn-gw-'
+    )
     assert weights == 'flagger_canary_weight{workload="churn"}[1095s]'
     # A minute more than the rollout has lasted.
     assert counts.endswith('service="churn",namespace="models"}[132s]')
@@ -151,6 +169,26 @@ def test_a_pod_that_cannot_be_read_is_known_to_be_there() -> None:
         assert asyncio.run(go(address)) == {CANARY: 1140, CHAMPION: 1090}
 
 
+def test_what_could_never_be_read_is_known_to_be_there() -> None:
+    """A replica that was never read, and a gateway that is not read any more."""
+
+    async def go(address: str) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
+        source = PrometheusSource(f"http://{address}", lambda: prometheus.now)
+        await source.follow(CHURN, ROLLOUT)
+        series = source.series(CHURN)
+        replicas, gateways = (
+            {name.split()[0]: (one.since, one.until) for name, one in there.items()}
+            for there in (series.unread, series.gateway_there)
+        )
+        return replicas, gateways
+
+    prometheus = Recorded()
+    with served(prometheus.answer) as address:
+        unread, gateways = asyncio.run(go(address))
+    assert unread == {UNREAD: (1000, 1090)}
+    assert gateways == {GATEWAYS[0]: (1090, 1090), GATEWAYS[1]: (1040, 1090)}
+
+
 def test_reading_on_asks_for_little_and_finds_as_much() -> None:
     """A reader that goes on asks for little, and finds as much as a new reader does."""
     prometheus = Recorded()
@@ -161,7 +199,7 @@ def test_reading_on_asks_for_little_and_finds_as_much() -> None:
     kept, fresh = read(prometheus, later), read(prometheus)
     assert kept == fresh
     # 60 s later, and 30 s twice.
-    assert prometheus.queries[6].endswith("[90s]")
+    assert prometheus.queries[7].endswith("[90s]")
     assert fresh.strata[0].canary.requests == 252
 
 
@@ -206,7 +244,7 @@ def test_who_is_not_asked_about_is_not_read() -> None:
         prometheus.now = 3000.0
 
     read(prometheus, much_later)
-    assert len(prometheus.queries) == 5
+    assert len(prometheus.queries) == 6
 
 
 @pytest.mark.parametrize(

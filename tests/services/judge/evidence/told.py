@@ -10,7 +10,7 @@ import numpy as np
 from services import telemetry
 from services.judge.evidence.counts import LOSSES
 from services.judge.evidence.exposition import Reading
-from services.judge.evidence.series import Replica, Role, Series
+from services.judge.evidence.series import Replica, Role, Rows, Series
 from services.judge.evidence.slots import REMEMBERED_AT, Row, Slotted
 from tests.services.judge.builders import HOLDOUT, counts
 
@@ -82,3 +82,12 @@ def scraped(series: Series, told: dict[str, Told], times: Iterable[float]) -> Se
     for name, one in told.items():
         series.replicas[name] = replica(one, times)
     return series
+
+
+def gateway_row(champion: tuple[float, float, float], canary: tuple[float, float, float]) -> Rows:
+    """A gateway's page: for each side the requests passed on to it, of these the 500s, and the gateway's own answers.
+
+    It had somebody to pass each request on to.
+    """
+    pairs = [number for both in zip(champion, canary, strict=True) for number in both]
+    return np.array([*pairs, sum(pairs[2:])], dtype=np.float64)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from services.judge.evidence import same_inputs
 from services.judge.evidence.counts import BINS
 from services.judge.simulate.callers import Callers, pool
 from services.judge.simulate.moved import CASES, MovedRow, moved_claims, moved_table, play_moved, summarise_moved
@@ -14,14 +15,14 @@ from services.judge.simulate.rollouts import FAILED, PROMOTED
 from services.judge.simulate.scraped import play_scraped
 from services.judge.simulate.worlds import worlds
 
-LIKE, MOVED, WRONG, *_ = CASES
+LIKE, MOVED, WRONG, _, MISREAD = CASES[:5]
 
 
 def test_the_hold_out_lets_expect_what_the_moved_callers_show() -> None:
     rng = np.random.default_rng(4)
     callers, live = Callers(0.5, "", rng), pool(0.5, "")
     asked = callers.of_canary(2000)
-    expected = callers.expectation(asked.inputs, asked.unlike)
+    expected = callers.expectation(asked)
     assert expected is not None
     below = [np.cumsum(np.bincount(side, minlength=BINS)) / len(side) for side in (live.canary, live.champion)]
     apart = below[0] - below[1]
@@ -50,6 +51,17 @@ def test_a_wrong_unit_is_found_as_fast() -> None:
     assert row.median_requests == row.as_it_is_median_requests
 
 
+@pytest.mark.parametrize(("rare", "fate"), [(None, FAILED), (math.inf, PROMOTED)])
+def test_a_server_that_misreads_is_no_other_callers(
+    monkeypatch: pytest.MonkeyPatch, rare: float | None, fate: int
+) -> None:
+    """Its inputs move as its scores do. Where they are not held against the champion's, they explain the scores."""
+    if rare is not None:
+        monkeypatch.setattr(same_inputs, "_RARE", rare)
+    ((end, _),) = play_moved(MISREAD, 5, 1)
+    assert end.fate == fate
+
+
 @pytest.mark.parametrize(("world", "fate"), [(-2, PROMOTED), (-1, FAILED)])
 def test_it_is_the_same_by_scrapes(world: int, fate: int) -> None:
     assert play_scraped(worlds()[world], 3).fate == fate
@@ -63,7 +75,7 @@ def row(place: int, promoted: int = 0, failed: int = 0, requests: float = 100.0)
     ("place", "changes", "unmet"),
     [
         *[(0, {}, 0), (0, {"failed": 30}, 1), (2, {"failed": 1000}, 0), (2, {"promoted": 30}, 1)],
-        *[(3, {"requests": 106.0}, 1), (5, {"requests": 999.0}, 0)],
+        *[(3, {"requests": 106.0}, 1), (6, {"requests": 999.0}, 0), (4, {"promoted": 30}, 1)],
     ],
 )
 def test_a_claim_on_a_world_can_be_refuted(place: int, changes: dict[str, float], unmet: int) -> None:

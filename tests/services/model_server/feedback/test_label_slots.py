@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from components.spec.contract import BRIER_LOSSES, SCORE_EDGES
+from services.model_server.feedback.grading import Part, WordGrader
 from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots, LabelSlotsPage
 from services.model_server.shared import join
 from services.telemetry import LABEL_LOSSES, LABEL_SLOTS
@@ -39,6 +40,11 @@ def label_slots(time: Time) -> LabelSlots:
     return slots
 
 
+def parts(bins: list[int], positives: list[bool]) -> list[Part]:
+    """The losses of rows of these bins with these labels."""
+    return WordGrader().grade(bins, positives).parts
+
+
 def losses_of(slots: LabelSlots, slot: int) -> list[float]:
     return (slots.totals() or [])[slot][1]
 
@@ -47,7 +53,7 @@ def losses_of(slots: LabelSlots, slot: int) -> list[float]:
 def test_the_mean_loss_of_one_answer_is_exact(place: int, positive: bool) -> None:
     time = Time()
     slots = label_slots(time)
-    slots.labelled(slots.turn(), [place], [positive])
+    slots.labelled(slots.turn(), parts([place], [positive]))
     counts = losses_of(slots, time.slot())
     assert sum(counts) == pytest.approx(1, abs=1e-12)
     mean = sum(count * loss for count, loss in zip(counts, LABEL_LOSSES, strict=True))
@@ -63,7 +69,7 @@ def test_the_mean_loss_of_many_answers_is_exact(answers: list[list[tuple[int, bo
     slots = label_slots(time)
     expected = 0.0
     for rows in answers:
-        slots.labelled(slots.turn(), [place for place, _ in rows], [positive for _, positive in rows])
+        slots.labelled(slots.turn(), parts([place for place, _ in rows], [positive for _, positive in rows]))
         expected += sum(BRIER_LOSSES[2 * place + positive] for place, positive in rows) / len(rows)
     counts = losses_of(slots, time.slot())
     assert sum(counts) == pytest.approx(len(answers))
@@ -75,7 +81,7 @@ def test_a_label_counts_in_the_slot_of_its_answer_while_it_lasts() -> None:
     slots = label_slots(time)
     turn, slot = slots.turn(), time.slot()
     time.now += (LABEL_SLOTS - 1) * SECONDS
-    slots.labelled(turn, [3], [True])
+    slots.labelled(turn, parts([3], [True]))
     assert sum(losses_of(slots, slot)) == pytest.approx(1)
     assert sum(losses_of(slots, time.slot())) == 0
     time.now += SECONDS
@@ -88,7 +94,7 @@ def test_a_label_whose_slot_has_left_the_ring_counts_nowhere() -> None:
     slots = label_slots(time)
     turn = slots.turn()
     time.now += LABEL_SLOTS * SECONDS
-    slots.labelled(turn, [3], [True])
+    slots.labelled(turn, parts([3], [True]))
     assert sum(sum(losses) for _, losses in slots.totals() or []) == 0
 
 
@@ -97,7 +103,7 @@ def test_a_label_whose_slot_has_left_the_ring_counts_nowhere() -> None:
 def test_the_page_is_prometheus_text_whatever_the_services_name(service: str) -> None:
     time = Time()
     slots = label_slots(time)
-    slots.labelled(slots.turn(), [3, 9], [True, False])
+    slots.labelled(slots.turn(), parts([3, 9], [True, False]))
     families = list(text_string_to_metric_families(LabelSlotsPage(slots, service, "1.0:a-b").text()))
     samples = [sample for family in families for sample in family.samples]
     assert {family.type for family in families} == {"gauge"}

@@ -47,7 +47,7 @@ def answers() -> Recent:
 def bins_labelled(recent: RecentAnswers, request_id: str, positives: Sequence[bool]) -> list[int] | None:
     """The bins that were labelled."""
     answer = recent.label(request_id, positives)
-    return None if answer is None else answer.bins
+    return None if answer is None else answer.answers
 
 
 def test_what_was_answered_is_found() -> None:
@@ -226,6 +226,7 @@ def test_what_is_known_is_always_the_latest_answer(sequence: list[tuple[int, lis
 CHILD = """
 import os, sys
 from services.model_server.errors import LabelsError
+from services.model_server.feedback.grading import WordGrader
 from services.model_server.feedback.label_slots import LABEL_SLOTS_BYTES, LabelSlots
 from services.model_server.feedback.recent import RecentAnswers
 from services.model_server.shared import is_offered, join
@@ -234,10 +235,10 @@ shared = join(os.environ, int(sys.argv[1]))
 slots = LabelSlots(shared, 0, float(sys.argv[3]), lambda: float(sys.argv[4]))
 recent = RecentAnswers(shared, LABEL_SLOTS_BYTES, int(sys.argv[2]), slots)
 answer = recent.label("from the parent", [True])
-if answer and answer.bins:
-    slots.labelled(answer.turn, answer.bins, [True])
+if answer and answer.answers:
+    slots.labelled(answer.turn, WordGrader().grade(answer.answers, [True]).parts)
 recent.remember("from the child", [7])
-print(shared.own, answer and answer.bins, flush=True)
+print(shared.own, answer and answer.answers, flush=True)
 sys.stdin.readline()
 """
 

@@ -42,8 +42,8 @@ class Worker:
     def hears(self, request_id: str, positives: list[bool]) -> None:
         """Takes feedback as the handler does."""
         answer = self.recent.label(request_id, positives)
-        if answer is not None and answer.bins:
-            self.pairs.labelled(request_id, answer.bins, positives)
+        if answer is not None and answer.answers:
+            self.pairs.labelled(request_id, answer.answers, positives)
 
     def cells(self) -> list[float]:
         return [sum(column) for column in zip(*(label_cells(memory) for memory in self.memories), strict=True)]

@@ -1,0 +1,33 @@
+"""The metrics of each task, and the number that a search maximises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluation.class_metrics import CLASS_METRICS
+from components.evaluation.metrics import METRICS, Metric
+from components.evaluation.number_metrics import NUMBER_METRICS, mean_absolute_percentage_error
+from components.spec.tasks import Task, measured
+
+_METRICS: Final[Mapping[Task, Mapping[str, Metric]]] = {
+    "binary": METRICS,
+    "multiclass": CLASS_METRICS,
+    "regression": NUMBER_METRICS,
+}
+
+
+def metrics_of(task: Task, labels: NDArray[Any]) -> Mapping[str, Metric]:
+    """Every reported metric of a task; of errors in percent only where no truth is 0."""
+    if task == "regression" and np.abs(labels).min() > 0:
+        return NUMBER_METRICS | {"mean_absolute_percentage_error": mean_absolute_percentage_error}
+    return _METRICS[task]
+
+
+def search_score(task: Task, metric: str, labels: NDArray[Any], answers: NDArray[Any]) -> float:
+    """The number that a search maximises."""
+    value = float(_METRICS[task][measured(metric)](labels, answers))
+    return value if measured(metric) == metric else -value

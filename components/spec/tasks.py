@@ -1,0 +1,76 @@
+"""What a model answers: a probability, a class or a number; and the candidates and metrics that suit each.
+
+The only list of tasks. What a part does for each task is that part's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+#: binary: the probability of one of two words; multiclass: one of several classes; regression: a number.
+Task = Literal["binary", "multiclass", "regression"]
+
+Candidate = Literal["logistic_regression", "linear_regression", "random_forest", "gradient_boosting", "keras_mlp"]
+
+#: What a search maximises. scikit-learn's names: `neg_` is before what is better when small.
+SearchMetric = Literal[
+    "roc_auc", "average_precision", "neg_brier_score",
+    "neg_log_loss", "balanced_accuracy", "f1_macro",
+    "neg_mean_absolute_error", "neg_root_mean_squared_error", "r2",
+]  # fmt: skip
+
+#: The classes that a target may have.
+FEWEST_CLASSES: Final = 3
+MOST_CLASSES: Final = 100
+
+
+@dataclass(frozen=True)
+class TaskRules:
+    """What suits a task.
+
+    Attributes:
+        candidates: kinds of model that can do it; all of them are tried by default.
+        search: metrics that a search may maximise, the default first.
+        gates: gates on a metric, the first of them is the one for the comparison with the champion.
+        costs: those of all its metrics that are better when small.
+    """
+
+    candidates: tuple[Candidate, ...]
+    search: tuple[SearchMetric, ...]
+    gates: tuple[str, ...]
+    costs: frozenset[str]
+
+
+RULES: Final[Mapping[Task, TaskRules]] = {
+    "binary": TaskRules(
+        candidates=("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"),
+        search=("roc_auc", "average_precision", "neg_brier_score"),
+        gates=("roc_auc", "average_precision", "calibration_error"),
+        costs=frozenset({"brier_score", "log_loss", "calibration_error"}),
+    ),
+    "multiclass": TaskRules(
+        candidates=("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"),
+        search=("neg_log_loss", "balanced_accuracy", "f1_macro"),
+        gates=("log_loss", "balanced_accuracy", "f1_macro", "accuracy", "calibration_error"),
+        costs=frozenset({"brier_score", "log_loss", "calibration_error"}),
+    ),
+    "regression": TaskRules(
+        candidates=("linear_regression", "random_forest", "gradient_boosting", "keras_mlp"),
+        search=("neg_mean_absolute_error", "neg_root_mean_squared_error", "r2"),
+        gates=("mean_absolute_error", "root_mean_squared_error", "r2", "mean_absolute_percentage_error"),
+        costs=frozenset({"mean_absolute_error", "root_mean_squared_error", "mean_absolute_percentage_error"}),
+    ),
+}
+
+#: All costs: one name means the same in every task.
+COSTS: Final = frozenset[str]().union(*(rules.costs for rules in RULES.values()))
+
+#: Metrics in the target's own unit.
+IN_UNITS: Final = ("mean_absolute_error", "root_mean_squared_error")
+
+
+def measured(metric: str) -> str:
+    """The metric that a search's name is about: `neg_brier_score` maximises minus `brier_score`."""
+    return metric.removeprefix("neg_")

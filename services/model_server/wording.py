@@ -1,0 +1,117 @@
+"""Words a graph's outputs as a caller's answer, by the contract's task; one object, chosen when the model is loaded.
+
+What is answered to a row is called its score: a probability, a value, or the probabilities of the classes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from components.package.answers import TOLERANCE, ClassTarget, NumberTarget, Outputs
+from components.package.model_package import Contract
+from services.model_server.errors import ModelError
+
+Scores = list[Any]
+
+
+class Wording(Protocol):
+    """The wording of one contract's answers."""
+
+    def scores(self, outputs: Outputs) -> Scores:
+        """The scores in a graph's outputs, one for each row.
+
+        Raises:
+            ModelError: one of them is no answer of this task.
+        """
+
+    def answer(self, scores: Sequence[Any], *, single: bool) -> str:
+        """The answer to a request as JSON: one object, or a list of them."""
+
+
+def wording_of(contract: Contract, version: str) -> Wording:
+    """The wording for a contract; `version` stands in every answer."""
+    if isinstance(contract.target, NumberTarget):
+        return NumberWording(contract, version)
+    if isinstance(contract.target, ClassTarget):
+        return ClassWording(contract.target, version)
+    return WordWording(contract, version)
+
+
+class WordWording:
+    """The probability of the positive word, and one of the two words."""
+
+    def __init__(self, contract: Contract, version: str) -> None:
+        self._threshold = contract.threshold
+        self._positive = f',"label":{json.dumps(contract.words.positive)},"version":{json.dumps(version)}}}'
+        self._negative = f',"label":{json.dumps(contract.words.negative)},"version":{json.dumps(version)}}}'
+
+    def scores(self, outputs: Outputs) -> Scores:
+        """Probabilities of the positive word."""
+        scores: list[float] = outputs.tolist()
+        for score in scores:
+            # Not `score < 0 or ...`: NaN must fail as well.
+            if not 0 <= score <= 1 + TOLERANCE:
+                raise ModelError("the graph's output is no probability")
+        return scores
+
+    def answer(self, scores: Sequence[float], *, single: bool) -> str:
+        """The answer as JSON, with seven digits of each float32 score."""
+        threshold, positive, negative = self._threshold, self._positive, self._negative
+        if single:
+            (score,) = scores
+            return f'{{"probability":{score:.7g}{positive if score >= threshold else negative}'
+        parts = [f'{{"probability":{score:.7g}{positive if score >= threshold else negative}' for score in scores]
+        return f"[{','.join(parts)}]"
+
+
+class ClassWording:
+    """The probability of each class, and the most likely one; of several alike the first."""
+
+    def __init__(self, target: ClassTarget, version: str) -> None:
+        names = ",".join(f"{json.dumps(name).replace('%', '%%')}:%.7g" for name in target.classes)
+        self._form = f'{{"probabilities":{{{names}}},"label":'
+        self._ends = [f'{json.dumps(name)},"version":{json.dumps(version)}}}' for name in target.classes]
+
+    def scores(self, outputs: Outputs) -> Scores:
+        """The probabilities of the classes, row by row."""
+        scores: list[list[float]] = outputs.tolist()
+        for row in scores:
+            # Not `max(row) > 1 or ...`: NaN must fail as well.
+            if not (all(0 <= score <= 1 + TOLERANCE for score in row) and abs(sum(row) - 1) <= len(row) * TOLERANCE):
+                raise ModelError("the graph's output is no probability of each class")
+        return scores
+
+    def answer(self, scores: Sequence[list[float]], *, single: bool) -> str:
+        """The answer as JSON, with seven digits of each float32 probability."""
+        form, ends = self._form, self._ends
+        parts = [form % tuple(row) + ends[row.index(max(row))] for row in scores]
+        return parts[0] if single else f"[{','.join(parts)}]"
+
+
+class NumberWording:
+    """A value in the target's unit, with the interval around it."""
+
+    def __init__(self, contract: Contract, version: str) -> None:
+        interval = contract.interval
+        self._edges, self._halves = (interval.edges, interval.half_widths) if interval else ((), (0.0,))
+        level = interval.level if interval else 0.0
+        self._end = f',"level":{json.dumps(level)}}},"version":{json.dumps(version)}}}'
+
+    def scores(self, outputs: Outputs) -> Scores:
+        """Values in the target's unit."""
+        scores: list[float] = outputs.tolist()
+        if not all(map(math.isfinite, scores)):
+            raise ModelError("the graph's output is no number")
+        return scores
+
+    def answer(self, scores: Sequence[float], *, single: bool) -> str:
+        """The answer as JSON; the value with all its digits, the ends with ten, which nothing is compared by."""
+        edges, halves, end, parts = self._edges, self._halves, self._end, []
+        for value in scores:
+            half = halves[bisect_left(edges, value)]
+            parts.append(f'{{"value":{value!r},"interval":{{"low":{value - half:.10g},"high":{value + half:.10g}{end}')
+        return parts[0] if single else f"[{','.join(parts)}]"
