@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import yaml
 
+from components.jobs.node_pools import LABELS
 from k8s.alerts.prerequisites import check_operator, check_secret
 from k8s.cluster.gateway import read_gateway
 from k8s.cluster.helm import CHART as SERVICE_CHART
@@ -277,8 +278,9 @@ def _notes(there: Inventory) -> Iterator[str]:
     for name in _FORMER:
         if is_there("get", "namespace", name):
             yield f"namespace {name}: is no part of the platform any more, and is left as it is"
-    old = get_json("get", "nodes", "--selector", f"{_OLD_POOL},!canario/pool")["items"]
+    label = LABELS["canario"].pool
+    old = get_json("get", "nodes", "--selector", f"{_OLD_POOL},!{label}")["items"]
     for node in old:
         name, pool = node["metadata"]["name"], node["metadata"]["labels"][_OLD_POOL]
-        command = f"kubectl label node {name} canario/pool={pool}"
-        yield f"node {name}: releases look for canario/pool now; `{command}` before the next one"
+        command = f"kubectl label node {name} {label}={pool}"
+        yield f"node {name}: releases look for {label} now; `{command}` before the next one"

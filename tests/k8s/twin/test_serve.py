@@ -31,9 +31,10 @@ def test_a_package_is_served_until_ctrl_c(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "k8s.twin.serve", "--spec", str(_spec(tmp_path)), "--package", str(package.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        first = process.stdout.readline()
-        url = re.search(r"http://\S+", first)
-        assert url is not None, first
+        said = ""
+        while (url := re.search(r"http://\S+", said)) is None and (line := process.stdout.readline()):
+            said += line
+        assert url is not None, said
         answer = loopback.post(url[0] + "/predict", GOOD)
         assert answer is not None
         assert answer.status == 200
