@@ -24,7 +24,7 @@ from pydantic import Field, model_validator
 
 from components.digest import Digest
 from components.spec.contract import ClosedModel
-from components.spec.values import CategoryValue, category_text, cell_days
+from components.spec.values import CategoryValue, by_category, category_text, cell_days
 
 #: The most bins of all features together; so many numbers each worker of a server keeps.
 MOST_BINS: Final = 256
@@ -70,13 +70,6 @@ class NumberBins(ClosedModel):
         return find
 
 
-class _Places(dict[Any, int]):
-    """The bin of each listed value; -1 for any other, where a contract takes others."""
-
-    def __missing__(self, value: Any) -> int:
-        return -1
-
-
 class CategoryBins(ClosedModel):
     """One bin for each value, spelled as `category_text` does; with `missing` one more for a value that is left out."""
 
@@ -93,11 +86,7 @@ class CategoryBins(ClosedModel):
         """A function from a request's value, one of the `allowed`, to its bin; -1 for one unlike the hold-out's."""
         places = {text: first + place for place, text in enumerate(self.values)}
         gap = first + len(self.values) if self.missing else -1
-        known = tuple(allowed)
-        if {bool, int} <= {type(value) for value in known}:  # true and 1 are one key to Python
-            return lambda value: gap if value is None else places.get(category_text(value), -1)
-        table: dict[Any, int] = {value: places.get(category_text(value), -1) for value in known}
-        return _Places({None: gap} | table).__getitem__
+        return by_category(allowed, lambda value: places.get(category_text(value), -1), gap)
 
 
 Bins = Annotated[NumberBins | CategoryBins, Field(discriminator="kind")]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from components.spec.contract import CategoryFeature, DateFeature, NumberFeature
-from components.spec.values import CategoryValue, category_text, cell_days
+from components.spec.values import CategoryValue, by_category, category_text, cell_days
 
 #: Where a value that is left out lies; far from that of any common number.
 _GAP: Final = cmath.rect(1, 2.5)
@@ -26,12 +26,7 @@ _ALL_HASHES: Final = 2.0**32
 def point_of(feature: NumberFeature | CategoryFeature | DateFeature) -> Callable[[Any], complex]:
     """A function from a request's value to its point: numbers by their inverse hyperbolic sine, so by size and sign."""
     if isinstance(feature, CategoryFeature):
-        if feature.unknown == "other" or {bool, int} <= {
-            type(value) for value in feature.values
-        }:  # true and 1 are one key to Python
-            return _category
-        points: dict[CategoryValue | None, complex] = {value: _category(value) for value in feature.values}
-        return (points | {None: _GAP}).__getitem__
+        return by_category(feature.values, _category, _GAP, is_open=feature.unknown == "other")
     return _date if isinstance(feature, DateFeature) else _number
 
 
@@ -43,7 +38,5 @@ def _date(value: Any) -> complex:
     return _GAP if value is None else cmath.rect(1, cell_days(value) / _DAYS)
 
 
-def _category(value: Any) -> complex:
-    if value is None:
-        return _GAP
+def _category(value: CategoryValue) -> complex:
     return cmath.rect(1, math.tau * zlib.crc32(category_text(value).encode()) / _ALL_HASHES)
