@@ -15,9 +15,15 @@ from components.evaluation.metrics import Floats, Metric, weighted_mean, weights
 
 
 def log_loss(labels: NDArray[Any], probabilities: NDArray[Any], weights: Floats | None = None) -> Any:
-    """Mean surprise at the right class, in nats; probabilities keep 1e-7 from 0, about the precision of float32."""
+    """Mean surprise at the right class, in nats."""
+    return weighted_mean(surprises(labels, probabilities), labels, weights)
+
+
+def surprises(labels: NDArray[Any], probabilities: NDArray[Any]) -> Floats:
+    """Each row's surprise at its right class, in nats; probabilities keep 1e-7 from 0, about float32's precision."""
     right = np.take_along_axis(probabilities, labels[:, None].astype(np.intp), axis=1)[:, 0].astype(np.float64)
-    return weighted_mean(-np.log(np.maximum(right, 1e-7)), labels, weights)
+    found: Floats = -np.log(np.maximum(right, 1e-7))
+    return found
 
 
 def brier(labels: NDArray[Any], probabilities: NDArray[Any], weights: Floats | None = None) -> Any:

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from components.evaluation.result import Counting
 from components.package.answers import (
@@ -117,7 +118,6 @@ def _half_width(errors: Array) -> float:
 
 def _coverage(inside: NDArray[np.bool_]) -> Coverage:
     """The share with Wilson's interval (JASA 22, 1927)."""
-    rows, share, z = len(inside), float(inside.mean()), 1.96
-    middle = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
-    half = z / (1 + z**2 / rows) * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
-    return Coverage(value=share, low=max(0.0, float(middle - half)), high=min(1.0, float(middle + half)), rows=rows)
+    found = binomtest(int(inside.sum()), len(inside))
+    ends = found.proportion_ci(0.95, method="wilson")
+    return Coverage(value=float(found.statistic), low=float(ends.low), high=float(ends.high), rows=len(inside))

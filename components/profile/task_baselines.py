@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from components.evaluation.class_metrics import balanced_accuracy
+from components.evaluation.class_metrics import balanced_accuracy, surprises
 from components.evaluation.number_metrics import r2
 from components.evaluation.versus_champion import margin_in_errors
 from components.features.encoding import encode_table, fit_encoding
@@ -29,8 +29,6 @@ _ROOM: Final = 0.1
 _LESS: Final = 0.05
 #: So much more than a guess is nothing.
 _NOTHING: Final = 0.01
-#: Probabilities of a class are kept from 0 by this much in a log loss.
-_FLOOR: Final = 1e-7
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -103,9 +101,8 @@ def measure_classes(frame: pd.DataFrame, features: dict[str, Feature], labels: A
             warnings.simplefilter("ignore", ConvergenceWarning)
             model = LogisticRegression(max_iter=200).fit(inputs[train], answers[train])
         found[np.ix_(test, model.classes_.astype(np.intp))] = model.predict_proba(inputs[test])
-    losses = -np.log(np.maximum(found[np.arange(len(answers)), answers.astype(np.intp)], _FLOOR))
     share = float(balanced_accuracy(answers, found))
-    return _baseline(losses, share, inputs.shape[1], len(labels), found.shape[1])
+    return _baseline(surprises(answers, found), share, inputs.shape[1], len(labels), found.shape[1])
 
 
 Measure = Callable[[pd.DataFrame, dict[str, Feature], Array], LossBaseline]
