@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from components.package.answers import TOLERANCE, ClassTarget, NumberTarget, Outputs
+from components.package.answers import TOLERANCE, ClassTarget, Outputs, PredictionInterval
 from components.package.model_package import Contract
 from services.model_server.errors import ModelError
 
@@ -34,8 +33,8 @@ class Wording(Protocol):
 
 def wording_of(contract: Contract, version: str) -> Wording:
     """The wording for a contract; `version` stands in every answer."""
-    if isinstance(contract.target, NumberTarget):
-        return NumberWording(contract, version)
+    if contract.interval is not None:
+        return NumberWording(contract.interval, version)
     if isinstance(contract.target, ClassTarget):
         return ClassWording(contract.target, version)
     return WordWording(contract, version)
@@ -95,11 +94,9 @@ class ClassWording:
 class NumberWording:
     """A value in the target's unit, with the interval around it."""
 
-    def __init__(self, contract: Contract, version: str) -> None:
-        interval = contract.interval
-        self._edges, self._halves = (interval.edges, interval.half_widths) if interval else ((), (0.0,))
-        level = interval.level if interval else 0.0
-        self._end = f',"level":{json.dumps(level)}}},"version":{json.dumps(version)}}}'
+    def __init__(self, interval: PredictionInterval, version: str) -> None:
+        self._around = interval.around
+        self._end = f',"level":{json.dumps(interval.level)}}},"version":{json.dumps(version)}}}'
 
     def scores(self, outputs: Outputs) -> Scores:
         """Values in the target's unit."""
@@ -110,8 +107,8 @@ class NumberWording:
 
     def answer(self, scores: Sequence[float], *, single: bool) -> str:
         """The answer as JSON; the value with all its digits, the ends with ten, which nothing is compared by."""
-        edges, halves, end, parts = self._edges, self._halves, self._end, []
+        around, end, parts = self._around, self._end, []
         for value in scores:
-            half = halves[bisect_left(edges, value)]
-            parts.append(f'{{"value":{value!r},"interval":{{"low":{value - half:.10g},"high":{value + half:.10g}{end}')
+            low, high = around(value)
+            parts.append(f'{{"value":{value!r},"interval":{{"low":{low:.10g},"high":{high:.10g}{end}')
         return parts[0] if single else f"[{','.join(parts)}]"

@@ -118,5 +118,7 @@ def test_an_opposite_label_is_refused(serve: StartServer, numbers: Package) -> N
 
 def test_a_graph_that_says_no_number_is_an_error() -> None:
     """An answer that JSON has no word for never reaches a caller."""
+    interval = number_contract().interval
+    assert interval is not None
     with pytest.raises(ModelError):
-        NumberWording(number_contract(), "1").scores(np.array([1.0, np.nan]))
+        NumberWording(interval, "1").scores(np.array([1.0, np.nan]))
