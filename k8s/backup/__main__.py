@@ -13,10 +13,9 @@ from pathlib import Path
 from k8s.backup.backup import Place, take_backup
 from k8s.backup.restore import restore
 from k8s.errors import DeployError
+from k8s.platform.chart import ROOT, environment_files
 from k8s.rendering.environment_files import read_platform
 from k8s.rendering.platform_values import PLATFORM
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,11 +23,11 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     place = Place(args.env, PLATFORM)
     try:
-        read_platform(_ROOT / "k8s" / "envs" / args.env / "platform.yaml")
+        read_platform(environment_files(ROOT, args.env) / "platform.yaml")
         if args.restore:
             restore(place, args.restore, _say)
         else:
-            take_backup(place, args.out or _ROOT / "build" / "backup" / args.env, _say)
+            take_backup(place, args.out or ROOT / "build" / "backup" / args.env, _say)
     except DeployError as error:
         print(f"{'not restored' if args.restore else 'no backup'}: {error}", file=sys.stderr)
         return 1

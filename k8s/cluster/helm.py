@@ -9,6 +9,8 @@ from k8s.cluster.program import run
 
 #: The chart that serves any model.
 CHART: Final = Path(__file__).resolve().parents[2] / "helm" / "model-service"
+#: The annotation, and its value, of an object that Helm leaves when its release has it no more.
+RESOURCE_POLICY, KEEP = "helm.sh/resource-policy", "keep"
 
 
 def render(chart: Path, name: str, namespace: str, *options: str) -> str:

@@ -43,8 +43,12 @@ def configs(environment: str, root: Path = ROOT) -> Path:
 def images(objects: Iterable[Mapping[str, Any]]) -> list[str]:
     """The images of the pods of some objects, sorted, each once."""
     pods = [one["spec"]["template"]["spec"] for one in objects if "template" in one.get("spec", {})]
-    containers = [container for pod in pods for container in (*pod.get("initContainers", ()), *pod["containers"])]
-    return sorted({container["image"] for container in containers})
+    return sorted({image for pod in pods for image in images_of(pod)})
+
+
+def images_of(pod: Mapping[str, Any]) -> list[str]:
+    """The images of the containers in a pod's spec."""
+    return [container["image"] for container in (*pod.get("initContainers", ()), *pod["containers"])]
 
 
 def rendered(environment: str, options: Sequence[str], root: Path = ROOT) -> list[dict[str, Any]]:

@@ -43,18 +43,18 @@ def bring_controllers(environment: str, asked: Sequence[str], say: Callable[[str
     for controller in lacking:
         wreck = found.wreck(controller)
         if wreck.startswith("pending-"):
-            raise ClusterError(_pending(controller, wreck))
+            raise ClusterError(f"{pending_advice(controller.name, str(controller.namespace), wreck)}, then again")
         say(f"{controller.name}: {told(controller, found)}; is being installed")
         bring_controller(controller, local=local)
     say("controllers: all are there" if not lacking else f"controllers: {len(lacking)} were installed")
 
 
-def _pending(controller: Controller, state: str) -> str:
+def pending_advice(name: str, namespace: str, state: str) -> str:
     """The advice for a pending release: Helm refuses it, and only a person knows if another helm still works on it."""
     word = "uninstall" if state == "pending-install" else "rollback"
     return (
-        f"{controller.name}: its release is {state}, so another helm is at it, or was killed; wait for it, or "
-        f"`helm {word} {controller.name} --namespace {controller.namespace}`, then again"
+        f"{name}: its release is {state}, so another helm is at it, or was killed; wait for it, or "
+        f"`helm {word} {name} --namespace {namespace}`"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field
 
 from components.spec.contract import ClosedModel
+from k8s.cluster.helm import KEEP, RESOURCE_POLICY
 from k8s.rendering.values import GatewayReference
 
 #: The Gateway that `make platform` makes; an environment may name one of its own in `values.route.gateway`.
@@ -119,7 +120,7 @@ def gateway_objects(settings: GatewaySettings, domain: str) -> list[dict[str, An
 def _gateway(settings: GatewaySettings, domain: str) -> dict[str, Any]:
     issuer = {"cert-manager.io/cluster-issuer": settings.issuer} if settings.issuer else {}
     # Releases of the controller's chart before this file held the Gateway; Helm must not take it away with them.
-    metadata = _metadata(OURS.name) | {"annotations": {"helm.sh/resource-policy": "keep", **issuer}}
+    metadata = _metadata(OURS.name) | {"annotations": {RESOURCE_POLICY: KEEP, **issuer}}
     spec = {"gatewayClassName": CLASS, "listeners": list(_listeners(settings, domain))}
     return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": metadata, "spec": spec}
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from k8s.errors import EnvironmentFileError
 from k8s.platform.controllers import Controller, is_there, told, version_key
+from k8s.platform.installing import pending_advice
 from k8s.rendering.environment_files import merged
 from k8s.upgrade.inventory import Inventory
 
@@ -114,10 +115,7 @@ def refusals(plans: Iterable[ControllerPlan], there: Inventory) -> Iterator[str]
         one, version = plan.controller, there.version_of(plan.controller)
         state = there.found.wreck(one)
         if plan.changes and state.startswith("pending-"):
-            yield (
-                f"{one.name}: its release is {state}, so another helm is at it, or was killed; wait for it, or "
-                f"`helm rollback {one.name} --namespace {one.namespace}`"
-            )
+            yield pending_advice(one.name, str(one.namespace), state)
         if plan.action != UPGRADE:
             continue
         if version_key(version) > version_key(one.version):

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-_KEPT: Final = ("helm.sh/resource-policy", "keep")
+from k8s.cluster.helm import KEEP, RESOURCE_POLICY
+
 _LABEL: Final = "helm.sh/chart"
 
 
@@ -43,13 +44,15 @@ def compare(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, An
     )
 
 
+def object_name(one: Mapping[str, Any], namespace: str) -> str:
+    """Kind and name, with its namespace between them if that is another."""
+    place = one["metadata"].get("namespace", namespace)
+    prefix = "" if place == namespace else f"{place}/"
+    return f"{one['kind']}/{prefix}{one['metadata']['name']}"
+
+
 def _named(objects: Iterable[Mapping[str, Any]], namespace: str) -> dict[str, Mapping[str, Any]]:
-    found = {}
-    for one in objects:
-        place = one["metadata"].get("namespace", namespace)
-        prefix = "" if place == namespace else f"{place}/"
-        found[f"{one['kind']}/{prefix}{one['metadata']['name']}"] = one
-    return found
+    return {object_name(one, namespace): one for one in objects}
 
 
 def _plain(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,15 +63,8 @@ def _plain(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _template(one: Mapping[str, Any]) -> Any:
-    return _at(one, "spec.template") if one["kind"] in ("Deployment", "StatefulSet", "DaemonSet") else None
+    return one["spec"]["template"] if one["kind"] in ("Deployment", "StatefulSet", "DaemonSet") else None
 
 
 def _is_kept(one: Mapping[str, Any]) -> bool:
-    key, value = _KEPT
-    return bool(one["metadata"].get("annotations", {}).get(key) == value)
-
-
-def _at(one: Any, path: str) -> Any:
-    for key in path.split("."):
-        one = one.get(key) if isinstance(one, Mapping) else None
-    return one
+    return bool(one["metadata"].get("annotations", {}).get(RESOURCE_POLICY) == KEEP)

@@ -18,18 +18,18 @@ from k8s.cluster.kubectl import apply_dry, get_json, is_there, kubectl
 from k8s.cluster.program import run
 from k8s.errors import ClusterError
 from k8s.platform.address import check_followed, check_reverted
-from k8s.platform.chart import CHART, configs, rendered
+from k8s.platform.chart import CHART, configs, images_of, rendered
 from k8s.platform.controllers import Controller, read_controllers, version_key
 from k8s.platform.gateway import require_certificate
 from k8s.platform.install import Installation
-from k8s.platform.installing import obstacles_to
+from k8s.platform.installing import obstacles_to, pending_advice
 from k8s.platform.tracking import Tracking, require_secret, stored, tracking
 from k8s.rendering.environment_registry import REGISTRY
 from k8s.rendering.gateway import OURS
 from k8s.rendering.platform_values import PLATFORM
 from k8s.upgrade.controllers import UPGRADE, ControllerPlan, Names, plan_controllers, refusals
 from k8s.upgrade.inventory import HelmRelease, Inventory, read_inventory
-from k8s.upgrade.objects import ObjectChanges, compare
+from k8s.upgrade.objects import ObjectChanges, compare, object_name
 from k8s.upgrade.serving import ServingPods, phases, rollouts_under_way, serving
 
 #: The label of pools of nodes before it was one of our own.
@@ -183,10 +183,7 @@ def _good(release: HelmRelease) -> str:
 def _release_faults(release: HelmRelease, there: Inventory) -> Iterator[str]:
     state, here = there.found.releases.get(release.place, release.state), chart_version(CHART)
     if state.startswith("pending-"):
-        yield (
-            f"{PLATFORM}: its release is {state}, so another helm is at it, or was killed; wait for it, or "
-            f"`helm rollback {PLATFORM} --namespace {PLATFORM}`"
-        )
+        yield pending_advice(PLATFORM, PLATFORM, state)
     if version_key(release.version) > version_key(here):
         yield f"{PLATFORM}: its chart is {release.version}, newer than {here} of this tree; take a newer tree"
 
@@ -228,8 +225,7 @@ def _admission_faults(wanted: Installation) -> Iterator[str]:
 def _running(namespace: str) -> set[str]:
     """The images of the pods of a namespace that have not ended."""
     pods = get_json("-n", namespace, "get", "pods", "--field-selector=status.phase!=Succeeded,status.phase!=Failed")
-    specs = [one["spec"] for one in pods["items"]]
-    return {one["image"] for spec in specs for one in (*spec.get("initContainers", ()), *spec["containers"])}
+    return {image for one in pods["items"] for image in images_of(one["spec"])}
 
 
 def _is_models(one: dict[str, Any]) -> bool:
@@ -257,12 +253,11 @@ def _unsaid(_: str) -> None:
 def _immovable(changes: ObjectChanges, after: list[dict[str, Any]]) -> Iterator[str]:
     """What the API server would not let change, in its own words; asked without a change."""
     for one in after:
-        place = one["metadata"].get("namespace", PLATFORM)
-        name = f"{one['kind']}/{'' if place == PLATFORM else place + '/'}{one['metadata']['name']}"
+        name = object_name(one, PLATFORM)
         if name not in changes.changed:
             continue
         try:
-            apply_dry(place, one)
+            apply_dry(one["metadata"].get("namespace", PLATFORM), one)
         except ClusterError as error:
             yield f"{name}: the API server refuses the change: {error}"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from components.registry.contents import differences, told
 from k8s.backup.backup import Place, read_registry, take_backup
+from k8s.cluster.helm import KEEP, RESOURCE_POLICY
 from k8s.cluster.kubectl import get_json, kubectl
 from k8s.errors import ClusterError
 from k8s.platform.chart import CHART
@@ -19,7 +20,6 @@ from k8s.upgrade.preflight import UpgradePlan, UpgradeRequest, chart_version
 from k8s.upgrade.serving import phases, restarted, serving, silence
 
 Say = Callable[[str], None]
-_KEEP = "helm.sh/resource-policy"
 
 
 def upgrade(wanted: Installation, asked: UpgradeRequest, plan: UpgradePlan, say: Say) -> Iterator[str]:
@@ -72,8 +72,8 @@ def _keep_gateway(say: Say) -> None:
         "-n", OURS.namespace, "get", "gateways.gateway.networking.k8s.io", OURS.name, "--ignore-not-found"
     )
     annotations = gateway.get("metadata", {}).get("annotations", {})
-    if "meta.helm.sh/release-name" in annotations and annotations.get(_KEEP) != "keep":
-        kubectl("-n", OURS.namespace, "annotate", "gateway", OURS.name, f"{_KEEP}=keep")
+    if "meta.helm.sh/release-name" in annotations and annotations.get(RESOURCE_POLICY) != KEEP:
+        kubectl("-n", OURS.namespace, "annotate", "gateway", OURS.name, f"{RESOURCE_POLICY}={KEEP}")
         say(f"gateway: {OURS.namespace}/{OURS.name} is kept when the chart that made it is upgraded")
 
 
