@@ -295,7 +295,7 @@ class ModelApp:
     async def _other(self, scope: Scope, receive: Receive, path: str) -> Answer:
         method = scope["method"]
         if path == "/feedback" and method == "POST":
-            body = await self._long_body(await receive(), receive)
+            body = self._plain(scope, await self._long_body(await receive(), receive))
             forwarded = any(name == _FORWARDED for name, _ in scope["headers"])
             status, document = await self._feedback.receive(body, forwarded=forwarded)
             return status, _encode(document), _JSON

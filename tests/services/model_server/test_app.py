@@ -151,6 +151,12 @@ def test_a_packed_body_is_read_within_the_limits(server: Caller) -> None:
         assert said in reply.json()["error"]
 
 
+def test_packed_feedback_is_read(server: Caller) -> None:
+    answered = server.post("/predict", GOOD).headers["x-request-id"]
+    body = gzip.compress(json.dumps({"request_id": answered, "label": "Yes"}).encode())
+    assert server.post("/feedback", body=body, content_encoding="gzip").json()["matched"] is True
+
+
 def test_alive_and_ready(server: Caller) -> None:
     assert server.get("/healthz").json() == {"alive": True}
     assert server.get("/readyz").status == 200
