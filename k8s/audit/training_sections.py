@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from components.evaluation.result import Fairness, GateResult, Group
-from components.package.model_package import CONTRACT, GOLDEN, MODEL, RECEIPT
+from components.package.answers import ClassTarget, NumberTarget
+from components.package.model_package import CONTRACT, GOLDEN, MODEL, RECEIPT, Contract
 from components.registry.step_usage import late_usage
 from k8s.audit import records
 from k8s.audit.records import Records
@@ -22,7 +23,6 @@ def purpose(known: Records) -> Section:
     asked = [said(f"It answers the question: {contract.description}", _CONTRACT)] if contract.description else []
     used = said(f"Its purpose: {spec['purpose']}", _RECEIPT) if spec.get("purpose") else None
     owner = said(f"It is answered for by {spec['owner']}.", _RECEIPT) if spec.get("owner") else None
-    target = contract.target
     return Section(
         key="purpose",
         title="What it is for",
@@ -31,13 +31,20 @@ def purpose(known: Records) -> Section:
             *(asked or [unrecorded("the spec had no description when it was trained.")]),
             used or unrecorded("the spec had no purpose when it was trained."),
             owner or unrecorded("the spec named no owner when it was trained."),
-            said(
-                f"From {len(contract.features)} features it gives the probability that {target.name} is "
-                f"{contract.words.positive}, and calls it so from {contract.threshold:g} on.",
-                _CONTRACT,
-            ),
+            said(f"From {len(contract.features)} features it gives {_answer(contract)}.", _CONTRACT),
         ),
     )
+
+
+def _answer(contract: Contract) -> str:
+    """What it answers, by its target."""
+    target = contract.target
+    if isinstance(target, NumberTarget):
+        return f"a value of {target.name}{f' in {target.unit}' if target.unit else ''}, with an interval around it"
+    if isinstance(target, ClassTarget):
+        classes = listed(list(target.classes))
+        return f"the probability that {target.name} is each of {classes}, and names the most likely one"
+    return f"the probability that {target.name} is {target.positive}, and calls it so from {contract.threshold:g} on"
 
 
 def data(known: Records) -> Section:
@@ -59,12 +66,16 @@ def data(known: Records) -> Section:
             _kept(known),
             _validation(known),
             said(
-                f"{count(known.evaluation.rows)} rows were held out of the search and the training; "
-                f"{count(known.evaluation.positives or 0)} of them are positive.",
+                f"{count(known.evaluation.rows)} rows were held out of the search and the training{_positives(known)}.",
                 records.EVALUATION,
             ),
         ),
     )
+
+
+def _positives(known: Records) -> str:
+    positives = known.evaluation.positives
+    return "" if positives is None else f"; {count(positives)} of them are positive"
 
 
 def _kept(known: Records) -> Statement:
