@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -237,19 +237,46 @@ def _number_calibration(card: Card, colour: str) -> Plot:
     ends = [value for part in bins for value in (part.predicted, part.observed)]
     low, high = min(ends), max(ends)
     spare = 0.05 * (high - low) or 1.0
+    across = Axis(low - spare, high + spare, 60, 324)
     title = "What it predicts beside what came true"
+    scale = _Scale(number, across.ticks(4), (low, high), "predicted")
+    return Plot(title, _dots(title, bins, colour, across, scale), f"{_each_dot(bins)} predictions.")
+
+
+def _calibration(bins: Sequence[CalibrationBin], colour: str) -> Plot:
+    rows = sum(part.rows for part in bins)
+    gap = sum(part.rows * abs(part.predicted - part.observed) for part in bins) / max(rows, 1)
+    title = f"What it predicts and what came true differ by {points(gap)} on average"
+    scale = _Scale(percent, [0, 0.25, 0.5, 0.75, 1], (0, 1), "predicted probability")
+    return Plot(title, _dots(title, bins, colour, Axis(0, 1, 46, 324), scale), f"{_each_dot(bins)} scores.")
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Both axes of a picture of what was predicted and what came true: words, ticks, and the ends of the diagonal."""
+
+    words: Callable[[float], str]
+    ticks: Sequence[float]
+    diagonal: tuple[float, float]
+    predicted: str
+
+
+def _dots(title: str, bins: Sequence[CalibrationBin], colour: str, across: Axis, scale: _Scale) -> Markup:
+    """What came true by what was predicted, beside the diagonal where both are equal."""
     drawing = Drawing(342, 268, title)
-    panel = Panel(drawing, Axis(low - spare, high + spare, 60, 324), Axis(low - spare, high + spare, 224, 24))
+    panel = Panel(drawing, across, Axis(across.low, across.high, 224, 24))
     drawing.text(0, 11, "came true", css="tick")
-    ticks = panel.x.ticks(4)
-    panel.y_axis(number, ticks=ticks)
-    panel.x_axis(number, ticks, "predicted")
-    panel.line([(low, low), (high, high)], "", "guide")
+    panel.y_axis(scale.words, ticks=scale.ticks)
+    panel.x_axis(scale.words, scale.ticks, scale.predicted)
+    panel.line([(end, end) for end in scale.diagonal], "", "guide")
     panel.line([(part.predicted, part.observed) for part in bins], colour)
     for part in bins:
         drawing.dot(panel.x(part.predicted), panel.y(part.observed), colour, radius=3.5)
-    each = count(sum(part.rows for part in bins) / len(bins))
-    return Plot(title, drawing.markup(), f"Each dot is about {each} hold-out rows with neighbouring predictions.")
+    return drawing.markup()
+
+
+def _each_dot(bins: Sequence[CalibrationBin]) -> str:
+    return f"Each dot is about {count(sum(part.rows for part in bins) / len(bins))} hold-out rows with neighbouring"
 
 
 def _confusion(classes: Sequence[tuple[str, tuple[int, ...]]], colour: str) -> Plot:
@@ -267,24 +294,6 @@ def _confusion(classes: Sequence[tuple[str, tuple[int, ...]]], colour: str) -> P
     worst = names[shares.index(min(shares))]
     title = f"Of each class it finds at least {percent(min(shares))}; least of {worst}"
     return Plot(title, draw_rows(title, rows, Ruler(0, 1, percent, "of the class's rows are found")))
-
-
-def _calibration(bins: Sequence[CalibrationBin], colour: str) -> Plot:
-    rows = sum(part.rows for part in bins)
-    gap = sum(part.rows * abs(part.predicted - part.observed) for part in bins) / max(rows, 1)
-    title = f"What it predicts and what came true differ by {points(gap)} on average"
-    drawing = Drawing(342, 268, title)
-    panel = Panel(drawing, Axis(0, 1, 46, 324), Axis(0, 1, 224, 24))
-    drawing.text(0, 11, "came true", css="tick")
-    panel.y_axis(percent, ticks=[0, 0.25, 0.5, 0.75, 1])
-    panel.x_axis(percent, [0, 0.25, 0.5, 0.75, 1], "predicted probability")
-    panel.line([(0, 0), (1, 1)], "", "guide")
-    panel.line([(part.predicted, part.observed) for part in bins], colour)
-    for part in bins:
-        drawing.dot(panel.x(part.predicted), panel.y(part.observed), colour, radius=3.5)
-    return Plot(
-        title, drawing.markup(), f"Each dot is about {count(rows / len(bins))} hold-out rows with neighbouring scores."
-    )
 
 
 def _importance(card: Card, colour: str) -> Plot:
