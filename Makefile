@@ -200,7 +200,7 @@ platform: setup  ## install what the cluster lacks: controllers, judge, MLflow  
 platform-upgrade: export ADMIT ?=
 platform-upgrade: export BACKUP ?=
 platform-upgrade: setup  ## upgrade what is there, while models go on serving  ## [ENV=] [PLAN=1] [SKIP="traefik"] [BACKUP=id] [REDIRECT=1] [WITH=] [ADMIT=]
-	@$(if $(filter local,$(ENV)),$(MAKE) platform-images REGISTRY= PARTS="judge mlflow stores")
+	@$(if $(PLAN),,$(if $(filter local,$(ENV)),$(MAKE) platform-images REGISTRY= PARTS="judge mlflow stores"))
 	@$(PY) -m k8s.upgrade --env $(ENV) $(if $(WITH),--with $(WITH)) $${ADMIT:+--admit "$$ADMIT"} $(if $(SKIP),--skip $(SKIP)) \
 	  $${BACKUP:+--backup "$$BACKUP"} $(if $(REDIRECT),--redirect) $(if $(PLAN),--plan)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from k8s.backup.backup import Place, take_backup
 from k8s.backup.restore import restore
+from k8s.cluster.kubectl import check_ready
 from k8s.errors import DeployError
 from k8s.platform.chart import ROOT, environment_files
 from k8s.rendering.environment_files import read_platform
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     place = Place(args.env, PLATFORM)
     try:
         read_platform(environment_files(ROOT, args.env) / "platform.yaml")
+        check_ready()
         if args.restore:
             restore(place, args.restore, _say)
         else:
