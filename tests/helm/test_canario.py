@@ -255,7 +255,7 @@ def test_an_environments_differences_are_read_if_there_are_any() -> None:
     """The differences of an environment are read if there are any."""
     assert str(ROOT / "k8s/envs/local/canario.yaml") in platform_command("local", [])
     assert platform_command("local", ["--set", "a=b"])[-2:] == ["--set", "a=b"], "what is given wins"
-    assert "environment.path=k8s/envs/local" in platform_command("local", [])
+    assert 'environment.path="k8s/envs/local"' in platform_command("local", [])
     with pytest.raises(EnvironmentFileError, match="environments are: local, production, staging"):
         platform_command("none", [])
 

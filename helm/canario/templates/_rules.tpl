@@ -8,7 +8,8 @@ groups:
     rules:
       {{- range $path, $_ := .Files.Glob "alerts/*.yaml" }}
       {{- $rule := tpl ($.Files.Get $path) $ | fromYaml }}
-      {{- if $rule }}
+      {{- /* One without an expression has nothing to watch in an installation like this. */}}
+      {{- if $rule.expr }}
       {{- $page := printf "runbooks/%s.md" $rule.alert }}
       {{- $where := dict "runbook" (printf "helm/canario/%s in the repository" $page) }}
       {{- with $.Values.monitoring.repository }}
