@@ -13,6 +13,7 @@ import importlib
 import inspect
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -105,7 +106,9 @@ def _given_files(command: str) -> list[str]:
 def _write_programs(folder: Path) -> None:
     for name in (*PROGRAMS, "python"):
         path = folder / name
-        path.write_text(f'#!/bin/sh\nexec {sys.executable} -m terraform.dry_run.stand_in {name} "$@"\n', "utf-8")
+        path.write_text(
+            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m terraform.dry_run.stand_in {name} "$@"\n', "utf-8"
+        )
         path.chmod(0o755)
 
 

@@ -1,5 +1,7 @@
 """The local runner refuses what Kubeflow's launcher refuses."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 from kfp import dsl
 
 from pipelines.runner import RUNS, MovedArtifactError, Watch, run_graph
+from tests.programs import program
 
 
 @dsl.component(base_image="python", install_kfp_package=False)  # type: ignore[untyped-decorator]
@@ -16,6 +19,13 @@ def write(where: str, table: dsl.Output[dsl.Dataset]) -> None:
         table.uri = where
     with open(table.path, "w") as file:  # noqa: PTH123 -- a component of Kubeflow imports what it needs itself
         file.write("rows")
+
+
+@pytest.fixture(autouse=True)
+def _python_without_spaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """KFP's own command, which no step of ours has, does not quote the path of Python."""
+    program(tmp_path, "python3", f'exec {shlex.quote(sys.executable)} "$@"')
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
 
 
 def run(home: Path, where: str) -> Any:

@@ -7,6 +7,7 @@ tests on a cluster meet themselves.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,7 +102,7 @@ def reached(way: AlertWay, folder: Path) -> Iterator[Path]:
         port = server.server_address[1]
         log = 'level=WARN msg="Notify attempt failed, will retry later" receiver=people'
         cases = (
-            f"*port-forward*) exec {sys.executable} -S {folder}/forward.py {port} $@ ;;",
+            f"*port-forward*) exec {shlex.quote(sys.executable)} -S {folder}/forward.py {port} $@ ;;",
             f"*logs*) echo '{log}' ;;",
         )
         (folder / "forward.py").write_text(_FORWARD, encoding="utf-8")

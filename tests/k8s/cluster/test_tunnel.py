@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 import urllib.request
@@ -12,10 +13,10 @@ import pytest
 from k8s.cluster.tunnel import ClusterService, TunnelPace, main, reached
 from k8s.errors import ClusterError
 from tests.patience import patient
+from tests.programs import program
 
 #: A kubectl whose port-forward answers one request and ends, as the real one does when its pod goes.
-FORWARD = """#!{python}
-import socket, sys
+FORWARD = """import socket, sys
 with open("{place}/told", "a") as told:
     print(*sys.argv[1:], file=told)
 listener = socket.create_server(("127.0.0.1", int(sys.argv[-1].partition(":")[0])))
@@ -30,8 +31,8 @@ while True:
 @pytest.fixture
 def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A kubectl that writes down what it is told; its folder."""
-    (tmp_path / "kubectl").write_text(FORWARD.format(python=sys.executable, place=tmp_path))
-    (tmp_path / "kubectl").chmod(0o755)
+    (tmp_path / "forward.py").write_text(FORWARD.format(place=tmp_path))
+    program(tmp_path, "kubectl", f'exec {shlex.quote(sys.executable)} {tmp_path}/forward.py "$@"')
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     return tmp_path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,7 +67,7 @@ def deployed(root: Path, monkeypatch: pytest.MonkeyPatch, requests: int, *, oper
         read = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1]).read().decode())"
         script = (
             f'case "$*" in {lacking}*kustomizations*) ;; *readyz*) echo ok;;'
-            f' *--raw*) exec {sys.executable} -S -c "{read}" "http://{address}$3";;'
+            f' *--raw*) exec {shlex.quote(sys.executable)} -S -c "{read}" "http://{address}$3";;'
             ' *"get namespace models -o json"*) echo "{\\"metadata\\": {}}";;'
             f' *"-o name"*) echo there;; *) cat {programs}/objects.json;; esac'
         )

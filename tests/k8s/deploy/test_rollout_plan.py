@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -42,7 +43,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
             (tmp_path / "pods.json").write_text(json.dumps({"items": pods}))
             read = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1]).read().decode())"
             script = (
-                f'case "$*" in *--raw*) exec {sys.executable} -S -c "{read}" "http://{address}$3";;'
+                f'case "$*" in *--raw*) exec {shlex.quote(sys.executable)} -S -c "{read}" "http://{address}$3";;'
                 f" *) cat {tmp_path}/pods.json;; esac"
             )
             program(tmp_path, "kubectl", script)
