@@ -14,6 +14,7 @@ from components.evaluation.behaviour import flips, trend
 from components.evaluation.bootstrap import differences, intervals, resample
 from components.evaluation.class_metrics import confusion
 from components.evaluation.counting import answers_alike, bins_of, counting_of, inherited
+from components.evaluation.decision import decided, threshold_of
 from components.evaluation.explanation import draw_figures, explain_model, page
 from components.evaluation.fairness import fairness
 from components.evaluation.gates import check_gates
@@ -23,21 +24,25 @@ from components.evaluation.population import fit_population
 from components.evaluation.result import CalibrationBin, Comparison, Counting, Evaluation, Fairness, Speed
 from components.evaluation.task_metrics import metrics_of
 from components.features.encoding import Encoding, RowEncoder
+from components.models.cuts import Cuts
 from components.models.meter import metered
 from components.models.trained import Fit, Trained, graph_runner, kept_model, trained_package
+from components.models.trials import Search
 from components.package.answers import Outputs
 from components.package.bins import compared, counts
 from components.package.model_package import Package
 from components.registry.package_store import named_package
+from components.spec.compatibility import other_decisions
 from components.spec.contract import Behaviour, Spec
 from components.spec.values import category_text
 from components.step import running, step
 from components.store.content import Kind, Store
 from components.store.files import keep_files
-from components.store.reading import keep_document, kept_examples, kept_spec
+from components.store.reading import keep_document, kept_document, kept_examples, kept_spec
 from components.table.examples import Examples, typed_columns
 from components.table.holdout import row_keys
 from components.table.requests import requests_of
+from components.table.target import negative_word, positive_word
 
 #: Rows that are answered one by one in each round, and rounds. The fastest answer to a row counts, because the other
 #: work of a busy machine says nothing about the model.
@@ -45,20 +50,35 @@ TIMED_ROWS, TIMED_ROUNDS = 400, 5
 
 
 def evaluate_model(
-    candidate: str, model: Trained, model_bytes: int, holdout: Examples, spec: Spec, champion: Package | None = None
+    candidate: str,
+    model: Trained,
+    model_bytes: int,
+    holdout: Examples,
+    spec: Spec,
+    champion: Package | None = None,
+    cuts: Cuts | None = None,
 ) -> Evaluation:
     """Measures everything that is known about a model before it is served.
 
+    `cuts` are those of the search, from which a decision's threshold is chosen.
+
     Raises:
-        DataError: the champion reads a column that the hold-out does not have.
+        DataError: the champion reads a column that the hold-out does not have; no threshold keeps the capacity.
     """
     with metered() as meter:
-        found = _evaluate(candidate, model, model_bytes, holdout, spec, champion)
+        threshold = threshold_of(spec.decision, cuts)
+        found = _evaluate(candidate, model, model_bytes, holdout, spec, champion, threshold)
     return found.model_copy(update={"usage": {"evaluate": meter.usage()}})
 
 
 def _evaluate(
-    candidate: str, model: Trained, model_bytes: int, holdout: Examples, spec: Spec, champion: Package | None
+    candidate: str,
+    model: Trained,
+    model_bytes: int,
+    holdout: Examples,
+    spec: Spec,
+    champion: Package | None,
+    threshold: float,
 ) -> Evaluation:
     scores, task = model.score(holdout.columns), spec.data.task
     weights = resample(holdout.labels, spec.training.seed, task)
@@ -70,18 +90,20 @@ def _evaluate(
         candidate=candidate,
         rows=len(holdout),
         positives=int(holdout.labels.sum()) if task == "binary" else None,
-        metrics=intervals(holdout.labels, scores, weights, metrics_of(task, holdout.labels)),
-        champion=_compare(scores, holdout, known, weights, spec, counting) if known else None,
+        metrics=intervals(holdout.labels, scores, weights, metrics_of(spec, holdout.labels, threshold)),
+        champion=_compare(scores, holdout, known, weights, spec, counting, threshold) if known else None,
         calibration=_calibration(spec, holdout.labels, scores),
         roc=_roc(holdout.labels, scores) if task == "binary" else (),
         scores=tuple(counts(bins_of(spec.data, counting), scores)),
-        fairness=_fairness(holdout, scores, spec),
-        invariance=tuple(flips(model, holdout, spec, name) for name in behaviour.invariant),
+        fairness=_fairness(holdout, scores, spec, threshold),
+        invariance=tuple(flips(model, holdout, spec, name, threshold) for name in behaviour.invariant),
         direction=tuple(trend(model, holdout, spec, rule.feature, rule.raises) for rule in behaviour.direction),
         speed=time_rows(model, model.encoding, holdout, spec),
         package_mib=model_bytes / 2**20,
         counting=counting,
-        confusion=_confusion(holdout.labels, scores, spec) if task == "multiclass" else (),
+        confusion=_confusion(holdout, scores, spec, threshold),
+        decision=decided(spec.decision, threshold, holdout.labels, scores, weights) if spec.decision else None,
+        told=other_decisions(known.contract.threshold, threshold) if known else (),
     )
     return evaluation.model_copy(update={"gates": check_gates(evaluation, spec)})
 
@@ -99,23 +121,31 @@ def with_training(found: Evaluation, fit: Fit) -> Evaluation:
     return found.model_copy(update={"machine": fit.machine, "usage": usage})
 
 
-def _fairness(holdout: Examples, scores: NDArray[np.float64], spec: Spec) -> tuple[Fairness, ...]:
+def _fairness(holdout: Examples, scores: NDArray[np.float64], spec: Spec, threshold: float) -> tuple[Fairness, ...]:
     gate = spec.gates.fairness
-    return tuple(fairness(holdout, scores, by, gate.min_group_positives) for by in gate.by) if gate else ()
+    return tuple(fairness(holdout, scores, by, gate.min_group_positives, threshold) for by in gate.by) if gate else ()
 
 
 def _compare(
-    scores: Outputs, holdout: Examples, champion: Package, weights: Any, spec: Spec, counting: Counting | None
+    scores: Outputs,
+    holdout: Examples,
+    champion: Package,
+    weights: Any,
+    spec: Spec,
+    counting: Counting | None,
+    threshold: float,
 ) -> Comparison:
     columns = typed_columns(holdout.frame, champion.contract.features)
     theirs = trained_package(champion).score(columns)
-    bins, metrics = bins_of(spec.data, counting), metrics_of(spec.data.task, holdout.labels)
+    # Each decides from its own threshold on; what decisions are worth is what the new spec says.
+    metrics, by = (metrics_of(spec, holdout.labels, each) for each in (threshold, champion.contract.threshold))
+    bins = bins_of(spec.data, counting)
     apart = compared(bins, scores) - compared(bins, theirs)
     shift, error = score_shift(apart)
     return Comparison(
         package=champion.digest,
-        metrics=intervals(holdout.labels, theirs, weights, metrics),
-        difference=differences(holdout.labels, scores, theirs, weights, metrics),
+        metrics=intervals(holdout.labels, theirs, weights, by),
+        difference=differences(holdout.labels, scores, theirs, weights, metrics, by),
         shift=shift,
         shift_error=error,
         doubt=overlap_reason(champion.receipt.spec, spec),
@@ -139,9 +169,20 @@ def _calibration(spec: Spec, labels: NDArray[Any], scores: Outputs) -> tuple[Cal
     )
 
 
-def _confusion(labels: NDArray[Any], scores: Outputs, spec: Spec) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    rows = confusion(labels, scores).tolist()
-    return tuple((category_text(name), tuple(row)) for name, row in zip(spec.data.classes, rows, strict=True))
+def _confusion(
+    holdout: Examples, scores: Outputs, spec: Spec, threshold: float
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    data = spec.data
+    if data.task == "regression":
+        return ()
+    names: tuple[str, ...]
+    if data.task == "binary":
+        names = (negative_word(holdout.frame, data), positive_word(data))
+        rows = np.bincount(2 * holdout.labels + (scores >= threshold), minlength=4).reshape(2, 2)
+    else:
+        names = tuple(map(category_text, data.classes))
+        rows = confusion(holdout.labels, scores)
+    return tuple((name, tuple(row)) for name, row in zip(names, rows.tolist(), strict=True))
 
 
 def _roc(labels: NDArray[Any], scores: NDArray[np.float64], points: int = 200) -> tuple[tuple[float, float], ...]:
@@ -198,12 +239,15 @@ def evaluate(
     champion_version: str,
     champion: str,
     model: str,
+    trials: str,
     holdout: str,
     metrics: dsl.Output[dsl.Metrics],
     curve: dsl.Output[dsl.ClassificationMetrics],
     pictures: dsl.Output[dsl.HTML],
 ) -> NamedTuple("Outputs", [("evaluation", str), ("importance", str), ("figures", str)]):  # type: ignore[valid-type]
     """Measures the model on the hold-out, and the champion, if there is one, on the same rows; explains the model.
+
+    `trials` are those of the search, from which a decision's threshold is chosen.
 
     Returns digests. `metrics`, `curve` and `pictures` are for people, on Kubeflow's page of the run.
     """
@@ -213,7 +257,9 @@ def evaluate(
         trained = Trained(fit.encoding, graph_runner(graph, parsed.data.task))
         known = named_package(champion_version, Store(store), champion, Path(folder, "champion"))
         rows = kept_examples(store, holdout, parsed, Kind.OBJECT)
-        found = with_training(evaluate_model(fit.candidate, trained, len(graph), rows, parsed, known), fit)
+        cuts = kept_document(store, trials, Search).cuts
+        measured = evaluate_model(fit.candidate, trained, len(graph), rows, parsed, known, cuts)
+        found = with_training(measured, fit)
         for artifact in (metrics, curve):
             # The numbers are metadata, but KFP takes an artifact without a file for lost and would run the step again.
             Path(artifact.path).touch()

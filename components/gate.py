@@ -62,5 +62,7 @@ def gate(
             record = kept_record(store, parsed.name, run, results, Path(folder, "figures"))
             record_refusal(mlflow, record, str(broken))
             raise broken
+        for change in found.told:
+            print(f"callers may notice: {change}")
         print(f"{len(found.gates)} gates passed")
         return used

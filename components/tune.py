@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.evaluation.task_metrics import search_score
 from components.models.candidates import fit_candidate
+from components.models.cuts import cuts_of
 from components.models.devices import claim_devices
 from components.models.folds import Fold, make_folds, thin
 from components.models.meter import Meter, metered
@@ -42,6 +44,14 @@ class Point:
     parameters: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Tried:
+    """A trial, and its answers to the rows of each fold."""
+
+    trial: Trial
+    answers: list[NDArray[np.float64]]
+
+
 def search(examples: Examples, spec: Spec) -> Search:
     """Runs a spec's search. The same examples and spec give the same trials, unless time runs out.
 
@@ -60,12 +70,18 @@ def _search(examples: Examples, spec: Spec, meter: Meter) -> Search:
     folds = make_folds(rows, spec)
     if spec.training.search == "optuna":
         meter.computes_on(_claimed(spec))
-        trials = _ask_optuna(folds, spec, until)
+        tried = _ask_optuna(folds, spec, until)
         planned = spec.training.trials
     else:
         points = plan(spec)
-        trials, planned = _run_lanes(points, folds, spec, until, meter), len(points)
-    return Search(metric=spec.training.metric, rows=len(rows), planned=planned, trials=tuple(trials))
+        tried, planned = _run_lanes(points, folds, spec, until, meter), len(points)
+    trials = tuple(each.trial for each in tried)
+    found = Search(metric=spec.training.metric, rows=len(rows), planned=planned, trials=trials)
+    if spec.data.task != "binary":
+        return found
+    labels = np.concatenate([fold.check_labels for fold in folds])
+    answers = np.concatenate(tried[trials.index(found.best)].answers)
+    return found.model_copy(update={"cuts": cuts_of(labels, answers)})
 
 
 # --- the points --------------------------------------------------------------------------
@@ -90,14 +106,14 @@ def _deck(kind: Candidate, spec: Spec) -> list[dict[str, Any]]:
     return [first, *others]
 
 
-def _ask_optuna(folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:
+def _ask_optuna(folds: Sequence[Fold], spec: Spec, until: float) -> list[Tried]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=spec.training.seed))
     for first in spec.training.candidates:
         study.enqueue_trial({"candidate": first})
-    trials: list[Trial] = []
+    trials: list[Tried] = []
     while len(trials) < spec.training.trials and (not trials or time.monotonic() < until):
         asked = study.ask()
         kind = cast("Candidate", asked.suggest_categorical("candidate", spec.training.candidates))
@@ -107,17 +123,19 @@ def _ask_optuna(folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:
             for name, values in SPACES[kind].items()
         }
         trials.append(_try(Point(len(trials), kind, parameters), folds, spec))
-        study.tell(asked, trials[-1].mean)
+        study.tell(asked, trials[-1].trial.mean)
     return trials
 
 
 # --- the trials ----------------------------------------------------------------------------
 
 
-def _try(point: Point, folds: Sequence[Fold], spec: Spec) -> Trial:
+def _try(point: Point, folds: Sequence[Fold], spec: Spec) -> Tried:
     """Cross-validates one point."""
     begun = time.monotonic()
-    scores = [_score(point.candidate, point.parameters, fold, spec) for fold in folds]
+    answers = [_answers(point.candidate, point.parameters, fold, spec) for fold in folds]
+    asked = spec.data.task, spec.training.metric
+    scores = [search_score(*asked, fold.check_labels, each) for fold, each in zip(folds, answers, strict=True)]
     seconds = round(time.monotonic() - begun, 3)
     trial = Trial(
         number=point.number,
@@ -127,17 +145,16 @@ def _try(point: Point, folds: Sequence[Fold], spec: Spec) -> Trial:
         seconds=seconds,
     )
     print(f"trial {point.number}: {point.candidate} {point.parameters} {spec.training.metric} {trial.mean:.4f}")
-    return trial
+    return Tried(trial, answers)
 
 
-def _score(kind: Candidate, parameters: Parameters, fold: Fold, spec: Spec) -> float:
+def _answers(kind: Candidate, parameters: Parameters, fold: Fold, spec: Spec) -> NDArray[np.float64]:
     strategy = search_strategy(spec.training) if kind == "keras_mlp" else "none"
-    task = spec.data.task
-    fitted = fit_candidate(kind, task, parameters, fold.fit, fold.fit_labels, spec.training.seed, strategy)
-    return search_score(task, spec.training.metric, fold.check_labels, fitted.predict(fold.check))
+    given = (parameters, fold.fit, fold.fit_labels, spec.training.seed, strategy)
+    return fit_candidate(kind, spec.data.task, *given).predict(fold.check)
 
 
-def _run_lanes(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float, meter: Meter) -> list[Trial]:
+def _run_lanes(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float, meter: Meter) -> list[Tried]:
     """Tries networks in a process of their own, in parallel: loading TensorFlow takes longer than the other trials.
 
     The process that tries them claims the accelerator, before any trial: two processes cannot have one TPU.
@@ -152,7 +169,7 @@ def _run_lanes(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until
         meter.computes_on(beside.submit(_claimed, spec).result())
         lane = beside.submit(_run, networks, folds, spec, until)
         trials = _run(others, folds, spec, until) + lane.result()
-    return sorted(trials, key=lambda trial: trial.number)
+    return sorted(trials, key=lambda tried: tried.trial.number)
 
 
 def _claimed(spec: Spec) -> tuple[str, ...]:
@@ -160,9 +177,9 @@ def _claimed(spec: Spec) -> tuple[str, ...]:
     return () if spec.training.accelerator == "cpu" else claim_devices(spec.training)
 
 
-def _run(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float) -> list[Trial]:
+def _run(points: Sequence[Point], folds: Sequence[Fold], spec: Spec, until: float) -> list[Tried]:
     """Tries points until time is up; the first point is always tried."""
-    trials: list[Trial] = []
+    trials: list[Tried] = []
     for point in points:
         if not trials or time.monotonic() < until:
             trials.append(_try(point, folds, spec))

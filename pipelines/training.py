@@ -99,7 +99,9 @@ def _training_pipeline(service: Spec, steps_image: str, retries: int, pods: PodS
         trials = accelerate(on(tune(**fit), _long(service)), *where).output
         model = fitting(train(trials=trials, **fit)).output
         compared = {"champion": taken["champion"], "champion_version": taken["version"]}
-        measured = on(evaluate(spec=seen, model=model, holdout=holdout, **compared, **same), LARGE).outputs
+        measured = on(
+            evaluate(spec=seen, model=model, trials=trials, holdout=holdout, **compared, **same), LARGE
+        ).outputs
         kept = {"evaluation": measured["evaluation"], "trials": trials, "figures": measured["figures"]}
         early = {"ingest": taken, "validate": checked.outputs, "split": parts.outputs}
         used = {f"{step}_usage": outputs["usage"] for step, outputs in early.items()}

@@ -120,11 +120,8 @@ def golden_rows(contract: Contract) -> list[Golden]:
         {**GOOD, "tenure": tenure, "contract": kind} for tenure in (0, 40, 120) for kind in ("One year", "Two year")
     ]
     rows.append({name: value for name, value in GOOD.items() if name != "class"})
-    answers = probabilities(contract.encoding, rows).tolist()
-    return [
-        Golden(request=row, answer=Answer(probability=answer, label=contract.label(answer)))
-        for row, answer in zip(rows, answers, strict=True)
-    ]
+    answers = probabilities(contract.encoding, rows)
+    return [Golden(request=row, answer=answer) for row, answer in zip(rows, contract.answers(answers), strict=True)]
 
 
 def write_small_package(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.evaluation.decision import USUAL_THRESHOLD
 from components.evaluation.result import Flips, Trend
 from components.features.encoding import numbers
 from components.models.trained import Trained
@@ -15,18 +16,16 @@ from components.spec.values import category_text, days_to_moments
 from components.spec.views import table_bounds
 from components.table.examples import Columns, Examples
 
-THRESHOLD = 0.5
 
-
-def flips(model: Trained, examples: Examples, spec: Spec, feature: str) -> Flips:
+def flips(model: Trained, examples: Examples, spec: Spec, feature: str, threshold: float = USUAL_THRESHOLD) -> Flips:
     """The largest share of labels that change when every row gets the same other value of a feature.
 
     Without a value to try, nothing is shown, and every label counts as changed.
     """
-    labels = model.score(examples.columns) >= THRESHOLD
+    labels = model.score(examples.columns) >= threshold
     rule = spec.features[feature]
     ratios = [
-        float(np.mean((model.score({**examples.columns, feature: cells}) >= THRESHOLD) != labels))
+        float(np.mean((model.score({**examples.columns, feature: cells}) >= threshold) != labels))
         for cells in _others(rule, feature, examples.columns)
     ]
     return Flips(feature=feature, ratio=max(ratios, default=1.0))

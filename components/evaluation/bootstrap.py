@@ -41,7 +41,8 @@ def intervals(
 ) -> dict[str, Interval]:
     """Each metric with its interval."""
     return {
-        name: _interval(metric(labels, scores), metric(labels, scores, weights)) for name, metric in metrics.items()
+        name: interval_of_samples(metric(labels, scores), metric(labels, scores, weights))
+        for name, metric in metrics.items()
     }
 
 
@@ -51,17 +52,23 @@ def differences(
     theirs: NDArray[Any],
     weights: Floats,
     metrics: Mapping[str, Metric] = METRICS,
+    theirs_by: Mapping[str, Metric] | None = None,
 ) -> dict[str, Interval]:
-    """Each metric, ours minus theirs; both use the same samples, so their common variation cancels."""
+    """Each metric, ours minus theirs; both use the same samples, so their common variation cancels.
+
+    `theirs_by` are the metrics of the others, where these decide by a threshold of their own.
+    """
+    by = metrics if theirs_by is None else theirs_by
     return {
-        name: _interval(
-            metric(labels, ours) - metric(labels, theirs),
-            metric(labels, ours, weights) - metric(labels, theirs, weights),
+        name: interval_of_samples(
+            metric(labels, ours) - by[name](labels, theirs),
+            metric(labels, ours, weights) - by[name](labels, theirs, weights),
         )
         for name, metric in metrics.items()
     }
 
 
-def _interval(value: float, samples: Floats) -> Interval:
+def interval_of_samples(value: float, samples: Floats) -> Interval:
+    """A number with the middle 95 % of its samples."""
     low, high = np.quantile(samples, [0.025, 0.975])
     return Interval(value=float(value), low=float(low), high=float(high))

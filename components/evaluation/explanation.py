@@ -46,7 +46,7 @@ def explain_model(model: Trained, holdout: Examples, spec: Spec) -> Explanation:
     rows = holdout.take(np.sort(generator.permutation(len(holdout))[:MOST_ROWS]))
     encoded = encode_table(model.encoding, rows.columns)
     task = spec.data.task
-    metric, cost = metrics_of(task, rows.labels)[MEASURES[task]], MEASURES[task] in COSTS
+    metric, cost = metrics_of(spec, rows.labels)[MEASURES[task]], MEASURES[task] in COSTS
     whole = metric(rows.labels, model.predict(encoded))
     losses = []
     for name, places in _encoded_places(model.encoding).items():

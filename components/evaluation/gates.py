@@ -3,19 +3,20 @@
 from collections.abc import Callable
 
 from components.errors import GateError
+from components.evaluation.decision_metrics import VALUE
 from components.evaluation.result import Evaluation, GateResult
 from components.evaluation.versus_champion import compared_with_champion
 from components.spec.contract import MinimumGate, SizeGate, Spec
-from components.spec.tasks import measured
+from components.spec.tasks import RULES, measured
 
 #: Metrics with a gate that say too little of how good a model is, or cannot always be measured.
-_NOT_COMPARED = ("calibration_error", "mean_absolute_percentage_error")
+_NOT_COMPARED = ("calibration_error", "mean_absolute_percentage_error", VALUE)
 
 
 def check_gates(evaluation: Evaluation, spec: Spec) -> tuple[GateResult, ...]:
     """The result of every gate of a spec; a value that could not be measured does not pass."""
     checks: tuple[Callable[[Evaluation, Spec], list[GateResult]], ...] = (
-        _minima, _versus_champion, _maxima, _fairness, _behaviour,
+        _minima, _versus_champion, _maxima, _value, _fairness, _behaviour,
     )  # fmt: skip
     return tuple(result for check in checks for result in check(evaluation, spec))
 
@@ -26,12 +27,7 @@ def _minima(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
         for name, gate in spec.gates.of_metrics().items()
         if isinstance(gate, MinimumGate)
     ]
-    return [
-        GateResult(
-            gate=name, value=value, limit=f"at least {gate.min:g}", passed=value is not None and value >= gate.min
-        )
-        for name, value, gate in found
-    ]
+    return [_at_least(name, value, gate.min) for name, value, gate in found]
 
 
 def _measured(evaluation: Evaluation, metric: str) -> float | None:
@@ -61,7 +57,8 @@ def _maxima(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
 
 def first_metric(spec: Spec) -> str:
     """The metric for the comparison with the champion: the first that has a gate, else the search's."""
-    named = (name for name in spec.gates.of_metrics() if name not in _NOT_COMPARED)
+    gated = spec.gates.of_metrics()
+    named = (name for name in RULES[spec.data.task].gates if name in gated and name not in _NOT_COMPARED)
     return next(named, measured(spec.training.metric))
 
 
@@ -70,6 +67,31 @@ def _versus_champion(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
     if asked is None or known is None:
         return []
     return [compared_with_champion(evaluation, known, first_metric(spec), asked.max_loss)]
+
+
+def _value(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
+    """What decisions are worth per 1,000 answers: at all, over the simplest rule, and beside the champion's."""
+    gate, found = spec.gates.value, evaluation.decision
+    if gate is None:
+        return []
+    gain = found.gain.low if found and found.gain else None
+    simplest = found.simplest.name if found and found.simplest else "the simplest rule"
+    detail = f"worth more per 1,000 answers than by {simplest}, at the lower end of its interval"
+    results = []
+    if gate.min is not None:
+        worth = _measured(evaluation, VALUE)
+        results.append(_at_least(VALUE, worth, gate.min))
+    if gate.min_gain is not None:
+        results.append(_at_least(f"{VALUE} over the simplest rule", gain, gate.min_gain, detail))
+    if gate.max_loss is not None and evaluation.champion:
+        against = f"{VALUE} against the champion"
+        results.append(compared_with_champion(evaluation, evaluation.champion, VALUE, gate.max_loss, against))
+    return results
+
+
+def _at_least(name: str, value: float | None, least: float, detail: str = "") -> GateResult:
+    passed = value is not None and value >= least
+    return GateResult(gate=name, value=value, limit=f"at least {least:g}", passed=passed, detail=detail)
 
 
 def _fairness(evaluation: Evaluation, spec: Spec) -> list[GateResult]:

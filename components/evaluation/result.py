@@ -9,7 +9,7 @@ from components.models.machine import Machine
 from components.models.usage import Usage
 from components.package.answers import AnyBins, AnyLoss, PredictionInterval
 from components.package.population import Population
-from components.spec.contract import ClosedModel
+from components.spec.contract import ClosedModel, Decision
 from components.spec.tasks import Task
 
 
@@ -31,6 +31,27 @@ class Counting(ClosedModel):
     bins: AnyBins
     loss: AnyLoss
     interval: PredictionInterval | None = None
+
+
+class SimplestRule(ClosedModel):
+    """The better of two rules that need no model, `yes to all` and `no to all`, with its value per 1,000 answers."""
+
+    name: str
+    value: float
+
+
+class Decided(ClosedModel):
+    """What the answers decide, where the spec says how; its value per 1,000 answers is the metric `value`.
+
+    `share` is that of the hold-out's rows that get yes. `gain` is what 1,000 answers are worth more than by the
+    simplest rule, in the currency; both are None where the spec does not say what decisions are worth.
+    """
+
+    rule: Decision
+    threshold: float
+    share: float
+    simplest: SimplestRule | None = None
+    gain: Interval | None = None
 
 
 class Comparison(ClosedModel):
@@ -118,8 +139,9 @@ class Evaluation(ClosedModel):
     """`evaluation.json`; `machine` is the one that fitted the model, None if `train` did not fit it.
 
     `usage` is what the steps up to the gate used, by name; the search has its own, and older records have none.
-    `positives` and `roc` are those of task binary, `confusion` of task multiclass: for each right class how its rows
-    were named.
+    `positives`, `roc` and `decision` are those of task binary; `confusion` is for each right class how its rows were
+    named, and older records of task binary have none. `told` are changes since the champion that callers may notice and
+    that no gate forbids.
     """
 
     candidate: str
@@ -141,6 +163,9 @@ class Evaluation(ClosedModel):
     task: Task = Field(default="binary", exclude_if=lambda task: task == "binary")
     counting: Counting | None = Field(default=None, exclude_if=lambda counting: counting is None)
     confusion: tuple[tuple[str, tuple[int, ...]], ...] = Field(default=(), exclude_if=lambda classes: not classes)
+
+    decision: Decided | None = Field(default=None, exclude_if=lambda decided: decided is None)
+    told: tuple[str, ...] = Field(default=(), exclude_if=lambda told: not told)
 
     @property
     def passed(self) -> bool:

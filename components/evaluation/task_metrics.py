@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluation.class_metrics import CLASS_METRICS
+from components.evaluation.decision import USUAL_THRESHOLD
+from components.evaluation.decision_metrics import decision_metrics, value_metric
 from components.evaluation.metrics import METRICS, Metric
 from components.evaluation.number_metrics import NUMBER_METRICS, mean_absolute_percentage_error
+from components.spec.contract import Spec
 from components.spec.tasks import Task, measured
 
 _METRICS: Final[Mapping[Task, Mapping[str, Metric]]] = {
@@ -20,8 +23,16 @@ _METRICS: Final[Mapping[Task, Mapping[str, Metric]]] = {
 }
 
 
-def metrics_of(task: Task, labels: NDArray[Any]) -> Mapping[str, Metric]:
-    """Every reported metric of a task; of errors in percent only where no truth is 0."""
+def metrics_of(spec: Spec, labels: NDArray[Any], threshold: float = USUAL_THRESHOLD) -> Mapping[str, Metric]:
+    """Every reported metric of a spec's task; of errors in percent only where no truth is 0.
+
+    `threshold` is where a probability of two words becomes a yes.
+    """
+    task = spec.data.task
+    if task == "binary":
+        worth = spec.decision.value if spec.decision else None
+        more = value_metric(worth, threshold) if worth else {}
+        return {**METRICS, **decision_metrics(threshold), **more}  # accuracy keeps its place
     if task == "regression" and np.abs(labels).min() > 0:
         return NUMBER_METRICS | {"mean_absolute_percentage_error": mean_absolute_percentage_error}
     return _METRICS[task]

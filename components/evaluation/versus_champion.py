@@ -25,23 +25,25 @@ POWER: Final = 0.9
 MOST_ROWS: Final = 1e12
 
 
-def compared_with_champion(evaluation: Evaluation, known: Comparison, metric: str, max_loss: float) -> GateResult:
+def compared_with_champion(
+    evaluation: Evaluation, known: Comparison, metric: str, max_loss: float, gate: str = GATE
+) -> GateResult:
     """The result of the gate: a model passes if it was shown to lose at most `max_loss` of `metric`."""
     limit = f"at most {max_loss:g} at the upper end of its interval"
     if known.doubt:
-        return GateResult(gate=GATE, value=None, limit=limit, passed=False, detail=known.doubt)
+        return GateResult(gate=gate, value=None, limit=limit, passed=False, detail=known.doubt)
     difference = known.difference[metric]
     if not all(map(math.isfinite, (difference.value, difference.low, difference.high))):
         detail = f"{metric} cannot be compared with the champion's: its difference is not a number"
-        return GateResult(gate=GATE, value=None, limit=limit, passed=False, detail=detail)
+        return GateResult(gate=gate, value=None, limit=limit, passed=False, detail=detail)
     whole, unit = (known.metrics[metric].value, " in parts of its own") if metric in IN_UNITS else (1.0, "")
     loss = _widened(_loss(difference, metric, whole), _fewest(evaluation))
     passed = loss.high <= max_loss
     measured = (
         f"loss of {metric} against the champion{unit}: {loss.value:.4f}, 95 % from {loss.low:.4f} to {loss.high:.4f}"
     )
-    why = "" if passed else f"; {_refusal(loss, max_loss, evaluation.rows)}"
-    return GateResult(gate=GATE, value=loss.high, limit=limit, passed=passed, detail=measured + why)
+    why = "" if passed else f"; {_refusal(loss, max_loss, evaluation.rows, gate)}"
+    return GateResult(gate=gate, value=loss.high, limit=limit, passed=passed, detail=measured + why)
 
 
 def rows_needed(rows: int, half_width: float, max_loss: float) -> float:
@@ -90,10 +92,10 @@ def _widened(loss: Interval, smaller_class: int) -> Interval:
     return Interval(value=loss.value, low=loss.value - factor * below, high=loss.value + factor * above)
 
 
-def _refusal(loss: Interval, max_loss: float, rows: int) -> str:
+def _refusal(loss: Interval, max_loss: float, rows: int, gate: str) -> str:
     if loss.low > max_loss:
         return "the model is worse than allowed"
-    larger = "set a larger `gates.versus_champion.max_loss`"
+    larger = f"set a larger `gates.{gate.partition(' ')[0]}.max_loss`"
     unknown = f"the hold-out of {rows:,} rows is too small to say whether the model is worse than allowed"
     needed = rows_needed(rows, max(loss.high - loss.value, loss.value - loss.low), max_loss)
     if needed > MOST_ROWS:

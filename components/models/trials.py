@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
+from components.models.cuts import Cuts
 from components.models.usage import Usage
 from components.spec.contract import ClosedModel
 from components.spec.tasks import Candidate
@@ -26,13 +27,17 @@ class Trial(ClosedModel):
 
 
 class Search(ClosedModel):
-    """The completed trials, in order; `planned` is larger if time ran out. Older records have no `usage`."""
+    """The completed trials, in order; `planned` is larger if time ran out. Older records have no `usage`.
+
+    `cuts` are those of the best trial, over all folds; None in tasks other than binary and in older records.
+    """
 
     metric: str
     rows: int
     planned: int
     trials: tuple[Trial, ...]
     usage: Usage | None = None
+    cuts: Cuts | None = None
 
     @property
     def best(self) -> Trial:

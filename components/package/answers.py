@@ -95,10 +95,11 @@ TARGETS: Final[Mapping[Task, type[AnyTarget]]] = {
 
 
 class Answer(ClosedModel):
-    """The model's answer to one row, of two words."""
+    """The model's answer to one row, of two words; `decision` only where the contract has one."""
 
     probability: Probability
     label: str
+    decision: bool | None = Field(default=None, exclude_if=lambda decision: decision is None)
 
     @property
     def output(self) -> float:

@@ -58,7 +58,7 @@ from components.package.answers import (
 from components.package.bins import Bins, ProbabilityBins, QuantileBins, TopBins
 from components.package.population import PerBin, Population
 from components.spec.compatibility import AnsweredAs
-from components.spec.contract import SCORE_EDGES, ClosedModel, Feature, Limits, Objectives
+from components.spec.contract import SCORE_EDGES, ClosedModel, Decision, Feature, Limits, Objectives
 from components.spec.tasks import Task
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class Contract(ClosedModel):
     limits: Limits = Limits()
     objectives: Objectives = Objectives()
     threshold: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.5)
+    decision: Decision | None = Field(default=None, exclude_if=_is_none)
     task: Task = Field(default="binary", exclude_if=lambda task: task == "binary")
     bins: AnyBins | None = Field(default=None, exclude_if=_is_none)
     loss: AnyLoss | None = Field(default=None, exclude_if=_is_none)
@@ -107,8 +108,11 @@ class Contract(ClosedModel):
 
     @model_validator(mode="after")
     def _suits_the_task(self) -> Self:
-        if self.schema_version != (1 if self.task == "binary" else 2):
-            raise ValueError(f"schema_version: {self.schema_version} is not that of task {self.task}")
+        if self.schema_version != (1 if self.task == "binary" and self.decision is None else 2):
+            of = f"task {self.task}{' with a decision' if self.decision else ''}"
+            raise ValueError(f"schema_version: {self.schema_version} is not that of {of}")
+        if self.decision and self.task != "binary":
+            raise ValueError(f"decision: is not that of task {self.task}")
         kinds: dict[Task, tuple[type, ...]] = {
             "binary": (type(None), type(None), type(None)),
             "multiclass": (ClassBins, ClassBrier, type(None)),
@@ -134,7 +138,7 @@ class Contract(ClosedModel):
         if isinstance(target, NumberTarget):
             return AnsweredAs(self.task, unit=target.unit)
         words = target.classes if isinstance(target, ClassTarget) else (target.positive,)
-        return AnsweredAs(self.task, words)
+        return AnsweredAs(self.task, words, decides=self.decision is not None)
 
     @property
     def tolerance(self) -> float:
@@ -154,6 +158,10 @@ class Contract(ClosedModel):
         """The word for a probability; a probability equal to the threshold is positive."""
         return self.words.positive if probability >= self.threshold else self.words.negative
 
+    def decides(self, probability: float) -> bool | None:
+        """Whether a probability is a yes; None where callers are not told."""
+        return None if self.decision is None else probability >= self.threshold
+
     def answers(self, outputs: Outputs) -> list[AnyAnswer]:
         """The answers to rows for which the graph said this."""
         target = self.target
@@ -166,7 +174,10 @@ class Contract(ClosedModel):
                 )
                 for row in outputs.tolist()
             ]
-        return [Answer(probability=answer, label=self.label(answer)) for answer in outputs.tolist()]
+        return [
+            Answer(probability=answer, label=self.label(answer), decision=self.decides(answer))
+            for answer in outputs.tolist()
+        ]
 
 
 class Golden(ClosedModel):

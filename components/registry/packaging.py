@@ -23,7 +23,7 @@ from components.table.target import negative_word, positive_word
 
 GOLDEN_ROWS = 50
 
-#: Metrics of the receipt of task binary: those that every rebuild reproduces to the last digit. Other tasks: all.
+#: Metrics of the receipt of probabilities that decide nothing: those that the first receipts had. Others have all.
 RECEIPT_METRICS = ("roc_auc", "average_precision", "brier_score", "log_loss", "accuracy", "calibration_error")
 
 
@@ -55,6 +55,7 @@ def package_model(
         limits=spec.limits,
         objectives=spec.objectives,
         **_counted(evaluation),
+        **_decided(evaluation),
     )
     golden = golden_rows(Trained(encoding, graph_runner(model, contract.task)), contract, holdout)
     return write_package(
@@ -85,6 +86,12 @@ def _counted(evaluation: Evaluation) -> dict[str, Any]:
         return {}
     more = {"bins": counting.bins, "loss": counting.loss, "interval": counting.interval}
     return {"schema_version": 2, "task": evaluation.task, **more}
+
+
+def _decided(evaluation: Evaluation) -> dict[str, Any]:
+    """What the contract of answers that decide has more."""
+    found = evaluation.decision
+    return {} if found is None else {"schema_version": 2, "decision": found.rule, "threshold": found.threshold}
 
 
 def caller_encoding(encoding: Encoding, spec: Spec) -> Encoding:
@@ -142,7 +149,9 @@ def _holdout(evaluation: Evaluation) -> Holdout:
 
 
 def _receipt(spec: Spec, fit: Fit, evaluation: Evaluation, origin: Origin, tolerance: float) -> Receipt:
-    names = RECEIPT_METRICS if evaluation.task == "binary" else tuple(evaluation.metrics)
+    names = tuple(evaluation.metrics)
+    if evaluation.task == "binary" and evaluation.decision is None:
+        names = RECEIPT_METRICS
     return Receipt(
         name=spec.name,
         data=origin.snapshot,

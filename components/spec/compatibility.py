@@ -6,7 +6,7 @@ Live evidence cannot show this: a refused caller gets a prompt answer without a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from components.errors import GateError
 from components.spec.contract import CategoryFeature, Data, DateFeature, Feature, NumberFeature, Spec
@@ -16,11 +16,15 @@ from components.spec.values import category_text, days_since_epoch
 
 @dataclass(frozen=True)
 class AnsweredAs:
-    """What callers get: `words` are the positive one of two, or all classes; `unit` is a number's."""
+    """What callers get: `words` are the positive one of two, or all classes; `unit` is a number's.
+
+    `decides`: each answer also says yes or no. Answers with and without that are compared as before.
+    """
 
     task: Task
     words: tuple[str, ...] = ()
     unit: str | None = None
+    decides: bool = field(default=False, compare=False)
 
     @staticmethod
     def by(data: Data) -> AnsweredAs:
@@ -40,9 +44,10 @@ def refuse_narrower(champion: Mapping[str, Feature], answered: AnsweredAs, spec:
     if spec.gates.breaks_callers:
         return
     way = "mend the spec, or say `breaks_callers: true` in its gates"
+    others = (*answered_otherwise(answered, spec.data), *_undecided(answered, spec))
     sentences = (
         ("callers of the champion would be refused", refused(champion, spec.features)),
-        ("callers of the champion would get other answers", tuple(answered_otherwise(answered, spec.data))),
+        ("callers of the champion would get other answers", others),
     )
     found = [f"{what}; {way}:\n" + "\n".join(f"- {each}" for each in lines) for what, lines in sentences if lines]
     if found:
@@ -64,6 +69,21 @@ def answered_otherwise(champion: AnsweredAs, data: Data) -> Iterator[str]:
         yield from (f"{word!r} is not a class any more" for word in champion.words if word not in now.words)
         if now.words != champion.words and set(now.words) == set(champion.words):
             yield "the classes stand in another order, by which versions are compared"
+
+
+def _undecided(champion: AnsweredAs, spec: Spec) -> Iterator[str]:
+    if champion.decides and not spec.decision:
+        yield "the answer does not say `decision` any more"
+
+
+def other_decisions(champion: float, now: float) -> tuple[str, ...]:
+    """A sentence where a yes begins at another probability than in the champion's answers, of the same rows.
+
+    It is told and not refused: a threshold that is found moves a little with each training.
+    """
+    if champion == now:
+        return ()
+    return (f"a probability is a yes from {now:g} on, and was from {champion:g} on",)
 
 
 def refused(champion: Mapping[str, Feature], candidate: Mapping[str, Feature]) -> tuple[str, ...]:

@@ -13,7 +13,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from components.spec.quantities import CoresText, MemoryText, cores, memory_bytes
-from components.spec.tasks import FEWEST_CLASSES, MOST_CLASSES, RULES, Candidate, SearchMetric, Task
+from components.spec.tasks import (
+    FEWEST_CLASSES,
+    GATED_METRICS,
+    MOST_CLASSES,
+    RULES,
+    Candidate,
+    SearchMetric,
+    Task,
+)
 from components.spec.values import CategoryValue, category_text, days_since_epoch
 
 #: Upper edges of the bins in which every version counts its scores, also in the
@@ -381,6 +389,28 @@ class FairnessGate(ClosedModel):
     min_group_positives: int = Field(default=30, ge=1, description="A group with fewer positives is shown, not judged.")
 
 
+class ValueGate(ClosedModel):
+    """Limits what decisions are worth per 1,000 answers, in the currency of `decision.value`."""
+
+    min: float | None = Field(default=None, description="Smallest value per 1,000 answers that passes.")
+    min_gain: float | None = Field(
+        default=None,
+        description="Smallest gain per 1,000 answers over the better of deciding yes for all and no for all, at the "
+        "lower end of its 95 % interval.",
+    )
+    max_loss: float | None = Field(
+        default=None,
+        ge=0,
+        description="Largest fall per 1,000 answers below the champion, at the upper end of its 95 % interval.",
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.min is None and self.min_gain is None and self.max_loss is None:
+            raise ValueError("limits nothing; allowed are min, min_gain and max_loss, and one of them must be there")
+        return self
+
+
 class LatencyGate(ClosedModel):
     """Limits the time to answer one row, in milliseconds (99th percentile, encoding and graph)."""
 
@@ -407,8 +437,15 @@ class Gates(ClosedModel):
     latency_p99_ms: LatencyGate | None = Field(default=None, description="Time to answer one row, in milliseconds.")
     package_mib: SizeGate | None = Field(default=None, description="Size of the package in MiB.")
     behaviour: Behaviour | None = Field(default=None, description="Behavioural checks.")
-    accuracy: MinimumGate | None = _later("multiclass: share of rows whose class is right.")
-    balanced_accuracy: MinimumGate | None = _later("multiclass: mean over the classes of the share that is found.")
+    accuracy: MinimumGate | None = _later("binary, multiclass: share of rows whose class is right.")
+    balanced_accuracy: MinimumGate | None = _later(
+        "binary, multiclass: mean over the classes of recall, the share that is found."
+    )
+    precision: MinimumGate | None = _later("binary: share of the rows named positive that are so.")
+    recall: MinimumGate | None = _later("binary: share of the positive rows that are found.")
+    f1: MinimumGate | None = _later("binary: harmonic mean of precision and recall.")
+    value: ValueGate | None = _later("binary: what decisions are worth per 1,000 answers; needs decision.value.")
+    precision_macro: MinimumGate | None = _later("multiclass: mean over the classes of precision.")
     f1_macro: MinimumGate | None = _later("multiclass: mean over the classes of F1.")
     log_loss: SizeGate | None = _later("multiclass: mean surprise at the right class, in nats.")
     r2: MinimumGate | None = _later("regression: part of the target's variance that is explained.")
@@ -418,10 +455,65 @@ class Gates(ClosedModel):
         "regression: mean of error / target, where no target is 0; 0.1 is 10 %."
     )
 
-    def of_metrics(self) -> dict[str, MinimumGate | SizeGate]:
+    def of_metrics(self) -> dict[str, MinimumGate | SizeGate | ValueGate]:
         """The gates on a metric that are set, by the metric's name."""
-        named = {name: getattr(self, name) for rules in RULES.values() for name in rules.gates}
+        named = {name: getattr(self, name) for name in GATED_METRICS}
         return {name: gate for name, gate in named.items() if gate is not None}
+
+
+class DecisionValue(ClosedModel):
+    """What one decision is worth, by what is true of its row; a decision that costs something is below 0."""
+
+    true_positive: float = Field(description="Worth of yes where the row is positive.")
+    false_positive: float = Field(description="Worth of yes where it is not.")
+    false_negative: float = Field(description="Worth of no where the row is positive.")
+    true_negative: float = Field(default=0.0, description="Worth of no where it is not.")
+    currency: str = Field(min_length=1, max_length=16, description="The unit of the four, such as USD.")
+
+    @model_validator(mode="after")
+    def _right_is_worth_more(self) -> Self:
+        pairs = (("true_positive", "false_negative"), ("true_negative", "false_positive"))
+        for right, wrong in pairs:
+            better, worse = getattr(self, right), getattr(self, wrong)
+            if not better > worse:
+                raise ValueError(
+                    f"{right} {better:g} must be above {wrong} {worse:g}: a right decision is worth more than a wrong "
+                    "one on the same row"
+                )
+        return self
+
+
+class Capacity(ClosedModel):
+    """How many rows may get yes."""
+
+    decisions: int = Field(ge=1, description="The most rows that get yes.")
+    of: int = Field(ge=2, description="The rows among which they are chosen, such as those of a day.")
+
+    @model_validator(mode="after")
+    def _fewer(self) -> Self:
+        if self.decisions >= self.of:
+            raise ValueError(f"decisions {self.decisions} must be fewer than of {self.of}, or all rows would get yes")
+        return self
+
+
+class Decision(ClosedModel):
+    """Where a probability becomes a yes: from a threshold on that is given, or that is found in the training part.
+
+    `value` alone: the threshold of most value. `capacity`: the lowest threshold that keeps it; with `value`, the one of
+    most value among those that do. `threshold` with `value`: the threshold stands, and its value is told.
+    """
+
+    threshold: Ratio | None = Field(default=None, description="The least probability of a yes.")
+    value: DecisionValue | None = Field(default=None, description="What decisions are worth.")
+    capacity: Capacity | None = Field(default=None, description="How many rows may get yes.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.threshold is not None and self.capacity is not None:
+            raise ValueError(f"threshold {self.threshold:g} and capacity both decide who gets yes; remove one")
+        if self.threshold is None and self.value is None and self.capacity is None:
+            raise ValueError("says nothing; allowed are threshold, value and capacity, and one of them must be there")
+        return self
 
 
 class Objectives(ClosedModel):
@@ -613,6 +705,11 @@ class Spec(ClosedModel):
     split: Split = Field(default=Split(), description="How the hold-out is cut off.")
     training: Training = Field(default=Training(), description="Candidates, search and hardware.")
     gates: Gates = Field(default=Gates(), description="Gates to pass before a candidate is registered.")
+    decision: Decision | None = Field(
+        default=None,
+        description="binary: where a probability becomes a yes, which each answer then says; left out: from 0.5 on.",
+        exclude_if=lambda decision: decision is None,
+    )
     objectives: Objectives = Field(default=Objectives(), description="The promises to callers.")
     rollout: Rollout = Field(default=Rollout(), description="How a new version gets traffic.")
     scale: Scale = Field(default=Scale(), description="Replicas of each version.")
@@ -646,6 +743,7 @@ class Spec(ClosedModel):
             for name in named:
                 if name not in allowed:
                     raise ValueError(f"{place}: {name} is not for task {task}; allowed: {', '.join(allowed)}")
+        self._decides_two(task)
         if task != "binary" and self.gates.fairness:
             raise ValueError(f"gates.fairness: is not built for task {task} yet; remove it")
         if task != "binary" and self.rollout.strategy in ("shadow", "shadow-then-canary"):
@@ -654,6 +752,14 @@ class Spec(ClosedModel):
                 "yet; allowed: canary, basic"
             )
         return self
+
+    def _decides_two(self, task: Task) -> None:
+        if self.decision and task != "binary":
+            raise ValueError(f"decision: belongs to task binary, and the task is {task}; remove decision")
+        if self.gates.value and not (self.decision and self.decision.value):
+            raise ValueError(
+                "gates.value: needs to know what decisions are worth; write `decision: {value: {...}}`, or remove it"
+            )
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:

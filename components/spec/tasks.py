@@ -47,13 +47,16 @@ RULES: Final[Mapping[Task, TaskRules]] = {
     "binary": TaskRules(
         candidates=("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"),
         search=("roc_auc", "average_precision", "neg_brier_score"),
-        gates=("roc_auc", "average_precision", "calibration_error"),
+        gates=(
+            *("roc_auc", "average_precision", "calibration_error"),
+            *("balanced_accuracy", "precision", "recall", "f1", "accuracy", "log_loss", "value"),
+        ),
         costs=frozenset({"brier_score", "log_loss", "calibration_error"}),
     ),
     "multiclass": TaskRules(
         candidates=("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"),
         search=("neg_log_loss", "balanced_accuracy", "f1_macro"),
-        gates=("log_loss", "balanced_accuracy", "f1_macro", "accuracy", "calibration_error"),
+        gates=("log_loss", "balanced_accuracy", "f1_macro", "accuracy", "calibration_error", "precision_macro"),
         costs=frozenset({"brier_score", "log_loss", "calibration_error"}),
     ),
     "regression": TaskRules(
@@ -63,6 +66,9 @@ RULES: Final[Mapping[Task, TaskRules]] = {
         costs=frozenset({"mean_absolute_error", "root_mean_squared_error", "mean_absolute_percentage_error"}),
     ),
 }
+
+#: Every metric with a gate.
+GATED_METRICS: Final = tuple(dict.fromkeys(name for rules in RULES.values() for name in rules.gates))
 
 #: All costs: one name means the same in every task.
 COSTS: Final = frozenset[str]().union(*(rules.costs for rules in RULES.values()))

@@ -9,7 +9,7 @@ from components.registry.step_usage import late_usage
 from k8s.audit import records
 from k8s.audit.records import Records
 from k8s.audit.statements import Section, Statement, said, unrecorded
-from k8s.report.words import CANDIDATES, GATES, METRICS, count, listed, number, percent, usage
+from k8s.report.words import CANDIDATES, GATES, METRICS, count, listed, money, number, percent, usage
 
 _RECEIPT = f"{records.PACKAGE}/{RECEIPT}"
 _CONTRACT = f"{records.PACKAGE}/{CONTRACT}"
@@ -192,7 +192,9 @@ def tests(known: Records) -> Section:
                 )
                 for name, found in known.evaluation.metrics.items()
             ),
+            *_decided(known),
             _compared(known),
+            *(said(f"Callers may notice: {change}.", records.EVALUATION) for change in known.evaluation.told),
             *(map(_gate, gates) if gates else [unrecorded("the spec demanded no gate.")]),
             said(
                 f"{count(len(known.package.golden))} golden requests with their answers are kept in the package, and "
@@ -202,6 +204,33 @@ def tests(known: Records) -> Section:
             ),
         ),
     )
+
+
+def _decided(known: Records) -> list[Statement]:
+    """What its answers decide, how that was found, and what it is worth beside the simplest rule."""
+    found = known.evaluation.decision
+    if found is None:
+        return []
+    rule, statements = found.rule, []
+    way = "as the spec says" if rule.threshold is not None else "found in the training part by cross-validation"
+    if rule.capacity:
+        way += f", so that at most {count(rule.capacity.decisions)} of {count(rule.capacity.of)} rows get it"
+    text = f"A yes begins at {found.threshold:g}, {way}; {percent(found.share)} of the held-out rows get one."
+    statements.append(said(text, records.EVALUATION, _CONTRACT))
+    if rule.value and found.gain and found.simplest:
+        currency = rule.value.currency
+        each = ", ".join(
+            f"{name.replace('_', ' ')} {money(getattr(rule.value, name), currency)}"
+            for name in ("true_positive", "false_positive", "false_negative", "true_negative")
+        )
+        gain = " to ".join(money(end, currency) for end in (found.gain.low, found.gain.high))
+        text = (
+            f"With {each}, 1,000 of its answers are worth {money(found.gain.value, currency)} more than "
+            f"{found.simplest.name}, which is worth {money(found.simplest.value, currency)}; between {gain} in the "
+            "middle 95 % of bootstrap samples."
+        )
+        statements.append(said(text, records.EVALUATION))
+    return statements
 
 
 def _metric(name: str) -> str:

@@ -44,6 +44,10 @@ METRICS = {
     "calibration_error": "calibration error",
     "neg_log_loss": "negative log loss",
     "balanced_accuracy": "balanced accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "value": "value per 1,000 answers",
     "precision_macro": "precision, mean of the classes",
     "f1_macro": "F1, mean of the classes",
     "mean_absolute_error": "mean absolute error",
@@ -122,6 +126,11 @@ def _hundredfold(ratio: float) -> str:
 def number(value: float) -> str:
     """A number with three significant digits, without an exponent for everyday sizes."""
     return minus(f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}")
+
+
+def money(value: float, currency: str) -> str:
+    """An amount in a currency, or in another unit that a team counts in."""
+    return f"{currency}{_NARROW}{number(value)}"
 
 
 def minus(text: str) -> str:

@@ -58,6 +58,7 @@ def schema(package: Package, service: str, version: str) -> dict[str, Any]:
         ],
         "target": contract.target.model_dump(),
         **({"threshold": contract.threshold} if contract.task == "binary" else {"task": contract.task}),
+        **({"decision": contract.decision.model_dump(exclude_none=True)} if contract.decision else {}),
         **({"interval": contract.interval.model_dump()} if contract.interval else {}),
         "limits": contract.limits.model_dump(),
         "objectives": contract.objectives.model_dump(),
@@ -246,7 +247,12 @@ def _answer_fields(contract: Contract) -> dict[str, Any]:
             "properties": dict.fromkeys(target.classes, probability),
         }
         return {"probabilities": each, "label": {"type": "string", "enum": list(target.classes)}}
-    return {"probability": probability, "label": {"type": "string", "enum": [target.positive, target.negative]}}
+    words = {"probability": probability, "label": {"type": "string", "enum": [target.positive, target.negative]}}
+    return words | ({"decision": _decision(contract)} if contract.decision else {})
+
+
+def _decision(contract: Contract) -> dict[str, Any]:
+    return {"type": "boolean", "description": f"Whether the probability is at least {contract.threshold:g}."}
 
 
 def _unit(target: NumberTarget) -> str:

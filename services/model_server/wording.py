@@ -41,12 +41,13 @@ def wording_of(contract: Contract, version: str) -> Wording:
 
 
 class WordWording:
-    """The probability of the positive word, and one of the two words."""
+    """The probability of the positive word, one of the two words, and the decision where the contract has one."""
 
     def __init__(self, contract: Contract, version: str) -> None:
-        self._threshold = contract.threshold
-        self._positive = f',"label":{json.dumps(contract.words.positive)},"version":{json.dumps(version)}}}'
-        self._negative = f',"label":{json.dumps(contract.words.negative)},"version":{json.dumps(version)}}}'
+        self._threshold, end = contract.threshold, f',"version":{json.dumps(version)}}}'
+        yes, no = (',"decision":true', ',"decision":false') if contract.decision else ("", "")
+        self._positive = f',"label":{json.dumps(contract.words.positive)}{yes}{end}'
+        self._negative = f',"label":{json.dumps(contract.words.negative)}{no}{end}'
 
     def scores(self, outputs: Outputs) -> Scores:
         """Probabilities of the positive word."""

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from components.errors import DataError
 from components.evaluate import TIMED_ROUNDS, score_shift, time_rows
+from components.evaluation.decision import threshold_of
 from components.evaluation.metrics import roc_auc
 from components.models.trained import Trained
 from components.package.bins import ProbabilityBins, compared
 from components.spec.contract import SCORE_EDGES
 from components.table.examples import Examples
 from tests.components.small_table import small_spec
-from tests.components.trained_small import evaluated, packaged, small_model, small_sides, trained
+from tests.components.trained_small import WORTH, evaluated, packaged, small_cuts, small_model, small_sides, trained
 
 GATES: dict[str, Any] = {
     "roc_auc": {"min": 0.6},
@@ -120,3 +121,63 @@ def test_only_a_row_that_is_always_slow_is_the_models_fault(slow_row: int | None
     found = time_rows(disturbed, model.encoding, holdout, small_spec(), lambda: disturbed.now)  # type: ignore[arg-type]
     assert (found.p99_ms > 10) is slow
     assert found.p50_ms == pytest.approx(1)
+
+
+VALUED: dict[str, Any] = {"decision": {"value": WORTH}}
+
+
+def test_what_answers_decide_is_measured_at_their_threshold() -> None:
+    found = evaluated(small_model(), small_spec(**VALUED))
+    assert found.decision is not None
+    holdout, threshold = small_sides().holdout, found.decision.threshold
+    yes = trained(small_model()).score(holdout.columns) >= threshold
+    assert threshold == threshold_of(small_spec(**VALUED).decision, small_cuts()) != 0.5
+    assert found.decision.share == yes.mean()
+    assert found.metrics["recall"].value == pytest.approx(yes[holdout.labels == 1].mean())
+    assert found.metrics["accuracy"].value == pytest.approx((yes == holdout.labels).mean())
+    (no, (spared, false)), (word, (missed, hits)) = found.confusion
+    assert (no, word) == ("no", "yes")
+    assert (spared + false + missed + hits, false + hits) == (found.rows, yes.sum())
+    value = 1000 * (8 * hits - 2 * false - 10 * missed) / found.rows
+    assert found.metrics["value"].value == pytest.approx(value)
+    assert found.metrics["value"].low < value < found.metrics["value"].high
+
+
+def test_without_a_decision_nothing_is_worth_money() -> None:
+    found = evaluated(small_model())
+    assert found.decision is None
+    assert "value" not in found.metrics
+    assert "decision" not in found.model_dump()
+    assert "told" not in found.model_dump()
+
+
+def test_a_champion_decides_by_its_own_threshold(tmp_path: Path) -> None:
+    champion = packaged(tmp_path / "p", small_model())
+    compared = evaluated(small_model(), small_spec(**VALUED), champion)
+    holdout, known = small_sides().holdout, compared.champion
+    assert known is not None
+    assert known.metrics["recall"] == evaluated(small_model()).metrics["recall"]
+    yes = trained(small_model()).score(holdout.columns) >= 0.5
+    worth = np.where(yes, np.where(holdout.labels == 1, 8, -2), np.where(holdout.labels == 1, -10, 0))
+    assert known.metrics["value"].value == pytest.approx(1000 * worth.mean())
+    apart = compared.metrics["value"].value - 1000 * worth.mean()
+    assert known.difference["value"].value == pytest.approx(apart)
+    assert known.difference["roc_auc"].value == 0
+    assert len(compared.told) == 1
+    assert compared.told[0].endswith("and was from 0.5 on")
+
+
+@pytest.mark.parametrize(
+    ("gate", "failed"),
+    [
+        ({"min": -1e6, "min_gain": -1e6, "max_loss": 1e6}, []),
+        ({"min": 1e6}, ["value"]),
+        ({"min_gain": 1e6}, ["value over the simplest rule"]),
+        ({"max_loss": 0}, ["value against the champion"]),
+    ],
+)
+def test_a_gate_on_value_refuses_what_is_worth_too_little(tmp_path: Path, gate: Any, failed: list[str]) -> None:
+    spec = small_spec(**VALUED, gates={"value": gate, "versus_champion": None})
+    worse = small_model(c=0.0001)
+    found = evaluated(worse, spec, packaged(tmp_path / "p", small_model(), small_spec(**VALUED)))
+    assert [each.gate for each in found.gates if not each.passed] == failed

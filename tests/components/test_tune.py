@@ -51,6 +51,15 @@ def test_a_search_learns_and_repeats_itself() -> None:
     assert [trial.scores for trial in again.trials] == [trial.scores for trial in found.trials]
 
 
+def test_a_search_keeps_the_cuts_of_its_best_trial() -> None:
+    """Each row of the training part counts once, with the score of a model that did not see it."""
+    rows = small_examples(400)
+    cuts = search(rows, asked(trials=2)).cuts
+    assert cuts is not None
+    assert (cuts.positives, cuts.negatives) == ((rows.labels == 1).sum(), (rows.labels == 0).sum())
+    assert cuts.true_positives[-1] + cuts.false_positives[-1] == 400
+
+
 def test_optuna_tries_every_candidate_and_repeats_itself() -> None:
     found = search(small_examples(300), asked(search="optuna", trials=5))
     assert [trial.candidate for trial in found.trials[:2]] == ["logistic_regression", "gradient_boosting"]

@@ -8,16 +8,27 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from pydantic import Field
 
-from components.evaluation.result import CalibrationBin, Comparison, Counting, Fairness, GateResult, Interval, Speed
+from components.evaluation.result import (
+    CalibrationBin,
+    Comparison,
+    Counting,
+    Decided,
+    Fairness,
+    GateResult,
+    Interval,
+    Speed,
+)
 from components.models.usage import Usage, in_order
 from components.spec.tasks import COSTS, IN_UNITS, Task, measured
 from k8s.report.svg import Axis, Drawing, Panel
-from k8s.report.words import CANDIDATES, METRICS, colour_of, count, listed, named, number, percent, points
+from k8s.report.words import CANDIDATES, METRICS, colour_of, count, listed, money, named, number, percent, points
 from k8s.report.words import usage as usage_words
 from k8s.twin.report.record import Loose
 from k8s.twin.report.rows import Mark, Ruler, TableRow, draw_rows
 
 _MOST_FEATURES = 10
+#: The metric that is money, and so stands on no scale with the others.
+_VALUE = "value"
 _GREY = "#8a929c"
 
 
@@ -68,6 +79,8 @@ class Card(Loose):
     counting: Counting | None = None
     confusion: tuple[tuple[str, tuple[int, ...]], ...] = ()
     usage: dict[str, Usage] = Field(default_factory=dict)
+    decision: Decided | None = None
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,7 @@ def facts(card: Card) -> list[Fact]:
         held = f"{percent(interval.coverage.low)} to {percent(interval.coverage.high)}"
         told = f"of truths lie in the interval that should hold {percent(interval.level)} ({held} with 95 % confidence)"
         found.append(Fact(percent(interval.coverage.value), told))
+    found += _decided(card)
     if card.search and card.search.trials:
         trials = card.search.trials
         found.append(
@@ -118,6 +132,21 @@ def facts(card: Card) -> list[Fact]:
     if card.package_mib is not None:
         found.append(Fact(f"{card.package_mib:.2g} MiB", "is the size of the model file"))
     return found
+
+
+def _decided(card: Card) -> list[Fact]:
+    """What its answers decide, and what that is worth in money."""
+    found = card.decision
+    if found is None:
+        return []
+    facts = [
+        Fact(f"{found.threshold:g}", f"is where a yes begins; {percent(found.share)} of the held-out rows get one")
+    ]
+    worth, value = found.rule.value, card.metrics.get(_VALUE)
+    if worth and value:
+        held = f"{money(value.low, worth.currency)} to {money(value.high, worth.currency)} with 95 % confidence"
+        facts.append(Fact(money(value.value, worth.currency), f"is what 1,000 answers are worth ({held})"))
+    return facts
 
 
 def _held_out(card: Card) -> str:
@@ -139,6 +168,7 @@ def plots(card: Card, version: str, champion: str) -> list[Plot]:
     return [
         *([_search(card.search, colour)] if card.search and card.search.trials else []),
         _comparison(card, card.champion, version, champion) if card.champion else _metrics(card, version),
+        *([_worth(card, colour)] if card.decision and card.decision.gain else []),
         *([_calibrated(card, colour)] if card.calibration else []),
         *([_confusion(card.confusion, colour)] if card.confusion else []),
         *([_importance(card, colour)] if card.importance else []),
@@ -179,6 +209,7 @@ def _metrics(card: Card, version: str) -> Plot:
     rows = [
         TableRow(_row_name(name), _shown(name, found.value), (_scaled(found, name, card, colour),))
         for name, found in card.metrics.items()
+        if name != _VALUE
     ]
     unit = "value" if card.task != "regression" else "value; of an error, in parts of the target's deviation"
     return Plot(title, draw_rows(title, rows, Ruler(0, 1, number, unit)), _BOOTSTRAP)
@@ -194,14 +225,15 @@ def _scaled(found: Interval, name: str, card: Card, colour: str) -> Mark:
 
 def _comparison(card: Card, compared: Comparison, version: str, champion: str) -> Plot:
     """Plots the differences with their intervals, signed so that better is to the right."""
-    rows, signs = [], {name: -1 if name in COSTS else 1 for name in compared.difference}
-    for name, difference in compared.difference.items():
+    rows, signs = [], {name: -1 if name in COSTS else 1 for name in compared.difference if name != _VALUE}
+    for name, sign in signs.items():
+        difference = compared.difference[name]
         spread = (card.counting.spread if card.counting and name in IN_UNITS else None) or 1.0
-        low, high = sorted((signs[name] * difference.low / spread, signs[name] * difference.high / spread))
+        low, high = sorted((sign * difference.low / spread, sign * difference.high / spread))
         note = f"{_shown(name, card.metrics[name].value)}, before {_shown(name, compared.metrics[name].value)}"
-        value = signs[name] * difference.value / spread
+        value = sign * difference.value / spread
         rows.append(TableRow(_row_name(name), note, (Mark(value, colour_of(version), low, high),)))
-    marks = {name: row.marks[0] for name, row in zip(compared.difference, rows, strict=True)}
+    marks = {name: row.marks[0] for name, row in zip(signs, rows, strict=True)}
     better = [_metric_name(name) for name, mark in marks.items() if mark.low is not None and mark.low > 0]
     worse = [_metric_name(name) for name, mark in marks.items() if mark.high is not None and mark.high < 0]
     ends = [end for mark in marks.values() for end in (mark.low, mark.high) if end is not None]
@@ -294,6 +326,35 @@ def _confusion(classes: Sequence[tuple[str, tuple[int, ...]]], colour: str) -> P
     worst = names[shares.index(min(shares))]
     title = f"Of each class it finds at least {percent(min(shares))}; least of {worst}"
     return Plot(title, draw_rows(title, rows, Ruler(0, 1, percent, "of the class's rows are found")))
+
+
+def _worth(card: Card, colour: str) -> Plot:
+    """What 1,000 answers are worth in money, beside the simplest rule and the champion."""
+    found, value = card.decision, card.metrics[_VALUE]
+    if found is None or found.gain is None or found.simplest is None or found.rule.value is None:
+        raise TypeError("the card has no value of decisions")
+    currency, simplest, gain = found.rule.value.currency, found.simplest, found.gain
+    before = card.champion.metrics.get(_VALUE) if card.champion else None
+    rows = [
+        TableRow("This version", money(value.value, currency), (Mark(value.value, colour, value.low, value.high),)),
+        *([TableRow("The champion", money(before.value, currency), (_interval(before, _GREY),))] if before else []),
+        TableRow(simplest.name.capitalize(), money(simplest.value, currency), (Mark(simplest.value, _GREY),)),
+    ]
+    ends = [value.low, value.high, simplest.value, *([before.low, before.high] if before else [])]
+    more = f"{money(gain.low, currency)} to {money(gain.high, currency)}"
+    if gain.low > 0:
+        title = f"1,000 answers are worth {money(gain.value, currency)} more than {simplest.name}"
+    elif gain.high < 0:
+        title = f"1,000 answers are worth less than {simplest.name}, by {money(-gain.value, currency)}"
+    else:
+        title = f"It is not shown that its answers are worth more than {simplest.name}"
+    told = "".join(f" Callers may notice: {change}." for change in card.told)
+    note = f"{_BOOTSTRAP} The gain over the simplest rule is {more} in 95 % of them.{told}"
+    return Plot(title, draw_rows(title, rows, _ruler(ends, f"{currency} per 1,000 answers")), note)
+
+
+def _interval(found: Interval, colour: str) -> Mark:
+    return Mark(found.value, colour, found.low, found.high)
 
 
 def _importance(card: Card, colour: str) -> Plot:

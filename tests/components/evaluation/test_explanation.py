@@ -32,10 +32,10 @@ def test_figures_are_pictures_that_repeat_themselves(tmp_path: Path) -> None:
     evaluation = evaluated(small_model())
     first = draw_figures(found, evaluation, tmp_path / "a")
     second = draw_figures(found, evaluation, tmp_path / "b")
-    assert [path.name for path in first] == ["importance.png", "calibration.png", "roc.png"]
+    assert [path.name for path in first] == ["importance.png", "calibration.png", "roc.png", "confusion.png"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in first)
-    assert page(first).count("data:image/png;base64,") == 3
+    assert page(first).count("data:image/png;base64,") == 4
 
 
 @pytest.mark.parametrize("name", ["a $ b $ c", "größe", "x_1"])

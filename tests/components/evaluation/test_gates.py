@@ -12,6 +12,7 @@ from components.evaluation.gates import check_gates, first_metric, refuse_violat
 from components.evaluation.result import Comparison, Evaluation, Fairness, Flips, Interval, Speed, Trend
 from components.spec.contract import SCORE_EDGES
 from tests.components.small_table import small_spec
+from tests.components.trained_small import WORTH
 
 NONE = (0.0,) * len(SCORE_EDGES)
 
@@ -131,6 +132,18 @@ def test_a_comparison_on_rows_the_champion_may_know_is_refused() -> None:
 def test_a_spec_that_asks_for_no_comparison_gets_none(doubt: str) -> None:
     worse = champion(roc_auc=-0.5).model_copy(update={"doubt": doubt})
     assert breaches(EVALUATION.model_copy(update={"champion": worse}), versus_champion=None) == []
+
+
+def test_money_is_compared_by_its_own_gate() -> None:
+    spec = small_spec(decision={"value": WORTH}, gates={"value": {"min": 0}, "f1": {"min": 0}})
+    assert first_metric(spec) == "f1"
+
+
+def test_the_first_metric_is_that_of_the_task() -> None:
+    classes = {"uri": "t.csv", "task": "multiclass", "target": "left", "classes": ["a", "b", "c"]}
+    gates = {"balanced_accuracy": {"min": 0}, "log_loss": {"max": 9}}
+    assert first_metric(small_spec(data=classes, training={}, gates=gates)) == "log_loss"
+    assert first_metric(small_spec(gates=gates)) == "balanced_accuracy"
 
 
 def test_a_loss_is_measured_in_the_first_metric_with_a_gate() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.evaluation.decision import threshold_of
 from components.features.encoding import encode_rows
 from components.package.answers import TOLERANCE
 from components.package.model_package import open_graph
@@ -12,7 +13,16 @@ from components.spec.contract import Rollout, Scale, Spec
 from components.spec.views import learning_view, table_view
 from components.table.requests import requests_of
 from tests.components.small_table import DOCUMENT, small_spec
-from tests.components.trained_small import ORIGIN, packaged, small_model, small_sides, trained
+from tests.components.trained_small import (
+    ORIGIN,
+    WORTH,
+    evaluated,
+    packaged,
+    small_cuts,
+    small_model,
+    small_sides,
+    trained,
+)
 from tests.small_package import word_answer
 
 SPEC = small_spec()
@@ -107,3 +117,24 @@ def test_a_receipt_keeps_what_the_package_can_be_made_again_from(tmp_path: Path)
     owned = packaged(tmp_path / "c", small_model(), small_spec(owner="somebody"))
     assert owned.receipt.spec["owner"] == "somebody"
     assert owned.digest != first.digest
+
+
+def test_a_contract_carries_the_decision_and_its_threshold(tmp_path: Path) -> None:
+    spec = small_spec(decision={"value": WORTH, "capacity": {"decisions": 1, "of": 4}})
+    package = packaged(tmp_path / "p", small_model(), spec)
+    contract = package.contract
+    assert contract.schema_version == 2
+    assert contract.decision == spec.decision
+    assert contract.threshold == threshold_of(spec.decision, small_cuts())
+    assert package.receipt.metrics["value"] == evaluated(small_model(), spec).metrics["value"].value
+    for row in package.golden:
+        answer = word_answer(row)
+        assert answer.decision == (answer.probability >= contract.threshold) == (answer.label == "yes")
+
+
+def test_a_contract_without_a_decision_is_of_the_first_schema(tmp_path: Path) -> None:
+    package = packaged(tmp_path / "p", small_model())
+    assert package.contract.schema_version == 1
+    assert b"decision" not in (package.path / "contract.json").read_bytes()
+    assert b"decision" not in (package.path / "golden.jsonl").read_bytes()
+    assert len(package.receipt.metrics) == 6

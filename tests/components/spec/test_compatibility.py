@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
 from components.errors import GateError
-from components.spec.compatibility import AnsweredAs, answered_otherwise, refuse_narrower, refused
+from components.spec.compatibility import AnsweredAs, answered_otherwise, other_decisions, refuse_narrower, refused
 from components.spec.contract import CategoryFeature, Data, DateFeature, Feature, Gates, NumberFeature
 from tests.components.small_table import small_spec
 
@@ -102,3 +103,22 @@ def test_another_unit_is_refused_unless_the_spec_allows_it() -> None:
     with pytest.raises(GateError, match=r"would get other answers; .*\n- the value is in USD, and was in EUR"):
         refuse_narrower(spec.features, champion, spec)
     refuse_narrower(spec.features, champion, spec.model_copy(update={"gates": Gates(breaks_callers=True)}))
+
+
+def test_an_answer_that_decides_no_more_is_breaking() -> None:
+    spec, decided = small_spec(), small_spec(decision={"threshold": 0.3})
+    champion = replace(AnsweredAs.by(spec.data), decides=True)
+    refuse_narrower(spec.features, champion, decided)
+    with pytest.raises(GateError, match=r"get other answers; .*\n- the answer does not say `decision` any more"):
+        refuse_narrower(spec.features, champion, spec)
+    refuse_narrower(spec.features, AnsweredAs.by(spec.data), decided)
+
+
+def test_another_threshold_is_told_and_refuses_nothing() -> None:
+    assert other_decisions(0.5, 0.5) == ()
+    assert other_decisions(0.5, 0.25) == ("a probability is a yes from 0.25 on, and was from 0.5 on",)
+
+
+def test_answers_are_compared_whether_or_not_they_decide() -> None:
+    answered = AnsweredAs.by(small_spec().data)
+    assert answered == replace(answered, decides=True)

@@ -151,6 +151,7 @@ def test_a_spec_cannot_be_changed() -> None:
 
 
 DATA = {"uri": "t.csv", "target": "late", "positive": 1}
+WORTH = {"true_positive": 8, "false_positive": -2, "false_negative": -10, "currency": "USD"}
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,21 @@ DATA = {"uri": "t.csv", "target": "late", "positive": 1}
             "gates.behaviour.direction: 'region' is no number or date feature; allowed: amount, since",
         ),
         ({"gates": {"roc_auc": {"min": 82}}}, "less than or equal to 1"),
+        ({"gates": {"value": {"min": 1}}}, "gates.value: needs to know what decisions are worth; write `decision"),
+        ({"gates": {"value": {}}}, "gates.value\n.*limits nothing; allowed are min, min_gain and max_loss"),
+        ({"decision": {}}, "decision\n.*says nothing; allowed are threshold, value and capacity"),
+        ({"decision": {"threshold": 1}}, "decision.threshold\n.*less than 1"),
+        (
+            {"decision": {"threshold": 0.3, "capacity": {"decisions": 1, "of": 9}}},
+            "threshold 0.3 and capacity both decide who gets yes; remove one",
+        ),
+        ({"decision": {"capacity": {"decisions": 9, "of": 9}}}, "decisions 9 must be fewer than of 9"),
+        (
+            {"decision": {"value": {**WORTH, "false_negative": 8}}},
+            "decision.value\n.*true_positive 8 must be above false_negative 8: a right decision is worth more",
+        ),
+        ({"decision": {"value": {**WORTH, "false_positive": 1}}}, "true_negative 0 must be above false_positive 1"),
+        ({"decision": {"value": {"true_positive": 1, "false_positive": -1}}}, "decision.value.false_negative\n"),
         ({"gates": {"versus_champion": {"max_loss": -0.1}}}, "greater than or equal to 0"),
         ({"gates": {"latency_p99_ms": {"max": 0}}}, "greater than 0"),
         ({"training": {"candidates": []}}, "at least 1 item"),
@@ -232,6 +248,8 @@ def test_values_that_do_not_agree_are_refused(changes: dict[str, Any], said: str
         {"gates": {"fairness": {"by": ["region"]}}},
         {"gates": {"behaviour": {"invariant": ["region"], "direction": [{"feature": "amount", "raises": True}]}}},
         {"gates": {"roc_auc": {"min": 1}}},
+        {"decision": {"threshold": 0.3}},
+        {"decision": {"value": WORTH, "capacity": {"decisions": 200, "of": 5000}}, "gates": {"value": {"min": -5}}},
         {"rollout": {"step_weight": 50, "max_weight": 50}},
         {"rollout": {"harm": {"score_shift": None, "label_loss": None, "slow_ratio": None}}},
         {"scale": {"min": 2, "max": 2}},
@@ -257,3 +275,20 @@ def test_a_network_may_have_several_workers() -> None:
         spec = Spec.model_validate(document(training={**NETWORK, "workers": 32, "strategy": strategy}))
         assert spec.training.workers == 32
     assert Spec.model_validate(document()).training.workers == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"uri": "t.csv", "target": "late", "task": "regression"},
+        {"uri": "t.csv", "target": "late", "task": "multiclass", "classes": ["a", "b", "c"]},
+    ],
+)
+def test_only_two_words_are_decided(data: dict[str, Any]) -> None:
+    said = f"decision: belongs to task binary, and the task is {data['task']}; remove decision"
+    with pytest.raises(ValidationError, match=said):
+        Spec.model_validate(document(data=data, training={}, decision={"threshold": 0.3}))
+
+
+def test_a_spec_without_a_decision_is_written_as_before() -> None:
+    assert "decision" not in Spec.model_validate(document()).model_dump()
