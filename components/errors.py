@@ -6,6 +6,7 @@ ComponentError
 ├── PackageError    a model package is incomplete, changed or wrong
 │   └── SignatureError  the trusted key did not sign these bytes
 ├── DeviceError     a step was promised an accelerator and does not see it
+├── ModelLibraryError  a candidate's library cannot be loaded; says what it wants
 ├── GateError       a candidate does not meet the gates of the spec
 ├── GitError        Git refused or is not installed; quotes Git's message
 ├── ImageRecordError  the record of a built image is missing or broken
@@ -44,6 +45,10 @@ class SignatureError(PackageError):
 
 class DeviceError(ComponentError):
     """A step was promised an accelerator and does not see it."""
+
+
+class ModelLibraryError(ComponentError):
+    """A candidate's library cannot be loaded, or grew what the graph has no place for."""
 
 
 class GateError(ComponentError):

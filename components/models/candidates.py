@@ -42,6 +42,10 @@ def fit_candidate(
         from components.models.keras_mlp import fit_mlp
 
         return fit_mlp(task, parameters, encoded, labels, seed, strategy, checkpoints)
+    if kind in ("lightgbm", "xgboost"):
+        from components.models.boosting_models import fit_boosted
+
+        return fit_boosted(kind, task, parameters, encoded, labels, seed)
     from components.models.sklearn_models import fit_sklearn
 
     return fit_sklearn(kind, task, parameters, encoded, labels, seed)

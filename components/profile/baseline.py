@@ -112,7 +112,7 @@ class BaselineSearch:
 
 def search_for(rows: int, width: int, task: Task = "binary") -> BaselineSearch:
     """A search that two cores finish within minutes, by the number of encoded cells."""
-    everything = RULES[task].candidates
+    everything = RULES[task].tried
     fast = tuple(kind for kind in everything if kind not in ("random_forest", "keras_mlp"))
     if rows * width <= 1_000_000:
         return BaselineSearch(everything, 8, 3)

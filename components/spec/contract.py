@@ -284,9 +284,9 @@ class Training(ClosedModel):
     """The search for a model: candidates, method and hardware."""
 
     candidates: tuple[Candidate, ...] = Field(
-        default=RULES["binary"].candidates,
+        default=RULES["binary"].tried,
         min_length=1,
-        description="Kinds of model to try; by default all that can do the task.",
+        description="Kinds of model to try; by default all that can do the task but lightgbm and xgboost.",
     )
     search: Literal["grid", "random", "optuna"] = Field(default="random", description="Method of the parameter search.")
     trials: int = Field(default=12, ge=1, description="Parameter sets to try, over all candidates.")
@@ -729,7 +729,7 @@ class Spec(ClosedModel):
         rules, training = RULES.get(given["data"].get("task", "binary")), given.get("training", {})
         if rules is None or not isinstance(training, Mapping):
             return given
-        return {**given, "training": {"candidates": rules.candidates, "metric": rules.search[0], **training}}
+        return {**given, "training": {"candidates": rules.tried, "metric": rules.search[0], **training}}
 
     @model_validator(mode="after")
     def _suits_the_task(self) -> Self:

@@ -12,7 +12,10 @@ from typing import Final, Literal
 #: binary: the probability of one of two words; multiclass: one of several classes; regression: a number.
 Task = Literal["binary", "multiclass", "regression"]
 
-Candidate = Literal["logistic_regression", "linear_regression", "random_forest", "gradient_boosting", "keras_mlp"]
+Candidate = Literal[
+    "logistic_regression", "linear_regression", "random_forest", "gradient_boosting", "keras_mlp",
+    "lightgbm", "xgboost",
+]  # fmt: skip
 
 #: What a search maximises. scikit-learn's names: `neg_` is before what is better when small.
 SearchMetric = Literal[
@@ -31,21 +34,26 @@ class TaskRules:
     """What suits a task.
 
     Attributes:
-        candidates: kinds of model that can do it; all of them are tried by default.
+        tried: kinds of model that are tried by default.
         search: metrics that a search may maximise, the default first.
         gates: gates on a metric, the first of them is the one for the comparison with the champion.
         costs: those of all its metrics that are better when small.
     """
 
-    candidates: tuple[Candidate, ...]
+    tried: tuple[Candidate, ...]
     search: tuple[SearchMetric, ...]
     gates: tuple[str, ...]
     costs: frozenset[str]
 
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Kinds of model that can do it."""
+        return (*self.tried, "lightgbm", "xgboost")
+
 
 RULES: Final[Mapping[Task, TaskRules]] = {
     "binary": TaskRules(
-        candidates=("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"),
+        tried=("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"),
         search=("roc_auc", "average_precision", "neg_brier_score"),
         gates=(
             *("roc_auc", "average_precision", "calibration_error"),
@@ -54,13 +62,13 @@ RULES: Final[Mapping[Task, TaskRules]] = {
         costs=frozenset({"brier_score", "log_loss", "calibration_error"}),
     ),
     "multiclass": TaskRules(
-        candidates=("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"),
+        tried=("logistic_regression", "random_forest", "gradient_boosting", "keras_mlp"),
         search=("neg_log_loss", "balanced_accuracy", "f1_macro"),
         gates=("log_loss", "balanced_accuracy", "f1_macro", "accuracy", "calibration_error", "precision_macro"),
         costs=frozenset({"brier_score", "log_loss", "calibration_error"}),
     ),
     "regression": TaskRules(
-        candidates=("linear_regression", "random_forest", "gradient_boosting", "keras_mlp"),
+        tried=("linear_regression", "random_forest", "gradient_boosting", "keras_mlp"),
         search=("neg_mean_absolute_error", "neg_root_mean_squared_error", "r2"),
         gates=("mean_absolute_error", "root_mean_squared_error", "r2", "mean_absolute_percentage_error"),
         costs=frozenset({"mean_absolute_error", "root_mean_squared_error", "mean_absolute_percentage_error"}),

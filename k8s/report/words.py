@@ -32,6 +32,8 @@ CANDIDATES = {
     "random_forest": "Random forest",
     "gradient_boosting": "Gradient boosting",
     "keras_mlp": "Neural network (Keras)",
+    "lightgbm": "LightGBM",
+    "xgboost": "XGBoost",
 }
 
 METRICS = {

@@ -56,6 +56,8 @@ class PlatformProgram:
         return self.lock.startswith(IMAGE_LOCKS)
 
 
+#: Debian's packages of a step; LightGBM's wheel leaves OpenMP's library to the system.
+_STEP_PACKAGES: Final = ("ca-certificates", "git", "libgomp1")
 #: The same in each image of the steps, which therefore have one digest of the code.
 _STEP_SOURCES: Final = ("components/**/*.py", f"{IMAGE_LOCKS}/*.txt", LOCK_FILE)
 
@@ -73,7 +75,7 @@ def _trains_on(devices: str, lock: str) -> PlatformProgram:
         title=f"the steps of canario's pipeline that compute on {devices}",
         lock=f"{IMAGE_LOCKS}/{lock}.txt",
         sources=ImageSources(patterns=_STEP_SOURCES),
-        packages=("ca-certificates", "git"),
+        packages=_STEP_PACKAGES,
         unbuilt=("kfp-server-api",),
     )
 
@@ -93,7 +95,7 @@ PROGRAMS: Final = {
         title="the steps of canario's pipeline",
         lock=f"{IMAGE_LOCKS}/cpu.txt",
         sources=ImageSources(patterns=(*_STEP_SOURCES, *SERVER_SOURCES.patterns, *_RENDERING)),
-        packages=("ca-certificates", "git"),
+        packages=_STEP_PACKAGES,
         unbuilt=("kfp-server-api",),
         server_lock=SERVER_LOCK,
         tools=("cosign", "helm"),
