@@ -16,12 +16,12 @@ from components.evaluation.class_metrics import confusion
 from components.evaluation.counting import answers_alike, bins_of, counting_of, inherited
 from components.evaluation.decision import decided, threshold_of
 from components.evaluation.explanation import draw_figures, explain_model, page
-from components.evaluation.fairness import fairness
+from components.evaluation.fairness import fairness_of
 from components.evaluation.gates import check_gates
 from components.evaluation.holdout_rule import overlap_reason
 from components.evaluation.metrics import calibration_bins
 from components.evaluation.population import fit_population
-from components.evaluation.result import CalibrationBin, Comparison, Counting, Evaluation, Fairness, Speed
+from components.evaluation.result import CalibrationBin, Comparison, Counting, Evaluation, Speed
 from components.evaluation.task_metrics import metrics_of
 from components.features.encoding import Encoding, RowEncoder
 from components.models.cuts import Cuts
@@ -95,7 +95,7 @@ def _evaluate(
         calibration=_calibration(spec, holdout.labels, scores),
         roc=_roc(holdout.labels, scores) if task == "binary" else (),
         scores=tuple(counts(bins_of(spec.data, counting), scores)),
-        fairness=_fairness(holdout, scores, spec, threshold),
+        fairness=fairness_of(spec, holdout, scores, threshold),
         invariance=tuple(flips(model, holdout, spec, name, threshold) for name in behaviour.invariant),
         direction=tuple(trend(model, holdout, spec, rule.feature, rule.raises) for rule in behaviour.direction),
         speed=time_rows(model, model.encoding, holdout, spec),
@@ -119,11 +119,6 @@ def with_training(found: Evaluation, fit: Fit) -> Evaluation:
     """The evaluation with what is known of the model's training."""
     usage = ({"train": fit.usage} if fit.usage else {}) | found.usage
     return found.model_copy(update={"machine": fit.machine, "usage": usage})
-
-
-def _fairness(holdout: Examples, scores: NDArray[np.float64], spec: Spec, threshold: float) -> tuple[Fairness, ...]:
-    gate = spec.gates.fairness
-    return tuple(fairness(holdout, scores, by, gate.min_group_positives, threshold) for by in gate.by) if gate else ()
 
 
 def _compare(

@@ -22,10 +22,14 @@ def flips(model: Trained, examples: Examples, spec: Spec, feature: str, threshol
 
     Without a value to try, nothing is shown, and every label counts as changed.
     """
-    labels = model.score(examples.columns) >= threshold
-    rule = spec.features[feature]
+
+    def named(columns: Columns) -> NDArray[Any]:
+        answers = model.score(columns)
+        return answers.argmax(axis=1) if spec.data.task == "multiclass" else answers >= threshold
+
+    labels, rule = named(examples.columns), spec.features[feature]
     ratios = [
-        float(np.mean((model.score({**examples.columns, feature: cells}) >= threshold) != labels))
+        float(np.mean(named({**examples.columns, feature: cells}) != labels))
         for cells in _others(rule, feature, examples.columns)
     ]
     return Flips(feature=feature, ratio=max(ratios, default=1.0))

@@ -98,14 +98,17 @@ def _fairness(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
     gate = spec.gates.fairness
     if gate is None:
         return []
-    few = f"fewer than two groups have {gate.min_group_positives} positives in the hold-out"
+    most, what, counted = gate.max_equal_opportunity_gap, "gap of true positive ratios", "positives"
+    if gate.max_error_gap is not None:
+        most, what, counted = gate.max_error_gap, "gap of mean absolute errors, in parts of that of all rows", "rows"
+    few = f"fewer than two groups have {gate.min_group_positives} {counted} in the hold-out"
     return [
         GateResult(
             gate=f"fairness by {found.by}",
             value=found.gap,
-            limit=f"at most {gate.max_equal_opportunity_gap:g}",
-            passed=found.gap is not None and found.gap <= gate.max_equal_opportunity_gap,
-            detail="gap of true positive ratios" if found.gap is not None else f"cannot be judged: {few}",
+            limit=f"at most {most:g}",
+            passed=found.gap is not None and found.gap <= most,
+            detail=what if found.gap is not None else f"cannot be judged: {few}",
         )
         for found in evaluation.fairness
     ]

@@ -83,23 +83,36 @@ class CalibrationBin(ClosedModel):
 
 
 class Group(ClosedModel):
-    """The rows with one value of a feature; a ratio is None if its denominator is 0."""
+    """The rows with one value of a column; a ratio is None if its denominator is 0.
+
+    `answer` is the class that counts as the positive one here; None in task binary.
+    """
 
     value: str
     rows: int
     positives: int
     true_positive_ratio: float | None
     named_positive_ratio: float
+    answer: str | None = Field(default=None, exclude_if=lambda answer: answer is None)
+
+
+class NumberGroup(ClosedModel):
+    """The rows with one value of a column, in task regression; errors are prediction minus truth, in the unit."""
+
+    value: str
+    rows: int
+    mean_absolute_error: float
+    mean_error: float
 
 
 class Fairness(ClosedModel):
-    """Equal opportunity over a feature: the distance between the groups' true positive ratios.
+    """How groups differ: in their true positive ratios, or in their mean absolute errors in parts of that of all.
 
-    `gap` is None when fewer than two groups have enough positives to judge.
+    `gap` is None when fewer than two groups have enough positives, or rows, to judge.
     """
 
     by: str
-    groups: tuple[Group, ...]
+    groups: tuple[Group | NumberGroup, ...]
     gap: float | None
 
 

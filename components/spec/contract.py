@@ -380,13 +380,26 @@ class VersusChampionGate(ClosedModel):
 
 
 class FairnessGate(ClosedModel):
-    """Limits the difference of the true positive ratio between groups."""
+    """Limits the difference between groups: of the true positive ratio, or of the error of a number."""
 
-    by: tuple[str, ...] = Field(min_length=1, description="Category features whose values define the groups.")
-    max_equal_opportunity_gap: Ratio = Field(
-        default=0.15, description="Largest difference between the true positive ratios of two groups."
+    by: tuple[str, ...] = Field(
+        min_length=1,
+        description="Columns whose values are the groups: category features, or columns that the model is not given.",
     )
-    min_group_positives: int = Field(default=30, ge=1, description="A group with fewer positives is shown, not judged.")
+    max_equal_opportunity_gap: Ratio = Field(
+        default=0.15,
+        description="binary, multiclass: largest difference between the true positive ratios of two groups.",
+    )
+    max_error_gap: float | None = Field(
+        default=None,
+        gt=0,
+        description="regression: largest difference between the mean absolute errors of two groups, in parts of "
+        "that of all rows.",
+        exclude_if=lambda gap: gap is None,
+    )
+    min_group_positives: int = Field(
+        default=30, ge=1, description="A group with fewer positives (regression: rows) is shown, not judged."
+    )
 
 
 class ValueGate(ClosedModel):
@@ -744,14 +757,29 @@ class Spec(ClosedModel):
                 if name not in allowed:
                     raise ValueError(f"{place}: {name} is not for task {task}; allowed: {', '.join(allowed)}")
         self._decides_two(task)
-        if task != "binary" and self.gates.fairness:
-            raise ValueError(f"gates.fairness: is not built for task {task} yet; remove it")
+        self._compares_groups(task)
         if task != "binary" and self.rollout.strategy in ("shadow", "shadow-then-canary"):
             raise ValueError(
                 f"rollout.strategy: {self.rollout.strategy} compares probabilities, and is not built for task {task} "
                 "yet; allowed: canary, basic"
             )
         return self
+
+    def _compares_groups(self, task: Task) -> None:
+        gate, behaviour = self.gates.fairness, self.gates.behaviour or Behaviour()
+        if gate and task == "regression" and gate.max_error_gap is None:
+            raise ValueError(
+                "gates.fairness.max_error_gap: is missing; name the largest difference of errors between two groups, "
+                "such as 0.25 of the error of all rows"
+            )
+        if gate and task != "regression" and gate.max_error_gap is not None:
+            raise ValueError(f"gates.fairness.max_error_gap: belongs to task regression, and the task is {task}")
+        if behaviour.invariant and task == "regression":
+            raise ValueError("gates.behaviour.invariant: is about labels, which task regression has none of; remove it")
+        if behaviour.direction and task == "multiclass":
+            raise ValueError(
+                "gates.behaviour.direction: is about one score, and task multiclass has one for each class; remove it"
+            )
 
     def _decides_two(self, task: Task) -> None:
         if self.decision and task != "binary":
@@ -776,7 +804,11 @@ class Spec(ClosedModel):
     @model_validator(mode="after")
     def _features_exist(self) -> Self:
         fairness, behaviour = self.gates.fairness, self.gates.behaviour or Behaviour()
-        self._have_type("gates.fairness.by", fairness.by if fairness else (), ("category",))
+        by = fairness.by if fairness else ()
+        self._have_type("gates.fairness.by", tuple(name for name in by if name in self.features), ("category",))
+        for name in by:
+            if name in (self.data.target, self.data.id):
+                raise ValueError(f"gates.fairness.by: {name!r} is the target or the id, which names no groups")
         self._have_type("gates.behaviour.invariant", behaviour.invariant, ("number", "category", "date"))
         self._have_type("rollout.shadow.slices", self.rollout.shadow.slices, ("category",))
         moved = tuple(direction.feature for direction in behaviour.direction)

@@ -18,6 +18,7 @@ import pandera.pandas as pa
 from numpy.typing import NDArray
 
 from components.errors import DataError
+from components.evaluation.fairness import group_cells
 from components.features.encoding import numbers
 from components.spec.contract import CategoryFeature, DateFeature, Feature, Spec
 from components.spec.values import category_text
@@ -65,6 +66,7 @@ def check_examples(examples: Examples, spec: Spec, reference: Examples | None = 
         *_copy_violations(examples, spec, copies),
         *_leak_violations(alone, spec),
         *_shift_violations(examples, shifts),
+        *_group_violations(examples, spec),
     ]
     if violations:
         raise DataError(
@@ -78,6 +80,17 @@ def check_examples(examples: Examples, spec: Spec, reference: Examples | None = 
         *(shift.sentence for shift in shifts.values() if shift.index > NOTABLE_SHIFT),
     ]
     return Findings(len(examples), copies, alone, {name: s.index for name, s in shifts.items()}, tuple(notes))
+
+
+def _group_violations(examples: Examples, spec: Spec) -> list[str]:
+    """Columns by which groups are to be compared after the training, and cannot be."""
+    found = []
+    for by in spec.gates.fairness.by if spec.gates.fairness else ():
+        try:
+            group_cells(examples, by)
+        except DataError as error:
+            found.append(str(error))
+    return found
 
 
 def _unanswered_notes(examples: Examples) -> list[str]:

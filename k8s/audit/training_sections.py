@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from components.evaluation.result import Fairness, GateResult, Group
+from collections.abc import Mapping
+from typing import Final
+
+from components.evaluation.result import Fairness, GateResult, Group, NumberGroup
 from components.package.answers import ClassTarget, NumberTarget
 from components.package.model_package import CONTRACT, GOLDEN, MODEL, RECEIPT, Contract
 from components.registry.step_usage import late_usage
+from components.spec.tasks import Task
 from k8s.audit import records
 from k8s.audit.records import Records
 from k8s.audit.statements import Section, Statement, said, unrecorded
@@ -266,17 +270,31 @@ def fairness(known: Records) -> Section:
     return Section(
         key="fairness",
         title="How it treats groups",
-        lead="Equal opportunity: of those who are positive, which share is found in each group.",
+        lead=_LEADS[known.evaluation.task],
         statements=tuple(statements) or (unrecorded("the spec compared no groups."),),
     )
+
+
+_LEADS: Final[Mapping[Task, str]] = {
+    "binary": "Equal opportunity: of those who are positive, which share is found in each group.",
+    "multiclass": "Equal opportunity: of the rows of each class, which share is found in each group.",
+    "regression": "How far its values are from the truth in each group.",
+}
 
 
 def _groups(found: Fairness) -> list[Statement]:
     return [said(_group(found.by, group), records.EVALUATION) for group in found.groups]
 
 
-def _group(by: str, group: Group) -> str:
+def _group(by: str, group: Group | NumberGroup) -> str:
+    if isinstance(group, NumberGroup):
+        side = "above" if group.mean_error > 0 else "below"
+        return (
+            f"{by} {group.value}: {number(group.mean_absolute_error)} off the truth on average over "
+            f"{count(group.rows)} rows, and {number(abs(group.mean_error))} {side} it in the mean."
+        )
     ratio = group.true_positive_ratio
     share = "none" if ratio is None else percent(ratio)
-    named = f"{percent(group.named_positive_ratio)} of {count(group.rows)} rows are named positive"
-    return f"{by} {group.value}: {share} of {count(group.positives)} positives are found; {named}."
+    positives, word = ("positives", "positive") if group.answer is None else (f"rows of {group.answer}", group.answer)
+    named = f"{percent(group.named_positive_ratio)} of {count(group.rows)} rows are named {word}"
+    return f"{by} {group.value}: {share} of {count(group.positives)} {positives} are found; {named}."

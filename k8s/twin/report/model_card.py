@@ -15,7 +15,9 @@ from components.evaluation.result import (
     Decided,
     Fairness,
     GateResult,
+    Group,
     Interval,
+    NumberGroup,
     Speed,
 )
 from components.models.usage import Usage, in_order
@@ -378,23 +380,43 @@ def _importance(card: Card, colour: str) -> Plot:
 
 
 def _fairness(found: Fairness, colour: str, card: Card) -> Plot:
-    rows = [
-        TableRow(
-            f"{found.by}: {group.value}",
-            f"{percent(group.true_positive_ratio)} of {count(group.positives)}",
-            (Mark(group.true_positive_ratio, colour),),
-        )
-        for group in found.groups
-        if group.true_positive_ratio is not None
-    ]
     allowed = next((gate.limit for gate in card.gates if gate.gate == f"fairness by {found.by}"), "")
+    numbers = [group for group in found.groups if isinstance(group, NumberGroup)]
+    shown, of_class = _shown_groups([group for group in found.groups if isinstance(group, Group)])
+    rows = [_error_row(found.by, group, colour) for group in numbers] or [
+        _found_row(found.by, group, colour) for group in shown
+    ]
+    what = "mean absolute error" if numbers else f"share{of_class} that is found"
     if found.gap is None:
-        title = f"Groups by {found.by} have too few positives to be compared"
+        title = f"Groups by {found.by} have too few {'rows' if numbers else 'positives'} to be compared"
     else:
-        title = f"The share that is found differs by {number(found.gap)} between groups by {found.by}"
+        parts = " parts of the whole" if numbers else ""
+        title = f"The {what} differs by {number(found.gap)}{parts} between groups by {found.by}"
         title += f"; {allowed} is allowed" if allowed else ""
-    ruler = Ruler(0, 1, percent, "of the positives are found")
-    return Plot(title, draw_rows(title, rows, ruler))
+    if numbers:
+        ends = [0.0, *(group.mean_absolute_error for group in numbers)]
+        return Plot(title, draw_rows(title, rows, _ruler(ends, "mean absolute error of the group's rows", zero=0.0)))
+    return Plot(title, draw_rows(title, rows, Ruler(0, 1, percent, "of the positives are found")))
+
+
+def _shown_groups(groups: Sequence[Group]) -> tuple[list[Group], str]:
+    """The groups with positives; of several classes only those of the one whose groups differ most, with its name."""
+    known = [group for group in groups if group.true_positive_ratio is not None]
+    ratios: dict[str | None, list[float]] = {}
+    for group in known:
+        ratios.setdefault(group.answer, []).append(group.true_positive_ratio or 0.0)
+    worst = max(ratios, key=lambda answer: max(ratios[answer]) - min(ratios[answer]), default=None)
+    return [group for group in known if group.answer == worst], "" if worst is None else f" of {worst}"
+
+
+def _found_row(by: str, group: Group, colour: str) -> TableRow:
+    ratio = group.true_positive_ratio or 0.0
+    return TableRow(f"{by}: {group.value}", f"{percent(ratio)} of {count(group.positives)}", (Mark(ratio, colour),))
+
+
+def _error_row(by: str, group: NumberGroup, colour: str) -> TableRow:
+    error = group.mean_absolute_error
+    return TableRow(f"{by}: {group.value}", f"{number(error)} in {count(group.rows)} rows", (Mark(error, colour),))
 
 
 def _ruler(values: Sequence[float], unit: str, zero: float | None = None) -> Ruler:

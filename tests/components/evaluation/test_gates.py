@@ -101,6 +101,16 @@ def test_a_gate_passes_at_its_limit_and_refuses_beyond(gate: str, at_the_limit: 
     assert breaches(evaluation, **beyond) == [gate]
 
 
+def test_a_gap_of_errors_has_its_own_limit() -> None:
+    data = {"uri": "t.csv", "target": "left", "task": "regression"}
+    for limit, passed in ((0.1, True), (0.09, False)):
+        gates = {"fairness": {"by": ["plan"], "max_error_gap": limit}, "versus_champion": None}
+        results = check_gates(EVALUATION, small_spec(data=data, training={}, gates=gates))
+        (result,) = (each for each in results if each.gate == "fairness by plan")
+        assert result.passed is passed
+        assert result.detail == "gap of mean absolute errors, in parts of that of all rows"
+
+
 def test_what_could_not_be_measured_does_not_pass() -> None:
     few = EVALUATION.model_copy(update={"fairness": (Fairness(by="plan", groups=(), gap=None),)})
     (result,) = (r for r in check_gates(few, small_spec(gates={"fairness": FAIR})) if r.gate.startswith("fairness"))

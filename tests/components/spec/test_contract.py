@@ -170,7 +170,8 @@ WORTH = {"true_positive": 8, "false_positive": -2, "false_negative": -10, "curre
         ({"split": {"time": "late"}}, "'late' is the target; split by another column"),
         ({"split": {"holdout": 0}}, "greater than 0"),
         ({"split": {"holdout": 1}}, "less than 1"),
-        ({"gates": {"fairness": {"by": ["sex"]}}}, "gates.fairness.by: 'sex' is no feature; allowed: region"),
+        ({"gates": {"fairness": {"by": ["late"]}}}, "gates.fairness.by: 'late' is the target or the id, which names"),
+        ({"gates": {"fairness": {"by": ["sex"], "max_error_gap": 0.1}}}, "max_error_gap: belongs to task regression"),
         ({"gates": {"fairness": {"by": ["amount"]}}}, "gates.fairness.by: 'amount' is no category feature"),
         ({"gates": {"fairness": {"by": []}}}, "at least 1 item"),
         ({"gates": {"behaviour": {"invariant": ["x"]}}}, "gates.behaviour.invariant: 'x' is no feature"),
@@ -246,6 +247,7 @@ def test_values_that_do_not_agree_are_refused(changes: dict[str, Any], said: str
         {"split": {"group": "customer"}},
         {"split": {"time": "since"}},
         {"gates": {"fairness": {"by": ["region"]}}},
+        {"gates": {"fairness": {"by": ["sex"]}}},
         {"gates": {"behaviour": {"invariant": ["region"], "direction": [{"feature": "amount", "raises": True}]}}},
         {"gates": {"roc_auc": {"min": 1}}},
         {"decision": {"threshold": 0.3}},
@@ -292,3 +294,29 @@ def test_only_two_words_are_decided(data: dict[str, Any]) -> None:
 
 def test_a_spec_without_a_decision_is_written_as_before() -> None:
     assert "decision" not in Spec.model_validate(document()).model_dump()
+
+
+NUMBERS = {"uri": "t.csv", "target": "late", "task": "regression"}
+CLASSES = {"uri": "t.csv", "target": "late", "task": "multiclass", "classes": ["a", "b", "c"]}
+
+
+@pytest.mark.parametrize(
+    ("data", "gates", "said"),
+    [
+        (NUMBERS, {"fairness": {"by": ["sex"]}}, "max_error_gap: is missing; name the largest difference of errors"),
+        (NUMBERS, {"behaviour": {"invariant": ["region"]}}, "invariant: is about labels, which task regression has"),
+        (
+            CLASSES,
+            {"behaviour": {"direction": [{"feature": "amount", "raises": True}]}},
+            "direction: is about one score, and task multiclass has one for each class",
+        ),
+    ],
+)
+def test_a_gate_that_a_task_has_no_meaning_for_is_refused(data: Any, gates: Any, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Spec.model_validate(document(data=data, training={}, gates=gates))
+
+
+def test_groups_are_compared_in_every_task() -> None:
+    Spec.model_validate(document(data=NUMBERS, training={}, gates={"fairness": {"by": ["sex"], "max_error_gap": 0.2}}))
+    Spec.model_validate(document(data=CLASSES, training={}, gates={"fairness": {"by": ["sex", "region"]}}))

@@ -138,3 +138,10 @@ def test_a_constant_or_empty_column_is_no_fault() -> None:
     check_examples(
         small_examples(600, SPEC, spend=7.0, größe=np.nan), SPEC, small_examples(600, SPEC, spend=7.0, größe=np.nan)
     )
+
+
+def test_groups_that_cannot_be_compared_are_told_before_the_training() -> None:
+    said = refusal(small_spec(gates={"fairness": {"by": ["sex", "note"]}}))
+    assert "gates.fairness.by: 'sex' is no column of the table; it has größe" in said
+    assert "gates.fairness.by: 'note' has 600 values, at most 100 are compared" in said
+    check_examples(small_examples(600, SPEC, sex="f"), small_spec(gates={"fairness": {"by": ["sex"]}}))
