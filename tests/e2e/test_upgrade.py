@@ -90,6 +90,8 @@ def earlier(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     finally:
         for name, kube in ((SERVICE, MODELS), ("canario", PLATFORM)):
             subprocess.run(["helm", "uninstall", name, "-n", kube.namespace, "--ignore-not-found"], check=True)
+        # Set by hand, it would be somebody else's for the next installation.
+        MODELS.run("annotate", "namespace", "models", "canario/registry-")
         PLATFORM.run("delete", "secret", "mlflow", "--ignore-not-found")
         claims = [f"pvc/data-{store}-0" for store in ("postgresql", "object-store")]
         PLATFORM.run("delete", *claims, "--ignore-not-found")
