@@ -46,7 +46,7 @@ def test_what_a_program_says_is_the_error(monkeypatch: pytest.MonkeyPatch) -> No
         run(["sh", "-c", "echo no >&2; exit 3"])
 
 
-def test_a_charts_repository_that_is_away_is_no_cluster_that_is_away() -> None:
+def test_a_repository_of_charts_that_is_away_is_named_so() -> None:
     words = 'Error: looks like "https://charts.example" is not a valid chart repository or cannot be reached: Get'
     words += ' "https://charts.example/index.yaml": dial tcp: lookup charts.example on 10.0.0.2:53: no such host'
     assert explained(words) == f"a chart's repository is not reached from here; what was there stays as it is\n{words}"
