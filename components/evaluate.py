@@ -28,7 +28,7 @@ from components.models.cuts import Cuts
 from components.models.meter import metered
 from components.models.trained import Fit, Trained, graph_runner, kept_model, trained_package
 from components.models.trials import Search
-from components.package.answers import Outputs
+from components.package.answers import Outputs, PredictionInterval
 from components.package.bins import compared, counts
 from components.package.model_package import Package
 from components.registry.package_store import named_package
@@ -90,7 +90,9 @@ def _evaluate(
         candidate=candidate,
         rows=len(holdout),
         positives=int(holdout.labels.sum()) if task == "binary" else None,
-        metrics=intervals(holdout.labels, scores, weights, metrics_of(spec, holdout.labels, threshold)),
+        metrics=intervals(
+            holdout.labels, scores, weights, metrics_of(spec, holdout.labels, threshold, _interval(counting))
+        ),
         champion=_compare(scores, holdout, known, weights, spec, counting, threshold) if known else None,
         calibration=_calibration(spec, holdout.labels, scores),
         roc=_roc(holdout.labels, scores) if task == "binary" else (),
@@ -115,6 +117,10 @@ def _counting(holdout: Examples, scores: Outputs, spec: Spec) -> Counting | None
     return counting_of(spec.data, holdout.labels, scores, halves)
 
 
+def _interval(counting: Counting | None) -> PredictionInterval | None:
+    return counting.interval if counting else None
+
+
 def with_training(found: Evaluation, fit: Fit) -> Evaluation:
     """The evaluation with what is known of the model's training."""
     usage = ({"train": fit.usage} if fit.usage else {}) | found.usage
@@ -133,7 +139,8 @@ def _compare(
     columns = typed_columns(holdout.frame, champion.contract.features)
     theirs = trained_package(champion).score(columns)
     # Each decides from its own threshold on; what decisions are worth is what the new spec says.
-    metrics, by = (metrics_of(spec, holdout.labels, each) for each in (threshold, champion.contract.threshold))
+    metrics = metrics_of(spec, holdout.labels, threshold, _interval(counting))
+    by = metrics_of(spec, holdout.labels, champion.contract.threshold, champion.contract.interval)
     bins = bins_of(spec.data, counting)
     apart = compared(bins, scores) - compared(bins, theirs)
     shift, error = score_shift(apart)

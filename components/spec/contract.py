@@ -468,6 +468,10 @@ class Gates(ClosedModel):
         "regression: mean of error / target, where no target is 0; 0.1 is 10 %."
     )
 
+    pinball_loss: SizeGate | None = _later(
+        "regression: pinball loss of the ends of the interval around a value, in the target's unit."
+    )
+
     def of_metrics(self) -> dict[str, MinimumGate | SizeGate | ValueGate]:
         """The gates on a metric that are set, by the metric's name."""
         named = {name: getattr(self, name) for name in GATED_METRICS}

@@ -70,8 +70,16 @@ RULES: Final[Mapping[Task, TaskRules]] = {
     "regression": TaskRules(
         tried=("linear_regression", "random_forest", "gradient_boosting", "keras_mlp"),
         search=("neg_mean_absolute_error", "neg_root_mean_squared_error", "r2"),
-        gates=("mean_absolute_error", "root_mean_squared_error", "r2", "mean_absolute_percentage_error"),
-        costs=frozenset({"mean_absolute_error", "root_mean_squared_error", "mean_absolute_percentage_error"}),
+        gates=(
+            "mean_absolute_error",
+            "root_mean_squared_error",
+            "r2",
+            "mean_absolute_percentage_error",
+            "pinball_loss",
+        ),
+        costs=frozenset(
+            {"mean_absolute_error", "root_mean_squared_error", "mean_absolute_percentage_error", "pinball_loss"}
+        ),
     ),
 }
 
@@ -82,7 +90,7 @@ GATED_METRICS: Final = tuple(dict.fromkeys(name for rules in RULES.values() for 
 COSTS: Final = frozenset[str]().union(*(rules.costs for rules in RULES.values()))
 
 #: Metrics in the target's own unit.
-IN_UNITS: Final = ("mean_absolute_error", "root_mean_squared_error")
+IN_UNITS: Final = ("mean_absolute_error", "root_mean_squared_error", "pinball_loss")
 
 
 def measured(metric: str) -> str:

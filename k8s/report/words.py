@@ -57,6 +57,7 @@ METRICS = {
     "root_mean_squared_error": "root mean squared error",
     "neg_root_mean_squared_error": "negative root mean squared error",
     "r2": "R\N{SUPERSCRIPT TWO}",
+    "pinball_loss": "pinball loss of the interval",
     "mean_absolute_percentage_error": "mean absolute error in parts of the truth",
 }
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from components.evaluation.metrics import METRICS, calibration_bins, calibration_error, roc_auc
+from components.evaluation.number_metrics import pinball_metric
 from components.evaluation.task_metrics import search_score
+from components.package.answers import Coverage, PredictionInterval
 
 Rows = tuple[NDArray[np.int8], NDArray[np.float64]]
 
@@ -70,3 +72,17 @@ def test_a_search_wants_the_brier_score_small() -> None:
     labels, scores = np.array([0, 1]), np.array([0.2, 0.9])
     assert search_score("binary", "neg_brier_score", labels, scores) == pytest.approx(-(0.04 + 0.01) / 2)
     assert search_score("binary", "roc_auc", labels, scores) == roc_auc(labels, scores) == 1.0
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-20, 20), min_size=2, max_size=40), st.integers(0, 1000))
+def test_pinball_loss_is_what_scikit_learn_says(whole: list[int], seed: int) -> None:
+    """The mean over the interval's two ends; its half-width follows the size of the value."""
+    values = np.array(whole, dtype=np.float64)
+    labels = values + np.random.default_rng(seed).normal(0, 3, len(values))
+    coverage = Coverage(value=0.8, low=0.7, high=0.9, rows=50)
+    interval = PredictionInterval(level=0.8, edges=(0.0,), half_widths=(2.0, 5.0), coverage=coverage)
+    half = np.where(values <= 0, 2.0, 5.0)
+    low = sklearn.metrics.mean_pinball_loss(labels, values - half, alpha=0.1)
+    high = sklearn.metrics.mean_pinball_loss(labels, values + half, alpha=0.9)
+    assert pinball_metric(interval)["pinball_loss"](labels, values) == pytest.approx((low + high) / 2)

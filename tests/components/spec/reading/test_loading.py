@@ -90,7 +90,10 @@ def test_a_word_in_quotes_and_true_are_taken() -> None:
         ("gatez: {}", "gatez: unknown key; did you mean 'gates'?"),
         ("gates: {roc_acu: {min: 0.5}}", "gates.roc_acu: unknown key; did you mean 'roc_auc'?"),
         ("gates: {roc_auc: {min: 0.5, mx: 1}}", "gates.roc_auc.mx: unknown key"),
-        ("gates: {fairness: {by: [a], max_gap: 1}}", "gates.fairness.max_gap: unknown key; did you mean 'max_error_gap'?"),
+        (
+            "gates: {fairness: {by: [a], max_gap: 1}}",
+            "gates.fairness.max_gap: unknown key; did you mean 'max_error_gap'?",
+        ),
         ("rollout: {harm: {eror_ratio: 0.1}}", "rollout.harm.eror_ratio: unknown key; did you mean 'error_ratio'?"),
         ("split: {houldout: 0.1}", "split.houldout: unknown key; did you mean 'holdout'?"),
         (
