@@ -6,11 +6,11 @@ library's own way through them.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final
 
 import numpy as np
@@ -91,7 +91,7 @@ class _Wish:
 
 def _library(kind: Candidate) -> Any:
     try:
-        return importlib.import_module(kind)
+        return import_module(kind)
     except (ImportError, OSError) as error:
         raise ModelLibraryError(
             f"training.candidates: {kind} cannot be loaded here ({error}); run `make setup`, install the system's "
@@ -137,7 +137,11 @@ def _at_zero(threshold: float) -> float:
 
 def _lightgbm_tree(root: Mapping[str, Any], target: int) -> Tree:
     """A tree of LightGBM's JSON; a row goes left if its cell is at most the threshold, as in ours."""
-    column, threshold, left, right, value = [], [], [], [], []
+    column: list[int] = []
+    left: list[int] = []
+    right: list[int] = []
+    threshold: list[float] = []
+    value: list[float] = []
     waiting: list[tuple[Mapping[str, Any], list[int] | None, int]] = [(root, None, 0)]
     while waiting:
         node, side, parent = waiting.pop()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from components.errors import ModelLibraryError
 from components.models import boosting_models
 from components.models.boosting_models import fit_boosted
-from components.models.spaces import combinations
+from components.models.spaces import BOOSTING_ROUNDS, combinations
 from components.models.trained import graph_runner
 from components.spec.tasks import RULES, Candidate, Task
 
@@ -61,7 +61,7 @@ def test_xgboost_itself_answers_the_same_but_for_float32(task: Task) -> None:
         "base_score": 0.0 if task == "regression" else 0.5, **({"num_class": 3} if task == "multiclass" else {}),
     }  # fmt: skip
     rows = xgboost.DMatrix(encoded, label=(labels - shift) / scale)
-    booster = xgboost.train(asked | parameters, rows, num_boost_round=boosting_models.BOOSTING_ROUNDS)
+    booster = xgboost.train(asked | parameters, rows, num_boost_round=BOOSTING_ROUNDS)
     theirs = booster.predict(xgboost.DMatrix(encoded))
     ours = (fit_boosted("xgboost", task, parameters, encoded, labels, 3).predict(encoded) - shift) / scale
     assert np.abs(ours - theirs).max() < 1e-5
@@ -91,7 +91,7 @@ def test_a_library_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatc
     def missing(_: str) -> Any:
         raise OSError("libgomp.so.1: cannot open shared object file")
 
-    monkeypatch.setattr(boosting_models.importlib, "import_module", missing)
+    monkeypatch.setattr(boosting_models, "import_module", missing)
     encoded, labels = table("binary")
     said = r"training.candidates: lightgbm cannot be loaded here \(libgomp.so.1: .*\(libgomp1 on Debian\), or leave"
     with pytest.raises(ModelLibraryError, match=said):
