@@ -13,13 +13,13 @@ from components.evaluation.decision_metrics import ANSWERS, worths
 from components.evaluation.metrics import Floats, weighted_mean
 from components.evaluation.result import Decided, SimplestRule
 from components.models.cuts import Cuts
-from components.spec.contract import Capacity, Decision, DecisionValue
+from components.spec.contract import Capacity, DecisionRule, DecisionValue
 
 #: The threshold of a service that says nothing of decisions.
 USUAL_THRESHOLD: Final = 0.5
 
 
-def threshold_of(decision: Decision | None, cuts: Cuts | None) -> float:
+def threshold_of(decision: DecisionRule | None, cuts: Cuts | None) -> float:
     """The least probability of a yes.
 
     A threshold that is not given is one of the cross-validation's cuts; the hold-out has no part in it.
@@ -71,7 +71,7 @@ def _values(worth: DecisionValue, cuts: Cuts) -> Floats:
 
 
 def decided(
-    decision: Decision, threshold: float, labels: NDArray[Any], scores: NDArray[np.float64], weights: Floats
+    decision: DecisionRule, threshold: float, labels: NDArray[Any], scores: NDArray[np.float64], weights: Floats
 ) -> Decided:
     """What a threshold decides on the hold-out; weights [samples, n] are those of the other intervals."""
     yes = scores >= threshold

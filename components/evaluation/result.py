@@ -9,7 +9,7 @@ from components.models.machine import Machine
 from components.models.usage import Usage
 from components.package.answers import AnyBins, AnyLoss, PredictionInterval
 from components.package.population import Population
-from components.spec.contract import ClosedModel, Decision
+from components.spec.contract import ClosedModel, DecisionRule
 from components.spec.tasks import Task
 
 
@@ -47,7 +47,7 @@ class Decided(ClosedModel):
     simplest rule, in the currency; both are None where the spec does not say what decisions are worth.
     """
 
-    rule: Decision
+    rule: DecisionRule
     threshold: float
     share: float
     simplest: SimplestRule | None = None

@@ -58,7 +58,7 @@ from components.package.answers import (
 from components.package.bins import Bins, ProbabilityBins, QuantileBins, TopBins
 from components.package.population import PerBin, Population
 from components.spec.compatibility import AnsweredAs
-from components.spec.contract import SCORE_EDGES, ClosedModel, Decision, Feature, Limits, Objectives
+from components.spec.contract import SCORE_EDGES, ClosedModel, DecisionRule, Feature, Limits, Objectives
 from components.spec.tasks import Task
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Contract(ClosedModel):
     limits: Limits = Limits()
     objectives: Objectives = Objectives()
     threshold: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.5)
-    decision: Decision | None = Field(default=None, exclude_if=_is_none)
+    decision: DecisionRule | None = Field(default=None, exclude_if=_is_none)
     task: Task = Field(default="binary", exclude_if=lambda task: task == "binary")
     bins: AnyBins | None = Field(default=None, exclude_if=_is_none)
     loss: AnyLoss | None = Field(default=None, exclude_if=_is_none)

@@ -513,7 +513,7 @@ class Capacity(ClosedModel):
         return self
 
 
-class Decision(ClosedModel):
+class DecisionRule(ClosedModel):
     """Where a probability becomes a yes: from a threshold on that is given, or that is found in the training part.
 
     `value` alone: the threshold of most value. `capacity`: the lowest threshold that keeps it; with `value`, the one of
@@ -722,7 +722,7 @@ class Spec(ClosedModel):
     split: Split = Field(default=Split(), description="How the hold-out is cut off.")
     training: Training = Field(default=Training(), description="Candidates, search and hardware.")
     gates: Gates = Field(default=Gates(), description="Gates to pass before a candidate is registered.")
-    decision: Decision | None = Field(
+    decision: DecisionRule | None = Field(
         default=None,
         description="binary: where a probability becomes a yes, which each answer then says; left out: from 0.5 on.",
         exclude_if=lambda decision: decision is None,

@@ -13,7 +13,7 @@ from components.evaluation.bootstrap import resample
 from components.evaluation.decision import decided, threshold_of
 from components.evaluation.decision_metrics import decision_metrics, value_metric, worths
 from components.models.cuts import Cuts, cuts_of
-from components.spec.contract import Decision, DecisionValue
+from components.spec.contract import DecisionRule, DecisionValue
 
 WORTH = {"true_positive": 8, "false_positive": -2, "false_negative": -10, "currency": "USD"}
 LABELS = np.array([1, 1, 0, 1, 0, 0, 1, 0], dtype=np.int8)
@@ -28,8 +28,8 @@ ORACLES: dict[str, Any] = {
 }
 
 
-def decision(**asked: Any) -> Decision:
-    return Decision.model_validate(asked)
+def decision(**asked: Any) -> DecisionRule:
+    return DecisionRule.model_validate(asked)
 
 
 @pytest.mark.parametrize("name", ORACLES)

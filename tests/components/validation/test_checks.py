@@ -140,7 +140,7 @@ def test_a_constant_or_empty_column_is_no_fault() -> None:
     )
 
 
-def test_groups_that_cannot_be_compared_are_told_before_the_training() -> None:
+def test_groups_that_cannot_be_compared_are_told_early() -> None:
     said = refusal(small_spec(gates={"fairness": {"by": ["sex", "note"]}}))
     assert "gates.fairness.by: 'sex' is no column of the table; it has größe" in said
     assert "gates.fairness.by: 'note' has 600 values, at most 100 are compared" in said
