@@ -5,6 +5,7 @@ The earlier champion is a package of that commit in that commit's server. The te
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -21,7 +22,9 @@ from components.registry.contents import read_contents
 from components.registry.model_registry import champion, local_package
 from components.releases.release_file import Image, release_file, release_text
 from k8s.rendering.environment_files import ClusterRelease
+from k8s.rendering.gateway import HTTP, OURS, REDIRECT
 from k8s.replay.comparison import answers
+from tests.e2e import edge
 from tests.e2e.callers import Callers
 from tests.e2e.earlier import SERVICE, Earlier
 from tests.e2e.kube import Kube
@@ -77,6 +80,12 @@ def champions() -> dict[str, int]:
 @pytest.fixture(scope="module")
 def earlier(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Earlier]:
     """The earlier platform, its champion, and its registry; all of it is gone afterwards."""
+    # As that commit left the gateway, whatever was installed here since.
+    plain = {"name": HTTP, "protocol": "HTTP", "port": 8000, "allowedRoutes": {"namespaces": {"from": "All"}}}
+    edge.gateway().run(
+        "patch", "gateway", OURS.name, "--type=merge", f"--patch={json.dumps({'spec': {'listeners': [plain]}})}"
+    )
+    edge.gateway().run("delete", "httproute", REDIRECT, "--ignore-not-found")
     made = Earlier.unpacked(tmp_path_factory.mktemp("earlier"))
     made.build_platform()
     image = made.build_model(REGISTRY)
