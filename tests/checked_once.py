@@ -8,11 +8,10 @@ from types import ModuleType
 import pytest
 
 from components.digest import sha256
-from components.errors import ModelImageError
 from components.image.contents import ROOT
 from components.image.golden_check import check_answers
 from components.package.model_package import read_package
-from tests.patience import PATIENCE
+from tests.patience import patient
 from tests.shared import made_once
 
 
@@ -23,20 +22,9 @@ def check_once(factory: pytest.TempPathFactory, patched: pytest.MonkeyPatch, *ca
         key = sha256(f"{read_package(package).digest} {python} {root}".encode())[7:]
 
         def check(folder: Path) -> None:
-            (folder / "said").write_text(_checked_patiently(package, python, root), encoding="utf-8")
+            (folder / "said").write_text(check_answers(package, python, root, patient(60)), encoding="utf-8")
 
         return (made_once(factory, f"checked-{key}", check) / "said").read_text(encoding="utf-8")
 
     for caller in callers:
         patched.setattr(caller, "check_answers", checked)
-
-
-def _checked_patiently(package: Path, python: Path, root: Path) -> str:
-    """The check waits a minute for its server, which suffices on a quiet machine; with patience it begins again."""
-    for _ in range(round(PATIENCE) - 1):
-        try:
-            return check_answers(package, python, root)
-        except ModelImageError as error:
-            if "was not ready after" not in str(error):
-                raise
-    return check_answers(package, python, root)
