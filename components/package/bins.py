@@ -20,6 +20,8 @@ from components.spec.contract import SCORE_EDGES
 #: Upper edges of the score bins for comparisons, with a tolerance: converters differ
 #: in the last digits, and a forest's scores lie exactly on edges such as 0.1.
 BIN_EDGES: Final = tuple(edge + TOLERANCE for edge in SCORE_EDGES)
+#: The beginning of the name of a class's bin; its number follows.
+CLASS_BIN: Final = "label:"
 #: From this many answers on, numpy is faster than a loop.
 _TOGETHER_ROWS: Final = 16
 
@@ -90,7 +92,7 @@ class TopBins:
 
     def __init__(self, edges: Sequence[float], classes: int) -> None:
         ordered = len(edges) + 1
-        self.names = (*map(str, range(ordered)), *(f"label:{place}" for place in range(classes)))
+        self.names = (*map(str, range(ordered)), *(f"{CLASS_BIN}{place}" for place in range(classes)))
         self.edges = (*edges, 1.0)
         self._first, self._compared = ordered, tuple(edge + TOLERANCE for edge in edges)
 
