@@ -15,13 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from components.package.answers import TOLERANCE, Outputs
-from components.spec.contract import SCORE_EDGES
+from components.spec.contract import CLASS_BIN, SCORE_EDGES
 
 #: Upper edges of the score bins for comparisons, with a tolerance: converters differ
 #: in the last digits, and a forest's scores lie exactly on edges such as 0.1.
 BIN_EDGES: Final = tuple(edge + TOLERANCE for edge in SCORE_EDGES)
-#: The beginning of the name of a class's bin; its number follows.
-CLASS_BIN: Final = "label:"
 #: From this many answers on, numpy is faster than a loop.
 _TOGETHER_ROWS: Final = 16
 

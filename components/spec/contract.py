@@ -23,6 +23,8 @@ SCORE_EDGES: tuple[float, ...] = (
     0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4,
     0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0,
 )  # fmt: skip
+#: The beginning of the name of a class's bin in metrics; its number follows. Bins in order have a number alone.
+CLASS_BIN = "label:"
 
 _MIDDLES = tuple((low + high) / 2 for low, high in zip((0.0, *SCORE_EDGES[:-1]), SCORE_EDGES, strict=True))
 #: The Brier loss by score bin and label (negative, positive), one after the other: each bin's middle is its score.

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
-from components.package.bins import CLASS_BIN
-from components.spec.contract import BRIER_LOSSES, SCORE_EDGES
+from components.spec.contract import BRIER_LOSSES, CLASS_BIN, SCORE_EDGES
 from components.spec.tasks import MOST_CLASSES
 from services import telemetry
 from services.judge.evidence.counts import (
