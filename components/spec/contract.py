@@ -256,6 +256,11 @@ class Direction(ClosedModel):
     feature: str = Field(description="A number or date feature.")
     raises: bool = Field(description="true: a larger value raises the score; false: it lowers it.")
     min_share: Ratio = Field(default=0.9, description="Smallest share of hold-out rows that must behave this way.")
+    of: CategoryValue | None = Field(
+        default=None,
+        description="multiclass: the class whose probability is the score.",
+        exclude_if=lambda of: of is None,
+    )
 
 
 class Behaviour(ClosedModel):
@@ -677,6 +682,20 @@ class Spec(ClosedModel):
         self._have_type("rollout.shadow.slices", self.rollout.shadow.slices, ("category",))
         moved = tuple(direction.feature for direction in behaviour.direction)
         self._have_type("gates.behaviour.direction", moved, ("number", "date"))
+        return self
+
+    @model_validator(mode="after")
+    def _behaviour_suits_the_task(self) -> Self:
+        behaviour = self.gates.behaviour or Behaviour()
+        if self.data.task == "regression" and behaviour.invariant:
+            raise ValueError("gates.behaviour.invariant: a number has no label that could change; remove it")
+        for place, rule in enumerate(behaviour.direction):
+            at = f"gates.behaviour.direction.{place}.of"
+            if self.data.task == "multiclass" and rule.of not in self.data.classes:
+                given = f"{rule.of!r} is none of the classes" if rule.of is not None else "name the class that moves"
+                raise ValueError(f"{at}: {given}; allowed: {', '.join(map(str, self.data.classes))}")
+            if self.data.task != "multiclass" and rule.of is not None:
+                raise ValueError(f"{at}: belongs to task multiclass, and the task is {self.data.task}; remove of")
         return self
 
     def _have_type(self, place: str, columns: tuple[str, ...], types: tuple[str, ...]) -> None:
