@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from components.evaluation.behaviour import flips, trend
 from components.spec.contract import Direction
@@ -61,7 +62,7 @@ CLASSES = SPEC.model_copy(
 )
 
 
-def of_classes(rows: np.ndarray, names: list[str]) -> np.ndarray:
+def of_classes(rows: NDArray[np.float32], names: tuple[str, ...]) -> NDArray[np.float32]:
     second = 1 / (1 + np.exp(-rows[:, names.index("spend")]))
     return np.stack([(1 - second) / 2, second, (1 - second) / 2], axis=1)
 
