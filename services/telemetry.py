@@ -100,6 +100,9 @@ SHADOW_FAILED: Final = "canario_shadow_failed_total"
 SHADOW_DROPPED: Final = "canario_shadow_dropped_total"
 #: Counter by `reason`: requests refused with 4xx.
 REFUSED: Final = "canario_refused_total"
+#: Counter by `feature` and `rule` (`other`, `clip`): rows whose value the spec does not list, or that is beyond its
+#: bounds, and that were answered as the spec's rule says. Only features with such a rule are there.
+ADAPTED: Final = "canario_adapted_rows_total"
 #: The outcome of feedback: its answer is known, is unknown, or is known and contradicts the labels.
 Matched = Literal["true", "false", "conflict"]
 FEEDBACK_MATCHED: Final[tuple[Matched, ...]] = get_args(Matched)

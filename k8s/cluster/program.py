@@ -22,6 +22,8 @@ _UNREACHED: Final = (
     "no such host",
     "i/o timeout",
 )
+#: Helm's own words, where a chart's repository does not answer: they quote the network's words, too.
+_REPOSITORY: Final = ("is not a valid chart repository or cannot be reached", "failed to download")
 #: The API server's own words, such as where Kyverno is away: they quote an address that refused, too.
 _WEBHOOK: Final = "failed calling webhook"
 #: An answer takes a second, where nothing is waited for.
@@ -65,6 +67,8 @@ def explained(words: str) -> str:
         return rule[1]
     if _WEBHOOK in words:
         return f"who checks what comes in does not answer, so nothing new comes in, and what runs goes on\n{words}"
+    if any(sign in words for sign in _REPOSITORY):
+        return f"a chart's repository is not reached from here; what was there stays as it is\n{words}"
     if any(sign in words.lower() for sign in _UNREACHED):
         return f"the cluster is not reached; does KUBECONFIG name one that runs?\n{words}"
     return words

@@ -34,7 +34,7 @@ _LINKS = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints each link; returns 0 when every link that is not excluded is ok."""
+    """Prints each link; returns 0 when every link that is not excluded was checked and is ok."""
     args = _parser().parse_args(arguments)
     try:
         spec = load_spec(args.spec)
@@ -46,12 +46,27 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     for link in links:
         print(_line(link, excluded=link.name in args.exclude))
-    return 1 if any(link.fault and link.name not in args.exclude for link in links) else 0
+    wanted = [link for link in links if link.name not in args.exclude]
+    print(_summary(wanted))
+    return 1 if any(link.fault for link in wanted) else 0
 
 
 def _line(link: Link, *, excluded: bool) -> str:
-    state = "ok" if not link.fault else "excluded" if excluded else "REFUSED"
-    return f"{link.name:<11} {state:<9} {link.fault or link.says}"
+    found = "REFUSED" if link.checked else "not checked"
+    state = "ok" if not link.fault else "excluded" if excluded else found
+    return f"{link.name:<11} {state:<12} {link.fault or link.says}"
+
+
+def _summary(links: Sequence[Link]) -> str:
+    """The links that had to hold, counted; what was not checked is no pass."""
+    refused = [link.name for link in links if link.fault and link.checked]
+    unchecked = [link.name for link in links if not link.checked]
+    held = f"{len(links) - len(refused) - len(unchecked)} of {len(links)} links hold"
+    if refused:
+        return f"{held}; REFUSED: {', '.join(refused)}"
+    if unchecked:
+        return f"{held} and nothing is refused; not checked, so not proven (or EXCLUDE=them): {', '.join(unchecked)}"
+    return held
 
 
 def _places(spec: Spec, platform: Platform, args: argparse.Namespace, scratch: Path) -> LinkSources:

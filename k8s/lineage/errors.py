@@ -1,13 +1,18 @@
-"""The one error of the chain.
+"""The errors of the chain; their messages become the links' faults.
 
-Broken   a link does not hold, or could not be checked; its message becomes the link's fault
+Broken       a link does not hold
+NotChecked   what a link's check needs is not at hand
 """
 
 from __future__ import annotations
 
 
 class Broken(Exception):  # noqa: N818 -- it becomes a link's fault, and is never seen outside
-    """A link does not hold, or could not be checked."""
+    """A link does not hold."""
+
+
+class NotChecked(Broken):
+    """What a link's check needs is not at hand: that is no fault that was found, and no pass."""
 
 
 def same(what: str, found: str, wanted: str) -> None:

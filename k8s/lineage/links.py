@@ -20,7 +20,7 @@ from components.registry.provenance import CHANGED, why_no_commit
 from components.spec.contract import PACKAGE_TAG as REGISTERED
 from components.store.content import Kind, Store
 from k8s.errors import DeployError, EnvironmentFileError
-from k8s.lineage.errors import Broken, same
+from k8s.lineage.errors import Broken, NotChecked, same
 from k8s.lineage.image import ImageBytes, check_materials, check_package, read_image
 from k8s.lineage.live import Object, check_rendered, check_running
 from k8s.rendering.environment_files import ClusterRelease, read_release
@@ -29,11 +29,12 @@ from services.image.errors import ImageError
 
 @dataclass(frozen=True)
 class Link:
-    """The result for one link; without a `fault` the link is ok."""
+    """The result for one link; without a `fault` the link is ok, and where it was not `checked`, the fault says why."""
 
     name: str
     says: str
     fault: str = ""
+    checked: bool = True
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,17 @@ def verify(service: str, places: LinkSources) -> list[Link]:
 def _link(name: str, check: Callable[[], str]) -> Link:
     try:
         return Link(name, check())
+    except NotChecked as missing:
+        return Link(name, "", str(missing), checked=False)
     except (Broken, PackageError, LayoutError) as broken:
         return Link(name, "", str(broken))
 
 
 def _answer(package: Package, places: LinkSources) -> str:
     if places.served is None:
-        raise Broken("not checked: no server was asked; give --url or --header")
+        raise NotChecked(
+            "no server was asked; name it by URL=https://..., or the receipt of an answer by HEADER=sha256:..."
+        )
     same("the answer's header", places.served, package.digest)
     return places.served
 
@@ -118,7 +123,7 @@ def _chart(service: str, places: LinkSources) -> str:
     try:
         rendered = places.rendered()
     except DeployError as error:
-        raise Broken(f"not checked: the chart cannot be rendered: {error}") from error
+        raise NotChecked(f"the chart cannot be rendered: {error}") from error
     check_rendered(_running(places), rendered, service)
     return f"deployment {service} is what this tree's chart renders"
 
@@ -127,19 +132,21 @@ def _running(places: LinkSources) -> Sequence[Object]:
     try:
         return places.running()
     except DeployError as error:
-        raise Broken(f"not checked: {error}") from error
+        raise NotChecked(f"{error}") from error
 
 
 def _deployment(service: str, package: Package, places: LinkSources) -> str:
     release = _release(service, places)
     same(f"{places.release}: package", release.package, package.digest)
     if not release.image.digest:
-        raise Broken(f"not checked: {places.release} names the image by the tag {release.image.tag!r}, not by digest")
+        raise NotChecked(f"{places.release} names the image by the tag {release.image.tag!r}, not by digest")
     same(f"{places.release}: image.digest", release.image.digest, _published(places))
     return release.image.digest
 
 
 def _release(service: str, places: LinkSources) -> ClusterRelease:
+    if not places.release.is_file():
+        raise NotChecked(f"{places.release} is not there, so no version was released; `make deploy` or `make propose`")
     try:
         return read_release(places.release, service)
     except EnvironmentFileError as error:
@@ -162,7 +169,7 @@ def _image_bytes(places: LinkSources) -> ImageBytes:
     try:
         folder = places.pulled or places.export(built)
     except (ImageError, ImageRegistryError) as error:
-        raise Broken(f"not checked: the image's own bytes are not to be had: {error}") from error
+        raise NotChecked(f"the image's own bytes are not to be had: {error}") from error
     return read_image(folder)
 
 
@@ -176,12 +183,14 @@ def _image(image: ImageBytes, package: Package, places: LinkSources) -> str:
 
 def _signature(package: Package, places: LinkSources) -> str:
     if not places.public_key:
-        raise Broken("not checked: the environment names no signing.publicKey; give --key public.pem")
+        raise NotChecked("the environment names no signing.publicKey; give PUBLIC_KEY=public.pem")
     check_signature(package, places.public_key)
     return str(signature_file(package.path))
 
 
 def _built(path: Path) -> BuiltImage:
+    if not path.is_file():
+        raise NotChecked(f"{path} is not there, so no image was built here; `make image`")
     try:
         built = read_record(path)
     except ImageRecordError as error:
@@ -202,7 +211,7 @@ def _lock(package: Package, places: LinkSources) -> str:
     commit = package.receipt.code.removesuffix(CHANGED)
     fault = why_no_commit(commit, places.code)
     if fault:
-        raise Broken(f"not checked: {fault}")
+        raise NotChecked(f"{fault}")
     try:
         found = committed_lock(places.code, commit, package.receipt.lock)
     except GitError as error:

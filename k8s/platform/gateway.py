@@ -11,13 +11,23 @@ from typing import Final
 
 from components.files import write_atomically
 from k8s.cluster.gateway import addresses, obstacles, read_gateway
-from k8s.cluster.kubectl import apply_as, get_json, is_there
+from k8s.cluster.kubectl import apply_as, get_json, is_there, kubectl
 from k8s.errors import ClusterError
 from k8s.platform.certificate import SOON, CertificateError, bring_self_signed, check, fingerprint, read_secret
 from k8s.platform.in_force import wait_until_in_force
 from k8s.platform.issuer import ISSUING, bring_issuer, require_issuer
 from k8s.rendering.environment_files import Platform
-from k8s.rendering.gateway import CERTIFICATE, OURS, OWNER, SERVICE, GatewaySettings, ca_file, gateway_objects, names
+from k8s.rendering.gateway import (
+    CERTIFICATE,
+    OURS,
+    OWNER,
+    REDIRECT,
+    SERVICE,
+    GatewaySettings,
+    ca_file,
+    gateway_objects,
+    names,
+)
 
 _PROGRAMMED_SECONDS: Final = 60.0
 _ISSUED_SECONDS: Final = 180.0
@@ -76,6 +86,10 @@ def bring_gateway(plan: GatewayPlan, say: Say) -> None:
     _require_service()
     bring_certificate(plan, say)
     apply_as(OWNER, gateway_objects(plan.settings, plan.platform.domain))
+    if plan.settings.serves_http:
+        # What was applied before, for other settings, would go on redirecting names of which no route is.
+        route = ("httproutes.gateway.networking.k8s.io", REDIRECT)
+        kubectl("-n", OURS.namespace, "delete", *route, "--ignore-not-found")
     if plan.settings.has_tls:
         _tell_certificate(plan, say)
     _wait_until_programmed()

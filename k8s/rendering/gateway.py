@@ -20,6 +20,8 @@ CLASS: Final = "traefik"
 SERVICE: Final = "traefik"
 HTTP, HTTPS = "web", "websecure"
 PORTS: Final = {HTTP: 8000, HTTPS: 8443}
+#: The route that sends callers in plain HTTP to HTTPS, where they are not served.
+REDIRECT: Final = "redirect-to-https"
 #: The Secret with the certificate, in the Gateway's namespace.
 CERTIFICATE: Final = "gateway-tls"
 #: The owner of the fields that an environment decides: of the controller's Service its chart has the rest.
@@ -149,7 +151,7 @@ def _redirect(settings: GatewaySettings, domain: str) -> dict[str, Any]:
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
-        "metadata": _metadata("redirect-to-https"),
+        "metadata": _metadata(REDIRECT),
         "spec": {"parentRefs": [parent], "hostnames": [names(domain)[0]], "rules": [rule]},
     }
 

@@ -7,7 +7,7 @@ listed, or is outside of its bounds, stands for what the spec says.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +15,24 @@ from components.spec.contract import CategoryFeature, DateFeature, Feature
 from components.spec.values import cell_days, days_since_epoch
 
 _WHOLE: Final = re.compile(r"[+-]?\d{1,15}(\.0*)?").fullmatch
+
+
+def rules_of(features: Mapping[str, Feature]) -> dict[str, str]:
+    """The features that take more values than those listed or within the bounds, with the rule: `other` or `clip`."""
+    named = {
+        name: feature.unknown if isinstance(feature, CategoryFeature) else feature.outside
+        for name, feature in features.items()
+    }
+    return {name: rule for name, rule in named.items() if rule != "refuse"}
+
+
+def is_by_rule(feature: Feature, value: Any, read: Any) -> bool:
+    """Whether the model reads a value as it does by the feature's rule alone; `read` is what the adapter made of it."""
+    if value is None:
+        return False
+    if isinstance(feature, CategoryFeature):
+        return (type(read), read) not in {(type(one), one) for one in feature.values}
+    return bool(read != value)
 
 
 def adapter(feature: Feature) -> Callable[[Any], Any]:

@@ -102,7 +102,7 @@ class Server:
             service=service,
             version=settings.version,
             model=Model(package, settings.version),
-            decoder=RowDecoder(contract),
+            decoder=RowDecoder(contract, counters.adapted),
             counters=counters,
             inputs=LiveInputs(memories[shared.own], package),
             exposition=Exposition(

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from components.package.answers import AbsoluteError, ClassTarget
 from components.package.model_package import Contract, Package
 from services import telemetry
+from services.model_server.adapting import rules_of
 from services.model_server.errors import REASONS, Reason
 from services.model_server.feedback.grading import grader_of
 from services.model_server.rings import Ring, ring_bytes, ring_sums
@@ -46,11 +47,19 @@ _LABELS_HELP: Final = "Requests whose labels came back, by score bin and label; 
 
 @dataclass(frozen=True)
 class CounterLayout:
-    """What is counted of a contract's answers: names of bins, bins that each row is in, names of the labels' cells."""
+    """What is counted of a contract's requests.
+
+    Attributes:
+        bins: names of the answers' bins.
+        groups: bins that each row is in.
+        cells: names of the labels' cells.
+        rules: features that take other values than those listed, with their rules.
+    """
 
     bins: tuple[str, ...]
     groups: int
     cells: tuple[tuple[str, str], ...]
+    rules: tuple[tuple[str, str], ...]
 
     @property
     def labels(self) -> int:
@@ -58,9 +67,14 @@ class CounterLayout:
         return _SCORES + len(self.bins)
 
     @property
+    def adapted(self) -> int:
+        """The place of the first feature with a rule."""
+        return self.labels + len(self.cells)
+
+    @property
     def plain_bytes(self) -> int:
         """Bytes of one worker's numbers without the arrivals."""
-        return 8 * (self.labels + len(self.cells))
+        return 8 * (self.adapted + len(self.rules))
 
     @property
     def bytes(self) -> int:
@@ -69,8 +83,9 @@ class CounterLayout:
 
 
 def layout_of(contract: Contract) -> CounterLayout:
-    """What is counted of a contract's answers."""
-    return CounterLayout(contract.counted.names, contract.counted.groups, grader_of(contract).cells)
+    """What is counted of a contract's requests."""
+    rules = tuple(rules_of(contract.features).items())
+    return CounterLayout(contract.counted.names, contract.counted.groups, grader_of(contract).cells, rules)
 
 
 class Counters:
@@ -79,7 +94,8 @@ class Counters:
     def __init__(self, memory: memoryview, slow_seconds: float, layout: CounterLayout) -> None:
         """`memory` holds the layout's bytes; a request that takes longer than `slow_seconds` is slow."""
         self._values = memory[: layout.plain_bytes].cast("d")
-        self._arrivals, self._groups, self._labels = _arrivals(memory, layout), layout.groups, layout.labels
+        self._arrivals, self._groups = _arrivals(memory, layout), layout.groups
+        self._labels, self._adapted = layout.labels, layout.adapted
         self._slow_seconds = slow_seconds
         self._slower_seconds = tuple(float(times) * slow_seconds for times in telemetry.SLOWER_TIMES)
 
@@ -118,6 +134,10 @@ class Counters:
     def capped(self, rows: int) -> None:
         """Counts labelled rows whose loss was cut to 1."""
         self._values[_CAPPED] += rows
+
+    def adapted(self, place: int, rows: int) -> None:
+        """Counts rows whose value was read by a feature's rule; `place` is the feature's among those with one."""
+        self._values[self._adapted + place] += rows
 
     def shadow_answered(self) -> None:
         """Counts an answered copy of another version's request."""
@@ -245,6 +265,11 @@ class Exposition(Collector):
         for place, cell in enumerate(self._layout.cells, self._layout.labels):
             labels.add_metric((*self._labels, *cell), totals[place])
         yield from (refused, feedback, scores, labels)
+        if self._layout.rules:
+            adapted = CounterMetricFamily(telemetry.ADAPTED, "Rows read by a rule.", labels=(*names, "feature", "rule"))
+            for place, rule in enumerate(self._layout.rules, self._layout.adapted):
+                adapted.add_metric((*self._labels, *rule), totals[place])
+            yield adapted
 
     def _loss(self) -> Iterator[Metric]:
         loss = self._package.contract.loss

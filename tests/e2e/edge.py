@@ -93,6 +93,8 @@ def _patch(deployment: dict[str, Any]) -> str:
 def _arguments(values: dict[str, Any]) -> list[str]:
     """The arguments that Traefik's chart makes of the transport of each port, and of what is counted."""
     counted = [f"--metrics.{key}={str(value).lower()}" for key, value in _flat(values["metrics"])]
+    # As the chart's own default has it: there, and at no other port, its pod says that it is to be scraped.
+    counted.append("--metrics.prometheus.entryPoint=metrics")
     return counted + [
         f"--entryPoints.{name}.transport.{key}={value}"
         for name in PORTS

@@ -14,6 +14,7 @@ The rules are those that the charts bring, with a second in place of each minute
 | Watchdog | really: it rings always, and ends with Prometheus |
 | CandidateIsNotAsked, PredictionLogDrops | series: a candidate that loses copies and a full disk take minutes to make |
 | RolloutOverdue, RolloutWaits, VerdictNotActedOn | series: a rollout that Flagger does not end takes a broken Flagger |
+| ValuesUnknown | series: churn has no feature with a rule for other values |
 | RulesNotLoaded | series: a wrong rule would take the others' rules away |
 | CertificateEnds | series: of a certificate that ended long ago |
 """
@@ -64,6 +65,8 @@ _SERIES: Final = {
     f"canario_requests_total{{{_OF}}}": 100,
     f'canario_shadow_dropped_total{{{_OF},candidate="2"}}': 50,
     f"canario_log_dropped_total{{{_OF}}}": 5,
+    f"canario_rows_total{{{_OF}}}": 100,
+    f'canario_adapted_rows_total{{{_OF},feature="plan",rule="other"}}': 50,
     f'canario_judge_verdict{{service="{_PLANTED}",namespace="{_PLANTED}",verdict="pass"}}': 1,
     f'flagger_canary_weight{{workload="{_PLANTED}",namespace="{_PLANTED}"}}': 10,
     f'canario_judge_verdict{{service="waits",namespace="{_PLANTED}",verdict="wait"}}': 1,
@@ -79,6 +82,7 @@ BY_SERIES: Final = {
     "RolloutOverdue": _PLANTED,
     "RolloutWaits": "waits",
     "VerdictNotActedOn": "stuck",
+    "ValuesUnknown": _PLANTED,
     "RulesNotLoaded": None,
     "CertificateEnds": None,
 }

@@ -63,6 +63,7 @@ _DROPPED, _FAILED = _of("canario_shadow_dropped_total", candidate="3"), _of(
     "canario_shadow_failed_total", candidate="3", reason="timeout"
 )  # fmt: skip
 _INFO = _of("canario_model_info")
+_ROWS, _ADAPTED = _of("canario_rows_total"), _of("canario_adapted_rows_total", feature="plan", rule="other")
 _MATCHED, _LOST = (_of("canario_feedback_total", matched=word) for word in ("true", "false"))
 
 MODEL_SERVICE: dict[str, list[Case]] = {
@@ -113,6 +114,7 @@ MODEL_SERVICE: dict[str, list[Case]] = {
             {"scale": {"max": 3}},
         ),
     ],
+    "ValuesUnknown": [Case({_ROWS: _1000, _ADAPTED: _200}, 31, {_ROWS: _1000, _ADAPTED: _10})],
 }  # fmt: skip
 CANARIO: dict[str, list[Case]] = {
     "CertificateEnds": [

@@ -29,6 +29,8 @@ Step = TypeVar("Step")
 FALSE_ALARM = 0.01
 #: Rollouts of the short form.
 _SHORT = 20
+#: Between two lines of progress where there is no bar.
+_SECONDS_A_LINE = 60.0
 #: Rollouts with pairs, in the short form, too: a median of fewer is off by half.
 _PAIRS = 100
 
@@ -68,11 +70,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _shown(console: Console, steps: Iterable[Step], what: str, number: int) -> Iterator[Step]:
-    """The steps, with a bar as they come; where nobody looks on, with a line at their end."""
-    began = time.monotonic()
-    yield from track(steps, what, number, console=console, disable=not console.is_terminal)
-    if not console.is_terminal:
-        console.print(f"{what}: {time.monotonic() - began:.0f} s")
+    """The steps, with a bar as they come; in a file or a workflow's log, with a line a minute and one at their end."""
+    if console.is_terminal:
+        yield from track(steps, what, number, console=console)
+        return
+    began = said = time.monotonic()
+    for done, step in enumerate(steps, start=1):
+        yield step
+        now = time.monotonic()
+        if now - said >= _SECONDS_A_LINE:
+            console.print(f"{what}: {done:,} of {number:,} after {now - began:.0f} s")
+            said = now
+    console.print(f"{what}: {time.monotonic() - began:.0f} s")
 
 
 def _parser() -> argparse.ArgumentParser:

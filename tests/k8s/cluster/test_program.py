@@ -44,3 +44,9 @@ def test_what_a_program_says_is_the_error(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("k8s.cluster.program.tool", lambda _name: "/bin/sh")
     with pytest.raises(ClusterError, match=r"^no$"):
         run(["sh", "-c", "echo no >&2; exit 3"])
+
+
+def test_a_repository_of_charts_that_is_away_is_named_so() -> None:
+    words = 'Error: looks like "https://charts.example" is not a valid chart repository or cannot be reached: Get'
+    words += ' "https://charts.example/index.yaml": dial tcp: lookup charts.example on 10.0.0.2:53: no such host'
+    assert explained(words) == f"a chart's repository is not reached from here; what was there stays as it is\n{words}"

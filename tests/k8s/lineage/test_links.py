@@ -186,7 +186,17 @@ def test_what_cannot_be_checked_is_not_ok(chain: Chain) -> None:
     alone = replace(chain.places, served=None, public_key="", export=no_engine, running=no_cluster, rendered=no_cluster)
     faults = chain.faults(alone)
     assert set(faults) == {"answer", "live", "chart", "image", "materials", "signature"}
-    assert all(fault.startswith("not checked") for fault in faults.values())
+    assert {link.name for link in verify("small", alone) if not link.checked} == set(faults)
+
+
+def test_before_the_first_image_and_release_nothing_is_refused(chain: Chain, tmp_path: Path) -> None:
+    """As after `make train`: what was not made yet is not checked, and the fault names the command that makes it."""
+    places = replace(chain.places, release=tmp_path / "churn.yaml", image=tmp_path / "churn.json")
+    links = {link.name: link for link in verify("small", places) if link.fault}
+    assert set(links) == {"live", "chart", "deployment", "image", "materials"}
+    assert not any(link.checked for link in links.values())
+    for name, made_by in (("deployment", "`make deploy`"), ("image", "`make image`")):
+        assert made_by in links[name].fault
 
 
 def test_another_answer_is_refused(chain: Chain) -> None:
@@ -410,7 +420,7 @@ def test_code_that_is_in_no_commit_is_refused(chain: Chain, tmp_path: Path) -> N
     unknown = packed(tmp_path / "unknown", "0" * 40)
     faults = chain.faults(replace(chain.places, package=unknown.path))
     assert f"commit {'0' * 40} is not in this repository; `git fetch` it" in faults["code"]
-    assert faults["lock"] == f"not checked: {faults['code']}"
+    assert faults["lock"] == faults["code"]
     outside = packed(tmp_path / "outside", "sha256:" + "1" * 64)
     assert "trained by code outside of Git" in chain.faults(replace(chain.places, package=outside.path))["code"]
 
@@ -452,10 +462,15 @@ def test_a_chain_with_a_fault_ends_with_1(
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     asked = ["--spec", "services/churn/service.yaml", "--package", str(chain.package.path), "--build", "/nowhere"]
     assert main(asked) == 1
-    assert "snapshot    REFUSED" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "snapshot    REFUSED" in said
+    assert "answer      not checked  no server was asked; name it by URL=" in said
+    assert said.splitlines()[-1].endswith(" links hold; REFUSED: code, run, snapshot")
     every = ("answer", "live", "chart", "deployment", "image", "materials", "signature", "code", "lock", "run")
     assert main([*asked, "--exclude", *every, "snapshot"]) == 0
-    assert "package     ok" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "package     ok" in said
+    assert said.splitlines()[-1] == "1 of 1 links hold"
 
 
 def test_the_links_that_one_command_follows(

@@ -33,7 +33,8 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ask = 'file="{0}/$(echo "$*" | sed -E "s/.*get ([a-z]+)[^ ]* ([^ ]+) .*/\\1-\\2/").json"; [ ! -f "$file" ] || '
     ask += 'case "$*" in *"-o name"*) echo there ;; *) cat "$file" ;; esac'
     apply = 'printf "%s\\n" "$*" >> {0}/applied; for last; do :; done; cat "$last" >> {0}/objects'
-    script = f'case "$1" in apply) {apply} ;; *) {ask} ;; esac'
+    delete = 'case "$*" in *" delete "*) echo "$*" >> {0}/deleted; exit ;; esac'
+    script = f'{delete}; case "$1" in apply) {apply} ;; *) {ask} ;; esac'
     program(tmp_path, "kubectl", script.replace("{0}", str(tmp_path)))
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(in_force, "_LOOK_SECONDS", 0.0)
@@ -81,6 +82,7 @@ def test_a_certificate_of_ones_own_is_used(cluster: Path) -> None:
     assert applied.startswith("apply --server-side --force-conflicts --field-manager=canario-gateway --filename ")
     kinds = [one["kind"] for one in json.loads((cluster / "objects").read_text())["items"]]
     assert kinds == ["Gateway", "HTTPRoute", "Service"]
+    assert not (cluster / "deleted").exists()
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,9 @@ def test_plain_http_is_said(cluster: Path) -> None:
         "gateway: http://*.example.com:8080, at 127.0.0.1",
         "gateway: it lets in callers from everywhere; gateway.source_ranges in platform.yaml narrows that",
     ]
+    # The redirect of an earlier setting goes.
+    gone = "-n gateway delete httproutes.gateway.networking.k8s.io redirect-to-https --ignore-not-found\n"
+    assert (cluster / "deleted").read_text() == gone
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ changed_rows = st.dictionaries(st.sampled_from([*FEATURES, "unknown"]), values, 
 def test_the_fast_and_the_slow_way_agree(row: dict[str, Any]) -> None:
     body = json.dumps(row).encode()
     try:
-        slow: Any = Examiner(small_contract()).rows([json.loads(body)])
+        slow: Any = Examiner(small_contract(), lambda _place, _rows: None).rows([json.loads(body)])
     except Refused as refused:
         slow = refused.details["problems"]
     try:
@@ -306,3 +306,18 @@ def test_an_open_contract_takes_other_values(sent: dict[str, Any], read: tuple[A
 )
 def test_an_open_contract_refuses_what_is_no_value(sent: dict[str, Any]) -> None:
     assert len(refusal(sent, RowDecoder(contract_of(OPEN))).details["problems"]) == 1
+
+
+def test_rows_that_a_rule_was_needed_for_are_counted() -> None:
+    """By feature; a listed value in another spelling, a value within the bounds and a gap need none."""
+    counted: dict[int, int] = {}
+
+    def by_rule(place: int, rows: int) -> None:
+        counted[place] = counted.get(place, 0) + rows
+
+    decoder = RowDecoder(contract_of(OPEN), by_rule)
+    plain = {"plan": 7.0, "size": 10, "since": None}
+    decoder.decode(json.dumps([plain, {**plain, "plan": "gold"}, {**plain, "plan": True, "size": 10.5}]).encode())
+    assert [(tuple(OPEN)[place], rows) for place, rows in counted.items()] == [("plan", 2), ("size", 1)]
+    decoder.decode(json.dumps({**plain, "since": "1900-01-01"}).encode())
+    assert counted == {0: 2, 1: 1, 2: 1}
