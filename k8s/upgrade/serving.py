@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,11 +21,12 @@ _ANSWER_SECONDS: Final = 30.0
 
 @dataclass(frozen=True)
 class ServingPods:
-    """The pods that answer for a service: how often each was restarted, by its uid."""
+    """The pods that answer for a service: how often each was restarted, by its uid; and how many there are to be."""
 
     namespace: str
     service: str
     restarts: Mapping[str, int]
+    wanted: int = 0
 
     @property
     def place(self) -> str:
@@ -51,27 +53,34 @@ def phases() -> dict[str, str]:
 def serving() -> dict[str, ServingPods]:
     """The pods that answer for each service, by namespace/name: the champion's where Flagger made one."""
     found: dict[str, dict[str, dict[str, int]]] = {}
-    for pod in get_json("get", "pods", "-A", "--selector", _PODS)["items"]:
-        metadata = pod["metadata"]
-        if "deletionTimestamp" in metadata:
-            continue
+    wanted: Counter[tuple[str, str]] = Counter()
+    for one in get_json("get", "pods,replicasets", "-A", "--selector", _PODS)["items"]:
+        metadata = one["metadata"]
         place = f"{metadata['namespace']}/{metadata['labels']['app.kubernetes.io/instance']}"
-        found.setdefault(place, {}).setdefault(metadata["labels"]["app"], {})[metadata["uid"]] = _restarts(pod)
+        app = metadata["labels"]["app"]
+        if one.get("kind") == "ReplicaSet":
+            wanted[place, app] += one["spec"].get("replicas", 1)
+        elif "deletionTimestamp" not in metadata:
+            found.setdefault(place, {}).setdefault(app, {})[metadata["uid"]] = _restarts(one)
     result = {}
     for place, apps in sorted(found.items()):
         namespace, _, service = place.partition("/")
-        result[place] = ServingPods(namespace, service, apps.get(f"{service}-primary") or apps.get(service, {}))
+        app = f"{service}-primary" if f"{service}-primary" in apps else service
+        result[place] = ServingPods(namespace, service, apps.get(app, {}), wanted[place, app])
     return result
 
 
 def restarted(before: Mapping[str, ServingPods], after: Mapping[str, ServingPods]) -> Iterator[str]:
-    """A sentence for each service whose pods are not those that they were; more of them may have come."""
+    """A sentence for each service whose pods are not those that they were.
+
+    An autoscaler may have added some, or taken away as many as there are fewer to be.
+    """
     for place, old in before.items():
-        new = after.get(place)
-        now = new.restarts if new else {}
-        gone = [uid for uid in old.restarts if uid not in now]
-        again = [uid for uid, count in old.restarts.items() if now.get(uid, count) != count]
-        if gone or again:
+        new = after.get(place, ServingPods(old.namespace, old.service, {}))
+        gone = [uid for uid in old.restarts if uid not in new.restarts]
+        again = [uid for uid, count in old.restarts.items() if new.restarts.get(uid, count) != count]
+        scaled_down = new.restarts and len(gone) <= old.wanted - new.wanted
+        if again or (gone and not scaled_down):
             yield f"{place}: {len(gone)} of its pods went, and {len(again)} were restarted"
 
 

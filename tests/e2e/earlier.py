@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import yaml
+
 from components.image.record import read_record
 from components.releases.release_file import Image, release_text
 from k8s.platform.chart import CHART, ROOT
@@ -32,6 +34,14 @@ class Earlier:
     """An archive of that commit in a folder."""
 
     folder: Path
+
+    @property
+    def spec(self) -> Path:
+        """The model's spec, with as many replicas always: what an autoscaler does is no harm, and looks like it."""
+        document = yaml.safe_load(SPEC.read_text(encoding="utf-8")) | {"scale": {"min": 2, "max": 2}}
+        file = self.folder / "steady.yaml"
+        file.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        return file
 
     @classmethod
     def unpacked(cls, folder: Path) -> Earlier:
@@ -75,7 +85,7 @@ class Earlier:
         release = ClusterRelease(service=SERVICE, version="1", package=digest_of("1"), image=image)
         file = self.folder / "k8s" / "envs" / "local" / f"{SERVICE}.yaml"
         file.write_text(release_text(release), encoding="utf-8")
-        return self.run("k8s.deploy", "--spec", str(SPEC), "--env", "local")
+        return self.run("k8s.deploy", "--spec", str(self.spec), "--env", "local")
 
 
 def engine_tag(image: str, other: str) -> None:

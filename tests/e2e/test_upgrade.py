@@ -6,7 +6,6 @@ The earlier champion is a package of that commit in that commit's server. The te
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -146,8 +145,7 @@ def test_the_plan_says_what_there_is(tree: Path, before: tuple[dict[str, int], d
         in done.stdout
     )
     assert "deleted:" not in done.stdout
-    # How many there are is the autoscaler's, and callers are there.
-    assert re.search(rf"models/{SERVICE}: \d+ pods serve, and are not touched", done.stdout)
+    assert f"models/{SERVICE}: 2 pods serve, and are not touched" in done.stdout
     assert f"note: models/{SERVICE}: is served by chart model-service 0.1.0" in done.stdout
 
 
@@ -189,7 +187,7 @@ def test_a_second_upgrade_changes_nothing(tree: Path, calling: Callers) -> None:
 
 
 def test_the_next_version_is_a_canary_against_the_earlier_server(
-    tree: Path, server_image: str, calling: Callers, tmp_path: Path
+    earlier: Earlier, tree: Path, server_image: str, calling: Callers, tmp_path: Path
 ) -> None:
     """The same package in today's server, judged against the earlier one; no request was lost from first to last."""
     what = ("--spec", str(SPEC), "--package", str(RECORDS / "1" / "package"), "--name", f"{REGISTRY}/{SERVICE}")
@@ -199,7 +197,7 @@ def test_the_next_version_is_a_canary_against_the_earlier_server(
     image = Image(repository=record["name"], tag=record["tag"], digest=record["digest"])
     release = ClusterRelease(service=SERVICE, version="2", package=digest_of("1"), image=image)
     (tree / release_file("local", SERVICE)).write_text(release_text(release), encoding="utf-8")
-    options = ("--spec", str(SPEC), "--env", "local", "--root", str(tree))
+    options = ("--spec", str(earlier.spec), "--env", "local", "--root", str(tree))
     begun = command("k8s.deploy", *options)
     assert begun.returncode == 0, begun.stdout + begun.stderr
     refused = upgraded(tree, "--plan")

@@ -128,7 +128,7 @@ case "$*" in
   *'get deployments '*) cat {here}/deployment-names ;;
   *'get secrets '*) cat {here}/states ;;
   *canaries*) cat {here}/canaries ;;
-  *'get pods '*) cat {here}/pods ;;
+  *'get pods'*) cat {here}/pods ;;
   *'get nodes '*) cat {here}/nodes ;;
   *gateways*) cat {here}/gateway ;;
   *'get namespace models'*) [ ! -f {here}/models ] || cat {here}/models ;;

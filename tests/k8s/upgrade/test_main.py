@@ -72,6 +72,7 @@ def test_definitions_then_controllers_then_the_chart(
         "helm upgrade --install flagger",
         "kubectl apply --server-side --kustomize",
         "kubectl apply --server-side --force-conflicts",
+        "kubectl -n gateway delete",
         "helm upgrade --install canario",
     ]
     assert "helm.sh/resource-policy=keep" in steps[0]

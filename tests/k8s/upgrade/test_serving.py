@@ -18,6 +18,12 @@ def pod(uid: str, app: str, restarts: int = 0, **more: Any) -> dict[str, Any]:
     return {"metadata": metadata, "status": {"containerStatuses": [{"restartCount": restarts}]}}
 
 
+def replica_set(app: str, replicas: int) -> dict[str, Any]:
+    labels = {"app": app, "app.kubernetes.io/instance": "churn"}
+    spec = {"replicas": replicas}
+    return {"kind": "ReplicaSet", "metadata": {"namespace": "models", "labels": labels}, "spec": spec}
+
+
 def canary(name: str, phase: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "namespace": "models"}, "status": {"phase": phase} if phase else {}}
 
@@ -43,8 +49,9 @@ def keep(folder: Path, name: str, *items: dict[str, Any]) -> None:
 
 def test_the_champions_pods_serve_and_not_the_canarys(cluster: Path) -> None:
     gone = pod("4", "churn-primary", deletionTimestamp="2026-01-02T03:04:05Z")
-    keep(cluster, "pods", pod("1", "churn-primary"), pod("2", "churn-primary", 3), pod("3", "churn"), gone)
-    assert serving() == {"models/churn": ServingPods("models", "churn", {"1": 0, "2": 3})}
+    sets = [replica_set("churn-primary", 2), replica_set("churn-primary", 0), replica_set("churn", 1)]
+    keep(cluster, "pods", pod("1", "churn-primary"), pod("2", "churn-primary", 3), pod("3", "churn"), gone, *sets)
+    assert serving() == {"models/churn": ServingPods("models", "churn", {"1": 0, "2": 3}, 2)}
 
 
 def test_without_a_canary_the_pods_are_the_services_own(cluster: Path) -> None:
@@ -83,6 +90,17 @@ def test_a_rollout_that_ended_is_none(cluster: Path) -> None:
 )
 def test_a_pod_that_went_or_was_restarted_is_said(after: dict[str, int] | None, said: list[str]) -> None:
     """An autoscaler may add pods."""
-    before = {"models/churn": ServingPods("models", "churn", {"1": 0, "2": 0})}
-    now = {"models/churn": ServingPods("models", "churn", after)} if after else {}
+    before = {"models/churn": ServingPods("models", "churn", {"1": 0, "2": 0}, 2)}
+    now = {"models/churn": ServingPods("models", "churn", after, 2)} if after else {}
     assert list(restarted(before, now)) == said
+
+
+@pytest.mark.parametrize(
+    ("after", "wanted", "fine"),
+    [({"1": 0}, 1, True), ({"3": 0}, 1, False), ({"1": 1}, 1, False), ({}, 0, False), ({"1": 0}, 2, False)],
+)
+def test_an_autoscaler_may_take_pods_away(after: dict[str, int], wanted: int, fine: bool) -> None:
+    """As many as there are fewer to be, while others stay as they were."""
+    before = {"models/churn": ServingPods("models", "churn", {"1": 0, "2": 0}, 2)}
+    now = {"models/churn": ServingPods("models", "churn", after, wanted)}
+    assert (list(restarted(before, now)) == []) is fine
