@@ -304,12 +304,6 @@ CLASSES = {"uri": "t.csv", "target": "late", "task": "multiclass", "classes": ["
     ("data", "gates", "said"),
     [
         (NUMBERS, {"fairness": {"by": ["sex"]}}, "max_error_gap: is missing; name the largest difference of errors"),
-        (NUMBERS, {"behaviour": {"invariant": ["region"]}}, "invariant: is about labels, which task regression has"),
-        (
-            CLASSES,
-            {"behaviour": {"direction": [{"feature": "amount", "raises": True}]}},
-            "direction: is about one score, and task multiclass has one for each class",
-        ),
     ],
 )
 def test_a_gate_that_a_task_has_no_meaning_for_is_refused(data: Any, gates: Any, said: str) -> None:
