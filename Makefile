@@ -15,7 +15,7 @@ HERE := $(shell dirname "$(strip $(MAKEFILE_LIST))")/
 
 ##= SERVICE=churn       the model: a folder in services/
 SERVICE ?= churn
-##= FAULT=wrong-unit    the demo's fault: errors|slow|wrong-unit|worse|under-load|lossy|shuffled-labels|none
+##= FAULT=wrong-unit    errors|slow|wrong-unit|worse|swapped-classes|under-load|lossy|shuffled-labels|none
 FAULT ?= wrong-unit
 ##= ENV=local           the environment: a folder in k8s/envs/
 ENV ?= local

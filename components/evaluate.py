@@ -77,7 +77,7 @@ def _evaluate(
         scores=tuple(counts(bins_of(spec.data, counting), scores)),
         fairness=_fairness(holdout, scores, spec),
         invariance=tuple(flips(model, holdout, spec, name) for name in behaviour.invariant),
-        direction=tuple(trend(model, holdout, spec, rule.feature, rule.raises) for rule in behaviour.direction),
+        direction=tuple(trend(model, holdout, spec, rule) for rule in behaviour.direction),
         speed=time_rows(model, model.encoding, holdout, spec),
         package_mib=model_bytes / 2**20,
         counting=counting,

@@ -48,6 +48,8 @@ ROWS: Final = "canario_rows_total"
 SCORES: Final = "canario_scores_total"
 #: Gauge by `bin`: its upper edge, where answers are numbers.
 SCORE_EDGE: Final = "canario_score_edge"
+#: Gauge, always 1, by `bin` and `class`: the class that a bin counts, where answers have classes.
+SCORE_CLASS: Final = "canario_score_class"
 #: Counter by `bin` (of the answered score) and `label` (`positive`, `negative`): requests whose labels came back.
 #: Of other tasks `label` is `loss`, and `bin` an index into `LABEL_LOSSES`: requests by the loss that the contract
 #: names; a loss between two of them counts in part for each. Each row counts as in `SCORES`.

@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from components.evaluation.result import Counting
 from components.package.answers import (
@@ -118,6 +117,9 @@ def _half_width(errors: Array) -> float:
 
 def _coverage(inside: NDArray[np.bool_]) -> Coverage:
     """The share with Wilson's interval (JASA 22, 1927)."""
+    # It takes a second to import, and only numbers have a coverage.
+    from scipy.stats import binomtest
+
     found = binomtest(int(inside.sum()), len(inside))
     ends = found.proportion_ci(0.95, method="wilson")
     return Coverage(value=float(found.statistic), low=float(ends.low), high=float(ends.high), rows=len(inside))

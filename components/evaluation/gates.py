@@ -105,7 +105,7 @@ def _behaviour(evaluation: Evaluation, spec: Spec) -> list[GateResult]:
     ]
     trends = [
         GateResult(
-            gate=f"direction of {found.feature}",
+            gate=f"direction of {found.feature}" + ("" if found.of is None else f" for {found.of}"),
             value=found.share,
             limit=f"at least {rule.min_share:g}",
             passed=found.share >= rule.min_share,

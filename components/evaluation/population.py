@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from components.features.encoding import numbers
 from components.package.model_package import Package
@@ -69,7 +69,7 @@ def _chance(each: BinnedFeature, apart: Array) -> float:
     between = (counts[:, None] * (means - known.mean(axis=0)) ** 2).sum(axis=0)
     variance = known.var(axis=0)
     most = float(np.max(between[variance > 0] / variance[variance > 0], initial=0.0))
-    return float(chi2.sf(most, each.bins.number - 1))
+    return float(chdtrc(each.bins.number - 1, most))
 
 
 def _bin(name: str, feature: Feature, columns: Mapping[str, NDArray[Any]]) -> BinnedFeature | None:

@@ -11,6 +11,7 @@ from components.package.answers import AnyBins, AnyLoss, PredictionInterval
 from components.package.population import Population
 from components.spec.contract import ClosedModel
 from components.spec.tasks import Task
+from components.spec.values import CategoryValue
 
 
 class Interval(ClosedModel):
@@ -90,11 +91,15 @@ class Flips(ClosedModel):
 
 
 class Trend(ClosedModel):
-    """The share of rows whose score moves the demanded way (or stays) when a feature is raised."""
+    """The share of rows whose score moves the demanded way (or stays) when a feature is raised.
+
+    Where answers have classes, the score is the probability of the class `of`.
+    """
 
     feature: str
     raises: bool
     share: float
+    of: CategoryValue | None = Field(default=None, exclude_if=lambda of: of is None)
 
 
 class Speed(ClosedModel):

@@ -11,7 +11,7 @@ import math
 import sys
 from typing import Final
 
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from components.evaluation.result import Comparison, Evaluation, GateResult, Interval
 from components.spec.tasks import COSTS, IN_UNITS
@@ -50,13 +50,13 @@ def rows_needed(rows: int, half_width: float, max_loss: float) -> float:
     `half_width` is that of the loss's interval with `rows`; it shrinks with the root of the rows. Infinite if
     `max_loss` is next to nothing.
     """
-    widths = half_width * margin_in_errors() / float(norm.isf(LEVEL))
+    widths = half_width * margin_in_errors() / float(-ndtri(LEVEL))
     return rows * (widths / max_loss) ** 2 if max_loss > widths / MOST_ROWS else math.inf
 
 
 def margin_in_errors() -> float:
     """The limit in standard errors of the loss with which an equal model passes nine times in ten: 3.24."""
-    return float(norm.isf(LEVEL) + norm.ppf(POWER))
+    return float(ndtri(POWER) - ndtri(LEVEL))
 
 
 def rounded_up(number: float) -> int:
@@ -84,7 +84,7 @@ def _loss(difference: Interval, metric: str, whole: float) -> Interval:
 
 def _widened(loss: Interval, smaller_class: int) -> Interval:
     rows = max(2, smaller_class)
-    factor = float(t.isf(LEVEL, rows - 1) / norm.isf(LEVEL)) * math.sqrt(rows / (rows - 1))
+    factor = float(stdtrit(rows - 1, LEVEL) / ndtri(LEVEL)) * math.sqrt(rows / (rows - 1))
     # The samples of a biased metric may all lie on one side of the measured loss, which is never left out.
     below, above = max(0.0, loss.value - loss.low), max(0.0, loss.high - loss.value)
     return Interval(value=loss.value, low=loss.value - factor * below, high=loss.value + factor * above)

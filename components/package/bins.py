@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from components.package.answers import TOLERANCE, Outputs
-from components.spec.contract import SCORE_EDGES
+from components.spec.contract import CLASS_BIN, SCORE_EDGES
 
 #: Upper edges of the score bins for comparisons, with a tolerance: converters differ
 #: in the last digits, and a forest's scores lie exactly on edges such as 0.1.
@@ -90,7 +90,7 @@ class TopBins:
 
     def __init__(self, edges: Sequence[float], classes: int) -> None:
         ordered = len(edges) + 1
-        self.names = (*map(str, range(ordered)), *(f"label:{place}" for place in range(classes)))
+        self.names = (*map(str, range(ordered)), *(f"{CLASS_BIN}{place}" for place in range(classes)))
         self.edges = (*edges, 1.0)
         self._first, self._compared = ordered, tuple(edge + TOLERANCE for edge in edges)
 

@@ -23,6 +23,8 @@ SCORE_EDGES: tuple[float, ...] = (
     0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4,
     0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0,
 )  # fmt: skip
+#: The beginning of the name of a class's bin in metrics; its number follows. Bins in order have a number alone.
+CLASS_BIN = "label:"
 
 _MIDDLES = tuple((low + high) / 2 for low, high in zip((0.0, *SCORE_EDGES[:-1]), SCORE_EDGES, strict=True))
 #: The Brier loss by score bin and label (negative, positive), one after the other: each bin's middle is its score.
@@ -254,6 +256,11 @@ class Direction(ClosedModel):
     feature: str = Field(description="A number or date feature.")
     raises: bool = Field(description="true: a larger value raises the score; false: it lowers it.")
     min_share: Ratio = Field(default=0.9, description="Smallest share of hold-out rows that must behave this way.")
+    of: CategoryValue | None = Field(
+        default=None,
+        description="multiclass: the class whose probability is the score.",
+        exclude_if=lambda of: of is None,
+    )
 
 
 class Behaviour(ClosedModel):
@@ -675,6 +682,20 @@ class Spec(ClosedModel):
         self._have_type("rollout.shadow.slices", self.rollout.shadow.slices, ("category",))
         moved = tuple(direction.feature for direction in behaviour.direction)
         self._have_type("gates.behaviour.direction", moved, ("number", "date"))
+        return self
+
+    @model_validator(mode="after")
+    def _behaviour_suits_the_task(self) -> Self:
+        behaviour = self.gates.behaviour or Behaviour()
+        if self.data.task == "regression" and behaviour.invariant:
+            raise ValueError("gates.behaviour.invariant: a number has no label that could change; remove it")
+        for place, rule in enumerate(behaviour.direction):
+            at = f"gates.behaviour.direction.{place}.of"
+            if self.data.task == "multiclass" and rule.of not in self.data.classes:
+                given = f"{rule.of!r} is none of the classes" if rule.of is not None else "name the class that moves"
+                raise ValueError(f"{at}: {given}; allowed: {', '.join(map(str, self.data.classes))}")
+            if self.data.task != "multiclass" and rule.of is not None:
+                raise ValueError(f"{at}: belongs to task multiclass, and the task is {self.data.task}; remove of")
         return self
 
     def _have_type(self, place: str, columns: tuple[str, ...], types: tuple[str, ...]) -> None:

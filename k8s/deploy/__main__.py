@@ -36,6 +36,7 @@ from k8s.rendering.environment_files import (
 )
 from k8s.rendering.gateway import ca_file
 from k8s.rendering.render import release_changes
+from services.judge.simulate.answered import champion_for
 
 _ROOT = Path(__file__).resolve().parents[2]
 #: Flagger sees a new version when it looks next.
@@ -92,7 +93,9 @@ def deploy(arguments: list[str] | None = None) -> int:
         service = rollout_progress.Service(spec.name, namespace, strategy, int(values["scale"]["min"]))
         before = rollout_progress.look(service)
         if strategy not in ("shadow", "basic"):
-            _warn(rollout_plan.told(spec.name, namespace, _rollout(spec.rollout, values)))
+            _warn(
+                rollout_plan.told(spec.name, namespace, _rollout(spec.rollout, values), usual=champion_for(spec.data))
+            )
         print(f"{spec.name}: version {release.version} to {args.env} ({_image(release.image)})", flush=True)
         if glass := broken_glass(namespace):
             _warn(f"no signature is checked in {namespace}: the glass is {glass}")

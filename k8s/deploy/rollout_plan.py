@@ -18,7 +18,7 @@ from services.judge.plan.playing import AssumedTraffic
 from services.judge.plan.show import headline, rate_text
 from services.judge.plan.traffic import champion_of, counted
 from services.judge.shadow.first import canary_rollout
-from services.judge.simulate.world import LABELLED, champion
+from services.judge.simulate.world import LABELLED, SimulatedVersion, champion
 
 _CONTAINER: Final = "server"
 _PORT: Final = 3000
@@ -36,9 +36,16 @@ class ChampionTraffic:
 
 
 def told(
-    service: str, namespace: str, rollout: Rollout, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    service: str,
+    namespace: str,
+    rollout: Rollout,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    usual: SimulatedVersion | None = None,
 ) -> str:
-    """What a person should know before the canary starts; empty where the rollout fits the champion's traffic."""
+    """What a person should know before the canary starts; empty where the rollout fits the champion's traffic.
+
+    What the champion has not counted is taken from the `usual` one of its task, by default of two words.
+    """
     more = f"`make plan SERVICE={service} RATE="
     try:
         found = champion_traffic(service, namespace, now())
@@ -51,7 +58,7 @@ def told(
             f"{service}: the champion has no requests, so nothing will be judged; {more}2` tells what 2 a second give"
         )
     canary = canary_rollout(rollout) if rollout.shadow_first else rollout
-    planner = _planner(canary, found)
+    planner = _planner(canary, found, usual or champion())
     row = planner.all_signals()
     lacks = [] if fits(row, canary) else [headline(service, canary, found.rate, row)]
     if rollout.shadow_first:
@@ -78,9 +85,9 @@ def champion_traffic(service: str, namespace: str, now: datetime) -> ChampionTra
     return ChampionTraffic(total, rate)
 
 
-def _planner(rollout: Rollout, found: ChampionTraffic) -> Planner:
+def _planner(rollout: Rollout, found: ChampionTraffic, usual: SimulatedVersion) -> Planner:
     """What to play: the labels' share and delay are not in the counters, and taken as half and at once."""
-    traffic = AssumedTraffic(found.rate, LABELLED, 0.0, champion_of(found.counts) or champion())
+    traffic = AssumedTraffic(found.rate, LABELLED, 0.0, champion_of(found.counts, usual) or usual)
     return Planner(rollout, traffic, _ROLLOUTS, _SEED)
 
 

@@ -17,12 +17,12 @@ _NOBODY: Final = "none"
 #: Keeps a number and its unit on one line.
 _NARROW: Final = "\N{NO-BREAK SPACE}"
 
-#: The judge's signals: a heading, and the measured quantity.
+#: The judge's signals: a heading, and the measured quantity; `loss` is the contract's, `truth` what comes back.
 SIGNALS = {
     "error_ratio": ("Errors", "requests that ended in an error"),
     "slow_ratio": ("Slow answers", "requests slower than the objective"),
     "score_shift": ("Scores", "how the scores are spread, beyond what the hold-out had shown"),
-    "label_loss": ("Being wrong", "Brier loss of answers whose true label came back"),
+    "label_loss": ("Being wrong", "{loss} of answers whose {truth} came back"),
     "lost_ratio": ("Lost requests", "requests that were routed to it and counted nowhere"),
 }
 
@@ -61,12 +61,12 @@ GATES = {
     **METRICS,
 }
 
-#: The meaning of harm in each signal; `least` is its lower bound.
+#: The meaning of harm in each signal; `least` is its lower bound, `loss` the contract's loss.
 HARM = {
     "error_ratio": "more of its requests than of the champion's ended in an error, by at least {least}",
     "slow_ratio": "more of its answers than of the champion's came too late, by at least {least}",
     "score_shift": "its scores were shifted beyond what the hold-out explains, by at least {least}",
-    "label_loss": "its answers were worse than the champion's in Brier loss, by at least {least}",
+    "label_loss": "its answers were worse than the champion's in {loss}, by at least {least}",
     "lost_ratio": "at least {least} of the requests that were routed to it were counted nowhere",
 }
 
@@ -109,7 +109,7 @@ def points(ratio: float) -> str:
 
 
 def amount(signal: str, excess: float) -> str:
-    """An excess in its signal's unit: percentage points, or Brier loss."""
+    """An excess in its signal's unit: percentage points, or loss."""
     return minus(f"{excess:.3f}") if signal == "label_loss" else points(excess)
 
 

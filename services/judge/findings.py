@@ -59,8 +59,9 @@ def _finding(
     alone = _decides_alone(signal, evidence, state, share, rollout.false_alarm) if state in ("harm", "safe") else None
     state = state if alone is None else "open"
     worst = _worst(signal, by_weight)
+    measured, mean = _measured(signal, strata, state, allowed, rollout.false_alarm)
     finding = replace(
-        _measured(signal, strata, state, allowed, rollout.false_alarm),
+        measured,
         weight=evidence.weight,
         too_few_here=None if unsure is None else _observed(unsure),
         worst_weight=worst[0],
@@ -72,8 +73,8 @@ def _finding(
         finding = with_thresholds(finding, signal, strata, within, rollout.false_alarm)
     elif signal.name == "slow_ratio":
         finding = replace(finding, note=made_before(sides_without(evidence.strata)))
-    elif finding.edge is not None:
-        finding = compared.told(finding, signal.edges.index(finding.edge))
+    elif signal.name == "score_shift":
+        finding = compared.told(finding, signal.bin_of(mean))
     if signal.name == "label_loss" and evidence.answers != WORDS:
         finding = replace(finding, loss=evidence.answers.loss)
     finding = replace(finding, reason=sentence(finding))
@@ -199,17 +200,22 @@ def _worst(signal: Signal, by_weight: Mapping[float, Arms]) -> tuple[float, floa
     return max(excesses.items(), key=lambda each: each[1]) if excesses else (None, None)
 
 
-def _measured(signal: Signal, strata: Sequence[Arms], state: State, allowed: float, false_alarm: float) -> SignalResult:
+def _measured(
+    signal: Signal, strata: Sequence[Arms], state: State, allowed: float, false_alarm: float
+) -> tuple[SignalResult, int]:
+    """The numbers of a signal, and the worst of its means, which they are of."""
     canary, champion = (mean[0] for mean in signal.means(strata))
     beyond = canary - champion - np.array(signal.centres)
     at = int(np.argmax(np.abs(beyond) - np.array(signal.allowances))) if signal.two_sided else 0
     lower, upper = interval(signal, strata, false_alarm)
-    return SignalResult(
+    edge, answer_class = signal.named(at)
+    found = SignalResult(
         name=signal.name, state=state, reason="", margin=signal.margin, allowed=allowed,
         canary_observations=sum(map(_observed, strata)),
         champion_observations=sum(float(arms.champion[0, 0].sum()) for arms in strata),
         canary=float(canary[at]), champion=float(champion[at]), excess=float(beyond[at]), lower=lower, upper=upper,
         e_harm=clipped(signal.log_harm(strata, signal.margin)[0]), e_harm_needed=1 / signal.false_alarm,
         e_safe=clipped(signal.log_safe(strata, allowed)[0]), e_safe_needed=1 / false_alarm,
-        edge=signal.edges[at] if signal.two_sided else None,
+        edge=edge, answer_class=answer_class,
     )  # fmt: skip
+    return found, at

@@ -43,7 +43,12 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """The verdict as JSON values; `signals` holds the findings."""
         document = asdict(self)
-        document["signals"] = list(document.pop("findings"))
+        signals = list(document.pop("findings"))
+        for signal in signals:
+            # Only answers with classes have one: a decision about others is written as it always was.
+            if signal["answer_class"] is None:
+                del signal["answer_class"]
+        document["signals"] = signals
         return document
 
 

@@ -261,7 +261,7 @@ class ModelApp:
             scores = self._model.scores(encoded)
         else:
             scores = await asyncio.to_thread(self._model.scores, encoded)
-        return scores if faults is None else faults.in_slice(rows, faults.stale(scores))
+        return scores if faults is None else faults.in_slice(rows, faults.swapped(faults.stale(scores)))
 
     def _line(self, request_id: str, middle: bytes, body: bytes, answer: bytes) -> bytes:
         """A line of the prediction log: the inputs as received, the answers as sent."""

@@ -35,6 +35,9 @@ def main() -> int:
     """Runs the check: prints one line and returns 0, or prints the problems and returns 1."""
     parser = argparse.ArgumentParser(prog="python -m services.model_server.check", description=__doc__)
     parser.add_argument("--package", type=Path, help="folder of the package to ask; by default none is asked")
+    parser.add_argument(
+        "--ready-seconds", type=float, default=_READY_SECONDS, help="time to get ready (default %(default)g)"
+    )
     parser.add_argument("--image", action="store_true", help="this is a container of the server's image")
     args = parser.parse_args()
     problems = environment_problems()
@@ -43,7 +46,7 @@ def main() -> int:
     good = f"{len(locked())} libraries are installed as locked"
     if args.package and not problems:
         package = read_package(args.package)
-        problems = _asked(package)
+        problems = _asked(package, args.ready_seconds)
         good = f"{len(package.golden)} golden requests answered right by {package.digest}"
     print("\n".join(problems) or good, flush=True)
     return 1 if problems else 0
@@ -72,7 +75,7 @@ def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _asked(package: Package) -> list[str]:
+def _asked(package: Package, ready_seconds: float) -> list[str]:
     """Serves the package as in an image and asks its golden requests; the problems."""
     port = _free_port()
     command = [sys.executable, "-m", "bentoml", "serve", _SERVICE, "--working-dir", str(_ROOT)]
@@ -88,7 +91,7 @@ def _asked(package: Package) -> list[str]:
             [*command, "--port", str(port), "--host", "127.0.0.1"], cwd=home, env=environment
         ) as server:
             try:
-                return _wait_ready(server, port) or _golden_mismatches(package, port)
+                return _wait_ready(server, port, ready_seconds) or _golden_mismatches(package, port)
             finally:
                 server.send_signal(signal.SIGTERM)
 
@@ -98,8 +101,8 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _wait_ready(server: subprocess.Popen[bytes], port: int) -> list[str]:
-    deadline = time.monotonic() + _READY_SECONDS
+def _wait_ready(server: subprocess.Popen[bytes], port: int, seconds: float) -> list[str]:
+    deadline = time.monotonic() + seconds
     said = "nothing"
     while time.monotonic() < deadline:
         if server.poll() is not None:
@@ -113,7 +116,7 @@ def _wait_ready(server: subprocess.Popen[bytes], port: int) -> list[str]:
         if " is answered " in said:
             return [said]
         time.sleep(0.05)
-    return [f"the server was not ready after {_READY_SECONDS:g} s; it said: {said}"]
+    return [f"the server was not ready after {seconds:g} s; it said: {said}"]
 
 
 def _golden_mismatches(package: Package, port: int) -> list[str]:

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from components.package.answers import AbsoluteError
+from components.package.answers import AbsoluteError, ClassTarget
 from components.package.model_package import Contract, Package
 from services import telemetry
 from services.model_server.adapting import rules_of
@@ -213,6 +213,7 @@ class Exposition(Collector):
         yield from self._gauges()
         yield from self._loss()
         yield from self._of_numbers(totals)
+        yield from self._of_classes()
 
     def _counter(self, name: str, help_text: str, value: float) -> Metric:
         family = CounterMetricFamily(name, help_text, labels=telemetry.VERSION_LABELS)
@@ -289,6 +290,19 @@ class Exposition(Collector):
             edges.add_metric((*self._labels, name), edge)
         yield edges
         yield self._counter(telemetry.LABELS_CAPPED, "Labelled rows whose loss was cut to 1.", totals[_CAPPED])
+
+    def _of_classes(self) -> Iterator[Metric]:
+        """The classes that bins count, where answers have classes."""
+        target = self._package.contract.target
+        if not isinstance(target, ClassTarget):
+            return
+        named = GaugeMetricFamily(
+            telemetry.SCORE_CLASS, "The class that a bin counts.", labels=(*telemetry.VERSION_LABELS, "bin", "class")
+        )
+        ordered = len(self._layout.bins) - len(target.classes)
+        for name, word in zip(self._layout.bins[ordered:], target.classes, strict=True):
+            named.add_metric((*self._labels, name, word), 1)
+        yield named
 
     def _gauges(self) -> Iterator[Metric]:
         names, holdout = telemetry.VERSION_LABELS, self._package.holdout

@@ -6,6 +6,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from components.package.model_package import Contract
 from components.spec.contract import CategoryFeature
@@ -44,6 +45,7 @@ class Faults:
         self._error_above = settings.fault_error_above
         self._slow_ratio = settings.fault_slow_ratio
         self._stale_ratio = settings.fault_stale_ratio
+        self._swapped_ratio = settings.fault_swapped_ratio
         self._delay_seconds = 2 * contract.objectives.latency_p99_ms / 1000
         self._slice = None if settings.fault_slice is None else _planned_slice(settings.fault_slice, contract)
         self._threshold = contract.threshold
@@ -83,6 +85,11 @@ class Faults:
         self._earlier.extend(scores)
         return answered
 
+    def swapped(self, scores: Sequence[Any]) -> list[Any]:
+        """The scores, with the planned share given to other classes: each class's probability is the next one's."""
+        source = self._source
+        return [_given_on(score) if source.random() < self._swapped_ratio else score for score in scores]
+
     def in_slice(self, rows: Sequence[Row], scores: list[float]) -> list[float]:
         """The scores, with the planned share of the planned slice turned to the opposite label."""
         if self._slice is None:
@@ -92,6 +99,11 @@ class Faults:
             float(score < self._threshold) if _text(row[place]) == text and self._source.random() < ratio else score
             for row, score in zip(rows, scores, strict=True)
         ]
+
+
+def _given_on(score: float | list[float]) -> float | list[float]:
+    """The probabilities of classes, each that of the class before; of two words, the other word's."""
+    return [score[-1], *score[:-1]] if isinstance(score, list) else 1 - min(score, 1.0)
 
 
 def _planned_slice(text: str, contract: Contract) -> tuple[int, str, float]:
@@ -121,12 +133,14 @@ def planned_faults(settings: Settings, contract: Contract, source: random.Random
     """The faults that the settings ask for, or None.
 
     Raises:
-        SettingsError: the contract does not have the planned slice, or its answers have no opposite.
+        SettingsError: the contract does not have the planned slice, or its answers have no opposite or no classes.
     """
+    if settings.fault_swapped_ratio and contract.task == "regression":
+        raise SettingsError(f"CANARIO_FAULT_SWAPPED_RATIO: answers of task {contract.task} have no classes to swap")
     if settings.fault_slice and contract.task != "binary":
         raise SettingsError(f"CANARIO_FAULT_SLICE: an answer of task {contract.task} has no opposite label")
     ratios = (
         *(settings.fault_error_ratio, settings.fault_lost_ratio),
-        *(settings.fault_slow_ratio, settings.fault_stale_ratio),
+        *(settings.fault_slow_ratio, settings.fault_stale_ratio, settings.fault_swapped_ratio),
     )
     return Faults(settings, contract, source) if any(ratios) or settings.fault_slice else None

@@ -56,6 +56,7 @@ class Settings(ClosedModel):
     fault_lost_ratio: _Share = Field(default=0, description="Faked fault: share that is lost, and counted nowhere.")
     fault_slow_ratio: _Share = Field(default=0, description="Faked fault: share that takes twice the objective.")
     fault_stale_ratio: _Share = Field(default=0, description="Faked fault: share answered with an unrelated score.")
+    fault_swapped_ratio: _Share = Field(default=0, description="Faked fault: share whose classes change places.")
     fault_slice: str | None = Field(default=None, description="Faked fault: feature=value:share, answered wrongly.")
 
     @field_validator("peers", "shadow_slices", mode="before")

@@ -72,6 +72,7 @@ def bad_versions(packages: dict[str, str]) -> list[BadVersion]:
         BadVersion("worse", Version("6", good, {"CANARIO_FAULT_STALE_RATIO": "1"}), "label_loss"),
         BadVersion("under-load", Version("7", good, UNDER_LOAD), "error_ratio", BY_STEPS),
         BadVersion("lossy", Version("8", good, {"CANARIO_FAULT_LOST_RATIO": "0.2"}), "lost_ratio"),
+        BadVersion("swapped-classes", Version("9", good, {"CANARIO_FAULT_SWAPPED_RATIO": "1"}), "score_shift"),
     ]
 
 

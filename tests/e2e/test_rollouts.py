@@ -58,7 +58,7 @@ def test_a_good_version_is_promoted_and_no_request_fails(
     assert decided("2")[-1].startswith("2: pass")
 
 
-@pytest.mark.parametrize("fault", ["wrong-unit", "errors", "slow", "worse", "under-load", "lossy"])
+@pytest.mark.parametrize("fault", ["wrong-unit", "errors", "slow", "worse", "under-load", "lossy", "swapped-classes"])
 def test_a_bad_version_is_rolled_back_for_the_right_reason(
     models: Kube,
     environment: Environment,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.spec.contract import CLASS_BIN
 from k8s.cluster.helm import CHART
 from k8s.rendering.schema import generated
 from services.model_server.settings import PREFIX, Settings
@@ -68,6 +69,13 @@ def test_the_dashboard_has_a_panel_for_each_question_once() -> None:
     assert len({panel["title"] for panel in panels}) == len({panel["id"] for panel in panels}) == len(panels) > 10
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels]
     assert len(set(places)) == len(panels)
+
+
+def test_an_answer_with_a_class_counts_once_in_the_whole() -> None:
+    """It is counted in a bin in order and in that of its class; a share is of the answers, so only one may count."""
+    panels = json.loads(TEXTS[CHART / "dashboard.json"])["panels"]
+    _, whole = next(panel for panel in panels if panel["title"] == "Scores")["targets"][0]["expr"].split(" / ")
+    assert f'bin!~"{CLASS_BIN}.*"' in whole
 
 
 @pytest.mark.parametrize("path", sorted(generated()), ids=lambda path: path.name)

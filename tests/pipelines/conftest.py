@@ -9,10 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from components.spec.contract import Spec
+from pipelines import submission
+from pipelines.compile import compile_pipeline
+from pipelines.pods import PodSettings
 from tests.components.small_table import csv_of, small_frame, small_spec
 from tests.pipelines.kubeflow_stand_in import KubeflowStandIn, Scene, Trouble
 from tests.serving import serving
 
+#: The graphs that were compiled, by what they were compiled of.
+COMPILED: dict[str, str] = {}
 #: Starts a stand-in that plays some looks.
 Play = Callable[..., KubeflowStandIn]
 
@@ -33,6 +39,19 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who runs the tests may be known to a real Kubeflow and a real store."""
     for name in ("KFP_ENDPOINT", "KFP_TOKEN", "KFP_COOKIE", "KFP_HEADER", "KF_PIPELINES_SA_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same spec gives the same graph, so that the tests of a worker compile it once."""
+
+    def compiled(spec: Spec, image: str, pods: PodSettings) -> str:
+        key = f"{spec!r} {image} {pods!r}"
+        if key not in COMPILED:
+            COMPILED[key] = compile_pipeline(spec, image, pods)
+        return COMPILED[key]
+
+    monkeypatch.setattr(submission, "compile_pipeline", compiled)
 
 
 @pytest.fixture

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import pipelines.schedule
+import pipelines.submit
 from pipelines.pods import SECRETS
 from tests.patience import patient
 from tests.pipelines.conftest import Play
 from tests.pipelines.gcs_stand_in import gcs_server
-from tests.pipelines.kubeflow_stand_in import REUSED, KubeflowStandIn, scene
+from tests.pipelines.kubeflow_stand_in import REUSED, scene
 from tests.pipelines.s3_stand_in import s3_server
 from tests.programs import program
 from tests.repo.tree import ROOT
@@ -30,23 +34,23 @@ def test_the_section_is_short_and_names_every_secret() -> None:
         assert all(key in SECTION or key == ".dockerconfigjson" for key in use.required)
 
 
-def run(command: str, server: KubeflowStandIn, folder: Path, s3: str, gcs: str) -> subprocess.CompletedProcess[str]:
+#: The programs behind the targets. One command of them is run as a whole; of the others, the targets are.
+PROGRAMS: dict[str, Callable[[list[str]], int]] = {
+    "pipelines.submit": pipelines.submit.main,
+    "pipelines.schedule": pipelines.schedule.main,
+}
+WHOLE = next(command for command in COMMANDS if "ENV=staging" in command)
+
+
+def run(command: str, folder: Path, *make: str) -> subprocess.CompletedProcess[str]:
     """Runs a command of the README; packages are taken for installed, and there is no cluster for kubectl."""
     program(folder, "kubectl", 'echo "$@"')
-    settings = {
-        "KFP_ENDPOINT": server.url,
-        "REPOSITORY": "https://git.example/environment.git",
-        "AWS_ENDPOINT_URL_S3": s3,
-        "STORAGE_EMULATOR_HOST": gcs,
-        "AWS_ACCESS_KEY_ID": "me",
-        "AWS_SECRET_ACCESS_KEY": "mine",
-        "PATH": f"{folder}:{os.environ['PATH']}",
-    }
-    command = re.sub(r"^make ", "make -o setup ", command)
+    command = re.sub(r"^make ", f"{shlex.join(['make', '-o', 'setup', *make])} ", command)
+    environment = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
     return subprocess.run(
         ["bash", "-c", command],
         cwd=ROOT,
-        env=os.environ | settings,
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -54,11 +58,37 @@ def run(command: str, server: KubeflowStandIn, folder: Path, s3: str, gcs: str) 
     )
 
 
+def run_here(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> subprocess.CompletedProcess[str]:
+    """Runs the program of a target in this process, with the arguments that `make` gives it."""
+    program(folder, "python", 'printf "%s\\0" "$@"')
+    told = run(command, folder, f"PY={folder / 'python'}")
+    assert told.returncode == 0, told.stderr
+    _, module, *arguments = told.stdout.removesuffix("\0").split("\0")
+    capsys.readouterr()
+    status = PROGRAMS[module](arguments)
+    said = capsys.readouterr()
+    return subprocess.CompletedProcess(arguments, status, said.out, said.err)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_works(command: str, play: Play, tmp_path: Path) -> None:
+def test_a_command_works(
+    command: str, play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     server = play(scene("SUCCEEDED", ingest=REUSED))
+    monkeypatch.chdir(ROOT)
     with s3_server("me") as s3, gcs_server() as gcs:
-        done = run(command, server, tmp_path, s3.url, gcs.url)
+        settings = {
+            "KFP_ENDPOINT": server.url,
+            "REPOSITORY": "https://git.example/environment.git",
+            "AWS_ENDPOINT_URL_S3": s3.url,
+            "STORAGE_EMULATOR_HOST": gcs.url,
+            "AWS_ACCESS_KEY_ID": "me",
+            "AWS_SECRET_ACCESS_KEY": "mine",
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        whole = command == WHOLE or not command.startswith("make ")
+        done = run(command, tmp_path) if whole else run_here(command, tmp_path, capsys)
         kept = [*s3.objects, *gcs.objects]
     assert done.returncode == 0, done.stderr
     if command.startswith("make submit"):

@@ -17,7 +17,9 @@ from k8s.twin.demo.sensitivity import MONEY
 from k8s.twin.demo.traffic import RATE
 from k8s.twin.summary import Ending
 
-Fault = Literal["errors", "slow", "wrong-unit", "worse", "under-load", "lossy", "shuffled-labels", "none"]
+Fault = Literal[
+    "errors", "slow", "wrong-unit", "worse", "swapped-classes", "under-load", "lossy", "shuffled-labels", "none"
+]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 
@@ -28,6 +30,10 @@ _SETTINGS: Final[dict[Fault, tuple[str, dict[str, str]]]] = {
     "worse": (
         "it answers with the scores of other rows, as a cache with a wrong key does",
         {"CANARIO_FAULT_STALE_RATIO": "1"},
+    ),
+    "swapped-classes": (
+        "its classes changed places, as they do where a list of them is sorted anew",
+        {"CANARIO_FAULT_SWAPPED_RATIO": "1"},
     ),
     "under-load": (
         "5 % of its requests end in an error as soon as it gets more than a tenth of the traffic",
@@ -60,7 +66,7 @@ def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> 
         feature: the number that `wrong-unit` reads in hundredths.
 
     Raises:
-        SpecError: the service has no feature that could show this fault.
+        SpecError: the service has no feature, or no classes, that could show this fault.
     """
     home.mkdir(parents=True, exist_ok=True)
     # With the second version's spec and table there would be no third: a run with nothing new registers nothing.
@@ -75,6 +81,10 @@ def third_version(fault: Fault, spec: Spec, feature: str | None, home: Path) -> 
             data = str(_shuffle_labels(spec, home / "shuffled.parquet"))
         case "wrong-unit":
             changed, explanation = _in_hundredths(spec, feature)
+        case "swapped-classes" if spec.data.task == "regression":
+            raise SpecError(
+                f"{spec.name} answers numbers and has no classes to swap; choose another FAULT, such as worse"
+            )
         case _:
             explanation, settings = _SETTINGS[fault]
     return ThirdVersion(ending, explanation, write_spec(changed, home / "service.yaml"), data, settings)

@@ -85,6 +85,7 @@ def _trial(looks: list[Look], events: Sequence[EventLine]) -> RolloutTrial:
 def _signal_plot(seen: list[Sight], colour: str) -> SignalPlot:
     last = seen[-1][1]
     heading, measured = SIGNALS.get(last.name, (last.name, last.name))
+    measured = measured.format(loss=last.loss_name, truth="truth" if last.loss else "true label")
     if last.times is not None:
         # Each threshold of latency has its own margin and shares, so only looks at the one that decided are drawn.
         seen = [sight for sight in seen if sight[1].times == last.times]
@@ -123,6 +124,7 @@ def _counts(finding: SignalLine, measured: str) -> str:
         return f"Measured: {measured}. Seen: {sides}."
     words = number if finding.name == "label_loss" else percent
     at = "" if finding.edge is None else f" at or below a score of {finding.edge:g}"
+    at = at if finding.answer_class is None else f" of class {finding.answer_class}"
     return (
         f"Measured: {measured}. Canary {words(finding.canary)}{at}, champion {words(finding.champion)}; seen: {sides}."
     )
@@ -179,7 +181,7 @@ def _inside(panel: Panel, points: list[Point]) -> list[list[Point]]:
 def size(finding: SignalLine) -> float:
     """The excess as compared with the margin: for a shift of scores, either direction is harm."""
     excess = finding.excess or 0.0
-    return abs(excess) if finding.edge is not None else excess
+    return abs(excess) if finding.is_two_sided else excess
 
 
 def _draw_limits(panel: Panel, seen: list[Sight]) -> None:
@@ -196,5 +198,5 @@ def _range(seen: list[Sight]) -> tuple[float, float]:
     last = seen[-1][1]
     ends = [size(last), *(bound for bound in (last.lower, last.upper) if bound is not None)]
     high = max(4 * last.margin, *(1.15 * end for end in ends))
-    low = 0.0 if last.edge is not None else min(-1.5 * last.margin, *(1.15 * end for end in ends))
+    low = 0.0 if last.is_two_sided else min(-1.5 * last.margin, *(1.15 * end for end in ends))
     return max(low, -1.0), min(high, 1.0)

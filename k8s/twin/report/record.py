@@ -66,6 +66,12 @@ class SignalLine(Loose):
     edge: float | None = None
     times: str | None = None
     loss: str | None = None
+    answer_class: str | None = None
+
+    @property
+    def is_two_sided(self) -> bool:
+        """Whether a difference in either direction is harm: a shift of scores, at an edge or in a class."""
+        return self.edge is not None or self.answer_class is not None
 
     @property
     def loss_name(self) -> str:

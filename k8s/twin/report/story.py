@@ -146,7 +146,9 @@ def _harm_shown(looks: Sequence[Look]) -> str:
 
 def _harm_words(finding: SignalLine) -> str:
     name, least = finding.name, finding.lower or 0.0
-    words = HARM.get(name, f"{name} was worse by at least {{least}}").format(least=amount(name, least))
+    words = HARM.get(name, f"{name} was worse by at least {{least}}").format(
+        least=amount(name, least), loss=finding.loss_name
+    )
     return f"{words} (the margin is {amount(name, finding.margin)})"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from services.judge.evidence.counts import COLUMNS, ERRORS_AT, REQUESTS_AT
+from services.judge.evidence.counts import ERRORS_AT, REQUESTS_AT
 from services.judge.evidence.gateway import FAILED_AT, MAYBE_AT, MEANT_AT
 from services.judge.evidence.series import Replica, Role, Rows, Series
 from services.judge.evidence.steps import Span, Steps
@@ -36,7 +36,7 @@ def _unread(series: Series, replica: Replica) -> Iterator[Span]:
 def within(gateway: Steps, servers: Steps, slack: float, blind: Sequence[Span]) -> Rows:
     """What the gateway counted while the servers were read, and no more: its pages come at other times than theirs."""
     if not len(servers.starts):
-        return np.zeros(COLUMNS)
+        return np.zeros(servers.rows.shape[1])
     inside = gateway.within(servers.starts.min() + slack, servers.ends.max() - slack)
     return _beyond(gateway.where(inside), servers, blind)
 
@@ -55,7 +55,7 @@ def _beyond(gateway: Steps, servers: Steps, blind: Sequence[Span]) -> Rows:
     """The requests that the servers did not count, as a row of counts: failed ones, and all in blind moments."""
     counted = np.nan_to_num(servers.rows[:, [REQUESTS_AT, ERRORS_AT]])
     sums = gateway.rows.sum(axis=0)
-    row = np.zeros(COLUMNS)
+    row = np.zeros(servers.rows.shape[1])
     row[ERRORS_AT] = sums[FAILED_AT] + max(sums[MAYBE_AT] - counted[:, 1].sum(), 0.0)
     row[REQUESTS_AT] = row[ERRORS_AT]
     if blind:

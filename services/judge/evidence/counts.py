@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -25,13 +25,14 @@ MOMENT_AGES = tuple(2**power - 1 for power in range(MOMENTS.bit_length()))
 #: once in a million.
 _ENOUGH_TO_DOUBT = 10_000
 #: Columns of `Counts.vector`: requests, errors, slow, then scores by bin, then labelled answers by loss, then `timed`,
-#: then requests slower than each of `SLOWER_TIMES` the objective.
+#: then requests slower than each of `SLOWER_TIMES` the objective; where answers have classes, those of each class.
 REQUESTS_AT, ERRORS_AT, SLOW_AT = 0, 1, 2
 SCORES_AT = slice(3, 3 + BINS)
 LOSSES_AT = slice(3 + BINS, 3 + BINS + LOSSES)
 TIMED_AT = 3 + BINS + LOSSES
 SLOWER_AT = slice(TIMED_AT + 1, TIMED_AT + 1 + len(SLOWER_TIMES))
 COLUMNS = SLOWER_AT.stop
+CLASSES_AT = slice(COLUMNS, None)
 
 
 #: Whether the gateway tells which requests it answered itself: "in part" if not those that it could pass on to nobody,
@@ -51,6 +52,7 @@ class Counts:
     a request together count one. (By Hölder's inequality the geometric mean of the rows' factors is a fair bet
     however the rows depend on each other; averaging the logarithms is the same as scaling the counts. An answer
     whose loss lies between two of `LABEL_LOSSES` is counted in part for each, in the same way.)
+    `classes` has one number for each class, and none where answers have no classes.
     """
 
     requests: float | None = 0.0
@@ -60,17 +62,19 @@ class Counts:
     losses: tuple[float, ...] | None = (0.0,) * LOSSES
     timed: float | None = None
     slower: tuple[float, ...] | None = (0.0,) * len(SLOWER_TIMES)
+    classes: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.timed is None:
             object.__setattr__(self, "timed", self.requests)
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts.from_vector(self.vector() + other.vector())
+        return Counts.from_vector(stacked([self.vector(), other.vector()]).sum(axis=0))
 
     def vector(self) -> NDArray[np.float64]:
-        """All counts in one row of `COLUMNS` numbers; a missing metric is NaN."""
-        row = np.full(COLUMNS, np.nan)
+        """All counts in one row of `COLUMNS` numbers and those of the classes; a missing metric is NaN."""
+        row = np.full(COLUMNS + len(self.classes), np.nan)
+        row[CLASSES_AT] = self.classes
         for column, number in zip(_SINGLE, (self.requests, self.errors, self.slow, self.timed), strict=True):
             row[column] = np.nan if number is None else number
         for part, numbers in ((SCORES_AT, self.scores), (LOSSES_AT, self.losses), (SLOWER_AT, self.slower)):
@@ -80,12 +84,12 @@ class Counts:
 
     @staticmethod
     def from_vector(row: NDArray[np.float64]) -> Counts:
-        """The counts in a row of `COLUMNS` numbers."""
+        """The counts in a row of `COLUMNS` numbers and those of the classes."""
         requests, errors, slow, timed = (None if math.isnan(row[at]) else float(row[at]) for at in _SINGLE)
         scores, losses, slower = (
             None if np.isnan(row[at]).any() else tuple(row[at].tolist()) for at in (SCORES_AT, LOSSES_AT, SLOWER_AT)
         )
-        return Counts(requests, errors, slow, scores, losses, timed, slower)
+        return Counts(requests, errors, slow, scores, losses, timed, slower, tuple(row[CLASSES_AT].tolist()))
 
     def contradictions(self, side: str) -> list[str]:
         """One sentence for each contradiction within the counts."""
@@ -103,6 +107,18 @@ class Counts:
             for name, part, whole in parts
             if part is not None and whole is not None and part > whole
         ]
+
+
+def stacked(rows: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Rows of counts as one table (rows, columns); one that knows fewer classes has counted none of the others."""
+    width = max(row.shape[-1] for row in rows)
+    return np.stack([widened(row, width) for row in rows])
+
+
+def widened(rows: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
+    """Rows of counts (..., columns) with zeros for the classes that they do not know."""
+    missing = columns - rows.shape[-1]
+    return rows if missing <= 0 else np.concatenate([rows, np.zeros((*rows.shape[:-1], missing))], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -145,10 +161,19 @@ class Stratum:
 
 @dataclass(frozen=True)
 class AnswerKind:
-    """What is told of answers that are no probability: the upper edges of their bins, and the name of their loss."""
+    """What is told of answers that are no probability: their bins' upper edges, their loss's name, and their classes.
+
+    Bins of classes come after those in order.
+    """
 
     edges: tuple[float, ...] = SCORE_EDGES
     loss: str = "Brier loss"
+    classes: tuple[str, ...] = ()
+
+    @property
+    def bins(self) -> int:
+        """The number of all bins."""
+        return BINS + len(self.classes)
 
 
 #: Probabilities of one of two words.
@@ -159,7 +184,7 @@ WORDS = AnswerKind()
 class HoldoutShift:
     """The difference between the canary's and the champion's scores on the same rows of the hold-out.
 
-    For each bin, `shift` is the share of scores at or below its edge, canary minus champion, and
+    For each bin, `shift` is the share of scores at or below its edge, or in its class, canary minus champion, and
     `shift_error` is the standard error of that difference. `answers` says what both versions answer.
     """
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
-from components.spec.contract import BRIER_LOSSES, SCORE_EDGES
+from components.spec.contract import BRIER_LOSSES, CLASS_BIN, SCORE_EDGES
+from components.spec.tasks import MOST_CLASSES
 from services import telemetry
 from services.judge.evidence.counts import (
     BINS,
+    CLASSES_AT,
+    COLUMNS,
     ERRORS_AT,
     LOSSES,
     LOSSES_AT,
@@ -114,12 +117,13 @@ def read_weight(samples: Iterable[MetricSample], service: str) -> float | None:
 
 
 def _counts(samples: list[MetricSample]) -> Counts:
-    row = np.full(Counts().vector().shape, np.nan)
+    row = np.full(COLUMNS + _classes(samples, telemetry.SCORES), np.nan)
     labels = np.full(2 * BINS, np.nan)
     for sample in samples:
         for numbers, column in ((row, _column(sample)), (labels, _label(sample))):
             if column is not None:
                 numbers[column] = sample.value + (0.0 if np.isnan(numbers[column]) else numbers[column])
+    row[CLASSES_AT] = np.nan_to_num(row[CLASSES_AT])
     for part in (row[SCORES_AT], row[LOSSES_AT], labels):
         if not np.isnan(part).all():
             part[:] = np.nan_to_num(part)
@@ -133,7 +137,9 @@ def _column(sample: MetricSample) -> int | None:
     if sample.name == telemetry.SLOWER and sample.labels.get("times") in telemetry.SLOWER_TIMES:
         return SLOWER_AT.start + telemetry.SLOWER_TIMES.index(sample.labels["times"])
     if sample.name == telemetry.SCORES:
-        score_bin = _bin(sample)
+        score_bin, place = _bin(sample), _class(sample)
+        if place is not None:
+            return COLUMNS + place
         return None if score_bin is None else SCORES_AT.start + score_bin
     if sample.name == telemetry.LABELS and sample.labels.get("label") == _LOSS:
         loss = _bin(sample)
@@ -152,6 +158,18 @@ def _label(sample: MetricSample) -> int | None:
 def _bin(sample: MetricSample) -> int | None:
     score_bin = sample.labels.get("bin", "")
     return int(score_bin) if score_bin.isdecimal() and int(score_bin) < BINS else None
+
+
+def _class(sample: MetricSample) -> int | None:
+    """The number of the class that a sample's bin counts; None if it is that of no class."""
+    name = sample.labels.get("bin", "")
+    number = name.removeprefix(CLASS_BIN)
+    return int(number) if number != name and number.isdecimal() and int(number) < MOST_CLASSES else None
+
+
+def _classes(samples: Iterable[MetricSample], name: str) -> int:
+    """The number of classes of a metric by bin: one more than the last that has one."""
+    return max((place + 1 for one in samples if one.name == name and (place := _class(one)) is not None), default=0)
 
 
 def _parts() -> Row:
@@ -188,14 +206,18 @@ def _holdout(samples: list[MetricSample], champion: str | None) -> HoldoutShift 
     if not champion:
         return None
     shift, error = _by_bin(samples, telemetry.HOLDOUT_SHIFT), _by_bin(samples, telemetry.HOLDOUT_SHIFT_ERROR)
-    return HoldoutShift(shift, error, _answers(samples)) if shift and error else None
+    answers = _answers(samples)
+    return HoldoutShift(shift, error, answers) if len(shift) == len(error) == answers.bins else None
 
 
 def _answers(samples: list[MetricSample]) -> AnswerKind:
     """What the answers are: a page that does not tell has the probability of one of two words."""
     edges = _by_bin(samples, telemetry.SCORE_EDGE)
+    named = {sample.labels.get("bin"): sample.labels.get("class", "") for sample in samples
+             if sample.name == telemetry.SCORE_CLASS}  # fmt: skip
+    bins = (f"{CLASS_BIN}{place}" for place in range(_classes(samples, telemetry.SCORES)))
     loss = next((sample.labels.get("loss", "") for sample in samples if sample.name == telemetry.LABEL_LOSS), "")
-    return AnswerKind(edges or SCORE_EDGES, loss or WORDS.loss)
+    return AnswerKind(edges or SCORE_EDGES, loss or WORDS.loss, tuple(named.get(one) or one for one in bins))
 
 
 def _expectation(samples: list[MetricSample]) -> LiveExpectation | None:
@@ -229,5 +251,6 @@ def _inputs(samples: list[MetricSample]) -> InputSums | None:
 
 def _by_bin(samples: list[MetricSample], name: str) -> tuple[float, ...]:
     found = {sample.labels.get("bin"): sample.value for sample in samples if sample.name == name}
-    numbers = tuple(found.get(str(score_bin), np.nan) for score_bin in range(BINS))
+    bins = (*map(str, range(BINS)), *(f"{CLASS_BIN}{place}" for place in range(_classes(samples, name))))
+    numbers = tuple(found.get(one, np.nan) for one in bins)
     return () if np.isnan(numbers).any() else numbers

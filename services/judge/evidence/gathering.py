@@ -158,7 +158,7 @@ def _holdout(canaries: Sequence[Replica], champions: Sequence[Replica]) -> tuple
     if len(live) > 1:
         return None, [f"the champion's replicas serve different packages: {', '.join(sorted(live))}"]
     if _same_package(canaries, champions):
-        nothing = (0.0,) * len(canary.answers.edges)
+        nothing = (0.0,) * canary.answers.bins
         return HoldoutShift(nothing, nothing, canary.answers), []
     if canary.champion and canary.champion not in live:
         return None, [

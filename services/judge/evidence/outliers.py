@@ -14,6 +14,7 @@ import numpy as np
 
 from services.judge.evidence.counts import (
     BINS,
+    CLASSES_AT,
     ERRORS_AT,
     LOSSES_AT,
     REQUESTS_AT,
@@ -21,6 +22,7 @@ from services.judge.evidence.counts import (
     SLOW_AT,
     TIMED_AT,
     Stratum,
+    stacked,
 )
 from services.judge.evidence.series import Rows
 from services.telemetry import LABEL_LOSSES
@@ -29,10 +31,7 @@ from services.telemetry import LABEL_LOSSES
 _LOG_RARE = math.log(1000)
 _RARE_DEVIATIONS = 4.0
 _RATIOS = (("error_ratio", ERRORS_AT, REQUESTS_AT), ("slow_ratio", SLOW_AT, TIMED_AT))
-_MEANS = (
-    ("label_loss", LOSSES_AT, np.array(LABEL_LOSSES)),
-    ("score_shift", SCORES_AT, np.arange(BINS, dtype=np.float64)),
-)
+_LOSSES, _BINS, _HIT = np.array(LABEL_LOSSES), np.arange(BINS, dtype=np.float64), np.array([0.0, 1.0])
 
 
 def unlike(counted: Mapping[str, Rows]) -> Iterator[tuple[str, str]]:
@@ -43,13 +42,11 @@ def unlike(counted: Mapping[str, Rows]) -> Iterator[tuple[str, str]]:
     """
     if len(counted) < 2:
         return
-    names, rows = list(counted), np.stack(list(counted.values()))
+    names, rows = list(counted), stacked(list(counted.values()))
     for signal, hits, whole in _RATIOS:
         yield from _rarest(names, signal, _log_rarities(rows[:, hits], rows[:, whole]), _LOG_RARE)
-    for signal, part, values in _MEANS:
-        deviations = _deviations(rows[:, part], values)
-        deviations = np.abs(deviations) if signal == "score_shift" else deviations
-        yield from _rarest(names, signal, deviations, _RARE_DEVIATIONS)
+    yield from _rarest(names, "label_loss", _deviations(rows[:, LOSSES_AT], _LOSSES), _RARE_DEVIATIONS)
+    yield from _rarest(names, "score_shift", _score_deviations(rows), _RARE_DEVIATIONS)
 
 
 def without(stratum: Stratum, side: str, part: float) -> Stratum:
@@ -77,6 +74,15 @@ def _log_rarities(hits: Rows, wholes: Rows) -> Rows:
     divergence = seen * np.log(seen / part) + (1 - seen) * np.log((1 - seen) / (1 - part))
     rarity: Rows = np.where(seen > part, total * divergence, 0.0)
     return rarity
+
+
+def _score_deviations(rows: Rows) -> Rows:
+    """How unlike each replica's answers are: by their mean bin, or by the share of a class, whichever is more."""
+    classes = rows[:, CLASSES_AT]
+    shares = (np.stack([classes.sum(axis=1) - one, one], axis=-1) for one in classes.T)
+    found = [_deviations(rows[:, SCORES_AT], _BINS), *(_deviations(table, _HIT) for table in shares)]
+    furthest: Rows = np.abs(found).max(axis=0)
+    return furthest
 
 
 def _deviations(table: Rows, values: Rows) -> Rows:

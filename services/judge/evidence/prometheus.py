@@ -22,6 +22,7 @@ _METRICS = (
     telemetry.MODEL_INFO, telemetry.HOLDOUT_SHIFT, telemetry.HOLDOUT_SHIFT_ERROR, telemetry.ARRIVED,
     telemetry.INPUTS, telemetry.INPUTS_UNLIKE, telemetry.INPUTS_DISTANCE, *EXPECTED,
     telemetry.INPUTS_COUNTED, telemetry.INPUTS_SQUARES, telemetry.INPUTS_WAVES,
+    telemetry.SCORE_EDGE, telemetry.SCORE_CLASS, telemetry.LABEL_LOSS,
 )  # fmt: skip
 #: What is read from the last pages alone: they hold the labels of all answers since the rollout began.
 _RECENT_METRICS = (telemetry.LABELLED, telemetry.REMEMBERED, telemetry.LABEL_SLOT_SECONDS)

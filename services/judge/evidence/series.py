@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT
+from services.judge.evidence.counts import IN_FLIGHT, REQUESTS_AT, stacked
 from services.judge.evidence.exposition import Reading
 from services.judge.evidence.slots import Slotted
 from services.telemetry import ARRIVED_SECONDS
@@ -72,7 +72,7 @@ class Sampled:
 
     def _stack(self) -> tuple[Rows, NDArray[np.bool_]]:
         if self._stacked is None:
-            table = np.stack(self.rows)
+            table = stacked(self.rows)
             restarts = np.concatenate([[False], (table[1:] < table[:-1]).any(axis=1)])
             self._stacked = table, restarts
         return self._stacked
@@ -124,7 +124,7 @@ class Replica(Sampled):
         """
         if len(self.rows) == 1:
             self.seen_whole = bool(self.rows[0][REQUESTS_AT] <= sum(slotted.arrived.values()) + IN_FLIGHT)
-        elif (self.rows[-1] < self.rows[-2]).any():
+        elif np.less(*stacked(self.rows[:-3:-1])).any():
             self._counted_from = at
         for slot, count in slotted.arrived.items():
             if slot * ARRIVED_SECONDS >= self._counted_from and (slot + 1) * ARRIVED_SECONDS <= at:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from services.judge.evidence.counts import (
     TIMED_AT,
     Counts,
     Stratum,
+    widened,
 )
 from services.judge.evidence.gateway import NOTHING_TOLD, GaveUp
 from services.judge.evidence.labels import LabelledAnswers
@@ -75,9 +76,11 @@ def strata(
     """The counts of both sides by weight, in rising order of weights."""
     by_weight: _ByWeight = {}
     canary_warm_from = warm_from(began, canaries, timing)
+    columns = max((replica.table.shape[1] for replica in (*champions, *canaries)), default=COLUMNS)
     for side, replicas in enumerate((champions, canaries)):
         for replica in replicas:
             weights, steps = _increments(series, began, replica)
+            steps = replace(steps, rows=widened(steps.rows, columns))
             cold = ~is_warm(series, replica, steps.starts, canary_warm_from, timing)
             steps.rows[:, _LATENCY_AT] *= ~cold[:, None]  # what is missing stays missing
             _divide(by_weight, side, weights, steps)
@@ -107,14 +110,15 @@ def _stratum(
     beside: Beside,
 ) -> Stratum:
     """One weight's counts: in all, and since some of its moments, without those that contradict themselves."""
-    champion, canary = together(champions, COLUMNS), together(canaries, COLUMNS)
+    columns = (champions or canaries)[0].rows.shape[1]
+    champion, canary = together(champions, columns), together(canaries, columns)
     starts = np.concatenate([champion.starts, canary.starts])
     # All that follows the deadline is one moment: the bets' probability is divided among so many, and no more.
     moments = np.minimum(np.floor((starts - began) / timing.moment_seconds), MOMENTS - 1)
     first, last = int(moments.min()), int(moments.max())
     since = [began + (last - age) * timing.moment_seconds for age in reversed(MOMENT_AGES) if last - age > first]
     begin, read = _both_read(champions)
-    nothing = np.zeros(COLUMNS), np.zeros(COLUMNS)
+    nothing = np.zeros(columns), np.zeros(columns)
     slack = _slack(champions), _slack(canaries)
     lost, ours_lost = (
         within(gateway, side, late, blind)

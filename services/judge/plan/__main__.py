@@ -32,7 +32,8 @@ from services.judge.plan.playing import AssumedTraffic
 from services.judge.plan.show import print_changes, print_plan
 from services.judge.plan.traffic import FEWEST_REQUESTS, champion_of, counted, read_counters
 from services.judge.shadow.first import canary_rollout
-from services.judge.simulate.world import LABELLED, SimulatedVersion, champion
+from services.judge.simulate.answered import champion_for
+from services.judge.simulate.world import LABELLED, SimulatedVersion
 
 FITS, WRONG, DOES_NOT_FIT = 0, 2, 3
 #: With fewer rollouts, 90 % of them is hardly a number.
@@ -75,7 +76,7 @@ def _planner(spec: Spec, options: argparse.Namespace) -> tuple[Planner, str]:
     if options.rollouts < _FEWEST_ROLLOUTS:
         fewest = f"allowed is {_FEWEST_ROLLOUTS} or more"
         raise PlanError(f"--rollouts {options.rollouts} is too few to tell 90 %; {fewest}")
-    version, source = _champion(spec.name, options.counters)
+    version, source = _champion(spec, options.counters)
     traffic = AssumedTraffic(
         _read("RATE", options.rate, requests_a_second),
         _read("LABELLED", options.labelled, _share),
@@ -100,10 +101,11 @@ def _rollout(spec: Spec, setting: str | None) -> Rollout:
     return canary_rollout(rollout) if rollout.shadow_first else rollout
 
 
-def _champion(service: str, counters: str | None) -> tuple[SimulatedVersion, str]:
+def _champion(spec: Spec, counters: str | None) -> tuple[SimulatedVersion, str]:
+    usual = champion_for(spec.data)
     if not counters:
-        return champion(), "assumed (COUNTERS= reads a real one's /metrics)"
-    found = champion_of(counted([read_counters(counters)], service, time.time()))
+        return usual, "assumed (COUNTERS= reads a real one's /metrics)"
+    found = champion_of(counted([read_counters(counters)], spec.name, time.time()), usual)
     if found is None:
         raise PlanError(f"COUNTERS={counters}: fewer than {FEWEST_REQUESTS} requests tell no ratios; leave it out")
     return found, f"that of {counters}"

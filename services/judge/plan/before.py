@@ -11,8 +11,9 @@ from components.spec.contract import Rollout
 from components.spec.quantities import time_text
 from services.judge.plan.playing import AssumedTraffic
 from services.judge.shadow.first import SHADOW_SHARE
-from services.judge.simulate.pairs import interpolated, simulated_pairs
+from services.judge.simulate.pairs import simulated_pairs
 from services.judge.simulate.rollouts import HOLDOUT
+from services.judge.simulate.world import interpolated
 from services.judge.statistics.evalue import Array
 from services.judge.statistics.paired import PairedSignal, paired_signals
 

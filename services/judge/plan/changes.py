@@ -84,7 +84,7 @@ def wider_margins(planner: Planner, rollout: Rollout) -> Change | None:
     """The smallest margins of the ladder with which each signal is shown in time; None where they are so already."""
     planner = replace(planner, rollout=rollout)
     margins = {}
-    for signal in planned_signals(rollout):
+    for signal in planned_signals(rollout, planner.traffic.champion):
         margin: float | None = signal.margin
         while margin is not None and not _is_shown(planner, signal.name, margin):
             margin = next((rung for rung in _LADDER if rung > margin), None)

@@ -93,14 +93,15 @@ class Planner:
 
     def signals(self) -> list[PlannedSignal]:
         """The judged signals; the one whose observations are slowest comes first."""
-        return sorted(
-            planned_signals(self.rollout), key=lambda signal: (signal.name != LABELS, signal.is_dear, signal.margin)
-        )
+        return sorted(self._planned(), key=lambda signal: (signal.name != LABELS, signal.is_dear, signal.margin))
+
+    def _planned(self) -> list[PlannedSignal]:
+        return planned_signals(self.rollout, self.traffic.champion)
 
     def questions(self) -> list[Question]:
         """The rows of the plan: each signal's equal canary and harms, then all signals together."""
         rows = []
-        for signal in planned_signals(self.rollout):
+        for signal in self._planned():
             possible = (times for times in HARMS if is_possible(self.traffic.champion, signal, times * signal.margin))
             rows += [Question(signal, times) for times in (0.0, *possible)]
         return [*rows, Question(None, 0.0)]

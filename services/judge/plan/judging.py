@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from components.spec.contract import Rollout
 from services.judge.evidence.counts import REQUESTS_AT
-from services.judge.simulate.rollouts import HOLDOUT
-from services.judge.simulate.world import SimulatedVersion, harmed
+from services.judge.simulate.rollouts import holdout_of
+from services.judge.simulate.world import SimulatedVersion, champion, harmed
 from services.judge.statistics.assess import ALONE, is_harm, is_safe, is_safe_alone
 from services.judge.statistics.evalue import Arms, Array
 from services.judge.statistics.lost import Shares, log_kept, log_lost, surely_below
@@ -161,12 +161,12 @@ def is_shadow_first(rollout: Rollout) -> bool:
     return str(rollout.strategy) == SHADOW_FIRST
 
 
-def planned_signals(rollout: Rollout) -> list[PlannedSignal]:
-    """The signals that a rollout judges in the canary, in the order of the spec."""
+def planned_signals(rollout: Rollout, version: SimulatedVersion | None = None) -> list[PlannedSignal]:
+    """The signals that a rollout judges in the canary, in the order of the spec; `version` is the champion."""
     elsewhere = IN_SHADOW if is_shadow_first(rollout) else ()
     compared: list[PlannedSignal] = [
         ComparedMeans(signal, rollout.false_alarm)
-        for signal in judged_signals(rollout.harm, rollout.false_alarm, HOLDOUT)
+        for signal in judged_signals(rollout.harm, rollout.false_alarm, holdout_of(version or champion()))
         if signal.name not in elsewhere
     ]
     if rollout.harm.lost_ratio is None:
@@ -183,7 +183,8 @@ def worsened(champion: SimulatedVersion, signal: PlannedSignal, excess: float) -
 def is_possible(champion: SimulatedVersion, signal: PlannedSignal, excess: float) -> bool:
     """Whether a version can be worse by so much: its ratios and shares stay between 0 and 1."""
     worse = worsened(champion, signal, excess)
-    numbers = (worse.error, worse.slow, *worse.scores, *worse.positives)
+    losses = worse.labels() if worse.losses is not None else ()
+    numbers = (worse.error, worse.slow, *worse.scores, *worse.positives, *worse.classes, *losses)
     return excess < 1 and all(0 <= number <= 1 for number in numbers)
 
 

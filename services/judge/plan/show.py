@@ -26,7 +26,7 @@ _EXPOSED = {
     "error_ratio": "errors",
     "slow_ratio": "slow answers",
     "score_shift": "moved scores",
-    "label_loss": "Brier loss",
+    "label_loss": "loss of answers",
     "lost_ratio": "lost requests",
 }
 

@@ -52,18 +52,21 @@ def counted(pages: Iterable[str], service: str, at: float) -> Counts:
     return total
 
 
-def champion_of(counts: Counts) -> SimulatedVersion | None:
-    """A champion with the counted ratios and scores; None with too few requests to know them.
+def champion_of(counts: Counts, usual: SimulatedVersion | None = None) -> SimulatedVersion | None:
+    """A champion with the counted ratios, scores and classes; None with too few requests to know them.
 
-    Its scores are taken as calibrated, since few labels may have come back. What is not counted is as simulated.
+    Its losses are taken as those of the `usual` one of its task (by default, of two words), since few labels may have
+    come back; and so is what is not counted.
     """
-    requests, usual = counts.requests or 0.0, champion()
+    requests, usual = counts.requests or 0.0, usual or champion()
     if requests < FEWEST_REQUESTS:
         return None
     scores = usual.scores if counts.scores is None or not sum(counts.scores) else np.array(counts.scores)
     error = usual.error if counts.errors is None else _ratio(counts.errors, requests)
     slow = usual.slow if counts.slow is None else _ratio(counts.slow, requests)
-    return replace(with_slow(usual, slow), error=error, scores=scores / scores.sum())
+    answered = sum(counts.classes)
+    classes = np.array(counts.classes) / answered if answered else usual.classes
+    return replace(with_slow(usual, slow), error=error, scores=scores / scores.sum(), classes=classes)
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -21,6 +21,7 @@ from services.judge.simulate.moved import CASES, moved_claims, moved_table, run_
 from services.judge.simulate.pairs import pairs_claims, pairs_rows, pairs_table
 from services.judge.simulate.plan import plan, rows, run, run_worlds
 from services.judge.simulate.show import draw, print_all, write_json
+from services.judge.simulate.tasks import run_tasks, task_cases, task_claims, task_table
 from services.judge.simulate.worlds import worlds
 
 Step = TypeVar("Step")
@@ -51,11 +52,16 @@ def main(arguments: list[str] | None = None) -> int:
     )
     pairs = pairs_rows(_PAIRS, options.seed)
     moved = list(shown(run_moved(2 * rollouts, options.seed), "moved callers", len(CASES)))
-    made = [*claims(found, fought, played, FALSE_ALARM, families, every), *pairs_claims(pairs), *moved_claims(moved)]
+    tasks = list(shown(run_tasks(2 * rollouts, options.seed, FALSE_ALARM), "values and classes", len(task_cases())))
+    made = [
+        *claims(found, fought, played, FALSE_ALARM, families, every),
+        *(*pairs_claims(pairs), *moved_claims(moved), *task_claims(tasks)),
+    ]
     everything = (found, settings(FALSE_ALARM), fought, played, families, every, made)
     print_all(console, *everything)
     console.print(pairs_table(pairs))
     console.print(moved_table(moved))
+    console.print(task_table(tasks))
     write_json(options.out / "simulate.json", *everything)
     draw(options.out / "simulate.png", fought)
     total = sum(row.rollouts for row in found)

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from components.spec.contract import BRIER_LOSSES, SCORE_EDGES, Harm
 from services.judge.simulate.claims import Claim
+from services.judge.simulate.world import interpolated
 from services.judge.statistics.assess import is_harm, is_safe
 from services.judge.statistics.evalue import Arms, Array
 from services.judge.statistics.paired import paired_signals
@@ -123,14 +124,6 @@ def simulated_pairs(rng: np.random.Generator, excess: float) -> SimulatedPairs:
 def _bins(odds: Array) -> NDArray[np.intp]:
     bins: NDArray[np.intp] = np.searchsorted(SCORE_EDGES, 1 / (1 + np.exp(-odds)))
     return bins
-
-
-def interpolated(differences: Array, grid: Array) -> Array:
-    """How many requests count for each value of the grid, as a server counts them."""
-    low = np.clip(np.searchsorted(grid, differences, side="right") - 1, 0, len(grid) - 2)
-    upper = (differences - grid[low]) / (grid[low + 1] - grid[low])
-    counts = np.bincount(low, 1 - upper, len(grid)) + np.bincount(low + 1, upper, len(grid))
-    return np.asarray(counts)
 
 
 def _median(rng: np.random.Generator, shares: Array, rollouts: int, ended: Callable[[Array], Array]) -> float:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.spec.contract import Harm, Rollout
-from services.judge.evidence.counts import BINS, COLUMNS, LOSSES_AT, MOMENT_AGES, MOMENTS, HoldoutShift
+from services.judge.evidence.counts import BINS, COLUMNS, LOSSES_AT, MOMENT_AGES, MOMENTS, AnswerKind, HoldoutShift
+from services.judge.simulate.answered import champion_of_classes, champion_of_numbers, swapped
 from services.judge.simulate.families import FAMILIES
 from services.judge.simulate.world import SimulatedVersion, answer, champion, drifted, harmed
 from services.judge.statistics.assess import is_harm, is_safe, is_safe_alone, observations_needed, stack_arms
@@ -16,8 +17,15 @@ from services.judge.statistics.evalue import Array
 from services.judge.statistics.signals import Signal, SignalName, judged_signals
 from services.judge.verdict import ramp
 
-#: The hold-out's result: the two versions score alike, within this standard error.
-HOLDOUT = HoldoutShift((0.0,) * BINS, (0.003,) * BINS)
+#: The standard error of what the hold-out shows: the two versions score alike.
+_HOLDOUT_ERROR = 0.003
+HOLDOUT = HoldoutShift((0.0,) * BINS, (_HOLDOUT_ERROR,) * BINS)
+#: Champions of other answers than the probability of a word.
+ANSWERS: dict[str, SimulatedVersion] = {
+    "values, errors by t with 3 degrees of freedom": champion_of_numbers(),
+    "3 classes": champion_of_classes(3),
+    "20 classes": champion_of_classes(20),
+}
 
 WAITING, PROMOTED, FAILED = 0, 1, 2
 
@@ -27,7 +35,8 @@ class Case:
     """One kind of rollout. `excess` is in margins of `signal`; `signal` None judges every signal of an equal canary.
 
     The canary is harmful only at weights above `above` percent, and only from the look `after` on. With a `family` of
-    `families`, the two versions are those of the family.
+    `families`, the two versions are those of the family. `answers` names one of `ANSWERS`; `swaps` means that the
+    harmful canary gives each class's probability to another one.
     """
 
     name: str
@@ -41,6 +50,8 @@ class Case:
     above: float = 0
     after: int = 0
     family: str = ""
+    answers: str = ""
+    swaps: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,13 @@ class _State:
     look: NDArray[np.int64]
 
 
+def holdout_of(version: SimulatedVersion) -> HoldoutShift:
+    """What the hold-out showed of such answers: that two versions score alike."""
+    classes = tuple(f"class {place}" for place in range(version.classes.size))
+    bins = BINS + len(classes)
+    return HoldoutShift((0.0,) * bins, (_HOLDOUT_ERROR,) * bins, AnswerKind(classes=classes)) if classes else HOLDOUT
+
+
 def allowance(signal: str) -> float:
     """What is added to a signal's margin for what this hold-out may be off."""
     return 2 * max(HOLDOUT.shift_error) if signal == "score_shift" else 0.0
@@ -90,9 +108,10 @@ def play(case: Case, rollouts: int, seed: int, false_alarm: float = 0.01) -> Sim
     """Plays `rollouts` rollouts of a case."""
     rng = np.random.default_rng(seed)
     rollout = Rollout(step_weight=case.step_weight, max_weight=case.max_weight, false_alarm=false_alarm, harm=Harm())
-    signals = [s for s in judged_signals(rollout.harm, false_alarm, HOLDOUT) if case.signal in (None, s.name)]
+    known = holdout_of(ANSWERS[case.answers]) if case.answers else HOLDOUT
+    signals = [s for s in judged_signals(rollout.harm, false_alarm, known) if case.signal in (None, s.name)]
     weights = ramp(rollout)
-    state = _start(len(weights) - 1, rollouts)
+    state = _start(len(weights) - 1, rollouts, COLUMNS + len(known.answers.classes))
     for look in range(case.looks):
         active = np.flatnonzero(state.fate == WAITING)
         if active.size == 0:
@@ -103,11 +122,11 @@ def play(case: Case, rollouts: int, seed: int, false_alarm: float = 0.01) -> Sim
     return _outcome(case, state, weights, signals, false_alarm)
 
 
-def _start(weights: int, rollouts: int) -> _State:
+def _start(weights: int, rollouts: int, columns: int) -> _State:
     zeros = np.zeros(rollouts, dtype=np.int64)
     return _State(
-        tables=np.zeros((weights, 2, rollouts, COLUMNS)), since=np.zeros((MOMENTS, 2, rollouts, COLUMNS)),
-        first=zeros.copy(), pending=np.zeros((2, rollouts, COLUMNS)), step=zeros.copy(), fate=zeros.copy(),
+        tables=np.zeros((weights, 2, rollouts, columns)), since=np.zeros((MOMENTS, 2, rollouts, columns)),
+        first=zeros.copy(), pending=np.zeros((2, rollouts, columns)), step=zeros.copy(), fate=zeros.copy(),
         canary_requests=np.zeros(rollouts), harmed_requests=np.zeros(rollouts), look=zeros.copy(),
     )  # fmt: skip
 
@@ -140,7 +159,10 @@ def _versions(case: Case, look: int, rng: np.random.Generator) -> tuple[Simulate
     """The champion, and the canary where it is harmful."""
     if case.family:
         return FAMILIES[case.family].versions(look, rng)
-    base = drifted(champion(), look / case.looks) if case.drifts else champion()
+    usual = ANSWERS[case.answers] if case.answers else champion()
+    base = drifted(usual, look / case.looks) if case.drifts else usual
+    if case.swaps:
+        return base, swapped(base)
     if case.signal is None:
         return base, base
     return base, harmed(base, case.signal, case.excess * Harm().model_dump()[case.signal])

@@ -44,12 +44,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.judge.evidence.counts import MOMENTS
+from services.judge.statistics.kept import Kept
 
 Array = NDArray[np.float64]
 
@@ -66,10 +66,9 @@ WITHIN = 0.1
 #: The largest bet, as a part of the bet at which a factor reaches zero; it keeps every logarithm finite.
 _LARGEST_BET = 0.98
 _HALVINGS = 8
-#: So many strata's wealths are kept, each against one bound: those of a hundred weights, in some ten MiB.
-_KNOWN = 16_384
-#: So many bets are kept, each against one bound at one weight: those of seven weights, in some 60 MiB.
-_KNOWN_BETS = 2048
+#: Strata's wealths and bets are kept in so many bytes each. The bets of seven weights take some 60 MiB with the bins in
+#: order, and those of one weight as much with a hundred classes.
+_KEPT_BYTES = 96 * 2**20
 #: Means closer than this to the ends of their range are moved inwards.
 _EDGE = 1e-5
 
@@ -154,8 +153,7 @@ def _stratum(arms: Arms, values: tuple[float, ...], bounds: tuple[float, ...], p
     return _known_wealth(arms.weight, canary, champion, values, bounds, prior)
 
 
-@lru_cache(maxsize=_KNOWN)
-def _known_wealth(
+def _one_wealth(
     weight: float, canary: bytes, champion: bytes, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior
 ) -> Array:
     """The wealth of one rollout. A stratum that is over is asked for at every look, and never changes again."""
@@ -163,6 +161,10 @@ def _known_wealth(
     wealth = _wealth(Arms(weight, ours, theirs), values, bounds, prior)
     wealth.flags.writeable = False
     return wealth
+
+
+#: A wealth is asked for by counts of about a third of its size.
+_known_wealth = Kept(_one_wealth, _KEPT_BYTES, lambda wealth: 2 * wealth.nbytes)
 
 
 def _wealth(arms: Arms, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> Array:
@@ -194,6 +196,11 @@ class _Bets:
     most_share: Array
     log_share: Array
 
+    @property
+    def bytes(self) -> int:
+        """Their size in memory."""
+        return sum(part.nbytes for part in vars(self).values())
+
 
 def _share_price(totals: Array, bets: _Bets) -> Array:
     """`log max_d G(d)` over the base rates that the null allows; `totals` are n_c and n_b on the last axis."""
@@ -207,8 +214,7 @@ def _share_price(totals: Array, bets: _Bets) -> Array:
     return price
 
 
-@lru_cache(maxsize=_KNOWN_BETS)
-def _bets(weight: float, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> _Bets:
+def _new_bets(weight: float, values: tuple[float, ...], bounds: tuple[float, ...], prior: Prior) -> _Bets:
     bound = np.array(bounds)[:, None]
     base, gap, spread = (grid.ravel() for grid in np.meshgrid(*_grids(prior), indexing="ij"))
     odds = weight / (1 - weight) * np.array(SHARE_ODDS)
@@ -228,6 +234,9 @@ def _bets(weight: float, values: tuple[float, ...], bounds: tuple[float, ...], p
         least_share=shares[0][:, None, :], most_share=shares[1][:, None, :],
         log_share=np.log(np.stack([share, 1 - share])),
     )  # fmt: skip
+
+
+_bets = Kept(_new_bets, _KEPT_BYTES, lambda bets: bets.bytes)
 
 
 def _growth_optimal(

@@ -50,7 +50,8 @@ class SignalResult:
     """The result of one signal. Means, excess and bounds are in the signal's own unit, not in percent.
 
     `lower` and `upper` bound the excess at every look; None where the evidence rules nothing out. `allowed`
-    is the excess allowed for the next weight. `edge` is the score at which a shift of scores is worst.
+    is the excess allowed for the next weight. `edge` is the score at which a shift of scores is worst, or
+    `answer_class` the class.
     `weight` is the current percent of traffic; `too_few_here` is the number of canary observations at this weight,
     set where all weights together show safety and this one alone does not yet.
     `alone` names the one replica without which the evidence would show nothing.
@@ -92,6 +93,7 @@ class SignalResult:
     gave_up: tuple[float, float] | None = None
     moved: CallersMoved | None = None
     loss: str | None = None
+    answer_class: str | None = None
 
 
 _LARGEST_LOG: Final = 300.0

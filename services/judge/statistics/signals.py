@@ -14,6 +14,8 @@ import numpy as np
 
 from components.spec.contract import Harm
 from services.judge.evidence.counts import (
+    BINS,
+    CLASSES_AT,
     ERRORS_AT,
     LOSSES_AT,
     REQUESTS_AT,
@@ -55,7 +57,8 @@ class Signal:
 
     `values` are the possible values of an observation. `centres` are the harmless differences, one
     for each mean of the signal; `allowances` are added to the margin. `two_sided` means that a
-    decrease is harm as well as an increase. `edges` are those of the bins, one for each mean.
+    decrease is harm as well as an increase. The means of scores are the share up to each of `edges`, then that of each
+    of `classes`; harm in any of them shares one `false_alarm`.
     """
 
     name: SignalName
@@ -68,17 +71,35 @@ class Signal:
     allowances: tuple[float, ...] = (0.0,)
     two_sided: bool = False
     edges: tuple[float, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def select(self, table: Array) -> Array:
         """Selects the signal's observations: (rollouts, COLUMNS) -> (rollouts, means, values)."""
-        scores = table[:, SCORES_AT]
         if self.name == "score_shift":
-            below = np.cumsum(scores, axis=1)[:, :-1]
-            return np.stack([scores.sum(1, keepdims=True) - below, below], axis=-1)
+            scores = table[:, SCORES_AT]
+            total = scores.sum(1, keepdims=True)
+            hit = np.concatenate([np.cumsum(scores, axis=1)[:, :-1], self._by_class(table, total)], axis=1)
+            return np.stack([total - hit, hit], axis=-1)
         if self.name == "label_loss":
             return np.asarray(table[:, None, LOSSES_AT])
         hits, whole = (ERRORS_AT, REQUESTS_AT) if self.name == "error_ratio" else (SLOW_AT, TIMED_AT)
         return np.stack([table[:, whole] - table[:, hits], table[:, hits]], axis=-1)[:, None, :]
+
+    def _by_class(self, table: Array, answered: Array) -> Array:
+        """The answers of each class, (rollouts, classes); NaN where answers were not counted by these classes."""
+        found: Array = table[:, CLASSES_AT]
+        if found.shape[1] == len(self.classes):
+            return found
+        return np.where(answered > 0, np.nan, np.zeros((len(table), len(self.classes))))
+
+    def named(self, mean: int) -> tuple[float | None, str | None]:
+        """The edge of one of the means of scores, or its class; of another signal neither."""
+        by_class = mean - len(self.edges)
+        return (self.edges[mean], None) if by_class < 0 else (None, self.classes[by_class] if self.classes else None)
+
+    def bin_of(self, mean: int) -> int:
+        """The bin of one of the means of scores: those in order but for the last, then the classes."""
+        return mean if mean < len(self.edges) else mean + 1
 
     def log_harm(self, strata: Sequence[Arms], margin: float) -> Array:
         """Logarithm of the evidence that the excess is above `margin`; shape (rollouts,)."""
@@ -212,7 +233,7 @@ def _signal(name: SignalName, margin: float, false_alarm: float, holdout: Holdou
     if name == "label_loss":
         return Signal(name, margin, false_alarm, LABEL_LOSSES, _LOSS_BASES, _LOSS_SPREADS)
     if name == "score_shift" and holdout is not None:
-        centres, errors = holdout.shift[:-1], holdout.shift_error[:-1]
+        centres, errors = _without_last(holdout.shift), _without_last(holdout.shift_error)
         allowances = tuple(2 * error for error in errors)
         return Signal(
             name,
@@ -224,8 +245,14 @@ def _signal(name: SignalName, margin: float, false_alarm: float, holdout: Holdou
             allowances=allowances,
             two_sided=True,
             edges=holdout.answers.edges[:-1],
+            classes=holdout.answers.classes,
         )
     return _ratio(name, margin, false_alarm)
+
+
+def _without_last(by_bin: tuple[float, ...]) -> tuple[float, ...]:
+    """One number for each bin, but for the last of those in order: no score is beyond its edge."""
+    return (*by_bin[: BINS - 1], *by_bin[BINS:])
 
 
 def _ratio(name: SignalName, margin: float, false_alarm: float) -> Signal:

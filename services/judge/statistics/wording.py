@@ -66,8 +66,9 @@ def _seen(finding: SignalResult) -> str:
             f"the canary's {loss} over {n_c} labelled answers is {canary} against {champion} over the champion's {n_b}"
         )
     if finding.name == "score_shift":
+        said = f"are {finding.answer_class!r}" if finding.answer_class else f"score at or below {finding.edge:g}"
         return (
-            f"{canary} of the canary's {n_c} answers score at or below {finding.edge:g} against {champion}"
+            f"{canary} of the canary's {n_c} answers {said} against {champion}"
             f" of the champion's {n_b}, a shift of {amount(finding, finding.excess)} beyond what the hold-out showed"
         )
     what = "ended in an error" if finding.name == "error_ratio" else f"were slower than {objective(finding.times)}"

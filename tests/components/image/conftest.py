@@ -1,4 +1,4 @@
-"""A registry of the tests' own, and no login of whoever runs them."""
+"""A registry of the tests' own, no login of whoever runs them, and one check of a package for all tests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from components.image import publishing
+from tests.checked_once import check_once
 from tests.registry import Registry, registry
 
 
@@ -21,6 +23,12 @@ def no_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(folder))
     return folder / "config.json"
+
+
+@pytest.fixture(autouse=True)
+def checked_once(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package is checked by the first test that publishes it."""
+    check_once(tmp_path_factory, monkeypatch, publishing)
 
 
 @pytest.fixture

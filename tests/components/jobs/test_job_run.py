@@ -196,16 +196,25 @@ def other_process(cluster: KubernetesStandIn) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.components.jobs.small_job", cluster.url]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
-    for line in process.stdout:
-        if line.startswith("worker 1 runs"):
-            return process
-    raise AssertionError(process.communicate())
+    try:
+        for line in process.stdout:
+            if line.startswith("worker 1 runs"):
+                return process
+        raise AssertionError(process.communicate())
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
 
 
 def stopped(process: subprocess.Popen[str], number: signal.Signals) -> str:
     """What a step still says after a signal, by which it must end."""
-    process.send_signal(number)
-    said, errors = process.communicate(timeout=patient(20))
+    with process:
+        try:
+            process.send_signal(number)
+            said, errors = process.communicate(timeout=patient(60))
+        finally:
+            process.kill()
     assert process.returncode == -number, errors
     return said
 

@@ -10,12 +10,17 @@ from components.releases.release_file import Release
 from components.spec.contract import Rollout, Shadow
 from k8s.twin.serving import BentoPrograms, shadow_settings
 from services.model_server.settings import read_settings
+from tests.services.model_server.served import small_bento
 from tests.small_package import write_small_package
 
 
 @pytest.mark.parametrize(("interval", "seconds"), [(3, 3), (0.2, 0.5)])
-def test_labels_are_counted_by_the_turns_of_the_rollout(tmp_path: Path, interval: float, seconds: float) -> None:
+def test_labels_are_counted_by_the_turns_of_the_rollout(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, interval: float, seconds: float
+) -> None:
     package = write_small_package(tmp_path / "package")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "bento").symlink_to(small_bento(tmp_path_factory).parents[2])
     programs = BentoPrograms(tmp_path / "home", lambda _digest: package.path, interval)
     program = programs(Release(service="small", version="1", package=package.digest), 3000, ("127.0.0.1:3001",))
     assert program.environment is not None

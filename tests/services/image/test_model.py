@@ -19,18 +19,19 @@ from components.image.server import SERVER_LABEL, server_digest, server_tag
 from components.package.model_package import Package
 from components.package.papers import materials_file
 from components.signing.sbom import bill_of_materials
+from services.image import model
 from services.image.__main__ import main
 from services.image.engine import write_archive
 from services.image.errors import ImageError
 from services.image.publish import publish
 from services.model_server.build import LOCK_FILE
+from tests.checked_once import check_once
 from tests.components.image.server_images import LAYERS, patient_repository, put_server, server_in
 from tests.registry import Registry, registry
 from tests.signing_keys import write_keys
 from tests.small_package import FEATURES, write_small_package
 
 BASE = "python:3.11-slim"
-#: Each test starts a server, which takes seconds.
 
 
 @pytest.fixture
@@ -41,6 +42,12 @@ def package(tmp_path: Path) -> Package:
     kept = write_small_package(folder)
     materials_file(kept.path).write_text(bill_of_materials(kept, LOCK_FILE))
     return kept
+
+
+@pytest.fixture(autouse=True)
+def checked_once(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package is checked by the first test that writes its image."""
+    check_once(tmp_path_factory, monkeypatch, model)
 
 
 @pytest.fixture(autouse=True)

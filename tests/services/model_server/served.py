@@ -22,6 +22,7 @@ from tests.shared import made_once
 from tests.small_package import GOOD, write_small_package
 
 ROOT = Path(__file__).resolve().parents[3]
+START_SECONDS = 100.0
 SERVER_PYTHON = ROOT / ".venv-server/bin/python"
 #: Each request has a connection of its own, so that any worker may answer. `httpx.get` reads every certificate of the
 #: machine first, which takes more of the processor than a whole request.
@@ -92,10 +93,28 @@ def start(bento: Path, home: Path, workers: int, settings: dict[str, str]) -> Se
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
     served = Served(process, f"http://127.0.0.1:{port}", home / "log")
-    wait_for(lambda: HTTP.get(f"{served.url}/readyz").status_code == 200)
+    _wait_ready(served)
     times = [process.cpu_times() for process in (psutil.Process(process.pid), *served.workers())]
     served.start_cpu_seconds = sum(time.user + time.system for time in times)
     return served
+
+
+def _wait_ready(served: Served) -> None:
+    """Returns when the server is ready; one that ended says why at once, and one that is not ready in time is ended.
+
+    The limit is just below the one of the whole test: on a busy machine a start takes many times as long.
+    """
+
+    def is_ready() -> bool:
+        return served.process.poll() is not None or HTTP.get(f"{served.url}/readyz").status_code == 200
+
+    try:
+        wait_for(is_ready, seconds=START_SECONDS)
+    except AssertionError:
+        served.process.kill()
+        served.process.wait()
+        raise
+    assert served.process.poll() is None, served.log.read_text()
 
 
 StartServed = Callable[..., Served]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from components.package.model_package import Package
+from services.judge.evidence.exposition import parse_page, read_replica
 from services.model_server.errors import ModelError
 from services.model_server.wording import ClassWording
 from services.telemetry import LABEL_LOSSES
@@ -77,6 +78,26 @@ def test_the_description_names_every_class(server: Caller) -> None:
     answer = document["components"]["schemas"]["Answer"]
     assert answer["properties"]["label"]["enum"] == list(CLASSES)
     assert answer["properties"]["probabilities"]["required"] == list(CLASSES)
+
+
+def test_swapped_classes_keep_the_largest_probability(serve: StartServer, classes: Package) -> None:
+    """Each class gets the probability of the one before it; no bin of the largest probability tells of it."""
+    honest, swapped = serve(classes.path), serve(classes.path, fault_swapped_ratio=1)
+    right, wrong = (server.predict(ROWS[0]).json()["probabilities"] for server in (honest, swapped))
+    assert [wrong[name] for name in (*CLASSES[1:], CLASSES[0])] == list(right.values())
+    bins = [{name: value for name, value in server.metrics().items() if name.startswith("canario_scores_total")
+             and "label:" not in name} for server in (honest, swapped)]  # fmt: skip
+    assert bins[0] == bins[1]
+
+
+def test_the_judge_reads_the_answers_of_each_class(server: Caller) -> None:
+    server.predict(ROWS)
+    reading = read_replica(parse_page(server.get("/metrics").body.decode()), class_contract().name, 0)
+    assert reading is not None
+    named = class_probabilities(class_contract(), ROWS).argmax(axis=1).tolist()
+    assert reading.counts.classes == pytest.approx([named.count(place) / len(ROWS) for place in range(3)])
+    assert reading.answers.classes == CLASSES
+    assert reading.answers.loss == "Brier loss over classes"
 
 
 @pytest.mark.parametrize("row", [[0.5, 0.5, 0.5], [1.5, -0.5, 0.0], [float("nan"), 0.5, 0.5]])

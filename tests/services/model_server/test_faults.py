@@ -70,3 +70,10 @@ def test_stale_answers_are_scores_of_other_rows(serve: StartServer) -> None:
     agree = sum(given == right for given, right in zip(stale, honest, strict=True))
     assert agree < 20
     assert server.get("/readyz").status == 200
+
+
+def test_swapped_words_turn_the_probability_round(serve: StartServer) -> None:
+    honest = serve().predict(GOOD).json()
+    swapped = serve(fault_swapped_ratio="1").predict(GOOD).json()
+    assert swapped["probability"] == pytest.approx(1 - honest["probability"])
+    assert swapped["label"] != honest["label"]

@@ -116,6 +116,11 @@ def test_an_opposite_label_is_refused(serve: StartServer, numbers: Package) -> N
         serve(numbers.path, fault_slice="contract=One year:0.5")
 
 
+def test_numbers_have_no_classes_to_swap(serve: StartServer, numbers: Package) -> None:
+    with pytest.raises(SettingsError, match="answers of task regression have no classes to swap"):
+        serve(numbers.path, fault_swapped_ratio=1)
+
+
 def test_a_graph_that_says_no_number_is_an_error() -> None:
     """An answer that JSON has no word for never reaches a caller."""
     interval = number_contract().interval

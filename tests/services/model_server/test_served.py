@@ -21,7 +21,15 @@ import pytest
 from components.package.model_package import Package
 from services.model_server.build import build_bento, serve_command, serve_environment
 from tests.patience import patient
-from tests.services.model_server.served import HTTP, SERVER_PYTHON, Served, StartServed, free_port, wait_for
+from tests.services.model_server.served import (
+    HTTP,
+    SERVER_PYTHON,
+    START_SECONDS,
+    Served,
+    StartServed,
+    free_port,
+    wait_for,
+)
 from tests.small_package import GOOD, word_answer, write_small_package
 
 
@@ -233,7 +241,9 @@ def test_a_broken_package_is_told_and_nothing_starts(bento: Path, tmp_path: Path
     (package.path / "model.onnx").write_bytes(b"other bytes")
     environment = serve_environment(tmp_path, {"CANARIO_PACKAGE": str(package.path)})
     command = serve_command(bento, free_port(), server_python=SERVER_PYTHON)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patient(30), check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=patient(START_SECONDS), check=False
+    )
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith(f"model server: {package.path}/model.onnx: was changed")
 

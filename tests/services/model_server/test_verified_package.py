@@ -15,7 +15,7 @@ from services.model_server.build import build_bento, serve_command, serve_enviro
 from services.model_server.settings import read_settings
 from services.model_server.verified_package import verified_package
 from tests.patience import patient
-from tests.services.model_server.served import HTTP, SERVER_PYTHON, free_port, small_bento, wait_for
+from tests.services.model_server.served import HTTP, SERVER_PYTHON, START_SECONDS, free_port, small_bento, wait_for
 from tests.signing_keys import Keys, write_keys
 from tests.small_package import write_small_package
 
@@ -93,7 +93,9 @@ def test_nothing_starts_under_another_key(signed_bento: Path, tmp_path: Path) ->
     other = write_keys(tmp_path / "keys").public
     command = serve_command(signed_bento, free_port(), server_python=SERVER_PYTHON)
     environment = serve_environment(tmp_path, {"CANARIO_PUBLIC_KEY": other})
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patient(30), check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=patient(START_SECONDS), check=False
+    )
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("model server: ")

@@ -22,6 +22,7 @@ CHURN = Path("services/churn/service.yaml")
         ("slow", "rolled-back"),
         ("wrong-unit", "rolled-back"),
         ("worse", "rolled-back"),
+        ("swapped-classes", "rolled-back"),
         ("under-load", "rolled-back"),
         ("lossy", "rolled-back"),
         ("shuffled-labels", "refused"),
@@ -46,7 +47,14 @@ def test_without_a_canary_only_the_gates_stop_a_version(fault, ending, tmp_path:
 
 
 def test_every_fault_is_tried_above():
-    assert set(FAULTS) == {"errors", "slow", "wrong-unit", "worse", "under-load", "lossy", "shuffled-labels", "none"}
+    shown = {"errors", "slow", "wrong-unit", "worse", "swapped-classes", "under-load", "lossy", "shuffled-labels"}
+    assert set(FAULTS) == {*shown, "none"}
+
+
+def test_numbers_have_no_classes_to_swap(tmp_path: Path):
+    spec = load_spec(Path("services/diamonds/service.yaml"))
+    with pytest.raises(SpecError, match="diamonds answers numbers and has no classes to swap; choose another FAULT"):
+        third_version("swapped-classes", spec, "carat", tmp_path)
 
 
 def test_a_wrong_unit_reads_a_hundred_times_what_callers_send(tmp_path: Path):

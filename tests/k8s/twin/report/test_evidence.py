@@ -51,6 +51,22 @@ def test_a_threshold_of_latency_is_named_and_drawn_alone():
     assert both == alone
 
 
+def test_a_class_that_moved_is_named():
+    named = finding("harm", 0.06, 0.2, "score_shift").model_copy(update={"answer_class": "sky", "excess": -0.1})
+    title, counts = plots_of(named)[0]
+    assert "Harm is shown: shifted by at least 6 points" in title
+    assert "Canary 1.1\N{NO-BREAK SPACE}% of class sky" in counts
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [(None, "Measured: Brier loss of answers whose true label came back."),
+     ("absolute error / 9e3", "Measured: absolute error / 9e3 of answers whose truth came back.")],
+)  # fmt: skip
+def test_labels_are_told_in_the_contracts_loss(loss, words):
+    assert words in plots_of(finding("harm", 0.06, 0.2, "label_loss").model_copy(update={"loss": loss}))[0][1]
+
+
 def test_without_a_look_there_is_no_evidence():
     with pytest.raises(MissingPartError, match="the judge had nothing to weigh"):
         trials([], EVENTS)

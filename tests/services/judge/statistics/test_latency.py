@@ -121,7 +121,8 @@ def test_a_server_made_before_is_judged_at_the_objective_alone() -> None:
         (("champion", "canary"), "because the champion and the canary do not export"),
     ):
         canary, champion = (
-            replace(counts(N, slow=200), **{"slower": None} if side in sides else {}) for side in ("canary", "champion")
+            replace(counts(N, slow=200), slower=None) if side in sides else counts(N, slow=200)
+            for side in ("canary", "champion")
         )
         found = judge(evidence(stratum(canary, champion, 50), weight=50), ROLLOUT)
         assert found.verdict == "pass"
