@@ -98,7 +98,8 @@ def _is_packaged(result: dict[str, Any]) -> None:
     package = read_package(Path(result["package"]))
     assert package.digest == result["digest"]
     assert (package.receipt.run, package.receipt.data) == (result["run"], result["snapshot"]["digest"])
-    assert package.receipt.metrics == result["metrics"]
+    # A binary package tells the metrics that it always told, so that its bytes stay.
+    assert result["metrics"].items() >= package.receipt.metrics.items()
     requests = [row.request for row in package.golden]
     answers = open_graph(package).predict(encode_rows(package.contract.encoding, requests))
     assert np.abs(answers - [word_answer(row).probability for row in package.golden]).max() < 1e-6
