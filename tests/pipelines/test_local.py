@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from pipelines.local import main
 from tests.components.small_table import csv_of, small_examples, small_frame, small_spec
 from tests.git_repository import git
 from tests.patience import patient
+from tests.shared import made_once
 from tests.small_package import word_answer
 
 STEPS = ["ingest", "validate", "split", "tune", "train", "evaluate", "gate"]
@@ -77,21 +79,68 @@ class Workplace:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Workplace:
-    (tmp_path / "small.csv").write_bytes(csv_of(small_frame(600)))
-    return Workplace(tmp_path)
+    return _workplace(tmp_path)
 
 
-def test_a_first_version_a_second_one_and_one_that_is_refused(place: Workplace) -> None:
-    first = place.run("v1", place.spec())
+def _workplace(folder: Path) -> Workplace:
+    (folder / "small.csv").write_bytes(csv_of(small_frame(600)))
+    return Workplace(folder)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The first version, made by a run that was killed during the search and goes on."""
+
+    place: Workplace
+    first: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the workers of this run train."""
+
+    def make(folder: Path) -> None:
+        place = _workplace(folder)
+        with _killed(place, "v1", signal.SIGKILL) as (status, _children):
+            assert status == -signal.SIGKILL
+        assert not (folder / "v1" / "result.json").exists()
+        place.run("v1", place.spec())
+
+    return made_once(tmp_path_factory, "local-run", make)
+
+
+@pytest.fixture
+def trained(known: Path) -> Iterator[Trained]:
+    """The first version without a champion, in a folder that no other worker uses meanwhile."""
+    with filelock.FileLock(known.with_name(f"{known.name}.turn")):
+        place = Workplace(known)
+        connect(place.mlflow).delete_registered_model_alias("small", "champion")
+        yield Trained(place, json.loads((known / "v1" / "result.json").read_text()))
+
+
+@pytest.fixture
+def champion(trained: Trained) -> Trained:
+    """The first version as the champion."""
+    promote(trained.place.mlflow, "small", trained.first["model_version"])
+    return trained
+
+
+def test_a_run_that_was_killed_goes_on(trained: Trained) -> None:
+    first = trained.first
     assert (first["status"], first["model_version"], first["champion"], first["commit"]) == ("ok", "1", None, None)
     assert sorted(first["steps"]) == sorted(STEPS)
-    assert not any(step["reused"] for step in first["steps"].values())
+    assert {step for step, ran in first["steps"].items() if ran["reused"]} == {"validate", "split"}
     _is_packaged(first)
-    _is_reported(place, first)
-    promote(place.mlflow, "small", first["model_version"])
-    _is_not_made_again(place, first)
-    _is_released_in_another_unit(place, first)
-    _is_refused(place)
+    _is_reported(trained.place, first)
+
+
+def test_a_run_that_changes_nothing_registers_nothing(trained: Trained) -> None:
+    before = trained.place.versions()
+    again = trained.place.run("unchanged", trained.place.spec())
+    assert {step for step, ran in again["steps"].items() if ran["reused"]} == REUSABLE
+    keys = ("run", "digest", "model_version", "run_id")
+    assert [again[key] for key in keys] == [trained.first[key] for key in keys]
+    assert trained.place.versions() == before
 
 
 def _is_packaged(result: dict[str, Any]) -> None:
@@ -120,19 +169,23 @@ def _is_reported(place: Workplace, result: dict[str, Any]) -> None:
     assert place.measured(result["run_id"]) == set(STEPS) - {"image", "release"}
 
 
-def _is_not_made_again(place: Workplace, first: dict[str, Any]) -> None:
+def test_a_known_version_is_compared_and_not_made_again(champion: Trained) -> None:
     """The same code, spec and data are the same run, although it is compared with a champion now: its own version."""
+    place, first, before = champion.place, champion.first, champion.place.versions()
     again = place.run("again", place.spec())
     assert [again[key] for key in ("run", "digest", "model_version", "champion")] == [
         *(first[key] for key in ("run", "digest", "model_version")),
         first["digest"],
     ]
-    assert {step for step, ran in again["steps"].items() if ran["reused"]} == {"split", "tune", "train"}
-    assert place.versions() == ["1"]
+    # The table was validated for a run with a champion already, if that of another unit came first.
+    reused = {step for step, ran in again["steps"].items() if ran["reused"]}
+    assert reused - {"validate"} == {"split", "tune", "train"}
+    assert place.versions() == before
 
 
-def _is_released_in_another_unit(place: Workplace, first: dict[str, Any]) -> None:
+def test_a_version_in_another_unit_is_trained_no_more(champion: Trained) -> None:
     """If only the values that callers send change, every step up to training is reused."""
+    place, first = champion.place, champion.first
     features = small_spec().model_dump(mode="json")["features"]
     features["spend"] |= {"unit": "USD", "max": 500, "factor": 1}
     git(place.folder, "init", "--quiet", "--bare", "env.git")
@@ -149,8 +202,9 @@ def _is_released_in_another_unit(place: Workplace, first: dict[str, Any]) -> Non
     assert place.measured(result["run_id"]) == set(STEPS) - {"image"}
 
 
-def _is_refused(place: Workplace) -> None:
+def test_a_model_that_breaks_a_gate_is_refused(trained: Trained) -> None:
     """A model that breaks a gate is reported, and is neither packaged nor registered."""
+    place = trained.place
     before = place.versions()
     result = place.run("bad", place.spec("strict", gates={"roc_auc": {"min": 0.99}}), status=3)
     assert (result["status"], result["failed_step"], result["package"]) == ("refused", "gate", None)
@@ -193,43 +247,35 @@ def test_a_wrong_command_line_gets_a_sentence(
     assert not (place.folder / "x").exists()
 
 
-@pytest.fixture
-def killed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Workplace, int, list[int]]]:
-    """A run that got a signal during the search: its folder, its exit status and its processes."""
-    (tmp_path / "small.csv").write_bytes(csv_of(small_frame(400)))
-    place = Workplace(tmp_path)
+@contextmanager
+def _killed(place: Workplace, home: str, number: int) -> Iterator[tuple[int, list[int]]]:
+    """A run that got a signal during the search: its exit status and its processes, which end with the block."""
     running = subprocess.Popen(
-        place.command("home", place.spec()), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        place.command(home, place.spec()), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     assert running.stderr is not None
     for line in running.stderr:
         if line.strip().startswith("split "):
             break
     children = [child.pid for child in psutil.Process(running.pid).children(recursive=True)]
-    running.send_signal(request.param)
-    yield place, running.wait(patient(30)), children
-    for pid in children:
-        if psutil.pid_exists(pid):
-            os.kill(pid, signal.SIGKILL)
-    running.stderr.close()
+    running.send_signal(number)
+    try:
+        yield running.wait(patient(30)), children
+    finally:
+        for pid in children:
+            if psutil.pid_exists(pid):
+                os.kill(pid, signal.SIGKILL)
+        running.stderr.close()
 
 
-@pytest.mark.parametrize(
-    "killed", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], indirect=True
-)
-def test_a_run_that_was_killed_goes_on_and_registers_once(killed: tuple[Workplace, int, list[int]]) -> None:
-    place, status, children = killed
-    if status > 0:
+@pytest.mark.slow
+def test_a_run_that_was_told_to_end_leaves_no_process(place: Workplace) -> None:
+    with _killed(place, "home", signal.SIGTERM) as (status, children):
         assert status == 128 + signal.SIGTERM
         assert [pid for pid in children if psutil.pid_exists(pid)] == []
     assert not (place.folder / "home" / "result.json").exists()
     result = place.run("home", place.spec())
     assert {step for step, ran in result["steps"].items() if ran["reused"]} == {"validate", "split"}
-    assert place.versions() == ["1"]
-    again = place.run("home", place.spec())
-    assert {step for step, ran in again["steps"].items() if ran["reused"]} == REUSABLE
-    keys = ("run", "digest", "model_version", "run_id")
-    assert [again[key] for key in keys] == [result[key] for key in keys]
     assert place.versions() == ["1"]
 
 
