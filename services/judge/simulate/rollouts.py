@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +22,11 @@ from services.judge.verdict import ramp
 #: The standard error of what the hold-out shows: the two versions score alike.
 _HOLDOUT_ERROR = 0.003
 HOLDOUT = HoldoutShift((0.0,) * BINS, (_HOLDOUT_ERROR,) * BINS)
-#: Champions of other answers than the probability of a word.
-ANSWERS: dict[str, SimulatedVersion] = {
-    "values, errors by t with 3 degrees of freedom": champion_of_numbers(),
-    "3 classes": champion_of_classes(3),
-    "20 classes": champion_of_classes(20),
+#: Champions of other answers than the probability of a word; each is made when it is first asked for.
+ANSWERS: dict[str, Callable[[], SimulatedVersion]] = {
+    "values, errors by t with 3 degrees of freedom": champion_of_numbers,
+    "3 classes": partial(champion_of_classes, 3),
+    "20 classes": partial(champion_of_classes, 20),
 }
 
 WAITING, PROMOTED, FAILED = 0, 1, 2
@@ -108,7 +110,7 @@ def play(case: Case, rollouts: int, seed: int, false_alarm: float = 0.01) -> Sim
     """Plays `rollouts` rollouts of a case."""
     rng = np.random.default_rng(seed)
     rollout = Rollout(step_weight=case.step_weight, max_weight=case.max_weight, false_alarm=false_alarm, harm=Harm())
-    known = holdout_of(ANSWERS[case.answers]) if case.answers else HOLDOUT
+    known = holdout_of(_usual(case))
     signals = [s for s in judged_signals(rollout.harm, false_alarm, known) if case.signal in (None, s.name)]
     weights = ramp(rollout)
     state = _start(len(weights) - 1, rollouts, COLUMNS + len(known.answers.classes))
@@ -155,11 +157,16 @@ def _serve(
     state.look[active] = look + 1
 
 
+def _usual(case: Case) -> SimulatedVersion:
+    """The champion of a case before anything changes."""
+    return ANSWERS[case.answers]() if case.answers else champion()
+
+
 def _versions(case: Case, look: int, rng: np.random.Generator) -> tuple[SimulatedVersion, SimulatedVersion]:
     """The champion, and the canary where it is harmful."""
     if case.family:
         return FAMILIES[case.family].versions(look, rng)
-    usual = ANSWERS[case.answers] if case.answers else champion()
+    usual = _usual(case)
     base = drifted(usual, look / case.looks) if case.drifts else usual
     if case.swaps:
         return base, swapped(base)

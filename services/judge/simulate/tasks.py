@@ -36,13 +36,18 @@ class TaskRow:
 
     @property
     def harmful(self) -> bool:
-        """Whether it is beyond its margin, and must not be promoted; another one must not be failed."""
-        return self.case.excess > 1 or self.case.swaps
+        """Whether it must not be promoted; another one must not be failed."""
+        return _is_harmful(self.case)
 
     @property
     def wrong(self) -> int:
         """Harmful canaries that were promoted, or others that were failed."""
         return self.promoted if self.harmful else self.failed
+
+
+def _is_harmful(case: Case) -> bool:
+    """Whether the canary is beyond its margin, or its classes have changed places."""
+    return case.excess > 1 or case.swaps
 
 
 def task_cases() -> list[Case]:
@@ -60,7 +65,7 @@ def _cases_of(answers: str) -> Iterator[Case]:
     for signal in _JUDGED:
         yield case(f"at the margin in {signal}", signal, 1.0)
         yield case(f"twice the margin in {signal}", signal, 2.0)
-    if ANSWERS[answers].classes.size:
+    if ANSWERS[answers]().classes.size:
         yield case("classes swapped", "score_shift", 0.0, swaps=True)
 
 
@@ -93,7 +98,7 @@ def task_claims(rows: Sequence[TaskRow]) -> list[Claim]:
     made = []
     for case in task_cases():
         row = played.get(case.name)
-        what = "promoted" if case.excess > 1 or case.swaps else "failed"
+        what = "promoted" if _is_harmful(case) else "failed"
         found = surely_above(row.wrong, row.rollouts) if row else 1.0
         made.append(Claim(f"{case.name}: surely {what} more often than", found, _LIMIT))
     return made

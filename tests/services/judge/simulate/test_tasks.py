@@ -19,7 +19,7 @@ VALUES, FEW, MANY = ANSWERS
 
 @pytest.mark.parametrize("answers", ANSWERS)
 def test_shares_are_those_of_one_answer(answers: str) -> None:
-    version = ANSWERS[answers]
+    version = ANSWERS[answers]()
     losses = version.losses
     assert losses is not None
     for shares in (version.scores, losses.own, losses.stale, *([version.classes] if version.classes.size else [])):
@@ -30,7 +30,7 @@ def test_shares_are_those_of_one_answer(answers: str) -> None:
 
 def test_errors_of_values_have_heavy_tails() -> None:
     """Some answers are so far off that their loss is cut to 1; with normal errors of this scale none would be."""
-    losses = ANSWERS[VALUES].losses
+    losses = ANSWERS[VALUES]().losses
     assert losses is not None
     assert losses.own[-1] > 1e-4
     assert losses.own[: len(LOSS_STEPS) // 10].sum() > 0.8
@@ -38,20 +38,20 @@ def test_errors_of_values_have_heavy_tails() -> None:
 
 @pytest.mark.parametrize("answers", ANSWERS)
 def test_a_loss_is_worse_by_the_excess(answers: str) -> None:
-    version = ANSWERS[answers]
+    version = ANSWERS[answers]()
     assert harmed(version, "label_loss", 0.04).loss() - version.loss() == pytest.approx(0.04)
 
 
 @pytest.mark.parametrize("answers", [FEW, MANY])
 def test_a_shift_moves_one_class_by_the_excess(answers: str) -> None:
-    version = ANSWERS[answers]
+    version = ANSWERS[answers]()
     moved = harmed(version, "score_shift", 0.1).classes - version.classes
     assert np.abs(moved).max() == pytest.approx(0.1)
     assert moved.sum() == pytest.approx(0)
 
 
 def test_swapped_classes_keep_all_but_the_classes() -> None:
-    version = ANSWERS[FEW]
+    version = ANSWERS[FEW]()
     other = swapped(version)
     assert sorted(other.classes) == sorted(version.classes)
     assert np.abs(other.classes - version.classes).max() > 2 * (Harm().score_shift or 0)
@@ -60,7 +60,7 @@ def test_swapped_classes_keep_all_but_the_classes() -> None:
 
 @pytest.mark.parametrize("answers", ANSWERS)
 def test_drawn_counts_have_the_versions_means(answers: str) -> None:
-    version = ANSWERS[answers]
+    version = ANSWERS[answers]()
     table = answer(version, np.array([200_000]), None, np.random.default_rng(1), labelled=1.0)
     assert table.shape == (1, COLUMNS + version.classes.size)
     assert table[0, LOSSES_AT] @ np.array(LABEL_LOSSES) / 200_000 == pytest.approx(version.loss(), abs=0.002)
@@ -73,8 +73,8 @@ def data(**more: object) -> Data:
 
 def test_a_plans_champion_is_of_the_specs_task() -> None:
     assert champion_for(data(positive="Yes")).losses is None
-    assert champion_for(data(task="regression")) is ANSWERS[VALUES]
-    assert champion_for(data(task="multiclass", classes=["a", "b", "c"])) is ANSWERS[FEW]
+    assert champion_for(data(task="regression")) is ANSWERS[VALUES]()
+    assert champion_for(data(task="multiclass", classes=["a", "b", "c"])) is ANSWERS[FEW]()
 
 
 def test_the_judge_is_right_about_a_few_of_each() -> None:
