@@ -26,13 +26,14 @@ def rules_of(features: Mapping[str, Feature]) -> dict[str, str]:
     return {name: rule for name, rule in named.items() if rule != "refuse"}
 
 
-def is_by_rule(feature: Feature, value: Any, read: Any) -> bool:
-    """Whether the model reads a value as it does by the feature's rule alone; `read` is what the adapter made of it."""
-    if value is None:
-        return False
+def by_rule(feature: Feature) -> Callable[[Any, Any], bool]:
+    """A function that tells whether the model reads a value as it does by the feature's rule alone.
+
+    It is given the caller's value, and what the adapter made of it.
+    """
     if isinstance(feature, CategoryFeature):
-        return (type(read), read) not in {(type(one), one) for one in feature.values}
-    return bool(read != value)
+        return partial(_is_another, frozenset((type(value), value) for value in feature.values))
+    return _is_moved
 
 
 def adapter(feature: Feature) -> Callable[[Any], Any]:
@@ -60,6 +61,14 @@ def as_whole(whole: frozenset[int | str], value: Any) -> Any:
     else:
         return value
     return number if number in whole else value
+
+
+def _is_another(known: frozenset[tuple[type, Any]], value: Any, read: Any) -> bool:
+    return value is not None and (type(read), read) not in known
+
+
+def _is_moved(value: Any, read: Any) -> bool:
+    return value is not None and bool(read != value)
 
 
 def _same(value: Any) -> Any:

@@ -39,15 +39,15 @@ _DIALECTS: Final = {
 class RowDecoder:
     """Decodes the bodies of predict requests for one contract."""
 
-    def __init__(self, contract: Contract, by_rule: Callable[[int, int], None] = lambda _place, _rows: None) -> None:
-        """`by_rule` counts rows by the place of a feature in `rules_of`: its rule says how their value was read."""
+    def __init__(self, contract: Contract, count: Callable[[int, int], None] = lambda _place, _rows: None) -> None:
+        """`count` counts rows by the place of a feature in `rules_of`: its rule says how their value was read."""
         self._names = frozenset(contract.features)
         first = ", ".join(list(contract.features)[:3])
         self._example = (
             f"the field{'s' if len(self._names) > 1 else ''} {first}{' ...' if len(self._names) > 3 else ''}"
         )
         self._limit = contract.limits.max_batch_rows
-        self._examiner = Examiner(contract, by_rule)
+        self._examiner = Examiner(contract, count)
         self._typed = _typed_decoder(contract)
         self._dates = tuple(
             (place, days_since_epoch(feature.min), days_since_epoch(feature.max))

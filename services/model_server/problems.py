@@ -12,7 +12,7 @@ from typing import Any
 from components.package.model_package import Contract
 from components.spec.contract import DateFeature, Feature, NumberFeature
 from components.spec.values import cell_days, days_since_epoch
-from services.model_server.adapting import adapter, as_whole, is_by_rule, rules_of, whole_values
+from services.model_server.adapting import adapter, as_whole, by_rule, rules_of, whole_values
 from services.model_server.errors import Refused
 
 Problem = dict[str, Any]
@@ -30,10 +30,13 @@ MAX_GUESSES = 3
 class Examiner:
     """Checks rows field by field against one contract."""
 
-    def __init__(self, contract: Contract, by_rule: Callable[[int, int], None]) -> None:
-        """`by_rule` is told the place of a feature in `rules_of`, and the rows in which its rule was needed."""
-        self._features = contract.features
-        self._ruled, self._by_rule = tuple(rules_of(contract.features)), by_rule
+    def __init__(self, contract: Contract, count: Callable[[int, int], None]) -> None:
+        """`count` is told the place of a feature in `rules_of`, and the rows in which its rule was needed."""
+        self._features, self._count = contract.features, count
+        places = list(contract.features)
+        self._ruled = tuple(
+            (name, places.index(name), by_rule(contract.features[name])) for name in rules_of(contract.features)
+        )
         self._checks = {name: _check(feature) for name, feature in contract.features.items()}
         self._adapters = tuple((name, adapter(feature)) for name, feature in contract.features.items())
         self._allowed = {name: allowed_text(feature) for name, feature in contract.features.items()}
@@ -55,17 +58,11 @@ class Examiner:
             message = f"{wrong} of {len(rows)} rows are wrong" if len(rows) > 1 else "the row is wrong"
             raise Refused(422, "wrong_values", message, problems=problems)
         read = [tuple(adapt(row.get(name)) for name, adapt in self._adapters) for row in rows]
-        if self._ruled:
-            self._count(rows, read)
-        return read
-
-    def _count(self, rows: list[Any], read: list[tuple[Any, ...]]) -> None:
-        places = list(self._features)
-        for ruled, name in enumerate(self._ruled):
-            feature, place = self._features[name], places.index(name)
-            needed = sum(is_by_rule(feature, row.get(name), to[place]) for row, to in zip(rows, read, strict=True))
+        for ruled, (name, place, was_needed) in enumerate(self._ruled):
+            needed = sum(was_needed(row.get(name), to[place]) for row, to in zip(rows, read, strict=True))
             if needed:
-                self._by_rule(ruled, needed)
+                self._count(ruled, needed)
+        return read
 
     def _row(self, place: int, row: Any, *, guess: bool) -> list[Problem]:
         if not isinstance(row, dict):
