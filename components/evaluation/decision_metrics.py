@@ -13,7 +13,7 @@ from components.spec.contract import DecisionValue
 
 #: The answers by which people count what decisions are worth.
 ANSWERS: Final = 1000
-#: The metric of `value_metric`.
+#: The metric of `value_metric`: money, which stands on no scale with the others.
 VALUE: Final = "value"
 
 

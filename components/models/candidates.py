@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from components.models.checkpoints import Checkpoints
 from components.models.spaces import Matrix, Parameters
 from components.spec.contract import Strategy
-from components.spec.tasks import Candidate, Task
+from components.spec.tasks import BOOSTED, Candidate, Task
 
 
 class Fitted(Protocol):
@@ -42,7 +42,7 @@ def fit_candidate(
         from components.models.keras_mlp import fit_mlp
 
         return fit_mlp(task, parameters, encoded, labels, seed, strategy, checkpoints)
-    if kind in ("lightgbm", "xgboost"):
+    if kind in BOOSTED:
         from components.models.boosting_models import fit_boosted
 
         return fit_boosted(kind, task, parameters, encoded, labels, seed)

@@ -17,6 +17,9 @@ Candidate = Literal[
     "lightgbm", "xgboost",
 ]  # fmt: skip
 
+#: Those of a library of their own, which do every task and are tried only where a spec names them.
+BOOSTED: Final[tuple[Candidate, ...]] = ("lightgbm", "xgboost")
+
 #: What a search maximises. scikit-learn's names: `neg_` is before what is better when small.
 SearchMetric = Literal[
     "roc_auc", "average_precision", "neg_brier_score",
@@ -48,7 +51,7 @@ class TaskRules:
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """Kinds of model that can do it."""
-        return (*self.tried, "lightgbm", "xgboost")
+        return (*self.tried, *BOOSTED)
 
 
 RULES: Final[Mapping[Task, TaskRules]] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from pydantic import Field
 
+from components.evaluation.decision_metrics import VALUE
 from components.evaluation.result import (
     CalibrationBin,
     Comparison,
@@ -29,8 +30,6 @@ from k8s.twin.report.record import Loose
 from k8s.twin.report.rows import Mark, Ruler, TableRow, draw_rows
 
 _MOST_FEATURES = 10
-#: The metric that is money, and so stands on no scale with the others.
-_VALUE = "value"
 _GREY = "#8a929c"
 
 
@@ -144,7 +143,7 @@ def _decided(card: Card) -> list[Fact]:
     facts = [
         Fact(f"{found.threshold:g}", f"is where a yes begins; {percent(found.share)} of the held-out rows get one")
     ]
-    worth, value = found.rule.value, card.metrics.get(_VALUE)
+    worth, value = found.rule.value, card.metrics.get(VALUE)
     if worth and value:
         held = f"{money(value.low, worth.currency)} to {money(value.high, worth.currency)} with 95 % confidence"
         facts.append(Fact(money(value.value, worth.currency), f"is what 1,000 answers are worth ({held})"))
@@ -211,7 +210,7 @@ def _metrics(card: Card, version: str) -> Plot:
     rows = [
         TableRow(_row_name(name), _shown(name, found.value), (_scaled(found, name, card, colour),))
         for name, found in card.metrics.items()
-        if name != _VALUE
+        if name != VALUE
     ]
     unit = "value" if card.task != "regression" else "value; of an error, in parts of the target's deviation"
     return Plot(title, draw_rows(title, rows, Ruler(0, 1, number, unit)), _BOOTSTRAP)
@@ -227,7 +226,7 @@ def _scaled(found: Interval, name: str, card: Card, colour: str) -> Mark:
 
 def _comparison(card: Card, compared: Comparison, version: str, champion: str) -> Plot:
     """Plots the differences with their intervals, signed so that better is to the right."""
-    rows, signs = [], {name: -1 if name in COSTS else 1 for name in compared.difference if name != _VALUE}
+    rows, signs = [], {name: -1 if name in COSTS else 1 for name in compared.difference if name != VALUE}
     for name, sign in signs.items():
         difference = compared.difference[name]
         spread = (card.counting.spread if card.counting and name in IN_UNITS else None) or 1.0
@@ -332,11 +331,11 @@ def _confusion(classes: Sequence[tuple[str, tuple[int, ...]]], colour: str) -> P
 
 def _worth(card: Card, colour: str) -> Plot:
     """What 1,000 answers are worth in money, beside the simplest rule and the champion."""
-    found, value = card.decision, card.metrics[_VALUE]
+    found, value = card.decision, card.metrics[VALUE]
     if found is None or found.gain is None or found.simplest is None or found.rule.value is None:
         raise TypeError("the card has no value of decisions")
     currency, simplest, gain = found.rule.value.currency, found.simplest, found.gain
-    before = card.champion.metrics.get(_VALUE) if card.champion else None
+    before = card.champion.metrics.get(VALUE) if card.champion else None
     rows = [
         TableRow("This version", money(value.value, currency), (Mark(value.value, colour, value.low, value.high),)),
         *([TableRow("The champion", money(before.value, currency), (_interval(before, _GREY),))] if before else []),
